@@ -1,0 +1,56 @@
+# What one does with waymark. `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+DEMO_SITES ?= 5000
+export DEMO_SITES
+
+.PHONY: help run setup dashboard test check bench dist clean
+
+help: ## List the targets.
+	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1|\2/' | awk -F '|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+run: ## Build everything, start the server on 127.0.0.1:8642 and fill it with a demo of DEMO_SITES sites (5000).
+	@echo '1/6 tools'
+	@scripts/install-tools run
+	@echo '2/6 data: GeoIP, places and addresses (about 100 MB the first time)'
+	@scripts/fetch-data
+	@echo '3/6 dashboard'
+	@scripts/build-dashboard
+	@echo '4/6 server: cargo build --release (some minutes the first time)'
+	@cargo build --release --quiet
+	@echo '5/6 gazetteer'
+	@scripts/build-gazetteer target/release/waymark
+	@echo '6/6 start'
+	@exec scripts/run target/release/waymark
+
+setup: ## Install tools and fetch data for the tests.
+	@scripts/install-tools test
+	@scripts/fetch-data
+
+dashboard: ## Build dashboard/dist, which the server embeds.
+	@scripts/build-dashboard
+
+test: setup dashboard ## Run all tests: Rust, Python clients, browser and tile clients.
+	@scripts/test
+
+check: dashboard ## Format, lints, the rules of the tree, documentation, protos.
+	@scripts/install-node tests/e2e
+	cargo fmt --check
+	cargo clippy --all-targets --quiet -- -D warnings
+	cargo test --quiet --test tidy
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
+	tests/e2e/node_modules/.bin/buf lint proto
+	@echo 'check: everything is in order'
+
+bench: dashboard ## Run the benchmarks.
+	@scripts/fetch-data
+	cargo bench
+
+dist: dashboard ## Build what is shipped: target/waymark-VERSION-MACHINE.tar.gz.
+	@scripts/package
+
+clean: ## Remove everything built. Fetched data (data/fetched) and the server's data (run) stay.
+	cargo clean
+	rm -rf dashboard/dist dashboard/src/gen dashboard/node_modules data/built tests/e2e/node_modules .venv

@@ -1,0 +1,42 @@
+// The server's services over gRPC-Web, from the page's own origin. The one place that puts the token on a call.
+import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
+import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { AdminService } from "../gen/waymark/v1/admin_service_pb.js";
+import { LocationService } from "../gen/waymark/v1/location_service_pb.js";
+import { MapService } from "../gen/waymark/v1/map_service_pb.js";
+import { SiteService } from "../gen/waymark/v1/site_service_pb.js";
+
+/** A call that has not answered after so many milliseconds counts as failed: far above any answer of a sound server. */
+const CALL_TIMEOUT_MS = 20_000;
+
+/** The services, all called with one token. */
+export interface Api {
+  admin: Client<typeof AdminService>;
+  sites: Client<typeof SiteService>;
+  location: Client<typeof LocationService>;
+  map: Client<typeof MapService>;
+}
+
+/** The services as the holder of `token` calls them. `onRejected` runs whenever the server does not know the token. */
+export function connect(token: string, onRejected: () => void): Api {
+  const authorize: Interceptor = (next) => async (request) => {
+    request.header.set("authorization", `Bearer ${token}`);
+    try {
+      return await next(request);
+    } catch (error) {
+      if (ConnectError.from(error).code === Code.Unauthenticated) onRejected();
+      throw error;
+    }
+  };
+  const transport = createGrpcWebTransport({
+    baseUrl: location.origin,
+    interceptors: [authorize],
+    defaultTimeoutMs: CALL_TIMEOUT_MS,
+  });
+  return {
+    admin: createClient(AdminService, transport),
+    sites: createClient(SiteService, transport),
+    location: createClient(LocationService, transport),
+    map: createClient(MapService, transport),
+  };
+}

@@ -1,0 +1,237 @@
+// The map itself: MapLibre with the sites' tiles, and the few wishes and events that the page has with it. Everything
+// that knows MapLibre is loaded with this file, after the page stands. Knows nothing of Svelte or of gRPC.
+import "maplibre-gl/dist/maplibre-gl.css";
+import { type GeoJSONSource, Map as MapLibre, ScaleControl, setWorkerUrl, type VectorTileSource } from "maplibre-gl";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import type { Position } from "../position.js";
+import type { View } from "../state/listing.svelte.js";
+import { FINE_FROM_ZOOM, OUTLINES, outlinesUrl } from "./base_layers.js";
+import { type Focus, FOCUS, focusData } from "./focus_layers.js";
+import { drawIcon, PIXEL_RATIO } from "./icons.js";
+import { type CandidateMark, Markers } from "./markers.js";
+import type { Scheme } from "./palette.js";
+import { report } from "./report.js";
+import { SITES } from "./site_layers.js";
+import { type Picked, pick } from "./pick.js";
+import { styleOf } from "./style.js";
+
+/** Farthest in: a house fills the screen. */
+const ZOOM_MAX = 20;
+/** Farthest out: the world fills a phone. */
+const ZOOM_MIN = 0;
+/** How long a flight takes, in milliseconds: long enough to see where it goes. */
+const FLIGHT_MS = 1_400;
+/** Room between a symbol that was clicked and the edge of the map, in pixels; with less the map comes along. */
+const EDGE_PX = 60;
+/** Where the map begins: most of the land in the middle. */
+const START_CENTER: [number, number] = [10, 28];
+/** Width of a map in pixels on which the world is seen whole at zoom 0. */
+const WORLD_WIDTH_PX = 480;
+/** Farthest in that the map begins, however wide it is. */
+const START_ZOOM_MAX = 2;
+
+export interface EngineEvents {
+  /** The map came to rest on this view. */
+  onView: (view: View) => void;
+  /** A symbol was clicked. */
+  onPick: (picked: Picked) => void;
+  /** The pointer is on a site's own symbol; empty when it left. */
+  onHover: (siteId: string) => void;
+  /** The map was clicked where no symbol is, or while a pin is being placed. */
+  onClick: (position: Position) => void;
+  onDraft: (position: Position) => void;
+  onCandidate: (index: number) => void;
+  /** The server refused the token on a tile. */
+  onRejected: () => void;
+}
+
+export interface EngineOptions {
+  container: HTMLElement;
+  scheme: Scheme;
+  /** `accounts/{account}`. */
+  account: string;
+  /** The value of the `authorization` header. */
+  authorization: () => string;
+  events: EngineEvents;
+}
+
+export class Engine {
+  readonly #map: MapLibre;
+  readonly #markers: Markers;
+  readonly #options: EngineOptions;
+  #scheme: Scheme;
+  #detail: "coarse" | "fine" = "coarse";
+  #revision = 0;
+  #focus: Focus = {};
+  #placing = false;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#scheme = options.scheme;
+    setWorkerUrl(new URL(workerUrl, location.href).href);
+    this.#map = new MapLibre({
+      container: options.container,
+      style: styleOf(this.#scheme, this.#detail, this.#tiles(), this.#focus),
+      ...this.#start(),
+      minZoom: ZOOM_MIN,
+      maxZoom: ZOOM_MAX,
+      attributionControl: false,
+      dragRotate: false,
+      pitchWithRotate: false,
+      touchPitch: false,
+      fadeDuration: 0,
+      transformRequest: (url) => this.#authorized(url),
+    });
+    this.#map.touchZoomRotate.disableRotation();
+    this.#map.keyboard.disableRotation();
+    this.#map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-left");
+    this.#map.setMissingStyleImageResolver((name) => this.#draw(name));
+    const { onCandidate, onDraft } = options.events;
+    this.#markers = new Markers(this.#map, onCandidate, onDraft);
+    this.#listen();
+  }
+
+  /** Loads the tiles again when the number is another. */
+  refresh(revision: number): void {
+    if (revision === this.#revision) return;
+    this.#revision = revision;
+    this.#map.getSource<VectorTileSource>(SITES)?.setTiles([this.#tiles()]);
+  }
+
+  recolor(scheme: Scheme): void {
+    if (scheme === this.#scheme) return;
+    this.#scheme = scheme;
+    this.#map.setStyle(styleOf(scheme, this.#detail, this.#tiles(), this.#focus), { diff: false });
+  }
+
+  focus(focus: Focus): void {
+    this.#focus = focus;
+    this.#map.getSource<GeoJSONSource>(FOCUS)?.setData(focusData(focus));
+  }
+
+  candidates(marks: CandidateMark[]): void {
+    this.#markers.candidates(marks);
+    if (marks.length === 0) return;
+    const lats = marks.map((mark) => mark.position.lat);
+    const lngs = marks.map((mark) => mark.position.lng);
+    const box: [number, number, number, number] = [
+      Math.min(...lngs),
+      Math.min(...lats),
+      Math.max(...lngs),
+      Math.max(...lats),
+    ];
+    this.#map.fitBounds(box, { padding: 90, maxZoom: 14, ...this.#pace() });
+  }
+
+  highlightCandidate(index: number): void {
+    this.#markers.highlight(index);
+  }
+
+  /** Whether clicks place a pin, and where the unsaved one is. */
+  place(placing: boolean, draft: Position | undefined): void {
+    this.#placing = placing;
+    this.#map.getCanvas().classList.toggle("is-placing", placing);
+    this.#markers.draft(draft);
+  }
+
+  /** Flies to a position at a zoom. */
+  fly({ lat, lng }: Position, zoom: number): void {
+    this.#map.flyTo({ center: [lng, lat], zoom: Math.min(zoom, ZOOM_MAX), ...this.#pace() });
+  }
+
+  /** Flies to a position, and comes closer where the map is farther out than `least`. */
+  visit(position: Position, least: number): void {
+    this.#map.resize();
+    this.fly(position, Math.max(this.#map.getZoom(), least));
+  }
+
+  /** Moves the map only as far as a position near its edge, or beyond it, needs. */
+  reveal({ lat, lng }: Position): void {
+    this.#map.resize();
+    const { x, y } = this.#map.project([lng, lat]);
+    const { clientWidth, clientHeight } = this.#options.container;
+    const seen = x > EDGE_PX && y > EDGE_PX && x < clientWidth - EDGE_PX && y < clientHeight - EDGE_PX;
+    if (!seen) this.#map.easeTo({ center: [lng, lat], ...this.#pace(), duration: 400 });
+  }
+
+  zoomBy(levels: number): void {
+    this.#map.easeTo({ zoom: this.#map.getZoom() + levels, ...this.#pace(), duration: 250 });
+  }
+
+  home(): void {
+    this.#map.flyTo({ ...this.#start(), ...this.#pace() });
+  }
+
+  destroy(): void {
+    this.#map.remove();
+  }
+
+  /** MapLibre leaves flights out for those who want less motion, unless they are called essential. */
+  #pace(): { duration: number; essential: boolean } {
+    return { duration: FLIGHT_MS, essential: false };
+  }
+
+  #start(): { center: [number, number]; zoom: number } {
+    const zoom = Math.log2(this.#options.container.clientWidth / WORLD_WIDTH_PX);
+    return { center: START_CENTER, zoom: Math.max(ZOOM_MIN, Math.min(START_ZOOM_MAX, zoom)) };
+  }
+
+  #tiles(): string {
+    return `${location.origin}/v1/${this.#options.account}/tiles/{z}/{x}/{y}.mvt?r=${this.#revision}`;
+  }
+
+  /** The token goes to this server's tiles and nowhere else. */
+  #authorized(url: string): { url: string; headers?: Record<string, string> } {
+    if (!url.startsWith(`${location.origin}/v1/`)) return { url };
+    return { url, headers: { authorization: this.#options.authorization() } };
+  }
+
+  #draw(name: string): void {
+    const image = drawIcon(name);
+    if (image && !this.#map.hasImage(name)) this.#map.addImage(name, image, { pixelRatio: PIXEL_RATIO });
+  }
+
+  #listen(): void {
+    const map = this.#map;
+    const { container, events } = this.#options;
+    map.on("load", () => this.#rest());
+    map.on("moveend", () => this.#rest());
+    map.on("movestart", () => (container.dataset.idle = "false"));
+    map.on("dataloading", () => (container.dataset.idle = "false"));
+    map.on("idle", () => report(map, container));
+    map.on("style.load", () => map.getSource<GeoJSONSource>(FOCUS)?.setData(focusData(this.#focus)));
+    map.on("zoom", () => this.#refine());
+    map.on("error", ({ error }) => {
+      if ((error as Error & { status?: number }).status === 401) events.onRejected();
+    });
+    map.on("mousemove", ({ point }) => {
+      const picked = this.#placing ? undefined : pick(map, point);
+      map.getCanvas().classList.toggle("is-pointing", picked !== undefined);
+      events.onHover(picked?.kind === "site" ? picked.id : "");
+    });
+    map.on("mouseout", () => events.onHover(""));
+    map.on("click", ({ point, lngLat }) => {
+      const picked = this.#placing ? undefined : pick(map, point);
+      if (picked) return events.onPick(picked);
+      const { lat, lng } = lngLat.wrap();
+      events.onClick({ lat, lng });
+    });
+  }
+
+  /** Takes the fine outlines once the map is near enough to show them. */
+  #refine(): void {
+    if (this.#detail === "fine" || this.#map.getZoom() < FINE_FROM_ZOOM) return;
+    this.#detail = "fine";
+    this.#map.getSource<GeoJSONSource>(OUTLINES)?.setData(outlinesUrl("fine"));
+  }
+
+  #rest(): void {
+    const bounds = this.#map.getBounds();
+    const south = Math.max(-90, bounds.getSouth());
+    const north = Math.min(90, bounds.getNorth());
+    const whole = bounds.getEast() - bounds.getWest() >= 360;
+    const wrap = (lng: number): number => ((((lng + 180) % 360) + 360) % 360) - 180;
+    const [west, east] = whole ? [-180, 180] : [wrap(bounds.getWest()), wrap(bounds.getEast())];
+    this.#options.events.onView({ west, south, east, north });
+  }
+}

@@ -1,0 +1,98 @@
+// What is drawn over the sites for the site in hand: a ring around it, its accuracy circle, and the way it moved.
+import type { Feature, FeatureCollection } from "geojson";
+import type { LayerSpecification } from "maplibre-gl";
+import type { Position } from "../position.js";
+import type { Palette } from "./palette.js";
+
+/** Name of the source. */
+export const FOCUS = "focus";
+/** Corners of an accuracy circle: round to the eye at any size on a screen. */
+const CIRCLE_CORNERS = 96;
+/** Metres in a degree of latitude. */
+const DEGREE_M = 111_195;
+
+/** What to draw. `accuracyM` is absent where the source states none: then there is no circle. */
+export interface Focus {
+  selected?: { position: Position; accuracyM?: number | undefined } | undefined;
+  hovered?: Position | undefined;
+  move?: { before: Position; after: Position } | undefined;
+}
+
+export function focusData({ selected, hovered, move }: Focus): FeatureCollection {
+  const features: Feature[] = [];
+  if (selected?.accuracyM) features.push(circle(selected.position, selected.accuracyM));
+  if (move) features.push(line(move.before, move.after));
+  if (hovered) features.push(point("hovered", hovered));
+  if (selected) features.push(point("selected", selected.position));
+  return { type: "FeatureCollection", features };
+}
+
+/** `under` lie beneath the sites, `over` above them. */
+export function focusLayers(palette: Palette): { under: LayerSpecification[]; over: LayerSpecification[] } {
+  const color = palette.focus;
+  return {
+    under: [
+      {
+        id: "accuracy",
+        type: "fill",
+        source: FOCUS,
+        filter: ["==", ["get", "kind"], "accuracy"],
+        paint: { "fill-color": color, "fill-opacity": 0.14, "fill-outline-color": color },
+      },
+      {
+        id: "move",
+        type: "line",
+        source: FOCUS,
+        filter: ["==", ["get", "kind"], "move"],
+        layout: { "line-cap": "round" },
+        paint: { "line-color": color, "line-width": 2, "line-dasharray": [1.5, 2.5] },
+      },
+      {
+        // Seen where the site is inside a cluster that is drawn elsewhere; a pin or an area of its own covers it.
+        id: "focus-dot",
+        type: "circle",
+        source: FOCUS,
+        filter: ["==", ["get", "kind"], "selected"],
+        paint: { "circle-radius": 5, "circle-color": color },
+      },
+    ],
+    over: [
+      {
+        id: "focus-rings",
+        type: "circle",
+        source: FOCUS,
+        filter: ["in", ["get", "kind"], ["literal", ["hovered", "selected"]]],
+        paint: {
+          "circle-radius": ["match", ["get", "kind"], "selected", 19, 16],
+          "circle-color": "rgba(0, 0, 0, 0)",
+          "circle-stroke-color": color,
+          "circle-stroke-width": ["match", ["get", "kind"], "selected", 3, 2],
+        },
+      },
+    ],
+  };
+}
+
+function point(kind: string, { lat, lng }: Position): Feature {
+  return { type: "Feature", properties: { kind }, geometry: { type: "Point", coordinates: [lng, lat] } };
+}
+
+/** The shorter way round the world. */
+function line(before: Position, after: Position): Feature {
+  const turns = Math.round((before.lng - after.lng) / 360);
+  const coordinates = [
+    [before.lng, before.lat],
+    [after.lng + 360 * turns, after.lat],
+  ];
+  return { type: "Feature", properties: { kind: "move" }, geometry: { type: "LineString", coordinates } };
+}
+
+function circle({ lat, lng }: Position, radiusM: number): Feature {
+  const tall = radiusM / DEGREE_M;
+  const wide = tall / Math.max(0.05, Math.cos((lat * Math.PI) / 180));
+  const ring = Array.from({ length: CIRCLE_CORNERS + 1 }, (_, corner) => {
+    const angle = (2 * Math.PI * corner) / CIRCLE_CORNERS;
+    return [lng + wide * Math.cos(angle), Math.max(-89.9, Math.min(89.9, lat + tall * Math.sin(angle)))];
+  });
+  return { type: "Feature", properties: { kind: "accuracy" }, geometry: { type: "Polygon", coordinates: [ring] } };
+}

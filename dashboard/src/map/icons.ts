@@ -1,0 +1,135 @@
+// Draws the map's symbols: a shape for each status and a donut for each mix of statuses. Named by what they show, so
+// that each picture is drawn once, when the map first asks for it. Knows nothing of MapLibre.
+import { PALETTES, type Palette, type Scheme, STATUSES, type StatusKey } from "./palette.js";
+
+/** Pixels drawn for each of the screen's: sharp on dense screens, and cheap. */
+export const PIXEL_RATIO = 2;
+/** Shares that a donut is rounded to. A status that occurs at all has at least one. */
+export const DONUT_SHARES = 16;
+/** Outer radii of donuts and of areas' rings in screen pixels, by the size class in their names. */
+const DONUT_RADII = [15, 18, 22, 27];
+const RING_RADII = [15, 17, 20, 24];
+/** Half the width of a pin's shape in screen pixels. */
+const PIN_RADIUS = 7;
+
+/** The picture of a name that site_layers.ts made; nothing for any other name. */
+export function drawIcon(name: string): ImageData | undefined {
+  const [kind, scheme, ...rest] = name.split("|");
+  const palette = PALETTES[scheme as Scheme];
+  if (!palette) return undefined;
+  if (kind === "pin") return drawPin(palette, rest[0] as StatusKey, rest[1] === "true");
+  const shares = rest.slice(1).map(Number);
+  if (shares.length !== STATUSES.length || !shares.every((share) => share >= 0)) return undefined;
+  const radius = (kind === "ring" ? RING_RADII : DONUT_RADII)[Number(rest[0])];
+  if (kind === "donut" && radius) return drawDonut(palette, radius, shares);
+  if (kind === "ring" && radius) return drawRing(palette, radius, shares);
+  return undefined;
+}
+
+function canvas(size: number, draw: (ctx: OffscreenCanvasRenderingContext2D) => void): ImageData | undefined {
+  const side = Math.ceil(size * PIXEL_RATIO);
+  const ctx = new OffscreenCanvas(side, side).getContext("2d");
+  if (!ctx) return undefined;
+  ctx.scale(PIXEL_RATIO, PIXEL_RATIO);
+  ctx.translate(side / PIXEL_RATIO / 2, side / PIXEL_RATIO / 2);
+  draw(ctx);
+  return ctx.getImageData(0, 0, side, side);
+}
+
+/** A solid donut on paper: several sites in one place. */
+function drawDonut(palette: Palette, radius: number, shares: number[]): ImageData | undefined {
+  const width = radius * 0.26;
+  return canvas(2 * radius + 6, (ctx) => {
+    ctx.shadowColor = "rgba(10, 25, 35, 0.35)";
+    ctx.shadowBlur = 3 * PIXEL_RATIO;
+    ctx.fillStyle = palette.paper;
+    circle(ctx, radius);
+    ctx.fill();
+    ctx.shadowColor = "transparent";
+    arcs(ctx, palette, radius - width / 2 - 1, width, shares);
+  });
+}
+
+/** A thin broken ring that the land shines through: sites somewhere around here. */
+function drawRing(palette: Palette, radius: number, shares: number[]): ImageData | undefined {
+  return canvas(2 * radius + 4, (ctx) => {
+    ctx.globalAlpha = 0.78;
+    ctx.fillStyle = palette.paper;
+    circle(ctx, radius);
+    ctx.fill();
+    ctx.globalAlpha = 1;
+    ctx.setLineDash([4.2, 2.4]);
+    arcs(ctx, palette, radius - 1.25, 2.5, shares);
+  });
+}
+
+function arcs(
+  ctx: OffscreenCanvasRenderingContext2D,
+  palette: Palette,
+  radius: number,
+  width: number,
+  shares: number[],
+): void {
+  const total = shares.reduce((sum, share) => sum + share, 0) || 1;
+  const gap = shares.filter((share) => share > 0).length > 1 ? 1.2 / radius : 0;
+  let angle = -Math.PI / 2;
+  shares.forEach((share, index) => {
+    const end = angle + (2 * Math.PI * share) / total;
+    if (share > 0) {
+      ctx.beginPath();
+      ctx.arc(0, 0, radius, angle + gap / 2, end - gap / 2);
+      ctx.lineWidth = width;
+      ctx.strokeStyle = palette.status[STATUSES[index]!];
+      ctx.stroke();
+    }
+    angle = end;
+  });
+}
+
+/** A filled shape for a confirmed site; a hollow one in a dashed halo for an approximate one. */
+function drawPin(palette: Palette, status: StatusKey, confirmed: boolean): ImageData | undefined {
+  const color = palette.status[status];
+  if (!color) return undefined;
+  return canvas(2 * PIN_RADIUS + 14, (ctx) => {
+    ctx.lineJoin = "round";
+    ctx.shadowColor = "rgba(10, 25, 35, 0.4)";
+    ctx.shadowBlur = 2.5 * PIXEL_RATIO;
+    outline(ctx, status, PIN_RADIUS + 1.5);
+    ctx.fillStyle = palette.paper;
+    ctx.fill();
+    ctx.shadowColor = "transparent";
+    outline(ctx, status, confirmed ? PIN_RADIUS : PIN_RADIUS - 1);
+    ctx.fillStyle = ctx.strokeStyle = color;
+    ctx.lineWidth = 2.4;
+    if (confirmed) ctx.fill();
+    else ctx.stroke();
+    if (confirmed) return;
+    ctx.setLineDash([2.6, 2.4]);
+    ctx.lineWidth = 1.2;
+    circle(ctx, PIN_RADIUS + 5);
+    ctx.stroke();
+  });
+}
+
+/** Online is a circle, offline a diamond, maintenance a triangle, unknown a square. */
+function outline(ctx: OffscreenCanvasRenderingContext2D, status: StatusKey, radius: number): void {
+  ctx.beginPath();
+  if (status === "online") ctx.arc(0, 0, radius, 0, 2 * Math.PI);
+  else if (status === "unknown") ctx.roundRect(-radius * 0.85, -radius * 0.85, radius * 1.7, radius * 1.7, 2);
+  else if (status === "offline") polygon(ctx, 4, radius * 1.18);
+  else polygon(ctx, 3, radius * 1.2);
+}
+
+function polygon(ctx: OffscreenCanvasRenderingContext2D, corners: number, radius: number): void {
+  const drop = corners === 3 ? radius * 0.15 : 0;
+  for (let corner = 0; corner < corners; corner++) {
+    const angle = (2 * Math.PI * corner) / corners - Math.PI / 2;
+    ctx.lineTo(radius * Math.cos(angle), radius * Math.sin(angle) + drop);
+  }
+  ctx.closePath();
+}
+
+function circle(ctx: OffscreenCanvasRenderingContext2D, radius: number): void {
+  ctx.beginPath();
+  ctx.arc(0, 0, radius, 0, 2 * Math.PI);
+}

@@ -1,0 +1,44 @@
+// Which symbol is under the pointer.
+import type { Map as MapLibre, MapGeoJSONFeature, Point } from "maplibre-gl";
+import type { Position } from "../position.js";
+import { SYMBOL_LAYERS } from "./site_layers.js";
+
+/** How far beside a symbol a click still counts, in pixels. */
+const TOLERANCE_PX = 3;
+
+export type Picked =
+  | { kind: "site"; id: string; position: Position }
+  | { kind: "expand"; position: Position; zoom: number }
+  | { kind: "list"; id: string; zoom: number; stack: boolean; position: Position };
+
+/** The symbol at a point of the screen; of several, the one whose middle is nearest. */
+export function pick(map: MapLibre, { x, y }: Point): Picked | undefined {
+  const box: [[number, number], [number, number]] = [
+    [x - TOLERANCE_PX, y - TOLERANCE_PX],
+    [x + TOLERANCE_PX, y + TOLERANCE_PX],
+  ];
+  const layers = Object.values(SYMBOL_LAYERS)
+    .flat()
+    .filter((layer) => map.getLayer(layer));
+  const away = ({ geometry }: MapGeoJSONFeature): number => {
+    if (geometry.type !== "Point") return Infinity;
+    const middle = map.project(geometry.coordinates as [number, number]);
+    return Math.hypot(middle.x - x, middle.y - y);
+  };
+  const [nearest] = map
+    .queryRenderedFeatures(box, { layers })
+    .map((feature) => ({ feature, distance: away(feature) }))
+    .sort((a, b) => a.distance - b.distance);
+  return nearest && pickedOf(nearest.feature, Math.floor(map.getZoom()));
+}
+
+function pickedOf(feature: MapGeoJSONFeature, zoom: number): Picked | undefined {
+  if (feature.geometry.type !== "Point") return undefined;
+  const [lng, lat] = feature.geometry.coordinates as [number, number];
+  const position = { lat, lng };
+  const { id, site, stack, expansion_zoom: expansion } = feature.properties;
+  if (feature.layer.id === "pins") return { kind: "site", id: String(id), position };
+  if (feature.layer.id === "lone-areas" && site) return { kind: "site", id: String(site), position };
+  if (typeof expansion === "number" && !stack) return { kind: "expand", position, zoom: Math.max(expansion, zoom + 1) };
+  return { kind: "list", id: String(id), zoom, stack: Boolean(stack), position };
+}

@@ -1,0 +1,207 @@
+// The sites' layers on the vector tiles: discs and rings for areas, donuts for clusters, shapes for pins, and their
+// labels. Each symbol's picture is named by what it shows; icons.ts draws it.
+import type { ExpressionSpecification, LayerSpecification, SymbolLayerSpecification } from "maplibre-gl";
+import { FONT } from "./fonts.js";
+import { DONUT_SHARES } from "./icons.js";
+import { type Palette, type Scheme, STATUSES } from "./palette.js";
+
+/** Name of the source of the sites' tiles. */
+export const SITES = "sites";
+/** Zoom from which pins have their names beside them. */
+const NAMES_FROM_ZOOM = 7;
+/** Zoom levels of the tiles. */
+const ZOOM_MAX = 22;
+/** Counts from which a donut is of the next size class. */
+const SIZE_STEPS = [10, 100, 1_000];
+/** Pixels around the equator at zoom 0, of tiles of 512 pixels, and metres around it. */
+const WORLD_PX = 512;
+const EQUATOR_M = 40_075_016.7;
+/** Metres in a degree of latitude. */
+const DEGREE_M = 111_195;
+/** Radii of a disc in pixels: below the least it hides behind its ring, above the most it fills the screen anyway. */
+const DISC_PX_MIN = 18;
+const DISC_PX_MAX = 600;
+/** Where a latitude is measured from, to know how much Mercator's projection stretches a disc. */
+const EQUATOR = {
+  type: "LineString" as const,
+  coordinates: [
+    [-180, 0],
+    [180, 0],
+  ],
+};
+
+/** Layers that answer to the pointer, by what they show. */
+export const SYMBOL_LAYERS = { pins: ["pins"], clusters: ["clusters"], areas: ["lone-areas", "areas"] };
+
+export function siteLayers(scheme: Scheme, palette: Palette): LayerSpecification[] {
+  return [
+    discs(palette),
+    areas(scheme, palette),
+    loneAreas(scheme, palette),
+    clusters(scheme, palette),
+    pins(scheme, palette),
+  ];
+}
+
+function discs(palette: Palette): LayerSpecification {
+  return {
+    id: "discs",
+    type: "circle",
+    source: SITES,
+    "source-layer": "areas",
+    paint: {
+      "circle-radius": byDiscSize((radius) => radius, "exponential"),
+      "circle-color": palette.area,
+      "circle-opacity": byDiscSize((radius) => ["max", 0.025, ["min", 0.14, ["/", 7, radius]]], "linear"),
+      "circle-stroke-color": palette.area,
+      "circle-stroke-width": 1,
+      "circle-stroke-opacity": byDiscSize((radius) => ["max", 0.05, ["min", 0.35, ["/", 20, radius]]], "linear"),
+      "circle-pitch-alignment": "map",
+    },
+  };
+}
+
+/**
+ * A property by the radius of a disc in pixels, which depends on its metres, the zoom and the latitude. Large discs
+ * fade, or many of them on each other would hide the land.
+ */
+function byDiscSize(
+  value: (radius: ExpressionSpecification) => ExpressionSpecification,
+  curve: "linear" | "exponential",
+): ExpressionSpecification {
+  const metres: ExpressionSpecification = ["coalesce", ["get", "radius_m"], ["/", ["get", "extent_m"], 2]];
+  const lat: ExpressionSpecification = ["/", ["distance", EQUATOR], DEGREE_M];
+  const narrowing: ExpressionSpecification = ["max", 0.05, ["cos", ["*", lat, Math.PI / 180]]];
+  const stops = Array.from({ length: ZOOM_MAX + 1 }, (_, zoom) => {
+    const pixelsPerMetre = (WORLD_PX * 2 ** zoom) / EQUATOR_M;
+    const radius: ExpressionSpecification = ["/", ["*", metres, pixelsPerMetre], narrowing];
+    return [zoom, value(["max", DISC_PX_MIN, ["min", DISC_PX_MAX, radius]])];
+  });
+  const by = curve === "linear" ? ["linear"] : ["exponential", 2];
+  return ["interpolate", by, ["zoom"], ...stops.flat()] as unknown as ExpressionSpecification;
+}
+
+function areas(scheme: Scheme, palette: Palette): LayerSpecification {
+  return {
+    id: "areas",
+    type: "symbol",
+    source: SITES,
+    "source-layer": "areas",
+    filter: [">", ["get", "count"], 1],
+    layout: {
+      "icon-image": ["concat", `ring|${scheme}|`, sizeClass(), ...shares()],
+      "icon-allow-overlap": true,
+      "text-field": ["concat", "~", shortCount()],
+      "text-font": [FONT],
+      "text-size": 11.5,
+      "text-allow-overlap": true,
+      "symbol-sort-key": ["get", "count"],
+    },
+    paint: textPaint(palette),
+  };
+}
+
+/** A single site whose place is not well known. */
+function loneAreas(scheme: Scheme, palette: Palette): LayerSpecification {
+  return {
+    id: "lone-areas",
+    type: "symbol",
+    source: SITES,
+    "source-layer": "areas",
+    filter: ["==", ["get", "count"], 1],
+    layout: {
+      ...pinLayout(["coalesce", ["get", "name"], ""]),
+      "icon-image": ["concat", `pin|${scheme}|`, soleStatus(), "|false"],
+    },
+    paint: textPaint(palette),
+  };
+}
+
+function clusters(scheme: Scheme, palette: Palette): LayerSpecification {
+  return {
+    id: "clusters",
+    type: "symbol",
+    source: SITES,
+    "source-layer": "clusters",
+    layout: {
+      "icon-image": ["concat", `donut|${scheme}|`, sizeClass(), ...shares()],
+      "icon-allow-overlap": true,
+      "text-field": shortCount(),
+      "text-font": [FONT],
+      "text-size": ["step", ["get", "count"], 11.5, 100, 12.5, 1_000, 13.5],
+      "text-allow-overlap": true,
+      "symbol-sort-key": ["get", "count"],
+    },
+    paint: { "text-color": palette.ink },
+  };
+}
+
+function pins(scheme: Scheme, palette: Palette): LayerSpecification {
+  return {
+    id: "pins",
+    type: "symbol",
+    source: SITES,
+    "source-layer": "pins",
+    layout: {
+      ...pinLayout(["get", "name"]),
+      "icon-image": ["concat", `pin|${scheme}|`, ["get", "status"], "|", ["to-string", ["get", "confirmed"]]],
+    },
+    paint: textPaint(palette),
+  };
+}
+
+/** A shape with a name below it, where there is room for the name. */
+function pinLayout(name: ExpressionSpecification): SymbolLayerSpecification["layout"] {
+  return {
+    "icon-allow-overlap": true,
+    "text-field": ["step", ["zoom"], "", NAMES_FROM_ZOOM, name],
+    "text-font": [FONT],
+    "text-size": 11.5,
+    "text-anchor": "top",
+    "text-offset": [0, 1],
+    "text-optional": true,
+    "text-max-width": 12,
+  };
+}
+
+function textPaint(palette: Palette) {
+  return { "text-color": palette.ink, "text-halo-color": palette.labelHalo, "text-halo-width": 1.4 };
+}
+
+/** The size class of a symbol, by its count, as its picture's name has it. */
+function sizeClass(): ExpressionSpecification {
+  const steps = SIZE_STEPS.flatMap((from, index) => [from, String(index + 1)]);
+  return ["step", ["get", "count"], "0", ...steps] as unknown as ExpressionSpecification;
+}
+
+/** Each status' share of the donut, as the end of a picture's name. */
+function shares(): ExpressionSpecification[] {
+  return STATUSES.map((status) => {
+    const sites: ExpressionSpecification = ["coalesce", ["get", status], 0];
+    const share: ExpressionSpecification = ["ceil", ["/", ["*", sites, DONUT_SHARES], ["max", 1, ["get", "count"]]]];
+    return ["concat", "|", ["to-string", share]];
+  });
+}
+
+/** The status of an area's only site. */
+function soleStatus(): ExpressionSpecification {
+  const has = (status: string): ExpressionSpecification => [">", ["coalesce", ["get", status], 0], 0];
+  return ["case", has("online"), "online", has("offline"), "offline", has("maintenance"), "maintenance", "unknown"];
+}
+
+/** A count in at most four characters: 950, 1.2k, 35k, 2.4M. */
+function shortCount(): ExpressionSpecification {
+  const count: ExpressionSpecification = ["get", "count"];
+  const tenths = (unit: number, sign: string): ExpressionSpecification => [
+    "concat",
+    ["to-string", ["/", ["round", ["/", count, unit / 10]], 10]],
+    sign,
+  ];
+  const wholes = (unit: number, sign: string): ExpressionSpecification => [
+    "concat",
+    ["to-string", ["round", ["/", count, unit]]],
+    sign,
+  ];
+  const text = ["step", count, ["to-string", count], 1_000, tenths(1_000, "k"), 10_000, wholes(1_000, "k")];
+  return [...text, 1_000_000, tenths(1_000_000, "M")] as unknown as ExpressionSpecification;
+}

@@ -1,0 +1,108 @@
+// The site whose page is open, and the changes of its record. Where it is, is changed in relocation.svelte.ts.
+import type { Api } from "../api/client.js";
+import { type Fault, faultOf } from "../api/fault.js";
+import type { Site } from "../gen/waymark/v1/site_pb.js";
+
+/** The fields that the form edits, as plain texts. */
+export interface SiteForm {
+  displayName: string;
+  note: string;
+  customerId: string;
+  contractId: string;
+  email: string;
+  firstName: string;
+  lastName: string;
+}
+
+const MASK: Record<keyof SiteForm, string> = {
+  displayName: "display_name",
+  note: "note",
+  customerId: "customer_id",
+  contractId: "contract_id",
+  email: "contact.email",
+  firstName: "contact.first_name",
+  lastName: "contact.last_name",
+};
+
+export class OpenedSite {
+  /** Resource name of the open site; empty for none. */
+  name = $state("");
+  /** Its record; absent until it is loaded. */
+  site = $state.raw<Site | undefined>();
+  fault = $state.raw<Fault | undefined>();
+
+  #api: Api;
+  #onChange: (site: Site, moved: boolean) => void;
+
+  /** `onChange` runs after each change that was made here; `moved` says whether the position is another. */
+  constructor(api: Api, onChange: (site: Site, moved: boolean) => void) {
+    this.#api = api;
+    this.#onChange = onChange;
+  }
+
+  open(name: string): void {
+    if (name === this.name) return;
+    this.name = name;
+    this.site = undefined;
+    this.fault = undefined;
+    void this.refresh();
+  }
+
+  close(): void {
+    this.name = "";
+    this.site = undefined;
+    this.fault = undefined;
+  }
+
+  /** Loads the record again. */
+  async refresh(): Promise<void> {
+    const name = this.name;
+    if (!name) return;
+    try {
+      const site = await this.#api.sites.getSite({ name });
+      if (this.name === name) this.#show(site);
+    } catch (error) {
+      if (this.name === name) this.fault = faultOf(error);
+    }
+  }
+
+  /** Shows a record that a change answered with, and tells the page of the change. */
+  took(site: Site): void {
+    const before = this.site?.location?.position;
+    const after = site.location?.position;
+    if (site.name === this.name) this.#show(site);
+    this.#onChange(site, before?.lat !== after?.lat || before?.lng !== after?.lng);
+  }
+
+  /** Saves the fields that differ from `before`. On a conflict the present record is loaded and the fault returned. */
+  async save(form: SiteForm, before: SiteForm, etag: string): Promise<Fault | undefined> {
+    const changed = (Object.keys(MASK) as (keyof SiteForm)[]).filter((field) => form[field] !== before[field]);
+    if (changed.length === 0) return undefined;
+    const { displayName, note, customerId, contractId, email, firstName, lastName } = form;
+    const contact = { email, firstName, lastName };
+    const site = { name: this.name, etag, displayName, note, customerId, contractId, contact };
+    try {
+      const paths = changed.map((field) => MASK[field]);
+      this.took(await this.#api.sites.updateSite({ site, updateMask: { paths } }));
+      return undefined;
+    } catch (error) {
+      const fault = faultOf(error);
+      if (fault.kind === "conflict") await this.refresh();
+      return fault;
+    }
+  }
+
+  /** An older answer that comes late never replaces a newer one. */
+  #show(site: Site): void {
+    if (this.site?.name === site.name && this.site.revision > site.revision) return;
+    this.site = site;
+    this.fault = undefined;
+  }
+}
+
+/** The form as the record fills it. */
+export function formOf(site: Site): SiteForm {
+  const { displayName, note, customerId, contractId, contact } = site;
+  const { email = "", firstName = "", lastName = "" } = contact ?? {};
+  return { displayName, note, customerId, contractId, email, firstName, lastName };
+}

@@ -1,0 +1,158 @@
+// Moving the open site: candidates of an address, a pin dropped on the map, and back to the automatic estimate.
+import type { Api } from "../api/client.js";
+import { type Fault, faultOf } from "../api/fault.js";
+import { distance, metresBetween } from "../format.js";
+import type { Candidate, FixSource } from "../gen/waymark/v1/location_pb.js";
+import type { Site } from "../gen/waymark/v1/site_pb.js";
+import * as strings from "../strings.js";
+import type { OpenedSite } from "./opened.svelte.js";
+import type { Position } from "../position.js";
+
+/** Candidates asked for: as many as fit beside the map without scrolling far. */
+const CANDIDATES_MAX = 6;
+
+/** Where the site was and is, after a move. */
+export interface Move {
+  before: Position | undefined;
+  after: Position | undefined;
+}
+
+export class Relocation {
+  /** What is typed in the address field. */
+  typed = $state("");
+  /** What was found for it; absent before a search. */
+  candidates = $state.raw<Candidate[] | undefined>();
+  /** Index of the candidate that the pointer or the focus is on; -1 for none. */
+  highlighted = $state(-1);
+  /** Whether a click on the map drops a pin. */
+  placing = $state(false);
+  /** The pin that is not saved yet. */
+  draft = $state.raw<Position | undefined>();
+  /** What is being waited for. */
+  busy = $state<"" | "find" | "change">("");
+  message = $state("");
+  failed = $state(false);
+  /** The last move; absent before one. */
+  move = $state.raw<Move | undefined>();
+
+  #api: Api;
+  #account: string;
+  #opened: OpenedSite;
+
+  constructor(api: Api, account: string, opened: OpenedSite) {
+    this.#api = api;
+    this.#account = account;
+    this.#opened = opened;
+  }
+
+  /** Forgets all that concerned another site. */
+  reset(): void {
+    this.typed = "";
+    this.busy = "";
+    this.#say("", false);
+    this.#clear();
+  }
+
+  /** Looks for the places that the typed address may mean. */
+  async find(): Promise<void> {
+    const site = this.#opened.site;
+    const addressLine = this.typed.trim();
+    if (!site || !addressLine || this.busy) return;
+    this.#clear();
+    await this.#run("find", site, async () => {
+      const address = { case: "addressLine" as const, value: addressLine };
+      const request = { parent: this.#account, site: site.name, address, candidatesMax: CANDIDATES_MAX };
+      const { candidates } = await this.#api.location.geocodeAddress(request);
+      if (this.#opened.name !== site.name) return;
+      this.candidates = candidates;
+      this.#say(candidates.length === 0 ? strings.locate.none : strings.locate.found(candidates.length), false);
+    });
+  }
+
+  /** Moves the site to a candidate. */
+  async apply(candidate: Candidate): Promise<void> {
+    await this.#change((site) =>
+      this.#api.location.applyCandidate({ site: site.name, candidateToken: candidate.token, etag: site.etag }),
+    );
+  }
+
+  /** Begins or ends placing a pin. */
+  togglePlacing(): void {
+    const placing = !this.placing;
+    this.#clear();
+    this.#say("", false);
+    this.placing = placing;
+  }
+
+  /** Puts the unsaved pin somewhere. */
+  drop(position: Position): void {
+    if (this.placing) this.draft = position;
+  }
+
+  /** Saves the pin. */
+  async savePin(): Promise<void> {
+    const position = this.draft;
+    if (!position) return;
+    await this.#change((site) => this.#api.location.setPin({ site: site.name, position, etag: site.etag }));
+  }
+
+  /** Takes back what persons said. */
+  async resetToAutomatic(): Promise<void> {
+    await this.#change((site) => this.#api.location.resetLocation({ site: site.name, etag: site.etag }));
+  }
+
+  /** Takes away one source's fix. */
+  async removeFix(source: FixSource): Promise<void> {
+    await this.#change((site) => this.#api.location.deleteFix({ site: site.name, source, etag: site.etag }));
+  }
+
+  async #change(call: (site: Site) => Promise<Site>): Promise<void> {
+    const site = this.#opened.site;
+    if (!site || this.busy) return;
+    await this.#run("change", site, async () => {
+      const moved = await call(site);
+      this.#opened.took(moved);
+      if (this.#opened.name !== site.name) return;
+      this.#clear();
+      this.move = { before: site.location?.position, after: moved.location?.position };
+      this.#say(sentence(this.move), false);
+    });
+  }
+
+  async #run(busy: "find" | "change", site: Site, task: () => Promise<void>): Promise<void> {
+    this.busy = busy;
+    this.#say("", false);
+    try {
+      await task();
+    } catch (error) {
+      if (this.#opened.name === site.name) await this.#refused(faultOf(error));
+    } finally {
+      if (this.#opened.name === site.name) this.busy = "";
+    }
+  }
+
+  async #refused(fault: Fault): Promise<void> {
+    if (fault.kind === "conflict") await this.#opened.refresh();
+    this.#say(fault.kind === "conflict" ? strings.locate.conflict : fault.message, true);
+  }
+
+  #say(message: string, failed: boolean): void {
+    this.message = message;
+    this.failed = failed;
+  }
+
+  #clear(): void {
+    this.move = undefined;
+    this.candidates = undefined;
+    this.highlighted = -1;
+    this.placing = false;
+    this.draft = undefined;
+  }
+}
+
+function sentence({ before, after }: Move): string {
+  if (!after) return strings.locate.nowUnplaced;
+  if (!before) return strings.locate.placed;
+  const metres = metresBetween(before, after);
+  return metres < 1 ? strings.locate.unchanged : strings.locate.moved(distance(metres));
+}

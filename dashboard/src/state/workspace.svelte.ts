@@ -1,0 +1,106 @@
+// One account on the screen: ties list, open site and overview together, and is all that the parts of the page share.
+import type { Position } from "../position.js";
+import { Granularity } from "../gen/waymark/v1/location_pb.js";
+import type { Site } from "../gen/waymark/v1/site_pb.js";
+import { Listing, type Row } from "./listing.svelte.js";
+import { OpenedSite } from "./opened.svelte.js";
+import { Overview } from "./overview.svelte.js";
+import { Relocation } from "./relocation.svelte.js";
+import type { Session } from "./session.svelte.js";
+
+/** How close to come to a site, by how finely its position is known: closer would promise more than is known. */
+const ZOOMS: Record<Granularity, number> = {
+  [Granularity.UNSPECIFIED]: 8,
+  [Granularity.COUNTRY]: 4,
+  [Granularity.REGION]: 6,
+  [Granularity.CITY]: 9,
+  [Granularity.POSTCODE]: 11,
+  [Granularity.STREET]: 12,
+  [Granularity.INTERPOLATED]: 13,
+  [Granularity.DOOR]: 13,
+};
+
+/** Somewhere that the map is asked to go. */
+export interface Flight {
+  to: Position;
+  /** Least zoom to arrive at; absent to move no farther than it takes to see the position. */
+  least?: number;
+}
+
+export class Workspace {
+  readonly session: Session;
+  readonly account: string;
+  readonly overview: Overview;
+  readonly listing: Listing;
+  readonly opened: OpenedSite;
+  readonly relocation: Relocation;
+
+  /** Counts the changes seen; each new number makes the map load its tiles again. */
+  revision = $state(0);
+  /** The site that the pointer is on, in the list or on the map. */
+  hovered = $state("");
+  /** The latest wish for the map; each is a new object. */
+  flight = $state.raw<Flight | undefined>();
+
+  constructor(session: Session) {
+    this.session = session;
+    this.account = session.account;
+    this.overview = new Overview(session.api, this.account, () => this.#changedElsewhere());
+    this.listing = new Listing(session.api, this.account);
+    this.opened = new OpenedSite(session.api, (site, moved) => this.#changedHere(site, moved));
+    this.relocation = new Relocation(session.api, this.account, this.opened);
+  }
+
+  start(): void {
+    this.overview.start();
+  }
+
+  stop(): void {
+    this.overview.stop();
+    this.listing.stop();
+  }
+
+  /** Opens a site's page, as it was chosen from the list: the map flies there. */
+  openRow({ name, position, granularity }: Row): void {
+    this.#open(name);
+    if (position) this.visit(position, granularity);
+  }
+
+  /** Opens the page of a site that was chosen on the map: the map stays, unless the page would cover it. */
+  openSymbol(name: string, position: Position): void {
+    this.#open(name);
+    this.flight = { to: position };
+  }
+
+  /** Sends the map to a position that is known so finely. */
+  visit(position: Position, granularity: Granularity): void {
+    this.flight = { to: position, least: ZOOMS[granularity] };
+  }
+
+  close(): void {
+    this.opened.close();
+    this.relocation.reset();
+  }
+
+  #open(name: string): void {
+    if (name !== this.opened.name) this.relocation.reset();
+    this.opened.open(name);
+  }
+
+  #changedHere(site: Site, moved: boolean): void {
+    this.#reload();
+    void this.overview.refresh(true);
+    const { position, granularity } = site.location ?? {};
+    if (moved && position && granularity !== undefined) this.visit(position, granularity);
+  }
+
+  #changedElsewhere(): void {
+    this.#reload();
+    void this.opened.refresh();
+  }
+
+  #reload(): void {
+    this.revision += 1;
+    void this.listing.reload();
+  }
+}

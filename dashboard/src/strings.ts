@@ -1,0 +1,216 @@
+// Every word that a person reads, in one place, so that it can be translated. Holds no logic beyond filling in values.
+import { FixSource, Granularity, NoEstimateReason, AddressState } from "./gen/waymark/v1/location_pb.js";
+import { PhoneKind, SiteStatus } from "./gen/waymark/v1/site_pb.js";
+
+export const app = {
+  name: "waymark",
+  tagline: "Every site, on one map.",
+  skipToList: "Skip to the list of sites",
+  signOut: "Sign out",
+  dismiss: "Dismiss",
+  loading: "Loading…",
+  retry: "Try again",
+  mapFailed: "The map could not start. It needs WebGL 2; the list works without it.",
+};
+
+export const login = {
+  title: "Sign in",
+  hint: "Paste an access token of your account. It stays in this tab and is forgotten when the tab closes.",
+  token: "Access token",
+  placeholder: "wmk_…",
+  submit: "Sign in",
+  checking: "Checking…",
+  rejected: "This token is not accepted. It may be mistyped, expired or revoked.",
+  ended: "Your session ended: the token has expired or was revoked. Sign in again.",
+  wrongScope: "This token is for agents. The dashboard needs a viewer, editor, service or admin token.",
+  chooseTitle: "Choose an account",
+  chooseHint: "This is the operator’s token. Which account do you want to see?",
+  noAccounts: "There is no account yet. Make one with: waymark account create",
+  switchAccount: "Switch account",
+  moreAccounts: "More accounts",
+};
+
+export const map = {
+  label: "Map of sites",
+  zoomIn: "Zoom in",
+  zoomOut: "Zoom out",
+  wholeWorld: "Show the whole world",
+  legend: "Legend",
+  confirmed: "Confirmed by a person",
+  approximate: "Approximate",
+  cluster: "Several sites",
+  area: "Somewhere in this area",
+  naturalEarth: "Natural Earth",
+  attribution: "Sources of the data",
+  clickToPlace: "Click the map where the site is. Drag the pin to adjust it.",
+  candidate: (number: number, address: string) => `Candidate ${number}: ${address}`,
+  draft: "New position; drag to adjust",
+};
+
+export const list = {
+  title: "Sites in view",
+  group: "Sites on this spot",
+  groupArea: "Sites around here",
+  unplacedTitle: "Sites without a position",
+  back: "Back to the sites in view",
+  total: (count: string) => `${count} in view`,
+  count: (count: string) => `${count} sites`,
+  one: "1 site",
+  tally: "The account’s sites",
+  all: (count: string) => `${count} placed`,
+  unplaced: (count: string) => `${count} unplaced`,
+  more: "Show more",
+  empty: "No sites in view. Zoom out, or move the map.",
+  emptyAccount: "No sites yet. They appear here as soon as their agents activate.",
+  unplacedEmpty: "Every site has a position.",
+  dissolved: "That group has changed meanwhile; here is what is in view now.",
+};
+
+export const status: Record<SiteStatus, string> = {
+  [SiteStatus.UNSPECIFIED]: "Unknown",
+  [SiteStatus.UNKNOWN]: "Unknown",
+  [SiteStatus.ONLINE]: "Online",
+  [SiteStatus.OFFLINE]: "Offline",
+  [SiteStatus.MAINTENANCE]: "Maintenance",
+};
+
+export const source: Record<FixSource, string> = {
+  [FixSource.UNSPECIFIED]: "none",
+  [FixSource.GEOIP]: "GeoIP",
+  [FixSource.DEVICE]: "the device itself",
+  [FixSource.ADDRESS]: "its address",
+  [FixSource.PIN]: "a pin on the map",
+};
+
+export const granularity: Record<Granularity, string> = {
+  [Granularity.UNSPECIFIED]: "unknown",
+  [Granularity.COUNTRY]: "country",
+  [Granularity.REGION]: "region",
+  [Granularity.CITY]: "city",
+  [Granularity.POSTCODE]: "postcode",
+  [Granularity.STREET]: "street",
+  [Granularity.INTERPOLATED]: "between two houses",
+  [Granularity.DOOR]: "door",
+};
+
+export const noEstimate: Record<NoEstimateReason, string> = {
+  [NoEstimateReason.UNSPECIFIED]: "no public address was seen yet",
+  [NoEstimateReason.PRIVATE]: "its IP address is a private one",
+  [NoEstimateReason.CARRIER_NAT]: "it is behind carrier-grade NAT",
+  [NoEstimateReason.LOOPBACK]: "its IP address is a loopback address",
+  [NoEstimateReason.LINK_LOCAL]: "its IP address is link-local",
+  [NoEstimateReason.UNIQUE_LOCAL]: "its IP address is a unique local one",
+  [NoEstimateReason.DOCUMENTATION]: "its IP address is reserved for documentation",
+  [NoEstimateReason.BENCHMARK]: "its IP address is reserved for benchmarks",
+  [NoEstimateReason.MULTICAST]: "its IP address is a multicast address",
+  [NoEstimateReason.RESERVED]: "its IP address is reserved",
+  [NoEstimateReason.NO_DATABASE]: "no GeoIP database is loaded for it",
+  [NoEstimateReason.NOT_FOUND]: "the GeoIP databases do not know its IP address",
+  [NoEstimateReason.NO_POSITION]: "the GeoIP databases give no position for its IP address",
+  [NoEstimateReason.UNKNOWN_ADDRESS]: "its proxy sent a malformed address",
+};
+
+export const addressState: Record<AddressState, string> = {
+  [AddressState.UNSPECIFIED]: "",
+  [AddressState.APPLIED]: "",
+  [AddressState.PIN_KEPT]: "kept beside the present position",
+  [AddressState.AMBIGUOUS]: "needs a choice",
+  [AddressState.NOT_FOUND]: "was not found",
+  [AddressState.PENDING]: "will be looked up",
+};
+
+export const phoneKind: Record<PhoneKind, string> = {
+  [PhoneKind.UNSPECIFIED]: "",
+  [PhoneKind.MOBILE]: "mobile",
+  [PhoneKind.WORK]: "work",
+  [PhoneKind.HOME]: "home",
+};
+
+export const site = {
+  label: "Site",
+  close: "Close",
+  gone: "This site was deleted.",
+  position: "Position",
+  location: "Location",
+  confirmed: "Confirmed",
+  approximate: "Approximate",
+  sentence: (confirmed: boolean, level: string, source: string) =>
+    confirmed ? `confirmed, ${level} level, from ${source}` : `approximate, ${level} level, from ${source}`,
+  within: (radius: string) => `within ${radius}`,
+  accuracy: "Accuracy",
+  accuracyUnknown: "not stated by the source",
+  unplaced: (reason: string) => `no position: ${reason}`,
+  address: "Address",
+  typed: "As typed",
+  fixes: "Why it is here",
+  effective: "in use",
+  network: "Network",
+  database: "Database",
+  built: (date: string) => `built ${date}`,
+  matched: "Matched",
+  asked: "Asked for",
+  provider: "Provider",
+  madeBy: "By",
+  removeFix: "Remove",
+  details: "Details",
+  name: "Name",
+  status: "Status",
+  agent: "Agent",
+  publicIp: "Public IP",
+  contact: "Contact",
+  firstName: "First name",
+  lastName: "Last name",
+  email: "E-mail",
+  customer: "Customer ID",
+  contract: "Contract ID",
+  note: "Note",
+  labels: "Labels",
+  ticketing: "Ticketing",
+  activated: "Activated",
+  lastSeen: "Last seen",
+  updated: "Changed",
+  none: "—",
+  edit: "Edit",
+  save: "Save",
+  saving: "Saving…",
+  cancel: "Cancel",
+  saved: "Saved.",
+  conflict: "Somebody changed this site meanwhile. What you typed is still here: look at it again, then save.",
+};
+
+export const locate = {
+  title: "Set the exact location",
+  address: "Address",
+  placeholder: "Street and number, town",
+  find: "Find",
+  finding: "Looking…",
+  none: "No place answers to this address. Check the spelling, add the town, or place a pin.",
+  found: (count: number) => (count === 1 ? "1 place found" : `${count} places found. Choose the right one.`),
+  apply: "Use this",
+  confidence: (percent: string) => `${percent} match`,
+  fromPosition: (distance: string) => `${distance} from the present position`,
+  fromGeoip: (distance: string) => `${distance} from the GeoIP estimate`,
+  placePin: "Place pin",
+  pinHint: "Click the map where the site is, then drag the pin until it is right.",
+  pinAt: (position: string) => `New pin at ${position}`,
+  pinMoves: (distance: string) => `${distance} from the present position`,
+  savePin: "Save pin",
+  cancel: "Cancel",
+  reset: "Reset to automatic",
+  resetHint: "Takes back what was set by hand, so that the automatic estimate shows again.",
+  moved: (distance: string) => `Moved ${distance}.`,
+  placed: "The site is on the map now.",
+  unchanged: "The site stays where it was.",
+  nowUnplaced: "The site has no position now.",
+  before: "Before",
+  after: "After",
+  conflict: "Somebody changed this site meanwhile. Look at it again and repeat your choice.",
+  stale: "These candidates have expired. They were looked up again.",
+};
+
+export const fault = {
+  offline: "The server cannot be reached. Trying again.",
+  forbidden: "This token may not do that.",
+  notFound: "It does not exist any more.",
+  unexpected: (message: string) => `That did not work: ${message}`,
+};

@@ -1,0 +1,17 @@
+// Sentences about a site's location, put together from the strings.
+import { distance } from "./format.js";
+import type { Location } from "./gen/waymark/v1/location_pb.js";
+import { NoEstimateReason } from "./gen/waymark/v1/location_pb.js";
+import * as strings from "./strings.js";
+
+/** Where a site is, how exactly, and who says so; nothing that the source did not state. */
+export function locationSentence(location: Location | undefined): string {
+  if (!location?.position) {
+    return strings.site.unplaced(strings.noEstimate[location?.noEstimateReason ?? NoEstimateReason.UNSPECIFIED]);
+  }
+  const level = strings.granularity[location.granularity];
+  const sentence = strings.site.sentence(location.confirmed, level, strings.source[location.source]);
+  return location.accuracyM === undefined
+    ? sentence
+    : `${sentence}, ${strings.site.within(distance(location.accuracyM))}`;
+}

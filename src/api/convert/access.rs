@@ -1,0 +1,71 @@
+//! Accounts and tokens.
+
+use super::{optional_text, timestamp};
+use crate::api::names;
+use crate::api::proto::waymark::v1 as pb;
+use crate::model::Invalid;
+use crate::model::access::{Account, Principal, Scope, Token};
+
+/// An account.
+pub(in crate::api) fn account(account: &Account) -> pb::Account {
+    pb::Account {
+        name: names::of_account(&account.id),
+        display_name: account.display_name.clone(),
+        country_code: optional_text(account.country),
+        create_time: Some(timestamp(account.created_at)),
+        update_time: Some(timestamp(account.updated_at)),
+    }
+}
+
+/// A token, without its secret.
+pub(in crate::api) fn token(token: &Token) -> pb::Token {
+    let site =
+        token.account.as_ref().zip(token.agent.as_ref()).map(|(account, (site, _))| names::of_site(account, *site));
+    pb::Token {
+        name: names::of_token(token.account.as_ref(), &token.id),
+        display_name: token.display_name.clone(),
+        scope: scope(token.scope).into(),
+        create_time: Some(timestamp(token.created_at)),
+        expire_time: token.expires_at.map(timestamp),
+        revoke_time: token.revoked_at.map(timestamp),
+        site: site.unwrap_or_default(),
+    }
+}
+
+/// Who the caller is.
+pub(in crate::api) fn who(principal: &Principal) -> pb::WhoAmIResponse {
+    let site = principal.account.as_ref().zip(principal.agent.as_ref());
+    pb::WhoAmIResponse {
+        token: names::of_token(principal.account.as_ref(), &principal.token),
+        scope: scope(principal.scope).into(),
+        account: principal.account.as_ref().map(names::of_account).unwrap_or_default(),
+        site: site.map(|(account, (site, _))| names::of_site(account, *site)).unwrap_or_default(),
+    }
+}
+
+fn scope(scope: Scope) -> pb::TokenScope {
+    match scope {
+        Scope::Admin => pb::TokenScope::Admin,
+        Scope::Editor => pb::TokenScope::Editor,
+        Scope::Viewer => pb::TokenScope::Viewer,
+        Scope::Enrollment => pb::TokenScope::Enrollment,
+        Scope::Agent => pb::TokenScope::Agent,
+        Scope::Service => pb::TokenScope::Service,
+    }
+}
+
+/// A required scope from a request.
+pub(in crate::api) fn parse_scope(value: i32) -> Result<Scope, Invalid> {
+    match pb::TokenScope::try_from(value) {
+        Ok(pb::TokenScope::Admin) => Ok(Scope::Admin),
+        Ok(pb::TokenScope::Editor) => Ok(Scope::Editor),
+        Ok(pb::TokenScope::Viewer) => Ok(Scope::Viewer),
+        Ok(pb::TokenScope::Enrollment) => Ok(Scope::Enrollment),
+        Ok(pb::TokenScope::Agent) => Ok(Scope::Agent),
+        Ok(pb::TokenScope::Service) => Ok(Scope::Service),
+        Ok(pb::TokenScope::Unspecified) | Err(_) => {
+            let allowed = "one of ADMIN, EDITOR, VIEWER, ENROLLMENT, SERVICE is required";
+            Err(Invalid::new("token.scope", format!("{allowed}, got {value}")))
+        }
+    }
+}

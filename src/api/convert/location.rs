@@ -1,0 +1,210 @@
+//! Positions, fixes, addresses and candidates.
+
+use super::{optional_text, timestamp};
+use crate::api::proto::waymark::v1 as pb;
+use crate::model::Invalid;
+use crate::model::address::{AddressQuery, CountryCode, PostalAddress};
+use crate::model::geo::{BoundingBox, LatLng};
+use crate::model::location::{Evidence, Fix, Granularity, NoEstimate, Source};
+use crate::model::site::{AddressState, Site, SiteAddress};
+use crate::service::candidates::Choice;
+
+/// A position.
+pub(in crate::api) fn lat_lng(position: LatLng) -> pb::LatLng {
+    pb::LatLng { lat: position.lat(), lng: position.lng() }
+}
+
+/// A required position from a request's `field`.
+pub(in crate::api) fn parse_lat_lng(field: &str, position: Option<&pb::LatLng>) -> Result<LatLng, Invalid> {
+    let position = position.ok_or_else(|| Invalid::new(field, "a position is required"))?;
+    LatLng::new(position.lat, position.lng).map_err(|fault| fault.within(field))
+}
+
+/// A box.
+pub(in crate::api) fn bounding_box(bounds: &BoundingBox) -> pb::BoundingBox {
+    pb::BoundingBox { low: Some(lat_lng(bounds.low)), high: Some(lat_lng(bounds.high)) }
+}
+
+/// A required box from a request's `field`.
+pub(in crate::api) fn parse_bounding_box(
+    field: &str,
+    bounds: Option<&pb::BoundingBox>,
+) -> Result<BoundingBox, Invalid> {
+    let bounds = bounds.ok_or_else(|| Invalid::new(field, "a box is required"))?;
+    let corner = |name: &str, corner: &Option<pb::LatLng>| parse_lat_lng(&format!("{field}.{name}"), corner.as_ref());
+    let (low, high) = (corner("low", &bounds.low)?, corner("high", &bounds.high)?);
+    BoundingBox::new(low, high).map_err(|fault| fault.within(field))
+}
+
+/// A source.
+pub(in crate::api) fn source(source: Source) -> pb::FixSource {
+    match source {
+        Source::GeoIp => pb::FixSource::Geoip,
+        Source::Device => pb::FixSource::Device,
+        Source::Address => pb::FixSource::Address,
+        Source::Pin => pb::FixSource::Pin,
+    }
+}
+
+/// A required source from a request.
+pub(in crate::api) fn parse_source(field: &str, value: i32) -> Result<Source, Invalid> {
+    match pb::FixSource::try_from(value) {
+        Ok(pb::FixSource::Geoip) => Ok(Source::GeoIp),
+        Ok(pb::FixSource::Device) => Ok(Source::Device),
+        Ok(pb::FixSource::Address) => Ok(Source::Address),
+        Ok(pb::FixSource::Pin) => Ok(Source::Pin),
+        Ok(pb::FixSource::Unspecified) | Err(_) => {
+            Err(Invalid::new(field, format!("one of GEOIP, DEVICE, ADDRESS, PIN is required, got {value}")))
+        }
+    }
+}
+
+/// A granularity.
+pub(in crate::api) fn granularity(granularity: Granularity) -> pb::Granularity {
+    match granularity {
+        Granularity::Country => pb::Granularity::Country,
+        Granularity::Region => pb::Granularity::Region,
+        Granularity::City => pb::Granularity::City,
+        Granularity::Postcode => pb::Granularity::Postcode,
+        Granularity::Street => pb::Granularity::Street,
+        Granularity::Interpolated => pb::Granularity::Interpolated,
+        Granularity::Door => pb::Granularity::Door,
+    }
+}
+
+/// Why there is no estimate.
+pub(in crate::api) fn no_estimate(reason: Option<NoEstimate>) -> pb::NoEstimateReason {
+    let Some(reason) = reason else { return pb::NoEstimateReason::Unspecified };
+    match reason {
+        NoEstimate::Private => pb::NoEstimateReason::Private,
+        NoEstimate::CarrierNat => pb::NoEstimateReason::CarrierNat,
+        NoEstimate::Loopback => pb::NoEstimateReason::Loopback,
+        NoEstimate::LinkLocal => pb::NoEstimateReason::LinkLocal,
+        NoEstimate::UniqueLocal => pb::NoEstimateReason::UniqueLocal,
+        NoEstimate::Documentation => pb::NoEstimateReason::Documentation,
+        NoEstimate::Benchmark => pb::NoEstimateReason::Benchmark,
+        NoEstimate::Multicast => pb::NoEstimateReason::Multicast,
+        NoEstimate::Reserved => pb::NoEstimateReason::Reserved,
+        NoEstimate::NoDatabase => pb::NoEstimateReason::NoDatabase,
+        NoEstimate::NotFound => pb::NoEstimateReason::NotFound,
+        NoEstimate::NoPosition => pb::NoEstimateReason::NoPosition,
+        NoEstimate::UnknownAddress => pb::NoEstimateReason::UnknownAddress,
+    }
+}
+
+/// What became of an address.
+pub(in crate::api) fn address_state(state: AddressState) -> pb::AddressState {
+    match state {
+        AddressState::Applied => pb::AddressState::Applied,
+        AddressState::PinKept => pb::AddressState::PinKept,
+        AddressState::Ambiguous => pb::AddressState::Ambiguous,
+        AddressState::NotFound => pb::AddressState::NotFound,
+        AddressState::Pending => pb::AddressState::Pending,
+    }
+}
+
+/// A fix.
+pub(in crate::api) fn fix(fix: &Fix) -> pb::Fix {
+    let evidence = match &fix.evidence {
+        Evidence::Database(found) => Some(pb::fix::Evidence::Database(pb::DatabaseEvidence {
+            database_type: found.database_type.clone(),
+            build_time: Some(timestamp(found.build_time)),
+            network: found.network.clone(),
+            city: found.city.clone(),
+            region: found.region.clone(),
+            country_code: optional_text(found.country),
+            attribution: found.attribution.clone(),
+        })),
+        Evidence::Geocoded(found) => Some(pb::fix::Evidence::Geocoded(pb::GeocodedEvidence {
+            provider: found.provider.clone(),
+            place_id: found.place_id.clone(),
+            formatted_address: found.formatted_address.clone(),
+            query: found.query.clone(),
+            attribution: found.attribution.clone(),
+        })),
+        Evidence::Dropped | Evidence::Measured => None,
+    };
+    pb::Fix {
+        source: source(fix.source).into(),
+        position: Some(lat_lng(fix.position)),
+        accuracy_m: fix.accuracy_m,
+        granularity: granularity(fix.granularity).into(),
+        make_time: Some(timestamp(fix.made_at)),
+        maker: fix.made_by.clone(),
+        evidence,
+    }
+}
+
+/// Where a site is.
+pub(in crate::api) fn location(site: &Site) -> pb::Location {
+    let effective = site.fixes.effective();
+    pb::Location {
+        position: effective.map(|fix| lat_lng(fix.position)),
+        accuracy_m: effective.and_then(|fix| fix.accuracy_m),
+        granularity: effective.map_or(pb::Granularity::Unspecified, |fix| granularity(fix.granularity)).into(),
+        source: effective.map_or(pb::FixSource::Unspecified, |fix| source(fix.source)).into(),
+        confirmed: effective.is_some_and(|fix| fix.source.is_person()),
+        fixes: site.fixes.iter().map(fix).collect(),
+        no_estimate_reason: no_estimate(site.no_estimate).into(),
+        address: site.address.as_ref().map(site_address),
+    }
+}
+
+fn site_address(address: &SiteAddress) -> pb::SiteAddress {
+    pb::SiteAddress {
+        typed: address.typed.clone(),
+        formatted: address.formatted.clone(),
+        state: address_state(address.state).into(),
+    }
+}
+
+/// A candidate.
+pub(in crate::api) fn candidate(choice: Choice) -> pb::Candidate {
+    let candidate = choice.candidate;
+    pb::Candidate {
+        token: choice.token,
+        formatted_address: candidate.formatted_address,
+        position: Some(lat_lng(candidate.position)),
+        granularity: granularity(candidate.granularity).into(),
+        confidence: candidate.confidence,
+        country_code: optional_text(candidate.country),
+        provider: candidate.provider.to_owned(),
+        attribution: candidate.attribution,
+        distance_to_geoip_m: choice.distance_to_geoip_m,
+        distance_to_position_m: choice.distance_to_position_m,
+    }
+}
+
+/// What a person typed, on one line or in parts.
+pub(in crate::api) enum TypedAddress {
+    /// On one line.
+    Line(String),
+    /// In parts.
+    Parts(pb::PostalAddress),
+}
+
+/// A required address from a request.
+pub(in crate::api) fn parse_address(address: Option<TypedAddress>) -> Result<AddressQuery, Invalid> {
+    match address {
+        Some(TypedAddress::Line(line)) => AddressQuery::line(&line),
+        Some(TypedAddress::Parts(parts)) => {
+            let country = parse_country("postal_address.country_code", &parts.country_code)?;
+            AddressQuery::parts(PostalAddress {
+                street: parts.street,
+                postal_code: parts.postal_code,
+                locality: parts.locality,
+                region: parts.region,
+                country,
+            })
+        }
+        None => Err(Invalid::new("address_line", "an address_line or a postal_address is required")),
+    }
+}
+
+/// A country code from a request's `field`; empty for none.
+pub(in crate::api) fn parse_country(field: &str, code: &str) -> Result<Option<CountryCode>, Invalid> {
+    if code.is_empty() {
+        return Ok(None);
+    }
+    CountryCode::try_from(code.to_owned()).map(Some).map_err(|fault| Invalid::new(field, fault.why))
+}

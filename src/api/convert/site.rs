@@ -1,0 +1,179 @@
+//! The site record, and the patches that update masks name.
+
+use super::{location, optional_text, timestamp};
+use crate::api::names;
+use crate::api::proto::waymark::v1 as pb;
+use crate::model::Invalid;
+use crate::model::site::{Contact, Phone, PhoneKind, Site, Status, TicketingLink};
+use crate::service::Versioned;
+use crate::service::patch::SitePatch;
+
+/// A site.
+pub(in crate::api) fn site(versioned: Versioned<Site>) -> pb::Site {
+    let etag = versioned.etag();
+    let Versioned { value: site, revision } = versioned;
+    pb::Site {
+        name: names::of_site(&site.account, site.id),
+        etag,
+        revision: revision.0,
+        location: Some(location::location(&site)),
+        status: status(site.status).into(),
+        contact: Some(contact(site.contact)),
+        ticketing_links: site.ticketing_links.into_iter().map(ticketing_link).collect(),
+        display_name: site.display_name,
+        customer_id: site.customer_id,
+        contract_id: site.contract_id,
+        note: site.note,
+        labels: site.labels.into_iter().collect(),
+        agent_id: optional_text(site.agent),
+        public_ip: optional_text(site.public_ip),
+        claimed_ip: optional_text(site.claimed_ip),
+        activate_time: site.activated_at.map(timestamp),
+        last_seen_time: site.last_seen_at.map(timestamp),
+        create_time: Some(timestamp(site.created_at)),
+        update_time: Some(timestamp(site.updated_at)),
+        delete_time: site.deleted_at.map(timestamp),
+    }
+}
+
+/// A status.
+pub(in crate::api) fn status(status: Status) -> pb::SiteStatus {
+    match status {
+        Status::Unknown => pb::SiteStatus::Unknown,
+        Status::Online => pb::SiteStatus::Online,
+        Status::Offline => pb::SiteStatus::Offline,
+        Status::Maintenance => pb::SiteStatus::Maintenance,
+    }
+}
+
+fn contact(contact: Contact) -> pb::Contact {
+    let phone = |phone: Phone| {
+        let kind = match phone.kind {
+            PhoneKind::Other => pb::PhoneKind::Unspecified,
+            PhoneKind::Mobile => pb::PhoneKind::Mobile,
+            PhoneKind::Work => pb::PhoneKind::Work,
+            PhoneKind::Home => pb::PhoneKind::Home,
+        };
+        pb::Phone { number: phone.number, kind: kind.into() }
+    };
+    pb::Contact {
+        email: contact.email,
+        first_name: contact.first_name,
+        last_name: contact.last_name,
+        phones: contact.phones.into_iter().map(phone).collect(),
+    }
+}
+
+fn ticketing_link(link: TicketingLink) -> pb::TicketingLink {
+    pb::TicketingLink {
+        system: link.system,
+        organization_id: link.organization_id,
+        organization_name: link.organization_name,
+        external_site_id: link.external_site_id,
+        uri: link.uri,
+        state: pb::TicketingLinkState::Unspecified.into(),
+        verify_time: None,
+    }
+}
+
+/// The fields that a caller may set, as update masks name them.
+const SETTABLE: [&str; 12] = [
+    "display_name",
+    "status",
+    "contact",
+    "contact.email",
+    "contact.first_name",
+    "contact.last_name",
+    "contact.phones",
+    "customer_id",
+    "contract_id",
+    "note",
+    "labels",
+    "ticketing_links",
+];
+
+/// The patch of a site that is to be made: every field that is set in `site`. Output-only fields must not be.
+pub(in crate::api) fn parse_new_site(site: pb::Site) -> Result<SitePatch, Invalid> {
+    let output_only = [
+        ("site.name", !site.name.is_empty()),
+        ("site.location", site.location.is_some()),
+        ("site.agent_id", !site.agent_id.is_empty()),
+        ("site.public_ip", !site.public_ip.is_empty()),
+        ("site.create_time", site.create_time.is_some()),
+        ("site.update_time", site.update_time.is_some()),
+        ("site.delete_time", site.delete_time.is_some()),
+    ];
+    if let Some((field, _)) = output_only.into_iter().find(|(_, is_set)| *is_set) {
+        return Err(Invalid::new(field, "output only: leave it empty"));
+    }
+    let mask: Vec<String> = SETTABLE.into_iter().filter(|path| !path.contains('.')).map(str::to_owned).collect();
+    parse_patch(site, &mask)
+}
+
+/// The patch that `mask` makes of `site`.
+pub(in crate::api) fn parse_patch(site: pb::Site, mask: &[String]) -> Result<SitePatch, Invalid> {
+    let names = |path: &str| mask.iter().any(|named| named == path);
+    if mask.is_empty() {
+        return Err(Invalid::new("update_mask", format!("name the fields to change: {}", SETTABLE.join(", "))));
+    }
+    if let Some(unknown) = mask.iter().find(|path| !SETTABLE.contains(&path.as_str())) {
+        let shown: String = unknown.chars().take(80).collect();
+        let why = format!("{shown:?} cannot be changed: a path is one of {}", SETTABLE.join(", "));
+        return Err(Invalid::new("update_mask", why));
+    }
+    let contact = site.contact.unwrap_or_default();
+    let names_in_contact = |part: &str| names("contact") || names(&format!("contact.{part}"));
+    let status = if names("status") { parse_status(site.status)? } else { None };
+    Ok(SitePatch {
+        display_name: names("display_name").then_some(site.display_name),
+        status,
+        email: names_in_contact("email").then_some(contact.email),
+        first_name: names_in_contact("first_name").then_some(contact.first_name),
+        last_name: names_in_contact("last_name").then_some(contact.last_name),
+        phones: names_in_contact("phones").then(|| parse_phones(contact.phones)).transpose()?,
+        customer_id: names("customer_id").then_some(site.customer_id),
+        contract_id: names("contract_id").then_some(site.contract_id),
+        note: names("note").then_some(site.note),
+        labels: names("labels").then(|| site.labels.into_iter().collect()),
+        ticketing_links: names("ticketing_links")
+            .then(|| site.ticketing_links.into_iter().map(parse_ticketing_link).collect()),
+    })
+}
+
+fn parse_status(value: i32) -> Result<Option<Status>, Invalid> {
+    match pb::SiteStatus::try_from(value) {
+        Ok(pb::SiteStatus::Unspecified) => Ok(None),
+        Ok(pb::SiteStatus::Unknown) => Ok(Some(Status::Unknown)),
+        Ok(pb::SiteStatus::Online) => Ok(Some(Status::Online)),
+        Ok(pb::SiteStatus::Offline) => Ok(Some(Status::Offline)),
+        Ok(pb::SiteStatus::Maintenance) => Ok(Some(Status::Maintenance)),
+        Err(_) => Err(Invalid::new("site.status", format!("{value} is no SiteStatus"))),
+    }
+}
+
+fn parse_phones(phones: Vec<pb::Phone>) -> Result<Vec<Phone>, Invalid> {
+    let parse = |(index, phone): (usize, pb::Phone)| {
+        let kind = match pb::PhoneKind::try_from(phone.kind) {
+            Ok(pb::PhoneKind::Unspecified) => PhoneKind::Other,
+            Ok(pb::PhoneKind::Mobile) => PhoneKind::Mobile,
+            Ok(pb::PhoneKind::Work) => PhoneKind::Work,
+            Ok(pb::PhoneKind::Home) => PhoneKind::Home,
+            Err(_) => {
+                let field = format!("site.contact.phones[{index}].kind");
+                return Err(Invalid::new(field, format!("{} is no PhoneKind", phone.kind)));
+            }
+        };
+        Ok(Phone { number: phone.number, kind })
+    };
+    phones.into_iter().enumerate().map(parse).collect()
+}
+
+fn parse_ticketing_link(link: pb::TicketingLink) -> TicketingLink {
+    TicketingLink {
+        system: link.system,
+        organization_id: link.organization_id,
+        organization_name: link.organization_name,
+        external_site_id: link.external_site_id,
+        uri: link.uri,
+    }
+}

@@ -1,0 +1,105 @@
+//! `AdminService`.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use crate::api::convert::access::{account, parse_scope, token, who};
+use crate::api::convert::location::parse_country;
+use crate::api::convert::parse_timestamp;
+use crate::api::proto::waymark::v1 as pb;
+use crate::api::proto::waymark::v1::admin_service_server::AdminService;
+use crate::api::status::Failure;
+use crate::api::{caller, names};
+use crate::model::Invalid;
+use crate::model::id::AccountId;
+use crate::service::Waymark;
+use crate::service::paging::PageRequest;
+use crate::service::tokens::NewToken;
+
+/// The service.
+#[derive(Debug)]
+pub(super) struct Admin(pub(super) Arc<Waymark>);
+
+#[tonic::async_trait]
+impl AdminService for Admin {
+    async fn create_account(
+        &self,
+        request: Request<pb::CreateAccountRequest>,
+    ) -> Result<Response<pb::Account>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let id = message.account_id.parse::<AccountId>();
+        let id = id.map_err(|fault| Failure::from(Invalid::new("account_id", fault.why)))?;
+        let new = message.account.unwrap_or_default();
+        let country = parse_country("account.country_code", &new.country_code).map_err(Failure::from)?;
+        let made = self.0.create_account(&principal, id, &new.display_name, country).await.map_err(Failure)?;
+        Ok(Response::new(account(&made)))
+    }
+
+    async fn get_account(&self, request: Request<pb::GetAccountRequest>) -> Result<Response<pb::Account>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let id = names::account("name", &request.get_ref().name).map_err(Failure::from)?;
+        let found = self.0.account(&principal, &id).map_err(Failure)?;
+        Ok(Response::new(account(&found)))
+    }
+
+    async fn list_accounts(
+        &self,
+        request: Request<pb::ListAccountsRequest>,
+    ) -> Result<Response<pb::ListAccountsResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let page = self.0.list_accounts(&principal, &page).map_err(Failure)?;
+        let accounts = page.items.iter().map(|item| account(item)).collect();
+        Ok(Response::new(pb::ListAccountsResponse { accounts, next_page_token: page.next_token }))
+    }
+
+    async fn create_token(
+        &self,
+        request: Request<pb::CreateTokenRequest>,
+    ) -> Result<Response<pb::CreateTokenResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let wanted = message.token.unwrap_or_default();
+        let expires_at = wanted.expire_time.map(|time| parse_timestamp("token.expire_time", &time)).transpose();
+        let new = NewToken {
+            account: parse_parent(&message.parent).map_err(Failure::from)?,
+            scope: parse_scope(wanted.scope).map_err(Failure::from)?,
+            display_name: wanted.display_name,
+            expires_at: expires_at.map_err(Failure::from)?,
+        };
+        let (made, secret) = self.0.create_token(&principal, new).await.map_err(Failure)?;
+        Ok(Response::new(pb::CreateTokenResponse { token: Some(token(&made)), secret }))
+    }
+
+    async fn list_tokens(
+        &self,
+        request: Request<pb::ListTokensRequest>,
+    ) -> Result<Response<pb::ListTokensResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let parent = parse_parent(&message.parent).map_err(Failure::from)?;
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let page = self.0.list_tokens(&principal, parent.as_ref(), &page).map_err(Failure)?;
+        let tokens = page.items.iter().map(|item| token(item)).collect();
+        Ok(Response::new(pb::ListTokensResponse { tokens, next_page_token: page.next_token }))
+    }
+
+    async fn revoke_token(&self, request: Request<pb::RevokeTokenRequest>) -> Result<Response<pb::Token>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let (parent, id) = names::token("name", &request.get_ref().name).map_err(Failure::from)?;
+        let revoked = self.0.revoke_token(&principal, parent.as_ref(), id).await.map_err(Failure)?;
+        Ok(Response::new(token(&revoked)))
+    }
+
+    async fn who_am_i(&self, request: Request<pb::WhoAmIRequest>) -> Result<Response<pb::WhoAmIResponse>, Status> {
+        Ok(Response::new(who(&caller::of(&self.0, &request)?)))
+    }
+}
+
+/// The account of a `parent`; empty for the operator's own things.
+fn parse_parent(parent: &str) -> Result<Option<AccountId>, Invalid> {
+    if parent.is_empty() { Ok(None) } else { names::account("parent", parent).map(Some) }
+}

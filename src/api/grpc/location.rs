@@ -1,0 +1,122 @@
+//! `LocationService`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::sites::answer;
+use crate::api::convert::location::{
+    TypedAddress, candidate, fix, no_estimate, parse_address, parse_lat_lng, parse_source,
+};
+use crate::api::convert::{location, site::site};
+use crate::api::proto::waymark::v1 as pb;
+use crate::api::proto::waymark::v1::location_service_server::LocationService;
+use crate::api::status::Failure;
+use crate::api::{caller, names};
+use crate::model::Invalid;
+use crate::service::Waymark;
+use crate::service::sites::ChangeOptions;
+
+/// The service.
+#[derive(Debug)]
+pub(super) struct Locations(pub(super) Arc<Waymark>);
+
+#[tonic::async_trait]
+impl LocationService for Locations {
+    async fn geocode_address(
+        &self,
+        request: Request<pb::GeocodeAddressRequest>,
+    ) -> Result<Response<pb::GeocodeAddressResponse>, Status> {
+        use pb::geocode_address_request::Address;
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let query = parse_address(message.address.map(|address| match address {
+            Address::AddressLine(line) => TypedAddress::Line(line),
+            Address::PostalAddress(parts) => TypedAddress::Parts(parts),
+        }))
+        .map_err(Failure::from)?;
+        let near = match message.site.as_str() {
+            "" => None,
+            name => match names::site("site", name).map_err(Failure::from)? {
+                (parent, id) if parent == account => Some(id),
+                _ => return Err(Failure::from(Invalid::new("site", "the site is not one of `parent`")).into()),
+            },
+        };
+        let choices = self.0.geocode_address(&principal, &account, &query, near, message.candidates_max).await;
+        let candidates = choices.map_err(Failure)?.into_iter().map(candidate).collect();
+        Ok(Response::new(pb::GeocodeAddressResponse { candidates }))
+    }
+
+    async fn set_address(
+        &self,
+        request: Request<pb::SetAddressRequest>,
+    ) -> Result<Response<pb::SetAddressResponse>, Status> {
+        use pb::set_address_request::Address;
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
+        let query = parse_address(message.address.map(|address| match address {
+            Address::AddressLine(line) => TypedAddress::Line(line),
+            Address::PostalAddress(parts) => TypedAddress::Parts(parts),
+        }))
+        .map_err(Failure::from)?;
+        let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
+        let outcome = self.0.set_address(&principal, &account, id, &query, message.keep_pin, &options).await;
+        let outcome = outcome.map_err(Failure)?;
+        Ok(Response::new(pb::SetAddressResponse {
+            state: location::address_state(outcome.state).into(),
+            site: Some(site(outcome.site)),
+            candidates: outcome.choices.into_iter().map(candidate).collect(),
+        }))
+    }
+
+    async fn apply_candidate(&self, request: Request<pb::ApplyCandidateRequest>) -> Result<Response<pb::Site>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
+        answer(self.0.apply_candidate(&principal, &account, id, &message.candidate_token, message.etag).await)
+    }
+
+    async fn set_pin(&self, request: Request<pb::SetPinRequest>) -> Result<Response<pb::Site>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
+        let position = parse_lat_lng("position", message.position.as_ref()).map_err(Failure::from)?;
+        answer(self.0.set_pin(&principal, &account, id, position, message.etag).await)
+    }
+
+    async fn reset_location(&self, request: Request<pb::ResetLocationRequest>) -> Result<Response<pb::Site>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
+        answer(self.0.reset_location(&principal, &account, id, message.etag).await)
+    }
+
+    async fn delete_fix(&self, request: Request<pb::DeleteFixRequest>) -> Result<Response<pb::Site>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
+        let source = parse_source("source", message.source).map_err(Failure::from)?;
+        answer(self.0.delete_fix(&principal, &account, id, source, message.etag).await)
+    }
+
+    async fn lookup_ip(&self, request: Request<pb::LookupIpRequest>) -> Result<Response<pb::LookupIpResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let ip: IpAddr = parse_ip("ip", &message.ip).map_err(Failure::from)?;
+        let (canonical, estimate) = self.0.lookup_ip(&principal, &account, ip).map_err(Failure)?;
+        Ok(Response::new(pb::LookupIpResponse {
+            canonical_ip: canonical.to_string(),
+            fix: estimate.as_ref().ok().map(fix),
+            no_estimate_reason: no_estimate(estimate.err()).into(),
+        }))
+    }
+}
+
+/// An address from a request's `field`, in its one full form.
+pub(super) fn parse_ip(field: &str, text: &str) -> Result<IpAddr, Invalid> {
+    text.parse().map_err(|_| Invalid::new(field, "an address is IPv4 in dotted decimal or IPv6 without a zone"))
+}

@@ -1,0 +1,107 @@
+//! `MapService`.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use crate::api::convert::location::{parse_bounding_box, parse_lat_lng};
+use crate::api::convert::map::{neighbour, summary, symbols, tally};
+use crate::api::proto::waymark::v1 as pb;
+use crate::api::proto::waymark::v1::map_service_server::MapService;
+use crate::api::status::Failure;
+use crate::api::{caller, names};
+use crate::service::Waymark;
+use crate::service::paging::PageRequest;
+
+/// The service.
+#[derive(Debug)]
+pub(super) struct Maps(pub(super) Arc<Waymark>);
+
+#[tonic::async_trait]
+impl MapService for Maps {
+    async fn query_viewport(
+        &self,
+        request: Request<pb::QueryViewportRequest>,
+    ) -> Result<Response<pb::QueryViewportResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let viewport = parse_bounding_box("viewport", message.viewport.as_ref()).map_err(Failure::from)?;
+        let view = self.0.view(&principal, &account, &viewport, message.zoom).map_err(Failure)?;
+        Ok(Response::new(pb::QueryViewportResponse {
+            symbols: Some(symbols(view.symbols)),
+            account_tally: Some(tally(&view.account_counts)),
+            unplaced: view.unplaced as u64,
+            revision: view.revision.0,
+            attributions: self.0.attributions(),
+        }))
+    }
+
+    async fn list_viewport_sites(
+        &self,
+        request: Request<pb::ListViewportSitesRequest>,
+    ) -> Result<Response<pb::ListViewportSitesResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let bounds = parse_bounding_box("viewport", message.viewport.as_ref()).map_err(Failure::from)?;
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let found = self.0.list_box(&principal, &account, &bounds, &page).map_err(Failure)?;
+        Ok(Response::new(pb::ListViewportSitesResponse {
+            sites: found.page.items.into_iter().map(summary).collect(),
+            next_page_token: found.page.next_token,
+            total_size: found.total,
+        }))
+    }
+
+    async fn list_nearest_sites(
+        &self,
+        request: Request<pb::ListNearestSitesRequest>,
+    ) -> Result<Response<pb::ListNearestSitesResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let position = parse_lat_lng("position", message.position.as_ref()).map_err(Failure::from)?;
+        let near = self.0.list_nearest(&principal, &account, position, message.page_size).map_err(Failure)?;
+        Ok(Response::new(pb::ListNearestSitesResponse { sites: near.into_iter().map(neighbour).collect() }))
+    }
+
+    async fn list_sites_within_radius(
+        &self,
+        request: Request<pb::ListSitesWithinRadiusRequest>,
+    ) -> Result<Response<pb::ListSitesWithinRadiusResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let center = parse_lat_lng("center", message.center.as_ref()).map_err(Failure::from)?;
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let page = self.0.list_within(&principal, &account, center, message.radius_m, &page).map_err(Failure)?;
+        let sites = page.items.into_iter().map(neighbour).collect();
+        Ok(Response::new(pb::ListSitesWithinRadiusResponse { sites, next_page_token: page.next_token }))
+    }
+
+    async fn list_cluster_sites(
+        &self,
+        request: Request<pb::ListClusterSitesRequest>,
+    ) -> Result<Response<pb::ListClusterSitesResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let page = self.0.list_cluster(&principal, &account, &message.cluster_id, message.zoom, &page);
+        let page = page.map_err(Failure)?;
+        let sites = page.items.into_iter().map(summary).collect();
+        Ok(Response::new(pb::ListClusterSitesResponse { sites, next_page_token: page.next_token }))
+    }
+
+    async fn locate_site(
+        &self,
+        request: Request<pb::LocateSiteRequest>,
+    ) -> Result<Response<pb::LocateSiteResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (account, id) = names::site("name", &message.name).map_err(Failure::from)?;
+        let (cluster, site) = self.0.locate_site(&principal, &account, id, message.zoom).map_err(Failure)?;
+        Ok(Response::new(pb::LocateSiteResponse { cluster_id: cluster.unwrap_or_default(), site: Some(summary(site)) }))
+    }
+}

@@ -1,0 +1,106 @@
+//! `SiteService`.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use crate::api::convert::site::{parse_new_site, parse_patch, site};
+use crate::api::proto::waymark::v1 as pb;
+use crate::api::proto::waymark::v1::site_service_server::SiteService;
+use crate::api::status::Failure;
+use crate::api::{caller, names};
+use crate::model::Invalid;
+use crate::model::site::Site;
+use crate::service::filter::Filter;
+use crate::service::paging::PageRequest;
+use crate::service::site_list::{Order, SiteQuery};
+use crate::service::sites::{BATCH_MAX, ChangeOptions};
+use crate::service::{self, Versioned, Waymark};
+
+/// The service.
+#[derive(Debug)]
+pub(super) struct Sites(pub(super) Arc<Waymark>);
+
+#[tonic::async_trait]
+impl SiteService for Sites {
+    async fn get_site(&self, request: Request<pb::GetSiteRequest>) -> Result<Response<pb::Site>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let (account, id) = names::site("name", &request.get_ref().name).map_err(Failure::from)?;
+        answer(self.0.get_site(&principal, &account, id).await)
+    }
+
+    async fn batch_get_sites(
+        &self,
+        request: Request<pb::BatchGetSitesRequest>,
+    ) -> Result<Response<pb::BatchGetSitesResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let named = message.names.iter().take(BATCH_MAX + 1).enumerate().map(|(index, name)| {
+            let field = format!("names[{index}]");
+            match names::site(&field, name)? {
+                (parent, id) if parent == account => Ok(id),
+                _ => Err(Invalid::new(field, format!("the site is not one of {}", message.parent))),
+            }
+        });
+        let ids = named.collect::<Result<Vec<_>, Invalid>>().map_err(Failure::from)?;
+        let found = self.0.batch_get_sites(&principal, &account, &ids).await.map_err(Failure)?;
+        Ok(Response::new(pb::BatchGetSitesResponse { sites: found.into_iter().map(site).collect() }))
+    }
+
+    async fn list_sites(
+        &self,
+        request: Request<pb::ListSitesRequest>,
+    ) -> Result<Response<pb::ListSitesResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let query = SiteQuery {
+            account: names::account("parent", &message.parent).map_err(Failure::from)?,
+            filter: Filter::parse(&message.filter).map_err(Failure::from)?,
+            order: Order::parse(&message.order_by).map_err(Failure::from)?,
+            show_deleted: message.show_deleted,
+        };
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let page = self.0.list_sites(&principal, &query, &page).await.map_err(Failure)?;
+        let sites = page.items.into_iter().map(site).collect();
+        Ok(Response::new(pb::ListSitesResponse { sites, next_page_token: page.next_token }))
+    }
+
+    async fn create_site(&self, request: Request<pb::CreateSiteRequest>) -> Result<Response<pb::Site>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let patch = parse_new_site(message.site.unwrap_or_default()).map_err(Failure::from)?;
+        answer(self.0.create_site(&principal, &account, patch, &message.request_id).await)
+    }
+
+    async fn update_site(&self, request: Request<pb::UpdateSiteRequest>) -> Result<Response<pb::Site>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let new = message.site.ok_or_else(|| Failure::from(Invalid::new("site", "a site is required")))?;
+        let (account, id) = names::site("site.name", &new.name).map_err(Failure::from)?;
+        let options = ChangeOptions { etag: new.etag.clone(), validate_only: message.validate_only };
+        let mask = message.update_mask.unwrap_or_default().paths;
+        let patch = parse_patch(new, &mask).map_err(Failure::from)?;
+        answer(self.0.update_site(&principal, &account, id, patch, &options).await)
+    }
+
+    async fn delete_site(&self, request: Request<pb::DeleteSiteRequest>) -> Result<Response<pb::Site>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (account, id) = names::site("name", &message.name).map_err(Failure::from)?;
+        answer(self.0.delete_site(&principal, &account, id, message.etag).await)
+    }
+
+    async fn undelete_site(&self, request: Request<pb::UndeleteSiteRequest>) -> Result<Response<pb::Site>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (account, id) = names::site("name", &message.name).map_err(Failure::from)?;
+        answer(self.0.undelete_site(&principal, &account, id, message.etag, &message.display_name).await)
+    }
+}
+
+/// The answer of a method that gives a site.
+pub(super) fn answer(outcome: Result<Versioned<Site>, service::Error>) -> Result<Response<pb::Site>, Status> {
+    Ok(Response::new(site(outcome.map_err(Failure)?)))
+}

@@ -1,0 +1,56 @@
+//! Plain HTTP beside gRPC: vector tiles, the dashboard's files, health.
+
+mod dashboard;
+mod tiles;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tonic::Status;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use super::grpc::health::Health;
+use crate::service::Waymark;
+
+/// What a page of ours may do: load its own files, talk to its own server, and nothing else.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; font-src 'self'; \
+    manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The routes that are not gRPC.
+pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Router {
+    let header = |name: HeaderName, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    let probes = Router::new()
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .with_state(health.clone());
+    let tiles = Router::new()
+        .route("/v1/accounts/{account}/tiles.json", get(tiles::tile_json))
+        .route("/v1/accounts/{account}/tiles/{z}/{x}/{y}", get(tiles::tile))
+        .with_state(Arc::clone(waymark));
+    let pages = Router::new()
+        .fallback(dashboard::file)
+        .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .layer(from_fn(refuse_unknown_methods));
+    probes.merge(tiles).fallback_service(pages).layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}
+
+async fn ready(State(health): State<Health>) -> impl IntoResponse {
+    if health.is_serving() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
+}
+
+/// Answers a gRPC call of a method that nobody has as gRPC answers it, not as a page that is not there.
+async fn refuse_unknown_methods(request: Request, next: Next) -> Response {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    if content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
+        return Status::unimplemented("this server has no such method").into_http();
+    }
+    next.run(request).await
+}

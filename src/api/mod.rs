@@ -1,0 +1,27 @@
+//! The outside: gRPC, gRPC-Web and HTTP, translated to use cases and back.
+//!
+//! Decides nothing. Everything that a caller may see or do is decided in `service`.
+
+mod caller;
+mod convert;
+mod grpc;
+mod http;
+mod names;
+pub mod proto;
+mod status;
+
+use std::sync::Arc;
+
+use axum::Router;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::service::Waymark;
+pub use caller::Peer;
+pub use grpc::health::Health;
+
+/// Everything that one listener serves: gRPC and gRPC-Web by content type, the rest by path.
+pub fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, tonic_reflection::server::Error> {
+    let grpc = grpc::router(waymark, health)?;
+    let http = http::router(waymark, health);
+    Ok(grpc.merge(http).layer(CatchPanicLayer::custom(status::panicked)))
+}

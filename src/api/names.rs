@@ -1,0 +1,86 @@
+//! Resource names: `accounts/{account}/sites/{site}` and the like, to ids and back.
+
+use crate::model::Invalid;
+use crate::model::id::{AccountId, SiteId, TokenId};
+
+/// The account of `accounts/{account}` in the request's `field`.
+pub(super) fn account(field: &str, name: &str) -> Result<AccountId, Invalid> {
+    let id = name.strip_prefix("accounts/").ok_or_else(|| malformed(field, "accounts/{account}", name))?;
+    id.parse::<AccountId>().map_err(|fault| Invalid::new(field, fault.why))
+}
+
+/// The account and site of `accounts/{account}/sites/{site}` in the request's `field`.
+pub(super) fn site(field: &str, name: &str) -> Result<(AccountId, SiteId), Invalid> {
+    let parts: Vec<&str> = name.split('/').collect();
+    let ["accounts", account_id, "sites", site_id] = parts.as_slice() else {
+        return Err(malformed(field, "accounts/{account}/sites/{site}", name));
+    };
+    let renamed = |fault: Invalid| Invalid::new(field, fault.why);
+    Ok((account_id.parse().map_err(renamed)?, site_id.parse().map_err(renamed)?))
+}
+
+/// The account and token of `accounts/{account}/tokens/{token}`, or of the operator's `tokens/{token}`.
+pub(super) fn token(field: &str, name: &str) -> Result<(Option<AccountId>, TokenId), Invalid> {
+    let parts: Vec<&str> = name.split('/').collect();
+    let renamed = |fault: Invalid| Invalid::new(field, fault.why);
+    match parts.as_slice() {
+        ["tokens", id] => Ok((None, id.parse().map_err(renamed)?)),
+        ["accounts", account, "tokens", id] => {
+            Ok((Some(account.parse().map_err(renamed)?), id.parse().map_err(renamed)?))
+        }
+        _ => Err(malformed(field, "accounts/{account}/tokens/{token} or tokens/{token}", name)),
+    }
+}
+
+/// The account's name.
+pub(super) fn of_account(account: &AccountId) -> String {
+    format!("accounts/{account}")
+}
+
+/// The site's name.
+pub(super) fn of_site(account: &AccountId, site: SiteId) -> String {
+    format!("accounts/{account}/sites/{site}")
+}
+
+/// The token's name.
+pub(super) fn of_token(account: Option<&AccountId>, token: &TokenId) -> String {
+    match account {
+        Some(account) => format!("accounts/{account}/tokens/{token}"),
+        None => format!("tokens/{token}"),
+    }
+}
+
+/// The longest part of a malformed name that is shown back, in characters.
+const SHOWN_CHARS: usize = 80;
+
+fn malformed(field: &str, form: &str, name: &str) -> Invalid {
+    let shown: String = name.chars().take(SHOWN_CHARS).collect();
+    Invalid::new(field, format!("a name has the form {form}, got {shown:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_whole_or_refused() {
+        let id = "0190b5a0-0000-7000-8000-000000000001";
+        assert!(site("name", &format!("accounts/acme/sites/{id}")).is_ok());
+        for name in [
+            String::new(),
+            "accounts/acme".into(),
+            "accounts/acme/sites/".into(),
+            format!("accounts/-/sites/{id}"),
+            format!("accounts/Acme/sites/{id}"),
+            format!("accounts/acme/sites/{}", id.to_uppercase().replace('0', "A")),
+            format!("accounts/acme/sites/{id}/"),
+            format!("/accounts/acme/sites/{id}"),
+            format!("accounts/acme/../acme/sites/{id}"),
+        ] {
+            assert_eq!(site("name", &name).unwrap_err().field, "name", "{name}");
+        }
+        assert!(account("parent", "accounts/acme/").is_err());
+        assert!(token("name", "tokens/0123456789abcdef").unwrap().0.is_none());
+        assert!(token("name", "tokens/0123456789ABCDEF").is_err());
+    }
+}

@@ -1,0 +1,146 @@
+//! Faults to gRPC statuses and HTTP answers: the one place that knows their codes.
+
+use std::any::Any;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+use tracing::{error, warn};
+
+use crate::error::{Fault, Kind, Reason};
+use crate::model::Invalid;
+use crate::service;
+
+/// The `domain` of every `google.rpc.ErrorInfo`.
+const DOMAIN: &str = "waymark";
+
+/// An error on its way out.
+#[derive(Debug)]
+pub(super) struct Failure(pub(super) service::Error);
+
+impl From<service::Error> for Failure {
+    fn from(error: service::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Invalid> for Failure {
+    fn from(fault: Invalid) -> Self {
+        Self(fault.into())
+    }
+}
+
+/// The gRPC code of a kind.
+fn grpc_code(kind: Kind) -> Code {
+    match kind {
+        Kind::InvalidArgument => Code::InvalidArgument,
+        Kind::NotFound => Code::NotFound,
+        Kind::AlreadyExists => Code::AlreadyExists,
+        Kind::FailedPrecondition => Code::FailedPrecondition,
+        Kind::Aborted => Code::Aborted,
+        Kind::Unauthenticated => Code::Unauthenticated,
+        Kind::PermissionDenied => Code::PermissionDenied,
+        Kind::ResourceExhausted => Code::ResourceExhausted,
+        Kind::Unavailable => Code::Unavailable,
+        Kind::DeadlineExceeded => Code::DeadlineExceeded,
+        Kind::DataLoss => Code::DataLoss,
+        Kind::Internal => Code::Internal,
+    }
+}
+
+/// The HTTP status of a kind.
+fn http_code(reason: Reason) -> StatusCode {
+    match reason.kind() {
+        Kind::InvalidArgument | Kind::FailedPrecondition => StatusCode::BAD_REQUEST,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::AlreadyExists | Kind::Aborted => StatusCode::CONFLICT,
+        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Kind::PermissionDenied => StatusCode::FORBIDDEN,
+        Kind::ResourceExhausted if reason == Reason::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        Kind::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Kind::DataLoss | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// What the caller reads. A fault of waymark's own is told in the log, not to the caller.
+fn message(error: &service::Error) -> String {
+    let reason = error.reason();
+    match reason.kind() {
+        Kind::Internal | Kind::DataLoss => {
+            error!(reason = reason.as_str(), %error, "a request failed");
+            "an internal fault; the operator finds it in the log".into()
+        }
+        Kind::Unavailable => {
+            warn!(reason = reason.as_str(), %error, "a request was refused");
+            error.to_string()
+        }
+        _ => error.to_string(),
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(Failure(error): Failure) -> Self {
+        let reason = error.reason();
+        let mut details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
+        match &error {
+            service::Error::Invalid(fault) => {
+                details.add_bad_request_violation(&fault.field, &fault.why);
+            }
+            service::Error::PageToken => {
+                details.add_bad_request_violation("page_token", error.to_string());
+            }
+            service::Error::CandidateToken => {
+                details.add_bad_request_violation("candidate_token", error.to_string());
+            }
+            service::Error::NotFound(resource) | service::Error::Exists(resource) => {
+                details.set_resource_info(resource.type_name(), resource.to_string(), "", "");
+            }
+            _ => {}
+        }
+        if let Some(delay) = error.retry_after() {
+            details.set_retry_info(Some(delay));
+        }
+        Self::with_error_details(grpc_code(reason.kind()), message(&error), details)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let reason = self.0.reason();
+        let status = http_code(reason);
+        let field = match &self.0 {
+            service::Error::Invalid(fault) => Some(fault.field.clone()),
+            _ => None,
+        };
+        let retry_after = self.0.retry_after();
+        let body = json!({ "error": {
+            "code": status.as_u16(), "reason": reason.as_str(), "message": message(&self.0), "field": field,
+        }});
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if let Some(delay) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// The answer to a request whose handler panicked: that one call fails, the process goes on.
+pub(super) fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
+    let text =
+        cause.downcast_ref::<&str>().map(ToString::to_string).or_else(|| cause.downcast_ref::<String>().cloned());
+    error!(cause = text.unwrap_or_default(), "a handler panicked");
+    let mut response =
+        Status::internal("an internal fault; the operator finds it in the log").into_http::<axum::body::Body>();
+    // A gRPC caller reads the trailers-only status; a browser gets its own code.
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}

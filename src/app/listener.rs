@@ -1,0 +1,158 @@
+//! The listener: accepts connections within limits, serves HTTP/1 and HTTP/2 on each, and drains.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+use tracing::{debug, warn};
+
+use super::Error;
+use crate::api::Peer;
+
+/// Most connections at once; more wait in the system's backlog. Each costs some tens of KiB.
+const CONNECTIONS_MAX: usize = 4_096;
+/// Most requests in flight on one HTTP/2 connection; tonic and hyper set no limit of their own.
+const STREAMS_MAX: u32 = 128;
+/// Longest request header list, in bytes.
+const HEADER_BYTES_MAX: u32 = 16 * 1024;
+/// Time for the TLS handshake.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+/// Time for the headers of an HTTP/1 request.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+/// Quiet time after which an HTTP/2 peer is asked whether it still lives.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// Time for its answer.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(10);
+/// Bytes in flight on one stream, and on one connection.
+const WINDOW_BYTES: (u32, u32) = (256 * 1024, 1024 * 1024);
+/// Pause after the system refused a connection (file descriptors used up), so that accepting does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Time for running requests when the program ends.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// A bound address and what is served on it.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: TcpListener,
+    local_address: SocketAddr,
+    tls: Option<TlsAcceptorDebug>,
+    router: Router,
+}
+
+/// A TLS acceptor that can stand in a struct that is debugged.
+#[derive(Clone)]
+struct TlsAcceptorDebug(TlsAcceptor);
+
+impl std::fmt::Debug for TlsAcceptorDebug {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsAcceptor")
+    }
+}
+
+impl Listener {
+    /// Binds the address.
+    pub(super) async fn bind(address: SocketAddr, tls: Option<TlsAcceptor>, router: Router) -> Result<Self, Error> {
+        let refuse = |cause| Error::Listen { address, cause };
+        let socket = TcpListener::bind(address).await.map_err(refuse)?;
+        let local_address = socket.local_addr().map_err(refuse)?;
+        Ok(Self { socket, local_address, tls: tls.map(TlsAcceptorDebug), router })
+    }
+
+    /// The address with its real port.
+    pub(super) fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Serves until `shutdown` resolves; then no connection is accepted, each is told to go away, and running
+    /// requests get [`DRAIN_TIME`].
+    pub(super) async fn serve_until(self, shutdown: impl Future<Output = ()>) {
+        let graceful = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        tokio::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                (stream, peer, place) = self.accept(&places) => self.spawn(stream, peer, place, graceful.watcher()),
+            }
+        }
+        drop(self.socket);
+        if timeout(DRAIN_TIME, graceful.shutdown()).await.is_err() {
+            warn!("some requests did not finish in time and were cut");
+        }
+    }
+
+    /// The next connection, once there is a place for it.
+    async fn accept(&self, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+        loop {
+            let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
+            match self.socket.accept().await {
+                Ok((stream, peer)) => {
+                    // Without it small answers wait for acknowledgements; an error only costs speed.
+                    let _ = stream.set_nodelay(true);
+                    return (stream, peer, place);
+                }
+                Err(cause) => {
+                    warn!(%cause, "a connection was not accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn spawn(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit, watcher: Watcher) {
+        let (tls, router) = (self.tls.clone(), self.router.clone());
+        tokio::spawn(async move {
+            match tls {
+                None => serve(stream, peer, router, watcher).await,
+                Some(TlsAcceptorDebug(tls)) => match timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => serve(stream, peer, router, watcher).await,
+                    Ok(Err(cause)) => debug!(%cause, "a TLS handshake failed"),
+                    Err(_) => debug!("a TLS handshake took too long"),
+                },
+            }
+            drop(place);
+        });
+    }
+}
+
+/// Serves one connection until it ends.
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+) {
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIME)
+        .initial_stream_window_size(WINDOW_BYTES.0)
+        .initial_connection_window_size(WINDOW_BYTES.1);
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    if let Err(cause) = watcher.watch(connection).await {
+        // Clients come and go; how they went is not the operator's business.
+        debug!(%cause, "a connection ended");
+    }
+}

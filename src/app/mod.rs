@@ -1,0 +1,165 @@
+//! The composition root: builds the parts from the configuration, starts and ends them in order.
+
+mod listener;
+mod tls;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::info;
+
+use crate::api::{self, Health};
+use crate::config::{self, Config};
+use crate::geocode::Geocoder;
+use crate::geocode::gazetteer::Gazetteer;
+use crate::geoip::GeoIp;
+use crate::live::Live;
+use crate::service::{Parts, Waymark};
+use crate::store::Store;
+use crate::store::embedded::Embedded;
+use crate::{geocode, geoip, service, store, telemetry};
+use listener::Listener;
+
+/// Why the program does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The log filter is malformed.
+    #[error(transparent)]
+    Log(#[from] telemetry::FilterInvalid),
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A `GeoIP` database does not open.
+    #[error(transparent)]
+    GeoIp(#[from] geoip::error::Error),
+    /// The geocoder does not open.
+    #[error(transparent)]
+    Geocode(#[from] geocode::Error),
+    /// The use cases do not start.
+    #[error(transparent)]
+    Service(#[from] service::Error),
+    /// The descriptors for reflection are malformed.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// Certificate or key cannot be used.
+    #[error("{path}: {cause}")]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}; choose another with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// The admin token cannot be written.
+    #[error("{path}: {cause}")]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+}
+
+/// A program that is ready to serve.
+#[derive(Debug)]
+pub struct App {
+    /// `http` or `https`, address and real port.
+    pub url: String,
+    /// The operator's token, on the first start alone.
+    pub admin_token: Option<String>,
+    listener: Listener,
+    health: Health,
+    store: Arc<dyn Store>,
+}
+
+impl App {
+    /// Builds everything; when this returns, the address is bound and the map is whole.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let config = config.check()?;
+        telemetry::start(&config.log)?;
+        let tls = config.listen.tls.as_ref().map(tls::acceptor).transpose()?;
+        let store: Arc<dyn Store> = Arc::new(Embedded::open(&config.data_dir)?);
+        let live = Live::follow(&*store).await?;
+        let waymark = Arc::new(
+            Waymark::new(Parts {
+                store: Arc::clone(&store),
+                live,
+                geoip: Arc::new(open_geoip(&config.geoip)?),
+                geocoder: open_geocoder(config.geocode.gazetteer.as_deref())?,
+                clock: Timestamp::now,
+                config: config.service,
+            })
+            .await?,
+        );
+        let health = Health::default();
+        let router = api::router(&waymark, &health)?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let listener = Listener::bind(config.listen.address, tls, router).await?;
+        let admin_token = waymark.bootstrap_operator().await?;
+        if let (Some(token), Some(path)) = (&admin_token, &config.admin_token_file) {
+            write_secret(path, token).map_err(|cause| Error::TokenFile { path: path.clone(), cause })?;
+        }
+        let url = format!("{scheme}://{}", listener.local_address());
+        Ok(Self { url, admin_token, listener, health, store })
+    }
+
+    /// Serves until `shutdown` resolves, then lets what runs finish, within a limit, and closes the store.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
+        self.health.set_serving(true).await;
+        info!(url = self.url, "serving");
+        let health = self.health.clone();
+        let draining = async move {
+            shutdown.await;
+            health.set_serving(false).await;
+            info!("draining");
+        };
+        self.listener.serve_until(draining).await;
+        self.store.close().await;
+        info!("closed");
+    }
+}
+
+/// Opens the databases, and says what they are.
+fn open_geoip(config: &geoip::Config) -> Result<GeoIp, Error> {
+    let geoip = GeoIp::open(config)?;
+    for database in geoip.databases() {
+        info!(path = %database.path.display(), kind = database.database_type, built = %database.build_time, "GeoIP database");
+    }
+    if config.databases.is_empty() {
+        info!("no GeoIP database is configured: sites stay unplaced until a person places them");
+    }
+    Ok(geoip)
+}
+
+/// Opens the gazetteer, if there is one.
+fn open_geocoder(directory: Option<&Path>) -> Result<Option<Arc<dyn Geocoder>>, Error> {
+    let Some(directory) = directory else {
+        info!("no geocoder is configured: addresses cannot be looked up");
+        return Ok(None);
+    };
+    let gazetteer = Gazetteer::open(directory)?;
+    info!(path = %directory.display(), "gazetteer");
+    Ok(Some(Arc::new(gazetteer)))
+}
+
+/// Writes a secret that only the owner can read. An existing file is replaced, never followed while it is open to all.
+fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()
+}

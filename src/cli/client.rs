@@ -1,0 +1,76 @@
+//! The way from the command line to a server: address, credential, and an error that a person can read.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+use tonic_types::StatusExt as _;
+
+/// Which server, and with which credential.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct ServerArguments {
+    /// Address of the server
+    #[arg(long, env = "WAYMARK_SERVER", default_value = "http://127.0.0.1:8642")]
+    pub(super) server: String,
+    /// File that holds the token
+    #[arg(long, env = "WAYMARK_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// The token itself; by environment alone, so that it is not in the list of processes
+    #[arg(long, env = "WAYMARK_TOKEN", hide = true)]
+    token: Option<String>,
+}
+
+impl ServerArguments {
+    /// A connection, made when it is first used.
+    pub(super) fn channel(&self) -> anyhow::Result<Channel> {
+        let endpoint = Endpoint::from_shared(self.server.clone())
+            .with_context(|| format!("{:?} is no address of a server, such as http://127.0.0.1:8642", self.server))?;
+        Ok(endpoint.connect_lazy())
+    }
+
+    /// The credential to send.
+    pub(super) fn credential(&self) -> anyhow::Result<Credential> {
+        let token = match (&self.token, &self.token_file) {
+            (Some(token), _) => token.clone(),
+            (None, Some(path)) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
+            (None, None) => bail!("a token is needed: --token-file FILE, or WAYMARK_TOKEN in the environment"),
+        };
+        Credential::new(token.trim())
+    }
+}
+
+/// Sends a bearer token with each request.
+#[derive(Debug, Clone)]
+pub(super) struct Credential(MetadataValue<Ascii>);
+
+impl Credential {
+    /// The credential of a token.
+    pub(super) fn new(token: &str) -> anyhow::Result<Self> {
+        let mut value: MetadataValue<Ascii> = format!("Bearer {token}").parse().context("the token is malformed")?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+}
+
+impl Interceptor for Credential {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+/// A connection with a credential.
+pub(super) type Connection = InterceptedService<Channel, Credential>;
+
+/// A status as a person reads it: what happened, and the field at fault.
+pub(super) fn explain(status: &Status) -> anyhow::Error {
+    let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
+    let fields: Vec<String> =
+        violations.iter().map(|violation| format!("{}: {}", violation.field, violation.description)).collect();
+    let text = if fields.is_empty() { status.message().to_owned() } else { fields.join("; ") };
+    anyhow::anyhow!("{text} ({:?})", status.code())
+}

@@ -1,0 +1,123 @@
+//! `waymark demo`: a demo account full of agents, activated through the public API as real ones would be.
+//!
+//! Each agent comes from a real network of the `GeoIP` files; its address reaches the server in `x-forwarded-for`, so
+//! the server must trust this machine as a proxy. Run again, it goes on where it was interrupted.
+
+mod agents;
+mod people;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::{SignedDuration, Timestamp};
+use tonic::{Code, Status};
+
+use super::account::admin;
+use super::client::{ServerArguments, explain};
+use super::say;
+use crate::api::proto::waymark::v1 as pb;
+use crate::geoip::{Config, GeoIp};
+
+/// Calls in flight at once.
+const CALLS_MAX: usize = 64;
+/// Attempts at a call that the server answers with "later".
+const ATTEMPTS_MAX: u32 = 6;
+/// How long the token in the log-in link is good.
+const LINK_LIFE: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// How large a demo, and from which files.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Agents to activate
+    #[arg(long, default_value_t = 5_000)]
+    sites: usize,
+    /// GeoIP database, MMDB, whose networks the agents come from; may be given several times
+    #[arg(long, required = true)]
+    geoip: Vec<PathBuf>,
+    /// The account to fill
+    #[arg(long, default_value = "demo")]
+    account: String,
+    /// The same seed gives the same agents
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// File that gets the log-in link, mode 0600
+    #[arg(long)]
+    link_file: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+/// Fills the account and prints a log-in link.
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let geoip = GeoIp::open(&Config { databases: arguments.geoip.clone() })?;
+    let parent = create_account(&arguments).await?;
+    let link_token = create_token(&arguments, &parent, pb::TokenScope::Editor, "demo log-in link").await?;
+    let enrollment = create_token(&arguments, &parent, pb::TokenScope::Enrollment, "demo enrolment").await?;
+    let agents = agents::of_networks(&geoip, arguments.sites, arguments.seed);
+    let channel = arguments.server.channel()?;
+    let activated = agents::activate(&agents, &channel, &enrollment, &parent).await?;
+    people::report_and_confirm(&activated, &channel, &link_token).await?;
+    let link = format!("{}/#token={link_token}", arguments.server.server.trim_end_matches('/'));
+    if let Some(path) = &arguments.link_file {
+        write_private(path, &link).with_context(|| path.display().to_string())?;
+    }
+    say(format_args!("{} sites are on the map of account {}; log in: {link}", activated.len(), arguments.account))
+}
+
+async fn create_account(arguments: &Arguments) -> anyhow::Result<String> {
+    let new = pb::Account { display_name: "Demo".into(), ..pb::Account::default() };
+    let request = pb::CreateAccountRequest { account_id: arguments.account.clone(), account: Some(new) };
+    match admin(&arguments.server)?.create_account(request).await {
+        Err(status) if status.code() != Code::AlreadyExists => Err(explain(&status)),
+        _ => Ok(format!("accounts/{}", arguments.account)),
+    }
+}
+
+async fn create_token(
+    arguments: &Arguments,
+    parent: &str,
+    scope: pb::TokenScope,
+    display_name: &str,
+) -> anyhow::Result<String> {
+    let end = Timestamp::now().checked_add(LINK_LIFE)?;
+    let token = pb::Token {
+        display_name: display_name.into(),
+        scope: scope.into(),
+        expire_time: Some(prost_types::Timestamp { seconds: end.as_second(), nanos: 0 }),
+        ..pb::Token::default()
+    };
+    let request = pb::CreateTokenRequest { parent: parent.to_owned(), token: Some(token) };
+    let made = admin(&arguments.server)?.create_token(request).await.map_err(|status| explain(&status))?;
+    Ok(made.into_inner().secret)
+}
+
+/// A bar that counts to `length`, with the rate; nothing where nobody watches.
+fn progress_bar(length: usize, what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:24} {wide_bar} {pos}/{len} {per_sec} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length as u64).with_style(style).with_message(what)
+}
+
+/// Repeats a call while the server says "later", with growing pauses.
+async fn patiently<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F) -> anyhow::Result<T> {
+    let mut pause = Duration::from_millis(100);
+    for _ in 1..ATTEMPTS_MAX {
+        match call().await {
+            Err(status) if matches!(status.code(), Code::Unavailable | Code::Aborted) => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            settled => return settled.map_err(|status| explain(&status)),
+        }
+    }
+    call().await.map_err(|status| explain(&status))
+}
+
+fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    writeln!(file, "{text}")
+}

@@ -1,0 +1,122 @@
+//! What happens to the demo's sites after activation: some go offline, some people say where their site is.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tonic::transport::Channel;
+
+use super::super::client::{Connection, Credential};
+use super::agents::Activated;
+use super::{CALLS_MAX, patiently, progress_bar};
+use crate::api::proto::waymark::v1 as pb;
+use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
+use crate::api::proto::waymark::v1::site_service_client::SiteServiceClient;
+
+/// Street addresses that people of Icelandic sites state, in turn.
+const ADDRESSES: [&str; 8] = [
+    "Laugavegur 22, Reykjavík",
+    "Austurstræti 9, Reykjavík",
+    "Skólavörðustígur 12, Reykjavík",
+    "Borgartún 30, Reykjavík",
+    "Hafnarstræti 91, Akureyri",
+    "Strandgata 30, Hafnarfjörður",
+    "Hamraborg 10, Kópavogur",
+    "Hafnargata 29, Keflavík",
+];
+/// One site in so many has its pin dropped by a person.
+const PINNED_EACH: usize = 40;
+/// One site in so many is offline; every third of those is in maintenance instead.
+const OFFLINE_EACH: usize = 13;
+
+/// What is to be done to one site.
+enum Act {
+    Status(pb::SiteStatus),
+    Address(&'static str),
+    Pin(pb::LatLng),
+}
+
+/// Lets some sites go offline, and some people confirm where their site is.
+pub(super) async fn report_and_confirm(activated: &[Activated], channel: &Channel, editor: &str) -> anyhow::Result<()> {
+    let sites = SiteServiceClient::with_interceptor(channel.clone(), Credential::new(editor)?);
+    let locations = LocationServiceClient::with_interceptor(channel.clone(), Credential::new(editor)?);
+    let acts: Vec<(&str, Act)> = activated.iter().flat_map(acts_on).collect();
+    let bar = progress_bar(acts.len(), "reports, confirmations");
+    let calls = acts.into_iter().map(|(site, act)| {
+        let (sites, locations, bar) = (sites.clone(), locations.clone(), bar.clone());
+        async move {
+            match act {
+                Act::Status(status) => set_status(&sites, site, status).await?,
+                Act::Address(address) => set_address(&locations, site, address).await?,
+                Act::Pin(position) => set_pin(&locations, site, position).await?,
+            }
+            bar.inc(1);
+            Ok::<_, anyhow::Error>(())
+        }
+    });
+    stream::iter(calls).buffer_unordered(CALLS_MAX).try_collect::<Vec<_>>().await?;
+    bar.finish();
+    Ok(())
+}
+
+/// A function of the site's place in the row, so that a repeated demo looks the same.
+fn acts_on(site: &Activated) -> Vec<(&str, Act)> {
+    let mut acts = Vec::new();
+    if site.index % OFFLINE_EACH == OFFLINE_EACH - 1 {
+        let is_worked_on = (site.index / OFFLINE_EACH).is_multiple_of(3);
+        acts.push(Act::Status(if is_worked_on { pb::SiteStatus::Maintenance } else { pb::SiteStatus::Offline }));
+    }
+    match &site.position {
+        Some(_) if site.country_code == "IS" => acts.push(Act::Address(ADDRESSES[site.index % ADDRESSES.len()])),
+        Some(position) if site.index % PINNED_EACH == PINNED_EACH - 1 => acts.push(Act::Pin(nudged(site, position))),
+        _ => {}
+    }
+    acts.into_iter().map(|act| (site.site.as_str(), act)).collect()
+}
+
+/// A spot up to three kilometres from the estimate: where a person would say that the site is.
+fn nudged(site: &Activated, position: &pb::LatLng) -> pb::LatLng {
+    const DEGREES: f64 = 0.03;
+    #[expect(clippy::cast_precision_loss, reason = "an index below 2^52")]
+    let turn = site.index as f64;
+    pb::LatLng {
+        lat: (position.lat + DEGREES * turn.sin()).clamp(-90.0, 90.0),
+        lng: (position.lng + DEGREES * turn.cos()).clamp(-180.0, 180.0),
+    }
+}
+
+async fn set_status(client: &SiteServiceClient<Connection>, site: &str, status: pb::SiteStatus) -> anyhow::Result<()> {
+    let request = pb::UpdateSiteRequest {
+        site: Some(pb::Site { name: site.to_owned(), status: status.into(), ..pb::Site::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["status".into()] }),
+        validate_only: false,
+    };
+    patiently(|| {
+        let (mut client, request) = (client.clone(), request.clone());
+        async move { client.update_site(request).await }
+    })
+    .await?;
+    Ok(())
+}
+
+/// States an address. One that is ambiguous stays in question, as it would for a person.
+async fn set_address(client: &LocationServiceClient<Connection>, site: &str, address: &str) -> anyhow::Result<()> {
+    let request = pb::SetAddressRequest {
+        site: site.to_owned(),
+        address: Some(pb::set_address_request::Address::AddressLine(address.to_owned())),
+        ..pb::SetAddressRequest::default()
+    };
+    patiently(|| {
+        let (mut client, request) = (client.clone(), request.clone());
+        async move { client.set_address(request).await }
+    })
+    .await?;
+    Ok(())
+}
+
+async fn set_pin(client: &LocationServiceClient<Connection>, site: &str, position: pb::LatLng) -> anyhow::Result<()> {
+    let request = pb::SetPinRequest { site: site.to_owned(), position: Some(position), etag: String::new() };
+    patiently(|| {
+        let (mut client, request) = (client.clone(), request.clone());
+        async move { client.set_pin(request).await }
+    })
+    .await?;
+    Ok(())
+}

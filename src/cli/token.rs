@@ -1,0 +1,129 @@
+//! `waymark token`.
+
+use anyhow::Context;
+use jiff::{SignedDuration, Timestamp};
+
+use super::account::admin;
+use super::client::{ServerArguments, explain};
+use super::say;
+use crate::api::proto::waymark::v1 as pb;
+
+/// What to do with tokens.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Scope {
+    Admin,
+    Editor,
+    Viewer,
+    Enrollment,
+    Service,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Makes a token and prints its secret, once
+    Create {
+        /// The account it is good in; without, an operator's token
+        #[arg(long)]
+        account: Option<String>,
+        /// What it may do
+        #[arg(long)]
+        scope: Scope,
+        /// What it is for
+        #[arg(long, default_value = "")]
+        display_name: String,
+        /// How long it is good, such as `30d`, `12h` or `90m`; for ever without
+        #[arg(long)]
+        expires: Option<String>,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Lists the tokens of an account, or the operator's
+    List {
+        /// The account
+        #[arg(long)]
+        account: Option<String>,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Ends a token at once
+    Revoke {
+        /// Its name, as `list` shows it
+        name: String,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+}
+
+/// Does it.
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        Command::Create { account, scope, display_name, expires, server } => {
+            let expire_time = expires.as_deref().map(end_of).transpose()?;
+            let token = pb::Token { display_name, scope: scope_of(scope).into(), expire_time, ..pb::Token::default() };
+            let request = pb::CreateTokenRequest { parent: parent_of(account.as_deref()), token: Some(token) };
+            let made = admin(&server)?.create_token(request).await.map_err(|status| explain(&status))?;
+            say(made.into_inner().secret)
+        }
+        Command::List { account, server } => list(account.as_deref(), &server).await,
+        Command::Revoke { name, server } => {
+            let revoked = admin(&server)?.revoke_token(pb::RevokeTokenRequest { name }).await;
+            say(revoked.map_err(|status| explain(&status))?.into_inner().name)
+        }
+    }
+}
+
+async fn list(account: Option<&str>, server: &ServerArguments) -> anyhow::Result<()> {
+    let mut admin = admin(server)?;
+    let mut request = pb::ListTokensRequest { parent: parent_of(account), ..pb::ListTokensRequest::default() };
+    loop {
+        let page = admin.list_tokens(request.clone()).await.map_err(|status| explain(&status))?.into_inner();
+        for token in page.tokens {
+            let state = match (&token.revoke_time, &token.expire_time) {
+                (Some(_), _) => "revoked".to_owned(),
+                (None, Some(end)) => format!("until {}", Timestamp::new(end.seconds, end.nanos)?),
+                (None, None) => "for ever".to_owned(),
+            };
+            let scope = token.scope().as_str_name().trim_start_matches("TOKEN_SCOPE_").to_lowercase();
+            say(format_args!("{}\t{scope}\t{state}\t{}", token.name, token.display_name))?;
+        }
+        if page.next_page_token.is_empty() {
+            return Ok(());
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+fn parent_of(account: Option<&str>) -> String {
+    account.map(|account| format!("accounts/{account}")).unwrap_or_default()
+}
+
+fn scope_of(scope: Scope) -> pb::TokenScope {
+    match scope {
+        Scope::Admin => pb::TokenScope::Admin,
+        Scope::Editor => pb::TokenScope::Editor,
+        Scope::Viewer => pb::TokenScope::Viewer,
+        Scope::Enrollment => pb::TokenScope::Enrollment,
+        Scope::Service => pb::TokenScope::Service,
+    }
+}
+
+/// The time so far from now, where days have 24 hours.
+fn end_of(life: &str) -> anyhow::Result<prost_types::Timestamp> {
+    let (number, unit) = life.split_at(life.find(|c: char| !c.is_ascii_digit()).unwrap_or(life.len()));
+    let unit_minutes = match unit {
+        "d" => Some(24 * 60),
+        "h" => Some(60),
+        "m" => Some(1),
+        _ => None,
+    };
+    let minutes = number.parse::<i64>().ok().zip(unit_minutes).and_then(|(number, unit)| number.checked_mul(unit));
+    let minutes = minutes.with_context(|| format!("a life is like 30d, 12h or 90m, got {life:?}"))?;
+    let end = Timestamp::now().checked_add(SignedDuration::from_secs(minutes.saturating_mul(60)))?;
+    Ok(prost_types::Timestamp { seconds: end.as_second(), nanos: end.subsec_nanosecond() })
+}

@@ -1,0 +1,155 @@
+//! The program's configuration: the configurations of its parts, read from a TOML file, refined by flags.
+//!
+//! As written, then resolved: what comes out of here is checked and complete.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::{geoip, service, telemetry};
+
+/// Where the program listens when nobody says otherwise.
+pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8642);
+
+/// Certificate and key of the listener.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// File of the certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// File of the private key, PEM.
+    pub key: PathBuf,
+}
+
+/// Where the program listens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Listen {
+    /// Address and port; port 0 for any free one.
+    pub address: SocketAddr,
+    /// TLS; without it the connection is plain.
+    pub tls: Option<Tls>,
+    /// Allows plain connections on an address that others can reach.
+    pub allow_plaintext: bool,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { address: LISTEN_DEFAULT, tls: None, allow_plaintext: false }
+    }
+}
+
+/// The geocoder.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Geocode {
+    /// Directory of the embedded gazetteer's index; none for no geocoder.
+    pub gazetteer: Option<PathBuf>,
+}
+
+/// Everything.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Directory of the embedded store.
+    pub data_dir: PathBuf,
+    /// File that gets the first start's admin token, mode 0600.
+    pub admin_token_file: Option<PathBuf>,
+    /// Where the program listens.
+    pub listen: Listen,
+    /// `GeoIP` databases.
+    pub geoip: geoip::Config,
+    /// The geocoder.
+    pub geocode: Geocode,
+    /// Use cases.
+    pub service: service::Config,
+    /// Logs.
+    pub log: telemetry::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("waymark-data"),
+            admin_token_file: None,
+            listen: Listen::default(),
+            geoip: geoip::Config::default(),
+            geocode: Geocode::default(),
+            service: service::Config::default(),
+            log: telemetry::Config::default(),
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("{path}: {cause}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// The file is not as it should be; the cause names line and key.
+    #[error("{path}: {cause}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and key.
+        cause: Box<toml::de::Error>,
+    },
+    /// A plain listener that others could reach.
+    #[error(
+        "listen.address {0} is reachable by others without TLS: set listen.tls, or --allow-plaintext behind a proxy"
+    )]
+    Exposed(SocketAddr),
+}
+
+impl Config {
+    /// Reads a file; unknown keys are errors.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })?;
+        toml::from_str(&text).map_err(|cause| Error::Malformed { path: path.to_owned(), cause: Box::new(cause) })
+    }
+
+    /// Refuses what must not be started.
+    pub fn check(self) -> Result<Self, Error> {
+        let is_plain = self.listen.tls.is_none() && !self.listen.allow_plaintext;
+        if is_plain && !self.listen.address.ip().is_loopback() {
+            return Err(Error::Exposed(self.listen.address));
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_and_unknown_keys_are_refused() {
+        let parse = |text: &str| toml::from_str::<Config>(text);
+        let config = parse(
+            "data_dir = \"d\"\n[listen]\naddress = \"127.0.0.1:1\"\n[service]\ntrusted_proxies = [\"10.0.0.0/8\"]",
+        );
+        assert_eq!(config.unwrap().service.trusted_proxies.len(), 1);
+        for text in ["colour = 1", "[listen]\nport = 1", "[geoip]\nfiles = []", "[service]\ntrusted_proxies = [\"x\"]"]
+        {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn plain_connections_stay_on_loopback_unless_told() {
+        let with = |address: &str, allow_plaintext| {
+            let address = address.parse().unwrap();
+            Config { listen: Listen { address, tls: None, allow_plaintext }, ..Config::default() }.check()
+        };
+        assert!(with("127.0.0.1:8642", false).is_ok() && with("[::1]:8642", false).is_ok());
+        assert!(matches!(with("0.0.0.0:8642", false), Err(Error::Exposed(_))));
+        assert!(with("0.0.0.0:8642", true).is_ok());
+    }
+}

@@ -1,0 +1,144 @@
+//! What can go wrong, seen from outside: one closed list of kinds and one of reasons.
+//!
+//! Each module has its own error enum that answers [`Fault`]. Knows nothing of gRPC and HTTP codes:
+//! those are `api/status.rs`'s alone.
+
+use std::time::Duration;
+
+/// The kind of a failure: what the caller can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The request is wrong whatever the state; do not repeat it.
+    InvalidArgument,
+    /// What the request names does not exist, or not for this caller.
+    NotFound,
+    /// What the request would make exists.
+    AlreadyExists,
+    /// The state does not allow it; change the state first.
+    FailedPrecondition,
+    /// Somebody else was faster; read again and repeat.
+    Aborted,
+    /// No credential, or not a good one.
+    Unauthenticated,
+    /// The credential does not allow it.
+    PermissionDenied,
+    /// A limit is reached.
+    ResourceExhausted,
+    /// A part is out of service for now; repeat after a while.
+    Unavailable,
+    /// The time given was not enough.
+    DeadlineExceeded,
+    /// What was stored cannot be read any more.
+    DataLoss,
+    /// A fault of waymark's own.
+    Internal,
+}
+
+/// The stable, machine-readable reason of a failure. Part of the API: never renamed, only added to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// A field of the request is malformed or out of range.
+    FieldInvalid,
+    /// A page token is malformed, or was made for another query or account.
+    PageTokenInvalid,
+    /// A candidate token is malformed, expired, or was made for another site.
+    CandidateTokenInvalid,
+    /// The resource does not exist, or not for this caller.
+    ResourceNotFound,
+    /// The resource exists.
+    ResourceExists,
+    /// Another site of the account has this name.
+    SiteNameTaken,
+    /// The site is deleted; undelete it first.
+    SiteDeleted,
+    /// The site is not deleted.
+    SiteNotDeleted,
+    /// The etag is not the resource's present one.
+    EtagMismatch,
+    /// The `request_id` was used for another request.
+    RequestIdReused,
+    /// The agent is activated with another key.
+    AgentKeyMismatch,
+    /// No credential, or one that is unknown, expired or revoked.
+    CredentialInvalid,
+    /// The credential's scope does not allow the method.
+    ScopeInsufficient,
+    /// The site has no fix of this source.
+    FixMissing,
+    /// A limit of the account or of the process is reached.
+    LimitReached,
+    /// The disk is full.
+    StorageFull,
+    /// The store is out of service.
+    StorageUnavailable,
+    /// A stored record fails its checksum.
+    StorageCorrupt,
+    /// Too many writers met at one record; repeat.
+    Contention,
+    /// The geocoder is not configured or out of service.
+    GeocoderUnavailable,
+    /// The process is starting, or ending.
+    NotReady,
+    /// A fault of waymark's own.
+    Internal,
+}
+
+impl Reason {
+    /// The reason's name in the API, `UPPER_SNAKE_CASE`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FieldInvalid => "FIELD_INVALID",
+            Self::PageTokenInvalid => "PAGE_TOKEN_INVALID",
+            Self::CandidateTokenInvalid => "CANDIDATE_TOKEN_INVALID",
+            Self::ResourceNotFound => "RESOURCE_NOT_FOUND",
+            Self::ResourceExists => "RESOURCE_EXISTS",
+            Self::SiteNameTaken => "SITE_NAME_TAKEN",
+            Self::SiteDeleted => "SITE_DELETED",
+            Self::SiteNotDeleted => "SITE_NOT_DELETED",
+            Self::EtagMismatch => "ETAG_MISMATCH",
+            Self::RequestIdReused => "REQUEST_ID_REUSED",
+            Self::AgentKeyMismatch => "AGENT_KEY_MISMATCH",
+            Self::CredentialInvalid => "CREDENTIAL_INVALID",
+            Self::ScopeInsufficient => "SCOPE_INSUFFICIENT",
+            Self::FixMissing => "FIX_MISSING",
+            Self::LimitReached => "LIMIT_REACHED",
+            Self::StorageFull => "STORAGE_FULL",
+            Self::StorageUnavailable => "STORAGE_UNAVAILABLE",
+            Self::StorageCorrupt => "STORAGE_CORRUPT",
+            Self::Contention => "CONTENTION",
+            Self::GeocoderUnavailable => "GEOCODER_UNAVAILABLE",
+            Self::NotReady => "NOT_READY",
+            Self::Internal => "INTERNAL",
+        }
+    }
+
+    /// The kind that the reason belongs to.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::FieldInvalid | Self::PageTokenInvalid | Self::CandidateTokenInvalid => Kind::InvalidArgument,
+            Self::ResourceNotFound => Kind::NotFound,
+            Self::ResourceExists | Self::SiteNameTaken | Self::RequestIdReused => Kind::AlreadyExists,
+            Self::SiteDeleted | Self::SiteNotDeleted | Self::FixMissing => Kind::FailedPrecondition,
+            Self::EtagMismatch | Self::Contention => Kind::Aborted,
+            Self::CredentialInvalid => Kind::Unauthenticated,
+            Self::ScopeInsufficient | Self::AgentKeyMismatch => Kind::PermissionDenied,
+            Self::LimitReached | Self::StorageFull => Kind::ResourceExhausted,
+            Self::StorageUnavailable | Self::GeocoderUnavailable | Self::NotReady => Kind::Unavailable,
+            Self::StorageCorrupt => Kind::DataLoss,
+            Self::Internal => Kind::Internal,
+        }
+    }
+}
+
+/// What every error enum of waymark answers.
+pub trait Fault: std::error::Error {
+    /// The reason, and through it the kind.
+    fn reason(&self) -> Reason;
+
+    /// When to try again, where that helps.
+    fn retry_after(&self) -> Option<Duration> {
+        matches!(self.reason().kind(), Kind::Unavailable | Kind::Aborted).then_some(Duration::from_millis(250))
+    }
+}

@@ -1,0 +1,241 @@
+//! How well a document answers a query: which words name which of its parts, and what is left over.
+//!
+//! The confidence is a product of factors, one for each thing that is not as it should be; nothing adds to it. So it
+//! is 1 when every word was found as written and nothing else was needed, and equal for equal faults, whatever the
+//! size of the place. Knows nothing of the index.
+
+use super::question::{Question, WordSet};
+use super::retrieve::Match;
+use super::schema::Part;
+
+/// For each word that names nothing of the document. Two of them leave a third: too little to act on.
+const UNEXPLAINED: f64 = 0.6;
+/// For each word beside the street that looks like its house number and is none of its houses: worse than another
+/// unexplained word, because the street without the house is not what was asked for.
+const HOUSE_MISSING: f64 = 0.5;
+/// For each edit of a misspelt name.
+const EDIT: f64 = 0.92;
+/// For a misspelt name that is a name as written, only not one that fits as well: a wrong house of the right street
+/// must not turn into a house of a street that is called much the same.
+const IS_ANOTHER_NAME: f64 = 0.7;
+/// For a house that is there with another letter only.
+const HOUSE_LIKE: f64 = 0.8;
+/// For a house number that does not stand beside its street: it may be a postcode or another street's.
+const HOUSE_APART: f64 = 0.7;
+/// For words of a structured address that name a part in whose field they do not stand.
+const OUT_OF_PLACE: f64 = 0.9;
+/// For a street without town, postcode, region or country: there may be one in a country that is not imported.
+const NO_CONTEXT: f64 = 0.9;
+/// For a document in another country than the one that was stated.
+const OTHER_COUNTRY: f64 = 0.3;
+/// Most matches of one part that are tried: the longest and nearest come first, and the others rarely fit better.
+const TRIED_MAX: usize = 4;
+/// The steps of a confidence: factors that are multiplied in another order must not make a difference.
+const STEPS: f64 = 10_000.0;
+
+/// How a document answers a query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Reading {
+    /// The confidence, in [0, 1], in steps of 1/10,000.
+    pub(super) confidence: f64,
+    /// The words that name a house, where they do.
+    pub(super) house: Option<WordSet>,
+    /// Whether that is a house that is there, and not just one like it.
+    pub(super) house_is_there: bool,
+}
+
+/// Whether the document lies in the country that was stated beside the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InCountry {
+    /// None was stated.
+    Unstated,
+    /// It does, or lies in none that is known.
+    Inside,
+    /// It does not.
+    Outside,
+}
+
+/// The best reading of a document, given all matches in it; `None` where none of them makes it an answer.
+///
+/// Tries every choice of at most one match a part, no word twice. Cost: some dozen choices; some thousand for a
+/// query that is made for it.
+pub(super) fn explain(question: &Question, matches: &[Match], country: InCountry) -> Option<Reading> {
+    let mut search = Search { question, country, slots: slots(matches), best: None };
+    search.choose(0, &mut Vec::with_capacity(SLOTS), 0);
+    search.best
+}
+
+/// How many parts can be chosen independently: a document has one name, and a house or a number.
+const SLOTS: usize = 6;
+
+/// The matches by what they compete for; the first slot is the name, which cannot stay empty.
+fn slots(matches: &[Match]) -> [Vec<Match>; SLOTS] {
+    let mut slots: [Vec<Match>; SLOTS] = Default::default();
+    for found in matches {
+        let slot = match found.part {
+            Part::Street | Part::Place | Part::Alias | Part::Area => 0,
+            Part::House | Part::Number => 1,
+            Part::Postcode => 2,
+            Part::Town => 3,
+            Part::Region => 4,
+            Part::Country => 5,
+        };
+        let is_new = !slots[slot].iter().any(|other| other.part == found.part && other.words == found.words);
+        if is_new && slots[slot].len() < TRIED_MAX {
+            slots[slot].push(*found);
+        }
+    }
+    slots
+}
+
+/// The search through the choices.
+struct Search<'a> {
+    question: &'a Question,
+    country: InCountry,
+    slots: [Vec<Match>; SLOTS],
+    best: Option<Reading>,
+}
+
+impl Search<'_> {
+    /// Chooses for `slot` and those behind it; `chosen` are the matches so far, `taken` their words.
+    fn choose(&mut self, slot: usize, chosen: &mut Vec<Match>, taken: u32) {
+        if slot == SLOTS {
+            let reading = judge(self.question, chosen, self.country);
+            if self.best.is_none_or(|best| best.confidence < reading.confidence) {
+                self.best = Some(reading);
+            }
+            return;
+        }
+        for index in 0..self.slots[slot].len() {
+            let found = self.slots[slot][index];
+            if taken & found.words.bits() == 0 {
+                chosen.push(found);
+                self.choose(slot + 1, chosen, taken | found.words.bits());
+                chosen.pop();
+            }
+        }
+        if slot > 0 {
+            self.choose(slot + 1, chosen, taken);
+        }
+    }
+}
+
+/// The reading that a choice of matches gives; the first of them is the name.
+fn judge(question: &Question, chosen: &[Match], country: InCountry) -> Reading {
+    let name = chosen[0];
+    let taken = chosen.iter().fold(0, |taken, found| taken | found.words.bits());
+    let is_left = |word: usize| word < question.words.len() && taken & (1 << word) == 0;
+    let is_number = |word: usize| question.words[word].text.starts_with(char::is_numeric);
+
+    let mut confidence = 1.0;
+    for found in chosen {
+        confidence *= EDIT.powi(found.edits.into());
+        if found.is_another_name {
+            confidence *= IS_ANOTHER_NAME;
+        }
+        if !question.is_in_place(found.part, found.words) {
+            confidence *= OUT_OF_PLACE;
+        }
+    }
+    for word in (0..question.words.len()).filter(|word| is_left(*word)) {
+        let is_beside = word == name.words.to || word + 1 == name.words.from;
+        let is_house = name.part == Part::Street && is_beside && is_number(word);
+        confidence *= if is_house { HOUSE_MISSING } else { UNEXPLAINED };
+    }
+    confidence *= UNEXPLAINED.powi(i32::try_from(question.words_beyond).unwrap_or(i32::MAX));
+
+    let has_context = chosen.iter().any(|found| found.part >= Part::Postcode) || country == InCountry::Inside;
+    if matches!(name.part, Part::Street | Part::Area) && !has_context {
+        confidence *= NO_CONTEXT;
+    }
+    if country == InCountry::Outside {
+        confidence *= OTHER_COUNTRY;
+    }
+
+    let house = chosen.iter().find(|found| matches!(found.part, Part::House | Part::Number));
+    let mut house_is_there = false;
+    if let Some(house) = house {
+        if house.words.from != name.words.to && house.words.to != name.words.from {
+            confidence *= HOUSE_APART;
+        }
+        // `12 b` where there is a 12 and no 12b: the b was left over, and the 12 is another house.
+        let after = house.words.to;
+        let has_other_letter = is_left(after) && !is_number(after) && question.words[after].text.chars().count() == 1;
+        house_is_there = house.part == Part::House && !has_other_letter;
+        if house.part == Part::Number {
+            confidence *= HOUSE_LIKE;
+        }
+    }
+    let confidence = (confidence * STEPS).round() / STEPS;
+    Reading { confidence, house: house.map(|house| house.words), house_is_there }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::address::AddressQuery;
+
+    /// A match of the words `from..to`, as written.
+    fn names(part: Part, from: usize, to: usize) -> Match {
+        Match { part, words: WordSet { from, to }, edits: 0, is_another_name: false }
+    }
+
+    fn read(line: &str, matches: &[Match]) -> Reading {
+        explain(&Question::new(&AddressQuery::Line(line.into())), matches, InCountry::Unstated).unwrap()
+    }
+
+    #[track_caller]
+    fn check(line: &str, matches: &[Match], confidence: f64) {
+        let found = read(line, matches).confidence;
+        assert!((found - confidence).abs() < 1e-4, "{line}: {found}, expected {confidence}");
+    }
+
+    #[test]
+    fn only_what_is_explained_as_written_is_certain() {
+        let whole = [names(Part::Street, 0, 1), names(Part::House, 1, 2), names(Part::Town, 2, 3)];
+        check("laugavegur 1 reykjavik", &whole, 1.0);
+        check("laugavegur 1 reykjavik", &whole[..2], UNEXPLAINED * NO_CONTEXT);
+        check("laugavegur 1 reykjavik", &[whole[0], whole[2]], HOUSE_MISSING);
+        check("laugavegur 1 reykjavik xyz", &whole, UNEXPLAINED);
+        check("laugavegr 1 reykjavik", &[Match { edits: 1, ..whole[0] }, whole[1], whole[2]], EDIT);
+        let another = Match { edits: 1, is_another_name: true, ..whole[0] };
+        check("laugavegr 1 reykjavik", &[another, whole[1], whole[2]], EDIT * IS_ANOTHER_NAME);
+        let question = Question::new(&AddressQuery::Line("reykjavik".into()));
+        assert!(explain(&question, &[names(Part::Town, 0, 1)], InCountry::Unstated).is_none());
+    }
+
+    #[test]
+    fn no_word_is_used_twice() {
+        check("new york", &[names(Part::Place, 0, 2), names(Part::Region, 0, 2)], 1.0);
+        check("new york new york", &[names(Part::Place, 0, 2), names(Part::Region, 0, 2)], UNEXPLAINED.powi(2));
+        let both = [names(Part::Place, 0, 2), names(Part::Place, 2, 4), names(Part::Region, 0, 2)];
+        check("new york new york", &both, 1.0);
+    }
+
+    #[test]
+    fn a_number_away_from_its_street_is_doubted() {
+        let street = names(Part::Street, 0, 1);
+        let (near, apart) = (names(Part::House, 1, 2), names(Part::House, 2, 3));
+        check("gata 1 105", &[street, near], UNEXPLAINED * NO_CONTEXT);
+        check("gata 1 105", &[street, apart], HOUSE_APART * HOUSE_MISSING * NO_CONTEXT);
+        check("gata 1 105", &[street, near, names(Part::Postcode, 2, 3)], 1.0);
+    }
+
+    #[test]
+    fn another_letter_is_another_house() {
+        let street = names(Part::Street, 0, 1);
+        assert!(read("gata 12", &[street, names(Part::House, 1, 2)]).house_is_there);
+        assert!(read("gata 12b", &[street, names(Part::House, 1, 3), names(Part::House, 1, 2)]).house_is_there);
+        let other = read("gata 12b", &[street, names(Part::House, 1, 2)]);
+        assert_eq!((other.house, other.house_is_there), (Some(WordSet { from: 1, to: 2 }), false));
+        assert!(!read("gata 12", &[street, names(Part::Number, 1, 2)]).house_is_there);
+    }
+
+    #[test]
+    fn a_stated_country_counts_as_context_and_contradicts() {
+        let question = Question::new(&AddressQuery::Line("gata".into()));
+        let confidence = |country| explain(&question, &[names(Part::Street, 0, 1)], country).unwrap().confidence;
+        assert_eq!([InCountry::Unstated, InCountry::Inside].map(confidence), [NO_CONTEXT, 1.0]);
+        assert!((confidence(InCountry::Outside) - OTHER_COUNTRY * NO_CONTEXT).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,74 @@
+//! Why a `GeoIP` database is not taken. Knows nothing of look-ups: those answer with a `NoEstimate`.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::{Fault, Reason};
+
+/// A configuration or a file that `GeoIP` cannot work with; says which file, what is wrong, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is missing, not allowed, not a regular file, or failed while it was read.
+    #[error("geoip database {} cannot be read: {source}; check the path and its permissions", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is larger than any real one.
+    #[error("geoip database {} is larger than {bytes_max} bytes; check that it is the right file", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The file is something else, or its end is missing.
+    #[error("geoip database {} is not a MaxMind DB file: {why}; fetch it again and unpack it", path.display())]
+    NotMmdb {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        why: String,
+    },
+    /// The file is a `MaxMind` DB file, and damaged.
+    #[error("geoip database {} is damaged: {why}; fetch it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
+    /// No record of the file says where anything is.
+    #[error(
+        "geoip database {} of type {database_type:?} names neither positions nor countries; use a city database",
+        path.display()
+    )]
+    UnusableSchema {
+        /// The file.
+        path: PathBuf,
+        /// The type that the file states.
+        database_type: String,
+    },
+    /// More files than a look-up should ask.
+    #[error("at most {databases_max} geoip databases are stacked, got {count}; leave some out")]
+    TooManyDatabases {
+        /// How many were configured.
+        count: usize,
+        /// The limit.
+        databases_max: usize,
+    },
+}
+
+impl Fault for Error {
+    fn reason(&self) -> Reason {
+        Reason::NotReady
+    }
+
+    /// Never: an operator has to do something first.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+}

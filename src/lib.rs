@@ -1,0 +1,18 @@
+//! waymark: where every site is, and all of them on one map.
+//!
+//! The modules and the one direction in which they depend on each other stand in `ARCHITECTURE.md`; `tests/tidy.rs`
+//! holds them to it.
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod geocode;
+pub mod geoip;
+pub mod live;
+pub mod model;
+pub mod service;
+pub mod spatial;
+pub mod store;
+pub mod telemetry;

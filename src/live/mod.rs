@@ -1,0 +1,240 @@
+//! What is true now, in memory: accounts, tokens and every account's map, kept in step with the store.
+//!
+//! Fed by the store's commits before they are acknowledged, so a caller who was told that a write is done sees it
+//! here. One lock an account, held for microseconds; an account's readers never wait for another account.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use tracing::info;
+
+use crate::model::access::{Account, Token};
+use crate::model::id::{AccountId, Revision, SiteId, TokenId};
+use crate::model::site::Site;
+use crate::spatial::AccountMap;
+use crate::spatial::entry::Entry;
+use crate::store::document::Document;
+use crate::store::{Error, Kind, Mutation, Observer, Record, Store};
+
+/// Sites between two lines of progress while loading.
+const PROGRESS_EVERY: usize = 250_000;
+
+/// The sites of one account, as the map sees them.
+#[derive(Debug, Default)]
+pub struct Sites {
+    /// The placed ones.
+    pub map: AccountMap,
+    /// The ones without a position.
+    pub unplaced: HashSet<SiteId>,
+}
+
+impl Sites {
+    /// Brings the site's present state in.
+    fn apply(&mut self, site: &Site) {
+        match entry_of(site) {
+            Some(entry) => {
+                self.unplaced.remove(&site.id);
+                self.map.upsert(entry);
+            }
+            None if site.deleted_at.is_some() => self.forget(site.id),
+            None => {
+                self.map.remove(site.id);
+                self.unplaced.insert(site.id);
+            }
+        }
+    }
+
+    fn forget(&mut self, site: SiteId) {
+        self.map.remove(site);
+        self.unplaced.remove(&site);
+    }
+}
+
+/// One account in memory.
+#[derive(Debug)]
+pub struct LiveAccount {
+    account: RwLock<Arc<Account>>,
+    /// Its sites; the lock is never held over an await.
+    pub sites: RwLock<Sites>,
+}
+
+impl LiveAccount {
+    fn new(account: Account) -> Arc<Self> {
+        Arc::new(Self { account: RwLock::new(Arc::new(account)), sites: RwLock::default() })
+    }
+
+    /// The account's record.
+    #[must_use]
+    pub fn account(&self) -> Arc<Account> {
+        Arc::clone(&self.account.read())
+    }
+}
+
+/// Everything in memory.
+#[derive(Debug, Default)]
+pub struct Live {
+    accounts: RwLock<HashMap<AccountId, Arc<LiveAccount>>>,
+    tokens: RwLock<HashMap<TokenId, Arc<Token>>>,
+    revision: AtomicU64,
+}
+
+impl Live {
+    /// Loads everything from `store`, and follows it from then on.
+    ///
+    /// Cost: one pass over the store's accounts, tokens and sites. Nothing may be committed meanwhile.
+    pub async fn follow(store: &dyn Store) -> Result<Arc<Self>, Error> {
+        let live = Arc::new(Self::default());
+        for kind in [Kind::Account, Kind::Token] {
+            let target = Arc::clone(&live);
+            store.visit_all(kind, Box::new(move |record| target.apply_document(record.document))).await?;
+        }
+        live.load_sites(store).await?;
+        live.revision.store(store.revision().0, Ordering::Release);
+        store.observe(Arc::clone(&live) as Arc<dyn Observer>);
+        Ok(live)
+    }
+
+    /// Builds each account's map at once, which is much faster than site by site.
+    async fn load_sites(&self, store: &dyn Store) -> Result<(), Error> {
+        let loading: Arc<Mutex<Loading>> = Arc::default();
+        let target = Arc::clone(&loading);
+        store.visit_all(Kind::Site, Box::new(move |record| target.lock().take(record))).await?;
+        let loaded = std::mem::take(&mut *loading.lock());
+        let count = loaded.count;
+        for (account, (entries, unplaced)) in loaded.by_account {
+            if let Some(live) = self.account(&account) {
+                *live.sites.write() = Sites { map: AccountMap::bulk(entries), unplaced };
+            }
+        }
+        info!(sites = count, "the map is whole");
+        Ok(())
+    }
+
+    /// The account in memory.
+    #[must_use]
+    pub fn account(&self, account: &AccountId) -> Option<Arc<LiveAccount>> {
+        self.accounts.read().get(account).map(Arc::clone)
+    }
+
+    /// All accounts, ordered by id.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Arc<Account>> {
+        let mut all: Vec<_> = self.accounts.read().values().map(|live| live.account()).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    /// The token of this id, good or not.
+    #[must_use]
+    pub fn token(&self, token: &TokenId) -> Option<Arc<Token>> {
+        self.tokens.read().get(token).map(Arc::clone)
+    }
+
+    /// The tokens of an account, or the operator's, ordered by id.
+    #[must_use]
+    pub fn tokens_of(&self, account: Option<&AccountId>) -> Vec<Arc<Token>> {
+        let tokens = self.tokens.read();
+        let mut own: Vec<_> =
+            tokens.values().filter(|token| token.account.as_ref() == account).map(Arc::clone).collect();
+        own.sort_by(|a, b| a.id.cmp(&b.id));
+        own
+    }
+
+    /// Everything up to this revision is in.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        Revision(self.revision.load(Ordering::Acquire))
+    }
+
+    fn apply_document(&self, document: Document) {
+        match document {
+            Document::Account(account) => {
+                let mut accounts = self.accounts.write();
+                match accounts.get(&account.id) {
+                    Some(live) => *live.account.write() = Arc::new(account),
+                    None => {
+                        accounts.insert(account.id.clone(), LiveAccount::new(account));
+                    }
+                }
+            }
+            Document::Token(token) => {
+                self.tokens.write().insert(token.id.clone(), Arc::new(token));
+            }
+            Document::Site(site) => {
+                if let Some(live) = self.account(&site.account) {
+                    live.sites.write().apply(&site);
+                }
+            }
+            Document::SiteName(_) | Document::Agent(_) | Document::Request(_) | Document::Secret(_) => {}
+        }
+    }
+
+    /// Takes a record out that is no more. Only sites are ever purged; accounts and tokens keep their records.
+    fn forget(&self, mutation: &Mutation) {
+        let Some(account) = mutation.key.partition.as_ref().and_then(|account| self.account(account)) else { return };
+        if let (Kind::Site, Ok(site)) = (mutation.key.kind, mutation.key.id.parse()) {
+            account.sites.write().forget(site);
+        }
+    }
+}
+
+impl Observer for Live {
+    fn committed(&self, revision: Revision, mutations: &[Mutation]) {
+        for mutation in mutations {
+            match &mutation.document {
+                Some(document @ (Document::Account(_) | Document::Token(_))) => self.apply_document(document.clone()),
+                Some(Document::Site(site)) => {
+                    if let Some(live) = self.account(&site.account) {
+                        live.sites.write().apply(site);
+                    }
+                }
+                Some(_) => {}
+                None => self.forget(mutation),
+            }
+        }
+        self.revision.store(revision.0, Ordering::Release);
+    }
+}
+
+/// Sites on their way from the store into maps.
+#[derive(Debug, Default)]
+struct Loading {
+    by_account: HashMap<AccountId, (Vec<Entry>, HashSet<SiteId>)>,
+    count: usize,
+}
+
+impl Loading {
+    fn take(&mut self, record: Record) {
+        let Document::Site(site) = record.document else { return };
+        self.count += 1;
+        if self.count.is_multiple_of(PROGRESS_EVERY) {
+            info!(sites = self.count, "loading the map");
+        }
+        if site.deleted_at.is_some() {
+            return;
+        }
+        let (entries, unplaced) = self.by_account.entry(site.account.clone()).or_default();
+        match entry_of(&site) {
+            Some(entry) => entries.push(entry),
+            None => {
+                unplaced.insert(site.id);
+            }
+        }
+    }
+}
+
+/// The site as the map keeps it; `None` for a site that is deleted or has no position.
+fn entry_of(site: &Site) -> Option<Entry> {
+    let fix = site.fixes.effective().filter(|_| site.deleted_at.is_none())?;
+    Some(Entry {
+        site: site.id,
+        position: fix.position,
+        accuracy_m: fix.accuracy_m,
+        granularity: fix.granularity,
+        source: fix.source,
+        status: site.status,
+        display_name: site.display_name.as_str().into(),
+    })
+}

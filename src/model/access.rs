@@ -1,0 +1,93 @@
+//! Accounts, tokens, and the principal that every use case asks for.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::address::CountryCode;
+use super::id::{AccountId, AgentId, SiteId, TokenId};
+
+/// A tenant: it owns sites and tokens, and sees nothing of other tenants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Its name, for people.
+    pub display_name: String,
+    /// Where most of its sites are: breaks ties between equal addresses.
+    pub country: Option<CountryCode>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What a token may do. Each scope is closed: none implies another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Everything in its account; without an account, everything everywhere.
+    Admin,
+    /// Read and change sites of its account.
+    Editor,
+    /// Read sites of its account.
+    Viewer,
+    /// Let agents into its account, and nothing else.
+    Enrollment,
+    /// An agent: its own site, and nothing else.
+    Agent,
+    /// Another service of the account: read and change sites, report for agents.
+    Service,
+}
+
+/// A token as it is kept: never the secret, only its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Its public id.
+    pub id: TokenId,
+    /// SHA-256 of the secret.
+    pub secret_hash: [u8; 32],
+    /// What it is for, for people.
+    pub display_name: String,
+    /// What it may do.
+    pub scope: Scope,
+    /// The account that it is good in; `None` for the operator's own.
+    pub account: Option<AccountId>,
+    /// The site and agent of a [`Scope::Agent`] token.
+    pub agent: Option<(SiteId, AgentId)>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Who asks: made from a token that was good at that moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The token behind it.
+    pub token: TokenId,
+    /// What it may do.
+    pub scope: Scope,
+    /// Where it may do it; `None` for everywhere.
+    pub account: Option<AccountId>,
+    /// The site and agent of an agent.
+    pub agent: Option<(SiteId, AgentId)>,
+}
+
+impl Principal {
+    /// The principal's name in histories: `agent:fw-17` or `token:0123456789abcdef`.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        match &self.agent {
+            Some((_, agent)) => format!("agent:{agent}"),
+            None => format!("token:{}", self.token),
+        }
+    }
+
+    /// Whether it may see anything at all of `account`.
+    #[must_use]
+    pub fn belongs_to(&self, account: &AccountId) -> bool {
+        self.account.as_ref().is_none_or(|own| own == account)
+    }
+}

@@ -1,0 +1,280 @@
+//! Where a site is: a stack of fixes, at most one a source, and the one that counts.
+//!
+//! The effective fix is a function of the set of fixes alone, whatever the order in which they came.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::address::CountryCode;
+use super::geo::LatLng;
+
+/// Who or what made a fix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Estimated from the public IP address.
+    GeoIp,
+    /// Measured by the agent's own GPS or Wi-Fi.
+    Device,
+    /// Geocoded from an address that a person stated.
+    Address,
+    /// Dropped on the map by a person.
+    Pin,
+}
+
+impl Source {
+    /// All sources, in the order of their discriminants.
+    pub const ALL: [Self; 4] = [Self::GeoIp, Self::Device, Self::Address, Self::Pin];
+
+    /// Whether a person made it: such a fix makes its site confirmed, and no machine beats it.
+    #[must_use]
+    pub fn is_person(self) -> bool {
+        matches!(self, Self::Address | Self::Pin)
+    }
+}
+
+/// How fine a position is, from coarse to fine; known even where the accuracy in metres is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Granularity {
+    /// A country.
+    Country,
+    /// A state, province or region.
+    Region,
+    /// A city, town or village.
+    City,
+    /// A postal code's area.
+    Postcode,
+    /// A street, without the house.
+    Street,
+    /// On the right street, between two known houses.
+    Interpolated,
+    /// The house or the very spot.
+    Door,
+}
+
+/// What a fix rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Evidence {
+    /// A record of a GeoIP database.
+    Database(DatabaseEvidence),
+    /// A candidate of a geocoder that a person's address led to.
+    Geocoded(GeocodedEvidence),
+    /// A person's hand on the map.
+    Dropped,
+    /// The agent's own measurement.
+    Measured,
+}
+
+/// The database record behind a GeoIP fix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseEvidence {
+    /// The file's own type name, such as `DBIP-City-Lite (compat=City)`.
+    pub database_type: String,
+    /// When the file was built.
+    pub build_time: Timestamp,
+    /// The network that the record covers, in CIDR form.
+    pub network: String,
+    /// City, as the database names it; empty where it names none.
+    pub city: String,
+    /// First-level region, as the database names it; may be empty.
+    pub region: String,
+    /// Country, where the record has one.
+    pub country: Option<CountryCode>,
+    /// The attribution that the database's licence asks for, as plain text.
+    pub attribution: String,
+}
+
+/// The geocoder's answer behind an address fix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeocodedEvidence {
+    /// The provider's name, such as `gazetteer`.
+    pub provider: String,
+    /// The provider's id of the place or address.
+    pub place_id: String,
+    /// The address that matched, as the provider writes it.
+    pub formatted_address: String,
+    /// What the person had typed.
+    pub query: String,
+    /// The attribution that the provider's licence asks for, as plain text.
+    pub attribution: String,
+}
+
+/// One source's word on where a site is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fix {
+    /// Who or what made it.
+    pub source: Source,
+    /// The position, WGS 84.
+    pub position: LatLng,
+    /// Radius in metres that holds the truth with the source's usual confidence; `None` where the source
+    /// states none. Never invented.
+    pub accuracy_m: Option<f64>,
+    /// How fine the position is.
+    pub granularity: Granularity,
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// The actor that made it, such as `token:1f…` or `agent:fw-17`.
+    pub made_by: String,
+}
+
+/// The fixes of one site: at most one a source.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<Fix>", into = "Vec<Fix>")]
+pub struct Fixes {
+    by_source: [Option<Box<Fix>>; Source::ALL.len()],
+}
+
+impl Fixes {
+    /// Puts a fix in; one of the same source is replaced, unless it is newer.
+    ///
+    /// Of two fixes made at the same instant the one with the greater (granularity, position) stays,
+    /// so that the order of arrival never matters.
+    pub fn put(&mut self, fix: Fix) {
+        let slot = &mut self.by_source[fix.source as usize];
+        if slot.as_ref().is_none_or(|present| precedence(present) <= precedence(&fix)) {
+            *slot = Some(Box::new(fix));
+        }
+    }
+
+    /// Takes the fix of `source` out.
+    pub fn remove(&mut self, source: Source) -> Option<Fix> {
+        self.by_source[source as usize].take().map(|fix| *fix)
+    }
+
+    /// Takes out what persons made, so that the machines' word shows again.
+    pub fn reset_to_automatic(&mut self) -> Vec<Fix> {
+        Source::ALL.into_iter().filter(|source| source.is_person()).filter_map(|source| self.remove(source)).collect()
+    }
+
+    /// The fix of `source`.
+    #[must_use]
+    pub fn get(&self, source: Source) -> Option<&Fix> {
+        self.by_source[source as usize].as_deref()
+    }
+
+    /// All fixes, in the order of [`Source::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = &Fix> {
+        self.by_source.iter().filter_map(Option::as_deref)
+    }
+
+    /// The fix that the site is shown at: the newest of a person, else the device's, else GeoIP's.
+    #[must_use]
+    pub fn effective(&self) -> Option<&Fix> {
+        let person = self.iter().filter(|fix| fix.source.is_person()).max_by(|a, b| {
+            // Two persons' fixes of the same instant: the pin, which is the more deliberate act.
+            (a.made_at, a.source).cmp(&(b.made_at, b.source))
+        });
+        person.or_else(|| self.get(Source::Device)).or_else(|| self.get(Source::GeoIp))
+    }
+}
+
+/// What decides between two fixes of one source: time first, then anything, as long as it is total.
+fn precedence(fix: &Fix) -> (Timestamp, Granularity, u64, u64) {
+    (fix.made_at, fix.granularity, fix.position.lat().to_bits(), fix.position.lng().to_bits())
+}
+
+impl From<Vec<Fix>> for Fixes {
+    fn from(fixes: Vec<Fix>) -> Self {
+        let mut stack = Self::default();
+        fixes.into_iter().for_each(|fix| stack.put(fix));
+        stack
+    }
+}
+
+impl From<Fixes> for Vec<Fix> {
+    fn from(fixes: Fixes) -> Self {
+        fixes.by_source.into_iter().flatten().map(|fix| *fix).collect()
+    }
+}
+
+/// Why there is no estimate from an IP address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoEstimate {
+    /// RFC 1918 private use.
+    Private,
+    /// RFC 6598 shared address space, carrier-grade NAT.
+    CarrierNat,
+    /// Loopback.
+    Loopback,
+    /// Link-local.
+    LinkLocal,
+    /// RFC 4193 unique local.
+    UniqueLocal,
+    /// Documentation.
+    Documentation,
+    /// Benchmarking.
+    Benchmark,
+    /// Multicast.
+    Multicast,
+    /// Unspecified, reserved, discard-only and other special purposes of IANA's registries.
+    Reserved,
+    /// No database is loaded for this family of addresses.
+    NoDatabase,
+    /// The databases hold no record for the address.
+    NotFound,
+    /// There is a record without a usable position.
+    NoPosition,
+    /// The public address is not known: the forwarding headers of a trusted proxy were malformed.
+    UnknownAddress,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fix(source: Source, second: i64, lat: f64) -> Fix {
+        Fix {
+            source,
+            position: LatLng::new(lat, 10.0).unwrap(),
+            accuracy_m: None,
+            granularity: Granularity::Door,
+            evidence: Evidence::Dropped,
+            made_at: Timestamp::from_second(second).unwrap(),
+            made_by: "test".into(),
+        }
+    }
+
+    fn any_fix() -> impl Strategy<Value = Fix> {
+        (0..4_usize, 0..4_i64, 0..3_i32)
+            .prop_map(|(source, second, lat)| fix(Source::ALL[source], second, f64::from(lat)))
+    }
+
+    proptest! {
+        #[test]
+        fn the_effective_fix_does_not_depend_on_the_order_of_arrival(
+            (fixes, shuffled) in proptest::collection::vec(any_fix(), 0..12)
+                .prop_flat_map(|fixes| (Just(fixes.clone()), Just(fixes).prop_shuffle())),
+        ) {
+            let (one, other) = (Fixes::from(fixes), Fixes::from(shuffled));
+            prop_assert_eq!(&one, &other);
+            prop_assert_eq!(one.effective(), other.effective());
+        }
+
+        #[test]
+        fn no_machine_beats_a_person(fixes in proptest::collection::vec(any_fix(), 0..12)) {
+            let has_person = fixes.iter().any(|fix| fix.source.is_person());
+            let stack = Fixes::from(fixes);
+            prop_assert_eq!(stack.effective().is_some_and(|fix| fix.source.is_person()), has_person);
+        }
+    }
+
+    #[test]
+    fn removing_a_fix_shows_the_one_below() {
+        let mut stack =
+            Fixes::from(vec![fix(Source::GeoIp, 9, 1.0), fix(Source::Address, 1, 2.0), fix(Source::Pin, 2, 3.0)]);
+        assert_eq!(stack.effective().unwrap().source, Source::Pin);
+        stack.remove(Source::Pin);
+        assert_eq!(stack.effective().unwrap().source, Source::Address);
+        assert_eq!(stack.reset_to_automatic().len(), 1);
+        assert_eq!(stack.effective().unwrap().source, Source::GeoIp);
+        stack.remove(Source::GeoIp);
+        assert!(stack.effective().is_none());
+    }
+}

@@ -1,0 +1,313 @@
+//! The site record: everything that waymark knows of one network and its owner.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::id::{AccountId, AgentId, SiteId};
+use super::location::{Fixes, NoEstimate};
+use super::{Invalid, text};
+
+/// Most labels of one site.
+pub const LABELS_MAX: usize = 64;
+/// Most phone numbers of one contact.
+pub const PHONES_MAX: usize = 16;
+/// Most ticketing links of one site.
+pub const TICKETING_LINKS_MAX: usize = 32;
+/// Longest label key, in bytes: as in Kubernetes.
+pub const LABEL_KEY_BYTES_MAX: usize = 63;
+/// Longest e-mail address, in bytes (RFC 5321, 4.5.3.1.3).
+const EMAIL_BYTES_MAX: usize = 254;
+/// Longest link, in bytes: what browsers and proxies carry without trouble.
+const URI_BYTES_MAX: usize = 2_048;
+
+/// Whether the site can be reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing is known.
+    #[default]
+    Unknown,
+    /// It reports.
+    Online,
+    /// It does not report.
+    Offline,
+    /// Somebody works on it; nobody shall be alarmed.
+    Maintenance,
+}
+
+impl Status {
+    /// All statuses, in the order of their discriminants.
+    pub const ALL: [Self; 4] = [Self::Unknown, Self::Online, Self::Offline, Self::Maintenance];
+}
+
+/// What kind of line a phone number is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhoneKind {
+    /// Anything else.
+    #[default]
+    Other,
+    /// Mobile.
+    Mobile,
+    /// At work.
+    Work,
+    /// At home.
+    Home,
+}
+
+/// A phone number in E.164 form: `+` and 7 to 15 digits, the first not 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phone {
+    /// The number.
+    pub number: String,
+    /// The kind of line.
+    pub kind: PhoneKind,
+}
+
+/// The person responsible for a site; every part may be empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Contact {
+    /// E-mail address.
+    pub email: String,
+    /// First name.
+    pub first_name: String,
+    /// Last name.
+    pub last_name: String,
+    /// Phone numbers, most important first.
+    pub phones: Vec<Phone>,
+}
+
+/// A tie to a customer in a ticketing system (PSA), by that system's stable ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketingLink {
+    /// The system: one of the known names (`connectwise`, `autotask`, …) or any other.
+    pub system: String,
+    /// Id of the customer or organisation there.
+    pub organization_id: String,
+    /// Its display name there.
+    pub organization_name: String,
+    /// Id of the site or location there; may be empty.
+    pub external_site_id: String,
+    /// Web page of the far end; `http`/`https`, may be empty.
+    pub uri: String,
+}
+
+/// What became of the address that a person stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressState {
+    /// The pin stands at it.
+    Applied,
+    /// Kept beside a pin that stays where it was.
+    PinKept,
+    /// Several places answer to it, or only a coarse one: a person has to choose.
+    Ambiguous,
+    /// No place answers to it.
+    NotFound,
+    /// The geocoder could not be asked; it is tried again.
+    Pending,
+}
+
+/// The street address of a site, as a person stated it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteAddress {
+    /// As typed.
+    pub typed: String,
+    /// As the geocoder writes it; empty until one answered.
+    pub formatted: String,
+    /// What became of it.
+    pub state: AddressState,
+}
+
+/// A site.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Site {
+    /// Its id.
+    pub id: SiteId,
+    /// The account that it belongs to.
+    pub account: AccountId,
+    /// Its name, unique in the account by [`text::fold`].
+    pub display_name: String,
+    /// The agent that stands on it.
+    pub agent: Option<AgentId>,
+    /// The person responsible.
+    pub contact: Contact,
+    /// The customer's id or reference.
+    pub customer_id: String,
+    /// The contract's id.
+    pub contract_id: String,
+    /// Free text.
+    pub note: String,
+    /// Labels, by key.
+    pub labels: BTreeMap<String, String>,
+    /// Ties to ticketing systems.
+    pub ticketing_links: Vec<TicketingLink>,
+    /// Whether it can be reached.
+    pub status: Status,
+    /// When its agent first activated.
+    pub activated_at: Option<Timestamp>,
+    /// When its agent was last heard of.
+    pub last_seen_at: Option<Timestamp>,
+    /// The public address that its agent comes from.
+    pub public_ip: Option<IpAddr>,
+    /// The address by which the agent knows itself: a note, never evidence.
+    pub claimed_ip: Option<IpAddr>,
+    /// What sources say of its position.
+    pub fixes: Fixes,
+    /// Why there is no GeoIP fix, where there is none.
+    pub no_estimate: Option<NoEstimate>,
+    /// The address that a person stated.
+    pub address: Option<SiteAddress>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// When it was deleted; a deleted site can be restored.
+    pub deleted_at: Option<Timestamp>,
+}
+
+impl Site {
+    /// A new site with a name and nothing else.
+    #[must_use]
+    pub fn new(account: AccountId, display_name: String, now: Timestamp) -> Self {
+        Self {
+            id: SiteId::generate(),
+            account,
+            display_name,
+            agent: None,
+            contact: Contact::default(),
+            customer_id: String::new(),
+            contract_id: String::new(),
+            note: String::new(),
+            labels: BTreeMap::new(),
+            ticketing_links: Vec::new(),
+            status: Status::Unknown,
+            activated_at: None,
+            last_seen_at: None,
+            public_ip: None,
+            claimed_ip: None,
+            fixes: Fixes::default(),
+            no_estimate: None,
+            address: None,
+            created_at: now,
+            updated_at: now,
+            deleted_at: None,
+        }
+    }
+}
+
+impl Contact {
+    /// The contact with every field checked.
+    pub fn checked(self) -> Result<Self, Invalid> {
+        let email = text::line("email", &self.email, EMAIL_BYTES_MAX)?;
+        if !email.is_empty() && !is_email(&email) {
+            return Err(Invalid::new("email", "an e-mail address has the form name@domain"));
+        }
+        if self.phones.len() > PHONES_MAX {
+            return Err(Invalid::new("phones", format!("at most {PHONES_MAX}, got {}", self.phones.len())));
+        }
+        if let Some(index) = self.phones.iter().position(|phone| !is_e164(&phone.number)) {
+            return Err(Invalid::new(
+                format!("phones[{index}].number"),
+                "a phone number is in E.164 form: '+' and 7 to 15 digits, such as +3545551234",
+            ));
+        }
+        Ok(Self {
+            email,
+            first_name: text::line("first_name", &self.first_name, text::LINE_BYTES_MAX)?,
+            last_name: text::line("last_name", &self.last_name, text::LINE_BYTES_MAX)?,
+            phones: self.phones,
+        })
+    }
+}
+
+impl TicketingLink {
+    /// The link with every field checked.
+    pub fn checked(self) -> Result<Self, Invalid> {
+        let line = |field: &str, value: &str| text::line(field, value, text::LINE_BYTES_MAX);
+        let uri = text::line("uri", &self.uri, URI_BYTES_MAX)?;
+        if !(uri.is_empty() || uri.starts_with("https://") || uri.starts_with("http://")) {
+            return Err(Invalid::new("uri", "a link begins with https:// or http://"));
+        }
+        let link = Self {
+            system: line("system", &self.system)?.to_lowercase(),
+            organization_id: line("organization_id", &self.organization_id)?,
+            organization_name: line("organization_name", &self.organization_name)?,
+            external_site_id: line("external_site_id", &self.external_site_id)?,
+            uri,
+        };
+        if link.system.is_empty() || link.organization_id.is_empty() {
+            return Err(Invalid::new("system", "a ticketing link names its system and its organization_id"));
+        }
+        Ok(link)
+    }
+}
+
+/// Labels with every key and value checked.
+pub fn checked_labels(labels: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Invalid> {
+    if labels.len() > LABELS_MAX {
+        return Err(Invalid::new("labels", format!("at most {LABELS_MAX}, got {}", labels.len())));
+    }
+    let allowed = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._/-".contains(b);
+    for (key, value) in &labels {
+        if !(1..=LABEL_KEY_BYTES_MAX).contains(&key.len()) || !key.as_bytes().iter().all(allowed) {
+            return Err(Invalid::new("labels", "a label's key is 1 to 63 of a-z, 0-9, '.', '_', '/' and '-'"));
+        }
+        text::line("labels", value, text::LINE_BYTES_MAX)?;
+    }
+    Ok(labels)
+}
+
+/// Whether the text has the shape of an address that mail can be sent to; the mail server has the last word.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let clean =
+        |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || "<>,;:\"()[]\\".contains(c));
+    clean(local) && clean(domain) && !local.contains('@') && !domain.starts_with('.') && !domain.ends_with('.')
+}
+
+/// Whether the text is `+`, a digit from 1 to 9, and 6 to 14 digits more (ITU-T E.164).
+fn is_e164(text: &str) -> bool {
+    let Some(digits) = text.strip_prefix('+') else { return false };
+    (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contacts_are_checked_field_by_field() {
+        let contact = |email: &str, number: &str| Contact {
+            email: email.into(),
+            phones: vec![Phone { number: number.into(), kind: PhoneKind::Work }],
+            ..Contact::default()
+        };
+        assert!(contact("anna@example.is", "+3545551234").checked().is_ok());
+        for email in ["anna", "a b@example.is", "@example.is", "a@", "a@b@c", "a@x\r\nBcc: y@z"] {
+            assert_eq!(contact(email, "+3545551234").checked().unwrap_err().field, "email", "{email}");
+        }
+        for number in ["5551234", "+0545551234", "+354 555 1234", "+1", ""] {
+            assert_eq!(contact("", number).checked().unwrap_err().field, "phones[0].number", "{number}");
+        }
+    }
+
+    #[test]
+    fn labels_and_links_are_checked() {
+        assert!(checked_labels(BTreeMap::from([("region/eu".into(), "north".into())])).is_ok());
+        assert!(checked_labels(BTreeMap::from([("Region".into(), "north".into())])).is_err());
+        let link = TicketingLink {
+            system: "Autotask".into(),
+            organization_id: "17".into(),
+            organization_name: "Acme".into(),
+            external_site_id: String::new(),
+            uri: "javascript:alert(1)".into(),
+        };
+        assert_eq!(link.clone().checked().unwrap_err().field, "uri");
+        assert_eq!(TicketingLink { uri: String::new(), ..link }.checked().unwrap().system, "autotask");
+    }
+}

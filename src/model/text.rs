@@ -1,0 +1,79 @@
+//! Rules for texts that people type: what is refused, and when two of them are the same.
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::Invalid;
+
+/// Longest one-line text (name, customer id, contract id, label value), in bytes.
+pub const LINE_BYTES_MAX: usize = 256;
+/// Longest note, in bytes: 64 KiB.
+pub const NOTE_BYTES_MAX: usize = 64 * 1024;
+
+/// One trimmed line of at most `bytes_max` bytes without control characters; may be empty.
+pub fn line(field: &str, text: &str, bytes_max: usize) -> Result<String, Invalid> {
+    let text: String = text.trim().nfc().collect();
+    if text.len() > bytes_max {
+        return Err(Invalid::new(field, format!("at most {bytes_max} bytes, got {}", text.len())));
+    }
+    if text.chars().any(is_forbidden) {
+        return Err(Invalid::new(field, "control and direction-override characters are not allowed"));
+    }
+    Ok(text)
+}
+
+/// A free text of several lines, at most [`NOTE_BYTES_MAX`]; tabs and line feeds are kept.
+pub fn note(field: &str, text: &str) -> Result<String, Invalid> {
+    if text.len() > NOTE_BYTES_MAX {
+        return Err(Invalid::new(field, format!("at most {NOTE_BYTES_MAX} bytes, got {}", text.len())));
+    }
+    let text = text.replace("\r\n", "\n");
+    if text.chars().any(|c| is_forbidden(c) && !matches!(c, '\n' | '\t')) {
+        return Err(Invalid::new(field, "control and direction-override characters are not allowed"));
+    }
+    Ok(text)
+}
+
+/// A site's display name: a non-empty [`line`].
+pub fn display_name(text: &str) -> Result<String, Invalid> {
+    let name = line("display_name", text, LINE_BYTES_MAX)?;
+    if name.is_empty() {
+        return Err(Invalid::new("display_name", "a site's name is not empty"));
+    }
+    Ok(name)
+}
+
+/// The form in which two names are the same: compatibility-composed, without case, inner spaces single.
+#[must_use]
+pub fn fold(name: &str) -> String {
+    let lower = name.nfkc().collect::<String>().to_lowercase();
+    lower.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Control characters, and the marks that reorder a line so that it reads as something else.
+fn is_forbidden(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fold_case_width_and_spaces() {
+        assert_eq!(fold("Head  Office"), fold("head office"));
+        assert_eq!(fold("ＡＢＣ"), "abc");
+        assert_eq!(fold("Malmö"), fold("MALMO\u{308}"));
+        assert_ne!(fold("Malmö"), fold("Malmo"));
+    }
+
+    #[test]
+    fn control_characters_and_overlong_lines_are_refused() {
+        assert!(display_name("  ").is_err());
+        assert!(display_name("a\u{0}b").is_err());
+        assert!(display_name("a\u{202e}b").is_err());
+        assert!(display_name(&"x".repeat(LINE_BYTES_MAX + 1)).is_err());
+        assert_eq!(display_name(" Malmö ").unwrap(), "Malmö");
+        assert_eq!(note("note", "one\r\n\ttwo").unwrap(), "one\n\ttwo");
+        assert!(note("note", "bell\u{7}").is_err());
+    }
+}

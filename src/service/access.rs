@@ -1,0 +1,187 @@
+//! Who may do what: the one table of scopes and permissions, and the check of credentials.
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::error::Resource;
+use super::{Error, Waymark};
+use crate::live::LiveAccount;
+use crate::model::access::{Principal, Scope};
+use crate::model::id::{AccountId, SiteId, TokenId};
+use std::sync::Arc;
+
+/// What a use case needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// See sites, map, and what geocoder and databases say.
+    Read,
+    /// Change sites.
+    Change,
+    /// Let an agent in.
+    Enroll,
+    /// Keep accounts and tokens.
+    Administer,
+}
+
+/// The table of scopes and permissions.
+fn allows(scope: Scope, permission: Permission) -> bool {
+    use Permission::{Administer, Change, Enroll, Read};
+    match scope {
+        Scope::Admin => true,
+        Scope::Editor => matches!(permission, Read | Change),
+        Scope::Service => matches!(permission, Read | Change | Enroll),
+        Scope::Viewer => permission == Read,
+        Scope::Enrollment => permission == Enroll,
+        // An agent's rights are about its own site alone, and are checked there.
+        Scope::Agent => match permission {
+            Read | Change | Enroll | Administer => false,
+        },
+    }
+}
+
+/// Text of a secret: `wmk_`, the token's id, `_`, 256 random bits, and a checksum for leak scanners and typos.
+pub(super) mod secret {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::TokenId;
+
+    const PREFIX: &str = "wmk_";
+    const RANDOM_CHARS: usize = 43;
+    const CHECKSUM_CHARS: usize = 8;
+
+    /// The secret's text.
+    pub(in super::super) fn format(id: &TokenId, random: &[u8; 32]) -> String {
+        let body = format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(random));
+        format!("{body}{:08x}", crc32fast::hash(body.as_bytes()))
+    }
+
+    /// Id and random bytes of a well-formed secret.
+    pub(super) fn parse(text: &str) -> Option<(TokenId, [u8; 32])> {
+        let body_chars = PREFIX.len() + TokenId::BYTES + 1 + RANDOM_CHARS;
+        if !text.is_ascii() || text.len() != body_chars + CHECKSUM_CHARS {
+            return None;
+        }
+        let (body, checksum) = text.split_at(body_chars);
+        if format!("{:08x}", crc32fast::hash(body.as_bytes())) != checksum {
+            return None;
+        }
+        let (id, random) = body.strip_prefix(PREFIX)?.split_at(TokenId::BYTES);
+        let random = URL_SAFE_NO_PAD.decode(random.strip_prefix('_')?).ok()?;
+        Some((id.parse().ok()?, random.try_into().ok()?))
+    }
+}
+
+/// 32 bytes of the system's randomness.
+pub(super) fn random_bytes() -> Result<[u8; 32], Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|cause| Error::Random(cause.to_string()))?;
+    Ok(bytes)
+}
+
+/// What is kept of 256 random bits. They need no slow hash: nobody can guess them.
+pub(super) fn hash_secret(random: &[u8]) -> [u8; 32] {
+    Sha256::digest(random).into()
+}
+
+impl Waymark {
+    /// Who the bearer of `credential` is. One answer for unknown, expired and revoked ones.
+    pub fn authenticate(&self, credential: &str) -> Result<Principal, Error> {
+        let (id, random) = secret::parse(credential).ok_or(Error::Credential)?;
+        let hash = hash_secret(&random);
+        let token = self.parts.live.token(&id).ok_or(Error::Credential)?;
+        let is_right = bool::from(token.secret_hash.ct_eq(&hash));
+        if !is_right || token.revoked_at.is_some() || is_past(token.expires_at, self.now()) {
+            return Err(Error::Credential);
+        }
+        Ok(Principal {
+            token: token.id.clone(),
+            scope: token.scope,
+            account: token.account.clone(),
+            agent: token.agent.clone(),
+        })
+    }
+
+    /// The account, if the principal may do this in it. A foreign account does not exist for it.
+    pub(super) fn account_for(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        permission: Permission,
+    ) -> Result<Arc<LiveAccount>, Error> {
+        let live = self.visible_account(principal, account)?;
+        if allows(principal.scope, permission) { Ok(live) } else { Err(Error::Scope) }
+    }
+
+    /// The account, if the principal may do this to this site of it. An agent may read its own.
+    pub(super) fn account_for_site(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        permission: Permission,
+    ) -> Result<Arc<LiveAccount>, Error> {
+        let Some((own_site, _)) = &principal.agent else { return self.account_for(principal, account, permission) };
+        let live = self.visible_account(principal, account)?;
+        if *own_site != site {
+            return Err(Error::NotFound(Resource::Site(account.clone(), site)));
+        }
+        if permission == Permission::Read { Ok(live) } else { Err(Error::Scope) }
+    }
+
+    /// The account, if the principal belongs to it, whatever it may do there.
+    pub(super) fn visible_account(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+    ) -> Result<Arc<LiveAccount>, Error> {
+        let live = self.parts.live.account(account).filter(|_| principal.belongs_to(account));
+        live.ok_or_else(|| Error::NotFound(Resource::Account(account.clone())))
+    }
+}
+
+fn is_past(end: Option<Timestamp>, now: Timestamp) -> bool {
+    end.is_some_and(|end| end <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_come_back_and_typos_do_not() {
+        let id = TokenId::from_bits(0xfeed);
+        let text = secret::format(&id, &[0xab; 32]);
+        assert_eq!(secret::parse(&text), Some((id, [0xab; 32])));
+        assert!(text.starts_with("wmk_000000000000feed_"));
+        for at in 0..text.len() {
+            let mut typo = text.clone().into_bytes();
+            typo[at] = if typo[at] == b'0' { b'1' } else { b'0' };
+            assert_eq!(secret::parse(std::str::from_utf8(&typo).unwrap()), None, "byte {at}");
+        }
+        for text in ["", "wmk_", "Bearer", &"ü".repeat(36)] {
+            assert_eq!(secret::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_closed() {
+        use Permission::{Administer, Change, Enroll, Read};
+        let table = [
+            (Scope::Admin, [true, true, true, true]),
+            (Scope::Editor, [true, true, false, false]),
+            (Scope::Service, [true, true, true, false]),
+            (Scope::Viewer, [true, false, false, false]),
+            (Scope::Enrollment, [false, false, true, false]),
+            (Scope::Agent, [false, false, false, false]),
+        ];
+        for (scope, row) in table {
+            assert_eq!(
+                [Read, Change, Enroll, Administer].map(|permission| allows(scope, permission)),
+                row,
+                "{scope:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Candidates of the geocoder: when one clearly wins, and the tokens by which a person chooses another.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::access::Permission;
+use super::{Error, Waymark};
+use crate::geocode::{Bias, CANDIDATES_MAX, Candidate};
+use crate::model::Invalid;
+use crate::model::access::Principal;
+use crate::model::address::AddressQuery;
+use crate::model::geo::LatLng;
+use crate::model::id::{AccountId, SiteId};
+use crate::model::location::{Evidence, Fix, GeocodedEvidence, Granularity, Source};
+use crate::model::site::Site;
+
+/// Candidates of an answer where the caller does not say.
+const CANDIDATES_DEFAULT: usize = 5;
+/// Least confidence of a candidate that is applied without a question: every word but a small typo explained.
+const CONFIDENCE_MIN: f64 = 0.85;
+/// Least lead of such a candidate over the next one elsewhere.
+const LEAD_MIN: f64 = 0.1;
+/// Candidates nearer than this to the winner are the same door under another name, in metres.
+const SAME_DOOR_M: f64 = 30.0;
+/// How long a candidate's token is good.
+const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(1);
+
+/// A candidate as a caller gets it.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// What the geocoder says.
+    pub candidate: Candidate,
+    /// What `apply_candidate` takes; empty without a site.
+    pub token: String,
+    /// Metres to the site's `GeoIP` fix.
+    pub distance_to_geoip_m: Option<f64>,
+    /// Metres to the site's present position.
+    pub distance_to_position_m: Option<f64>,
+}
+
+/// What a candidate token holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Ticket {
+    position: LatLng,
+    granularity: Granularity,
+    evidence: GeocodedEvidence,
+    ends_at: Timestamp,
+}
+
+/// The candidate that is applied without a question: confident, a street or finer, and well ahead of any other place.
+pub(super) fn clear_winner(choices: &[Choice]) -> Option<&Choice> {
+    let best = choices.first()?;
+    let is_sure = best.candidate.confidence >= CONFIDENCE_MIN && best.candidate.granularity >= Granularity::Street;
+    let rival = choices[1..]
+        .iter()
+        .find(|other| other.candidate.position.distance_m(best.candidate.position) > SAME_DOOR_M)
+        .map_or(0.0, |other| other.candidate.confidence);
+    (is_sure && best.candidate.confidence - rival >= LEAD_MIN).then_some(best)
+}
+
+/// The fix that a candidate makes.
+pub(super) fn fix_of(candidate: &Candidate, query: &AddressQuery, made_at: Timestamp, made_by: String) -> Fix {
+    address_fix(candidate.position, candidate.granularity, evidence_of(candidate, query), made_at, made_by)
+}
+
+fn evidence_of(candidate: &Candidate, query: &AddressQuery) -> GeocodedEvidence {
+    GeocodedEvidence {
+        provider: candidate.provider.to_owned(),
+        place_id: candidate.place_id.clone(),
+        formatted_address: candidate.formatted_address.clone(),
+        query: query.one_line(),
+        attribution: candidate.attribution.clone(),
+    }
+}
+
+fn address_fix(
+    position: LatLng,
+    granularity: Granularity,
+    evidence: GeocodedEvidence,
+    made_at: Timestamp,
+    made_by: String,
+) -> Fix {
+    let evidence = Evidence::Geocoded(evidence);
+    Fix { source: Source::Address, position, accuracy_m: None, granularity, evidence, made_at, made_by }
+}
+
+impl Waymark {
+    /// The places that an address may mean, best first; with a site, near it first and with tokens.
+    pub async fn geocode_address(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        query: &AddressQuery,
+        site: Option<SiteId>,
+        candidates_max: i32,
+    ) -> Result<Vec<Choice>, Error> {
+        self.account_for(principal, account, Permission::Read)?;
+        let limit = super::paging::page_size("candidates_max", candidates_max, CANDIDATES_DEFAULT, CANDIDATES_MAX)?;
+        let site = match site {
+            Some(site) => Some(self.get_site(principal, account, site).await?.value),
+            None => None,
+        };
+        self.choices(account, query, site.as_ref(), limit).await
+    }
+
+    /// The geocoder's candidates, seen from a site.
+    pub(super) async fn choices(
+        &self,
+        account: &AccountId,
+        query: &AddressQuery,
+        site: Option<&Site>,
+        limit: usize,
+    ) -> Result<Vec<Choice>, Error> {
+        let geocoder = self.parts.geocoder.as_ref().ok_or(crate::geocode::Error::NotConfigured)?;
+        let at_geoip = site.and_then(|site| site.fixes.get(Source::GeoIp)).map(|fix| fix.position);
+        let at_present = site.and_then(|site| site.fixes.effective()).map(|fix| fix.position);
+        let country = query.country().or_else(|| self.parts.live.account(account)?.account().country);
+        let bias = Bias { near: at_geoip.or(at_present), country };
+        let candidates = geocoder.forward(query, &bias, limit).await?;
+        let choice = |candidate: Candidate| Choice {
+            token: site.map(|site| self.issue(account, site.id, query, &candidate)).unwrap_or_default(),
+            distance_to_geoip_m: at_geoip.map(|at| at.distance_m(candidate.position)),
+            distance_to_position_m: at_present.map(|at| at.distance_m(candidate.position)),
+            candidate,
+        };
+        Ok(candidates.into_iter().map(choice).collect())
+    }
+
+    fn issue(&self, account: &AccountId, site: SiteId, query: &AddressQuery, candidate: &Candidate) -> String {
+        let ticket = Ticket {
+            position: candidate.position,
+            granularity: candidate.granularity,
+            evidence: evidence_of(candidate, query),
+            ends_at: self.now() + TOKEN_LIFE,
+        };
+        self.sealer.seal(&purpose(account, site), &ticket)
+    }
+
+    /// The fix that a candidate's token stands for.
+    pub(super) fn redeem(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        token: &str,
+    ) -> Result<Fix, Error> {
+        if token.is_empty() {
+            return Err(Invalid::new("candidate_token", "the token of a candidate is required").into());
+        }
+        let ticket: Ticket = self.sealer.open(&purpose(account, site), token).ok_or(Error::CandidateToken)?;
+        let now = self.now();
+        if ticket.ends_at <= now {
+            return Err(Error::CandidateToken);
+        }
+        Ok(address_fix(ticket.position, ticket.granularity, ticket.evidence, now, principal.actor()))
+    }
+}
+
+fn purpose(account: &AccountId, site: SiteId) -> String {
+    format!("candidate:{account}/{site}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choice(lat: f64, confidence: f64, granularity: Granularity) -> Choice {
+        let candidate = Candidate {
+            place_id: String::new(),
+            formatted_address: String::new(),
+            position: LatLng::new(lat, 0.0).unwrap(),
+            granularity,
+            confidence,
+            country: None,
+            provider: "test",
+            attribution: String::new(),
+        };
+        Choice { candidate, token: String::new(), distance_to_geoip_m: None, distance_to_position_m: None }
+    }
+
+    #[test]
+    fn only_a_sure_fine_and_leading_candidate_wins() {
+        use Granularity::{City, Door, Street};
+        let wins = |choices: &[Choice]| clear_winner(choices).is_some();
+        assert!(!wins(&[]));
+        assert!(wins(&[choice(1.0, 1.0, Door)]));
+        assert!(wins(&[choice(1.0, 0.9, Street), choice(2.0, 0.7, Street)]));
+        assert!(!wins(&[choice(1.0, 1.0, City)]), "a city is too coarse");
+        assert!(!wins(&[choice(1.0, 0.8, Door)]), "too unsure");
+        assert!(!wins(&[choice(1.0, 1.0, Door), choice(2.0, 0.95, Door)]), "two doors answer");
+        assert!(wins(&[choice(1.0, 1.0, Door), choice(1.000_1, 1.0, Door)]), "one door under two names");
+    }
+}

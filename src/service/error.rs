@@ -1,0 +1,148 @@
+//! Why a use case did not do what was asked.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::{Fault, Reason};
+use crate::model::Invalid;
+use crate::model::id::{AccountId, SiteId, TokenId};
+use crate::{geocode, store};
+
+/// A named thing of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    /// An account.
+    Account(AccountId),
+    /// A site.
+    Site(AccountId, SiteId),
+    /// A token; without an account, the operator's.
+    Token(Option<AccountId>, TokenId),
+    /// A cluster or an area of an account's map.
+    Symbol(AccountId, String),
+}
+
+impl Resource {
+    /// The kind of thing, as in `google.rpc.ResourceInfo`.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Account(_) => "Account",
+            Self::Site(..) => "Site",
+            Self::Token(..) => "Token",
+            Self::Symbol(..) => "Cluster",
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    /// The resource's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(account) => write!(f, "accounts/{account}"),
+            Self::Site(account, site) => write!(f, "accounts/{account}/sites/{site}"),
+            Self::Token(Some(account), token) => write!(f, "accounts/{account}/tokens/{token}"),
+            Self::Token(None, token) => write!(f, "tokens/{token}"),
+            Self::Symbol(account, id) => write!(f, "accounts/{account}/clusters/{id}"),
+        }
+    }
+}
+
+/// Why a use case did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A field of the request is not what it claims to be.
+    #[error("{0}")]
+    Invalid(#[from] Invalid),
+    /// A page token that is malformed or belongs to another query.
+    #[error("the page token is not one of this query: start again without it")]
+    PageToken,
+    /// A candidate token that is malformed, too old, or belongs to another site.
+    #[error("the candidate token is not a present one of this site: geocode the address again")]
+    CandidateToken,
+    /// It does not exist, or not for this principal.
+    #[error("{0} does not exist")]
+    NotFound(Resource),
+    /// It exists.
+    #[error("{0} exists")]
+    Exists(Resource),
+    /// Another site has the name.
+    #[error("another site of the account is named {0:?}: choose another name")]
+    SiteNameTaken(String),
+    /// The site is deleted.
+    #[error("{0} is deleted: undelete it first")]
+    SiteDeleted(Resource),
+    /// The site is not deleted.
+    #[error("{0} is not deleted")]
+    SiteNotDeleted(Resource),
+    /// The caller's etag is of another version.
+    #[error("{0} was changed meanwhile: read it again")]
+    EtagMismatch(Resource),
+    /// The request id belongs to another request.
+    #[error("the request_id was used for another request: choose a new one")]
+    RequestIdReused,
+    /// The agent is known by another key.
+    #[error("agent {0} is activated with another key, or its credential was revoked")]
+    AgentKeyMismatch(crate::model::id::AgentId),
+    /// No credential, or not a good one. One text for unknown, expired and revoked.
+    #[error("a good credential is needed: send `authorization: Bearer wmk_…`")]
+    Credential,
+    /// The credential is good for other things.
+    #[error("the credential's scope does not allow this")]
+    Scope,
+    /// The site has no such fix.
+    #[error("the site has no fix of this source")]
+    FixMissing,
+    /// Somebody else was faster, many times over.
+    #[error("too many writers met at {0}: repeat the request")]
+    Contention(String),
+    /// The system has no randomness to give.
+    #[error("the system's random source failed: {0}")]
+    Random(String),
+    /// A record holds another kind of document than its key says.
+    #[error("record {key:?} holds another kind of document")]
+    Mismatched {
+        /// The record.
+        key: store::Key,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The geocoder failed.
+    #[error(transparent)]
+    Geocode(#[from] geocode::Error),
+}
+
+impl Fault for Error {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Invalid(_) => Reason::FieldInvalid,
+            Self::PageToken => Reason::PageTokenInvalid,
+            Self::CandidateToken => Reason::CandidateTokenInvalid,
+            Self::NotFound(_) => Reason::ResourceNotFound,
+            Self::Exists(_) => Reason::ResourceExists,
+            Self::SiteNameTaken(_) => Reason::SiteNameTaken,
+            Self::SiteDeleted(_) => Reason::SiteDeleted,
+            Self::SiteNotDeleted(_) => Reason::SiteNotDeleted,
+            Self::EtagMismatch(_) => Reason::EtagMismatch,
+            Self::RequestIdReused => Reason::RequestIdReused,
+            Self::AgentKeyMismatch(_) => Reason::AgentKeyMismatch,
+            Self::Credential => Reason::CredentialInvalid,
+            Self::Scope => Reason::ScopeInsufficient,
+            Self::FixMissing => Reason::FixMissing,
+            Self::Contention(_) => Reason::Contention,
+            Self::Random(_) => Reason::Internal,
+            Self::Mismatched { .. } => Reason::StorageCorrupt,
+            Self::Store(cause) => cause.reason(),
+            Self::Geocode(cause) => cause.reason(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Store(cause) => cause.retry_after(),
+            Self::Geocode(cause) => cause.retry_after(),
+            Self::Contention(_) => Some(Duration::from_millis(250)),
+            _ => None,
+        }
+    }
+}

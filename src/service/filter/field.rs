@@ -1,0 +1,152 @@
+//! The fields that a filter may name, and which comparisons each of them takes.
+
+use jiff::Timestamp;
+
+use crate::model::location::Source;
+use crate::model::site::Status;
+use crate::model::text::fold;
+
+/// A field that holds text; some hold several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TextField {
+    DisplayName,
+    AgentId,
+    CustomerId,
+    ContractId,
+    Note,
+    Email,
+    FirstName,
+    LastName,
+    Address,
+    Label(String),
+    TicketingSystem,
+    TicketingOrganization,
+    /// Every text above.
+    Anywhere,
+}
+
+/// A field that holds a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeField {
+    Created,
+    Updated,
+}
+
+/// How a text is compared: folded, with `*` at either end for anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern {
+    pub(super) text: String,
+    pub(super) is_open_left: bool,
+    pub(super) is_open_right: bool,
+}
+
+impl Pattern {
+    fn exact(value: &str) -> Self {
+        let inner = value.strip_prefix('*').unwrap_or(value);
+        let is_open_left = inner.len() < value.len();
+        let inner_right = inner.strip_suffix('*').unwrap_or(inner);
+        Self { text: fold(inner_right), is_open_left, is_open_right: inner_right.len() < inner.len() }
+    }
+
+    fn inside(value: &str) -> Self {
+        Self { text: fold(value.trim_matches('*')), is_open_left: true, is_open_right: true }
+    }
+}
+
+/// One test of a site.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Test {
+    Text { field: TextField, pattern: Pattern, is_negated: bool },
+    Status { status: Status, is_negated: bool },
+    Source { source: Source, is_negated: bool },
+    Confirmed(bool),
+    Placed(bool),
+    Time { field: TimeField, comparison: &'static str, time: Timestamp },
+}
+
+impl Test {
+    /// A text that may stand in any text field.
+    pub(super) fn anywhere(text: &str) -> Self {
+        Self::Text { field: TextField::Anywhere, pattern: Pattern::inside(text), is_negated: false }
+    }
+
+    /// `field sign value`, or why that makes no sense.
+    pub(super) fn new(field: &str, sign: &'static str, value: &str) -> Result<Self, String> {
+        if let Some(field) = text_field(field) {
+            let pattern = if sign == ":" { Pattern::inside(value) } else { Pattern::exact(value) };
+            return match sign {
+                "=" | "!=" | ":" => Ok(Self::Text { field, pattern, is_negated: sign == "!=" }),
+                _ => Err(format!("texts compare by =, != and :, not by {sign}")),
+            };
+        }
+        if let Some(field) = time_field(field) {
+            let time = value.parse().map_err(|_| format!("a time is like 2026-11-23T12:00:00Z, got {value:?}"))?;
+            return match sign {
+                ":" => Err("times compare by =, !=, <, <=, > and >=, not by :".into()),
+                comparison => Ok(Self::Time { field, comparison, time }),
+            };
+        }
+        let is_negated = match sign {
+            "=" | ":" => false,
+            "!=" => true,
+            _ => return Err(format!("{field} compares by = and !=, not by {sign}")),
+        };
+        let truth = || match value.to_lowercase().as_str() {
+            "true" => Ok(!is_negated),
+            "false" => Ok(is_negated),
+            _ => Err(format!("{field} is true or false, got {value:?}")),
+        };
+        match field {
+            "status" => Ok(Self::Status { status: status(value)?, is_negated }),
+            "location.source" => Ok(Self::Source { source: source(value)?, is_negated }),
+            "location.confirmed" => Ok(Self::Confirmed(truth()?)),
+            "location.placed" => Ok(Self::Placed(truth()?)),
+            _ => Err(format!("{field:?} is no field that a filter can name")),
+        }
+    }
+}
+
+fn text_field(name: &str) -> Option<TextField> {
+    Some(match name {
+        "display_name" => TextField::DisplayName,
+        "agent_id" => TextField::AgentId,
+        "customer_id" => TextField::CustomerId,
+        "contract_id" => TextField::ContractId,
+        "note" => TextField::Note,
+        "contact.email" => TextField::Email,
+        "contact.first_name" => TextField::FirstName,
+        "contact.last_name" => TextField::LastName,
+        "location.address" => TextField::Address,
+        "ticketing_links.system" => TextField::TicketingSystem,
+        "ticketing_links.organization_id" => TextField::TicketingOrganization,
+        _ => TextField::Label(name.strip_prefix("labels.")?.to_owned()),
+    })
+}
+
+fn time_field(name: &str) -> Option<TimeField> {
+    match name {
+        "create_time" => Some(TimeField::Created),
+        "update_time" => Some(TimeField::Updated),
+        _ => None,
+    }
+}
+
+fn status(value: &str) -> Result<Status, String> {
+    Ok(match value.to_uppercase().trim_start_matches("SITE_STATUS_") {
+        "UNKNOWN" => Status::Unknown,
+        "ONLINE" => Status::Online,
+        "OFFLINE" => Status::Offline,
+        "MAINTENANCE" => Status::Maintenance,
+        _ => return Err(format!("a status is UNKNOWN, ONLINE, OFFLINE or MAINTENANCE, got {value:?}")),
+    })
+}
+
+fn source(value: &str) -> Result<Source, String> {
+    Ok(match value.to_uppercase().trim_start_matches("FIX_SOURCE_") {
+        "GEOIP" => Source::GeoIp,
+        "DEVICE" => Source::Device,
+        "ADDRESS" => Source::Address,
+        "PIN" => Source::Pin,
+        _ => return Err(format!("a source is GEOIP, DEVICE, ADDRESS or PIN, got {value:?}")),
+    })
+}

@@ -1,0 +1,120 @@
+//! Tokens to a tree, by AIP-160's grammar.
+
+use super::field::Test;
+use super::lexer::{Lexeme, Token};
+use super::{DEPTH_MAX, Node, TERMS_MAX, fault};
+use crate::model::Invalid;
+
+/// The tree of a filter; `None` for an empty one.
+pub(super) fn parse(tokens: &[Token]) -> Result<Option<Node>, Invalid> {
+    if tokens.is_empty() {
+        return Ok(None);
+    }
+    let mut parser = Parser { tokens, next: 0, terms: 0 };
+    let root = parser.conjunction(0)?;
+    match parser.peek() {
+        None => Ok(Some(root)),
+        Some(token) => Err(fault(token.at, "a closing parenthesis without an opening one")),
+    }
+}
+
+struct Parser<'t> {
+    tokens: &'t [Token],
+    next: usize,
+    terms: usize,
+}
+
+impl<'t> Parser<'t> {
+    /// Terms joined by `AND`, or standing side by side.
+    fn conjunction(&mut self, depth: usize) -> Result<Node, Invalid> {
+        let mut nodes = vec![self.disjunction(depth)?];
+        loop {
+            match self.peek() {
+                None => break,
+                Some(token) if token.lexeme == Lexeme::Sign(")") => break,
+                Some(token) if is_word(token, "AND") => self.next += 1,
+                Some(_) => {}
+            }
+            nodes.push(self.disjunction(depth)?);
+        }
+        Ok(single_or(nodes, Node::All))
+    }
+
+    /// Terms joined by `OR`, which binds tighter than `AND`.
+    fn disjunction(&mut self, depth: usize) -> Result<Node, Invalid> {
+        let mut nodes = vec![self.term(depth)?];
+        while self.peek().is_some_and(|token| is_word(token, "OR")) {
+            self.next += 1;
+            nodes.push(self.term(depth)?);
+        }
+        Ok(single_or(nodes, Node::Any))
+    }
+
+    /// A test or a group, perhaps negated.
+    fn term(&mut self, depth: usize) -> Result<Node, Invalid> {
+        let token = self.take()?;
+        if depth > DEPTH_MAX {
+            return Err(fault(token.at, format!("nested deeper than {DEPTH_MAX} levels")));
+        }
+        self.terms += 1;
+        if self.terms > TERMS_MAX {
+            return Err(fault(token.at, format!("more than {TERMS_MAX} terms")));
+        }
+        if token.lexeme == Lexeme::Sign("-") || is_word(token, "NOT") {
+            return Ok(Node::Not(Box::new(self.term(depth + 1)?)));
+        }
+        if token.lexeme == Lexeme::Sign("(") {
+            let inner = self.conjunction(depth + 1)?;
+            let close = self.take()?;
+            return if close.lexeme == Lexeme::Sign(")") {
+                Ok(inner)
+            } else {
+                Err(fault(close.at, "a closing parenthesis is missing"))
+            };
+        }
+        self.test(token)
+    }
+
+    /// `field sign value`, or a bare word or text.
+    fn test(&mut self, first: &'t Token) -> Result<Node, Invalid> {
+        let name = match &first.lexeme {
+            Lexeme::Quoted(text) => return Ok(Node::Test(Test::anywhere(text))),
+            Lexeme::Word(word) if ["AND", "OR"].contains(&word.as_str()) => {
+                return Err(fault(first.at, format!("a term is missing before {word}")));
+            }
+            Lexeme::Word(word) => word,
+            Lexeme::Sign(sign) => return Err(fault(first.at, format!("{sign:?} where a field or a text should be"))),
+        };
+        let sign = match self.peek() {
+            Some(Token { lexeme: Lexeme::Sign(sign @ ("=" | "!=" | ":" | "<" | "<=" | ">" | ">=")), .. }) => *sign,
+            _ => return Ok(Node::Test(Test::anywhere(name))),
+        };
+        self.next += 1;
+        let value = self.take()?;
+        let text = match &value.lexeme {
+            Lexeme::Word(text) | Lexeme::Quoted(text) => text,
+            Lexeme::Sign(other) => return Err(fault(value.at, format!("{other:?} where a value should be"))),
+        };
+        Test::new(name, sign, text).map(Node::Test).map_err(|why| fault(first.at, why))
+    }
+
+    fn peek(&self) -> Option<&'t Token> {
+        self.tokens.get(self.next)
+    }
+
+    fn take(&mut self) -> Result<&'t Token, Invalid> {
+        let token = self.peek().ok_or_else(|| {
+            fault(self.tokens.last().map_or(0, |last| last.at), "the filter ends where a term should be")
+        })?;
+        self.next += 1;
+        Ok(token)
+    }
+}
+
+fn is_word(token: &Token, word: &str) -> bool {
+    matches!(&token.lexeme, Lexeme::Word(text) if text == word)
+}
+
+fn single_or(mut nodes: Vec<Node>, many: impl FnOnce(Vec<Node>) -> Node) -> Node {
+    if nodes.len() == 1 { nodes.remove(0) } else { many(nodes) }
+}

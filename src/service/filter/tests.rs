@@ -1,0 +1,100 @@
+//! Filters, data in, answer out.
+
+use super::*;
+use crate::model::site::Status;
+
+fn site() -> Site {
+    let mut site =
+        Site::new("acme".parse().unwrap(), "Head Office Malmö".into(), "2026-11-01T00:00:00Z".parse().unwrap());
+    site.status = Status::Online;
+    site.customer_id = "C-17".into();
+    site.labels.insert("region".into(), "Nordics".into());
+    site.agent = Some("fw-1".parse().unwrap());
+    site
+}
+
+fn check(filter: &str, expected: bool) {
+    let parsed = Filter::parse(filter).unwrap_or_else(|fault| panic!("{filter}: {fault}"));
+    assert_eq!(parsed.matches(&site()), expected, "{filter}");
+}
+
+fn check_fault(filter: &str, expected: &str) {
+    let fault = Filter::parse(filter).expect_err(filter).to_string();
+    assert!(fault.contains(expected), "{filter}: {fault}");
+}
+
+#[test]
+fn tests_of_single_fields() {
+    check("", true);
+    check("status = ONLINE", true);
+    check("status=online", true);
+    check("status != ONLINE", false);
+    check("status = OFFLINE", false);
+    check("display_name = \"head office malmö\"", true);
+    check("display_name = \"head office\"", false);
+    check("display_name = \"head*\"", true);
+    check("display_name = *malmö", true);
+    check("display_name : office", true);
+    check("customer_id = 'c-17'", true);
+    check("labels.region = nordics", true);
+    check("labels.region != nordics", false);
+    check("labels.other : nordics", false);
+    check("location.placed = false", true);
+    check("location.confirmed = true", false);
+    check("location.source != PIN", true);
+    check("create_time >= 2026-11-01T00:00:00Z", true);
+    check("create_time < \"2026-11-01T00:00:00Z\"", false);
+    check("agent_id = fw-1", true);
+}
+
+#[test]
+fn words_look_everywhere() {
+    check("malmö", true);
+    check("\"office malmö\"", true);
+    check("nordics fw-1", true);
+    check("nordics missing", false);
+}
+
+#[test]
+fn or_binds_tighter_than_and() {
+    check("status = OFFLINE OR status = ONLINE AND customer_id = none", false);
+    check("(status = OFFLINE) OR (status = ONLINE AND customer_id : 17)", true);
+    check("NOT status = OFFLINE", true);
+    check("-status = ONLINE", false);
+    check("NOT (status = OFFLINE OR customer_id = none)", true);
+    check("status = ONLINE -missing", true);
+}
+
+#[test]
+fn faults_say_where_and_what() {
+    check_fault("status = SLEEPING", "at byte 0: a status is");
+    check_fault("status < ONLINE", "not by <");
+    check_fault("note > a", "texts compare by");
+    check_fault("create_time : 2026", "a time is like");
+    check_fault("create_time = yesterday", "a time is like");
+    check_fault("location.confirmed = maybe", "true or false");
+    check_fault("colour = red", "no field");
+    check_fault("a AND", "ends where a term should be");
+    check_fault("AND a", "at byte 0: a term is missing");
+    check_fault("a )", "at byte 2");
+    check_fault("( a", "ends where");
+    check_fault("note = \"open", "does not end");
+    check_fault("note = )", "where a value should be");
+    check_fault("!", "not understood");
+    check_fault(&"(".repeat(1_000), "nested deeper");
+    check_fault(&"NOT ".repeat(500), "nested deeper");
+    check_fault(&"a ".repeat(101), "more than 100 terms");
+    check_fault(&"a".repeat(2_049), "at most 2048 bytes");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC{0,60}") {
+        let _ = Filter::parse(&text).map(|filter| filter.matches(&site()));
+    }
+
+    #[test]
+    fn no_row_of_signs_makes_the_parser_panic(text in "[()=:<>!\\- a\"'NOTADR*]{0,40}") {
+        let _ = Filter::parse(&text).map(|filter| filter.matches(&site()));
+    }
+}

@@ -1,0 +1,176 @@
+//! Where a site is, by a person's word: an address, a choice, a pin, or back to the machines.
+
+use std::net::IpAddr;
+
+use super::access::Permission;
+use super::candidates::{Choice, clear_winner, fix_of};
+use super::sites::ChangeOptions;
+use super::{Error, Versioned, Waymark};
+use crate::geocode::{self, CANDIDATES_MAX};
+use crate::geoip::{Estimate, special};
+use crate::model::Invalid;
+use crate::model::access::Principal;
+use crate::model::address::AddressQuery;
+use crate::model::geo::LatLng;
+use crate::model::id::{AccountId, SiteId};
+use crate::model::location::{Evidence, Fix, Granularity, NoEstimate, Source};
+use crate::model::site::{AddressState, Site, SiteAddress};
+
+/// What became of an address.
+#[derive(Debug, Clone)]
+pub struct AddressOutcome {
+    /// What became of it.
+    pub state: AddressState,
+    /// The site with it.
+    pub site: Versioned<Site>,
+    /// The places that it may mean, best first.
+    pub choices: Vec<Choice>,
+}
+
+impl Waymark {
+    /// States the address of a site: applied if one candidate clearly wins, kept for a choice otherwise.
+    pub async fn set_address(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        id: SiteId,
+        query: &AddressQuery,
+        keep_pin: bool,
+        options: &ChangeOptions,
+    ) -> Result<AddressOutcome, Error> {
+        self.account_for_site(principal, account, id, Permission::Change)?;
+        let present = self.get_site(principal, account, id).await?;
+        let (choices, is_answered) = match self.choices(account, query, Some(&present.value), CANDIDATES_MAX).await {
+            Ok(choices) => (choices, true),
+            // A geocoder that does not answer loses nobody's typing: the address waits.
+            Err(Error::Geocode(geocode::Error::Index { .. })) => (Vec::new(), false),
+            Err(cause) => return Err(cause),
+        };
+        let winner = clear_winner(&choices).cloned();
+        let state = match &winner {
+            _ if !is_answered => AddressState::Pending,
+            _ if keep_pin => AddressState::PinKept,
+            Some(_) => AddressState::Applied,
+            None if choices.is_empty() => AddressState::NotFound,
+            None => AddressState::Ambiguous,
+        };
+        let site = self
+            .change_site(account, id, options, |site, now| {
+                let formatted = winner.as_ref().map(|choice| choice.candidate.formatted_address.clone());
+                site.address =
+                    Some(SiteAddress { typed: query.one_line(), formatted: formatted.unwrap_or_default(), state });
+                if let (Some(choice), AddressState::Applied) = (&winner, state) {
+                    site.fixes.put(fix_of(&choice.candidate, query, now, principal.actor()));
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(AddressOutcome { state, site, choices })
+    }
+
+    /// Applies the candidate that a person chose.
+    pub async fn apply_candidate(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        id: SiteId,
+        token: &str,
+        etag: String,
+    ) -> Result<Versioned<Site>, Error> {
+        self.account_for_site(principal, account, id, Permission::Change)?;
+        self.get_site(principal, account, id).await?;
+        let fix = self.redeem(principal, account, id, token)?;
+        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, _| {
+            if let Evidence::Geocoded(evidence) = &fix.evidence {
+                site.address = Some(SiteAddress {
+                    typed: evidence.query.clone(),
+                    formatted: evidence.formatted_address.clone(),
+                    state: AddressState::Applied,
+                });
+            }
+            site.fixes.put(fix.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Drops a pin.
+    pub async fn set_pin(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        id: SiteId,
+        position: LatLng,
+        etag: String,
+    ) -> Result<Versioned<Site>, Error> {
+        self.account_for_site(principal, account, id, Permission::Change)?;
+        if position.is_null_island() {
+            let why = "0,0 is open sea and mostly a missing value: state where the site is";
+            return Err(Invalid::new("position", why).into());
+        }
+        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
+            site.fixes.put(Fix {
+                source: Source::Pin,
+                position,
+                accuracy_m: None,
+                granularity: Granularity::Door,
+                evidence: Evidence::Dropped,
+                made_at: now,
+                made_by: principal.actor(),
+            });
+            if let Some(address) = &mut site.address {
+                address.state = AddressState::PinKept;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes away what persons said of a site's position.
+    pub async fn reset_location(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        id: SiteId,
+        etag: String,
+    ) -> Result<Versioned<Site>, Error> {
+        self.account_for_site(principal, account, id, Permission::Change)?;
+        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, _| {
+            site.fixes.reset_to_automatic();
+            site.address = None;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes the fix of one source away.
+    pub async fn delete_fix(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        id: SiteId,
+        source: Source,
+        etag: String,
+    ) -> Result<Versioned<Site>, Error> {
+        self.account_for_site(principal, account, id, Permission::Change)?;
+        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, _| {
+            site.fixes.remove(source).ok_or(Error::FixMissing)?;
+            if let (Source::Address, Some(address)) = (source, &mut site.address) {
+                address.state = AddressState::PinKept;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// What the databases say of an address, and the address in canonical form.
+    pub fn lookup_ip(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        ip: IpAddr,
+    ) -> Result<(IpAddr, Result<Fix, NoEstimate>), Error> {
+        self.account_for(principal, account, Permission::Read)?;
+        Ok((special::canonical(ip), self.parts.geoip.estimate(ip, self.now()).map(Estimate::into_fix)))
+    }
+}

@@ -1,0 +1,140 @@
+//! The use cases: what callers can do, who may do it, and what then holds.
+//!
+//! Every use case takes the [`Principal`] that asks. Knows nothing of gRPC, HTTP and protobuf.
+
+pub mod access;
+pub mod accounts;
+pub mod activation;
+pub mod candidates;
+pub mod error;
+pub mod filter;
+pub mod location;
+pub mod map;
+pub mod paging;
+pub mod patch;
+mod sealed;
+pub mod site_list;
+pub mod sites;
+pub mod symbols;
+pub mod tokens;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::geocode::Geocoder;
+use crate::geoip::GeoIp;
+use crate::geoip::attribution::Attribution;
+use crate::geoip::client_ip::{self, ForwardingHeaders};
+use crate::live::Live;
+use crate::model::id::{AccountId, Revision, SiteId};
+use crate::model::location::NoEstimate;
+use crate::model::site::Site;
+use crate::store::document::Document;
+use crate::store::{Key, Kind, Mutation, Store};
+pub use error::Error;
+use sealed::Sealer;
+
+/// Attempts at a change that somebody else keeps overtaking, before the caller is told to repeat it.
+const ATTEMPTS_MAX: usize = 16;
+
+/// How use cases behave, as configured.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Networks of the proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// A record together with the revision that made it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Versioned<T> {
+    /// The record.
+    pub value: T,
+    /// The write that made this version.
+    pub revision: Revision,
+}
+
+impl<T> Versioned<T> {
+    /// The version's etag: opaque to callers.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        format!("{:x}", self.revision.0)
+    }
+}
+
+/// The parts that use cases work with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where records live.
+    pub store: Arc<dyn Store>,
+    /// What is true now.
+    pub live: Arc<Live>,
+    /// The `GeoIP` databases.
+    pub geoip: Arc<GeoIp>,
+    /// The geocoder; `None` where none is configured.
+    pub geocoder: Option<Arc<dyn Geocoder>>,
+    /// Tells the time; the tests' clock or the system's.
+    pub clock: fn() -> Timestamp,
+    /// How use cases behave.
+    pub config: Config,
+}
+
+/// All use cases. Cheap to share; its state is in the store and in [`Live`].
+#[derive(Debug)]
+pub struct Waymark {
+    parts: Parts,
+    sealer: Sealer,
+}
+
+impl Waymark {
+    /// Puts the parts together; reads the deployment's secret from the store, or makes it.
+    pub async fn new(parts: Parts) -> Result<Self, Error> {
+        let key = Key::operator(Kind::Secret, "sealing");
+        loop {
+            if let Some(record) = parts.store.get(key.clone()).await? {
+                let Document::Secret(secret) = record.document else { return Err(Error::Mismatched { key }) };
+                return Ok(Self { parts, sealer: Sealer::new(&secret) });
+            }
+            let secret = access::random_bytes()?;
+            match parts.store.commit(vec![Mutation::create(key.clone(), Document::Secret(secret))]).await {
+                // Made now, or by another replica that was faster: either way it is there to be read.
+                Ok(_) | Err(crate::store::Error::Conflict { .. }) => {}
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+    }
+
+    /// The public address of a caller: the peer's, or what trusted proxies say in their headers.
+    pub fn public_ip(&self, peer: IpAddr, forwarded: &[&str], x_forwarded_for: &[&str]) -> Result<IpAddr, NoEstimate> {
+        let headers = ForwardingHeaders { forwarded, x_forwarded_for };
+        client_ip::resolve(peer, headers, &self.parts.config.trusted_proxies)
+    }
+
+    /// The attributions that the loaded databases ask for, as plain text.
+    #[must_use]
+    pub fn attributions(&self) -> Vec<String> {
+        self.parts.geoip.attributions().into_iter().map(|attribution| attribution.text.clone()).collect()
+    }
+
+    /// The same attributions as HTML with links, safe to be set into a page.
+    #[must_use]
+    pub fn attributions_html(&self) -> Vec<String> {
+        self.parts.geoip.attributions().into_iter().map(Attribution::html).collect()
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.parts.clock)()
+    }
+
+    /// The site's record; `None` where there is none. Deleted sites are found too.
+    async fn find_site(&self, account: &AccountId, site: SiteId) -> Result<Option<Versioned<Site>>, Error> {
+        let key = Key::of(account, Kind::Site, site);
+        let Some(record) = self.parts.store.get(key).await? else { return Ok(None) };
+        let Document::Site(value) = record.document else { return Err(Error::Mismatched { key: record.key }) };
+        Ok(Some(Versioned { value: *value, revision: record.revision }))
+    }
+}

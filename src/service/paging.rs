@@ -1,0 +1,84 @@
+//! Pages: how long they are, and the tokens that lead from one to the next.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::{Error, Waymark};
+use crate::model::Invalid;
+use crate::model::access::Principal;
+
+/// Length of a page where the caller does not say.
+pub const PAGE_SIZE_DEFAULT: usize = 50;
+/// Longest page.
+pub const PAGE_SIZE_MAX: usize = 1_000;
+
+/// The page that a caller asks for.
+#[derive(Debug, Clone, Default)]
+pub struct PageRequest {
+    /// Items wanted; 0 for the default.
+    pub size: i32,
+    /// Token of the page before; empty for the first page.
+    pub token: String,
+}
+
+/// A page of items.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Token of the next page; empty at the end.
+    pub next_token: String,
+}
+
+/// Items on a page of the asked `size`: `default` for 0, cut to `max`; a negative one is refused.
+pub fn page_size(field: &str, size: i32, default: usize, max: usize) -> Result<usize, Invalid> {
+    match usize::try_from(size) {
+        Ok(0) => Ok(default),
+        Ok(size) => Ok(size.min(max)),
+        Err(_) => Err(Invalid::new(field, format!("0 for {default}, or up to {max}, got {size}"))),
+    }
+}
+
+impl PageRequest {
+    /// Items on the page.
+    pub(super) fn limit(&self) -> Result<usize, Error> {
+        Ok(page_size("page_size", self.size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?)
+    }
+}
+
+/// The query that a page belongs to: all that must not change from page to page.
+pub(super) fn query_purpose(principal: &Principal, method: &str, query: &impl std::fmt::Debug) -> String {
+    let mut hash = Sha256::new();
+    // Debug output is stable within a build, and a token from before an upgrade is refused, not misread.
+    hash.update(format!("{method}\0{:?}\0{:?}\0{query:?}", principal.account, principal.scope));
+    let hash = hash.finalize();
+    format!("page:{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, hash))
+}
+
+impl Waymark {
+    /// The cursor inside a page token of this query; `None` for the first page.
+    pub(super) fn cursor<C: DeserializeOwned>(&self, purpose: &str, page: &PageRequest) -> Result<Option<C>, Error> {
+        if page.token.is_empty() {
+            return Ok(None);
+        }
+        self.sealer.open(purpose, &page.token).map(Some).ok_or(Error::PageToken)
+    }
+
+    /// A page of `items`, of which `limit` + 1 were looked for: the one too many says that there is a next page.
+    pub(super) fn page<T, C: Serialize>(
+        &self,
+        purpose: &str,
+        mut items: Vec<T>,
+        limit: usize,
+        cursor_of: impl Fn(&T) -> C,
+    ) -> Page<T> {
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next_token = match items.last() {
+            Some(last) if has_more => self.sealer.seal(purpose, &cursor_of(last)),
+            _ => String::new(),
+        };
+        Page { items, next_token }
+    }
+}

@@ -1,0 +1,94 @@
+//! What an update may change of a site, checked field by field before anything is read or written.
+
+use std::collections::BTreeMap;
+
+use crate::model::site::{Contact, Phone, Site, Status, TicketingLink, checked_labels};
+use crate::model::{Invalid, text};
+
+/// A change of a site: each field that is `Some` is set.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SitePatch {
+    /// New name.
+    pub display_name: Option<String>,
+    /// New status.
+    pub status: Option<Status>,
+    /// New e-mail address of the contact.
+    pub email: Option<String>,
+    /// New first name of the contact.
+    pub first_name: Option<String>,
+    /// New last name of the contact.
+    pub last_name: Option<String>,
+    /// New phone numbers of the contact, all of them.
+    pub phones: Option<Vec<Phone>>,
+    /// New customer id.
+    pub customer_id: Option<String>,
+    /// New contract id.
+    pub contract_id: Option<String>,
+    /// New note.
+    pub note: Option<String>,
+    /// New labels, all of them.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// New ticketing links, all of them.
+    pub ticketing_links: Option<Vec<TicketingLink>>,
+}
+
+impl SitePatch {
+    /// The patch with every value checked; faults name the field as it is seen in a `Site`.
+    pub fn checked(self) -> Result<Self, Invalid> {
+        let line = |field: &'static str, value: Option<String>| {
+            value.map(|value| text::line(field, &value, text::LINE_BYTES_MAX)).transpose()
+        };
+        // Checked together, then taken apart: the contact knows its own rules.
+        let contact = Contact {
+            email: self.email.clone().unwrap_or_default(),
+            first_name: self.first_name.clone().unwrap_or_default(),
+            last_name: self.last_name.clone().unwrap_or_default(),
+            phones: self.phones.clone().unwrap_or_default(),
+        };
+        let contact = contact.checked().map_err(|fault| fault.within("contact"))?;
+        Ok(Self {
+            display_name: self.display_name.map(|name| text::display_name(&name)).transpose()?,
+            status: self.status,
+            email: self.email.map(|_| contact.email),
+            first_name: self.first_name.map(|_| contact.first_name),
+            last_name: self.last_name.map(|_| contact.last_name),
+            phones: self.phones.map(|_| contact.phones),
+            customer_id: line("customer_id", self.customer_id)?,
+            contract_id: line("contract_id", self.contract_id)?,
+            note: self.note.map(|note| text::note("note", &note)).transpose()?,
+            labels: self.labels.map(checked_labels).transpose()?,
+            ticketing_links: self.ticketing_links.map(checked_links).transpose()?,
+        })
+    }
+
+    /// Writes the patch into a site.
+    pub(super) fn apply(&self, site: &mut Site) {
+        fn set<T: Clone>(target: &mut T, value: Option<&T>) {
+            if let Some(value) = value {
+                target.clone_from(value);
+            }
+        }
+        set(&mut site.display_name, self.display_name.as_ref());
+        set(&mut site.status, self.status.as_ref());
+        set(&mut site.contact.email, self.email.as_ref());
+        set(&mut site.contact.first_name, self.first_name.as_ref());
+        set(&mut site.contact.last_name, self.last_name.as_ref());
+        set(&mut site.contact.phones, self.phones.as_ref());
+        set(&mut site.customer_id, self.customer_id.as_ref());
+        set(&mut site.contract_id, self.contract_id.as_ref());
+        set(&mut site.note, self.note.as_ref());
+        set(&mut site.labels, self.labels.as_ref());
+        set(&mut site.ticketing_links, self.ticketing_links.as_ref());
+    }
+}
+
+fn checked_links(links: Vec<TicketingLink>) -> Result<Vec<TicketingLink>, Invalid> {
+    use crate::model::site::TICKETING_LINKS_MAX;
+    if links.len() > TICKETING_LINKS_MAX {
+        return Err(Invalid::new("ticketing_links", format!("at most {TICKETING_LINKS_MAX}, got {}", links.len())));
+    }
+    let check = |(index, link): (usize, TicketingLink)| {
+        link.checked().map_err(|fault| fault.within(&format!("ticketing_links[{index}]")))
+    };
+    links.into_iter().enumerate().map(check).collect()
+}

@@ -1,0 +1,149 @@
+//! Lists of sites: filtered, ordered, page by page.
+//!
+//! Cost: one pass over the records of the account in the order asked for, a page's worth at a time; a filter that
+//! few sites match reads up to [`SCANNED_MAX`] records and then answers a short page with a token to go on from.
+
+use serde::{Deserialize, Serialize};
+
+use super::access::Permission;
+use super::filter::Filter;
+use super::paging::{Page, PageRequest, query_purpose};
+use super::{Error, Versioned, Waymark};
+use crate::model::Invalid;
+use crate::model::access::Principal;
+use crate::model::id::AccountId;
+use crate::model::site::Site;
+use crate::store::document::Document;
+use crate::store::{Key, Kind, Range, Record};
+
+/// Most records that one call reads: bounds its time to some tens of milliseconds.
+pub const SCANNED_MAX: usize = 10_000;
+/// Records of one read.
+const CHUNK: usize = 500;
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// By name, rather than by the time at which sites were made.
+    pub by_name: bool,
+    /// Backwards.
+    pub descending: bool,
+}
+
+impl Order {
+    /// Parses `create_time` or `display_name`, each perhaps with ` desc`; empty for `create_time`.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (field, descending) = match words.as_slice() {
+            [] => ("create_time", false),
+            [field] | [field, "asc"] => (*field, false),
+            [field, "desc"] => (*field, true),
+            _ => ("", false),
+        };
+        match field {
+            "create_time" => Ok(Self { by_name: false, descending }),
+            "display_name" => Ok(Self { by_name: true, descending }),
+            _ => Err(Invalid::new(
+                "order_by",
+                format!("`create_time` or `display_name`, each perhaps with ` desc`, got {text:?}"),
+            )),
+        }
+    }
+}
+
+/// What a list shall hold.
+#[derive(Debug, Clone)]
+pub struct SiteQuery {
+    /// The account.
+    pub account: AccountId,
+    /// Which of its sites.
+    pub filter: Filter,
+    /// In which order.
+    pub order: Order,
+    /// Whether deleted sites are listed too.
+    pub show_deleted: bool,
+}
+
+/// Where the next page goes on: behind this id of the scanned records.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cursor(String);
+
+impl Waymark {
+    /// A page of an account's sites.
+    pub async fn list_sites(
+        &self,
+        principal: &Principal,
+        query: &SiteQuery,
+        page: &PageRequest,
+    ) -> Result<Page<Versioned<Site>>, Error> {
+        self.account_for(principal, &query.account, Permission::Read)?;
+        if query.show_deleted && query.order.by_name {
+            let why = "deleted sites hold no name: list them in the order of create_time";
+            return Err(Invalid::new("show_deleted", why).into());
+        }
+        let limit = page.limit()?;
+        let purpose = query_purpose(principal, "sites", query);
+        let mut after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);
+        let mut items = Vec::new();
+        let mut scanned = 0;
+        loop {
+            let records = self.scan(query, after.take()).await?;
+            let is_last = records.len() < CHUNK;
+            scanned += records.len();
+            let last_index = records.len().saturating_sub(1);
+            for (index, (cursor, site)) in self.load(query, records).await?.into_iter().enumerate() {
+                let wanted = site.filter(|site| query.wants(&site.value));
+                items.extend(wanted);
+                let is_full = items.len() >= limit || (scanned >= SCANNED_MAX && index == last_index);
+                if is_full && !(is_last && index == last_index) {
+                    return Ok(Page { items, next_token: self.sealer.seal(&purpose, &Cursor(cursor)) });
+                }
+                after = Some(cursor);
+            }
+            if is_last {
+                return Ok(Page { items, next_token: String::new() });
+            }
+        }
+    }
+
+    /// The next records in the order of the list: sites, or the claims on their names.
+    async fn scan(&self, query: &SiteQuery, after: Option<String>) -> Result<Vec<Record>, Error> {
+        let range = Range {
+            partition: Some(query.account.clone()),
+            kind: if query.order.by_name { Kind::SiteName } else { Kind::Site },
+            after,
+            descending: query.order.descending,
+            limit: CHUNK,
+        };
+        Ok(self.parts.store.scan(range).await?)
+    }
+
+    /// The sites behind scanned records, each with the cursor that stands at it. A site may be gone meanwhile.
+    async fn load(
+        &self,
+        query: &SiteQuery,
+        records: Vec<Record>,
+    ) -> Result<Vec<(String, Option<Versioned<Site>>)>, Error> {
+        let cursors: Vec<String> = records.iter().map(|record| record.key.id.clone()).collect();
+        let sites = if query.order.by_name {
+            let keys = records.iter().filter_map(|record| match &record.document {
+                Document::SiteName(claim) => Some(Key::of(&query.account, Kind::Site, claim.site)),
+                _ => None,
+            });
+            self.parts.store.get_many(keys.collect()).await?
+        } else {
+            records.into_iter().map(Some).collect()
+        };
+        let versioned = |record: Record| match record.document {
+            Document::Site(site) => Some(Versioned { value: *site, revision: record.revision }),
+            _ => None,
+        };
+        Ok(cursors.into_iter().zip(sites.into_iter().map(|record| record.and_then(versioned))).collect())
+    }
+}
+
+impl SiteQuery {
+    fn wants(&self, site: &Site) -> bool {
+        (self.show_deleted || site.deleted_at.is_none()) && self.filter.matches(site)
+    }
+}

@@ -1,0 +1,280 @@
+//! Sites one by one: get, make, change, delete, restore.
+//!
+//! A change reads the site, works on the copy, and commits it over the version that it read; who was overtaken
+//! tries again, unless the caller named the version.
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::access::Permission;
+use super::error::Resource;
+use super::patch::SitePatch;
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
+use crate::model::access::Principal;
+use crate::model::id::{AccountId, SiteId};
+use crate::model::site::Site;
+use crate::model::{Invalid, text};
+use crate::store::document::{AnsweredRequest, Document, NameClaim};
+use crate::store::{Error as StoreError, Key, Kind, Mutation};
+
+/// Most sites of one batch get.
+pub const BATCH_MAX: usize = 100;
+
+/// How a change shall be made.
+#[derive(Debug, Clone, Default)]
+pub struct ChangeOptions {
+    /// The version that the caller has seen; empty for any.
+    pub etag: String,
+    /// Whether everything is checked and nothing is written.
+    pub validate_only: bool,
+}
+
+impl Waymark {
+    /// One site, deleted ones too.
+    pub async fn get_site(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+    ) -> Result<Versioned<Site>, Error> {
+        self.account_for_site(principal, account, site, Permission::Read)?;
+        self.find_site(account, site).await?.ok_or_else(|| missing(account, site))
+    }
+
+    /// Several sites of one account, in the order asked for.
+    pub async fn batch_get_sites(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        sites: &[SiteId],
+    ) -> Result<Vec<Versioned<Site>>, Error> {
+        self.account_for(principal, account, Permission::Read)?;
+        if !(1..=BATCH_MAX).contains(&sites.len()) {
+            return Err(Invalid::new("names", format!("1 to {BATCH_MAX} names, got {}", sites.len())).into());
+        }
+        let keys = sites.iter().map(|site| Key::of(account, Kind::Site, site)).collect();
+        let records = self.parts.store.get_many(keys).await?;
+        let found = records.into_iter().zip(sites).map(|(record, site)| {
+            let record = record.ok_or_else(|| missing(account, *site))?;
+            let Document::Site(value) = record.document else { return Err(Error::Mismatched { key: record.key }) };
+            Ok(Versioned { value: *value, revision: record.revision })
+        });
+        found.collect()
+    }
+
+    /// Makes a site without an agent. A repeat with the same `request_id` gives the site of the first call.
+    pub async fn create_site(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        patch: SitePatch,
+        request_id: &str,
+    ) -> Result<Versioned<Site>, Error> {
+        self.account_for(principal, account, Permission::Change)?;
+        let patch = patch.checked().map_err(|fault| fault.within("site"))?;
+        let Some(display_name) = patch.display_name.clone() else {
+            return Err(Invalid::new("site.display_name", "a site's name is not empty").into());
+        };
+        let now = self.now();
+        let mut site = Site::new(account.clone(), display_name, now);
+        patch.apply(&mut site);
+        let mut batch = vec![
+            Mutation::create(site_name_key(&site), Document::SiteName(NameClaim { site: site.id })),
+            Mutation::create(key_of(&site), Document::Site(Box::new(site.clone()))),
+        ];
+        let request = RequestId::parse(account, request_id, &patch)?;
+        if let Some(request) = &request {
+            if let Some(first) = self.find_answer(account, request).await? {
+                return Ok(first);
+            }
+            let answer = AnsweredRequest { request_hash: request.hash, site: site.id, answered_at: now };
+            batch.push(Mutation::create(request.key.clone(), Document::Request(answer)));
+        }
+        match self.parts.store.commit(batch).await {
+            Ok(revision) => Ok(Versioned { value: site, revision }),
+            Err(StoreError::Conflict { key }) => {
+                // A call with the same request id may have been faster, and then holds the name too.
+                let raced = match &request {
+                    Some(request) => self.find_answer(account, request).await?,
+                    None => None,
+                };
+                raced.ok_or_else(|| taken(key, &site))
+            }
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// Changes what the patch names.
+    pub async fn update_site(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        patch: SitePatch,
+        options: &ChangeOptions,
+    ) -> Result<Versioned<Site>, Error> {
+        self.account_for_site(principal, account, site, Permission::Change)?;
+        let patch = patch.checked().map_err(|fault| fault.within("site"))?;
+        self.change_site(account, site, options, |site, _| {
+            patch.apply(site);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes a site: it leaves map and lists, and its name becomes free.
+    pub async fn delete_site(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        etag: String,
+    ) -> Result<Versioned<Site>, Error> {
+        self.account_for_site(principal, account, site, Permission::Change)?;
+        self.change_site(account, site, &ChangeOptions { etag, validate_only: false }, |site, now| {
+            site.deleted_at = Some(now);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Restores a deleted site, under its own name or a new one.
+    pub async fn undelete_site(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        etag: String,
+        display_name: &str,
+    ) -> Result<Versioned<Site>, Error> {
+        self.account_for_site(principal, account, site, Permission::Change)?;
+        let new_name = if display_name.is_empty() { None } else { Some(text::display_name(display_name)?) };
+        self.commit_change(account, site, &ChangeOptions { etag, validate_only: false }, |site, _| {
+            if site.deleted_at.take().is_none() {
+                return Err(Error::SiteNotDeleted(Resource::Site(account.clone(), site.id)));
+            }
+            if let Some(name) = &new_name {
+                site.display_name.clone_from(name);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes a live site by `change`.
+    pub(super) async fn change_site(
+        &self,
+        account: &AccountId,
+        id: SiteId,
+        options: &ChangeOptions,
+        change: impl Fn(&mut Site, Timestamp) -> Result<(), Error>,
+    ) -> Result<Versioned<Site>, Error> {
+        self.commit_change(account, id, options, |site, now| {
+            if site.deleted_at.is_some() {
+                return Err(Error::SiteDeleted(Resource::Site(account.clone(), id)));
+            }
+            change(site, now)
+        })
+        .await
+    }
+
+    /// Reads, changes and commits a site, again and again while others are faster.
+    async fn commit_change(
+        &self,
+        account: &AccountId,
+        id: SiteId,
+        options: &ChangeOptions,
+        change: impl Fn(&mut Site, Timestamp) -> Result<(), Error>,
+    ) -> Result<Versioned<Site>, Error> {
+        let resource = || Resource::Site(account.clone(), id);
+        for _ in 0..ATTEMPTS_MAX {
+            let before = self.find_site(account, id).await?.ok_or_else(|| missing(account, id))?;
+            if !options.etag.is_empty() && options.etag != before.etag() {
+                return Err(Error::EtagMismatch(resource()));
+            }
+            let now = self.now();
+            let mut site = before.value.clone();
+            change(&mut site, now)?;
+            site.updated_at = now;
+            let mut batch = self.name_mutations(&before.value, &site).await?;
+            if options.validate_only {
+                return Ok(Versioned { value: site, revision: before.revision });
+            }
+            batch.push(Mutation::replace(key_of(&site), before.revision, Document::Site(Box::new(site.clone()))));
+            match self.parts.store.commit(batch).await {
+                Ok(revision) => return Ok(Versioned { value: site, revision }),
+                Err(StoreError::Conflict { key }) if key.kind == Kind::SiteName => return Err(taken(key, &site)),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+        Err(Error::Contention(resource().to_string()))
+    }
+
+    /// What a change does to the claims on names: the new one is claimed, the old one let go.
+    async fn name_mutations(&self, before: &Site, after: &Site) -> Result<Vec<Mutation>, Error> {
+        let claim_of = |site: &Site| site.deleted_at.is_none().then(|| site_name_key(site));
+        let (old, new) = (claim_of(before), claim_of(after));
+        if old == new {
+            return Ok(Vec::new());
+        }
+        let mut mutations: Vec<Mutation> = old.into_iter().map(Mutation::delete).collect();
+        if let Some(key) = new {
+            // Looked up first, so that `validate_only` notices too.
+            if self.parts.store.get(key.clone()).await?.is_some() {
+                return Err(Error::SiteNameTaken(after.display_name.clone()));
+            }
+            mutations.push(Mutation::create(key, Document::SiteName(NameClaim { site: after.id })));
+        }
+        Ok(mutations)
+    }
+
+    /// The site that an earlier call with this request id made.
+    async fn find_answer(&self, account: &AccountId, request: &RequestId) -> Result<Option<Versioned<Site>>, Error> {
+        let Some(record) = self.parts.store.get(request.key.clone()).await? else { return Ok(None) };
+        let Document::Request(answer) = record.document else { return Err(Error::Mismatched { key: record.key }) };
+        if answer.request_hash != request.hash {
+            return Err(Error::RequestIdReused);
+        }
+        self.find_site(account, answer.site).await
+    }
+}
+
+/// A request id together with what it was used for.
+struct RequestId {
+    key: Key,
+    hash: [u8; 32],
+}
+
+impl RequestId {
+    /// The request id, `None` for an empty one; refuses what is no UUID.
+    fn parse(account: &AccountId, text: &str, patch: &SitePatch) -> Result<Option<Self>, Invalid> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let uuid =
+            uuid::Uuid::try_parse(text).map_err(|_| Invalid::new("request_id", "a request id is a UUID, or empty"))?;
+        let hash = Sha256::digest(format!("{patch:?}")).into();
+        Ok(Some(Self { key: Key::of(account, Kind::Request, uuid), hash }))
+    }
+}
+
+/// The key under which a site is kept.
+pub(super) fn key_of(site: &Site) -> Key {
+    Key::of(&site.account, Kind::Site, site.id)
+}
+
+fn site_name_key(site: &Site) -> Key {
+    Key::of(&site.account, Kind::SiteName, text::fold(&site.display_name))
+}
+
+fn missing(account: &AccountId, site: SiteId) -> Error {
+    Error::NotFound(Resource::Site(account.clone(), site))
+}
+
+fn taken(key: Key, site: &Site) -> Error {
+    if key.kind == Kind::SiteName {
+        return Error::SiteNameTaken(site.display_name.clone());
+    }
+    Error::Store(StoreError::Conflict { key })
+}

@@ -1,0 +1,141 @@
+//! What the map answers, in values of its own: the engine's are only good while its lock is held.
+
+use crate::model::geo::{BoundingBox, LatLng};
+use crate::model::id::{AccountId, SiteId};
+use crate::model::location::{Granularity, Source};
+use crate::model::site::Status;
+use crate::spatial::entry::{EntryRef, Tally};
+use crate::spatial::symbols::{self, SymbolId};
+
+/// The little of a site that a map or a list row needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SiteSummary {
+    /// Its account.
+    pub account: AccountId,
+    /// Its id.
+    pub site: SiteId,
+    /// Its name.
+    pub display_name: String,
+    /// Whether it can be reached.
+    pub status: Status,
+    /// Its effective position.
+    pub position: LatLng,
+    /// Accuracy radius in metres, where known.
+    pub accuracy_m: Option<f64>,
+    /// How fine the position is.
+    pub granularity: Granularity,
+    /// Source of the position.
+    pub source: Source,
+}
+
+impl SiteSummary {
+    pub(super) fn of(account: &AccountId, entry: &EntryRef<'_>) -> Self {
+        Self {
+            account: account.clone(),
+            site: entry.site,
+            display_name: entry.display_name.to_owned(),
+            status: entry.status,
+            position: entry.position,
+            accuracy_m: entry.accuracy_m,
+            granularity: entry.granularity,
+            source: entry.source,
+        }
+    }
+}
+
+/// Sites counted by status, and by who located them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// By status, in the order of [`Status::ALL`].
+    pub by_status: [u32; Status::ALL.len()],
+    /// Located by a machine.
+    pub approximate: u32,
+}
+
+impl Counts {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_status.iter().map(|count| u64::from(*count)).sum()
+    }
+}
+
+impl From<&Tally> for Counts {
+    fn from(tally: &Tally) -> Self {
+        Self { by_status: Status::ALL.map(|status| tally.of_status(status)), approximate: tally.approximate() }
+    }
+}
+
+/// Several sites drawn as one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cluster {
+    /// Its id.
+    pub id: String,
+    /// What it holds.
+    pub counts: Counts,
+    /// Where it is drawn.
+    pub position: LatLng,
+    /// A box around its sites.
+    pub bounds: BoundingBox,
+    /// Where it falls apart; `None` for never.
+    pub expansion_zoom: Option<u8>,
+    /// Whether all its sites are on one spot.
+    pub is_stack: bool,
+}
+
+/// Sites known too coarsely for a pin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Area {
+    /// Its id.
+    pub id: String,
+    /// What it holds.
+    pub counts: Counts,
+    /// Where it is drawn.
+    pub position: LatLng,
+    /// The largest known accuracy radius of its sites, in metres.
+    pub radius_m: Option<f64>,
+    /// A size to draw where no radius is known, in metres.
+    pub extent_m: f64,
+    /// The coarsest granularity of its sites.
+    pub granularity: Granularity,
+    /// The site, where it is alone.
+    pub site: Option<SiteSummary>,
+}
+
+/// All symbols of one view.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Symbols {
+    /// Single sites.
+    pub pins: Vec<SiteSummary>,
+    /// Several sites each.
+    pub clusters: Vec<Cluster>,
+    /// Coarsely known sites.
+    pub areas: Vec<Area>,
+}
+
+impl Symbols {
+    pub(super) fn of(account: &AccountId, found: &symbols::Symbols<'_>) -> Self {
+        let cluster = |cluster: &symbols::Cluster| Cluster {
+            id: SymbolId::Cluster(cluster.cell).to_string(),
+            counts: Counts::from(&cluster.tally),
+            position: cluster.position(),
+            bounds: cluster.bounds(),
+            expansion_zoom: cluster.expansion_zoom,
+            is_stack: cluster.is_stack(),
+        };
+        let area = |area: &symbols::Area<'_>| Area {
+            id: SymbolId::Area(area.id).to_string(),
+            counts: Counts::from(&area.tally),
+            position: area.position(),
+            radius_m: area.radius_m,
+            extent_m: area.extent_m(),
+            granularity: area.granularity,
+            site: area.lone.as_ref().map(|entry| SiteSummary::of(account, entry)),
+        };
+        Self {
+            pins: found.pins.iter().map(|pin| SiteSummary::of(account, &pin.entry)).collect(),
+            clusters: found.clusters.iter().map(cluster).collect(),
+            areas: found.areas.iter().map(area).collect(),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Tokens: made, listed and ended by administrators. A secret is shown once, and only its hash is kept.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::access::{hash_secret, random_bytes, secret};
+use super::error::Resource;
+use super::paging::{Page, PageRequest, query_purpose};
+use super::{Error, Waymark};
+use crate::model::access::{Principal, Scope, Token};
+use crate::model::id::{AccountId, AgentId, SiteId, TokenId};
+use crate::model::{Invalid, text};
+use crate::store::document::Document;
+use crate::store::{Expect, Key, Kind, Mutation};
+
+/// A token to make.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// The account it shall be good in; `None` for an operator's.
+    pub account: Option<AccountId>,
+    /// What it shall be allowed.
+    pub scope: Scope,
+    /// What it is for.
+    pub display_name: String,
+    /// When it shall end; `None` for never.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Waymark {
+    /// Makes a token and gives its secret, once.
+    pub async fn create_token(&self, principal: &Principal, new: NewToken) -> Result<(Token, String), Error> {
+        self.administered(principal, new.account.as_ref())?;
+        if new.scope == Scope::Agent {
+            return Err(Invalid::new("token.scope", "an agent's credential is made by its activation alone").into());
+        }
+        if new.account.is_none() && new.scope != Scope::Admin {
+            return Err(Invalid::new("token.scope", "an operator's token has the scope ADMIN").into());
+        }
+        if new.expires_at.is_some_and(|end| end <= self.now()) {
+            return Err(Invalid::new("token.expire_time", "the end of a token is in the future").into());
+        }
+        self.put_new_token(new).await
+    }
+
+    /// The first start's operator token; `None` where the operator has one already, good or not.
+    pub async fn bootstrap_operator(&self) -> Result<Option<String>, Error> {
+        if !self.parts.live.tokens_of(None).is_empty() {
+            return Ok(None);
+        }
+        let display_name = "first start".to_owned();
+        let new = NewToken { account: None, scope: Scope::Admin, display_name, expires_at: None };
+        Ok(Some(self.put_new_token(new).await?.1))
+    }
+
+    async fn put_new_token(&self, new: NewToken) -> Result<(Token, String), Error> {
+        let random = random_bytes()?;
+        let [a, b, c, d, e, f, g, h, ..] = random_bytes()?;
+        let id = TokenId::from_bits(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+        let token = Token {
+            id: id.clone(),
+            secret_hash: hash_secret(&random),
+            display_name: text::line("token.display_name", &new.display_name, text::LINE_BYTES_MAX)?,
+            scope: new.scope,
+            account: new.account,
+            agent: None,
+            created_at: self.now(),
+            expires_at: new.expires_at,
+            revoked_at: None,
+        };
+        self.parts.store.commit(vec![Mutation::create(key_of(&token), Document::Token(token.clone()))]).await?;
+        Ok((token, secret::format(&id, &random)))
+    }
+
+    /// The tokens of an account, or the operator's, ordered by id.
+    pub fn list_tokens(
+        &self,
+        principal: &Principal,
+        account: Option<&AccountId>,
+        page: &PageRequest,
+    ) -> Result<Page<Arc<Token>>, Error> {
+        self.administered(principal, account)?;
+        let limit = page.limit()?;
+        let purpose = query_purpose(principal, "tokens", &account);
+        let after: Option<TokenId> = self.cursor(&purpose, page)?;
+        let tokens = self.parts.live.tokens_of(account);
+        let behind = tokens.into_iter().filter(|token| after.as_ref().is_none_or(|after| token.id > *after));
+        Ok(self.page(&purpose, behind.take(limit + 1).collect(), limit, |token| token.id.clone()))
+    }
+
+    /// Ends a token at once; ending it again changes nothing.
+    pub async fn revoke_token(
+        &self,
+        principal: &Principal,
+        account: Option<&AccountId>,
+        id: TokenId,
+    ) -> Result<Token, Error> {
+        self.administered(principal, account)?;
+        let missing = || Error::NotFound(Resource::Token(account.cloned(), id.clone()));
+        let live = self.parts.live.token(&id).filter(|token| token.account.as_ref() == account).ok_or_else(missing)?;
+        if live.revoked_at.is_some() {
+            return Ok(Token::clone(&live));
+        }
+        let revoked = Token { revoked_at: Some(self.now()), ..Token::clone(&live) };
+        let mutation =
+            Mutation { key: key_of(&revoked), expect: Expect::Any, document: Some(Document::Token(revoked.clone())) };
+        self.parts.store.commit(vec![mutation]).await?;
+        Ok(revoked)
+    }
+
+    /// An agent's credential: the token to keep and the secret to hand out, the same for the same agent and key.
+    ///
+    /// Derived, not drawn, so that a repeated activation answers exactly as the first one did.
+    pub(super) fn agent_credential(
+        &self,
+        account: &AccountId,
+        agent: &AgentId,
+        site: SiteId,
+        key_hash: &[u8; 32],
+    ) -> (Token, String) {
+        let parts = [account.as_str().as_bytes(), agent.as_str().as_bytes(), &site.as_u128().to_be_bytes(), key_hash];
+        let [a, b, c, d, e, f, g, h, ..] = self.sealer.derive("agent-token-id", &parts);
+        let id = TokenId::from_bits(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+        let random = self.sealer.derive("agent-token-secret", &parts);
+        let token = Token {
+            id: id.clone(),
+            secret_hash: hash_secret(&random),
+            display_name: format!("agent {agent}"),
+            scope: Scope::Agent,
+            account: Some(account.clone()),
+            agent: Some((site, agent.clone())),
+            created_at: self.now(),
+            expires_at: None,
+            revoked_at: None,
+        };
+        (token, secret::format(&id, &random))
+    }
+
+    /// Whether an agent's credential was made and not revoked.
+    pub(super) fn is_credential_good(&self, id: &TokenId) -> bool {
+        self.parts.live.token(id).is_some_and(|token| token.revoked_at.is_none())
+    }
+}
+
+/// The key under which a token is kept.
+pub(super) fn key_of(token: &Token) -> Key {
+    Key { partition: token.account.clone(), kind: Kind::Token, id: token.id.to_string() }
+}

@@ -1,0 +1,228 @@
+//! What is drawn on the map: pins, clusters and areas, and the ids by which they are asked for again.
+//!
+//! Plain values. Knows nothing of how they are found.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::model::Invalid;
+use crate::model::geo::{BoundingBox, LatLng};
+use crate::model::id::SiteId;
+use crate::model::location::Granularity;
+
+use super::entry::{EntryRef, Tally};
+use super::mercator::{Cell, Point};
+
+/// All symbols of a tile or viewport. Their sites are each in one symbol, on every map.
+#[derive(Debug, Default, PartialEq)]
+pub struct Symbols<'map> {
+    /// Single sites, by the rows of the map from north to south, each from west to east.
+    pub pins: Vec<Pin<'map>>,
+    /// Several sites each, in the same order.
+    pub clusters: Vec<Cluster>,
+    /// Sites whose uncertainty is larger than a cell, by their ids.
+    pub areas: Vec<Area<'map>>,
+}
+
+impl Symbols<'_> {
+    /// The sites in all symbols.
+    #[must_use]
+    pub fn sites(&self) -> u64 {
+        let clustered = self.clusters.iter().map(|cluster| u64::from(cluster.count())).sum::<u64>();
+        let uncertain = self.areas.iter().map(|area| u64::from(area.count())).sum::<u64>();
+        self.pins.len() as u64 + clustered + uncertain
+    }
+}
+
+/// A single site that stands alone at its zoom.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pin<'map> {
+    /// The site.
+    pub entry: EntryRef<'map>,
+    /// Where it is drawn.
+    pub point: Point,
+}
+
+/// Several sites that are too near one another to be told apart at their zoom.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cluster {
+    /// Its id: good at this zoom as long as no change nearby makes another cell the greater one.
+    pub cell: Cell,
+    /// Its sites by status and certainty; at least two.
+    pub tally: Tally,
+    /// Where it is drawn: the centroid of the sites in `cell`.
+    pub point: Point,
+    /// A zoom, deeper than its own, before which it certainly stays one symbol: the first at which its sites lie in
+    /// more than one cell. Neighbours may hold it together for longer; `AccountMap::expansion_zoom` is exact.
+    /// `None` where no zoom takes it apart.
+    pub expansion_zoom: Option<u8>,
+    pub(super) span: Span,
+}
+
+impl Cluster {
+    /// Its sites.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.tally.total()
+    }
+
+    /// Where it is drawn, in degrees.
+    #[must_use]
+    pub fn position(&self) -> LatLng {
+        self.point.position()
+    }
+
+    /// Whether no zoom takes it apart: its sites can only be listed.
+    #[must_use]
+    pub fn is_stack(&self) -> bool {
+        self.expansion_zoom.is_none()
+    }
+
+    /// A box around the cells that its sites lie in: at most 3 × 3 cells.
+    #[must_use]
+    pub fn bounds(&self) -> BoundingBox {
+        let columns = 1_u32 << self.cell.level();
+        let west = (self.cell.x() + columns - self.span.west) % columns;
+        let corner = Cell::new(self.cell.level(), west, self.cell.y() - self.span.north);
+        corner
+            .expect("a cell's neighbour on the map is a cell")
+            .bounds(1 + self.span.west + self.span.east, 1 + self.span.north + self.span.south)
+    }
+}
+
+/// Cells by which a cluster goes beyond its own, each 0 or 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) west: u32,
+    pub(super) east: u32,
+    pub(super) north: u32,
+    pub(super) south: u32,
+}
+
+/// Sites whose uncertainty is larger than a cell: the honest picture is a disc, not pins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Area<'map> {
+    /// Its id: the same at all zooms that show it, but for areas of countries, which refine.
+    pub id: AreaId,
+    /// Its sites by status and certainty; at least one.
+    pub tally: Tally,
+    /// Where it is drawn: the centroid of its sites.
+    pub point: Point,
+    /// The largest known accuracy of its sites, in metres; `None` where all are unknown.
+    pub radius_m: Option<f64>,
+    /// The coarsest granularity of its sites.
+    pub granularity: Granularity,
+    /// The site, where it is one only.
+    pub lone: Option<EntryRef<'map>>,
+}
+
+impl Area<'_> {
+    /// Its sites.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.tally.total()
+    }
+
+    /// Where it is drawn, in degrees.
+    #[must_use]
+    pub fn position(&self) -> LatLng {
+        self.point.position()
+    }
+
+    /// The width of its cell in metres: how large to draw it where no radius is known. Not an accuracy.
+    #[must_use]
+    pub fn extent_m(&self) -> f64 {
+        self.id.cell.width_m(self.position().lat())
+    }
+}
+
+/// An area's id. Country-level sites have areas apart from those of others in the same cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AreaId {
+    /// The cell whose sites it holds.
+    pub cell: Cell,
+    /// Whether it is of country-level sites, or else of all others that stop at the cell's level.
+    pub is_country: bool,
+}
+
+impl AreaId {
+    /// A number of its own among all areas, below 2⁵².
+    #[must_use]
+    pub fn key(self) -> u64 {
+        self.cell.key() * 2 + u64::from(self.is_country)
+    }
+}
+
+/// A symbol's id: `p-<site>`, `c-<cell>`, `a-<cell>`, or `n-<cell>` for a country's area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SymbolId {
+    /// A pin.
+    Pin(SiteId),
+    /// A cluster, by the cell that it is drawn in.
+    Cluster(Cell),
+    /// An area.
+    Area(AreaId),
+}
+
+impl fmt::Display for SymbolId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pin(site) => write!(f, "p-{site}"),
+            Self::Cluster(cell) => write!(f, "c-{cell}"),
+            Self::Area(AreaId { cell, is_country: false }) => write!(f, "a-{cell}"),
+            Self::Area(AreaId { cell, is_country: true }) => write!(f, "n-{cell}"),
+        }
+    }
+}
+
+impl FromStr for SymbolId {
+    type Err = Invalid;
+
+    /// Accepts the form of `Display` alone.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let within = |fault: Invalid| fault.within("symbol");
+        match text.split_at_checked(2) {
+            Some(("p-", site)) => Ok(Self::Pin(site.parse().map_err(within)?)),
+            Some(("c-", cell)) => Ok(Self::Cluster(cell.parse().map_err(within)?)),
+            Some(("a-", cell)) => Ok(Self::Area(AreaId { cell: cell.parse().map_err(within)?, is_country: false })),
+            Some(("n-", cell)) => Ok(Self::Area(AreaId { cell: cell.parse().map_err(within)?, is_country: true })),
+            _ => Err(Invalid::new("symbol", format!("a symbol's id begins with p-, c-, a- or n-, got {text:?}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_one_text_form() {
+        let cell = Cell::new(9, 200, 31).unwrap();
+        let ids = [
+            SymbolId::Pin(SiteId::from_u128(7)),
+            SymbolId::Cluster(cell),
+            SymbolId::Area(AreaId { cell, is_country: false }),
+            SymbolId::Area(AreaId { cell, is_country: true }),
+        ];
+        for id in ids {
+            assert_eq!(id.to_string().parse::<SymbolId>().unwrap(), id);
+        }
+        for text in ["", "c", "c-", "x-9-200-31", "c-9-0200-31", "é-9-200-31", "p-7"] {
+            assert!(text.parse::<SymbolId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds_of_a_cluster_run_over_the_antimeridian() {
+        let cluster = Cluster {
+            cell: Cell::new(3, 0, 0).unwrap(),
+            tally: Tally::default(),
+            point: Point::default(),
+            expansion_zoom: None,
+            span: Span { west: 1, south: 1, ..Span::default() },
+        };
+        let bounds = cluster.bounds();
+        assert!((bounds.low.lng() - 135.0).abs() < 1e-9 && (bounds.high.lng() + 135.0).abs() < 1e-9);
+        assert!(bounds.high.lat() > 85.0 && bounds.low.lat() < 67.0);
+    }
+}

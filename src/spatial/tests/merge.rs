@@ -1,0 +1,158 @@
+//! The rule that keeps symbols apart, against a greedy pass over the whole world.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::world::{any_entries, at, crowd, entry};
+use crate::model::geo::BoundingBox;
+use crate::model::id::SiteId;
+use crate::spatial::board::spacing_squared;
+use crate::spatial::entry::{Entry, EntryRef};
+use crate::spatial::mercator::{Cell, Point};
+use crate::spatial::symbols::SymbolId;
+use crate::spatial::{AccountMap, placed};
+
+/// A cell of the brute force: its sites and their centroid.
+struct Heap {
+    cell: Cell,
+    sites: BTreeSet<SiteId>,
+    point: Point,
+}
+
+fn heaps(entries: &[Entry], level: u8) -> Vec<Heap> {
+    let mut cells: BTreeMap<Cell, Vec<(SiteId, Point)>> = BTreeMap::new();
+    for entry in entries {
+        let (point, stop) = placed(entry);
+        if stop.clusters_at(level) {
+            cells.entry(Cell::holding(point, level)).or_default().push((entry.site, point));
+        }
+    }
+    let mean = |values: Vec<u64>| u32::try_from(values.iter().sum::<u64>() / values.len() as u64).unwrap();
+    let heap = |(cell, sites): (Cell, Vec<(SiteId, Point)>)| Heap {
+        cell,
+        point: Point {
+            x: mean(sites.iter().map(|(_, point)| u64::from(point.x)).collect()),
+            y: mean(sites.iter().map(|(_, point)| u64::from(point.y)).collect()),
+        },
+        sites: sites.into_iter().map(|(site, _)| site).collect(),
+    };
+    cells.into_iter().map(heap).collect()
+}
+
+/// The kept cells with all sites of each, by a pass over all cells from the greatest down.
+fn greedy(entries: &[Entry], level: u8) -> BTreeMap<Cell, BTreeSet<SiteId>> {
+    let mut heaps = heaps(entries, level);
+    let order = |heap: &Heap| crate::spatial::board::order(u32::try_from(heap.sites.len()).unwrap(), heap.cell);
+    heaps.sort_by_key(|heap| std::cmp::Reverse(order(heap)));
+    let mut kept: Vec<(Cell, Point)> = Vec::new();
+    let mut symbols: BTreeMap<Cell, BTreeSet<SiteId>> = BTreeMap::new();
+    for heap in heaps {
+        // Kept cells stand in their order, so the first that is near is the greatest.
+        let near = |(_, point): &&(Cell, Point)| point.distance_squared(heap.point) <= spacing_squared(level);
+        let symbol = kept.iter().find(near).map(|(cell, _)| *cell);
+        if symbol.is_none() {
+            kept.push((heap.cell, heap.point));
+        }
+        symbols.entry(symbol.unwrap_or(heap.cell)).or_default().extend(heap.sites);
+    }
+    symbols
+}
+
+fn ids(entries: Vec<EntryRef<'_>>) -> BTreeSet<SiteId> {
+    entries.into_iter().map(|entry| entry.site).collect()
+}
+
+/// Compares the symbols of the whole world, their leaves, and where each site is located, with the brute force.
+fn check(map: &AccountMap, entries: &[Entry], zoom: u8) {
+    let expected = greedy(entries, zoom + 3);
+    let symbols = map.viewport(&BoundingBox::WORLD, zoom).unwrap();
+    let mut found = BTreeMap::new();
+    for pin in &symbols.pins {
+        let cell = Cell::holding(pin.point, zoom + 3);
+        found.insert(cell, BTreeSet::from([pin.entry.site]));
+        assert_eq!(map.locate(pin.entry.site, zoom), Some(SymbolId::Pin(pin.entry.site)));
+    }
+    for cluster in &symbols.clusters {
+        let id = SymbolId::Cluster(cluster.cell);
+        let leaves = ids(map.leaves(id, zoom, None, usize::MAX).unwrap());
+        assert_eq!((cluster.count() as usize, leaves.len() > 1), (leaves.len(), true));
+        for site in &leaves {
+            assert_eq!(map.locate(*site, zoom), Some(id));
+            let point = Point::project(map.get(*site).unwrap().position);
+            assert!(cluster.bounds().contains(point.position()), "{:?} {:?}", cluster.bounds(), point.position());
+        }
+        found.insert(cluster.cell, leaves);
+    }
+    assert_eq!(found, expected, "zoom {zoom}");
+    let points: Vec<Point> =
+        symbols.pins.iter().map(|pin| pin.point).chain(symbols.clusters.iter().map(|cluster| cluster.point)).collect();
+    for (at, point) in points.iter().enumerate() {
+        for other in &points[..at] {
+            assert!(point.distance_squared(*other) > spacing_squared(zoom + 3), "{point:?} and {other:?}");
+        }
+    }
+}
+
+/// How many symbols hold the sites at a zoom.
+fn symbols_of(map: &AccountMap, sites: &BTreeSet<SiteId>, zoom: u8) -> usize {
+    let ids: Vec<SymbolId> = sites.iter().map(|site| map.locate(*site, zoom).unwrap()).collect();
+    ids.iter().enumerate().filter(|(at, id)| !ids[..*at].contains(id)).count()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(120))]
+
+    #[test]
+    fn symbols_are_those_of_a_greedy_pass(entries in any_entries(150), zoom in 0..=4_u8) {
+        check(&AccountMap::bulk(entries.clone()), &entries, zoom);
+    }
+
+    #[test]
+    fn clusters_come_apart_at_their_expansion_zoom(entries in any_entries(60), zoom in 0..=4_u8) {
+        let map = AccountMap::bulk(entries);
+        for cluster in map.viewport(&BoundingBox::WORLD, zoom).unwrap().clusters {
+            let sites = ids(map.leaves(SymbolId::Cluster(cluster.cell), zoom, None, usize::MAX).unwrap());
+            let exact = map.expansion_zoom(cluster.cell).unwrap();
+            let expected = (zoom + 1..=22).find(|zoom| symbols_of(&map, &sites, *zoom) > 1);
+            prop_assert_eq!(exact, expected);
+            // What tiles say never comes after, and a stack is one for certain.
+            prop_assert!(exact.is_none() || cluster.expansion_zoom.is_some_and(|zoom| Some(zoom) <= exact));
+        }
+    }
+}
+
+#[test]
+fn crowds_are_merged_as_in_a_greedy_pass() {
+    let map = crowd(5_000);
+    let entries: Vec<Entry> =
+        map.in_box(&BoundingBox::WORLD, None, usize::MAX).into_iter().map(|entry| entry.to_entry()).collect();
+    (0..=4).for_each(|zoom| check(&map, &entries, zoom));
+}
+
+#[test]
+fn a_long_row_of_sites_is_no_deep_recursion() {
+    // Two thousand sites, each near enough to the next to be its only way out of being a pin.
+    let sites = (0..2_000_u32).map(|bits| entry(u128::from(bits), at(1.0, -170.0 + f64::from(bits) * 0.16)));
+    let entries: Vec<Entry> = sites.collect();
+    check(&AccountMap::bulk(entries.clone()), &entries, 4);
+}
+
+#[test]
+fn a_stack_is_one_symbol_for_ever_and_pages() {
+    let mut map = AccountMap::bulk((0..10_000).map(|bits| entry(bits, at(-33.9, 151.2))));
+    for zoom in 0..=22 {
+        let SymbolId::Cluster(cell) = map.locate(SiteId::from_u128(77), zoom).unwrap() else { panic!("a cluster") };
+        assert_eq!(map.expansion_zoom(cell), Some(None));
+        let page = map.leaves(SymbolId::Cluster(cell), zoom, Some(SiteId::from_u128(9_000)), 3).unwrap();
+        assert_eq!(page.iter().map(|entry| entry.site.as_u128()).collect::<Vec<_>>(), [9_001, 9_002, 9_003]);
+        assert_eq!(map.leaves(SymbolId::Cluster(cell), zoom, Some(SiteId::from_u128(9_999)), 3), Some(vec![]));
+        assert_eq!(map.leaves(SymbolId::Cluster(cell), (zoom + 1) % 23, None, 3), None, "another zoom's cluster");
+    }
+    let symbols = map.viewport(&BoundingBox::WORLD, 4).unwrap();
+    assert!(symbols.clusters[0].is_stack() && symbols.clusters[0].count() == 10_000);
+    map.upsert(entry(10_000, at(-33.9, 151.3)));
+    let symbols = map.viewport(&BoundingBox::WORLD, 0).unwrap();
+    assert_eq!(symbols.clusters.len(), 1);
+    assert!(symbols.clusters[0].expansion_zoom.is_some());
+}

@@ -1,0 +1,125 @@
+//! Boxes, circles and neighbours against brute force, everywhere on the sphere.
+
+use proptest::prelude::*;
+
+use super::world::{any_entries, any_position, at, crowd, entry};
+use crate::model::geo::{BoundingBox, DISTANCE_M_MAX, LatLng};
+use crate::model::id::SiteId;
+use crate::spatial::AccountMap;
+use crate::spatial::entry::{Entry, EntryRef};
+use crate::spatial::search::{DistanceCursor, Near};
+
+/// All entries with their distances, nearest first.
+fn by_distance(entries: &[Entry], center: LatLng) -> Vec<(SiteId, f64)> {
+    let mut near: Vec<_> = entries.iter().map(|entry| (entry.site, center.distance_m(entry.position))).collect();
+    near.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+    near
+}
+
+fn plain(near: Vec<Near<'_>>) -> Vec<(SiteId, f64)> {
+    near.into_iter().map(|(entry, distance_m)| (entry.site, distance_m)).collect()
+}
+
+fn ids(entries: Vec<EntryRef<'_>>) -> Vec<SiteId> {
+    entries.into_iter().map(|entry| entry.site).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn nearest_is_as_brute_force(entries in any_entries(120), center in any_position(), limit in 0..30_usize) {
+        let map = AccountMap::bulk(entries.clone());
+        let mut expected = by_distance(&entries, center);
+        expected.truncate(limit);
+        prop_assert_eq!(plain(map.nearest(center, limit)), expected);
+    }
+
+    #[test]
+    fn within_is_as_brute_force_page_by_page(
+        entries in any_entries(120),
+        center in any_position(),
+        radius_m in prop_oneof![0.0..DISTANCE_M_MAX, 0.0..100_000.0, Just(0.0), Just(1e12), Just(f64::INFINITY)],
+        limit in 1..20_usize,
+    ) {
+        let map = AccountMap::bulk(entries.clone());
+        let mut expected = by_distance(&entries, center);
+        expected.retain(|(_, distance_m)| *distance_m <= radius_m);
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = plain(map.within(center, radius_m, after, limit));
+            prop_assert!(page.len() <= limit);
+            let Some((site, distance_m)) = page.last().copied() else { break };
+            after = Some(DistanceCursor { distance_m, site });
+            found.extend(page);
+        }
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn boxes_are_as_brute_force_page_by_page(
+        entries in any_entries(120),
+        low in any_position(),
+        high in any_position(),
+        limit in 1..20_usize,
+    ) {
+        let Ok(bounds) = BoundingBox::new(low, high) else { return Ok(()) };
+        let map = AccountMap::bulk(entries.clone());
+        let mut expected: Vec<SiteId> =
+            entries.iter().filter(|entry| bounds.contains(entry.position)).map(|entry| entry.site).collect();
+        expected.sort();
+        prop_assert_eq!(map.count_in_box(&bounds), expected.len() as u64);
+        let mut found = Vec::new();
+        loop {
+            let page = ids(map.in_box(&bounds, found.last().copied(), limit));
+            prop_assert!(page.len() <= limit);
+            if page.is_empty() {
+                break;
+            }
+            found.extend(page);
+        }
+        prop_assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a_predicate_acts_before_the_limit() {
+    let map = crowd(2_000);
+    let is_odd = |entry: EntryRef<'_>| entry.site.as_u128() % 2 == 1;
+    let found = ids(map.in_box_where(&BoundingBox::WORLD, Some(SiteId::from_u128(4)), 3, is_odd));
+    assert_eq!(found, [5, 7, 9].map(SiteId::from_u128));
+}
+
+#[test]
+fn great_crowds_are_searched_exactly() {
+    let map = crowd(20_000);
+    let entries: Vec<Entry> =
+        map.in_box(&BoundingBox::WORLD, None, 20_000).into_iter().map(|entry| entry.to_entry()).collect();
+    assert_eq!(entries.len(), 20_000);
+    assert_eq!(map.count_in_box(&BoundingBox::WORLD), 20_000);
+    for (lat, lng) in [(-20.0, -170.0), (0.0, 0.0), (89.0, 12.0), (-90.0, 0.0), (36.9, 152.9), (10.0, -179.999)] {
+        let center = at(lat, lng);
+        let mut expected = by_distance(&entries, center);
+        let radius_m = expected[700].1;
+        assert_eq!(plain(map.within(center, radius_m, None, 700)), expected[..700]);
+        expected.truncate(50);
+        assert_eq!(plain(map.nearest(center, 50)), expected);
+    }
+}
+
+#[test]
+fn a_crowd_on_one_spot_and_one_along_a_polar_meridian_are_built_and_torn_down_at_once() {
+    let count = 50_000_u32;
+    let spot = (0..count).map(|bits| entry(u128::from(bits), at(45.0, 9.0)));
+    // All of these are drawn in the map's uppermost row, at one point.
+    let meridian = (0..count)
+        .map(|bits| entry(u128::from(count + bits), at(85.1 + 4.9 * f64::from(bits) / f64::from(count), 9.0)));
+    let mut map = AccountMap::new();
+    spot.chain(meridian).for_each(|entry| map.upsert(entry));
+    assert_eq!(map.nearest(at(45.0, 9.0), 3).len(), 3);
+    assert_eq!(map.nearest(at(90.0, 0.0), 1)[0].0.site, SiteId::from_u128(u128::from(2 * count - 1)));
+    for bits in (0..2 * count).step_by(2).chain((1..2 * count).step_by(2)) {
+        assert!(map.remove(SiteId::from_u128(u128::from(bits))));
+    }
+    assert!(map.is_empty() && map.tally().total() == 0);
+}

@@ -1,0 +1,159 @@
+//! Every site is drawn once, honestly, and tiles and viewports tell the same.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::world::{any_entries, any_position, at, crowd, entry};
+use crate::model::geo::BoundingBox;
+use crate::model::id::SiteId;
+use crate::model::location::{Granularity, Source};
+use crate::spatial::AccountMap;
+use crate::spatial::entry::Entry;
+use crate::spatial::mercator::{Point, TileId};
+use crate::spatial::symbols::{SymbolId, Symbols};
+
+/// Tiles in which anything can be drawn: those within two tiles of a site, and those of areas.
+fn tiles_that_matter(map: &AccountMap, entries: &[Entry], zoom: u8) -> BTreeSet<(u32, u32)> {
+    let side = 1_u32 << zoom;
+    let mut tiles = BTreeSet::new();
+    for entry in entries {
+        let tile = TileId::holding(Point::project(entry.position), zoom);
+        for (east, south) in (-2..=2).flat_map(|east| (-2..=2).map(move |south| (east, south))) {
+            let (x, y) = (tile.x().wrapping_add_signed(east) & (side - 1), tile.y().wrapping_add_signed(south));
+            if y < side {
+                tiles.insert((x, y));
+            }
+        }
+        if let Some(SymbolId::Area(id)) = map.locate(entry.site, zoom) {
+            let leaves = map.leaves(SymbolId::Area(id), zoom, None, usize::MAX).unwrap();
+            let points: Vec<Point> = leaves.iter().map(|entry| Point::project(entry.position)).collect();
+            let mean = |sum: u64| u32::try_from(sum / points.len() as u64).unwrap();
+            let centroid = Point {
+                x: mean(points.iter().map(|point| u64::from(point.x)).sum()),
+                y: mean(points.iter().map(|point| u64::from(point.y)).sum()),
+            };
+            let tile = TileId::holding(centroid, zoom);
+            tiles.insert((tile.x(), tile.y()));
+        }
+    }
+    tiles
+}
+
+/// All ids of symbols with their counts.
+fn ids(symbols: &Symbols<'_>) -> BTreeSet<(String, u32)> {
+    let pins = symbols.pins.iter().map(|pin| (SymbolId::Pin(pin.entry.site), 1));
+    let clusters = symbols.clusters.iter().map(|cluster| (SymbolId::Cluster(cluster.cell), cluster.count()));
+    let areas = symbols.areas.iter().map(|area| (SymbolId::Area(area.id), area.count()));
+    pins.chain(clusters).chain(areas).map(|(id, count)| (id.to_string(), count)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn all_tiles_of_a_zoom_hold_each_site_once(entries in any_entries(60), zoom in 0..=22_u8) {
+        let map = AccountMap::bulk(entries.clone());
+        let mut sites = 0;
+        let mut seen = BTreeSet::new();
+        for (x, y) in tiles_that_matter(&map, &entries, zoom) {
+            let symbols = map.tile(TileId::new(zoom, x, y).unwrap());
+            sites += symbols.sites();
+            for id in ids(&symbols) {
+                prop_assert!(seen.insert(id.clone()), "{id:?} is in two tiles");
+            }
+        }
+        prop_assert_eq!(sites, map.len() as u64);
+    }
+
+    #[test]
+    fn a_viewport_holds_what_is_drawn_in_its_box(
+        entries in any_entries(80),
+        low in any_position(),
+        high in any_position(),
+        zoom in 0..=4_u8,
+    ) {
+        let Ok(bounds) = BoundingBox::new(low, high) else { return Ok(()) };
+        let map = AccountMap::bulk(entries);
+        let (low, high) = (Point::project(low), Point::project(high));
+        let is_inside = |point: Point| {
+            let column = if bounds.crosses_antimeridian() {
+                point.x >= low.x || point.x <= high.x
+            } else {
+                point.x >= low.x && point.x <= high.x
+            };
+            column && point.y >= high.y && point.y <= low.y
+        };
+        let mut expected = map.viewport(&BoundingBox::WORLD, zoom).unwrap();
+        prop_assert_eq!(expected.sites(), map.len() as u64);
+        expected.pins.retain(|pin| is_inside(pin.point));
+        expected.clusters.retain(|cluster| is_inside(cluster.point));
+        expected.areas.retain(|area| is_inside(area.point));
+        prop_assert_eq!(ids(&map.viewport(&bounds, zoom).unwrap()), ids(&expected));
+    }
+
+    #[test]
+    fn each_site_is_found_in_the_symbol_that_shows_it(entries in any_entries(60), zoom in 0..=22_u8) {
+        let map = AccountMap::bulk(entries.clone());
+        for entry in &entries {
+            let id = map.locate(entry.site, zoom).unwrap();
+            let leaves = map.leaves(id, zoom, None, usize::MAX).unwrap();
+            prop_assert!(leaves.iter().any(|leaf| leaf.site == entry.site), "{id}");
+            prop_assert!(leaves.is_sorted_by_key(|leaf| leaf.site));
+            prop_assert_eq!(id.to_string().parse::<SymbolId>().unwrap(), id);
+        }
+    }
+}
+
+#[test]
+fn tiles_of_a_crowd_tell_what_the_viewport_tells() {
+    let map = crowd(30_000);
+    for zoom in 0..=4_u8 {
+        let world = map.viewport(&BoundingBox::WORLD, zoom).unwrap();
+        let side = 1_u32 << zoom;
+        let tiles = (0..side).flat_map(|y| (0..side).map(move |x| TileId::new(zoom, x, y).unwrap()));
+        let mut together = BTreeSet::new();
+        let mut sites = 0;
+        for tile in tiles {
+            let symbols = map.tile(tile);
+            sites += symbols.sites();
+            together.extend(ids(&symbols));
+            assert!(symbols.pins.iter().all(|pin| TileId::holding(pin.point, zoom) == tile));
+        }
+        assert_eq!(together, ids(&world), "zoom {zoom}");
+        assert_eq!(sites, 30_000);
+    }
+}
+
+#[test]
+fn a_city_level_site_is_a_pin_from_afar_and_an_area_near_by() {
+    let milan = at(45.4642, 9.19);
+    let estimate = |bits| Entry { granularity: Granularity::City, source: Source::GeoIp, ..entry(bits, milan) };
+    let mut map = AccountMap::bulk((0..14).map(estimate));
+    map.upsert(entry(99, at(45.47, 9.2)));
+    let far = map.tile(TileId::holding(Point::project(milan), 5));
+    assert_eq!((far.clusters.len(), far.areas.len(), far.clusters[0].count()), (1, 0, 15));
+    assert_eq!(far.clusters[0].expansion_zoom, Some(9), "the confirmed one leaves the others' area");
+    let near = map.tile(TileId::holding(Point::project(milan), 9));
+    assert_eq!((near.pins.len(), near.clusters.len(), near.areas.len()), (1, 0, 1));
+    let area = &near.areas[0];
+    assert_eq!((area.count(), area.radius_m, area.granularity), (14, None, Granularity::City));
+    assert!((13_000.0..14_500.0).contains(&area.extent_m()), "{} m", area.extent_m());
+    assert_eq!(map.leaves(SymbolId::Area(area.id), 22, None, 5).unwrap().len(), 5);
+    assert_eq!(map.leaves(SymbolId::Area(area.id), 5, None, 5), None, "not shown from afar");
+}
+
+#[test]
+fn a_country_is_never_a_pin() {
+    let mut map = AccountMap::new();
+    for (bits, (lat, lng)) in (0..).zip([(52.1, 5.3), (50.6, 4.6)]) {
+        map.upsert(Entry { granularity: Granularity::Country, accuracy_m: Some(1.0), ..entry(bits, at(lat, lng)) });
+    }
+    for zoom in 0..=22 {
+        let areas: BTreeSet<_> =
+            (0..2).map(|bits| map.locate(SiteId::from_u128(bits), zoom).unwrap().to_string()).collect();
+        assert!(areas.iter().all(|id| id.starts_with("n-")), "{areas:?}");
+        // From afar the two neighbours are one area; near by they are two.
+        assert_eq!(areas.len(), if zoom < 4 { 1 } else { 2 }, "zoom {zoom}");
+    }
+}

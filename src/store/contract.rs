@@ -1,0 +1,213 @@
+//! What every engine must do: one suite, run on each of them.
+//!
+//! The oracle is a map in memory. Histories are random, their seeds printed by proptest when they fail.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::document::{Document, NameClaim};
+use super::*;
+use crate::model::id::SiteId;
+
+/// What an observer was told.
+#[derive(Debug, Default)]
+struct Told(Mutex<Vec<(Revision, Vec<Key>)>>);
+
+impl Observer for Told {
+    fn committed(&self, revision: Revision, mutations: &[Mutation]) {
+        self.0.lock().push((revision, mutations.iter().map(|mutation| mutation.key.clone()).collect()));
+    }
+}
+
+fn document(value: u8) -> Document {
+    Document::SiteName(NameClaim { site: SiteId::from_u128(value.into()) })
+}
+
+fn key(id: u8) -> Key {
+    Key::of(&"acme".parse().unwrap(), Kind::SiteName, format!("name {id}"))
+}
+
+/// Runs the whole suite; `open` gives a new, empty store each time.
+pub(super) fn check(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        a_batch_goes_through_whole_or_not_at_all(&*open()).await;
+        partitions_and_kinds_do_not_mix(&*open()).await;
+        scans_page_in_both_directions(&*open()).await;
+        observers_hear_each_commit_before_its_caller(Arc::from(open())).await;
+        a_closed_store_refuses(&*open()).await;
+        racing_claims_have_one_winner(Arc::from(open())).await;
+    });
+    random_histories_agree_with_a_map(&runtime, open);
+}
+
+async fn a_batch_goes_through_whole_or_not_at_all(store: &dyn Store) {
+    let first = store.commit(vec![Mutation::create(key(1), document(1))]).await.unwrap();
+    let batch = vec![Mutation::create(key(2), document(2)), Mutation::create(key(1), document(9))];
+    assert!(matches!(store.commit(batch).await, Err(Error::Conflict { key: at }) if at == key(1)));
+    assert!(store.get(key(2)).await.unwrap().is_none(), "half of a refused batch was written");
+    let second = store.commit(vec![Mutation::replace(key(1), first, document(3))]).await.unwrap();
+    assert!(second > first && store.revision() == second);
+    let stale = store.commit(vec![Mutation::replace(key(1), first, document(4))]).await;
+    assert!(matches!(stale, Err(Error::Conflict { .. })), "a stale revision went through");
+    let found = store.get(key(1)).await.unwrap().unwrap();
+    assert_eq!((found.revision, found.document), (second, document(3)));
+    store.commit(vec![Mutation::delete(key(1)), Mutation::delete(key(7))]).await.unwrap();
+    assert!(store.get(key(1)).await.unwrap().is_none());
+}
+
+async fn partitions_and_kinds_do_not_mix(store: &dyn Store) {
+    let other = Key { partition: Some("acme2".parse().unwrap()), ..key(1) };
+    let operator = Key { partition: None, ..key(1) };
+    for (number, key) in [key(1), other.clone(), operator.clone()].into_iter().enumerate() {
+        store.commit(vec![Mutation::create(key, document(number as u8))]).await.unwrap();
+    }
+    let found = store.get_many(vec![operator, key(5), other.clone(), key(1)]).await.unwrap();
+    let documents: Vec<_> = found.into_iter().map(|record| record.map(|record| record.document)).collect();
+    assert_eq!(documents, vec![Some(document(2)), None, Some(document(1)), Some(document(0))]);
+    let range = Range { partition: other.partition, kind: Kind::SiteName, after: None, descending: false, limit: 10 };
+    assert_eq!(store.scan(range.clone()).await.unwrap().len(), 1);
+    assert_eq!(store.scan(Range { kind: Kind::Agent, ..range }).await.unwrap().len(), 0);
+}
+
+async fn scans_page_in_both_directions(store: &dyn Store) {
+    let batch = (0..10).map(|id| Mutation::create(key(id), document(id))).collect();
+    store.commit(batch).await.unwrap();
+    for descending in [false, true] {
+        let (mut after, mut seen) = (None, Vec::new());
+        loop {
+            let partition = key(0).partition;
+            let range = Range { partition, kind: Kind::SiteName, after: after.take(), descending, limit: 3 };
+            let page = store.scan(range).await.unwrap();
+            after = page.last().map(|record| record.key.id.clone());
+            seen.extend(page.iter().map(|record| record.key.clone()));
+            if page.len() < 3 {
+                break;
+            }
+        }
+        let mut expected: Vec<_> = (0..10).map(key).collect();
+        if descending {
+            expected.reverse();
+        }
+        assert_eq!(seen, expected);
+    }
+}
+
+async fn observers_hear_each_commit_before_its_caller(store: Arc<dyn Store>) {
+    let told = Arc::new(Told::default());
+    store.observe(Arc::clone(&told) as Arc<dyn Observer>);
+    let writers: Vec<_> = (0..8_u8)
+        .map(|writer| {
+            let (store, told) = (Arc::clone(&store), Arc::clone(&told));
+            tokio::spawn(async move {
+                for step in 0..20_u8 {
+                    let at = key(writer * 20 + step);
+                    let revision = store.commit(vec![Mutation::create(at.clone(), document(step))]).await.unwrap();
+                    assert!(told.0.lock().iter().any(|(seen, keys)| *seen == revision && keys.contains(&at)));
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let revisions: Vec<_> = told.0.lock().iter().map(|(revision, _)| *revision).collect();
+    assert_eq!(revisions.len(), 160);
+    assert!(revisions.is_sorted_by(|a, b| a < b), "commits were told out of order");
+}
+
+async fn a_closed_store_refuses(store: &dyn Store) {
+    store.commit(vec![Mutation::create(key(1), document(1))]).await.unwrap();
+    store.close().await;
+    let late = store.commit(vec![Mutation::create(key(2), document(2))]).await;
+    assert!(matches!(late, Err(Error::Unavailable { .. })));
+}
+
+async fn racing_claims_have_one_winner(store: Arc<dyn Store>) {
+    let claims: Vec<_> = (0..50_u8)
+        .map(|claimant| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.commit(vec![Mutation::create(key(0), document(claimant))]).await.is_ok() })
+        })
+        .collect();
+    let mut winners = 0;
+    for claim in claims {
+        winners += usize::from(claim.await.unwrap());
+    }
+    assert_eq!(winners, 1);
+}
+
+/// One step of a history.
+#[derive(Debug, Clone)]
+enum Step {
+    Create(u8, u8),
+    Replace { id: u8, value: u8, stale: bool },
+    Delete(u8),
+    CreateTwo(u8, u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (0..6_u8, any::<u8>()).prop_map(|(id, value)| Step::Create(id, value)),
+        (0..6_u8, any::<u8>(), any::<bool>()).prop_map(|(id, value, stale)| Step::Replace { id, value, stale }),
+        (0..6_u8).prop_map(Step::Delete),
+        (0..6_u8, 0..6_u8).prop_map(|(one, other)| Step::CreateTwo(one, other)),
+    ];
+    proptest::collection::vec(step, 1..30)
+}
+
+fn random_histories_agree_with_a_map(runtime: &tokio::runtime::Runtime, open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let open = std::cell::RefCell::new(open);
+    // Each case opens a store and syncs its writes: few cases, long histories.
+    TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() })
+        .run(&steps(), |steps| {
+            let store = (open.borrow_mut())();
+            runtime.block_on(agrees_with_a_map(&*store, &steps));
+            Ok(())
+        })
+        .unwrap();
+}
+
+async fn agrees_with_a_map(store: &dyn Store, steps: &[Step]) {
+    let mut model: BTreeMap<u8, (Revision, u8)> = BTreeMap::new();
+    for step in steps {
+        let (batch, effect): (Vec<Mutation>, Vec<(u8, Option<u8>)>) = match *step {
+            Step::Create(id, value) => (vec![Mutation::create(key(id), document(value))], vec![(id, Some(value))]),
+            Step::Replace { id, value, stale } => {
+                let present = model.get(&id).map_or(Revision(999), |(revision, _)| *revision);
+                let seen = Revision(present.0 + u64::from(stale));
+                (vec![Mutation::replace(key(id), seen, document(value))], vec![(id, Some(value))])
+            }
+            Step::Delete(id) => (vec![Mutation::delete(key(id))], vec![(id, None)]),
+            Step::CreateTwo(one, other) if one != other => (
+                vec![Mutation::create(key(one), document(1)), Mutation::create(key(other), document(2))],
+                vec![(one, Some(1)), (other, Some(2))],
+            ),
+            Step::CreateTwo(..) => continue,
+        };
+        let is_allowed = match *step {
+            Step::Create(id, _) => !model.contains_key(&id),
+            Step::Replace { id, stale, .. } => model.contains_key(&id) && !stale,
+            Step::Delete(_) => true,
+            Step::CreateTwo(one, other) => !model.contains_key(&one) && !model.contains_key(&other),
+        };
+        let outcome = store.commit(batch).await;
+        assert_eq!(outcome.is_ok(), is_allowed, "{step:?} of {steps:?}");
+        if let Ok(revision) = outcome {
+            for (id, value) in effect {
+                match value {
+                    Some(value) => model.insert(id, (revision, value)),
+                    None => model.remove(&id),
+                };
+            }
+        }
+        for id in 0..6 {
+            let found = store.get(key(id)).await.unwrap().map(|record| (record.revision, record.document));
+            assert_eq!(found, model.get(&id).map(|(revision, value)| (*revision, document(*value))), "{step:?}");
+        }
+    }
+}

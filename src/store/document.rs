@@ -1,0 +1,84 @@
+//! What records hold, and their encoding: JSON, so that an operator can read a record with any SQLite tool.
+//!
+//! Fields are only ever added, each with a default, so that a newer waymark reads what an older one wrote.
+
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+use crate::model::access::{Account, Token};
+use crate::model::id::SiteId;
+use crate::model::site::Site;
+
+/// The claim of an agent on its site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentClaim {
+    /// The site.
+    pub site: SiteId,
+    /// SHA-256 of the key that the agent drew.
+    pub key_hash: [u8; 32],
+}
+
+/// The claim of a site on its folded name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameClaim {
+    /// The site.
+    pub site: SiteId,
+}
+
+/// The answer that a request id had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredRequest {
+    /// SHA-256 of the request.
+    pub request_hash: [u8; 32],
+    /// The site that it made.
+    pub site: SiteId,
+    /// When it was answered.
+    pub answered_at: jiff::Timestamp,
+}
+
+/// What a record holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Document {
+    /// An account.
+    Account(Account),
+    /// A token.
+    Token(Token),
+    /// A site.
+    Site(Box<Site>),
+    /// A name's claim.
+    SiteName(NameClaim),
+    /// An agent's claim.
+    Agent(AgentClaim),
+    /// An answered request.
+    Request(AnsweredRequest),
+    /// A secret of the deployment: 32 random bytes.
+    Secret([u8; 32]),
+}
+
+impl Document {
+    /// The document's bytes.
+    pub(super) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        match self {
+            Self::Account(account) => serde_json::to_vec(account),
+            Self::Token(token) => serde_json::to_vec(token),
+            Self::Site(site) => serde_json::to_vec(site),
+            Self::SiteName(claim) => serde_json::to_vec(claim),
+            Self::Agent(claim) => serde_json::to_vec(claim),
+            Self::Request(answer) => serde_json::to_vec(answer),
+            Self::Secret(secret) => serde_json::to_vec(secret),
+        }
+    }
+
+    /// The document of `kind` that `bytes` encode.
+    pub(super) fn decode(kind: Kind, bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        Ok(match kind {
+            Kind::Account => Self::Account(serde_json::from_slice(bytes)?),
+            Kind::Token => Self::Token(serde_json::from_slice(bytes)?),
+            Kind::Site => Self::Site(Box::new(serde_json::from_slice(bytes)?)),
+            Kind::SiteName => Self::SiteName(serde_json::from_slice(bytes)?),
+            Kind::Agent => Self::Agent(serde_json::from_slice(bytes)?),
+            Kind::Request => Self::Request(serde_json::from_slice(bytes)?),
+            Kind::Secret => Self::Secret(serde_json::from_slice(bytes)?),
+        })
+    }
+}

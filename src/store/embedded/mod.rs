@@ -1,0 +1,125 @@
+//! The embedded engine: SQLite in a data directory, one writer thread, several readers.
+//!
+//! Many callers share one fsync: the writer drains its queue into one transaction. Each record carries a CRC-32 of
+//! its own, because SQLite has no page checksums. One process holds the directory, by a lock on its `LOCK` file.
+
+mod queue;
+mod rows;
+mod schema;
+mod writer;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+use super::{Error, Key, Kind, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store};
+use queue::Queue;
+
+/// Connections kept for readers; more are opened under load and closed again.
+const READERS_KEPT: usize = 8;
+
+/// The embedded engine.
+#[derive(Debug)]
+pub struct Embedded {
+    path: PathBuf,
+    queue: Queue,
+    readers: Arc<Mutex<Vec<Connection>>>,
+    last_revision: Arc<AtomicU64>,
+    /// Held for as long as the engine lives.
+    _directory_lock: File,
+}
+
+impl Embedded {
+    /// Opens the store in `directory`, making both where they are missing.
+    ///
+    /// Refuses a directory that another process holds, and a file of another format.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        let refuse = |cause: String| Error::Directory { path: directory.to_owned(), cause };
+        std::fs::create_dir_all(directory).map_err(|cause| refuse(cause.to_string()))?;
+        let directory_lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(directory.join("LOCK"))
+            .map_err(|cause| refuse(cause.to_string()))?;
+        directory_lock
+            .try_lock()
+            .map_err(|_| refuse("another process holds it: stop that one, or choose another directory".into()))?;
+        let path = directory.join("waymark.sqlite3");
+        let (connection, revision) = schema::open_writer(&path).map_err(refuse)?;
+        let last_revision = Arc::new(AtomicU64::new(revision.0));
+        let queue = writer::start(connection, path.clone(), Arc::clone(&last_revision))?;
+        Ok(Self { path, queue, readers: Arc::default(), last_revision, _directory_lock: directory_lock })
+    }
+
+    /// Runs `read` on a reader's connection, off the async threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection, &Path) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (readers, path) = (Arc::clone(&self.readers), self.path.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let idle = readers.lock().pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => schema::open_reader(&path).map_err(|cause| rows::unavailable(&cause))?,
+            };
+            let result = read(&connection, &path);
+            let mut idle = readers.lock();
+            if idle.len() < READERS_KEPT {
+                idle.push(connection);
+            }
+            result
+        });
+        task.await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })?
+    }
+}
+
+#[async_trait]
+impl Store for Embedded {
+    async fn commit(&self, batch: Vec<Mutation>) -> Result<Revision, Error> {
+        self.queue.submit(batch).await
+    }
+
+    async fn get(&self, key: Key) -> Result<Option<Record>, Error> {
+        self.read(move |connection, path| rows::get(connection, path, key)).await
+    }
+
+    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error> {
+        self.read(move |connection, path| {
+            // One read transaction: all records as of one revision.
+            let transaction = connection.unchecked_transaction().map_err(|cause| rows::unavailable(&cause))?;
+            keys.into_iter().map(|key| rows::get(&transaction, path, key)).collect()
+        })
+        .await
+    }
+
+    async fn scan(&self, mut range: Range) -> Result<Vec<Record>, Error> {
+        range.limit = range.limit.min(SCAN_MAX);
+        self.read(move |connection, path| rows::scan(connection, path, &range)).await
+    }
+
+    async fn visit_all(&self, kind: Kind, mut visit: Box<dyn FnMut(Record) + Send>) -> Result<(), Error> {
+        self.read(move |connection, path| rows::visit_all(connection, path, kind, &mut *visit)).await
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        self.queue.observe(observer);
+    }
+
+    fn revision(&self) -> Revision {
+        Revision(self.last_revision.load(Ordering::Acquire))
+    }
+
+    async fn close(&self) {
+        self.queue.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

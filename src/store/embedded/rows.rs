@@ -1,0 +1,118 @@
+//! Rows to records and back; every row is checked against its checksum when it is read.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+
+use super::super::document::Document;
+use super::super::{Error, Key, Kind, Range, Record};
+use super::Revision;
+use crate::model::id::AccountId;
+
+/// A row as it lies in the file.
+struct Row {
+    partition: String,
+    id: String,
+    revision: i64,
+    checksum: u32,
+    document: Vec<u8>,
+}
+
+impl Row {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            partition: row.get(0)?,
+            id: row.get(1)?,
+            revision: row.get(2)?,
+            checksum: row.get(3)?,
+            document: row.get(4)?,
+        })
+    }
+
+    /// The record, if the row is what was written.
+    fn check(self, kind: Kind, path: &Path) -> Result<Record, Error> {
+        let corrupt = |id: &str| Error::Corrupt { kind, id: id.to_owned(), path: path.to_owned() };
+        if self.checksum != checksum(&self.partition, kind, &self.id, &self.document) {
+            return Err(corrupt(&self.id));
+        }
+        let document = Document::decode(kind, &self.document).map_err(|_| corrupt(&self.id))?;
+        let partition = match self.partition.as_str() {
+            "" => None,
+            account => Some(account.parse::<AccountId>().map_err(|_| corrupt(&self.id))?),
+        };
+        let key = Key { partition, kind, id: self.id };
+        Ok(Record { key, revision: Revision(self.revision.cast_unsigned()), document })
+    }
+}
+
+/// CRC-32 over everything that a row says, so that bytes in the wrong row are noticed too.
+pub(super) fn checksum(partition: &str, kind: Kind, id: &str, document: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in [partition.as_bytes(), &[0, kind as u8], id.as_bytes(), &[0], document] {
+        hasher.update(part);
+    }
+    hasher.finalize()
+}
+
+/// The text under which a partition is kept.
+pub(super) fn partition_text(partition: Option<&AccountId>) -> &str {
+    partition.map_or("", AccountId::as_str)
+}
+
+/// One record.
+pub(super) fn get(connection: &Connection, path: &Path, key: Key) -> Result<Option<Record>, Error> {
+    let row = connection
+        .prepare_cached(
+            "SELECT partition, id, revision, checksum, document FROM records
+             WHERE partition = ?1 AND kind = ?2 AND id = ?3",
+        )
+        .and_then(|mut statement| {
+            let partition = partition_text(key.partition.as_ref());
+            statement.query_row(params![partition, key.kind as u8, key.id], Row::read).optional()
+        })
+        .map_err(|cause| unavailable(&cause))?;
+    row.map(|row| row.check(key.kind, path)).transpose()
+}
+
+/// The records of a range.
+pub(super) fn scan(connection: &Connection, path: &Path, range: &Range) -> Result<Vec<Record>, Error> {
+    // Every id is greater than the empty text, and less than a blob: SQLite orders blobs behind texts.
+    let (comparison, direction) =
+        if range.descending { ("< coalesce(?3, x'')", "DESC") } else { ("> coalesce(?3, '')", "ASC") };
+    let text = format!(
+        "SELECT partition, id, revision, checksum, document FROM records
+         WHERE partition = ?1 AND kind = ?2 AND id {comparison} ORDER BY id {direction} LIMIT ?4"
+    );
+    let mut statement = connection.prepare_cached(&text).map_err(|cause| unavailable(&cause))?;
+    let partition = partition_text(range.partition.as_ref());
+    let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
+    let rows = statement
+        .query_map(params![partition, range.kind as u8, range.after, limit], Row::read)
+        .map_err(|cause| unavailable(&cause))?;
+    rows.map(|row| row.map_err(|cause| unavailable(&cause))?.check(range.kind, path)).collect()
+}
+
+/// Every record of a kind, in the order of the file.
+pub(super) fn visit_all(
+    connection: &Connection,
+    path: &Path,
+    kind: Kind,
+    visit: &mut dyn FnMut(Record),
+) -> Result<(), Error> {
+    let mut statement = connection
+        .prepare("SELECT partition, id, revision, checksum, document FROM records WHERE +kind = ?1 ORDER BY rowid")
+        .map_err(|cause| unavailable(&cause))?;
+    let rows = statement.query_map([kind as u8], Row::read).map_err(|cause| unavailable(&cause))?;
+    for row in rows {
+        visit(row.map_err(|cause| unavailable(&cause))?.check(kind, path)?);
+    }
+    Ok(())
+}
+
+/// An error of SQLite, seen from outside.
+pub(super) fn unavailable(cause: &rusqlite::Error) -> Error {
+    match cause.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Error::Full,
+        _ => Error::Unavailable { cause: cause.to_string() },
+    }
+}

@@ -1,0 +1,86 @@
+//! The file's format: tables, pragmas, and the refusal of files that are not ours or not of this version.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::Revision;
+
+/// `wmrk`: marks the file as waymark's (SQLite `application_id`).
+const APPLICATION_ID: i32 = 0x776d_726b;
+/// Version of the tables below (SQLite `user_version`).
+const FORMAT_VERSION: i32 = 1;
+/// Statements kept prepared on one connection.
+const STATEMENTS_KEPT: usize = 32;
+
+/// `records.partition` is the account's id, or empty for the operator's. Rowid tables with a unique index: measured
+/// faster here than `WITHOUT ROWID`, whose rows split pages with every long value.
+const TABLES: &str = "
+CREATE TABLE records (
+  partition TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  checksum INTEGER NOT NULL,
+  document BLOB NOT NULL,
+  UNIQUE (partition, kind, id)
+) STRICT;
+CREATE TABLE last_revision (one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL) STRICT;
+INSERT INTO last_revision VALUES (1, 0);
+";
+
+/// Opens the writer's connection, makes or checks the format, and reads the last revision.
+///
+/// `synchronous = FULL` in WAL mode: a commit is on the disk when it returns.
+pub(super) fn open_writer(path: &Path) -> Result<(Connection, Revision), String> {
+    let explain = |cause: rusqlite::Error| format!("{} cannot be opened: {cause}", path.display());
+    let mut connection = Connection::open(path).map_err(explain)?;
+    check_format(&mut connection, path)?;
+    let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 32000;
+         PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;";
+    connection.execute_batch(pragmas).map_err(explain)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    let revision = connection
+        .query_row("SELECT revision FROM last_revision WHERE one = 1", [], |row| row.get::<_, i64>(0))
+        .map_err(explain)?;
+    Ok((connection, Revision(revision.cast_unsigned())))
+}
+
+/// Opens a reader's connection to a file that the writer has made.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
+    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    Ok(connection)
+}
+
+/// Makes the tables in a new file; refuses any other file than one of ours in this version, and leaves it as it is.
+fn check_format(connection: &mut Connection, path: &Path) -> Result<(), String> {
+    let explain = |cause: rusqlite::Error| format!("{} is not a waymark store: {cause}", path.display());
+    let pragma = |connection: &Connection, name: &str| {
+        connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(explain)
+    };
+    let (application, version) = (pragma(connection, "application_id")?, pragma(connection, "user_version")?);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(explain)?;
+    if (application, version, tables) == (0, 0, 0) {
+        connection.execute_batch("PRAGMA page_size = 8192;").map_err(explain)?;
+        let transaction = connection.transaction().map_err(explain)?;
+        transaction.execute_batch(TABLES).map_err(explain)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(explain)?;
+        transaction.pragma_update(None, "user_version", FORMAT_VERSION).map_err(explain)?;
+        return transaction.commit().map_err(explain);
+    }
+    if application != APPLICATION_ID {
+        return Err(format!("{} is an SQLite file of another program: choose another directory", path.display()));
+    }
+    if version != FORMAT_VERSION {
+        return Err(format!(
+            "{} has format {version}, this waymark reads format {FORMAT_VERSION}: use the waymark that wrote it",
+            path.display()
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! The embedded engine: the contract, and what is its own: durability, one holder, checksums, formats.
+
+use super::*;
+use crate::model::id::SiteId;
+use crate::store::contract;
+use crate::store::document::{Document, NameClaim};
+
+fn claim(id: &str) -> Mutation {
+    let site = SiteId::from_u128(7);
+    Mutation::create(Key::operator(Kind::SiteName, id), Document::SiteName(NameClaim { site }))
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// The engine, holding a lock on a directory that is taken away with it.
+fn open_file(directory: &Path) -> Connection {
+    Connection::open(directory.join("waymark.sqlite3")).unwrap()
+}
+
+#[test]
+fn it_keeps_the_contract() {
+    let directories = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    contract::check(&mut || {
+        number += 1;
+        Box::new(Embedded::open(&directories.path().join(number.to_string())).unwrap())
+    });
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let revision = runtime().block_on(async {
+        let store = Embedded::open(directory.path()).unwrap();
+        store.commit(vec![claim("kept")]).await.unwrap()
+    });
+    // The engine was dropped, not closed. Its thread may hold the lock a moment longer.
+    let store = Embedded::open(directory.path()).unwrap();
+    assert_eq!(store.revision(), revision);
+    let found = runtime().block_on(store.get(Key::operator(Kind::SiteName, "kept"))).unwrap();
+    assert_eq!(found.unwrap().revision, revision);
+}
+
+#[test]
+fn a_directory_has_one_holder() {
+    let directory = tempfile::tempdir().unwrap();
+    let _first = Embedded::open(directory.path()).unwrap();
+    let second = Embedded::open(directory.path()).unwrap_err().to_string();
+    assert!(second.contains("another process holds it"), "{second}");
+}
+
+#[test]
+fn a_flipped_bit_is_noticed_when_the_record_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = Embedded::open(directory.path()).unwrap();
+        store.commit(vec![claim("hit"), claim("well")]).await.unwrap();
+        store.close().await;
+    });
+    let flipped = open_file(directory.path())
+        .execute("UPDATE records SET document = replace(document, '07', '08') WHERE id = 'hit'", [])
+        .unwrap();
+    assert_eq!(flipped, 1);
+    let changed: String = open_file(directory.path())
+        .query_row("SELECT CAST(document AS TEXT) FROM records WHERE id = 'hit'", [], |row| row.get(0))
+        .unwrap();
+    assert!(changed.contains("08"), "the fault was not injected: {changed}");
+    let store = Embedded::open(directory.path()).unwrap();
+    let read = |id: &str| runtime().block_on(store.get(Key::operator(Kind::SiteName, id)));
+    assert!(matches!(read("hit"), Err(Error::Corrupt { id, .. }) if id == "hit"));
+    assert!(read("well").unwrap().is_some());
+}
+
+#[test]
+fn files_of_others_and_of_other_versions_are_refused_and_left_alone() {
+    for (setup, expected) in [
+        ("CREATE TABLE t (a)", "another program"),
+        ("PRAGMA application_id = 0x776d726b; PRAGMA user_version = 99; CREATE TABLE t (a)", "format 99"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        open_file(directory.path()).execute_batch(setup).unwrap();
+        let before = std::fs::read(directory.path().join("waymark.sqlite3")).unwrap();
+        let refusal = Embedded::open(directory.path()).unwrap_err().to_string();
+        assert!(refusal.contains(expected), "{refusal}");
+        assert_eq!(std::fs::read(directory.path().join("waymark.sqlite3")).unwrap(), before);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("waymark.sqlite3"), "no database at all, but long enough to look like")
+        .unwrap();
+    assert!(Embedded::open(directory.path()).unwrap_err().to_string().contains("not a waymark store"));
+}

@@ -1,0 +1,214 @@
+//! The writer thread: drains the queue into one transaction, one fsync, then tells observers and callers.
+//!
+//! After a failed fsync nothing is known of what the disk holds, so the writer stops for good: it never
+//! acknowledges, and never tries the same fsync again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use tracing::{error, info, warn};
+
+use super::super::{Error, Expect, Mutation, Observer};
+use super::Revision;
+use super::queue::{Encoded, Job, Order, Queue};
+use super::rows;
+
+/// Most batches in one transaction: bounds how long the first of them waits for the last.
+const GROUP_MAX: usize = 1_024;
+/// Quiet time after which the write-ahead log is folded into the database.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// Starts the thread and gives the callers' end of its queue.
+pub(super) fn start(connection: Connection, path: PathBuf, last: Arc<AtomicU64>) -> Result<Queue, Error> {
+    let (sender, orders) = channel();
+    let writer = Writer { connection, path, last, observers: Vec::new(), stopped: None, is_log_folded: true };
+    std::thread::Builder::new()
+        .name("waymark-store".into())
+        .spawn(move || writer.run(&orders))
+        .map_err(|cause| Error::Unavailable { cause: cause.to_string() })?;
+    Ok(Queue::new(sender))
+}
+
+#[derive(Debug)]
+struct Writer {
+    connection: Connection,
+    path: PathBuf,
+    last: Arc<AtomicU64>,
+    observers: Vec<Arc<dyn Observer>>,
+    /// Why nothing is written any more.
+    stopped: Option<String>,
+    is_log_folded: bool,
+}
+
+impl Writer {
+    fn run(mut self, orders: &Receiver<Order>) {
+        let mut group = Vec::new();
+        loop {
+            let mut next = match orders.recv_timeout(IDLE) {
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.fold_log();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let mut close = None;
+            while let Some(order) = next {
+                match order {
+                    Order::Write(job) => group.push(job),
+                    Order::Observe(observer) => self.observers.push(observer),
+                    Order::Close(done) => {
+                        close = Some(done);
+                        break;
+                    }
+                }
+                next = if group.len() < GROUP_MAX { orders.try_recv().ok() } else { None };
+            }
+            self.write(std::mem::take(&mut group));
+            if let Some(done) = close {
+                self.fold_log();
+                // The closer may have gone.
+                let _ = done.send(());
+                return;
+            }
+        }
+    }
+
+    /// Writes a group of batches in one transaction; each batch goes through or conflicts on its own.
+    fn write(&mut self, group: Vec<Job>) {
+        if group.is_empty() {
+            return;
+        }
+        if let Some(cause) = &self.stopped {
+            return refuse(group, || Error::Unavailable { cause: cause.clone() });
+        }
+        self.is_log_folded = false;
+        let first = Revision(self.last.load(Ordering::Acquire));
+        match self.transact(&group, first) {
+            Ok(outcomes) => self.acknowledge(group, outcomes),
+            Err(cause) => {
+                self.stop_after(&cause);
+                refuse(group, || rows::unavailable(&cause));
+            }
+        }
+    }
+
+    fn transact(&mut self, group: &[Job], first: Revision) -> rusqlite::Result<Vec<Result<Revision, Error>>> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut revision = first;
+        let mut outcomes = Vec::with_capacity(group.len());
+        for job in group {
+            outcomes.push(match find_conflict(&transaction, &job.mutations)? {
+                Some(conflict) => Err(conflict),
+                None => {
+                    revision.0 += 1;
+                    for mutation in &job.mutations {
+                        apply(&transaction, mutation, revision)?;
+                    }
+                    Ok(revision)
+                }
+            });
+        }
+        if revision == first {
+            transaction.rollback()?;
+            return Ok(outcomes);
+        }
+        transaction
+            .prepare_cached("UPDATE last_revision SET revision = ?1 WHERE one = 1")?
+            .execute([revision.0.cast_signed()])?;
+        transaction.commit()?;
+        Ok(outcomes)
+    }
+
+    /// Tells the observers first, then the callers: who is told that a write is done finds it everywhere.
+    fn acknowledge(&self, group: Vec<Job>, outcomes: Vec<Result<Revision, Error>>) {
+        for (job, outcome) in group.into_iter().zip(outcomes) {
+            if let Ok(revision) = outcome {
+                let mutations: Vec<Mutation> = job.mutations.into_iter().map(|encoded| encoded.mutation).collect();
+                self.observers.iter().for_each(|observer| observer.committed(revision, &mutations));
+                self.last.store(revision.0, Ordering::Release);
+            }
+            // A caller that stopped waiting loses the answer, not the write.
+            let _ = job.answer.send(outcome);
+        }
+    }
+
+    /// A full disk is waited out; any other failure of the disk ends writing.
+    fn stop_after(&mut self, cause: &rusqlite::Error) {
+        use rusqlite::ErrorCode::{DiskFull, NotADatabase, SystemIoFailure};
+        match cause.sqlite_error_code() {
+            Some(DiskFull) => warn!(path = %self.path.display(), "the disk is full: writes are refused"),
+            Some(SystemIoFailure | NotADatabase) | None => {
+                error!(path = %self.path.display(), %cause, "the store stopped: start waymark again when the disk is well");
+                self.stopped = Some(format!("it stopped after a failure of the disk: {cause}"));
+            }
+            Some(_) => warn!(path = %self.path.display(), %cause, "a group of writes failed"),
+        }
+    }
+
+    fn fold_log(&mut self) {
+        if self.is_log_folded || self.stopped.is_some() {
+            return;
+        }
+        self.is_log_folded = true;
+        // A reader in the way is no harm: the log is folded the next time.
+        if let Err(cause) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            info!(%cause, "the write-ahead log stays as it is");
+        }
+    }
+}
+
+fn refuse(group: Vec<Job>, cause: impl Fn() -> Error) {
+    for job in group {
+        // A caller that stopped waiting needs no refusal.
+        let _ = job.answer.send(Err(cause()));
+    }
+}
+
+/// The first record of a batch that is not as expected.
+fn find_conflict(transaction: &Transaction<'_>, batch: &[Encoded]) -> rusqlite::Result<Option<Error>> {
+    let mut statement =
+        transaction.prepare_cached("SELECT revision FROM records WHERE partition = ?1 AND kind = ?2 AND id = ?3")?;
+    for Encoded { mutation: Mutation { key, expect, .. }, .. } in batch {
+        if *expect == Expect::Any {
+            continue;
+        }
+        let partition = rows::partition_text(key.partition.as_ref());
+        let present: Option<i64> =
+            statement.query_row(params![partition, key.kind as u8, key.id], |row| row.get(0)).optional()?;
+        let present = present.map(|revision| Revision(revision.cast_unsigned()));
+        let is_as_expected = match expect {
+            Expect::Any => true,
+            Expect::Absent => present.is_none(),
+            Expect::Revision(revision) => present == Some(*revision),
+        };
+        if !is_as_expected {
+            return Ok(Some(Error::Conflict { key: key.clone() }));
+        }
+    }
+    Ok(None)
+}
+
+fn apply(transaction: &Transaction<'_>, encoded: &Encoded, revision: Revision) -> rusqlite::Result<()> {
+    let key = &encoded.mutation.key;
+    let partition = rows::partition_text(key.partition.as_ref());
+    let Some(bytes) = &encoded.bytes else {
+        transaction
+            .prepare_cached("DELETE FROM records WHERE partition = ?1 AND kind = ?2 AND id = ?3")?
+            .execute(params![partition, key.kind as u8, key.id])?;
+        return Ok(());
+    };
+    let checksum = rows::checksum(partition, key.kind, &key.id, bytes);
+    transaction
+        .prepare_cached(
+            "INSERT INTO records (partition, kind, id, revision, checksum, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (partition, kind, id)
+             DO UPDATE SET revision = excluded.revision, checksum = excluded.checksum, document = excluded.document",
+        )?
+        .execute(params![partition, key.kind as u8, key.id, revision.0.cast_signed(), checksum, bytes])?;
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! Where records live: one narrow trait, and the engines behind it.
+//!
+//! A record has a key (partition, kind, id), a typed document and the revision of the write that made it. A batch
+//! commits whole or not at all, if every record is as its mutation expects. Knows nothing of use cases: names
+//! are unique because two batches cannot both put the same claim.
+
+pub mod document;
+pub mod embedded;
+
+#[cfg(test)]
+mod contract;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::error::{Fault, Reason};
+use crate::model::id::{AccountId, Revision};
+use document::Document;
+
+/// Most records that one [`Store::scan`] answers: a page of the largest list, with room for its filter.
+pub const SCAN_MAX: usize = 10_000;
+
+/// What a record is. The discriminants are part of the stored format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// An account; id: the account's.
+    Account = 1,
+    /// A token; id: the token's.
+    Token = 2,
+    /// A site; id: the site's.
+    Site = 3,
+    /// The claim of a site on a name; id: the folded name.
+    SiteName = 4,
+    /// The claim of an agent on a site; id: the agent's.
+    Agent = 5,
+    /// The answer that a `request_id` had; id: the request id.
+    Request = 6,
+    /// A secret of the deployment; id: what it is for.
+    Secret = 7,
+}
+
+/// The name of a record. Records of one account stand together in its partition.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The account whose record it is; `None` for the operator's own.
+    pub partition: Option<AccountId>,
+    /// What it is.
+    pub kind: Kind,
+    /// Its id within partition and kind.
+    pub id: String,
+}
+
+impl Key {
+    /// The key of `kind` and `id` in an account's partition.
+    pub fn of(account: &AccountId, kind: Kind, id: impl ToString) -> Self {
+        Self { partition: Some(account.clone()), kind, id: id.to_string() }
+    }
+
+    /// The key of `kind` and `id` in the operator's partition.
+    pub fn operator(kind: Kind, id: impl ToString) -> Self {
+        Self { partition: None, kind, id: id.to_string() }
+    }
+}
+
+/// What a record has to be for its mutation to go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Anything.
+    Any,
+    /// Not there.
+    Absent,
+    /// There, and of this revision.
+    Revision(Revision),
+}
+
+/// One change of one record.
+#[derive(Debug, Clone)]
+pub struct Mutation {
+    /// The record.
+    pub key: Key,
+    /// What it has to be before.
+    pub expect: Expect,
+    /// What it is afterwards; `None` takes it away.
+    pub document: Option<Document>,
+}
+
+impl Mutation {
+    /// Puts a record that must not be there yet.
+    #[must_use]
+    pub fn create(key: Key, document: Document) -> Self {
+        Self { key, expect: Expect::Absent, document: Some(document) }
+    }
+
+    /// Puts a record over the one of `revision`.
+    #[must_use]
+    pub fn replace(key: Key, revision: Revision, document: Document) -> Self {
+        Self { key, expect: Expect::Revision(revision), document: Some(document) }
+    }
+
+    /// Takes a record away, whatever it is.
+    #[must_use]
+    pub fn delete(key: Key) -> Self {
+        Self { key, expect: Expect::Any, document: None }
+    }
+}
+
+/// A record as it is kept.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its name.
+    pub key: Key,
+    /// The write that made it.
+    pub revision: Revision,
+    /// What it holds.
+    pub document: Document,
+}
+
+/// Which records a scan answers: those of a partition and kind, in order of their ids.
+#[derive(Debug, Clone)]
+pub struct Range {
+    /// The partition; `None` for the operator's.
+    pub partition: Option<AccountId>,
+    /// The kind.
+    pub kind: Kind,
+    /// Only ids behind this one, in the direction of the scan.
+    pub after: Option<String>,
+    /// Whether ids descend.
+    pub descending: bool,
+    /// At most so many records; cut to [`SCAN_MAX`].
+    pub limit: usize,
+}
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A record is not as its mutation expected; nothing of the batch was written.
+    #[error("record {key:?} is not as expected")]
+    Conflict {
+        /// The record.
+        key: Key,
+    },
+    /// The disk is full; nothing of the batch was written.
+    #[error("the disk of the data directory is full: free space, and writes go on by themselves")]
+    Full,
+    /// The store cannot be reached, or stopped itself after the disk failed.
+    #[error("the store is out of service: {cause}")]
+    Unavailable {
+        /// Why.
+        cause: String,
+    },
+    /// A stored record fails its checksum or does not decode.
+    #[error("record {kind:?} {id} in {path} is corrupt: restore it from a backup")]
+    Corrupt {
+        /// What it is.
+        kind: Kind,
+        /// Its id.
+        id: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The data directory cannot be used.
+    #[error("data directory {path}: {cause}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why, and what to do.
+        cause: String,
+    },
+}
+
+impl Fault for Error {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Conflict { .. } => Reason::Contention,
+            Self::Full => Reason::StorageFull,
+            Self::Unavailable { .. } | Self::Directory { .. } => Reason::StorageUnavailable,
+            Self::Corrupt { .. } => Reason::StorageCorrupt,
+        }
+    }
+}
+
+/// Told of every commit, in the order of revisions, before the commit is acknowledged.
+///
+/// So whoever was told that a write is done finds it in whatever the observer keeps. Called on the engine's own
+/// thread: it must be quick and must not call the store.
+pub trait Observer: Send + Sync + std::fmt::Debug {
+    /// `mutations` are durable as of `revision`.
+    fn committed(&self, revision: Revision, mutations: &[Mutation]);
+}
+
+/// A durable, ordered set of records.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Writes all mutations of a batch or none, and answers when they are durable and observed.
+    ///
+    /// Once called, the write may happen even if the caller stops waiting.
+    async fn commit(&self, batch: Vec<Mutation>) -> Result<Revision, Error>;
+
+    /// One record.
+    async fn get(&self, key: Key) -> Result<Option<Record>, Error>;
+
+    /// Several records, in the order of `keys`; `None` for each that is not there.
+    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error>;
+
+    /// Records of a range. An answer shorter than its limit ends the range.
+    async fn scan(&self, range: Range) -> Result<Vec<Record>, Error>;
+
+    /// Gives every record of `kind` to `visit`, in no order; stops at the first error. For loading at start.
+    async fn visit_all(&self, kind: Kind, visit: Box<dyn FnMut(Record) + Send>) -> Result<(), Error>;
+
+    /// Tells `observer` of every commit from now on. Called once, before the first commit.
+    fn observe(&self, observer: Arc<dyn Observer>);
+
+    /// The revision of the last commit.
+    fn revision(&self) -> Revision;
+
+    /// Finishes what is queued and closes; later commits are refused.
+    async fn close(&self);
+}

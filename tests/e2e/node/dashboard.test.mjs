@@ -1,0 +1,159 @@
+// The dashboard in a real browser: log in, see the map, correct one site's address, and watch its pin move.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { Server } from "./server.mjs";
+
+const SITES = 200;
+// Laugavegur 1, Reykjavík: the pin must come to within half a kilometre of it.
+const TARGET = { lat: 64.146, lng: -21.93 };
+const NEAR_DEG = 0.005;
+const STEP_MS_MAX = 30_000;
+const EXECUTABLES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+// Software WebGL, and nothing that a browser says to the world by itself.
+const FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+
+let server, token, browser;
+
+before(async () => {
+  const executablePath = EXECUTABLES.find((path) => path && existsSync(path));
+  assert.ok(executablePath, "Chromium is missing: run scripts/install-tools test");
+  server = await Server.start();
+  token = await server.demo(SITES);
+  browser = await chromium.launch({ executablePath, args: FLAGS, headless: true });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** A page that keeps account of everything that a good page does not do. */
+async function openPage() {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(STEP_MS_MAX);
+  const faults = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") faults.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    const own = url.origin === server.url || ["data:", "blob:"].includes(url.protocol);
+    if (!own) faults.push(`request to another host: ${url.origin}`);
+    if (request.url().includes(token)) faults.push(`token in an address: ${url.pathname}`);
+  });
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) => {
+      console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  return { page, faults };
+}
+
+const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
+
+/** Logs in by typing the token. */
+async function logIn(page) {
+  await page.goto(`${server.url}/`);
+  await byId(page, "login-token").fill(token);
+  await byId(page, "login-submit").click();
+  await byId(page, "map").waitFor();
+}
+
+/** Waits until the map has drawn symbols of any kind. */
+async function symbolsDrawn(page) {
+  await page.waitForFunction(() => {
+    const data = document.querySelector('[data-testid="map"]')?.dataset ?? {};
+    return Number(data.pins ?? 0) + Number(data.clusters ?? 0) + Number(data.areas ?? 0) > 0;
+  });
+}
+
+async function position(page) {
+  const element = byId(page, "site-position");
+  return { lat: Number(await element.getAttribute("data-lat")), lng: Number(await element.getAttribute("data-lng")) };
+}
+
+const isAtTarget = ({ lat, lng }) => Math.abs(lat - TARGET.lat) < NEAR_DEG && Math.abs(lng - TARGET.lng) < NEAR_DEG;
+
+test("log in, see clusters, correct an address, watch the pin move, go back to automatic", async () => {
+  const { page, faults } = await openPage();
+  await logIn(page);
+  await symbolsDrawn(page);
+  const clusters = Number(await byId(page, "map").getAttribute("data-clusters"));
+  assert.ok(clusters > 0, `${clusters} clusters in view`);
+
+  await byId(page, "site-row").first().click();
+  await byId(page, "site-panel").waitFor();
+  const before = await position(page);
+  assert.ok(!isAtTarget(before), "the site starts elsewhere");
+
+  await byId(page, "address-input").fill("Laugavegur 1, Reykjavík");
+  await byId(page, "address-find").click();
+  await byId(page, "candidate").first().waitFor();
+  await byId(page, "candidate-apply").first().click();
+  await page.waitForFunction(
+    ([lat, lng, near]) => {
+      const data = document.querySelector('[data-testid="site-position"]')?.dataset ?? {};
+      return Math.abs(Number(data.lat) - lat) < near && Math.abs(Number(data.lng) - lng) < near;
+    },
+    [TARGET.lat, TARGET.lng, NEAR_DEG],
+  );
+  // The map follows: its centre comes to the new place, and the pin is drawn there.
+  await page.waitForFunction(
+    ([lat, lng]) => {
+      const data = document.querySelector('[data-testid="map"]')?.dataset ?? {};
+      const [x, y] = (data.center ?? "").split(",").map(Number);
+      const near = (a, b) => Math.abs(a - b) < 1;
+      return Number(data.pins ?? 0) > 0 && ((near(x, lat) && near(y, lng)) || (near(y, lat) && near(x, lng)));
+    },
+    [TARGET.lat, TARGET.lng],
+  );
+
+  await byId(page, "reset-location").click();
+  await page.waitForFunction(
+    ([lat, lng]) => {
+      const data = document.querySelector('[data-testid="site-position"]')?.dataset ?? {};
+      return Math.abs(Number(data.lat) - lat) < 1e-6 && Math.abs(Number(data.lng) - lng) < 1e-6;
+    },
+    [before.lat, before.lng],
+  );
+  assert.deepEqual(faults, []);
+});
+
+test("a link with a token logs in and leaves no token in the address bar", async () => {
+  const { page, faults } = await openPage();
+  await page.goto(`${server.url}/#token=${token}`);
+  await byId(page, "map").waitFor();
+  await symbolsDrawn(page);
+  assert.ok(!page.url().includes("wmk_"), page.url());
+  assert.deepEqual(faults, []);
+});
+
+test("a wrong token is told so", async () => {
+  const { page } = await openPage();
+  await page.goto(`${server.url}/`);
+  await byId(page, "login-token").fill("wmk_nonsense");
+  await byId(page, "login-submit").click();
+  await byId(page, "error-banner").waitFor();
+  assert.equal(await byId(page, "map").count(), 0);
+});
+
+test("the data's attribution is on the page", async () => {
+  const { page } = await openPage();
+  await logIn(page);
+  await page.locator('a[href="https://db-ip.com"]').first().waitFor({ state: "attached" });
+});
+
+test("the page's headers forbid everything that it does not need", async () => {
+  const answer = await fetch(`${server.url}/`);
+  const policy = answer.headers.get("content-security-policy") ?? "";
+  assert.match(policy, /default-src 'none'/);
+  assert.doesNotMatch(policy, /unsafe-(inline|eval)|\*/);
+  assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
+});

@@ -1,0 +1,109 @@
+// Starts `waymark serve` on a port that the system picks, calls its command line, and ends it by its id.
+import { spawn, execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import readline from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
+const BINARY = process.env.WAYMARK_BIN ?? path.join(ROOT, "target/debug/waymark");
+const GEOIP = ["ipv4", "ipv6"].map((family) => path.join(ROOT, `data/fetched/dbip/dbip-city-${family}.mmdb`));
+const GAZETTEER = path.join(ROOT, "data/built/gazetteer");
+const BUF = path.join(ROOT, "tests/e2e/node_modules/.bin/buf");
+// Milliseconds for a start of a build without optimisation, and for a drain.
+const READY_MS_MAX = 60_000;
+const DRAIN_MS_MAX = 30_000;
+
+// The environment without settings that a developer's shell may hold.
+const environment = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("WAYMARK_")));
+
+/** A running server with a data directory of its own. */
+export class Server {
+  static async start() {
+    const server = new Server();
+    server.dir = await mkdtemp(path.join(tmpdir(), "waymark-node-"));
+    server.tokenFile = path.join(server.dir, "admin.token");
+    const log = await open(path.join(server.dir, "server.log"), "a");
+    const args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", path.join(server.dir, "data")];
+    args.push("--admin-token-file", server.tokenFile, "--trusted-proxy", "127.0.0.0/8", "--gazetteer", GAZETTEER);
+    args.push(...GEOIP.flatMap((file) => ["--geoip", file]));
+    server.process = spawn(BINARY, args, { stdio: ["ignore", "pipe", log.fd], env: environment });
+    server.ended = new Promise((resolve) => server.process.once("exit", (code) => resolve(code)));
+    await log.close();
+    try {
+      server.url = await readyAddress(server.process);
+    } catch (error) {
+      server.process.kill("SIGKILL");
+      throw new Error(`${error.message}\n${await server.log()}`);
+    }
+    server.adminToken = (await readFile(server.tokenFile, "utf8")).trim();
+    return server;
+  }
+
+  /** Runs a command of the binary against this server; its standard output. */
+  async cli(...args) {
+    const { stdout } = await run(BINARY, [...args, "--server", this.url, "--token-file", this.tokenFile], {
+      env: environment,
+      maxBuffer: 64 << 20,
+    });
+    return stdout.trim();
+  }
+
+  /** Activates agents from real networks in a demo account; the token of its log-in link. */
+  async demo(sites, seed = 1) {
+    const link = path.join(this.dir, "link");
+    const databases = GEOIP.flatMap((file) => ["--geoip", file]);
+    await this.cli("demo", "--sites", `${sites}`, "--seed", `${seed}`, "--link-file", link, ...databases);
+    const token = new URL((await readFile(link, "utf8")).trim()).hash.match(/token=(wmk_[^&]+)/)?.[1];
+    if (!token) throw new Error("the demo's link holds no token");
+    return token;
+  }
+
+  /** Calls a method with `buf curl`, a client that is not ours. */
+  async call(service, method, request, token) {
+    const address = `${this.url}/waymark.v1.${service}/${method}`;
+    const args = ["curl", "--schema", path.join(ROOT, "proto"), "--protocol", "grpc", "--http2-prior-knowledge"];
+    args.push("--header", `authorization: Bearer ${token}`, "--data", JSON.stringify(request), address);
+    const { stdout } = await run(BUF, args, { env: environment, maxBuffer: 64 << 20 });
+    return JSON.parse(stdout);
+  }
+
+  /** An HTTP request with a token. */
+  get(pathname, token, headers = {}) {
+    return fetch(new URL(pathname, this.url), { headers: { authorization: `Bearer ${token}`, ...headers } });
+  }
+
+  log() {
+    return readFile(path.join(this.dir, "server.log"), "utf8");
+  }
+
+  /** Drains the server; throws when it does not end in order or has panicked. */
+  async stop() {
+    this.process.kill("SIGTERM");
+    const timer = setTimeout(() => this.process.kill("SIGKILL"), DRAIN_MS_MAX);
+    const code = await this.ended;
+    clearTimeout(timer);
+    const log = await this.log();
+    await rm(this.dir, { recursive: true, force: true });
+    if (code !== 0 || log.includes("panicked at")) throw new Error(`the server ended with ${code}:\n${log.slice(-4000)}`);
+  }
+}
+
+/** The address in the ready line. Keeps reading afterwards, so that the server never blocks on a full pipe. */
+function readyAddress(child) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`not ready within ${READY_MS_MAX} ms`)), READY_MS_MAX);
+    readline.createInterface({ input: child.stdout }).on("line", (line) => {
+      const ready = line.match(/^waymark is ready at (http:\/\/\S+)$/);
+      if (ready) {
+        clearTimeout(timer);
+        resolve(ready[1]);
+      }
+    });
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`ended with ${code} before it was ready`)));
+  });
+}

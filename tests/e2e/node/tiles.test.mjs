@@ -1,0 +1,201 @@
+// Vector tiles, read by a decoder that is not ours: valid for it, complete at every zoom, and refused as HTTP wants it.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { VectorTile } from "@mapbox/vector-tile";
+import { PbfReader } from "pbf";
+import { Server } from "./server.mjs";
+
+const SITES = 1200;
+const ACCOUNT = "demo";
+const ZOOM_MAX = 14;
+// Below this zoom all tiles of the world are fetched: 4^4 of them at the last.
+const BRUTE_ZOOM_MAX = 4;
+const CONCURRENCY = 16;
+const STATUSES = new Set(["online", "offline", "unknown", "maintenance"]);
+const SOURCES = new Set(["geoip", "device", "address", "pin"]);
+const GRANULARITIES = new Set(["country", "region", "city", "postcode", "street", "interpolated", "door"]);
+
+let server, token, placed, unplaced;
+
+before(async () => {
+  server = await Server.start();
+  token = await server.demo(SITES);
+  const world = { low: { lat: -90, lng: -180 }, high: { lat: 90, lng: 180 } };
+  const request = { parent: `accounts/${ACCOUNT}`, viewport: world, zoom: 0 };
+  const answer = await server.call("MapService", "QueryViewport", request, token);
+  placed = Number(answer.accountTally?.total ?? 0);
+  unplaced = Number(answer.unplaced ?? 0);
+});
+
+after(() => server?.stop());
+
+const tilePath = (z, x, y) => `/v1/accounts/${ACCOUNT}/tiles/${z}/${x}/${y}.mvt`;
+
+/** A decoded tile: how many sites it counts, and how many features it has. */
+async function tile(z, x, y) {
+  const answer = await server.get(tilePath(z, x, y), token);
+  // A tile with nothing in it may be no content at all.
+  if (answer.status === 204) return { count: 0, features: 0 };
+  assert.equal(answer.status, 200, `${z}/${x}/${y}: ${answer.status}`);
+  return read(new Uint8Array(await answer.arrayBuffer()), `${z}/${x}/${y}`);
+}
+
+/** Counts the sites of a tile and checks every feature of it. */
+function read(bytes, where) {
+  const decoded = new VectorTile(new PbfReader(bytes));
+  let count = 0;
+  let features = 0;
+  for (const [name, layer] of Object.entries(decoded.layers)) {
+    assert.ok(["pins", "clusters", "areas"].includes(name), `${where}: layer ${name}`);
+    assert.equal(layer.version, 2, `${where}: version of ${name}`);
+    const ids = new Set();
+    for (let index = 0; index < layer.length; index += 1) {
+      const feature = layer.feature(index);
+      assert.equal(feature.type, 1, `${where}: a point`);
+      const [[point]] = feature.loadGeometry();
+      const inside = [point.x, point.y].every((value) => value >= 0 && value <= layer.extent);
+      assert.ok(inside, `${where}: ${point.x},${point.y} lies in the tile of ${layer.extent}`);
+      assert.ok(feature.id !== undefined && !ids.has(feature.id), `${where}: feature ids are there and differ`);
+      ids.add(feature.id);
+      count += name === "pins" ? pin(feature.properties, where) : group(feature.properties, where, name);
+      features += 1;
+    }
+  }
+  return { count, features };
+}
+
+function pin(properties, where) {
+  assert.match(properties.id, /[0-9a-f-]{36}$/, where);
+  assert.ok(STATUSES.has(properties.status), `${where}: status ${properties.status}`);
+  assert.ok(SOURCES.has(properties.source), `${where}: source ${properties.source}`);
+  assert.ok(GRANULARITIES.has(properties.granularity), `${where}: granularity ${properties.granularity}`);
+  assert.equal(typeof properties.confirmed, "boolean", where);
+  assert.equal(properties.confirmed, ["address", "pin"].includes(properties.source), where);
+  assert.ok(properties.name.length > 0, where);
+  return 1;
+}
+
+function group(properties, where, layer) {
+  const { count, online, offline, unknown, maintenance, approximate } = properties;
+  assert.ok(count >= (layer === "clusters" ? 2 : 1), `${where}: ${layer} of ${count}`);
+  assert.equal(online + offline + unknown + maintenance, count, `${where}: statuses add up`);
+  assert.ok(approximate >= 0 && approximate <= count, `${where}: approximate`);
+  assert.ok(properties.id !== undefined, where);
+  if (layer === "areas") assert.ok(properties.extent_m > 0 && GRANULARITIES.has(properties.granularity), where);
+  else assert.equal(typeof properties.stack, "boolean", where);
+  return count;
+}
+
+/** Runs `work` over all items, a few at a time, and hands back the results. */
+async function spread(items, work) {
+  const results = new Array(items.length);
+  let next = 0;
+  const worker = async () => {
+    for (let index = next++; index < items.length; index = next++) results[index] = await work(...items[index]);
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  return results;
+}
+
+/** All tiles of a zoom. */
+function everyTile(z) {
+  const edge = 2 ** z;
+  return Array.from({ length: edge * edge }, (_, index) => [z, index % edge, Math.floor(index / edge)]);
+}
+
+/** The children of tiles with symbols, and their neighbours: a symbol may move over an edge from zoom to zoom. */
+function below(z, tiles) {
+  const edge = 2 ** z;
+  const wanted = new Map();
+  for (const [, x, y] of tiles) {
+    for (let dx = -1; dx <= 2; dx += 1) {
+      for (let dy = -1; dy <= 2; dy += 1) {
+        const [cx, cy] = [(2 * x + dx + edge) % edge, 2 * y + dy];
+        if (cy >= 0 && cy < edge) wanted.set(`${cx}/${cy}`, [z, cx, cy]);
+      }
+    }
+  }
+  return [...wanted.values()];
+}
+
+test("every placed site counts exactly once at every zoom from 0 to 14", async (context) => {
+  assert.ok(placed > SITES * 0.9, `${placed} of ${SITES} sites are placed`);
+  assert.equal(placed + unplaced, SITES);
+  let filled = everyTile(0);
+  for (let z = 0; z <= ZOOM_MAX; z += 1) {
+    const tiles = z <= BRUTE_ZOOM_MAX ? everyTile(z) : below(z, filled);
+    const answers = await spread(tiles, tile);
+    const total = answers.reduce((sum, { count }) => sum + count, 0);
+    const features = answers.reduce((sum, answer) => sum + answer.features, 0);
+    context.diagnostic(`z${z}: ${total} sites in ${features} symbols, ${tiles.length} tiles`);
+    assert.equal(total, placed, `zoom ${z}`);
+    filled = tiles.filter((_, index) => answers[index].features > 0);
+  }
+});
+
+test("a tile that is known is not sent again", async () => {
+  const first = await server.get(tilePath(0, 0, 0), token);
+  assert.equal(first.status, 200);
+  assert.equal(first.headers.get("content-type"), "application/vnd.mapbox-vector-tile");
+  assert.match(first.headers.get("cache-control") ?? "", /private/);
+  const etag = first.headers.get("etag");
+  assert.match(etag, /^"[^"]+"$/, "a strong etag");
+  await first.arrayBuffer();
+  for (const known of [etag, `"other", ${etag}`, "*"]) {
+    const again = await server.get(tilePath(0, 0, 0), token, { "if-none-match": known });
+    assert.equal(again.status, 304, known);
+    assert.equal((await again.arrayBuffer()).byteLength, 0);
+  }
+  const changed = await server.get(tilePath(0, 0, 0), token, { "if-none-match": '"other"' });
+  assert.equal(changed.status, 200);
+});
+
+test("TileJSON says where the tiles are and who is to be thanked", async () => {
+  const answer = await server.get(`/v1/accounts/${ACCOUNT}/tiles.json`, token);
+  assert.equal(answer.status, 200);
+  assert.match(answer.headers.get("content-type"), /^application\/json/);
+  const json = await answer.json();
+  assert.match(json.tilejson, /^3\./);
+  assert.deepEqual([json.minzoom, json.maxzoom], [0, 22]);
+  assert.match(json.attribution, /db-ip\.com/);
+  assert.deepEqual(json.vector_layers.map((layer) => layer.id).sort(), ["areas", "clusters", "pins"]);
+  const url = json.tiles[0].replace("{z}", "0").replace("{x}", "0").replace("{y}", "0");
+  assert.ok(!url.includes("wmk_"), "no token in an address");
+  assert.equal((await server.get(new URL(url, server.url).pathname, token)).status, 200);
+});
+
+for (const [path, statuses] of [
+  ["tiles/0/1/0.mvt", [400, 404]],
+  ["tiles/23/0/0.mvt", [400, 404]],
+  ["tiles/3/8/0.mvt", [400, 404]],
+  ["tiles/3/0/-1.mvt", [400, 404]],
+  ["tiles/a/b/c.mvt", [400, 404]],
+  ["tiles/0/0/0.png", [400, 404]],
+  ["tiles/99999999999999999999/0/0.mvt", [400, 404]],
+]) {
+  test(`an unknown tile is refused in JSON: ${path}`, async () => {
+    const answer = await server.get(`/v1/accounts/${ACCOUNT}/${path}`, token);
+    assert.ok(statuses.includes(answer.status), `${answer.status}`);
+    assert.match(answer.headers.get("content-type") ?? "", /^application\/json/);
+    const { error } = await answer.json();
+    assert.equal(error.code, answer.status);
+    assert.ok(error.message.length > 0);
+  });
+}
+
+test("no tile without a good token", async () => {
+  for (const headers of [{}, { authorization: "Bearer wmk_nonsense" }, { authorization: `Basic ${token}` }]) {
+    const answer = await fetch(new URL(tilePath(0, 0, 0), server.url), { headers });
+    assert.equal(answer.status, 401);
+    assert.match(answer.headers.get("content-type") ?? "", /^application\/json/);
+    assert.match(answer.headers.get("www-authenticate") ?? "", /^Bearer/);
+    await answer.arrayBuffer();
+  }
+  const inUrl = await fetch(new URL(`${tilePath(0, 0, 0)}?token=${token}`, server.url));
+  assert.equal(inUrl.status, 401, "a token in an address is not taken: addresses are logged");
+  await inUrl.arrayBuffer();
+});
+
+test("health and readiness need no token", async () => {
+  for (const path of ["/healthz", "/readyz"]) assert.equal((await fetch(new URL(path, server.url))).status, 200, path);
+});

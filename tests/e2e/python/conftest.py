@@ -1,0 +1,46 @@
+"""What the tests share: one server with all data, the operator's caller, and a fresh account for each test."""
+
+import grpc
+import pytest
+
+from client import Account, Caller
+from server import BINARY, GAZETTEER, GEOIP, Server
+
+
+def pytest_sessionstart():
+    missing = [str(path) for path in [BINARY, GAZETTEER, *GEOIP] if not path.exists()]
+    if missing:
+        pytest.exit(f"missing: {', '.join(missing)}; run `make test`, which makes them", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    shared = Server(tmp_path_factory.mktemp("server") / "data", gazetteer=True)
+    try:
+        shared.start()
+    except AssertionError as fault:
+        # Hundreds of tests would say the same.
+        pytest.exit(f"the server does not start: {fault}", returncode=1)
+    with shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def channel(server):
+    with grpc.insecure_channel(server.target) as open_channel:
+        yield open_channel
+
+
+@pytest.fixture(scope="session")
+def operator(server, channel):
+    return Caller(channel, server.admin_token)
+
+
+@pytest.fixture
+def account(operator):
+    return Account(operator)
+
+
+@pytest.fixture
+def iceland(operator):
+    return Account(operator, country="IS")

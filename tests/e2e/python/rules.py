@@ -1,0 +1,126 @@
+"""One rule for each method of the API: who may call it, which of its fields are resource names, and a good request.
+
+The tests of scopes and of isolation walk over all methods of the descriptors; a method without a rule here fails them,
+so a new method cannot be added without saying who may call it and where it could leak.
+"""
+
+from dataclasses import dataclass, field
+
+from google.protobuf import json_format
+
+from stubs import methods, pb
+
+# All scopes that CreateToken makes. AGENT credentials come from activation and are tested there.
+SCOPES = ["ADMIN", "EDITOR", "VIEWER", "SERVICE", "ENROLLMENT"]
+READERS = ["ADMIN", "EDITOR", "VIEWER", "SERVICE"]
+WRITERS = ["ADMIN", "EDITOR", "SERVICE"]
+# ADMIN may do everything in its account, and SERVICE reports for agents.
+ENROLLERS = ["ENROLLMENT", "ADMIN", "SERVICE"]
+
+
+@dataclass
+class Rule:
+    """What is to be known of a method."""
+
+    # Who may call it.
+    scopes: list
+    # Resource-name field -> kind: account, account_id, site, sites (repeated) or token.
+    names: dict = field(default_factory=dict)
+    # The rest of a good request, in JSON form.
+    rest: dict = field(default_factory=dict)
+    # What to add so that a call by all scopes in turn leaves the world usable.
+    harmless: dict = field(default_factory=dict)
+
+
+BOX = {"low": {"lat": 10, "lng": 10}, "high": {"lat": 11, "lng": 11}}
+AT = {"lat": 10.5, "lng": 10.5}
+
+RULES = {
+    "ActivateAgent": Rule(ENROLLERS, {"parent": "account"}, {"agentId": "fw-1", "agentKey": "A" * 44}),
+    "GetSite": Rule(READERS, {"name": "site"}),
+    "BatchGetSites": Rule(READERS, {"parent": "account", "names": "sites"}),
+    "ListSites": Rule(READERS, {"parent": "account"}),
+    "CreateSite": Rule(WRITERS, {"parent": "account"}, {"site": {"displayName": "made by a rule"}}),
+    "UpdateSite": Rule(
+        WRITERS, {"site.name": "site"}, {"site": {"note": "x"}, "updateMask": "note"}, {"validateOnly": True}
+    ),
+    "DeleteSite": Rule(WRITERS, {"name": "site"}, {}, {"etag": "stale"}),
+    "UndeleteSite": Rule(WRITERS, {"name": "site"}, {}, {"etag": "stale"}),
+    "GeocodeAddress": Rule(READERS, {"parent": "account", "site": "site"}, {"addressLine": "Paris"}),
+    "SetAddress": Rule(WRITERS, {"site": "site"}, {"addressLine": "Paris"}, {"validateOnly": True}),
+    "ApplyCandidate": Rule(WRITERS, {"site": "site"}, {"candidateToken": "nonsense"}),
+    "SetPin": Rule(WRITERS, {"site": "site"}, {"position": AT}),
+    "ResetLocation": Rule(WRITERS, {"site": "site"}),
+    "DeleteFix": Rule(WRITERS, {"site": "site"}, {"source": "FIX_SOURCE_DEVICE"}),
+    "LookupIp": Rule(READERS, {"parent": "account"}, {"ip": "8.8.8.8"}),
+    "QueryViewport": Rule(READERS, {"parent": "account"}, {"viewport": BOX, "zoom": 5}),
+    "ListViewportSites": Rule(READERS, {"parent": "account"}, {"viewport": BOX}),
+    "ListNearestSites": Rule(READERS, {"parent": "account"}, {"position": AT}),
+    "ListSitesWithinRadius": Rule(READERS, {"parent": "account"}, {"center": AT, "radiusM": 1000}),
+    "ListClusterSites": Rule(READERS, {"parent": "account"}, {"clusterId": "0", "zoom": 3}),
+    "LocateSite": Rule(READERS, {"name": "site"}, {"zoom": 3}),
+    # The operator alone: an account's own ADMIN is refused too.
+    "CreateAccount": Rule([], {"account_id": "account_id"}, {"account": {}}),
+    # Whoever belongs to an account may see its record.
+    "GetAccount": Rule(SCOPES, {"name": "account"}),
+    "ListAccounts": Rule(SCOPES),
+    "CreateToken": Rule(["ADMIN"], {"parent": "account"}, {"token": {"scope": "TOKEN_SCOPE_VIEWER"}}),
+    "ListTokens": Rule(["ADMIN"], {"parent": "account"}),
+    "RevokeToken": Rule(["ADMIN"], {"name": "token"}),
+    "WhoAmI": Rule(SCOPES),
+}
+
+# Fields of requests, or of resources in them, that hold names and cannot choose what is touched: the server fills them.
+OUTPUT_NAMES = {
+    ("Site", "name"): "UpdateSite's `site.name` has a rule; CreateSite leaves it empty",
+    ("Account", "name"): "stays empty in CreateAccount",
+    ("Token", "name"): "stays empty in CreateToken",
+    ("Token", "site"): "output only",
+}
+
+
+class World:
+    """An account with a placed site, a deleted site and a token: what a request may name."""
+
+    def __init__(self, account):
+        self.account = account
+        self.site = account.create_site("the site").name
+        account.caller().SetPin(site=self.site, position=pb.LatLng(lat=10.5, lng=10.5))
+        self.deleted = account.create_site("the deleted one").name
+        account.caller().DeleteSite(name=self.deleted)
+        self.activated = account.activate("fw-1", key=bytes(33), ip="8.8.8.8")
+        made = account.operator.CreateToken(parent=account.name, token=pb.Token(scope=pb.TOKEN_SCOPE_VIEWER))
+        self.token, self.token_secret = made.token.name, made.secret
+
+    def name_of(self, kind):
+        """The world's own name of a kind."""
+        return {
+            "account": self.account.name,
+            "account_id": self.account.id,
+            "site": self.site,
+            "sites": self.site,
+            "token": self.token,
+        }[kind]
+
+
+def request_for(method, world, names=None, validate=False):
+    """A good request of the method in `world`; `names` replaces resource-name fields by other names."""
+    rule = RULES[method]
+    kind = next(m.input_type.name for _, m in methods() if m.name == method)
+    body = rule.rest | (rule.harmless if validate else {})
+    request = json_format.ParseDict(body, getattr(pb, kind)())
+    for path, kind in rule.names.items():
+        set_name(request, path, kind, (names or {}).get(path, world.name_of(kind)))
+    return request
+
+
+def set_name(request, path, kind, name):
+    """Writes a resource name into a field, which may be repeated or one level down."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        request = getattr(request, parent)
+    if kind == "sites":
+        del getattr(request, last)[:]
+        getattr(request, last).append(name)
+    else:
+        setattr(request, last, name)

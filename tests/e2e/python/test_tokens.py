@@ -1,0 +1,145 @@
+"""Tokens: what each scope may do, when it ends, and that its end is at once."""
+
+import time
+
+import grpc
+import pytest
+from google.protobuf import timestamp_pb2
+
+from client import Account, Caller, failure_of, refused, scope_value
+from rules import RULES, SCOPES, World, request_for
+from stubs import methods, pb
+
+# Seconds until a token that ends in one second must be refused; generous for a busy machine.
+EXPIRY_S_MAX = 20
+
+
+@pytest.fixture(scope="module")
+def world(operator):
+    return World(Account(operator))
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("method", sorted(RULES))
+def test_each_scope_may_do_what_its_services_say_and_nothing_else(world, method, scope):
+    request = request_for(method, world, validate=True)
+    caller = world.account.caller(scope)
+    if scope in RULES[method].scopes:
+        try:
+            caller.call(method, request)
+        except grpc.RpcError as error:
+            assert error.code().name not in ("PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED"), error
+    else:
+        refused("PERMISSION_DENIED", "SCOPE_INSUFFICIENT", lambda: caller.call(method, request))
+
+
+@pytest.mark.parametrize("method", [method.name for _, method in methods()])
+@pytest.mark.parametrize("token", [None, "", "wmk_", "wmk_" + "0" * 43, "nonsense", "wmk_" + "A" * 4000])
+def test_no_method_answers_without_a_good_token(world, method, token):
+    caller = Caller(world.account.operator.channel, token)
+    refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", lambda: caller.call(method, request_for(method, world)))
+
+
+@pytest.mark.parametrize("header", ["Basic d21rXw==", "Bearer", "bearer", "wmk_abc", "Bearer a b"])
+def test_other_schemes_are_refused(world, header):
+    caller = Caller(world.account.operator.channel)
+    caller.metadata = [("authorization", header)]
+    refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", caller.WhoAmI)
+
+
+def test_a_token_ends_when_it_expires(account):
+    end = timestamp_pb2.Timestamp()
+    end.FromNanoseconds(time.time_ns() + 1_000_000_000)
+    answer = account.operator.CreateToken(
+        parent=account.name, token=pb.Token(scope=scope_value("VIEWER"), expire_time=end)
+    )
+    caller = Caller(account.operator.channel, answer.secret)
+    deadline = time.monotonic() + EXPIRY_S_MAX
+    while True:
+        try:
+            caller.WhoAmI()
+            assert time.time_ns() < end.ToNanoseconds() + 200_000_000, "it answers after its end"
+        except grpc.RpcError:
+            break
+        assert time.monotonic() < deadline
+    assert time.time_ns() >= end.ToNanoseconds() - 50_000_000, "it ended too early"
+    refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", caller.WhoAmI)
+
+
+def test_an_end_in_the_past_is_refused(account):
+    past = timestamp_pb2.Timestamp(seconds=1)
+    refused(
+        "INVALID_ARGUMENT",
+        "FIELD_INVALID",
+        lambda: account.operator.CreateToken(
+            parent=account.name, token=pb.Token(scope=scope_value("VIEWER"), expire_time=past)
+        ),
+        field="token.expire_time",
+    )
+
+
+def test_a_revoked_token_ends_at_once(account):
+    made = account.operator.CreateToken(parent=account.name, token=pb.Token(scope=scope_value("EDITOR")))
+    caller = Caller(account.operator.channel, made.secret)
+    caller.ListSites(parent=account.name)
+    revoked = account.caller().RevokeToken(name=made.token.name)
+    assert revoked.HasField("revoke_time")
+    refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", lambda: caller.ListSites(parent=account.name))
+    assert account.caller().RevokeToken(name=made.token.name) == revoked
+
+
+def test_a_list_shows_tokens_and_never_a_secret(account):
+    made = [
+        account.operator.CreateToken(
+            parent=account.name, token=pb.Token(scope=scope_value("VIEWER"), display_name=f"t{n}")
+        )
+        for n in range(5)
+    ]
+    listed, token = [], ""
+    while True:
+        page = account.caller().ListTokens(parent=account.name, page_size=2, page_token=token)
+        listed += page.tokens
+        token = page.next_page_token
+        if not token:
+            break
+    assert {token.name for token in listed} >= {answer.token.name for answer in made}
+    assert [token.name for token in listed] == sorted(token.name for token in listed)
+    text = str(listed)
+    assert all(answer.secret not in text and answer.secret.startswith("wmk_") for answer in made)
+    assert len({answer.secret for answer in made}) == 5
+
+
+def test_who_am_i(account):
+    for scope in SCOPES:
+        answer = account.caller(scope).WhoAmI()
+        assert answer.account == account.name and answer.scope == scope_value(scope)
+    operator = account.operator.WhoAmI()
+    assert operator.account == "" and operator.scope == scope_value("ADMIN")
+    activated = account.activate()
+    agent = Caller(account.operator.channel, activated.credential).WhoAmI()
+    assert agent.site == activated.site and agent.scope == scope_value("AGENT")
+
+
+def test_an_account_admin_makes_no_operator_and_no_account(account):
+    admin = account.caller()
+    for parent in ("", "accounts/somebody-else"):
+        failure = failure_of(
+            lambda parent=parent: admin.CreateToken(parent=parent, token=pb.Token(scope=scope_value("ADMIN")))
+        )
+        assert failure.code.name in ("PERMISSION_DENIED", "NOT_FOUND")
+    refused("PERMISSION_DENIED", "SCOPE_INSUFFICIENT", lambda: admin.CreateAccount(account_id="mine"))
+    for scope in ("UNSPECIFIED", "AGENT"):
+        refused(
+            "INVALID_ARGUMENT",
+            "FIELD_INVALID",
+            lambda scope=scope: admin.CreateToken(parent=account.name, token=pb.Token(scope=scope_value(scope))),
+            field="token.scope",
+        )
+
+
+def test_a_foreign_token_is_good_for_nothing_here(account, operator):
+    other = Account(operator)
+    for scope in ("ADMIN", "EDITOR", "VIEWER", "SERVICE"):
+        refused(
+            "NOT_FOUND", "RESOURCE_NOT_FOUND", lambda scope=scope: other.caller(scope).ListSites(parent=account.name)
+        )
