@@ -43,7 +43,7 @@ pub(super) fn of_site(account: &AccountId, site: SiteId) -> String {
 }
 
 /// The token's name.
-pub(super) fn of_token(account: Option<&AccountId>, token: &TokenId) -> String {
+pub(super) fn of_token(account: Option<&AccountId>, token: TokenId) -> String {
     match account {
         Some(account) => format!("accounts/{account}/tokens/{token}"),
         None => format!("tokens/{token}"),

@@ -134,6 +134,7 @@ impl IntoResponse for Failure {
 }
 
 /// The answer to a request whose handler panicked: that one call fails, the process goes on.
+#[expect(clippy::needless_pass_by_value, reason = "the form that the panic layer asks for")]
 pub(super) fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
     let text =
         cause.downcast_ref::<&str>().map(ToString::to_string).or_else(|| cause.downcast_ref::<String>().cloned());

@@ -90,4 +90,7 @@ pub trait Geocoder: Send + Sync + std::fmt::Debug {
     /// Equal confidences are ordered by `bias`, then by the size of the place, then by `place_id`, so that
     /// the same question has the same answer.
     async fn forward(&self, query: &AddressQuery, bias: &Bias, limit: usize) -> Result<Vec<Candidate>, Error>;
+
+    /// What the licences of its data ask to be shown beside its answers, as plain text, each once.
+    fn attributions(&self) -> Vec<String>;
 }

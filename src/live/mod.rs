@@ -122,14 +122,14 @@ impl Live {
     #[must_use]
     pub fn accounts(&self) -> Vec<Arc<Account>> {
         let mut all: Vec<_> = self.accounts.read().values().map(|live| live.account()).collect();
-        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all.sort_by_key(|account| account.id.clone());
         all
     }
 
     /// The token of this id, good or not.
     #[must_use]
-    pub fn token(&self, token: &TokenId) -> Option<Arc<Token>> {
-        self.tokens.read().get(token).map(Arc::clone)
+    pub fn token(&self, token: TokenId) -> Option<Arc<Token>> {
+        self.tokens.read().get(&token).map(Arc::clone)
     }
 
     /// The tokens of an account, or the operator's, ordered by id.
@@ -138,7 +138,7 @@ impl Live {
         let tokens = self.tokens.read();
         let mut own: Vec<_> =
             tokens.values().filter(|token| token.account.as_ref() == account).map(Arc::clone).collect();
-        own.sort_by(|a, b| a.id.cmp(&b.id));
+        own.sort_by_key(|token| token.id);
         own
     }
 
@@ -152,15 +152,11 @@ impl Live {
         match document {
             Document::Account(account) => {
                 let mut accounts = self.accounts.write();
-                match accounts.get(&account.id) {
-                    Some(live) => *live.account.write() = Arc::new(account),
-                    None => {
-                        accounts.insert(account.id.clone(), LiveAccount::new(account));
-                    }
-                }
+                let live = accounts.entry(account.id.clone()).or_insert_with(|| LiveAccount::new(account.clone()));
+                *live.account.write() = Arc::new(account);
             }
             Document::Token(token) => {
-                self.tokens.write().insert(token.id.clone(), Arc::new(token));
+                self.tokens.write().insert(token.id, Arc::new(token));
             }
             Document::Site(site) => {
                 if let Some(live) = self.account(&site.account) {

@@ -88,7 +88,7 @@ impl AddressQuery {
     }
 
     /// An address in parts; each part is checked like a line.
-    pub fn parts(parts: PostalAddress) -> Result<Self, Invalid> {
+    pub fn parts(parts: &PostalAddress) -> Result<Self, Invalid> {
         let check = |field: &str, part: &str| {
             text::line(field, part, ADDRESS_LINE_BYTES_MAX).map_err(|fault| fault.within("postal_address"))
         };
@@ -145,13 +145,13 @@ mod tests {
             country: CountryCode::parse("is"),
             ..PostalAddress::default()
         };
-        assert_eq!(AddressQuery::parts(parts).unwrap().one_line(), "Laugavegur 1, 101 Reykjavík, IS");
+        assert_eq!(AddressQuery::parts(&parts).unwrap().one_line(), "Laugavegur 1, 101 Reykjavík, IS");
     }
 
     #[test]
     fn empty_addresses_are_refused() {
         assert!(AddressQuery::line("  ").is_err());
         assert!(AddressQuery::line(&"x".repeat(501)).is_err());
-        assert!(AddressQuery::parts(PostalAddress::default()).is_err());
+        assert!(AddressQuery::parts(&PostalAddress::default()).is_err());
     }
 }

@@ -94,6 +94,7 @@ impl BoundingBox {
                 format!("the southern edge {} is not below the northern edge {}", low.lat, high.lat),
             ));
         }
+        #[expect(clippy::float_cmp, reason = "only edges of equal bits leave no area between them")]
         if low.lng == high.lng {
             return Err(Invalid::new(
                 "low.lng",
@@ -122,7 +123,7 @@ impl BoundingBox {
                 lng >= self.low.lng && lng <= self.high.lng
             }
         };
-        within(position.lng) || (position.lng.abs() == 180.0 && within(-position.lng))
+        within(position.lng) || (position.lng.abs() >= 180.0 && within(-position.lng))
     }
 }
 

@@ -161,10 +161,10 @@ impl TokenId {
     /// Bytes of an id's text: 16 of `0-9a-f`.
     pub const BYTES: usize = 16;
 
-    /// The id with these 64 bits.
+    /// An id from the first 64 of these random bits.
     #[must_use]
-    pub fn from_bits(bits: u64) -> Self {
-        Self(bits)
+    pub fn from_random(random: &[u8; 32]) -> Self {
+        Self(random[..8].iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte)))
     }
 }
 

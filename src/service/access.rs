@@ -52,7 +52,7 @@ pub(super) mod secret {
     const CHECKSUM_CHARS: usize = 8;
 
     /// The secret's text.
-    pub(in super::super) fn format(id: &TokenId, random: &[u8; 32]) -> String {
+    pub(in super::super) fn format(id: TokenId, random: &[u8; 32]) -> String {
         let body = format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(random));
         format!("{body}{:08x}", crc32fast::hash(body.as_bytes()))
     }
@@ -90,13 +90,13 @@ impl Waymark {
     pub fn authenticate(&self, credential: &str) -> Result<Principal, Error> {
         let (id, random) = secret::parse(credential).ok_or(Error::Credential)?;
         let hash = hash_secret(&random);
-        let token = self.parts.live.token(&id).ok_or(Error::Credential)?;
+        let token = self.parts.live.token(id).ok_or(Error::Credential)?;
         let is_right = bool::from(token.secret_hash.ct_eq(&hash));
         if !is_right || token.revoked_at.is_some() || is_past(token.expires_at, self.now()) {
             return Err(Error::Credential);
         }
         Ok(Principal {
-            token: token.id.clone(),
+            token: token.id,
             scope: token.scope,
             account: token.account.clone(),
             agent: token.agent.clone(),
@@ -151,8 +151,8 @@ mod tests {
 
     #[test]
     fn secrets_come_back_and_typos_do_not() {
-        let id = TokenId::from_bits(0xfeed);
-        let text = secret::format(&id, &[0xab; 32]);
+        let id: TokenId = "000000000000feed".parse().unwrap();
+        let text = secret::format(id, &[0xab; 32]);
         assert_eq!(secret::parse(&text), Some((id, [0xab; 32])));
         assert!(text.starts_with("wmk_000000000000feed_"));
         for at in 0..text.len() {

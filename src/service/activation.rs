@@ -156,7 +156,7 @@ impl Waymark {
         } else {
             let (token, credential) =
                 self.agent_credential(&activation.account, &activation.agent, claim.site, &claim.key_hash);
-            if !self.is_credential_good(&token.id) {
+            if !self.is_credential_good(token.id) {
                 return Err(mismatch(activation));
             }
             Some(credential)

@@ -114,16 +114,23 @@ impl Waymark {
         client_ip::resolve(peer, headers, &self.parts.config.trusted_proxies)
     }
 
-    /// The attributions that the loaded databases ask for, as plain text.
+    /// The attributions that the databases and the geocoder's data ask for, as plain text.
     #[must_use]
     pub fn attributions(&self) -> Vec<String> {
-        self.parts.geoip.attributions().into_iter().map(|attribution| attribution.text.clone()).collect()
+        let databases = self.parts.geoip.attributions().into_iter().map(|attribution| attribution.text.clone());
+        databases.chain(self.geocoder_attributions()).collect()
     }
 
-    /// The same attributions as HTML with links, safe to be set into a page.
+    /// The same attributions as HTML, with links where they are known, safe to be set into a page.
     #[must_use]
     pub fn attributions_html(&self) -> Vec<String> {
-        self.parts.geoip.attributions().into_iter().map(Attribution::html).collect()
+        let plain = |text| Attribution { text, url: None }.html();
+        let databases = self.parts.geoip.attributions().into_iter().map(Attribution::html);
+        databases.chain(self.geocoder_attributions().into_iter().map(plain)).collect()
+    }
+
+    fn geocoder_attributions(&self) -> Vec<String> {
+        self.parts.geocoder.as_ref().map(|geocoder| geocoder.attributions()).unwrap_or_default()
     }
 
     fn now(&self) -> Timestamp {

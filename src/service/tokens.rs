@@ -55,10 +55,9 @@ impl Waymark {
 
     async fn put_new_token(&self, new: NewToken) -> Result<(Token, String), Error> {
         let random = random_bytes()?;
-        let [a, b, c, d, e, f, g, h, ..] = random_bytes()?;
-        let id = TokenId::from_bits(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+        let id = TokenId::from_random(&random_bytes()?);
         let token = Token {
-            id: id.clone(),
+            id,
             secret_hash: hash_secret(&random),
             display_name: text::line("token.display_name", &new.display_name, text::LINE_BYTES_MAX)?,
             scope: new.scope,
@@ -69,7 +68,7 @@ impl Waymark {
             revoked_at: None,
         };
         self.parts.store.commit(vec![Mutation::create(key_of(&token), Document::Token(token.clone()))]).await?;
-        Ok((token, secret::format(&id, &random)))
+        Ok((token, secret::format(id, &random)))
     }
 
     /// The tokens of an account, or the operator's, ordered by id.
@@ -85,7 +84,7 @@ impl Waymark {
         let after: Option<TokenId> = self.cursor(&purpose, page)?;
         let tokens = self.parts.live.tokens_of(account);
         let behind = tokens.into_iter().filter(|token| after.as_ref().is_none_or(|after| token.id > *after));
-        Ok(self.page(&purpose, behind.take(limit + 1).collect(), limit, |token| token.id.clone()))
+        Ok(self.page(&purpose, behind.take(limit + 1).collect(), limit, |token| token.id))
     }
 
     /// Ends a token at once; ending it again changes nothing.
@@ -96,8 +95,8 @@ impl Waymark {
         id: TokenId,
     ) -> Result<Token, Error> {
         self.administered(principal, account)?;
-        let missing = || Error::NotFound(Resource::Token(account.cloned(), id.clone()));
-        let live = self.parts.live.token(&id).filter(|token| token.account.as_ref() == account).ok_or_else(missing)?;
+        let missing = || Error::NotFound(Resource::Token(account.cloned(), id));
+        let live = self.parts.live.token(id).filter(|token| token.account.as_ref() == account).ok_or_else(missing)?;
         if live.revoked_at.is_some() {
             return Ok(Token::clone(&live));
         }
@@ -119,11 +118,10 @@ impl Waymark {
         key_hash: &[u8; 32],
     ) -> (Token, String) {
         let parts = [account.as_str().as_bytes(), agent.as_str().as_bytes(), &site.as_u128().to_be_bytes(), key_hash];
-        let [a, b, c, d, e, f, g, h, ..] = self.sealer.derive("agent-token-id", &parts);
-        let id = TokenId::from_bits(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+        let id = TokenId::from_random(&self.sealer.derive("agent-token-id", &parts));
         let random = self.sealer.derive("agent-token-secret", &parts);
         let token = Token {
-            id: id.clone(),
+            id,
             secret_hash: hash_secret(&random),
             display_name: format!("agent {agent}"),
             scope: Scope::Agent,
@@ -133,11 +131,11 @@ impl Waymark {
             expires_at: None,
             revoked_at: None,
         };
-        (token, secret::format(&id, &random))
+        (token, secret::format(id, &random))
     }
 
     /// Whether an agent's credential was made and not revoked.
-    pub(super) fn is_credential_good(&self, id: &TokenId) -> bool {
+    pub(super) fn is_credential_good(&self, id: TokenId) -> bool {
         self.parts.live.token(id).is_some_and(|token| token.revoked_at.is_none())
     }
 }

@@ -16,6 +16,7 @@ use super::mass::Mass;
 use super::mercator::{Cell, Point};
 use super::node::{Kind, Slot};
 use super::pile::{Load, Pile};
+use super::spacing::{order, spacing_squared};
 use super::stop::country_level;
 use super::symbols::AreaId;
 use super::tree::Tree;
@@ -27,13 +28,6 @@ const MARGIN: u32 = 2;
 const NONE: u32 = u32::MAX;
 /// The eight neighbours of a cell, as steps east and south.
 const NEIGHBOURS: [(i32, i32); 8] = [(-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1)];
-
-/// Square of the least distance between the centroids of kept cells: 48 px, three quarters of a cell's 64 px, so
-/// that only the eight neighbours of a cell can be that near.
-pub(super) fn spacing_squared(level: u8) -> u64 {
-    let spacing = 3_u64 << (30 - level);
-    spacing * spacing
-}
 
 /// A cell with sites that cluster at its level.
 #[derive(Debug)]
@@ -62,19 +56,6 @@ impl Content {
         self.point = self.mass.centroid();
         self.order = order(self.mass.count(), self.cell);
     }
-}
-
-/// What cells are ordered by. Equal counts are decided by a scrambled key: with the key itself, a long row of single
-/// sites would be one long climb.
-pub(super) fn order(count: u32, cell: Cell) -> (u32, u64) {
-    (count, scrambled(cell.key()))
-}
-
-/// A bijection, so that no two keys are equal after it (the finalizer of `SplitMix64`).
-fn scrambled(key: u64) -> u64 {
-    let key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    key ^ (key >> 31)
 }
 
 /// Whether a point is in a window, and in that part of it which is being filled.

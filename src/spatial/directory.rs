@@ -61,8 +61,8 @@ impl Directory {
         let mut next = (hole + 1) & mask;
         while self.places[next] != 0 {
             // Whatever does not begin between the hole and itself would be lost behind the hole: it moves up.
-            let home = home(self.places[next], mask);
-            if (next.wrapping_sub(home) & mask) >= (next.wrapping_sub(hole) & mask) {
+            let begin = home(self.places[next], mask);
+            if (next.wrapping_sub(begin) & mask) >= (next.wrapping_sub(hole) & mask) {
                 self.places[hole] = self.places[next];
                 hole = next;
             }

@@ -17,6 +17,9 @@ pub(super) enum Value {
     Bool(bool),
 }
 
+/// Usual bytes of a feature, and of the values that are its own.
+const FEATURE_BYTES: usize = 48;
+const VALUE_BYTES: usize = 96;
 /// Most names of properties.
 const KEYS_MAX: usize = 32;
 /// Places of the table in which shared values are found again: more than the 64 clusters of a tile have, and small
@@ -57,15 +60,15 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    /// A layer whose features may have properties of these names, at most [`KEYS_MAX`].
-    pub(super) fn new(tile: TileId, names: &'static [&'static str]) -> Self {
+    /// A layer whose features may have properties of these names, at most [`KEYS_MAX`], with room for `features`.
+    pub(super) fn new(tile: TileId, names: &'static [&'static str], features: usize) -> Self {
         Self {
             tile,
             names,
             keys: Vec::with_capacity(KEYS_MAX),
             key_places: [0; KEYS_MAX],
-            features: Vec::with_capacity(1024),
-            values: Vec::with_capacity(1024),
+            features: Vec::with_capacity(features * FEATURE_BYTES),
+            values: Vec::with_capacity(features * VALUE_BYTES),
             value_count: 0,
             shared: Vec::with_capacity(64),
             places: [0; SHARED_PLACES],
@@ -111,7 +114,9 @@ impl Layer {
         put_varint(&mut self.features, 1);
         put_key(&mut self.features, 4, BYTES);
         put_varint(&mut self.features, geometry_length as u64);
-        geometry.into_iter().for_each(|integer| put_varint(&mut self.features, integer));
+        for integer in geometry {
+            put_varint(&mut self.features, integer);
+        }
         self.tags.clear();
     }
 
@@ -275,10 +280,10 @@ mod tests {
     fn units_lie_in_the_tile_at_every_zoom() {
         for z in 0..=22 {
             let last = Point { x: u32::MAX, y: u32::MAX };
-            let layer = Layer::new(TileId::holding(last, z), &[]);
+            let layer = Layer::new(TileId::holding(last, z), &[], 0);
             let finest = if z <= 20 { EXTENT - 1 } else { EXTENT - (1 << (z - 20)) };
             assert_eq!(layer.unit(last.x), finest, "zoom {z}");
         }
-        assert_eq!(Layer::new(TileId::new(1, 1, 0).unwrap(), &[]).unit(3 << 30), 2048);
+        assert_eq!(Layer::new(TileId::new(1, 1, 0).unwrap(), &[], 0).unit(3 << 30), 2048);
     }
 }

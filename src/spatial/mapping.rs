@@ -11,7 +11,7 @@ use super::mercator::{CELL_LEVELS_BELOW_TILE, Cell, LEVEL_MAX, Point, ZOOM_MAX};
 use super::node::{Kind, Slot};
 use super::pile::Pile;
 use super::stop::{Stop, country_level};
-use super::symbols::{Area, AreaId, Cluster, Pin, Span, SymbolId, Symbols};
+use super::symbols::{Area, AreaId, Cluster, Expansion, Pin, Span, SymbolId, Symbols};
 use super::tree::Tree;
 use super::window::Window;
 
@@ -182,8 +182,8 @@ impl Leaves {
 
 /// The first zoom at which the sites of the cluster kept in `cell` are in more than one symbol.
 ///
-/// The outer `None`: no such cluster. The inner: no zoom takes it apart. Costs a board of a few cells a zoom.
-pub(super) fn expansion_zoom(tree: &Tree, cell: Cell) -> Option<Option<u8>> {
+/// `None` where there is no such cluster. Costs a board of a few cells a zoom.
+pub(super) fn expansion(tree: &Tree, cell: Cell) -> Option<Expansion> {
     let zoom = cell.zoom()?;
     let mut cells = cluster_cells(tree, cell)?;
     let count = |board: &mut Board<'_>, cell: Cell| {
@@ -211,10 +211,10 @@ pub(super) fn expansion_zoom(tree: &Tree, cell: Cell) -> Option<Option<u8>> {
         }
         debug_assert!(finer_cells.iter().all(|cell| cell.level() == level + 1), "cells of the next level");
         match symbols.len() + areas {
-            0 | 1 if areas == 1 => return Some(None),
+            0 | 1 if areas == 1 => return Some(Expansion::Never),
             0 | 1 => cells = finer_cells,
-            _ => return Some(Some(zoom + 1)),
+            _ => return Some(Expansion::At(zoom + 1)),
         }
     }
-    Some(None)
+    Some(Expansion::Never)
 }

@@ -182,6 +182,11 @@ impl Cell {
         ((1_u64 << (2 * self.level)) - 1) / 3 + (u64::from(self.y) << self.level) + u64::from(self.x)
     }
 
+    /// The cell so many columns west, over the antimeridian, and rows north, which stay on the map.
+    pub(super) fn north_west(self, columns: u32, rows: u32) -> Self {
+        Self { x: self.x.wrapping_sub(columns) & ((1 << self.level) - 1), y: self.y - rows, ..self }
+    }
+
     /// East-west width in metres at the latitude `lat` in degrees, on the mean sphere.
     #[must_use]
     pub fn width_m(self, lat: f64) -> f64 {
@@ -199,8 +204,8 @@ impl Cell {
         let south = (self.y + rows).min(count);
         let north_west = at_edge(f64::from(self.x) * side, f64::from(self.y) * side);
         let south_east = at_edge(f64::from(east) * side, f64::from(south) * side);
-        let corner = |lat, lng| LatLng::new(lat, lng).expect("both are parts of positions");
-        let (low, high) = (corner(south_east.lat(), north_west.lng()), corner(north_west.lat(), south_east.lng()));
+        let low = corner(south_east.lat(), north_west.lng());
+        let high = corner(north_west.lat(), south_east.lng());
         BoundingBox::new(low, high).unwrap_or(BoundingBox::WORLD)
     }
 }
@@ -229,7 +234,7 @@ impl FromStr for Cell {
 #[must_use]
 pub fn cell_width_m(level: u8, lat: f64) -> f64 {
     let circle_m = TAU * EARTH_RADIUS_M * lat.clamp(-LAT_MAX, LAT_MAX).to_radians().cos();
-    circle_m / (1_u64 << level) as f64
+    circle_m / f64::from(1_u32 << level)
 }
 
 /// The leading `bits` of a coordinate.
@@ -254,6 +259,11 @@ fn spread(coordinate: u32) -> u64 {
 fn at_edge(x: f64, y: f64) -> LatLng {
     let lat = (PI * (1.0 - 2.0 * y / WORLD)).sinh().atan().to_degrees();
     let lng = x / WORLD * 360.0 - 180.0;
+    corner(lat, lng)
+}
+
+/// The position nearest to these degrees that the map shows.
+fn corner(lat: f64, lng: f64) -> LatLng {
     LatLng::new(lat.clamp(-LAT_MAX, LAT_MAX), lng.clamp(-180.0, 180.0)).expect("clamped into the ranges")
 }
 

@@ -1,8 +1,8 @@
 //! The map engine: all sites of one account in memory, as pins, clusters and areas, and by distance and box.
 //!
 //! `entry` what is known of a site; `mercator`, `window`, `frame` the geometry of the map; `stop` how far a site may
-//! be refined; `mass` and `pile` sums and sites of one point; `node` and `tree` the quadtree that holds them; `board`
-//! and `mapping` from cells to `symbols`; `search` boxes and distances; `mvt` tiles as bytes.
+//! be refined; `mass` and `pile` sums and sites of one point; `node` and `tree` the quadtree that holds them;
+//! `spacing`, `board` and `mapping` from cells to `symbols`; `search` boxes and distances; `mvt` and `layer` tiles as bytes.
 //!
 //! Knows nothing of storage, revisions and tenants: one [`AccountMap`] an account, and a lock around it, is the
 //! caller's. Nothing is cached, so nothing is ever stale.
@@ -16,6 +16,7 @@ mod mapping;
 mod mass;
 mod node;
 mod pile;
+mod spacing;
 mod stop;
 mod tree;
 mod window;
@@ -41,7 +42,7 @@ use mapping::Leaves;
 use mercator::{Cell, Point, TileId, checked_zoom};
 use search::{DistanceCursor, Near};
 use stop::Stop;
-use symbols::{SymbolId, Symbols};
+use symbols::{Expansion, SymbolId, Symbols};
 use tree::Tree;
 use window::Window;
 
@@ -74,7 +75,9 @@ impl AccountMap {
         let mut map = Self::new();
         map.directory.reserve(entries.len());
         map.tree.piles.entries.reserve(entries.len());
-        entries.into_iter().for_each(|(_, entry)| map.upsert(entry));
+        for (_, entry) in entries {
+            map.upsert(entry);
+        }
         map
     }
 
@@ -230,12 +233,12 @@ impl AccountMap {
         Some(mapping::locate(&self.tree, site, self.tree.piles.get(entry.pile), zoom))
     }
 
-    /// The first zoom at which the sites of the cluster kept in `cell` are in more than one symbol.
+    /// When exactly the cluster that is kept in `cell` comes apart; `None` where there is no such cluster.
     ///
-    /// The outer `None`: no such cluster. The inner: no zoom takes it apart. Costs some cells for each zoom between.
+    /// Costs some cells for each zoom between.
     #[must_use]
-    pub fn expansion_zoom(&self, cell: Cell) -> Option<Option<u8>> {
-        mapping::expansion_zoom(&self.tree, cell)
+    pub fn expansion(&self, cell: Cell) -> Option<Expansion> {
+        mapping::expansion(&self.tree, cell)
     }
 
     fn number(&self, site: SiteId) -> Option<u32> {

@@ -83,8 +83,9 @@ impl Key {
 /// `granularity`, `radius_m` where known, and `site` and `name` where it is one.
 #[must_use]
 pub fn encode(symbols: &Symbols<'_>, tile: TileId) -> Vec<u8> {
+    let features = symbols.pins.len().max(symbols.clusters.len()).max(symbols.areas.len());
     let mut out = Vec::new();
-    let mut layer = Layer::new(tile, &Key::NAMES);
+    let mut layer = Layer::new(tile, &Key::NAMES, features);
     symbols.pins.iter().for_each(|pin| encode_pin(&mut layer, pin));
     layer.finish("pins", &mut out);
     symbols.clusters.iter().for_each(|cluster| encode_cluster(&mut layer, cluster));

@@ -55,43 +55,43 @@ pub(super) enum Load<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Piles {
     pub(super) entries: Arena<Stored>,
-    piles: Arena<Pile>,
+    all: Arena<Pile>,
     crowds: Arena<Crowd>,
 }
 
 impl Piles {
     pub(super) fn get(&self, pile: u32) -> &Pile {
-        &self.piles[pile]
+        &self.all[pile]
     }
 
     pub(super) fn set_next(&mut self, pile: u32, next: u32) {
-        self.piles[pile].next = next;
+        self.all[pile].next = next;
     }
 
     /// The piles of the chain that begins with `head`.
     pub(super) fn chain(&self, head: u32) -> impl Iterator<Item = (u32, &Pile)> {
-        let step = |pile: u32| (pile != NO_PILE).then(|| (pile, &self.piles[pile]));
+        let step = |pile: u32| (pile != NO_PILE).then(|| (pile, &self.all[pile]));
         std::iter::successors(step(head), move |(_, pile)| step(pile.next))
     }
 
     /// A pile of one site, in front of the chain that begins with `next`.
     pub(super) fn found(&mut self, number: u32, point: Point, stop: Stop, next: u32) -> u32 {
         let class = self.entries[number].class();
-        let pile = self.piles.insert(Pile { point, stop, next, class, members: Members::One(number) });
+        let pile = self.all.insert(Pile { point, stop, next, class, members: Members::One(number) });
         (self.entries[number].pile, self.entries[number].rank) = (pile, 0);
         pile
     }
 
     pub(super) fn join(&mut self, pile: u32, number: u32) {
-        let point = self.piles[pile].point;
+        let point = self.all[pile].point;
         let newcomer = self.facets(number, point);
-        let crowd = match self.piles[pile].members {
+        let crowd = match self.all[pile].members {
             Members::Many(crowd) => crowd,
             Members::One(first) => {
                 let mut alone = Crowd { numbers: vec![first], total: Aggregate::default() };
                 alone.total.add(&self.facets(first, point));
                 let crowd = self.crowds.insert(alone);
-                self.piles[pile].members = Members::Many(crowd);
+                self.all[pile].members = Members::Many(crowd);
                 crowd
             }
         };
@@ -105,8 +105,8 @@ impl Piles {
     /// Takes the site off its pile. Answers whether the pile is empty now; it is then to be unchained and razed.
     pub(super) fn leave(&mut self, number: u32) -> bool {
         let (pile, rank) = (self.entries[number].pile, self.entries[number].rank);
-        let Members::Many(crowd_number) = self.piles[pile].members else { return true };
-        let leaver = self.facets(number, self.piles[pile].point);
+        let Members::Many(crowd_number) = self.all[pile].members else { return true };
+        let leaver = self.facets(number, self.all[pile].point);
         let crowd = &mut self.crowds[crowd_number];
         crowd.total.subtract(&leaver);
         crowd.numbers.swap_remove(rank as usize);
@@ -115,21 +115,21 @@ impl Piles {
         }
         if let [last] = crowd.numbers[..] {
             self.crowds.take(crowd_number);
-            self.piles[pile].members = Members::One(last);
-            self.piles[pile].class = self.entries[last].class();
+            self.all[pile].members = Members::One(last);
+            self.all[pile].class = self.entries[last].class();
         }
         false
     }
 
     /// Forgets a pile that its last site left.
     pub(super) fn raze(&mut self, pile: u32) {
-        self.piles.take(pile);
+        self.all.take(pile);
     }
 
     /// Makes the sums of the site's pile follow its change from `old` to `new`.
     pub(super) fn restate(&mut self, pile: u32, old: &Facets, new: &Facets) {
-        match self.piles[pile].members {
-            Members::One(_) => self.piles[pile].class = new.class,
+        match self.all[pile].members {
+            Members::One(_) => self.all[pile].class = new.class,
             Members::Many(crowd) => {
                 let total = &mut self.crowds[crowd].total;
                 total.subtract(old);

@@ -153,9 +153,9 @@ fn each_pile<'map>(tree: &'map Tree, slot: Slot, cell: Rect, frame: &Frame, f: &
         }
         Kind::Chain(head) => {
             for (_, pile) in tree.piles.chain(head) {
-                let spot = Rect::at(pile.point);
-                if frame.meets(&spot) {
-                    f(pile, frame.surely_holds(&spot));
+                let alone = Rect::at(pile.point);
+                if frame.meets(&alone) {
+                    f(pile, frame.surely_holds(&alone));
                 }
             }
         }

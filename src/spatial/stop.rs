@@ -90,7 +90,7 @@ fn usual_level(granularity: Granularity) -> u8 {
 fn finest_level_as_wide_as(width_m: f64, lat: f64) -> u8 {
     let world_m = cell_width_m(0, lat);
     // 26 comparisons cost less than they read, and have no rounding of a logarithm at exact powers of two.
-    (1..=LEVEL_MAX).rev().find(|level| world_m / (1_u64 << level) as f64 >= width_m).unwrap_or(0)
+    (1..=LEVEL_MAX).rev().find(|level| world_m / f64::from(1_u32 << level) >= width_m).unwrap_or(0)
 }
 
 #[cfg(test)]

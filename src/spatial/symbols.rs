@@ -53,7 +53,7 @@ pub struct Cluster {
     /// Where it is drawn: the centroid of the sites in `cell`.
     pub point: Point,
     /// A zoom, deeper than its own, before which it certainly stays one symbol: the first at which its sites lie in
-    /// more than one cell. Neighbours may hold it together for longer; `AccountMap::expansion_zoom` is exact.
+    /// more than one cell. Neighbours may hold it together for longer; `AccountMap::expansion` is exact.
     /// `None` where no zoom takes it apart.
     pub expansion_zoom: Option<u8>,
     pub(super) span: Span,
@@ -81,13 +81,18 @@ impl Cluster {
     /// A box around the cells that its sites lie in: at most 3 × 3 cells.
     #[must_use]
     pub fn bounds(&self) -> BoundingBox {
-        let columns = 1_u32 << self.cell.level();
-        let west = (self.cell.x() + columns - self.span.west) % columns;
-        let corner = Cell::new(self.cell.level(), west, self.cell.y() - self.span.north);
-        corner
-            .expect("a cell's neighbour on the map is a cell")
-            .bounds(1 + self.span.west + self.span.east, 1 + self.span.north + self.span.south)
+        let corner = self.cell.north_west(self.span.west, self.span.north);
+        corner.bounds(1 + self.span.west + self.span.east, 1 + self.span.north + self.span.south)
     }
+}
+
+/// When a cluster comes apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expansion {
+    /// At this zoom its sites are in more than one symbol, and at none before.
+    At(u8),
+    /// At no zoom: its sites can only be listed.
+    Never,
 }
 
 /// Cells by which a cluster goes beyond its own, each 0 or 1.

@@ -63,8 +63,8 @@ async fn a_batch_goes_through_whole_or_not_at_all(store: &dyn Store) {
 async fn partitions_and_kinds_do_not_mix(store: &dyn Store) {
     let other = Key { partition: Some("acme2".parse().unwrap()), ..key(1) };
     let operator = Key { partition: None, ..key(1) };
-    for (number, key) in [key(1), other.clone(), operator.clone()].into_iter().enumerate() {
-        store.commit(vec![Mutation::create(key, document(number as u8))]).await.unwrap();
+    for (number, key) in (0..).zip([key(1), other.clone(), operator.clone()]) {
+        store.commit(vec![Mutation::create(key, document(number))]).await.unwrap();
     }
     let found = store.get_many(vec![operator, key(5), other.clone(), key(1)]).await.unwrap();
     let documents: Vec<_> = found.into_iter().map(|record| record.map(|record| record.document)).collect();

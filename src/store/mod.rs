@@ -55,11 +55,13 @@ pub struct Key {
 
 impl Key {
     /// The key of `kind` and `id` in an account's partition.
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small, and callers have values or references")]
     pub fn of(account: &AccountId, kind: Kind, id: impl ToString) -> Self {
         Self { partition: Some(account.clone()), kind, id: id.to_string() }
     }
 
     /// The key of `kind` and `id` in the operator's partition.
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small, and callers have values or references")]
     pub fn operator(kind: Kind, id: impl ToString) -> Self {
         Self { partition: None, kind, id: id.to_string() }
     }

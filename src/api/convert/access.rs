@@ -22,7 +22,7 @@ pub(in crate::api) fn token(token: &Token) -> pb::Token {
     let site =
         token.account.as_ref().zip(token.agent.as_ref()).map(|(account, (site, _))| names::of_site(account, *site));
     pb::Token {
-        name: names::of_token(token.account.as_ref(), &token.id),
+        name: names::of_token(token.account.as_ref(), token.id),
         display_name: token.display_name.clone(),
         scope: scope(token.scope).into(),
         create_time: Some(timestamp(token.created_at)),
@@ -36,7 +36,7 @@ pub(in crate::api) fn token(token: &Token) -> pb::Token {
 pub(in crate::api) fn who(principal: &Principal) -> pb::WhoAmIResponse {
     let site = principal.account.as_ref().zip(principal.agent.as_ref());
     pb::WhoAmIResponse {
-        token: names::of_token(principal.account.as_ref(), &principal.token),
+        token: names::of_token(principal.account.as_ref(), principal.token),
         scope: scope(principal.scope).into(),
         account: principal.account.as_ref().map(names::of_account).unwrap_or_default(),
         site: site.map(|(account, (site, _))| names::of_site(account, *site)).unwrap_or_default(),

@@ -189,7 +189,7 @@ pub(in crate::api) fn parse_address(address: Option<TypedAddress>) -> Result<Add
         Some(TypedAddress::Line(line)) => AddressQuery::line(&line),
         Some(TypedAddress::Parts(parts)) => {
             let country = parse_country("postal_address.country_code", &parts.country_code)?;
-            AddressQuery::parts(PostalAddress {
+            AddressQuery::parts(&PostalAddress {
                 street: parts.street,
                 postal_code: parts.postal_code,
                 locality: parts.locality,

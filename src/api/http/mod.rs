@@ -12,6 +12,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tonic::Status;
+use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::grpc::health::Health;
@@ -35,6 +36,7 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Router {
         .with_state(Arc::clone(waymark));
     let pages = Router::new()
         .fallback(dashboard::file)
+        .layer(CompressionLayer::new())
         .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
         .layer(header(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))

@@ -183,7 +183,7 @@ impl Workshop {
 
 impl Drop for Workshop {
     fn drop(&mut self) {
-        // After `replace` there is nothing left here; before it, what could not be removed is cleared by the next build.
+        // After `replace` nothing is left here. What cannot be removed now is cleared by the next build.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

@@ -143,7 +143,7 @@ impl Countries {
                 let Some(code) = CountryCode::parse(&country.iso) else {
                     return Err(malformed(path, &format!("{:?} is not an ISO 3166-1 code", country.iso)));
                 };
-                all.countries.insert(code, country_named(code, country));
+                all.countries.insert(code, country_named(code, &country));
             }
         }
         if let Some(path) = regions {
@@ -167,7 +167,7 @@ impl Countries {
     }
 }
 
-fn country_named(code: CountryCode, raw: RawCountry) -> Named {
+fn country_named(code: CountryCode, raw: &RawCountry) -> Named {
     let name = raw.name.trim().to_owned();
     let further = NAMES.iter().filter(|(of, _)| *of == code.as_str()).map(|(_, name)| *name);
     let without_article = name.strip_prefix("The ");
@@ -211,7 +211,7 @@ mod tests {
     fn countries_are_known_by_their_names_and_codes() {
         let raw = RawCountry { name: "The Netherlands".into(), iso: "NL".into(), iso3: "NLD".into() };
         let code = CountryCode::parse("NL").unwrap();
-        let keys = country_named(code, raw).keys;
+        let keys = country_named(code, &raw).keys;
         assert_eq!(keys, ["thenetherlands", "nl", "nld", "holland", "nederland", "netherlands"]);
         let iceland = Countries::default().country(CountryCode::parse("is").unwrap());
         assert_eq!((iceland.name.as_str(), iceland.keys.contains(&"island".to_owned())), ("IS", true));

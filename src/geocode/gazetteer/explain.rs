@@ -172,6 +172,8 @@ fn judge(question: &Question, chosen: &[Match], country: InCountry) -> Reading {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::address::AddressQuery;
 
@@ -234,8 +236,51 @@ mod tests {
     #[test]
     fn a_stated_country_counts_as_context_and_contradicts() {
         let question = Question::new(&AddressQuery::Line("gata".into()));
-        let confidence = |country| explain(&question, &[names(Part::Street, 0, 1)], country).unwrap().confidence;
-        assert_eq!([InCountry::Unstated, InCountry::Inside].map(confidence), [NO_CONTEXT, 1.0]);
-        assert!((confidence(InCountry::Outside) - OTHER_COUNTRY * NO_CONTEXT).abs() < 1e-4);
+        let check = |country, confidence: f64| {
+            let reading = explain(&question, &[names(Part::Street, 0, 1)], country).unwrap();
+            assert!((reading.confidence - confidence).abs() < 1e-4, "{country:?}: {}", reading.confidence);
+        };
+        check(InCountry::Unstated, NO_CONTEXT);
+        check(InCountry::Inside, 1.0);
+        check(InCountry::Outside, OTHER_COUNTRY * NO_CONTEXT);
+    }
+
+    fn any_match() -> impl Strategy<Value = Match> {
+        (0..Part::ALL.len(), 0..5_usize, 1..3_usize, 0..2_u8).prop_map(|(part, from, length, edits)| Match {
+            edits,
+            ..names(Part::ALL[part], from, (from + length).min(5))
+        })
+    }
+
+    proptest! {
+        /// The oracle judges every set of matches that keeps the rules.
+        #[test]
+        fn the_best_of_all_choices_is_found(matches in proptest::collection::vec(any_match(), 0..9)) {
+            let question = Question::new(&AddressQuery::Line("gata 1 b 101 reykjavik".into()));
+            let slots = slots(&matches);
+            prop_assume!(slots.iter().all(|slot| slot.len() < TRIED_MAX));
+            let flat: Vec<(usize, Match)> = slots
+                .iter()
+                .enumerate()
+                .flat_map(|(slot, matches)| matches.iter().map(move |found| (slot, *found)))
+                .collect();
+            let mut best: Option<f64> = None;
+            for set in 0_u32..1 << flat.len() {
+                let chosen: Vec<(usize, Match)> =
+                    (0..flat.len()).filter(|index| set & (1 << index) != 0).map(|index| flat[index]).collect();
+                let is_apart = |(i, (slot, found)): (usize, &(usize, Match))| {
+                    chosen[..i].iter().all(|(other, earlier)| {
+                        other != slot && earlier.words.bits() & found.words.bits() == 0
+                    })
+                };
+                if chosen.first().is_some_and(|(slot, _)| *slot == 0) && chosen.iter().enumerate().all(is_apart) {
+                    let plain: Vec<Match> = chosen.iter().map(|(_, found)| *found).collect();
+                    let confidence = judge(&question, &plain, InCountry::Unstated).confidence;
+                    best = Some(best.map_or(confidence, |best| best.max(confidence)));
+                }
+            }
+            let found = explain(&question, &matches, InCountry::Unstated).map(|reading| reading.confidence);
+            prop_assert_eq!(found.map(f64::to_bits), best.map(f64::to_bits));
+        }
     }
 }

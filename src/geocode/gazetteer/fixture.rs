@@ -67,7 +67,9 @@ fn write_register(path: &Path) {
     let register = Connection::open(path).unwrap();
     register
         .execute_batch(
-            "CREATE TABLE stadfong (hnitnum INTEGER, postnr INTEGER, heiti_nf TEXT, heiti_tgf TEXT, husnr INTEGER,
+            "DROP TABLE IF EXISTS stadfong;
+             DROP TABLE IF EXISTS metadata;
+             CREATE TABLE stadfong (hnitnum INTEGER, postnr INTEGER, heiti_nf TEXT, heiti_tgf TEXT, husnr INTEGER,
                  bokst TEXT, serheiti TEXT, vidsk TEXT, lat_wgs84 REAL, long_wgs84 REAL);
              CREATE TABLE metadata (key TEXT, value TEXT);
              INSERT INTO metadata VALUES ('date_created', '2026-03-01T10:00:00+00:00');",

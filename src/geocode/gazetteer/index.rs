@@ -69,7 +69,8 @@ struct Rank {
 
 impl fmt::Debug for OpenIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenIndex").field("directory", &self.directory).field("manifest", &self.manifest).finish()
+        let mut text = f.debug_struct("OpenIndex");
+        text.field("directory", &self.directory).field("manifest", &self.manifest).finish_non_exhaustive()
     }
 }
 

@@ -18,7 +18,7 @@ pub const MANIFEST_FILE: &str = "waymark-gazetteer.json";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// GeoNames: places of the world.
+    /// `GeoNames`: places of the world.
     Geonames,
     /// The register of addresses of Iceland.
     Iceland,

@@ -80,4 +80,14 @@ impl Geocoder for Gazetteer {
         let answered = tokio::task::spawn_blocking(answer).await;
         answered.unwrap_or_else(|cause| Err(self.index.fault(&cause)))
     }
+
+    fn attributions(&self) -> Vec<String> {
+        let mut distinct: Vec<String> = Vec::new();
+        for note in &self.manifest().sources {
+            if !distinct.contains(&note.attribution) {
+                distinct.push(note.attribution.clone());
+            }
+        }
+        distinct
+    }
 }

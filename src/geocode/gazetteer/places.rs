@@ -1,4 +1,4 @@
-//! Reads the places of the world, GeoNames' records by id, one at a time.
+//! Reads the places of the world, the records of `GeoNames` by id, one at a time.
 //!
 //! Knows the shape of the file and what of it becomes a key; nothing of the index.
 
@@ -128,7 +128,8 @@ mod tests {
     use super::*;
 
     const VILA: &str = r#"{"geonameid": 3038832, "name": "Vila", "latitude": 42.5, "longitude": 1.5,
-        "countrycode": "AD", "population": 1418, "admin1code": "03", "alternatenames": ["Casas Vila", "Vila", "", "1"]}"#;
+        "countrycode": "AD", "population": 1418, "admin1code": "03",
+        "alternatenames": ["Casas Vila", "Vila", "", "1"]}"#;
 
     fn entries(text: &str) -> Result<Vec<Option<Entry>>, Error> {
         let directory = tempfile::tempdir().unwrap();

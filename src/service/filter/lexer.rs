@@ -43,7 +43,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Invalid> {
             tokens.push(Token { at, lexeme: Lexeme::Quoted(value) });
             at += length;
         } else {
-            let length = rest.find(ends_word).unwrap_or(rest.len());
+            let ends = if is_value_next(&tokens) { ends_value } else { ends_word };
+            let length = rest.find(ends).unwrap_or(rest.len());
             if length == 0 {
                 return Err(fault(at, format!("{c:?} is not understood here")));
             }
@@ -56,8 +57,17 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Invalid> {
 
 /// A minus negates where a term may begin; behind a sign it belongs to the value.
 fn is_negation(tokens: &[Token]) -> bool {
-    let is_value_place = |sign: &&str| !matches!(*sign, "(" | ")" | "-");
-    !matches!(tokens.last(), Some(Token { lexeme: Lexeme::Sign(sign), .. }) if is_value_place(sign))
+    !is_value_next(tokens)
+}
+
+/// Whether a value is due: a comparison stands last.
+fn is_value_next(tokens: &[Token]) -> bool {
+    matches!(tokens.last(), Some(Token { lexeme: Lexeme::Sign(sign), .. }) if !matches!(*sign, "(" | ")" | "-"))
+}
+
+/// Values are texts like `2026-11-23T12:00:00Z`: signs do not end them.
+fn ends_value(c: char) -> bool {
+    c.is_whitespace() || "()\"'".contains(c)
 }
 
 fn ends_word(c: char) -> bool {

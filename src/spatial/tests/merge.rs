@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use super::world::{any_entries, at, crowd, entry};
 use crate::model::geo::BoundingBox;
 use crate::model::id::SiteId;
-use crate::spatial::board::spacing_squared;
 use crate::spatial::entry::{Entry, EntryRef};
 use crate::spatial::mercator::{Cell, Point};
-use crate::spatial::symbols::SymbolId;
+use crate::spatial::spacing::spacing_squared;
+use crate::spatial::symbols::{Expansion, SymbolId};
 use crate::spatial::{AccountMap, placed};
 
 /// A cell of the brute force: its sites and their centroid.
@@ -43,7 +43,7 @@ fn heaps(entries: &[Entry], level: u8) -> Vec<Heap> {
 /// The kept cells with all sites of each, by a pass over all cells from the greatest down.
 fn greedy(entries: &[Entry], level: u8) -> BTreeMap<Cell, BTreeSet<SiteId>> {
     let mut heaps = heaps(entries, level);
-    let order = |heap: &Heap| crate::spatial::board::order(u32::try_from(heap.sites.len()).unwrap(), heap.cell);
+    let order = |heap: &Heap| crate::spatial::spacing::order(u32::try_from(heap.sites.len()).unwrap(), heap.cell);
     heaps.sort_by_key(|heap| std::cmp::Reverse(order(heap)));
     let mut kept: Vec<(Cell, Point)> = Vec::new();
     let mut symbols: BTreeMap<Cell, BTreeSet<SiteId>> = BTreeMap::new();
@@ -113,7 +113,10 @@ proptest! {
         let map = AccountMap::bulk(entries);
         for cluster in map.viewport(&BoundingBox::WORLD, zoom).unwrap().clusters {
             let sites = ids(map.leaves(SymbolId::Cluster(cluster.cell), zoom, None, usize::MAX).unwrap());
-            let exact = map.expansion_zoom(cluster.cell).unwrap();
+            let exact = match map.expansion(cluster.cell).unwrap() {
+                Expansion::At(zoom) => Some(zoom),
+                Expansion::Never => None,
+            };
             let expected = (zoom + 1..=22).find(|zoom| symbols_of(&map, &sites, *zoom) > 1);
             prop_assert_eq!(exact, expected);
             // What tiles say never comes after, and a stack is one for certain.
@@ -143,7 +146,7 @@ fn a_stack_is_one_symbol_for_ever_and_pages() {
     let mut map = AccountMap::bulk((0..10_000).map(|bits| entry(bits, at(-33.9, 151.2))));
     for zoom in 0..=22 {
         let SymbolId::Cluster(cell) = map.locate(SiteId::from_u128(77), zoom).unwrap() else { panic!("a cluster") };
-        assert_eq!(map.expansion_zoom(cell), Some(None));
+        assert_eq!(map.expansion(cell), Some(Expansion::Never));
         let page = map.leaves(SymbolId::Cluster(cell), zoom, Some(SiteId::from_u128(9_000)), 3).unwrap();
         assert_eq!(page.iter().map(|entry| entry.site.as_u128()).collect::<Vec<_>>(), [9_001, 9_002, 9_003]);
         assert_eq!(map.leaves(SymbolId::Cluster(cell), zoom, Some(SiteId::from_u128(9_999)), 3), Some(vec![]));

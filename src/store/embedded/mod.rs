@@ -87,14 +87,14 @@ impl Store for Embedded {
     }
 
     async fn get(&self, key: Key) -> Result<Option<Record>, Error> {
-        self.read(move |connection, path| rows::get(connection, path, key)).await
+        self.read(move |connection, path| rows::get(connection, path, &key)).await
     }
 
     async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error> {
         self.read(move |connection, path| {
             // One read transaction: all records as of one revision.
             let transaction = connection.unchecked_transaction().map_err(|cause| rows::unavailable(&cause))?;
-            keys.into_iter().map(|key| rows::get(&transaction, path, key)).collect()
+            keys.iter().map(|key| rows::get(&transaction, path, key)).collect()
         })
         .await
     }

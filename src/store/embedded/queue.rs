@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::super::document::Document;
 use super::super::{Error, Mutation, Observer};
 use super::Revision;
 
@@ -80,7 +81,7 @@ impl Queue {
 }
 
 fn encode(mutation: Mutation) -> Result<Encoded, Error> {
-    let bytes = mutation.document.as_ref().map(|document| document.encode()).transpose();
+    let bytes = mutation.document.as_ref().map(Document::encode).transpose();
     let bytes = bytes.map_err(|cause| Error::Unavailable { cause: format!("a record cannot be encoded: {cause}") })?;
     Ok(Encoded { mutation, bytes })
 }

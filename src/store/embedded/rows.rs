@@ -60,7 +60,7 @@ pub(super) fn partition_text(partition: Option<&AccountId>) -> &str {
 }
 
 /// One record.
-pub(super) fn get(connection: &Connection, path: &Path, key: Key) -> Result<Option<Record>, Error> {
+pub(super) fn get(connection: &Connection, path: &Path, key: &Key) -> Result<Option<Record>, Error> {
     let row = connection
         .prepare_cached(
             "SELECT partition, id, revision, checksum, document FROM records

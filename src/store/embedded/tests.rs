@@ -60,7 +60,10 @@ fn a_flipped_bit_is_noticed_when_the_record_is_read() {
         store.close().await;
     });
     let flipped = open_file(directory.path())
-        .execute("UPDATE records SET document = replace(document, '07', '08') WHERE id = 'hit'", [])
+        .execute(
+            "UPDATE records SET document = CAST(replace(CAST(document AS TEXT), '07', '08') AS BLOB) WHERE id = 'hit'",
+            [],
+        )
         .unwrap();
     assert_eq!(flipped, 1);
     let changed: String = open_file(directory.path())

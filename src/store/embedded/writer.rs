@@ -102,16 +102,15 @@ impl Writer {
         let mut revision = first;
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
-            outcomes.push(match find_conflict(&transaction, &job.mutations)? {
-                Some(conflict) => Err(conflict),
-                None => {
-                    revision.0 += 1;
-                    for mutation in &job.mutations {
-                        apply(&transaction, mutation, revision)?;
-                    }
-                    Ok(revision)
-                }
-            });
+            if let Some(conflict) = find_conflict(&transaction, &job.mutations)? {
+                outcomes.push(Err(conflict));
+                continue;
+            }
+            revision.0 += 1;
+            for mutation in &job.mutations {
+                apply(&transaction, mutation, revision)?;
+            }
+            outcomes.push(Ok(revision));
         }
         if revision == first {
             transaction.rollback()?;

@@ -74,6 +74,24 @@ async function symbolsDrawn(page) {
   });
 }
 
+/** Opens the first listed site that only a machine has located so far: the demo's people have corrected some. */
+async function openApproximateSite(page) {
+  await byId(page, "site-row").first().waitFor();
+  for (const row of await byId(page, "site-row").all()) {
+    const name = siteName(await row.getAttribute("data-site"));
+    const site = await server.call("SiteService", "GetSite", { name }, token);
+    if (site.location.source === "FIX_SOURCE_GEOIP") {
+      await row.click();
+      await byId(page, "site-panel").waitFor();
+      await byId(page, "site-position").waitFor();
+      return;
+    }
+  }
+  assert.fail("no listed site is located by GeoIP");
+}
+
+const siteName = (id) => (id.startsWith("accounts/") ? id : `accounts/demo/sites/${id}`);
+
 async function position(page) {
   const element = byId(page, "site-position");
   return { lat: Number(await element.getAttribute("data-lat")), lng: Number(await element.getAttribute("data-lng")) };
@@ -88,8 +106,7 @@ test("log in, see clusters, correct an address, watch the pin move, go back to a
   const clusters = Number(await byId(page, "map").getAttribute("data-clusters"));
   assert.ok(clusters > 0, `${clusters} clusters in view`);
 
-  await byId(page, "site-row").first().click();
-  await byId(page, "site-panel").waitFor();
+  await openApproximateSite(page);
   const before = await position(page);
   assert.ok(!isAtTarget(before), "the site starts elsewhere");
 
@@ -147,7 +164,7 @@ test("a wrong token is told so", async () => {
 test("the data's attribution is on the page", async () => {
   const { page } = await openPage();
   await logIn(page);
-  await page.locator('a[href="https://db-ip.com"]').first().waitFor({ state: "attached" });
+  await page.locator('a[href^="https://db-ip.com"]').first().waitFor({ state: "attached" });
 });
 
 test("the page's headers forbid everything that it does not need", async () => {

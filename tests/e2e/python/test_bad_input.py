@@ -148,7 +148,6 @@ def test_impossible_zooms(world, zoom):
     caller, parent = world.account.caller(), world.account.name
     for call in (
         lambda: caller.QueryViewport(parent=parent, viewport=box, zoom=zoom),
-        lambda: caller.ListClusterSites(parent=parent, cluster_id="0", zoom=zoom),
         lambda: caller.LocateSite(name=world.site, zoom=zoom),
     ):
         refused("INVALID_ARGUMENT", "FIELD_INVALID", call, field="zoom")

@@ -93,9 +93,9 @@ def fleet(operator):
     [
         ("", range(25)),
         ("create_time", range(25)),
-        ("create_time desc", reversed(range(25))),
+        ("create_time desc", range(24, -1, -1)),
         ("display_name", range(25)),
-        ("display_name desc", reversed(range(25))),
+        ("display_name desc", range(24, -1, -1)),
     ],
 )
 @pytest.mark.parametrize("page_size", [1, 7, 25, 1000])
