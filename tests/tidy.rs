@@ -34,7 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["error", "app", "api", "store", "geoip", "geocode", "service", "telemetry"]),
     ("app", &["error", "telemetry", "geoip", "geocode", "store", "live", "service", "api", "config"]),
     // `gazetteer build` and `demo` need the builder, a sample of networks and the generated client.
-    ("cli", &["app", "config", "service", "model", "error", "geocode", "geoip", "api"]),
+    ("cli", &["app", "config", "service", "model", "error", "geocode", "geoip", "telemetry", "api"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

@@ -133,6 +133,14 @@ impl IntoResponse for Failure {
     }
 }
 
+/// The answer to a request message over the limit of its method, at most `bytes_max`.
+pub(super) fn message_too_long(bytes_max: usize) -> Status {
+    let reason = Reason::LimitReached;
+    let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
+    let message = format!("the request is too long: no method takes more than {bytes_max} bytes, most take 65536");
+    Status::with_error_details(grpc_code(reason.kind()), message, details)
+}
+
 /// The answer to a request whose handler panicked: that one call fails, the process goes on.
 #[expect(clippy::needless_pass_by_value, reason = "the form that the panic layer asks for")]
 pub(super) fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {

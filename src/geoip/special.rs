@@ -169,8 +169,14 @@ mod tests {
             172.16.0.0 -> Private
             172.31.255.255 -> Private
             172.32.0.0 -> public
-            191.255.255.255 -> public
-            192.0.0.0 -> Reserved
+            191.255.255.255 -> public",
+        );
+    }
+
+    #[test]
+    fn ipv4_blocks_from_192_on_end_where_the_registry_says() {
+        check(
+            "192.0.0.0 -> Reserved
             192.0.0.7 -> Reserved
             192.0.0.8 -> Reserved
             192.0.0.9 -> public

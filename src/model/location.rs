@@ -223,6 +223,14 @@ pub enum NoEstimate {
     UnknownAddress,
 }
 
+impl NoEstimate {
+    /// Whether the address is a public one, of which the databases know nothing.
+    #[must_use]
+    pub fn is_of_public_address(self) -> bool {
+        matches!(self, Self::NoDatabase | Self::NotFound | Self::NoPosition)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::access::Permission;
@@ -60,6 +61,7 @@ impl Waymark {
         let known_site = self.admit(principal, &activation)?;
         let key_hash: [u8; 32] = Sha256::digest(&activation.agent_key).into();
         let claim_key = Key::of(&activation.account, Kind::Agent, &activation.agent);
+        let called_at = self.now();
         for attempt in 0..ATTEMPTS_MAX {
             let claim = match self.parts.store.get(claim_key.clone()).await? {
                 Some(record) => match record.document {
@@ -71,7 +73,7 @@ impl Waymark {
             let outcome = match (claim, known_site) {
                 (Some(claim), Some(own)) if claim.site != own => return Err(mismatch(&activation)),
                 (Some(claim), None) if claim.key_hash != key_hash => return Err(mismatch(&activation)),
-                (Some(claim), _) => self.return_agent(principal, &activation, &claim).await,
+                (Some(claim), _) => self.return_agent(principal, &activation, &claim, called_at).await,
                 (None, None) => self.admit_new_agent(principal, &activation, key_hash, attempt).await,
                 (None, Some(own)) => return Err(Error::NotFound(Resource::Site(activation.account, own))),
             };
@@ -142,6 +144,7 @@ impl Waymark {
         principal: &Principal,
         activation: &Activation,
         claim: &AgentClaim,
+        called_at: Timestamp,
     ) -> Result<Activated, Error> {
         let resource = || Resource::Site(activation.account.clone(), claim.site);
         let Some(Versioned { value: mut site, revision }) = self.find_site(&activation.account, claim.site).await?
@@ -161,6 +164,11 @@ impl Waymark {
             }
             Some(credential)
         };
+        let is_noted = site.last_seen_at >= Some(called_at) && site.public_ip == activation.public_ip.ok();
+        if is_noted {
+            // A call of the same agent that came later was faster: there is nothing to add to what it wrote.
+            return Ok(Activated { site: Versioned { value: site, revision }, credential, created: false });
+        }
         self.note_visit(&mut site, activation);
         let mutation = Mutation::replace(site_key(&site), revision, Document::Site(Box::new(site.clone())));
         let revision = self.parts.store.commit(vec![mutation]).await?;
@@ -174,18 +182,24 @@ impl Waymark {
         site.updated_at = now;
         site.status = if site.status == Status::Maintenance { Status::Maintenance } else { Status::Online };
         site.claimed_ip = activation.claimed_ip.or(site.claimed_ip);
-        let is_same_address = site.public_ip == activation.public_ip.ok() && site.public_ip.is_some();
-        if is_same_address && site.fixes.get(Source::GeoIp).is_some() {
+        let has_estimate = site.fixes.get(Source::GeoIp).is_some();
+        if has_estimate && site.public_ip == activation.public_ip.ok() {
             return;
         }
-        site.public_ip = activation.public_ip.ok();
-        site.fixes.remove(Source::GeoIp);
         match activation.public_ip.and_then(|ip| self.parts.geoip.estimate(ip, now)) {
             Ok(estimate) => {
+                site.public_ip = activation.public_ip.ok();
                 site.no_estimate = None;
+                site.fixes.remove(Source::GeoIp);
                 site.fixes.put(estimate.into_fix());
             }
-            Err(reason) => site.no_estimate = Some(reason),
+            // An address that is not public says nothing against the public one that the site was seen at.
+            Err(reason) if has_estimate && !reason.is_of_public_address() => {}
+            Err(reason) => {
+                site.public_ip = activation.public_ip.ok();
+                site.no_estimate = Some(reason);
+                site.fixes.remove(Source::GeoIp);
+            }
         }
     }
 
@@ -198,13 +212,15 @@ impl Waymark {
         attempt: usize,
     ) -> Result<String, Error> {
         const NUMBERS_TRIED: usize = 8;
-        let numbered = |number: usize| if number == 1 { wanted.clone() } else { format!("{wanted} {number}") };
+        const SUFFIX_BYTES_MAX: usize = 9;
+        let base = &wanted[..wanted.floor_char_boundary(text::LINE_BYTES_MAX - SUFFIX_BYTES_MAX)];
+        let numbered = |number: usize| if number == 1 { wanted.clone() } else { format!("{base} {number}") };
         let keys = (1..=NUMBERS_TRIED).map(|number| Key::of(account, Kind::SiteName, text::fold(&numbered(number))));
         let taken = self.parts.store.get_many(keys.collect()).await?;
         let free = taken.iter().position(Option::is_none).filter(|_| attempt < ATTEMPTS_MAX / 2);
         Ok(match free {
             Some(index) => numbered(index + 1),
-            None => format!("{wanted} {:08x}", site.as_u128() & 0xffff_ffff),
+            None => format!("{base} {:08x}", site.as_u128() & 0xffff_ffff),
         })
     }
 }

@@ -127,6 +127,7 @@ fn home(filling: u64, mask: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::collections::hash_map::Entry;
 
     use proptest::prelude::*;
 
@@ -144,10 +145,10 @@ mod tests {
                 prop_assert_eq!(directory.find(site, is), model.get(&site).copied());
                 if !insert {
                     prop_assert_eq!(directory.remove(site, is), model.remove(&site));
-                } else if !model.contains_key(&site) {
+                } else if let Entry::Vacant(vacant) = model.entry(site) {
                     let number = u32::try_from(ids.len()).unwrap();
                     directory.insert(site, number);
-                    model.insert(site, number);
+                    vacant.insert(number);
                     ids.push(site);
                 }
                 prop_assert_eq!(directory.taken, model.len());

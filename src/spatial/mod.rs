@@ -2,7 +2,8 @@
 //!
 //! `entry` what is known of a site; `mercator`, `window`, `frame` the geometry of the map; `stop` how far a site may
 //! be refined; `mass` and `pile` sums and sites of one point; `node` and `tree` the quadtree that holds them;
-//! `spacing`, `board` and `mapping` from cells to `symbols`; `search` boxes and distances; `mvt` and `layer` tiles as bytes.
+//! `spacing`, `board` and `mapping` from cells to `symbols`; `search` boxes and distances; `mvt` and `layer` tiles as
+//! bytes.
 //!
 //! Knows nothing of storage, revisions and tenants: one [`AccountMap`] an account, and a lock around it, is the
 //! caller's. Nothing is cached, so nothing is ever stale.

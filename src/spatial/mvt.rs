@@ -156,7 +156,7 @@ fn status_name(status: Status) -> &'static str {
 
 fn source_name(source: Source) -> &'static str {
     match source {
-        Source::GeoIp => "geo_ip",
+        Source::GeoIp => "geoip",
         Source::Device => "device",
         Source::Address => "address",
         Source::Pin => "pin",

@@ -10,15 +10,18 @@ mod sites;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_response;
+use axum::response::Response;
+use tonic::Status;
 use tonic::service::Routes;
 use tonic_web::GrpcWebLayer;
 
-use super::proto;
 use super::proto::waymark::v1::activation_service_server::ActivationServiceServer;
 use super::proto::waymark::v1::admin_service_server::AdminServiceServer;
 use super::proto::waymark::v1::location_service_server::LocationServiceServer;
 use super::proto::waymark::v1::map_service_server::MapServiceServer;
 use super::proto::waymark::v1::site_service_server::SiteServiceServer;
+use super::{proto, status};
 use crate::service::Waymark;
 use health::Health;
 
@@ -45,5 +48,13 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
         .add_service(MapServiceServer::new(map::Maps(of())).max_decoding_message_size(small))
         .add_service(SiteServiceServer::new(sites::Sites(of())).max_decoding_message_size(REQUEST_BYTES_MAX));
     // The fallback is the HTTP side's, which knows a method that nobody has from a page that nobody has.
-    Ok(routes.prepare().into_axum_router().reset_fallback().layer(GrpcWebLayer::new()))
+    let router = routes.prepare().into_axum_router().reset_fallback();
+    Ok(router.layer(map_response(name_the_limit)).layer(GrpcWebLayer::new()))
+}
+
+/// tonic answers OUT_OF_RANGE to a message over the limit; gRPC's own word for it is RESOURCE_EXHAUSTED. Nothing of
+/// ours answers OUT_OF_RANGE.
+async fn name_the_limit(response: Response) -> Response {
+    let is_over = response.headers().get(Status::GRPC_STATUS).is_some_and(|code| code.as_bytes() == b"11");
+    if is_over { status::message_too_long(REQUEST_BYTES_MAX).into_http() } else { response }
 }

@@ -34,7 +34,7 @@ fn serve(path: &str, file: &EmbeddedFile, headers: &HeaderMap) -> Response {
     // Built files carry a hash in their name and never change; the page that names them is asked for each time.
     let caching = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let common = [(header::ETAG, etag.clone()), (header::CACHE_CONTROL, caching.to_owned())];
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes()) {
+    if super::is_not_modified(headers, &etag) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let content_type = [(header::CONTENT_TYPE, file.metadata.mimetype().to_owned())];

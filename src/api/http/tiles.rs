@@ -37,7 +37,7 @@ pub(super) async fn tile(
         (header::CACHE_CONTROL, "private, no-cache".to_owned()),
         (header::VARY, "authorization".to_owned()),
     ];
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes()) {
+    if super::is_not_modified(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, common).into_response());
     }
     let content_type = [(header::CONTENT_TYPE, "application/vnd.mapbox-vector-tile")];

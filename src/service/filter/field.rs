@@ -119,7 +119,7 @@ fn text_field(name: &str) -> Option<TextField> {
         "location.address" => TextField::Address,
         "ticketing_links.system" => TextField::TicketingSystem,
         "ticketing_links.organization_id" => TextField::TicketingOrganization,
-        _ => TextField::Label(name.strip_prefix("labels.")?.to_owned()),
+        _ => TextField::Label(name.strip_prefix("labels.").filter(|key| !key.is_empty())?.to_owned()),
     })
 }
 

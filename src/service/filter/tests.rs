@@ -74,6 +74,7 @@ fn faults_say_where_and_what() {
     check_fault("create_time = yesterday", "a time is like");
     check_fault("location.confirmed = maybe", "true or false");
     check_fault("colour = red", "no field");
+    check_fault("labels. = a", "no field");
     check_fault("a AND", "ends where a term should be");
     check_fault("AND a", "at byte 0: a term is missing");
     check_fault("a )", "at byte 2");

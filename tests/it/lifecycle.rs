@@ -1,0 +1,106 @@
+//! First start, restart, refusal, drain.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+
+use super::server::{Server, command, refusal};
+
+const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
+
+/// Runs a client command of the program against `server` with its token.
+fn client(server: &Server, token: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_waymark"))
+        .args(arguments)
+        .env("WAYMARK_SERVER", &server.url)
+        .env("WAYMARK_TOKEN", token)
+        .output()
+        .unwrap()
+}
+
+fn said(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn the_first_start_alone_gives_an_admin_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("admin.token");
+    let mut first = Server::spawn(command(directory.path()).arg("--admin-token-file").arg(&file));
+    let token = first.admin_token.clone().unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap().trim_end(), token);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    first.signal(SIGTERM);
+    assert!(first.wait().success(), "a drained server ends with 0");
+    let second = Server::start(directory.path());
+    assert_eq!(second.admin_token, None);
+    assert_eq!(said(client(&second, &token, &["account", "list"])), "");
+}
+
+#[test]
+fn accounts_and_tokens_outlive_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    let token = server.admin_token.clone().unwrap();
+    said(client(&server, &token, &["account", "create", "acme", "--display-name", "Acme"]));
+    let create = ["token", "create", "--account", "acme", "--scope", "admin", "--expires", "1h"];
+    let secret = said(client(&server, &token, &create));
+    server.signal(SIGKILL);
+    assert!(!server.wait().success());
+    let server = Server::start(directory.path());
+    assert_eq!(said(client(&server, &secret, &["account", "list"])), "accounts/acme\tAcme");
+    let listed = said(client(&server, &secret, &["token", "list", "--account", "acme"]));
+    let name = listed.split('\t').next().unwrap();
+    said(client(&server, &secret, &["token", "revoke", name]));
+    let refused = client(&server, &secret, &["account", "list"]);
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("Unauthenticated"), "revoked, and still good");
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_in_one_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = Server::start(directory.path());
+    let other = tempfile::tempdir().unwrap();
+    let garbage = other.path().join("garbage.mmdb");
+    std::fs::write(&garbage, "no database").unwrap();
+    let config = other.path().join("waymark.toml");
+    std::fs::write(&config, "[listen]\nport = 1\n").unwrap();
+    for (mut attempt, expected) in [
+        (command(directory.path()), "another process holds it"),
+        (with(command(other.path()), &["--listen", "0.0.0.0:0"]), "reachable by others without TLS"),
+        (with(command(other.path()), &["--listen", running.address()]), "cannot listen on"),
+        (with(command(other.path()), &["--geoip", "nowhere.mmdb"]), "nowhere.mmdb"),
+        (with(command(other.path()), &["--geoip", garbage.to_str().unwrap()]), "garbage.mmdb"),
+        (with(command(other.path()), &["--gazetteer", "nowhere"]), "waymark gazetteer build"),
+        (with(command(other.path()), &["--config", config.to_str().unwrap()]), "unknown field `port`"),
+    ] {
+        let complaint = refusal(&mut attempt);
+        assert!(complaint.contains(expected), "{complaint}");
+        let lines = complaint.lines().skip_while(|line| !line.starts_with("waymark: "));
+        assert_ne!(lines.count(), 0, "no line of the program's own: {complaint}");
+    }
+}
+
+/// The same command with another value for what was given before.
+fn with(mut command: Command, arguments: &[&str]) -> Command {
+    command.args(arguments);
+    command
+}
+
+#[test]
+fn a_connection_that_says_nothing_does_not_hold_the_drain() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    let mut silent = TcpStream::connect(server.address()).unwrap();
+    // Half a request: the server waits for the rest.
+    silent.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    server.signal(SIGTERM);
+    assert!(server.wait().success());
+    let mut rest = Vec::new();
+    // Closed by the server, politely or not.
+    let _ = silent.read_to_end(&mut rest);
+    assert!(TcpStream::connect(server.address()).is_err(), "it still listens");
+}
