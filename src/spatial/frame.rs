@@ -11,7 +11,8 @@ use super::mercator::Point;
 
 /// Points by which a frame is widened: far more than the rounding of a projection (10⁻⁶ of a point).
 const MARGIN: u32 = 1;
-/// Radians by which the frame of a circle is widened: 0.6 m. Haversines near the antipode err by a tenth of it.
+/// Radians by which the frame of a circle is widened: 0.6 m. Where a circle all but touches a pole, rounding moves
+/// its widest meridian by a tenth of that.
 const SLACK: f64 = 1e-7;
 
 /// A closed rectangle of points that does not cross the antimeridian.
@@ -222,11 +223,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::spatial::tests::world::any_position;
+    use crate::spatial::tests::world::{any_position, at};
 
     proptest! {
         #[test]
-        fn a_box_is_in_its_frame_and_what_is_sure_is_in_the_box(low in any_position(), high in any_position(), at in any_position()) {
+        fn a_box_is_in_its_frame_and_what_is_sure_is_in_the_box(
+            low in any_position(),
+            high in any_position(),
+            at in any_position(),
+        ) {
             let Ok(bounds) = BoundingBox::new(low, high) else { return Ok(()) };
             let frame = Frame::of_box(&bounds);
             let point = Point::project(at);
@@ -239,6 +244,29 @@ mod tests {
         fn a_circle_is_in_its_frame(center in any_position(), at in any_position()) {
             let frame = Frame::of_circle(center, center.distance_m(at));
             prop_assert!(frame.contains(Point::project(at)), "{:?}", frame);
+        }
+    }
+
+    #[test]
+    fn circles_that_all_but_touch_a_pole_are_wide_enough() {
+        // Where such a circle is widest, a rounding of its radius moves the meridian by far more than a point.
+        for step in 1..2_000 {
+            let lat = 20.0 + f64::from(step) * 0.03;
+            let radius = (90.0 - lat - f64::from(step % 40) * 1e-10).to_radians();
+            let half_width = (radius.sin() / lat.to_radians().cos()).min(1.0).asin().to_degrees();
+            let widest = at((lat.to_radians().sin() / radius.cos()).min(1.0).asin().to_degrees(), half_width);
+            let center = at(lat, 0.0);
+            let frame = Frame::of_circle(center, center.distance_m(widest));
+            assert!(frame.contains(Point::project(widest)), "{center:?}, {widest:?}");
+        }
+    }
+
+    #[test]
+    fn both_names_of_the_antimeridian_are_in_a_box_that_ends_at_one() {
+        let (west, east) = (Point::project(at(0.0, -180.0)), Point::project(at(0.0, 180.0)));
+        for (low, high) in [(170.0, 180.0), (-180.0, -170.0), (170.0, -170.0)] {
+            let frame = Frame::of_box(&BoundingBox::new(at(-1.0, low), at(1.0, high)).unwrap());
+            assert!(frame.contains(west) && frame.contains(east), "{low} to {high}");
         }
     }
 

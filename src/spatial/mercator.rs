@@ -293,6 +293,13 @@ mod tests {
     }
 
     #[test]
+    fn distances_on_the_map_go_over_the_antimeridian() {
+        let (west, east) = (Point { x: 1, y: 9 }, Point { x: u32::MAX, y: 5 });
+        assert_eq!((west.distance_squared(east), east.distance_squared(west)), (20, 20));
+        assert_eq!(Point { x: 0, y: 0 }.distance_squared(Point { x: 1 << 31, y: u32::MAX }) >> 62, 3);
+    }
+
+    #[test]
     fn interleaving_keeps_all_bits() {
         assert_eq!(Point { x: 0b101, y: 0b010 }.interleaved(), 0b01_10_01);
         assert_eq!(Point { x: u32::MAX, y: 0 }.interleaved(), 0x5555_5555_5555_5555);

@@ -49,7 +49,7 @@ use window::Window;
 
 /// The sites of one account, on the map.
 ///
-/// Costs some 150 bytes a site with a name of 20. What it answers is a function of the entries that are in, whatever
+/// Costs some 180 bytes a site, its name of 20 included. What it answers is a function of the entries that are in, whatever
 /// the order in which they came and went.
 #[derive(Debug, Default)]
 pub struct AccountMap {

@@ -14,7 +14,7 @@ use super::stop::Stop;
 const CHAIN_MAX: usize = 8;
 /// A node with fewer piles becomes a chain again. Half of a full chain, so that a site that comes and goes does not
 /// make and raze a node each time.
-const NODE_PILES_MIN: u32 = 4;
+pub(super) const NODE_PILES_MIN: u32 = 4;
 
 /// Where a slot stands: a node's number and which child, or the root.
 type Link = Option<(u32, usize)>;

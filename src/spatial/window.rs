@@ -53,10 +53,8 @@ impl Window {
         let height = south - north + 1;
         let cells = u64::from(width) * u64::from(height);
         if cells > VIEWPORT_CELLS_MAX {
-            let why = format!(
-                "the box has {cells} cells at zoom {zoom}, at most {VIEWPORT_CELLS_MAX} are drawn: use a smaller zoom or box"
-            );
-            return Err(Invalid::new("zoom", why));
+            let limit = format!("the box has {cells} cells at zoom {zoom}, at most {VIEWPORT_CELLS_MAX} are drawn");
+            return Err(Invalid::new("zoom", format!("{limit}: use a smaller zoom or a smaller box")));
         }
         Ok(Self { level, x: west, y: north, width, height })
     }

@@ -2,6 +2,8 @@
 //!
 //! What callers meet is tested by foreign clients in `tests/e2e`.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod lifecycle;
 mod server;
 mod transport;

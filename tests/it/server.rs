@@ -27,6 +27,7 @@ impl Server {
     }
 
     /// Starts this command and waits for its line that it is ready.
+    #[expect(clippy::zombie_processes, reason = "the panic ends the test, and the child with it")]
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut admin_token = None;

@@ -52,8 +52,8 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
     Ok(router.layer(map_response(name_the_limit)).layer(GrpcWebLayer::new()))
 }
 
-/// tonic answers OUT_OF_RANGE to a message over the limit; gRPC's own word for it is RESOURCE_EXHAUSTED. Nothing of
-/// ours answers OUT_OF_RANGE.
+/// tonic answers `OUT_OF_RANGE` to a message over the limit; gRPC's own word for it is `RESOURCE_EXHAUSTED`. Nothing of
+/// ours answers `OUT_OF_RANGE`.
 async fn name_the_limit(response: Response) -> Response {
     let is_over = response.headers().get(Status::GRPC_STATUS).is_some_and(|code| code.as_bytes() == b"11");
     if is_over { status::message_too_long(REQUEST_BYTES_MAX).into_http() } else { response }

@@ -10,7 +10,7 @@ use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
 use crate::api::proto::waymark::v1::site_service_client::SiteServiceClient;
 
-/// Street addresses that people of Icelandic sites state, in turn.
+/// Street addresses that the people of the first sites, which are in Iceland, state.
 const ADDRESSES: [&str; 8] = [
     "Laugavegur 22, Reykjavík",
     "Austurstræti 9, Reykjavík",
@@ -64,7 +64,9 @@ fn acts_on(site: &Activated) -> Vec<(&str, Act)> {
         acts.push(Act::Status(if is_worked_on { pb::SiteStatus::Maintenance } else { pb::SiteStatus::Offline }));
     }
     match &site.position {
-        Some(_) if site.country_code == "IS" => acts.push(Act::Address(ADDRESSES[site.index % ADDRESSES.len()])),
+        Some(_) if site.index < ADDRESSES.len() && site.country_code == "IS" => {
+            acts.push(Act::Address(ADDRESSES[site.index]));
+        }
         Some(position) if site.index % PINNED_EACH == PINNED_EACH - 1 => acts.push(Act::Pin(nudged(site, position))),
         _ => {}
     }

@@ -15,7 +15,7 @@ use crate::spatial::mass::Mass;
 use crate::spatial::mercator::{Cell, LEVEL_MAX, Point};
 use crate::spatial::node::{Kind, Slot};
 use crate::spatial::placed;
-use crate::spatial::tree::Tree;
+use crate::spatial::tree::{NODE_PILES_MIN, Tree};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -27,7 +27,8 @@ enum Step {
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         5 => any_entry(60).prop_map(Step::Put),
-        2 => (0..60_u128, prop::sample::select(Status::ALL.to_vec())).prop_map(|(bits, status)| Step::Restatus(bits, status)),
+        2 => (0..60_u128, prop::sample::select(Status::ALL.to_vec()))
+            .prop_map(|(bits, status)| Step::Restatus(bits, status)),
         3 => (0..60_u128).prop_map(Step::Remove),
     ]
 }
@@ -92,6 +93,7 @@ fn check_slot(
     }
     assert_eq!(node.mass, clustered, "level {level}");
     assert_eq!(node.sites as usize, below.len());
+    assert!(node.piles >= NODE_PILES_MIN, "a node of {} piles", node.piles);
     let areas = node.areas(&tree.areas);
     for (expected, total) in
         [(stopped, areas.map(|areas| &areas.stopped)), (country, areas.map(|areas| &areas.country))]

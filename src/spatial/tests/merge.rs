@@ -8,7 +8,7 @@ use super::world::{any_entries, at, crowd, entry};
 use crate::model::geo::BoundingBox;
 use crate::model::id::SiteId;
 use crate::spatial::entry::{Entry, EntryRef};
-use crate::spatial::mercator::{Cell, Point};
+use crate::spatial::mercator::{Cell, Point, TileId};
 use crate::spatial::spacing::spacing_squared;
 use crate::spatial::symbols::{Expansion, SymbolId};
 use crate::spatial::{AccountMap, placed};
@@ -131,6 +131,36 @@ fn crowds_are_merged_as_in_a_greedy_pass() {
     let entries: Vec<Entry> =
         map.in_box(&BoundingBox::WORLD, None, usize::MAX).into_iter().map(|entry| entry.to_entry()).collect();
     (0..=4).for_each(|zoom| check(&map, &entries, zoom));
+}
+
+#[test]
+fn neighbours_over_the_antimeridian_are_one_symbol() {
+    let map = AccountMap::bulk([entry(1, at(10.0, 179.9)), entry(2, at(10.0, -179.9)), entry(3, at(10.0, 180.0))]);
+    let symbols = map.viewport(&BoundingBox::WORLD, 2).unwrap();
+    assert_eq!((symbols.pins.len(), symbols.clusters.len(), symbols.sites()), (0, 1, 3));
+    assert!(symbols.clusters[0].bounds().crosses_antimeridian());
+}
+
+#[test]
+fn tiles_climb_as_far_as_the_answer_lies() {
+    // Stairs of single sites, each in a cell of its own and near enough to the next to decide over it: what is kept
+    // depends on cells far outside of a tile.
+    let half_cell = 1_u32 << 24;
+    let steps = (0..32_u32).flat_map(|stair| (0..250_u32).map(move |step| (stair, step)));
+    let map = AccountMap::bulk(steps.map(|(stair, step)| {
+        let x = (stair * 8 + step).wrapping_mul(half_cell).wrapping_add(half_cell / 2);
+        let point = Point { x, y: step * half_cell + half_cell + half_cell / 2 };
+        entry(u128::from(stair * 250 + step), point.position())
+    }));
+    let world = map.viewport(&BoundingBox::WORLD, 4).unwrap();
+    let mut cells: BTreeSet<Cell> = world.clusters.iter().map(|cluster| cluster.cell).collect();
+    let mut sites = 0;
+    for (x, y) in (0..16).flat_map(|x| (0..16).map(move |y| (x, y))) {
+        let symbols = map.tile(TileId::new(4, x, y).unwrap());
+        sites += symbols.sites();
+        assert!(symbols.clusters.iter().all(|cluster| cells.remove(&cluster.cell)), "tile {x}/{y}");
+    }
+    assert_eq!((cells.len(), sites), (0, map.len() as u64));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::model::location::{Granularity, Source};
 use crate::spatial::AccountMap;
 use crate::spatial::entry::Entry;
 use crate::spatial::mercator::{Point, TileId};
-use crate::spatial::symbols::{SymbolId, Symbols};
+use crate::spatial::symbols::{Expansion, SymbolId, Symbols};
 
 /// Tiles in which anything can be drawn: those within two tiles of a site, and those of areas.
 fn tiles_that_matter(map: &AccountMap, entries: &[Entry], zoom: u8) -> BTreeSet<(u32, u32)> {
@@ -141,6 +141,33 @@ fn a_city_level_site_is_a_pin_from_afar_and_an_area_near_by() {
     assert!((13_000.0..14_500.0).contains(&area.extent_m()), "{} m", area.extent_m());
     assert_eq!(map.leaves(SymbolId::Area(area.id), 22, None, 5).unwrap().len(), 5);
     assert_eq!(map.leaves(SymbolId::Area(area.id), 5, None, 5), None, "not shown from afar");
+}
+
+#[test]
+fn deep_tiles_of_a_crowd_hold_each_site_once() {
+    let map = crowd(1_500);
+    let entries: Vec<Entry> =
+        map.in_box(&BoundingBox::WORLD, None, usize::MAX).into_iter().map(|entry| entry.to_entry()).collect();
+    // Before, at and after the level at which the crowd's city-level sites become areas.
+    for zoom in [7, 8, 9, 12] {
+        let tiles = tiles_that_matter(&map, &entries, zoom);
+        let sites: u64 = tiles.into_iter().map(|(x, y)| map.tile(TileId::new(zoom, x, y).unwrap()).sites()).sum();
+        assert_eq!(sites, 1_500, "zoom {zoom}");
+    }
+}
+
+#[test]
+fn many_places_that_end_in_one_area_never_come_apart() {
+    let near = |bits: u32| at(45.4642 + f64::from(bits % 5) * 1e-3, 9.19 + f64::from(bits / 5) * 1e-3);
+    let map = AccountMap::bulk((0..40).map(|bits| Entry {
+        granularity: Granularity::City,
+        source: Source::GeoIp,
+        ..entry(u128::from(bits), near(bits))
+    }));
+    let cluster = map.tile(TileId::holding(Point::project(near(0)), 8)).clusters[0];
+    assert_eq!((cluster.count(), cluster.expansion_zoom), (40, None));
+    assert_eq!(map.expansion(cluster.cell), Some(Expansion::Never));
+    assert_eq!(map.tile(TileId::holding(cluster.point, 9)).areas[0].count(), 40);
 }
 
 #[test]

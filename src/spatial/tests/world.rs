@@ -96,7 +96,7 @@ pub(in crate::spatial) fn crowd(count: u32) -> AccountMap {
         let city = (random() * 20.0).floor();
         let (north, east) = (random().powi(3) * 2.0 - 1.0, random().powi(3) * 2.0 - 1.0);
         let mut entry = entry(u128::from(bits) + 1, at(city * 3.0 - 20.0 + north, city * 17.0 - 170.0 + east));
-        entry.status = Status::ALL[(random() * 3.99) as usize];
+        entry.status = Status::ALL[usize::from(random() < 0.3) + usize::from(random() < 0.5) * 2];
         if random() < 0.3 {
             (entry.granularity, entry.source) = (Granularity::City, Source::GeoIp);
         }
