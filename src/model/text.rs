@@ -33,7 +33,7 @@ pub fn note(field: &str, text: &str) -> Result<String, Invalid> {
     Ok(text)
 }
 
-/// A site's display name: a non-empty [`line`].
+/// A site's display name: a non-empty [`line()`].
 pub fn display_name(text: &str) -> Result<String, Invalid> {
     let name = line("display_name", text, LINE_BYTES_MAX)?;
     if name.is_empty() {

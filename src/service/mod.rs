@@ -1,6 +1,6 @@
 //! The use cases: what callers can do, who may do it, and what then holds.
 //!
-//! Every use case takes the [`Principal`] that asks. Knows nothing of gRPC, HTTP and protobuf.
+//! Every use case takes the principal that asks. Knows nothing of gRPC, HTTP and protobuf.
 
 pub mod access;
 pub mod accounts;

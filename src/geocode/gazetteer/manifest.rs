@@ -77,7 +77,7 @@ pub struct Summary {
 /// What is written beside the index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Version of the index; see [`FORMAT`].
+    /// Version of the index; another one is refused.
     pub format: u32,
     /// When it was built.
     pub built_at: Timestamp,
