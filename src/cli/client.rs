@@ -16,12 +16,9 @@ pub(super) struct ServerArguments {
     /// Address of the server
     #[arg(long, env = "WAYMARK_SERVER", default_value = "http://127.0.0.1:8642")]
     pub(super) server: String,
-    /// File that holds the token
+    /// File that holds the token; the token itself comes by WAYMARK_TOKEN alone, so that no list of processes shows it
     #[arg(long, env = "WAYMARK_TOKEN_FILE")]
     token_file: Option<PathBuf>,
-    /// The token itself; by environment alone, so that it is not in the list of processes
-    #[arg(long, env = "WAYMARK_TOKEN", hide = true)]
-    token: Option<String>,
 }
 
 impl ServerArguments {
@@ -34,10 +31,10 @@ impl ServerArguments {
 
     /// The credential to send.
     pub(super) fn credential(&self) -> anyhow::Result<Credential> {
-        let token = match (&self.token, &self.token_file) {
-            (Some(token), _) => token.clone(),
-            (None, Some(path)) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
-            (None, None) => bail!("a token is needed: --token-file FILE, or WAYMARK_TOKEN in the environment"),
+        let token = match (std::env::var("WAYMARK_TOKEN"), &self.token_file) {
+            (Ok(token), _) => token,
+            (Err(_), Some(path)) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
+            (Err(_), None) => bail!("a token is needed: --token-file FILE, or WAYMARK_TOKEN in the environment"),
         };
         Credential::new(token.trim())
     }
