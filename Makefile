@@ -19,7 +19,7 @@ run: ## Build everything, start the server on 127.0.0.1:8642 and fill it with a 
 	@echo '3/6 dashboard'
 	@scripts/build-dashboard
 	@echo '4/6 server: cargo build --release (some minutes the first time)'
-	@cargo build --release --quiet
+	@cargo build --release
 	@echo '5/6 gazetteer'
 	@scripts/build-gazetteer target/release/waymark
 	@echo '6/6 start'
