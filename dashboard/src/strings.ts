@@ -108,6 +108,7 @@ export const noEstimate: Record<NoEstimateReason, string> = {
   [NoEstimateReason.NOT_FOUND]: "the GeoIP databases do not know its IP address",
   [NoEstimateReason.NO_POSITION]: "the GeoIP databases give no position for its IP address",
   [NoEstimateReason.UNKNOWN_ADDRESS]: "its proxy sent a malformed address",
+  [NoEstimateReason.REMOVED]: "a person removed the estimate",
 };
 
 export const addressState: Record<AddressState, string> = {
@@ -124,6 +125,7 @@ export const phoneKind: Record<PhoneKind, string> = {
   [PhoneKind.MOBILE]: "mobile",
   [PhoneKind.WORK]: "work",
   [PhoneKind.HOME]: "home",
+  [PhoneKind.OTHER]: "",
 };
 
 export const site = {

@@ -133,6 +133,14 @@ impl IntoResponse for Failure {
     }
 }
 
+/// The answer to a call that took longer than `limit`. What it was to write may have been written.
+pub(super) fn too_late(limit: std::time::Duration) -> Status {
+    let reason = Reason::DeadlineExceeded;
+    let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
+    let message = format!("the call took longer than {limit:?}; a write may have gone through: read, or repeat it");
+    Status::with_error_details(grpc_code(reason.kind()), message, details)
+}
+
 /// The answer to a request message over the limit of its method, at most `bytes_max`.
 pub(super) fn message_too_long(bytes_max: usize) -> Status {
     let reason = Reason::LimitReached;

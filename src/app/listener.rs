@@ -13,7 +13,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
@@ -30,6 +30,8 @@ const STREAMS_MAX: u32 = 128;
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// Time for the TLS handshake.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+/// Time from the connection to its first request: who says nothing holds no place.
+const FIRST_REQUEST_TIME: Duration = Duration::from_secs(10);
 /// Time for the headers of an HTTP/1 request.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// Quiet time after which an HTTP/2 peer is asked whether it still lives.
@@ -135,7 +137,10 @@ async fn serve(
     router: Router,
     watcher: Watcher,
 ) {
+    let asked = Arc::new(Notify::new());
+    let asks = Arc::clone(&asked);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        asks.notify_one();
         request.extensions_mut().insert(Peer(peer));
         router.clone().oneshot(request.map(Body::new))
     });
@@ -151,7 +156,12 @@ async fn serve(
         .initial_stream_window_size(WINDOW_BYTES.0)
         .initial_connection_window_size(WINDOW_BYTES.1);
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    if let Err(cause) = watcher.watch(connection).await {
+    let ended = tokio::select! {
+        ended = watcher.watch(connection) => ended,
+        // Disabled by the first request. The connection is closed by being dropped.
+        Err(_) = timeout(FIRST_REQUEST_TIME, asked.notified()) => return debug!("a connection asked nothing and was closed"),
+    };
+    if let Err(cause) = ended {
         // Clients come and go; how they went is not the operator's business.
         debug!(%cause, "a connection ended");
     }

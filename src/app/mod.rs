@@ -1,6 +1,7 @@
 //! The composition root: builds the parts from the configuration, starts and ends them in order.
 
 mod listener;
+pub mod secret_file;
 mod tls;
 
 use std::net::SocketAddr;
@@ -107,10 +108,12 @@ impl App {
         let router = api::router(&waymark, &health)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = Listener::bind(config.listen.address, tls, router).await?;
-        let admin_token = waymark.bootstrap_operator().await?;
-        if let (Some(token), Some(path)) = (&admin_token, &config.admin_token_file) {
-            write_secret(path, token).map_err(|cause| Error::TokenFile { path: path.clone(), cause })?;
-        }
+        let admin_token = if waymark.has_operator() {
+            None
+        } else {
+            let hand_over = |secret: &str| hand_over(secret, config.admin_token_file.as_deref());
+            Some(waymark.create_operator_token("first start", hand_over).await?)
+        };
         let url = format!("{scheme}://{}", listener.local_address());
         Ok(Self { url, admin_token, listener, health, store })
     }
@@ -154,12 +157,27 @@ fn open_geocoder(directory: Option<&Path>) -> Result<Option<Arc<dyn Geocoder>>, 
     Ok(Some(Arc::new(gazetteer)))
 }
 
-/// Writes a secret that only the owner can read. An existing file is replaced, never followed while it is open to all.
-fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-    let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    writeln!(file, "{secret}")?;
-    file.sync_all()
+/// Writes the operator's secret into the file, if there is one.
+fn hand_over(secret: &str, file: Option<&Path>) -> Result<(), Error> {
+    let Some(path) = file else { return Ok(()) };
+    secret_file::write(path, secret).map_err(|cause| Error::TokenFile { path: path.to_owned(), cause })
+}
+
+/// Makes a new operator's token in the store of a server that does not run: the way back for an operator who lost
+/// theirs. Whoever can write the data directory is the operator.
+pub async fn reset_operator(data_dir: &Path) -> Result<String, Error> {
+    let store: Arc<dyn Store> = Arc::new(Embedded::open(data_dir)?);
+    let live = Live::follow(&*store).await?;
+    let waymark = Waymark::new(Parts {
+        store: Arc::clone(&store),
+        live,
+        geoip: Arc::new(GeoIp::empty()),
+        geocoder: None,
+        clock: Timestamp::now,
+        config: service::Config::default(),
+    })
+    .await?;
+    let secret = waymark.create_operator_token::<Error>("reset", |_| Ok(())).await?;
+    store.close().await;
+    Ok(secret)
 }

@@ -1,12 +1,13 @@
 //! The way from the command line to a server: address, credential, and an error that a person can read.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
@@ -16,7 +17,13 @@ pub(super) struct ServerArguments {
     /// Address of the server
     #[arg(long, env = "WAYMARK_SERVER", default_value = "http://127.0.0.1:8642")]
     pub(super) server: String,
-    /// File that holds the token; the token itself comes by WAYMARK_TOKEN alone, so that no list of processes shows it
+    /// Certificate of the authority that signed the server's, PEM; without, those that the system trusts
+    #[arg(long)]
+    ca: Option<PathBuf>,
+    /// Allows a plain connection to another machine, where others may read the token
+    #[arg(long)]
+    plaintext: bool,
+    /// File that holds the token; the token itself comes by the environment alone, so that no list of processes shows it
     #[arg(long, env = "WAYMARK_TOKEN_FILE")]
     token_file: Option<PathBuf>,
 }
@@ -26,7 +33,20 @@ impl ServerArguments {
     pub(super) fn channel(&self) -> anyhow::Result<Channel> {
         let endpoint = Endpoint::from_shared(self.server.clone())
             .with_context(|| format!("{:?} is no address of a server, such as http://127.0.0.1:8642", self.server))?;
-        Ok(endpoint.connect_lazy())
+        let host = endpoint.uri().host().unwrap_or_default().trim_matches(['[', ']']);
+        let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        match endpoint.uri().scheme_str() {
+            Some("https") => Ok(endpoint.tls_config(self.tls()?)?.connect_lazy()),
+            Some("http") if is_here || self.plaintext => Ok(endpoint.connect_lazy()),
+            Some("http") => bail!("{host} is another machine: use https://, or --plaintext where nobody listens"),
+            _ => bail!("a server's address begins with https:// or http://"),
+        }
+    }
+
+    fn tls(&self) -> anyhow::Result<ClientTlsConfig> {
+        let Some(path) = &self.ca else { return Ok(ClientTlsConfig::new().with_native_roots()) };
+        let pem = std::fs::read(path).with_context(|| path.display().to_string())?;
+        Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
     }
 
     /// The credential to send.

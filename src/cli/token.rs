@@ -1,5 +1,7 @@
 //! `waymark token`.
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,6 +9,7 @@ use super::account::admin;
 use super::client::{ServerArguments, explain};
 use super::say;
 use crate::api::proto::waymark::v1 as pb;
+use crate::app;
 
 /// What to do with tokens.
 #[derive(Debug, clap::Args)]
@@ -51,6 +54,12 @@ enum Command {
         #[command(flatten)]
         server: ServerArguments,
     },
+    /// Makes a new operator's token in the data directory of a server that does not run, and prints it
+    Reset {
+        /// Directory of the store
+        #[arg(long, env = "WAYMARK_DATA_DIR")]
+        data_dir: PathBuf,
+    },
     /// Ends a token at once
     Revoke {
         /// Its name, as `list` shows it
@@ -70,6 +79,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             let made = admin(&server)?.create_token(request).await.map_err(|status| explain(&status))?;
             say(made.into_inner().secret)
         }
+        Command::Reset { data_dir } => say(app::reset_operator(&data_dir).await?),
         Command::List { account, server } => list(account.as_deref(), &server).await,
         Command::Revoke { name, server } => {
             let revoked = admin(&server)?.revoke_token(pb::RevokeTokenRequest { name }).await;

@@ -65,6 +65,12 @@ pub enum Reason {
     ScopeInsufficient,
     /// The site has no fix of this source.
     FixMissing,
+    /// The site has no position.
+    SiteUnplaced,
+    /// It is the operator's last good token.
+    LastOperatorToken,
+    /// The time given was not enough.
+    DeadlineExceeded,
     /// A limit of the account or of the process is reached.
     LimitReached,
     /// The disk is full.
@@ -102,6 +108,9 @@ impl Reason {
             Self::CredentialInvalid => "CREDENTIAL_INVALID",
             Self::ScopeInsufficient => "SCOPE_INSUFFICIENT",
             Self::FixMissing => "FIX_MISSING",
+            Self::SiteUnplaced => "SITE_UNPLACED",
+            Self::LastOperatorToken => "LAST_OPERATOR_TOKEN",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::LimitReached => "LIMIT_REACHED",
             Self::StorageFull => "STORAGE_FULL",
             Self::StorageUnavailable => "STORAGE_UNAVAILABLE",
@@ -120,7 +129,12 @@ impl Reason {
             Self::FieldInvalid | Self::PageTokenInvalid | Self::CandidateTokenInvalid => Kind::InvalidArgument,
             Self::ResourceNotFound => Kind::NotFound,
             Self::ResourceExists | Self::SiteNameTaken | Self::RequestIdReused => Kind::AlreadyExists,
-            Self::SiteDeleted | Self::SiteNotDeleted | Self::FixMissing => Kind::FailedPrecondition,
+            Self::SiteDeleted
+            | Self::SiteNotDeleted
+            | Self::FixMissing
+            | Self::SiteUnplaced
+            | Self::LastOperatorToken => Kind::FailedPrecondition,
+            Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::EtagMismatch | Self::Contention => Kind::Aborted,
             Self::CredentialInvalid => Kind::Unauthenticated,
             Self::ScopeInsufficient | Self::AgentKeyMismatch => Kind::PermissionDenied,

@@ -3,12 +3,13 @@
 //! Fed by the store's commits before they are acknowledged, so a caller who was told that a write is done sees it
 //! here. One lock an account, held for microseconds; an account's readers never wait for another account.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use tracing::info;
+use tracing::{error, info};
 
 use crate::model::access::{Account, Token};
 use crate::model::id::{AccountId, Revision, SiteId, TokenId};
@@ -56,13 +57,24 @@ impl Sites {
 #[derive(Debug)]
 pub struct LiveAccount {
     account: RwLock<Arc<Account>>,
+    revision: AtomicU64,
     /// Its sites; the lock is never held over an await.
     pub sites: RwLock<Sites>,
 }
 
 impl LiveAccount {
     fn new(account: Account) -> Arc<Self> {
-        Arc::new(Self { account: RwLock::new(Arc::new(account)), sites: RwLock::default() })
+        Arc::new(Self {
+            account: RwLock::new(Arc::new(account)),
+            revision: AtomicU64::default(),
+            sites: RwLock::default(),
+        })
+    }
+
+    /// Everything that was written to the account up to this revision is in.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        Revision(self.revision.load(Ordering::Acquire))
     }
 
     /// The account's record.
@@ -72,12 +84,26 @@ impl LiveAccount {
     }
 }
 
+/// All tokens: by id for credentials, and in the order of lists.
+#[derive(Debug, Default)]
+struct Tokens {
+    by_id: HashMap<TokenId, Arc<Token>>,
+    listed: BTreeMap<(Option<AccountId>, TokenId), Arc<Token>>,
+}
+
+impl Tokens {
+    fn put(&mut self, token: Token) {
+        let token = Arc::new(token);
+        self.listed.insert((token.account.clone(), token.id), Arc::clone(&token));
+        self.by_id.insert(token.id, token);
+    }
+}
+
 /// Everything in memory.
 #[derive(Debug, Default)]
 pub struct Live {
     accounts: RwLock<HashMap<AccountId, Arc<LiveAccount>>>,
-    tokens: RwLock<HashMap<TokenId, Arc<Token>>>,
-    revision: AtomicU64,
+    tokens: RwLock<Tokens>,
 }
 
 impl Live {
@@ -87,11 +113,24 @@ impl Live {
     pub async fn follow(store: &dyn Store) -> Result<Arc<Self>, Error> {
         let live = Arc::new(Self::default());
         for kind in [Kind::Account, Kind::Token] {
-            let target = Arc::clone(&live);
-            store.visit_all(kind, Box::new(move |record| target.apply_document(record.document))).await?;
+            // Without one of these nobody could tell what is missing: a record that cannot be read ends the start.
+            let (target, unreadable) = (Arc::clone(&live), Arc::new(Mutex::new(None)));
+            let first_unreadable = Arc::clone(&unreadable);
+            let visit = move |record: Result<Record, Error>| match record {
+                Ok(record) => target.apply_document(record.document),
+                Err(cause) => *first_unreadable.lock() = Some(cause),
+            };
+            store.visit_all(kind, Box::new(visit)).await?;
+            if let Some(cause) = unreadable.lock().take() {
+                return Err(cause);
+            }
         }
         live.load_sites(store).await?;
-        live.revision.store(store.revision().0, Ordering::Release);
+        for account in live.accounts() {
+            if let Some(loaded) = live.account(&account.id) {
+                loaded.revision.store(store.revision(Some(&account.id)).await?.0, Ordering::Release);
+            }
+        }
         store.observe(Arc::clone(&live) as Arc<dyn Observer>);
         Ok(live)
     }
@@ -108,7 +147,7 @@ impl Live {
                 *live.sites.write() = Sites { map: AccountMap::bulk(entries), unplaced };
             }
         }
-        info!(sites = count, "the map is whole");
+        info!(sites = count, unreadable = loaded.unreadable, "the map is whole");
         Ok(())
     }
 
@@ -129,23 +168,20 @@ impl Live {
     /// The token of this id, good or not.
     #[must_use]
     pub fn token(&self, token: TokenId) -> Option<Arc<Token>> {
-        self.tokens.read().get(&token).map(Arc::clone)
+        self.tokens.read().by_id.get(&token).map(Arc::clone)
     }
 
-    /// The tokens of an account, or the operator's, ordered by id.
+    /// The first `limit` tokens of an account, or the operator's, behind `after`, ordered by id.
     #[must_use]
-    pub fn tokens_of(&self, account: Option<&AccountId>) -> Vec<Arc<Token>> {
+    pub fn tokens_of(&self, account: Option<&AccountId>, after: Option<TokenId>, limit: usize) -> Vec<Arc<Token>> {
+        let low = match after {
+            Some(after) => Bound::Excluded((account.cloned(), after)),
+            None => Bound::Included((account.cloned(), TokenId::MIN)),
+        };
         let tokens = self.tokens.read();
-        let mut own: Vec<_> =
-            tokens.values().filter(|token| token.account.as_ref() == account).map(Arc::clone).collect();
-        own.sort_by_key(|token| token.id);
-        own
-    }
-
-    /// Everything up to this revision is in.
-    #[must_use]
-    pub fn revision(&self) -> Revision {
-        Revision(self.revision.load(Ordering::Acquire))
+        let behind = tokens.listed.range((low, Bound::Unbounded));
+        let own = behind.take_while(|((of, _), _)| of.as_ref() == account);
+        own.take(limit).map(|(_, token)| Arc::clone(token)).collect()
     }
 
     fn apply_document(&self, document: Document) {
@@ -156,7 +192,7 @@ impl Live {
                 *live.account.write() = Arc::new(account);
             }
             Document::Token(token) => {
-                self.tokens.write().insert(token.id, Arc::new(token));
+                self.tokens.write().put(token);
             }
             Document::Site(site) => {
                 if let Some(live) = self.account(&site.account) {
@@ -190,7 +226,11 @@ impl Observer for Live {
                 None => self.forget(mutation),
             }
         }
-        self.revision.store(revision.0, Ordering::Release);
+        // All keys of a commit are of one partition.
+        let account = mutations.first().and_then(|mutation| mutation.key.partition.as_ref());
+        if let Some(live) = account.and_then(|account| self.account(account)) {
+            live.revision.store(revision.0, Ordering::Release);
+        }
     }
 }
 
@@ -199,11 +239,21 @@ impl Observer for Live {
 struct Loading {
     by_account: HashMap<AccountId, (Vec<Entry>, HashSet<SiteId>)>,
     count: usize,
+    unreadable: usize,
 }
 
 impl Loading {
-    fn take(&mut self, record: Record) {
-        let Document::Site(site) = record.document else { return };
+    /// A site that cannot be read is told and left out: it must not keep all others from being served.
+    fn take(&mut self, record: Result<Record, Error>) {
+        let site = match record {
+            Ok(Record { document: Document::Site(site), .. }) => site,
+            Ok(_) => return,
+            Err(cause) => {
+                error!(%cause, "a site is left out");
+                self.unreadable += 1;
+                return;
+            }
+        };
         self.count += 1;
         if self.count.is_multiple_of(PROGRESS_EVERY) {
             info!(sites = self.count, "loading the map");

@@ -158,6 +158,8 @@ impl fmt::Display for AgentId {
 pub struct TokenId(u64);
 
 impl TokenId {
+    /// The least id.
+    pub const MIN: Self = Self(0);
     /// Bytes of an id's text: 16 of `0-9a-f`.
     pub const BYTES: usize = 16;
 

@@ -2,7 +2,7 @@
 //!
 //! The effective fix is a function of the set of fixes alone, whatever the order in which they came.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::address::CountryCode;
@@ -150,6 +150,14 @@ impl Fixes {
         Source::ALL.into_iter().filter(|source| source.is_person()).filter_map(|source| self.remove(source)).collect()
     }
 
+    /// A time for a fix that shall count as the newest: `now`, or just behind the newest one where the clock went back.
+    #[must_use]
+    pub fn next_time(&self, now: Timestamp) -> Timestamp {
+        let newest = self.iter().filter(|fix| fix.source.is_person()).map(|fix| fix.made_at).max();
+        let behind = newest.and_then(|newest| newest.checked_add(SignedDuration::from_nanos(1)).ok());
+        behind.map_or(now, |behind| behind.max(now))
+    }
+
     /// The fix of `source`.
     #[must_use]
     pub fn get(&self, source: Source) -> Option<&Fix> {
@@ -221,6 +229,8 @@ pub enum NoEstimate {
     NoPosition,
     /// The public address is not known: the forwarding headers of a trusted proxy were malformed.
     UnknownAddress,
+    /// A person removed the estimate.
+    Removed,
 }
 
 impl NoEstimate {
@@ -271,6 +281,15 @@ mod tests {
             let stack = Fixes::from(fixes);
             prop_assert_eq!(stack.effective().is_some_and(|fix| fix.source.is_person()), has_person);
         }
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_loses_no_fix() {
+        let mut stack = Fixes::from(vec![fix(Source::Pin, 1_000, 1.0)]);
+        let made_at = stack.next_time(Timestamp::from_second(5).unwrap());
+        stack.put(Fix { made_at, ..fix(Source::Address, 0, 2.0) });
+        assert_eq!(stack.effective().unwrap().source, Source::Address);
+        assert_eq!(stack.next_time(Timestamp::from_second(2_000).unwrap()).as_second(), 2_000);
     }
 
     #[test]

@@ -108,7 +108,7 @@ pub enum AddressState {
     Ambiguous,
     /// No place answers to it.
     NotFound,
-    /// The geocoder could not be asked; it is tried again.
+    /// The geocoder could not be asked; a person has to state it again.
     Pending,
 }
 
@@ -160,6 +160,9 @@ pub struct Site {
     pub fixes: Fixes,
     /// Why there is no GeoIP fix, where there is none.
     pub no_estimate: Option<NoEstimate>,
+    /// The address whose estimate a person removed: it makes none again.
+    #[serde(default)]
+    pub estimate_removed_for: Option<IpAddr>,
     /// The address that a person stated.
     pub address: Option<SiteAddress>,
     /// When it was made.
@@ -192,6 +195,7 @@ impl Site {
             claimed_ip: None,
             fixes: Fixes::default(),
             no_estimate: None,
+            estimate_removed_for: None,
             address: None,
             created_at: now,
             updated_at: now,
@@ -240,8 +244,10 @@ impl TicketingLink {
             external_site_id: line("external_site_id", &self.external_site_id)?,
             uri,
         };
-        if link.system.is_empty() || link.organization_id.is_empty() {
-            return Err(Invalid::new("system", "a ticketing link names its system and its organization_id"));
+        for (field, value) in [("system", &link.system), ("organization_id", &link.organization_id)] {
+            if value.is_empty() {
+                return Err(Invalid::new(field, "a ticketing link names its system and its organization_id"));
+            }
         }
         Ok(link)
     }

@@ -1,5 +1,7 @@
 //! Who may do what: the one table of scopes and permissions, and the check of credentials.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -8,8 +10,7 @@ use super::error::Resource;
 use super::{Error, Waymark};
 use crate::live::LiveAccount;
 use crate::model::access::{Principal, Scope};
-use crate::model::id::{AccountId, SiteId, TokenId};
-use std::sync::Arc;
+use crate::model::id::{AccountId, TokenId};
 
 /// What a use case needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ fn allows(scope: Scope, permission: Permission) -> bool {
         Scope::Service => matches!(permission, Read | Change | Enroll),
         Scope::Viewer => permission == Read,
         Scope::Enrollment => permission == Enroll,
-        // An agent's rights are about its own site alone, and are checked there.
+        // An agent says hello for itself, and activation checks that it is itself. Its site's page is not for it.
         Scope::Agent => match permission {
             Read | Change | Enroll | Administer => false,
         },
@@ -112,22 +113,6 @@ impl Waymark {
     ) -> Result<Arc<LiveAccount>, Error> {
         let live = self.visible_account(principal, account)?;
         if allows(principal.scope, permission) { Ok(live) } else { Err(Error::Scope) }
-    }
-
-    /// The account, if the principal may do this to this site of it. An agent may read its own.
-    pub(super) fn account_for_site(
-        &self,
-        principal: &Principal,
-        account: &AccountId,
-        site: SiteId,
-        permission: Permission,
-    ) -> Result<Arc<LiveAccount>, Error> {
-        let Some((own_site, _)) = &principal.agent else { return self.account_for(principal, account, permission) };
-        let live = self.visible_account(principal, account)?;
-        if *own_site != site {
-            return Err(Error::NotFound(Resource::Site(account.clone(), site)));
-        }
-        if permission == Permission::Read { Ok(live) } else { Err(Error::Scope) }
     }
 
     /// The account, if the principal belongs to it, whatever it may do there.

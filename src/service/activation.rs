@@ -12,6 +12,7 @@ use super::access::Permission;
 use super::error::Resource;
 use super::sites::key_of as site_key;
 use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, tokens};
+use crate::geoip::{Estimate, special};
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, AgentId, SiteId};
 use crate::model::location::{NoEstimate, Source};
@@ -51,6 +52,15 @@ pub struct Activated {
     pub credential: Option<String>,
     /// Whether this call made the site.
     pub created: bool,
+    /// The public address of this call; `None` where it is not public or not known.
+    pub public_ip: Option<IpAddr>,
+}
+
+impl Activation {
+    fn answered(&self, site: Versioned<Site>, credential: Option<String>, created: bool) -> Activated {
+        let public_ip = self.public_ip.ok().filter(|ip| special::why_no_estimate(*ip).is_none());
+        Activated { site, credential, created, public_ip }
+    }
 }
 
 impl Waymark {
@@ -135,7 +145,7 @@ impl Waymark {
         ];
         let revision = self.parts.store.commit(batch).await?;
         tracing::debug!(actor = principal.actor(), site = %site.id, "an agent was activated");
-        Ok(Activated { site: Versioned { value: site, revision }, credential: Some(credential), created: true })
+        Ok(activation.answered(Versioned { value: site, revision }, Some(credential), true))
     }
 
     /// Notes that a known agent came by.
@@ -159,20 +169,22 @@ impl Waymark {
         } else {
             let (token, credential) =
                 self.agent_credential(&activation.account, &activation.agent, claim.site, &claim.key_hash);
-            if !self.is_credential_good(token.id) {
-                return Err(mismatch(activation));
+            // Asked of the store, like the claim: memory hears of a commit a moment after the store can show it.
+            match self.parts.store.get(tokens::key_of(&token)).await?.map(|record| record.document) {
+                Some(Document::Token(kept)) if kept.revoked_at.is_none() => {}
+                _ => return Err(mismatch(activation)),
             }
             Some(credential)
         };
         let is_noted = site.last_seen_at >= Some(called_at) && site.public_ip == activation.public_ip.ok();
         if is_noted {
             // A call of the same agent that came later was faster: there is nothing to add to what it wrote.
-            return Ok(Activated { site: Versioned { value: site, revision }, credential, created: false });
+            return Ok(activation.answered(Versioned { value: site, revision }, credential, false));
         }
         self.note_visit(&mut site, activation);
         let mutation = Mutation::replace(site_key(&site), revision, Document::Site(Box::new(site.clone())));
         let revision = self.parts.store.commit(vec![mutation]).await?;
-        Ok(Activated { site: Versioned { value: site, revision }, credential, created: false })
+        Ok(activation.answered(Versioned { value: site, revision }, credential, false))
     }
 
     /// Writes into the site when and from where its agent came, and what that says of its position.
@@ -186,10 +198,11 @@ impl Waymark {
         if has_estimate && site.public_ip == activation.public_ip.ok() {
             return;
         }
-        match activation.public_ip.and_then(|ip| self.parts.geoip.estimate(ip, now)) {
+        match activation.public_ip.and_then(|ip| self.estimate_for(site, ip, now)) {
             Ok(estimate) => {
                 site.public_ip = activation.public_ip.ok();
                 site.no_estimate = None;
+                site.estimate_removed_for = None;
                 site.fixes.remove(Source::GeoIp);
                 site.fixes.put(estimate.into_fix());
             }
@@ -200,6 +213,15 @@ impl Waymark {
                 site.no_estimate = Some(reason);
                 site.fixes.remove(Source::GeoIp);
             }
+        }
+    }
+
+    /// What the databases say, unless a person removed just that.
+    fn estimate_for(&self, site: &Site, ip: IpAddr, now: Timestamp) -> Result<Estimate, NoEstimate> {
+        if site.estimate_removed_for == Some(ip) {
+            Err(NoEstimate::Removed)
+        } else {
+            self.parts.geoip.estimate(ip, now)
         }
     }
 

@@ -89,6 +89,12 @@ pub enum Error {
     /// The credential is good for other things.
     #[error("the credential's scope does not allow this")]
     Scope,
+    /// The site has no position.
+    #[error("{0} has no position, so no map shows it")]
+    SiteUnplaced(Resource),
+    /// Without it nobody could administer the deployment.
+    #[error("this is the operator's last good token: make another one first")]
+    LastOperatorToken,
     /// The site has no such fix.
     #[error("the site has no fix of this source")]
     FixMissing,
@@ -129,6 +135,8 @@ impl Fault for Error {
             Self::Credential => Reason::CredentialInvalid,
             Self::Scope => Reason::ScopeInsufficient,
             Self::FixMissing => Reason::FixMissing,
+            Self::SiteUnplaced(_) => Reason::SiteUnplaced,
+            Self::LastOperatorToken => Reason::LastOperatorToken,
             Self::Contention(_) => Reason::Contention,
             Self::Random(_) => Reason::Internal,
             Self::Mismatched { .. } => Reason::StorageCorrupt,

@@ -38,7 +38,7 @@ impl Waymark {
         keep_pin: bool,
         options: &ChangeOptions,
     ) -> Result<AddressOutcome, Error> {
-        self.account_for_site(principal, account, id, Permission::Change)?;
+        self.account_for(principal, account, Permission::Change)?;
         let present = self.get_site(principal, account, id).await?;
         let (choices, is_answered) = match self.choices(account, query, Some(&present.value), CANDIDATES_MAX).await {
             Ok(choices) => (choices, true),
@@ -60,7 +60,8 @@ impl Waymark {
                 site.address =
                     Some(SiteAddress { typed: query.one_line(), formatted: formatted.unwrap_or_default(), state });
                 if let (Some(choice), AddressState::Applied) = (&winner, state) {
-                    site.fixes.put(fix_of(&choice.candidate, query, now, principal.actor()));
+                    let made_at = site.fixes.next_time(now);
+                    site.fixes.put(fix_of(&choice.candidate, query, made_at, principal.actor()));
                 }
                 Ok(())
             })
@@ -77,10 +78,10 @@ impl Waymark {
         token: &str,
         etag: String,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for_site(principal, account, id, Permission::Change)?;
+        self.account_for(principal, account, Permission::Change)?;
         self.get_site(principal, account, id).await?;
         let fix = self.redeem(principal, account, id, token)?;
-        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, _| {
+        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
             if let Evidence::Geocoded(evidence) = &fix.evidence {
                 site.address = Some(SiteAddress {
                     typed: evidence.query.clone(),
@@ -88,7 +89,7 @@ impl Waymark {
                     state: AddressState::Applied,
                 });
             }
-            site.fixes.put(fix.clone());
+            site.fixes.put(Fix { made_at: site.fixes.next_time(now), ..fix.clone() });
             Ok(())
         })
         .await
@@ -103,24 +104,24 @@ impl Waymark {
         position: LatLng,
         etag: String,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for_site(principal, account, id, Permission::Change)?;
+        self.account_for(principal, account, Permission::Change)?;
         if position.is_null_island() {
             let why = "0,0 is open sea and mostly a missing value: state where the site is";
             return Err(Invalid::new("position", why).into());
         }
         self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
+            refuse_swapped(site, position)?;
+            let made_at = site.fixes.next_time(now);
             site.fixes.put(Fix {
                 source: Source::Pin,
                 position,
                 accuracy_m: None,
                 granularity: Granularity::Door,
                 evidence: Evidence::Dropped,
-                made_at: now,
+                made_at,
                 made_by: principal.actor(),
             });
-            if let Some(address) = &mut site.address {
-                address.state = AddressState::PinKept;
-            }
+            settle_address(site);
             Ok(())
         })
         .await
@@ -134,7 +135,7 @@ impl Waymark {
         id: SiteId,
         etag: String,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for_site(principal, account, id, Permission::Change)?;
+        self.account_for(principal, account, Permission::Change)?;
         self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, _| {
             site.fixes.reset_to_automatic();
             site.address = None;
@@ -152,11 +153,16 @@ impl Waymark {
         source: Source,
         etag: String,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for_site(principal, account, id, Permission::Change)?;
+        self.account_for(principal, account, Permission::Change)?;
         self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, _| {
             site.fixes.remove(source).ok_or(Error::FixMissing)?;
-            if let (Source::Address, Some(address)) = (source, &mut site.address) {
-                address.state = AddressState::PinKept;
+            match source {
+                Source::Address => site.address = None,
+                Source::GeoIp => {
+                    site.estimate_removed_for = site.public_ip;
+                    site.no_estimate = Some(NoEstimate::Removed);
+                }
+                Source::Device | Source::Pin => settle_address(site),
             }
             Ok(())
         })
@@ -173,4 +179,36 @@ impl Waymark {
         self.account_for(principal, account, Permission::Read)?;
         Ok((special::canonical(ip), self.parts.geoip.estimate(ip, self.now()).map(Estimate::into_fix)))
     }
+}
+
+/// Says of an applied address whether the site still stands at it, after the stack of fixes changed.
+fn settle_address(site: &mut Site) {
+    let Some(address) = &mut site.address else { return };
+    if !matches!(address.state, AddressState::Applied | AddressState::PinKept) {
+        return;
+    }
+    let is_there = site.fixes.effective().is_some_and(|fix| match &fix.evidence {
+        Evidence::Geocoded(evidence) => evidence.formatted_address == address.formatted,
+        _ => false,
+    });
+    address.state = if is_there { AddressState::Applied } else { AddressState::PinKept };
+}
+
+/// How near the GeoIP fix a swapped position must be to look like what was meant, in metres.
+const SWAPPED_NEAR_M: f64 = 300_000.0;
+/// How far from the GeoIP fix a position must be to look like a mistake, in metres.
+const SWAPPED_FAR_M: f64 = 2_000_000.0;
+
+/// Refuses a position that is a continent away from the GeoIP fix, and close to it with its coordinates swapped.
+fn refuse_swapped(site: &Site, position: LatLng) -> Result<(), Invalid> {
+    let Some(estimate) = site.fixes.get(Source::GeoIp) else { return Ok(()) };
+    let Ok(swapped) = LatLng::new(position.lng(), position.lat()) else { return Ok(()) };
+    let is_meant = swapped.distance_m(estimate.position) <= SWAPPED_NEAR_M;
+    if !is_meant || position.distance_m(estimate.position) < SWAPPED_FAR_M {
+        return Ok(());
+    }
+    let (lat, lng) = (position.lat(), position.lng());
+    let why =
+        format!("latitude {lat} and longitude {lng} look swapped: the other way round they are near the estimate");
+    Err(Invalid::new("position", why))
 }

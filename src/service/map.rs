@@ -35,7 +35,7 @@ pub struct MapView {
     pub account_counts: Counts,
     /// Its sites without a position.
     pub unplaced: usize,
-    /// The map as of this write.
+    /// Every write to the account up to this one is in.
     pub revision: Revision,
 }
 
@@ -100,8 +100,8 @@ impl Waymark {
         let live = self.map_of(principal, account)?;
         let zoom = zoom_of(zoom)?;
         let sites = live.sites.read();
-        // Read under the lock: nothing newer than this revision is in these sites.
-        let revision = self.parts.live.revision();
+        // A write is in the sites before its revision is told: all up to this one is in, perhaps more.
+        let revision = live.revision();
         let symbols = sites.map.viewport(viewport, zoom)?;
         Ok(MapView {
             symbols: Symbols::of(account, &symbols),
@@ -206,6 +206,9 @@ impl Waymark {
         let zoom = zoom_of(zoom)?;
         let sites = live.sites.read();
         let missing = || Error::NotFound(Resource::Site(account.clone(), site));
+        if sites.unplaced.contains(&site) {
+            return Err(Error::SiteUnplaced(Resource::Site(account.clone(), site)));
+        }
         let entry = sites.map.get(site).ok_or_else(missing)?;
         let symbol = sites.map.locate(site, zoom).filter(|symbol| !matches!(symbol, SymbolId::Pin(_)));
         Ok((symbol.map(|symbol| symbol.to_string()), SiteSummary::of(account, &entry)))

@@ -58,14 +58,6 @@ pub struct Versioned<T> {
     pub revision: Revision,
 }
 
-impl<T> Versioned<T> {
-    /// The version's etag: opaque to callers.
-    #[must_use]
-    pub fn etag(&self) -> String {
-        format!("{:x}", self.revision.0)
-    }
-}
-
 /// The parts that use cases work with.
 #[derive(Debug)]
 pub struct Parts {

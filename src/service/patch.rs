@@ -2,33 +2,48 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::model::site::{Contact, Phone, Site, Status, TicketingLink, checked_labels};
 use crate::model::{Invalid, text};
 
 /// A change of a site: each field that is `Some` is set.
-#[derive(Debug, Clone, Default, PartialEq)]
+///
+/// Its JSON is hashed for request ids: absent fields leave no trace, so a field that is added changes no old hash.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SitePatch {
     /// New name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// New status.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// New e-mail address of the contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// New first name of the contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<String>,
     /// New last name of the contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<String>,
     /// New phone numbers of the contact, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub phones: Option<Vec<Phone>>,
     /// New customer id.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_id: Option<String>,
     /// New contract id.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub contract_id: Option<String>,
     /// New note.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// New labels, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
     /// New ticketing links, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ticketing_links: Option<Vec<TicketingLink>>,
 }
 

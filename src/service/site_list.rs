@@ -1,7 +1,10 @@
 //! Lists of sites: filtered, ordered, page by page.
 //!
-//! Cost: one pass over the records of the account in the order asked for, a page's worth at a time; a filter that
-//! few sites match reads up to [`SCANNED_MAX`] records and then answers a short page with a token to go on from.
+//! Cost: one pass over the records of the account in the order asked for, some at a time; a filter that few sites match
+//! reads up to [`SCANNED_MAX`] records, or looks through [`MATCHED_BYTES_MAX`] of text, and then answers a short page with
+//! a token to go on from. Matching is done off the async threads, so that one caller's filter delays nobody else.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +17,14 @@ use crate::model::access::Principal;
 use crate::model::id::AccountId;
 use crate::model::site::Site;
 use crate::store::document::Document;
-use crate::store::{Key, Kind, Range, Record};
+use crate::store::{Error as StoreError, Key, Kind, Range, Record};
 
 /// Most records that one call reads: bounds its time to some tens of milliseconds.
 pub const SCANNED_MAX: usize = 10_000;
+/// Most bytes of text that one call looks through, each term for itself: some tenths of a second.
+pub const MATCHED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Records of one read.
-const CHUNK: usize = 500;
+const CHUNK: usize = 100;
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,17 +89,21 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = query_purpose(principal, "sites", query);
         let mut after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);
+        let query = Arc::new(query.clone());
         let mut items = Vec::new();
-        let mut scanned = 0;
+        let (mut scanned, mut matched_bytes) = (0, 0);
         loop {
-            let records = self.scan(query, after.take()).await?;
+            let records = self.scan(&query, after.take()).await?;
             let is_last = records.len() < CHUNK;
             scanned += records.len();
             let last_index = records.len().saturating_sub(1);
-            for (index, (cursor, site)) in self.load(query, records).await?.into_iter().enumerate() {
-                let wanted = site.filter(|site| query.wants(&site.value));
-                items.extend(wanted);
-                let is_full = items.len() >= limit || (scanned >= SCANNED_MAX && index == last_index);
+            let loaded = self.load(&query, records).await?;
+            let (rows, bytes) = wanted_of(Arc::clone(&query), loaded).await?;
+            matched_bytes += bytes;
+            for (index, (cursor, site)) in rows.into_iter().enumerate() {
+                items.extend(site);
+                let is_spent = scanned >= SCANNED_MAX || matched_bytes >= MATCHED_BYTES_MAX;
+                let is_full = items.len() >= limit || (is_spent && index == last_index);
                 if is_full && !(is_last && index == last_index) {
                     return Ok(Page { items, next_token: self.sealer.seal(&purpose, &Cursor(cursor)) });
                 }
@@ -119,11 +128,7 @@ impl Waymark {
     }
 
     /// The sites behind scanned records, each with the cursor that stands at it. A site may be gone meanwhile.
-    async fn load(
-        &self,
-        query: &SiteQuery,
-        records: Vec<Record>,
-    ) -> Result<Vec<(String, Option<Versioned<Site>>)>, Error> {
+    async fn load(&self, query: &SiteQuery, records: Vec<Record>) -> Result<Vec<Row>, Error> {
         let cursors: Vec<String> = records.iter().map(|record| record.key.id.clone()).collect();
         let sites = if query.order.by_name {
             let keys = records.iter().filter_map(|record| match &record.document {
@@ -140,6 +145,22 @@ impl Waymark {
         };
         Ok(cursors.into_iter().zip(sites.into_iter().map(|record| record.and_then(versioned))).collect())
     }
+}
+
+/// A cursor, and the site that stands at it.
+type Row = (String, Option<Versioned<Site>>);
+
+/// The rows with the wanted sites alone, and how many bytes of text were looked through.
+async fn wanted_of(query: Arc<SiteQuery>, mut rows: Vec<Row>) -> Result<(Vec<Row>, usize), Error> {
+    let matching = tokio::task::spawn_blocking(move || {
+        let bytes = rows.iter().filter_map(|(_, site)| Some(query.filter.cost_of(&site.as_ref()?.value))).sum();
+        for (_, site) in &mut rows {
+            *site = site.take().filter(|site| query.wants(&site.value));
+        }
+        (rows, bytes)
+    });
+    // Only a panic ends the task early, and the panic is told where it happened.
+    matching.await.map_err(|cause| StoreError::Unavailable { cause: cause.to_string() }.into())
 }
 
 impl SiteQuery {

@@ -4,6 +4,7 @@
 //! tries again, unless the caller named the version.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::access::Permission;
@@ -37,7 +38,7 @@ impl Waymark {
         account: &AccountId,
         site: SiteId,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for_site(principal, account, site, Permission::Read)?;
+        self.account_for(principal, account, Permission::Read)?;
         self.find_site(account, site).await?.ok_or_else(|| missing(account, site))
     }
 
@@ -113,7 +114,7 @@ impl Waymark {
         patch: SitePatch,
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for_site(principal, account, site, Permission::Change)?;
+        self.account_for(principal, account, Permission::Change)?;
         let patch = patch.checked().map_err(|fault| fault.within("site"))?;
         self.change_site(account, site, options, |site, _| {
             patch.apply(site);
@@ -130,7 +131,7 @@ impl Waymark {
         site: SiteId,
         etag: String,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for_site(principal, account, site, Permission::Change)?;
+        self.account_for(principal, account, Permission::Change)?;
         self.change_site(account, site, &ChangeOptions { etag, validate_only: false }, |site, now| {
             site.deleted_at = Some(now);
             Ok(())
@@ -147,7 +148,7 @@ impl Waymark {
         etag: String,
         display_name: &str,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for_site(principal, account, site, Permission::Change)?;
+        self.account_for(principal, account, Permission::Change)?;
         let new_name = if display_name.is_empty() { None } else { Some(text::display_name(display_name)?) };
         self.commit_change(account, site, &ChangeOptions { etag, validate_only: false }, |site, _| {
             if site.deleted_at.take().is_none() {
@@ -189,21 +190,21 @@ impl Waymark {
         let resource = || Resource::Site(account.clone(), id);
         for _ in 0..ATTEMPTS_MAX {
             let before = self.find_site(account, id).await?.ok_or_else(|| missing(account, id))?;
-            if !options.etag.is_empty() && options.etag != before.etag() {
+            if !options.etag.is_empty() && options.etag != etag_of(&before.value) {
                 return Err(Error::EtagMismatch(resource()));
             }
             let now = self.now();
             let mut site = before.value.clone();
             change(&mut site, now)?;
             site.updated_at = now;
-            let mut batch = self.name_mutations(&before.value, &site).await?;
+            let Some(mut batch) = self.name_mutations(&before.value, &site).await? else { continue };
             if options.validate_only {
                 return Ok(Versioned { value: site, revision: before.revision });
             }
             batch.push(Mutation::replace(key_of(&site), before.revision, Document::Site(Box::new(site.clone()))));
             match self.parts.store.commit(batch).await {
                 Ok(revision) => return Ok(Versioned { value: site, revision }),
-                Err(StoreError::Conflict { key }) if key.kind == Kind::SiteName => return Err(taken(key, &site)),
+                // Another write to this site or to the name: read again, and the claim says whose the name is.
                 Err(StoreError::Conflict { .. }) => {}
                 Err(cause) => return Err(cause.into()),
             }
@@ -211,22 +212,25 @@ impl Waymark {
         Err(Error::Contention(resource().to_string()))
     }
 
-    /// What a change does to the claims on names: the new one is claimed, the old one let go.
-    async fn name_mutations(&self, before: &Site, after: &Site) -> Result<Vec<Mutation>, Error> {
+    /// What a change does to the claims on names: the new one is claimed, the old one let go. `None` where the site
+    /// itself claimed the new name after `before` was read.
+    async fn name_mutations(&self, before: &Site, after: &Site) -> Result<Option<Vec<Mutation>>, Error> {
         let claim_of = |site: &Site| site.deleted_at.is_none().then(|| site_name_key(site));
         let (old, new) = (claim_of(before), claim_of(after));
         if old == new {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let mut mutations: Vec<Mutation> = old.into_iter().map(Mutation::delete).collect();
         if let Some(key) = new {
             // Looked up first, so that `validate_only` notices too.
-            if self.parts.store.get(key.clone()).await?.is_some() {
-                return Err(Error::SiteNameTaken(after.display_name.clone()));
+            match self.parts.store.get(key.clone()).await?.map(|record| record.document) {
+                Some(Document::SiteName(claim)) if claim.site == after.id => return Ok(None),
+                Some(_) => return Err(Error::SiteNameTaken(after.display_name.clone())),
+                None => {}
             }
             mutations.push(Mutation::create(key, Document::SiteName(NameClaim { site: after.id })));
         }
-        Ok(mutations)
+        Ok(Some(mutations))
     }
 
     /// The site that an earlier call with this request id made.
@@ -254,9 +258,24 @@ impl RequestId {
         }
         let uuid =
             uuid::Uuid::try_parse(text).map_err(|_| Invalid::new("request_id", "a request id is a UUID, or empty"))?;
-        let hash = Sha256::digest(format!("{patch:?}")).into();
-        Ok(Some(Self { key: Key::of(account, Kind::Request, uuid), hash }))
+        Ok(Some(Self { key: Key::of(account, Kind::Request, uuid), hash: hash_of(patch) }))
     }
+}
+
+/// A version of what people say of a site. An agent's hello and a machine's estimate leave it as it is, so that they
+/// take nobody's edit away; the store's own revision guards every write besides.
+#[must_use]
+pub fn etag_of(site: &Site) -> String {
+    let fixes: Vec<_> = site.fixes.iter().filter(|fix| fix.source.is_person()).collect();
+    let (contact, links) = (&site.contact, &site.ticketing_links);
+    let texts = (&site.display_name, &site.customer_id, &site.contract_id, &site.note, &site.labels);
+    let hash = hash_of(&(texts, contact, links, fixes, &site.address, site.deleted_at));
+    hash.first_chunk().map(|first| format!("{:016x}", u64::from_be_bytes(*first))).unwrap_or_default()
+}
+
+/// SHA-256 of a value's JSON, which does not change with the program.
+fn hash_of(value: &impl Serialize) -> [u8; 32] {
+    Sha256::digest(serde_json::to_vec(value).expect("plain structs with text keys")).into()
 }
 
 /// The key under which a site is kept.

@@ -40,20 +40,40 @@ impl Waymark {
         if new.expires_at.is_some_and(|end| end <= self.now()) {
             return Err(Invalid::new("token.expire_time", "the end of a token is in the future").into());
         }
-        self.put_new_token(new).await
+        let (token, secret) = self.draw_token(new)?;
+        self.put_token(&token).await?;
+        Ok((token, secret))
     }
 
-    /// The first start's operator token; `None` where the operator has one already, good or not.
-    pub async fn bootstrap_operator(&self) -> Result<Option<String>, Error> {
-        if !self.parts.live.tokens_of(None).is_empty() {
-            return Ok(None);
-        }
-        let display_name = "first start".to_owned();
+    /// Whether the operator has a token, good or not.
+    #[must_use]
+    pub fn has_operator(&self) -> bool {
+        !self.parts.live.tokens_of(None, None, 1).is_empty()
+    }
+
+    /// Makes a token for the operator. `hand_over` gets the secret before the token is good, so that a secret that
+    /// cannot be handed over leaves no token that nobody knows.
+    pub async fn create_operator_token<E: From<Error>>(
+        &self,
+        display_name: &str,
+        hand_over: impl FnOnce(&str) -> Result<(), E>,
+    ) -> Result<String, E> {
+        let display_name = display_name.to_owned();
         let new = NewToken { account: None, scope: Scope::Admin, display_name, expires_at: None };
-        Ok(Some(self.put_new_token(new).await?.1))
+        let (token, secret) = self.draw_token(new)?;
+        hand_over(&secret)?;
+        self.put_token(&token).await?;
+        Ok(secret)
     }
 
-    async fn put_new_token(&self, new: NewToken) -> Result<(Token, String), Error> {
+    async fn put_token(&self, token: &Token) -> Result<(), Error> {
+        let mutation = Mutation::create(key_of(token), Document::Token(token.clone()));
+        self.parts.store.commit(vec![mutation]).await?;
+        Ok(())
+    }
+
+    /// A token that is nowhere yet, and its secret.
+    fn draw_token(&self, new: NewToken) -> Result<(Token, String), Error> {
         let random = random_bytes()?;
         let id = TokenId::from_random(&random_bytes()?);
         let token = Token {
@@ -67,7 +87,6 @@ impl Waymark {
             expires_at: new.expires_at,
             revoked_at: None,
         };
-        self.parts.store.commit(vec![Mutation::create(key_of(&token), Document::Token(token.clone()))]).await?;
         Ok((token, secret::format(id, &random)))
     }
 
@@ -82,9 +101,8 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = query_purpose(principal, "tokens", &account);
         let after: Option<TokenId> = self.cursor(&purpose, page)?;
-        let tokens = self.parts.live.tokens_of(account);
-        let behind = tokens.into_iter().filter(|token| after.as_ref().is_none_or(|after| token.id > *after));
-        Ok(self.page(&purpose, behind.take(limit + 1).collect(), limit, |token| token.id))
+        let tokens = self.parts.live.tokens_of(account, after, limit + 1);
+        Ok(self.page(&purpose, tokens, limit, |token| token.id))
     }
 
     /// Ends a token at once; ending it again changes nothing.
@@ -99,6 +117,9 @@ impl Waymark {
         let live = self.parts.live.token(id).filter(|token| token.account.as_ref() == account).ok_or_else(missing)?;
         if live.revoked_at.is_some() {
             return Ok(Token::clone(&live));
+        }
+        if account.is_none() && self.is_last_good_operator(id) {
+            return Err(Error::LastOperatorToken);
         }
         let revoked = Token { revoked_at: Some(self.now()), ..Token::clone(&live) };
         let mutation =
@@ -134,9 +155,13 @@ impl Waymark {
         (token, secret::format(id, &random))
     }
 
-    /// Whether an agent's credential was made and not revoked.
-    pub(super) fn is_credential_good(&self, id: TokenId) -> bool {
-        self.parts.live.token(id).is_some_and(|token| token.revoked_at.is_none())
+    /// Whether no other token of the operator is good.
+    fn is_last_good_operator(&self, id: TokenId) -> bool {
+        let now = self.now();
+        let operators = self.parts.live.tokens_of(None, None, usize::MAX);
+        !operators
+            .iter()
+            .any(|token| token.id != id && token.revoked_at.is_none() && token.expires_at.is_none_or(|end| end > now))
     }
 }
 

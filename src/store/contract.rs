@@ -51,7 +51,7 @@ async fn a_batch_goes_through_whole_or_not_at_all(store: &dyn Store) {
     assert!(matches!(store.commit(batch).await, Err(Error::Conflict { key: at }) if at == key(1)));
     assert!(store.get(key(2)).await.unwrap().is_none(), "half of a refused batch was written");
     let second = store.commit(vec![Mutation::replace(key(1), first, document(3))]).await.unwrap();
-    assert!(second > first && store.revision() == second);
+    assert!(second > first && store.revision(key(1).partition.as_ref()).await.unwrap() == second);
     let stale = store.commit(vec![Mutation::replace(key(1), first, document(4))]).await;
     assert!(matches!(stale, Err(Error::Conflict { .. })), "a stale revision went through");
     let found = store.get(key(1)).await.unwrap().unwrap();
@@ -64,8 +64,12 @@ async fn partitions_and_kinds_do_not_mix(store: &dyn Store) {
     let other = Key { partition: Some("acme2".parse().unwrap()), ..key(1) };
     let operator = Key { partition: None, ..key(1) };
     for (number, key) in (0..).zip([key(1), other.clone(), operator.clone()]) {
-        store.commit(vec![Mutation::create(key, document(number))]).await.unwrap();
+        // Each partition counts for itself.
+        assert_eq!(store.commit(vec![Mutation::create(key, document(number))]).await.unwrap(), Revision(1));
     }
+    let mixed = vec![Mutation::delete(key(1)), Mutation::delete(other.clone())];
+    assert!(matches!(store.commit(mixed).await, Err(Error::Partitions)));
+    assert!(matches!(store.commit(Vec::new()).await, Err(Error::Partitions)));
     let found = store.get_many(vec![operator, key(5), other.clone(), key(1)]).await.unwrap();
     let documents: Vec<_> = found.into_iter().map(|record| record.map(|record| record.document)).collect();
     assert_eq!(documents, vec![Some(document(2)), None, Some(document(1)), Some(document(0))]);

@@ -163,6 +163,9 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The keys of a batch are of several partitions, or there are none.
+    #[error("a batch has keys, and all of them are of one partition")]
+    Partitions,
     /// The data directory cannot be used.
     #[error("data directory {path}: {cause}")]
     Directory {
@@ -180,16 +183,20 @@ impl Fault for Error {
             Self::Full => Reason::StorageFull,
             Self::Unavailable { .. } | Self::Directory { .. } => Reason::StorageUnavailable,
             Self::Corrupt { .. } => Reason::StorageCorrupt,
+            Self::Partitions => Reason::Internal,
         }
     }
 }
 
-/// Told of every commit, in the order of revisions, before the commit is acknowledged.
+/// What [`Store::visit_all`] calls with each record, or with why it cannot be read.
+pub type Visit = Box<dyn FnMut(Result<Record, Error>) + Send>;
+
+/// Told of every commit, in the order of each partition's revisions, before the commit is acknowledged.
 ///
 /// So whoever was told that a write is done finds it in whatever the observer keeps. Called on the engine's own
 /// thread: it must be quick and must not call the store.
 pub trait Observer: Send + Sync + std::fmt::Debug {
-    /// `mutations` are durable as of `revision`.
+    /// `mutations` are durable as of `revision` of their partition.
     fn committed(&self, revision: Revision, mutations: &[Mutation]);
 }
 
@@ -198,6 +205,7 @@ pub trait Observer: Send + Sync + std::fmt::Debug {
 pub trait Store: Send + Sync + std::fmt::Debug {
     /// Writes all mutations of a batch or none, and answers when they are durable and observed.
     ///
+    /// All keys are of one partition; the answer is the next revision of that partition.
     /// Once called, the write may happen even if the caller stops waiting.
     async fn commit(&self, batch: Vec<Mutation>) -> Result<Revision, Error>;
 
@@ -210,14 +218,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Records of a range. An answer shorter than its limit ends the range.
     async fn scan(&self, range: Range) -> Result<Vec<Record>, Error>;
 
-    /// Gives every record of `kind` to `visit`, in no order; stops at the first error. For loading at start.
-    async fn visit_all(&self, kind: Kind, visit: Box<dyn FnMut(Record) + Send>) -> Result<(), Error>;
+    /// Gives every record of `kind` to `visit`, in no order, or why one of them cannot be read. For loading at start.
+    async fn visit_all(&self, kind: Kind, visit: Visit) -> Result<(), Error>;
 
     /// Tells `observer` of every commit from now on. Called once, before the first commit.
     fn observe(&self, observer: Arc<dyn Observer>);
 
-    /// The revision of the last commit.
-    fn revision(&self) -> Revision;
+    /// The revision of the last commit to a partition; 0 for one without.
+    async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error>;
 
     /// Finishes what is queued and closes; later commits are refused.
     async fn close(&self);

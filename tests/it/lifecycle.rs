@@ -11,7 +11,7 @@ const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 
 /// Runs a client command of the program against `server` with its token.
-fn client(server: &Server, token: &str, arguments: &[&str]) -> Output {
+pub(crate) fn client(server: &Server, token: &str, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_waymark"))
         .args(arguments)
         .env("WAYMARK_SERVER", &server.url)
@@ -60,6 +60,30 @@ fn accounts_and_tokens_outlive_a_kill() {
 }
 
 #[test]
+fn a_token_that_cannot_be_handed_over_is_made_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let nowhere = directory.path().join("nowhere/admin.token");
+    let complaint = refusal(command(directory.path()).arg("--admin-token-file").arg(&nowhere));
+    assert!(complaint.contains("nowhere/admin.token"), "{complaint}");
+    assert!(Server::start(directory.path()).admin_token.is_some());
+}
+
+#[test]
+fn an_operator_who_lost_the_token_gets_a_new_one_from_the_data_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let reset = ["token", "reset", "--data-dir", data.to_str().unwrap()];
+    let mut server = Server::start(directory.path());
+    let while_running = client(&server, "", &reset);
+    assert!(String::from_utf8(while_running.stderr).unwrap().contains("another process holds it"));
+    server.signal(SIGTERM);
+    assert!(server.wait().success());
+    let secret = said(client(&server, "", &reset));
+    let server = Server::start(directory.path());
+    assert_eq!(said(client(&server, &secret, &["account", "list"])), "");
+}
+
+#[test]
 fn what_cannot_be_served_is_refused_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let running = Server::start(directory.path());
@@ -79,8 +103,10 @@ fn what_cannot_be_served_is_refused_in_one_line() {
     ] {
         let complaint = refusal(&mut attempt);
         assert!(complaint.contains(expected), "{complaint}");
-        let lines = complaint.lines().skip_while(|line| !line.starts_with("waymark: "));
-        assert_ne!(lines.count(), 0, "no line of the program's own: {complaint}");
+        // Log lines begin with a date; an error of TOML shows the line at fault below.
+        let own: Vec<_> = complaint.lines().skip_while(|line| !line.starts_with("waymark: ")).collect();
+        let is_one_line = own.len() == 1 || (complaint.contains("TOML") && own.len() < 8);
+        assert!(is_one_line, "{complaint}");
     }
 }
 
@@ -91,7 +117,17 @@ fn with(mut command: Command, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn a_connection_that_says_nothing_does_not_hold_the_drain() {
+fn a_connection_that_says_nothing_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let mut silent = TcpStream::connect(server.address()).unwrap();
+    // Far above the server's own limit: this only keeps a broken server from hanging the test.
+    silent.set_read_timeout(Some(std::time::Duration::from_secs(120))).unwrap();
+    assert_eq!(silent.read(&mut [0; 16]).unwrap(), 0, "closed by the server");
+}
+
+#[test]
+fn half_a_request_does_not_hold_the_drain() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = Server::start(directory.path());
     let mut silent = TcpStream::connect(server.address()).unwrap();

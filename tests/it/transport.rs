@@ -1,8 +1,35 @@
 //! TLS, and what is answered to paths and methods that are not there.
 
+use std::io::Read;
 use std::process::Command;
 
+use super::lifecycle::client;
 use super::server::{Server, command};
+
+#[test]
+fn the_token_is_not_sent_in_the_clear() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let listening = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut seen = [0; 3];
+        stream.read_exact(&mut seen).unwrap();
+        seen
+    });
+    let output = Command::new(env!("CARGO_BIN_EXE_waymark"))
+        .args(["account", "list", "--server", &url])
+        .env("WAYMARK_TOKEN", "wmk_secret")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert_eq!(listening.join().unwrap()[..2], [0x16, 0x03], "a TLS hello, not a request");
+    let far = Command::new(env!("CARGO_BIN_EXE_waymark"))
+        .args(["account", "list", "--server", "http://192.0.2.1:1"])
+        .env("WAYMARK_TOKEN", "wmk_secret")
+        .output()
+        .unwrap();
+    assert!(String::from_utf8(far.stderr).unwrap().contains("another machine"));
+}
 
 /// Asks with curl, which speaks everything; gives the status code and the body.
 fn curl(arguments: &[&str]) -> (String, String) {
@@ -46,6 +73,7 @@ fn tls_serves_the_same() {
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
         .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-keyout")
         .arg(&key)
         .arg("-out")
@@ -62,4 +90,9 @@ fn tls_serves_the_same() {
         let (code, _) = curl(&[version, "--cacert", trust, &format!("{}/readyz", server.url)]);
         assert_eq!(code, "200", "{version}");
     }
+    let token = server.admin_token.clone().unwrap();
+    let trusting = client(&server, &token, &["account", "list", "--ca", trust]);
+    assert!(trusting.status.success(), "{}", String::from_utf8_lossy(&trusting.stderr));
+    let distrusting = client(&server, &token, &["account", "list"]);
+    assert!(!distrusting.status.success(), "a certificate that nobody trusts was taken");
 }

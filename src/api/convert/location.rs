@@ -89,6 +89,7 @@ pub(in crate::api) fn no_estimate(reason: Option<NoEstimate>) -> pb::NoEstimateR
         NoEstimate::NotFound => pb::NoEstimateReason::NotFound,
         NoEstimate::NoPosition => pb::NoEstimateReason::NoPosition,
         NoEstimate::UnknownAddress => pb::NoEstimateReason::UnknownAddress,
+        NoEstimate::Removed => pb::NoEstimateReason::Removed,
     }
 }
 

@@ -7,14 +7,14 @@ use crate::model::Invalid;
 use crate::model::site::{Contact, Phone, PhoneKind, Site, Status, TicketingLink};
 use crate::service::Versioned;
 use crate::service::patch::SitePatch;
+use crate::service::sites::etag_of;
 
 /// A site.
 pub(in crate::api) fn site(versioned: Versioned<Site>) -> pb::Site {
-    let etag = versioned.etag();
     let Versioned { value: site, revision } = versioned;
     pb::Site {
         name: names::of_site(&site.account, site.id),
-        etag,
+        etag: etag_of(&site),
         revision: revision.0,
         location: Some(location::location(&site)),
         status: status(site.status).into(),
@@ -49,7 +49,7 @@ pub(in crate::api) fn status(status: Status) -> pb::SiteStatus {
 fn contact(contact: Contact) -> pb::Contact {
     let phone = |phone: Phone| {
         let kind = match phone.kind {
-            PhoneKind::Other => pb::PhoneKind::Unspecified,
+            PhoneKind::Other => pb::PhoneKind::Other,
             PhoneKind::Mobile => pb::PhoneKind::Mobile,
             PhoneKind::Work => pb::PhoneKind::Work,
             PhoneKind::Home => pb::PhoneKind::Home,
@@ -71,7 +71,7 @@ fn ticketing_link(link: TicketingLink) -> pb::TicketingLink {
         organization_name: link.organization_name,
         external_site_id: link.external_site_id,
         uri: link.uri,
-        state: pb::TicketingLinkState::Unspecified.into(),
+        state: pb::TicketingLinkState::Unverified.into(),
         verify_time: None,
     }
 }
@@ -99,6 +99,10 @@ pub(in crate::api) fn parse_new_site(site: pb::Site) -> Result<SitePatch, Invali
         ("site.location", site.location.is_some()),
         ("site.agent_id", !site.agent_id.is_empty()),
         ("site.public_ip", !site.public_ip.is_empty()),
+        ("site.revision", site.revision != 0),
+        ("site.claimed_ip", !site.claimed_ip.is_empty()),
+        ("site.activate_time", site.activate_time.is_some()),
+        ("site.last_seen_time", site.last_seen_time.is_some()),
         ("site.create_time", site.create_time.is_some()),
         ("site.update_time", site.update_time.is_some()),
         ("site.delete_time", site.delete_time.is_some()),
@@ -106,7 +110,9 @@ pub(in crate::api) fn parse_new_site(site: pb::Site) -> Result<SitePatch, Invali
     if let Some((field, _)) = output_only.into_iter().find(|(_, is_set)| *is_set) {
         return Err(Invalid::new(field, "output only: leave it empty"));
     }
-    let mask: Vec<String> = SETTABLE.into_iter().filter(|path| !path.contains('.')).map(str::to_owned).collect();
+    let has_status = site.status != i32::from(pb::SiteStatus::Unspecified);
+    let is_set = |path: &&str| !path.contains('.') && (*path != "status" || has_status);
+    let mask: Vec<String> = SETTABLE.into_iter().filter(is_set).map(str::to_owned).collect();
     parse_patch(site, &mask)
 }
 
@@ -123,7 +129,7 @@ pub(in crate::api) fn parse_patch(site: pb::Site, mask: &[String]) -> Result<Sit
     }
     let contact = site.contact.unwrap_or_default();
     let names_in_contact = |part: &str| names("contact") || names(&format!("contact.{part}"));
-    let status = if names("status") { parse_status(site.status)? } else { None };
+    let status = names("status").then(|| parse_status(site.status)).transpose()?;
     Ok(SitePatch {
         display_name: names("display_name").then_some(site.display_name),
         status,
@@ -140,21 +146,23 @@ pub(in crate::api) fn parse_patch(site: pb::Site, mask: &[String]) -> Result<Sit
     })
 }
 
-fn parse_status(value: i32) -> Result<Option<Status>, Invalid> {
+fn parse_status(value: i32) -> Result<Status, Invalid> {
     match pb::SiteStatus::try_from(value) {
-        Ok(pb::SiteStatus::Unspecified) => Ok(None),
-        Ok(pb::SiteStatus::Unknown) => Ok(Some(Status::Unknown)),
-        Ok(pb::SiteStatus::Online) => Ok(Some(Status::Online)),
-        Ok(pb::SiteStatus::Offline) => Ok(Some(Status::Offline)),
-        Ok(pb::SiteStatus::Maintenance) => Ok(Some(Status::Maintenance)),
-        Err(_) => Err(Invalid::new("site.status", format!("{value} is no SiteStatus"))),
+        Ok(pb::SiteStatus::Unknown) => Ok(Status::Unknown),
+        Ok(pb::SiteStatus::Online) => Ok(Status::Online),
+        Ok(pb::SiteStatus::Offline) => Ok(Status::Offline),
+        Ok(pb::SiteStatus::Maintenance) => Ok(Status::Maintenance),
+        Ok(pb::SiteStatus::Unspecified) | Err(_) => {
+            let allowed = "one of UNKNOWN, ONLINE, OFFLINE, MAINTENANCE is required";
+            Err(Invalid::new("site.status", format!("{allowed}, got {value}")))
+        }
     }
 }
 
 fn parse_phones(phones: Vec<pb::Phone>) -> Result<Vec<Phone>, Invalid> {
     let parse = |(index, phone): (usize, pb::Phone)| {
         let kind = match pb::PhoneKind::try_from(phone.kind) {
-            Ok(pb::PhoneKind::Unspecified) => PhoneKind::Other,
+            Ok(pb::PhoneKind::Unspecified | pb::PhoneKind::Other) => PhoneKind::Other,
             Ok(pb::PhoneKind::Mobile) => PhoneKind::Mobile,
             Ok(pb::PhoneKind::Work) => PhoneKind::Work,
             Ok(pb::PhoneKind::Home) => PhoneKind::Home,

@@ -45,7 +45,7 @@ impl ActivationService for Activations {
             site: names::of_site(&site.account, site.id),
             credential: activated.credential.unwrap_or_default(),
             created: activated.created,
-            public_ip: optional_text(site.public_ip),
+            public_ip: optional_text(activated.public_ip),
             location: Some(location::location(site)),
             revision: activated.site.revision.0,
         }))

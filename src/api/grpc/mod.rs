@@ -8,9 +8,11 @@ mod map;
 mod sites;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::map_response;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::Response;
 use tonic::Status;
 use tonic::service::Routes;
@@ -29,6 +31,9 @@ use health::Health;
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 /// Longest message of a small request, in bytes.
 const SMALL_REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest time of a call: what a geocoder may take, and far above anything else.
+const CALL_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// All services, for gRPC and gRPC-Web alike.
 pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, tonic_reflection::server::Error> {
@@ -49,7 +54,32 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
         .add_service(SiteServiceServer::new(sites::Sites(of())).max_decoding_message_size(REQUEST_BYTES_MAX));
     // The fallback is the HTTP side's, which knows a method that nobody has from a page that nobody has.
     let router = routes.prepare().into_axum_router().reset_fallback();
-    Ok(router.layer(map_response(name_the_limit)).layer(GrpcWebLayer::new()))
+    Ok(router.layer(from_fn(keep_deadline)).layer(map_response(name_the_limit)).layer(GrpcWebLayer::new()))
+}
+
+/// Ends a call that takes longer than its caller waits, or than any call may take. A stream that has begun goes on.
+async fn keep_deadline(request: Request, next: Next) -> Response {
+    let asked = request.headers().get("grpc-timeout").and_then(|value| parse_timeout(value.to_str().ok()?));
+    let limit = asked.map_or(CALL_TIME_MAX, |asked| asked.min(CALL_TIME_MAX));
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => status::too_late(limit).into_http(),
+    }
+}
+
+/// The time of a `grpc-timeout` header: up to eight digits and a unit.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = digits.parse().ok().filter(|_| digits.len() <= 8 && !digits.starts_with('+'))?;
+    Some(match unit {
+        "H" => Duration::from_secs(number * 3_600),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
 }
 
 /// tonic answers `OUT_OF_RANGE` to a message over the limit; gRPC's own word for it is `RESOURCE_EXHAUSTED`. Nothing of
@@ -57,4 +87,27 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
 async fn name_the_limit(response: Response) -> Response {
     let is_over = response.headers().get(Status::GRPC_STATUS).is_some_and(|code| code.as_bytes() == b"11");
     if is_over { status::message_too_long(REQUEST_BYTES_MAX).into_http() } else { response }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_grpc_writes_them() {
+        for (text, expected) in [
+            ("1H", Some(Duration::from_hours(1))),
+            ("20S", Some(Duration::from_secs(20))),
+            ("99999999u", Some(Duration::from_micros(99_999_999))),
+            ("0n", Some(Duration::ZERO)),
+            ("100000000m", None),
+            ("+1S", None),
+            ("1s", None),
+            ("S", None),
+            ("", None),
+            ("5\u{fc}", None),
+        ] {
+            assert_eq!(parse_timeout(text), expected, "{text}");
+        }
+    }
 }

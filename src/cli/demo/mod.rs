@@ -18,6 +18,7 @@ use super::account::admin;
 use super::client::{ServerArguments, explain};
 use super::say;
 use crate::api::proto::waymark::v1 as pb;
+use crate::app::secret_file;
 use crate::geoip::{Config, GeoIp};
 
 /// Calls in flight at once.
@@ -61,7 +62,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     people::report_and_confirm(&activated, &channel, &link_token).await?;
     let link = format!("{}/#token={link_token}", arguments.server.server.trim_end_matches('/'));
     if let Some(path) = &arguments.link_file {
-        write_private(path, &link).with_context(|| path.display().to_string())?;
+        secret_file::write(path, &link).with_context(|| path.display().to_string())?;
     }
     say(format_args!("{} sites are on the map of account {}; log in: {link}", activated.len(), arguments.account))
 }
@@ -113,11 +114,4 @@ async fn patiently<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> 
         }
     }
     call().await.map_err(|status| explain(&status))
-}
-
-fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    writeln!(file, "{text}")
 }

@@ -1,16 +1,43 @@
 //! One test asked of one site.
 
+use std::cell::OnceCell;
+
 use super::field::{Pattern, Test, TextField, TimeField};
 use crate::model::id::AgentId;
 use crate::model::site::Site;
 use crate::model::text::fold;
 
-/// Whether `test` holds for `site`.
-pub(super) fn holds(test: &Test, site: &Site) -> bool {
-    match test {
-        Test::Text { field, pattern, is_negated } => {
-            texts(field, site).into_iter().any(|text| fits(pattern, text)) != *is_negated
+/// A site whose texts are folded when a test first asks for them, and then no more.
+pub(super) struct FoldedSite<'s> {
+    site: &'s Site,
+    folded: [OnceCell<Vec<String>>; TextField::FIXED.len()],
+}
+
+impl<'s> FoldedSite<'s> {
+    pub(super) fn new(site: &'s Site) -> Self {
+        Self { site, folded: Default::default() }
+    }
+
+    /// Whether a text of the field is as the pattern says.
+    fn has(&self, field: &TextField, pattern: &Pattern) -> bool {
+        let fold_all = || texts(field, self.site).into_iter().map(fold).collect();
+        match (field, TextField::FIXED.iter().position(|fixed| fixed == field)) {
+            (TextField::Anywhere, _) => {
+                let labels = self.site.labels.values().map(|value| fold(value));
+                TextField::FIXED.iter().any(|field| self.has(field, pattern))
+                    || labels.into_iter().any(|text| fits(pattern, &text))
+            }
+            (_, Some(index)) => self.folded[index].get_or_init(fold_all).iter().any(|text| fits(pattern, text)),
+            (_, None) => fold_all().iter().any(|text: &String| fits(pattern, text)),
         }
+    }
+}
+
+/// Whether `test` holds for the site.
+pub(super) fn holds(test: &Test, folded: &FoldedSite<'_>) -> bool {
+    let site = folded.site;
+    match test {
+        Test::Text { field, pattern, is_negated } => folded.has(field, pattern) != *is_negated,
         Test::Status { status, is_negated } => (site.status == *status) != *is_negated,
         Test::Source { source, is_negated } => {
             (site.fixes.effective().map(|fix| fix.source) == Some(*source)) != *is_negated
@@ -34,9 +61,8 @@ pub(super) fn holds(test: &Test, site: &Site) -> bool {
     }
 }
 
-/// Whether a text is as the pattern says.
+/// Whether a folded text is as the pattern says.
 fn fits(pattern: &Pattern, text: &str) -> bool {
-    let text = fold(text);
     match (pattern.is_open_left, pattern.is_open_right) {
         (false, false) => text == pattern.text,
         (true, false) => text.ends_with(&pattern.text),
@@ -65,23 +91,8 @@ fn texts<'s>(field: &TextField, site: &'s Site) -> Vec<&'s str> {
         TextField::TicketingOrganization => {
             site.ticketing_links.iter().map(|link| link.organization_id.as_str()).collect()
         }
-        TextField::Anywhere => anywhere(site),
+        TextField::TicketingName => site.ticketing_links.iter().map(|link| link.organization_name.as_str()).collect(),
+        // Made of the others.
+        TextField::Anywhere => Vec::new(),
     }
-}
-
-fn anywhere(site: &Site) -> Vec<&str> {
-    let single = [
-        TextField::DisplayName,
-        TextField::AgentId,
-        TextField::CustomerId,
-        TextField::ContractId,
-        TextField::Note,
-        TextField::Email,
-        TextField::FirstName,
-        TextField::LastName,
-        TextField::Address,
-    ];
-    let labels = site.labels.values().map(String::as_str);
-    let links = site.ticketing_links.iter().map(|link| link.organization_name.as_str());
-    single.iter().flat_map(|field| texts(field, site)).chain(labels).chain(links).collect()
 }

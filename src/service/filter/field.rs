@@ -21,8 +21,28 @@ pub(super) enum TextField {
     Label(String),
     TicketingSystem,
     TicketingOrganization,
+    /// The organization's name, which only [`Self::Anywhere`] asks for.
+    TicketingName,
     /// Every text above.
     Anywhere,
+}
+
+impl TextField {
+    /// The fields that every site has; together with the labels' values they are [`Self::Anywhere`].
+    pub(super) const FIXED: [Self; 12] = [
+        Self::DisplayName,
+        Self::AgentId,
+        Self::CustomerId,
+        Self::ContractId,
+        Self::Note,
+        Self::Email,
+        Self::FirstName,
+        Self::LastName,
+        Self::Address,
+        Self::TicketingSystem,
+        Self::TicketingOrganization,
+        Self::TicketingName,
+    ];
 }
 
 /// A field that holds a time.

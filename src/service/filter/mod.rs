@@ -11,6 +11,7 @@ mod parser;
 
 use crate::model::Invalid;
 use crate::model::site::Site;
+use evaluate::FoldedSite;
 use field::Test;
 
 /// Longest filter, in bytes.
@@ -19,6 +20,9 @@ pub const FILTER_BYTES_MAX: usize = 2_048;
 pub const TERMS_MAX: usize = 100;
 /// Deepest nesting: bounds the parser's stack.
 pub const DEPTH_MAX: usize = 20;
+
+/// Bytes of a usual site's texts without its note.
+const OTHER_TEXT_BYTES: usize = 512;
 
 /// A parsed filter.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,12 +58,28 @@ impl Filter {
     /// Whether the site matches.
     #[must_use]
     pub fn matches(&self, site: &Site) -> bool {
-        self.root.as_ref().is_none_or(|root| root.matches(site))
+        let Some(root) = &self.root else { return true };
+        root.matches(&FoldedSite::new(site))
+    }
+
+    /// About how many bytes of text a look at the site costs: each term may go through all of it.
+    #[must_use]
+    pub fn cost_of(&self, site: &Site) -> usize {
+        let texts = site.note.len() + OTHER_TEXT_BYTES;
+        self.root.as_ref().map_or(0, Node::terms) * texts
     }
 }
 
 impl Node {
-    fn matches(&self, site: &Site) -> bool {
+    fn terms(&self) -> usize {
+        match self {
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter().map(Self::terms).sum(),
+            Self::Not(node) => node.terms(),
+            Self::Test(_) => 1,
+        }
+    }
+
+    fn matches(&self, site: &FoldedSite<'_>) -> bool {
         match self {
             Self::All(nodes) => nodes.iter().all(|node| node.matches(site)),
             Self::Any(nodes) => nodes.iter().any(|node| node.matches(site)),

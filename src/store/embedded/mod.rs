@@ -8,16 +8,17 @@ mod rows;
 mod schema;
 mod writer;
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use super::{Error, Key, Kind, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store};
+use super::{Error, Key, Kind, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Visit};
+use crate::model::id::AccountId;
 use queue::Queue;
 
 /// Connections kept for readers; more are opened under load and closed again.
@@ -29,7 +30,6 @@ pub struct Embedded {
     path: PathBuf,
     queue: Queue,
     readers: Arc<Mutex<Vec<Connection>>>,
-    last_revision: Arc<AtomicU64>,
     /// Held for as long as the engine lives.
     _directory_lock: File,
 }
@@ -40,21 +40,23 @@ impl Embedded {
     /// Refuses a directory that another process holds, and a file of another format.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let refuse = |cause: String| Error::Directory { path: directory.to_owned(), cause };
-        std::fs::create_dir_all(directory).map_err(|cause| refuse(cause.to_string()))?;
+        // Secrets and personal data lie here: for the owner alone, whatever the process's umask.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(|cause| refuse(cause.to_string()))?;
         let directory_lock = File::options()
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(directory.join("LOCK"))
             .map_err(|cause| refuse(cause.to_string()))?;
         directory_lock
             .try_lock()
             .map_err(|_| refuse("another process holds it: stop that one, or choose another directory".into()))?;
         let path = directory.join("waymark.sqlite3");
-        let (connection, revision) = schema::open_writer(&path).map_err(refuse)?;
-        let last_revision = Arc::new(AtomicU64::new(revision.0));
-        let queue = writer::start(connection, path.clone(), Arc::clone(&last_revision))?;
-        Ok(Self { path, queue, readers: Arc::default(), last_revision, _directory_lock: directory_lock })
+        let (connection, revisions) = schema::open_writer(&path).map_err(refuse)?;
+        let queue = writer::start(connection, path.clone(), revisions)?;
+        Ok(Self { path, queue, readers: Arc::default(), _directory_lock: directory_lock })
     }
 
     /// Runs `read` on a reader's connection, off the async threads.
@@ -104,7 +106,7 @@ impl Store for Embedded {
         self.read(move |connection, path| rows::scan(connection, path, &range)).await
     }
 
-    async fn visit_all(&self, kind: Kind, mut visit: Box<dyn FnMut(Record) + Send>) -> Result<(), Error> {
+    async fn visit_all(&self, kind: Kind, mut visit: Visit) -> Result<(), Error> {
         self.read(move |connection, path| rows::visit_all(connection, path, kind, &mut *visit)).await
     }
 
@@ -112,8 +114,9 @@ impl Store for Embedded {
         self.queue.observe(observer);
     }
 
-    fn revision(&self) -> Revision {
-        Revision(self.last_revision.load(Ordering::Acquire))
+    async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error> {
+        let partition = rows::partition_text(partition).to_owned();
+        self.read(move |connection, _| rows::revision(connection, &partition)).await
     }
 
     async fn close(&self) {

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::super::document::Document;
 use super::super::{Error, Mutation, Observer};
-use super::Revision;
+use super::{Revision, rows};
 
 /// Batches that may wait for the writer. When so many wait, callers wait before they queue: at 20,000 writes a second
 /// the queue holds a fifth of a second of work.
@@ -24,10 +24,18 @@ pub(super) struct Encoded {
 /// A batch and the place for its answer.
 #[derive(Debug)]
 pub(super) struct Job {
+    /// At least one, all of one partition.
     pub(super) mutations: Vec<Encoded>,
     pub(super) answer: oneshot::Sender<Result<Revision, Error>>,
     /// Gives the batch's place in the queue back when the job is done.
     pub(super) _place: OwnedSemaphorePermit,
+}
+
+impl Job {
+    /// The text of the partition that the batch writes to.
+    pub(super) fn partition(&self) -> &str {
+        self.mutations.first().map_or("", |encoded| rows::partition_text(encoded.mutation.key.partition.as_ref()))
+    }
 }
 
 /// What the writer is told.
@@ -52,6 +60,10 @@ impl Queue {
 
     /// Queues a batch and waits for its answer.
     pub(super) async fn submit(&self, batch: Vec<Mutation>) -> Result<Revision, Error> {
+        let first = &batch.first().ok_or(Error::Partitions)?.key.partition;
+        if batch.iter().any(|mutation| mutation.key.partition != *first) {
+            return Err(Error::Partitions);
+        }
         let mutations = batch.into_iter().map(encode).collect::<Result<Vec<_>, Error>>()?;
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
         let (answer, answered) = oneshot::channel();

@@ -32,7 +32,8 @@ impl Row {
     /// The record, if the row is what was written.
     fn check(self, kind: Kind, path: &Path) -> Result<Record, Error> {
         let corrupt = |id: &str| Error::Corrupt { kind, id: id.to_owned(), path: path.to_owned() };
-        if self.checksum != checksum(&self.partition, kind, &self.id, &self.document) {
+        let revision = Revision(self.revision.cast_unsigned());
+        if self.checksum != checksum(&self.partition, kind, &self.id, revision, &self.document) {
             return Err(corrupt(&self.id));
         }
         let document = Document::decode(kind, &self.document).map_err(|_| corrupt(&self.id))?;
@@ -41,14 +42,15 @@ impl Row {
             account => Some(account.parse::<AccountId>().map_err(|_| corrupt(&self.id))?),
         };
         let key = Key { partition, kind, id: self.id };
-        Ok(Record { key, revision: Revision(self.revision.cast_unsigned()), document })
+        Ok(Record { key, revision, document })
     }
 }
 
 /// CRC-32 over everything that a row says, so that bytes in the wrong row are noticed too.
-pub(super) fn checksum(partition: &str, kind: Kind, id: &str, document: &[u8]) -> u32 {
+pub(super) fn checksum(partition: &str, kind: Kind, id: &str, revision: Revision, document: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    for part in [partition.as_bytes(), &[0, kind as u8], id.as_bytes(), &[0], document] {
+    let revision = revision.0.to_be_bytes();
+    for part in [partition.as_bytes(), &[0, kind as u8], id.as_bytes(), &[0], &revision, document] {
         hasher.update(part);
     }
     hasher.finalize()
@@ -97,16 +99,25 @@ pub(super) fn visit_all(
     connection: &Connection,
     path: &Path,
     kind: Kind,
-    visit: &mut dyn FnMut(Record),
+    visit: &mut dyn FnMut(Result<Record, Error>),
 ) -> Result<(), Error> {
     let mut statement = connection
         .prepare("SELECT partition, id, revision, checksum, document FROM records WHERE +kind = ?1 ORDER BY rowid")
         .map_err(|cause| unavailable(&cause))?;
     let rows = statement.query_map([kind as u8], Row::read).map_err(|cause| unavailable(&cause))?;
     for row in rows {
-        visit(row.map_err(|cause| unavailable(&cause))?.check(kind, path)?);
+        visit(row.map_err(|cause| unavailable(&cause))?.check(kind, path));
     }
     Ok(())
+}
+
+/// The last revision of a partition.
+pub(super) fn revision(connection: &Connection, partition: &str) -> Result<Revision, Error> {
+    let found = connection
+        .prepare_cached("SELECT revision FROM revisions WHERE partition = ?1")
+        .and_then(|mut statement| statement.query_row([partition], |row| row.get::<_, i64>(0)).optional())
+        .map_err(|cause| unavailable(&cause))?;
+    Ok(Revision(found.unwrap_or_default().cast_unsigned()))
 }
 
 /// An error of SQLite, seen from outside.

@@ -1,5 +1,8 @@
 //! The file's format: tables, pragmas, and the refusal of files that are not ours or not of this version.
 
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -25,25 +28,34 @@ CREATE TABLE records (
   document BLOB NOT NULL,
   UNIQUE (partition, kind, id)
 ) STRICT;
-CREATE TABLE last_revision (one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL) STRICT;
-INSERT INTO last_revision VALUES (1, 0);
+CREATE TABLE revisions (partition TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL) STRICT;
 ";
 
-/// Opens the writer's connection, makes or checks the format, and reads the last revision.
+/// The last revision of each partition that has one, by the text under which it is kept.
+pub(super) type Revisions = HashMap<String, Revision>;
+
+/// Opens the writer's connection, makes or checks the format, and reads the last revisions.
 ///
 /// `synchronous = FULL` in WAL mode: a commit is on the disk when it returns.
-pub(super) fn open_writer(path: &Path) -> Result<(Connection, Revision), String> {
+pub(super) fn open_writer(path: &Path) -> Result<(Connection, Revisions), String> {
     let explain = |cause: rusqlite::Error| format!("{} cannot be opened: {cause}", path.display());
+    // SQLite makes its files for everybody to read, and its log with the database's own mode: so make it first.
+    let made = File::options().create(true).truncate(false).write(true).mode(0o600).open(path);
+    made.map_err(|cause| format!("{} cannot be opened: {cause}", path.display()))?;
     let mut connection = Connection::open(path).map_err(explain)?;
     check_format(&mut connection, path)?;
     let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 32000;
          PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;";
     connection.execute_batch(pragmas).map_err(explain)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    let revision = connection
-        .query_row("SELECT revision FROM last_revision WHERE one = 1", [], |row| row.get::<_, i64>(0))
-        .map_err(explain)?;
-    Ok((connection, Revision(revision.cast_unsigned())))
+    let revisions = read_revisions(&connection).map_err(explain)?;
+    Ok((connection, revisions))
+}
+
+fn read_revisions(connection: &Connection) -> rusqlite::Result<Revisions> {
+    let mut statement = connection.prepare("SELECT partition, revision FROM revisions")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, Revision(row.get::<_, i64>(1)?.cast_unsigned()))))?;
+    rows.collect()
 }
 
 /// Opens a reader's connection to a file that the writer has made.

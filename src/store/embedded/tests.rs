@@ -38,9 +38,24 @@ fn what_was_acknowledged_is_there_after_a_restart() {
     });
     // The engine was dropped, not closed. Its thread may hold the lock a moment longer.
     let store = Embedded::open(directory.path()).unwrap();
-    assert_eq!(store.revision(), revision);
+    assert_eq!(runtime().block_on(store.revision(None)).unwrap(), revision);
     let found = runtime().block_on(store.get(Key::operator(Kind::SiteName, "kept"))).unwrap();
     assert_eq!(found.unwrap().revision, revision);
+}
+
+#[test]
+fn nobody_else_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("data");
+    let store = Embedded::open(&directory).unwrap();
+    runtime().block_on(store.commit(vec![claim("secret")])).unwrap();
+    assert_eq!(std::fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
+    let files: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 3, "database, log and lock: {files:?}");
+    for file in files {
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "{}", file.display());
+    }
 }
 
 #[test]
@@ -56,7 +71,7 @@ fn a_flipped_bit_is_noticed_when_the_record_is_read() {
     let directory = tempfile::tempdir().unwrap();
     runtime().block_on(async {
         let store = Embedded::open(directory.path()).unwrap();
-        store.commit(vec![claim("hit"), claim("well")]).await.unwrap();
+        store.commit(vec![claim("hit"), claim("well"), claim("moved")]).await.unwrap();
         store.close().await;
     });
     let flipped = open_file(directory.path())
@@ -70,9 +85,12 @@ fn a_flipped_bit_is_noticed_when_the_record_is_read() {
         .query_row("SELECT CAST(document AS TEXT) FROM records WHERE id = 'hit'", [], |row| row.get(0))
         .unwrap();
     assert!(changed.contains("08"), "the fault was not injected: {changed}");
+    let revision_moved = "UPDATE records SET revision = 7 WHERE id = 'moved'";
+    assert_eq!(open_file(directory.path()).execute(revision_moved, []).unwrap(), 1);
     let store = Embedded::open(directory.path()).unwrap();
     let read = |id: &str| runtime().block_on(store.get(Key::operator(Kind::SiteName, id)));
     assert!(matches!(read("hit"), Err(Error::Corrupt { id, .. }) if id == "hit"));
+    assert!(matches!(read("moved"), Err(Error::Corrupt { .. })), "a changed revision is noticed too");
     assert!(read("well").unwrap().is_some());
 }
 

@@ -1,21 +1,22 @@
 //! The writer thread: drains the queue into one transaction, one fsync, then tells observers and callers.
 //!
 //! After a failed fsync nothing is known of what the disk holds, so the writer stops for good: it never
-//! acknowledges, and never tries the same fsync again.
+//! acknowledges, and never tries the same fsync again. That holds for folding the log too.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::super::{Error, Expect, Mutation, Observer};
 use super::Revision;
 use super::queue::{Encoded, Job, Order, Queue};
 use super::rows;
+use super::schema::Revisions;
 
 /// Most batches in one transaction: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 1_024;
@@ -23,7 +24,7 @@ const GROUP_MAX: usize = 1_024;
 const IDLE: Duration = Duration::from_millis(500);
 
 /// Starts the thread and gives the callers' end of its queue.
-pub(super) fn start(connection: Connection, path: PathBuf, last: Arc<AtomicU64>) -> Result<Queue, Error> {
+pub(super) fn start(connection: Connection, path: PathBuf, last: Revisions) -> Result<Queue, Error> {
     let (sender, orders) = channel();
     let writer = Writer { connection, path, last, observers: Vec::new(), stopped: None, is_log_folded: true };
     std::thread::Builder::new()
@@ -37,7 +38,8 @@ pub(super) fn start(connection: Connection, path: PathBuf, last: Arc<AtomicU64>)
 struct Writer {
     connection: Connection,
     path: PathBuf,
-    last: Arc<AtomicU64>,
+    /// The last committed revision of each partition.
+    last: Revisions,
     observers: Vec<Arc<dyn Observer>>,
     /// Why nothing is written any more.
     stopped: Option<String>,
@@ -87,8 +89,7 @@ impl Writer {
             return refuse(group, || Error::Unavailable { cause: cause.clone() });
         }
         self.is_log_folded = false;
-        let first = Revision(self.last.load(Ordering::Acquire));
-        match self.transact(&group, first) {
+        match self.transact(&group) {
             Ok(outcomes) => self.acknowledge(group, outcomes),
             Err(cause) => {
                 self.stop_after(&cause);
@@ -97,39 +98,44 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, group: &[Job], first: Revision) -> rusqlite::Result<Vec<Result<Revision, Error>>> {
+    fn transact(&mut self, group: &[Job]) -> rusqlite::Result<Vec<Result<Revision, Error>>> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut revision = first;
+        let mut next: HashMap<&str, Revision> = HashMap::new();
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
             if let Some(conflict) = find_conflict(&transaction, &job.mutations)? {
                 outcomes.push(Err(conflict));
                 continue;
             }
-            revision.0 += 1;
+            let partition = job.partition();
+            let last = next.get(partition).or_else(|| self.last.get(partition)).copied().unwrap_or_default();
+            let revision = Revision(last.0 + 1);
+            next.insert(partition, revision);
             for mutation in &job.mutations {
                 apply(&transaction, mutation, revision)?;
             }
             outcomes.push(Ok(revision));
         }
-        if revision == first {
+        if next.is_empty() {
             transaction.rollback()?;
             return Ok(outcomes);
         }
-        transaction
-            .prepare_cached("UPDATE last_revision SET revision = ?1 WHERE one = 1")?
-            .execute([revision.0.cast_signed()])?;
+        for (partition, revision) in next {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO revisions (partition, revision) VALUES (?1, ?2)")?
+                .execute(params![partition, revision.0.cast_signed()])?;
+        }
         transaction.commit()?;
         Ok(outcomes)
     }
 
     /// Tells the observers first, then the callers: who is told that a write is done finds it everywhere.
-    fn acknowledge(&self, group: Vec<Job>, outcomes: Vec<Result<Revision, Error>>) {
+    fn acknowledge(&mut self, group: Vec<Job>, outcomes: Vec<Result<Revision, Error>>) {
         for (job, outcome) in group.into_iter().zip(outcomes) {
             if let Ok(revision) = outcome {
+                self.last.insert(job.partition().to_owned(), revision);
                 let mutations: Vec<Mutation> = job.mutations.into_iter().map(|encoded| encoded.mutation).collect();
                 self.observers.iter().for_each(|observer| observer.committed(revision, &mutations));
-                self.last.store(revision.0, Ordering::Release);
             }
             // A caller that stopped waiting loses the answer, not the write.
             let _ = job.answer.send(outcome);
@@ -156,7 +162,7 @@ impl Writer {
         self.is_log_folded = true;
         // A reader in the way is no harm: the log is folded the next time.
         if let Err(cause) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            info!(%cause, "the write-ahead log stays as it is");
+            self.stop_after(&cause);
         }
     }
 }
@@ -201,7 +207,7 @@ fn apply(transaction: &Transaction<'_>, encoded: &Encoded, revision: Revision) -
             .execute(params![partition, key.kind as u8, key.id])?;
         return Ok(());
     };
-    let checksum = rows::checksum(partition, key.kind, &key.id, bytes);
+    let checksum = rows::checksum(partition, key.kind, &key.id, revision, bytes);
     transaction
         .prepare_cached(
             "INSERT INTO records (partition, kind, id, revision, checksum, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6)

@@ -1,5 +1,6 @@
 """A caller of the API: one token, every method by its name, and a check for errors with all their details."""
 
+import http.client
 import itertools
 import secrets
 import uuid
@@ -27,10 +28,10 @@ class Caller:
         if forwarded_for:
             self.metadata.append(("x-forwarded-for", forwarded_for))
 
-    def call(self, method, request):
-        """One call with a request message."""
+    def call(self, method, request, timeout=CALL_S_MAX):
+        """One call with a request message; `timeout` in seconds."""
         bound = getattr(stub(SERVICE_OF[method], self.channel), method)
-        return bound(request, metadata=self.metadata, timeout=CALL_S_MAX)
+        return bound(request, metadata=self.metadata, timeout=timeout)
 
     def __getattr__(self, method):
         if method not in SERVICE_OF:
@@ -87,6 +88,18 @@ def mask(*paths):
 def absent_site(account_id="nowhere"):
     """The well-formed name of a site that does not exist."""
     return f"accounts/{account_id}/sites/{uuid.uuid4()}"
+
+
+def fetch(target, path, token):
+    """GET over HTTP: status, headers by name in lower case without `date`, body."""
+    connection = http.client.HTTPConnection(target, timeout=CALL_S_MAX)
+    try:
+        connection.request("GET", path, headers={"authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        headers = {key.lower(): value for key, value in answer.getheaders() if key.lower() != "date"}
+        return answer.status, headers, answer.read()
+    finally:
+        connection.close()
 
 
 class Failure:

@@ -8,14 +8,20 @@ from dataclasses import dataclass, field
 
 from google.protobuf import json_format
 
+from client import Caller
 from stubs import methods, pb
 
-# All scopes that CreateToken makes. AGENT credentials come from activation and are tested there.
+# All scopes that CreateToken makes.
 SCOPES = ["ADMIN", "EDITOR", "VIEWER", "SERVICE", "ENROLLMENT"]
+# All scopes that a caller may come with: an agent's credential is made by its activation.
+CREDENTIALS = [*SCOPES, "AGENT"]
 READERS = ["ADMIN", "EDITOR", "VIEWER", "SERVICE"]
 WRITERS = ["ADMIN", "EDITOR", "SERVICE"]
-# ADMIN may do everything in its account, and SERVICE reports for agents.
-ENROLLERS = ["ENROLLMENT", "ADMIN", "SERVICE"]
+# ADMIN may do everything in its account, and SERVICE reports for agents. AGENT says hello for its own agent: the rest of
+# a good request below names that one.
+ENROLLERS = ["ENROLLMENT", "ADMIN", "SERVICE", "AGENT"]
+# Services that an AGENT credential may call in no way, its own site included.
+CLOSED_TO_AGENTS = ["SiteService", "LocationService", "MapService"]
 
 
 @dataclass
@@ -62,12 +68,12 @@ RULES = {
     # The operator alone: an account's own ADMIN is refused too.
     "CreateAccount": Rule([], {"account_id": "account_id"}, {"account": {}}),
     # Whoever belongs to an account may see its record.
-    "GetAccount": Rule(SCOPES, {"name": "account"}),
-    "ListAccounts": Rule(SCOPES),
+    "GetAccount": Rule(CREDENTIALS, {"name": "account"}),
+    "ListAccounts": Rule(CREDENTIALS),
     "CreateToken": Rule(["ADMIN"], {"parent": "account"}, {"token": {"scope": "TOKEN_SCOPE_VIEWER"}}),
     "ListTokens": Rule(["ADMIN"], {"parent": "account"}),
     "RevokeToken": Rule(["ADMIN"], {"name": "token"}),
-    "WhoAmI": Rule(SCOPES),
+    "WhoAmI": Rule(CREDENTIALS),
 }
 
 # Fields of requests, or of resources in them, that hold names and cannot choose what is touched: the server fills them.
@@ -91,6 +97,12 @@ class World:
         self.activated = account.activate("fw-1", key=bytes(33), ip="8.8.8.8")
         made = account.operator.CreateToken(parent=account.name, token=pb.Token(scope=pb.TOKEN_SCOPE_VIEWER))
         self.token, self.token_secret = made.token.name, made.secret
+
+    def caller(self, scope):
+        """A caller of the account with a credential of the scope; AGENT is the agent of `activated`."""
+        if scope == "AGENT":
+            return Caller(self.account.operator.channel, self.activated.credential)
+        return self.account.caller(scope)
 
     def name_of(self, kind):
         """The world's own name of a kind."""

@@ -2,13 +2,13 @@
 
 import ipaddress
 import secrets
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import maxminddb
 import pytest
 
-from client import Account, Caller, Failure, failure_of, refused
+from client import Account, Caller, failure_of, refused
 from server import GEOIP, Server
 from stubs import pb
 
@@ -53,8 +53,8 @@ def test_the_credential_says_hello_again_for_its_own_site_alone(account):
     agent = Caller(account.operator.channel, first.credential)
     again = agent.ActivateAgent(parent=account.name, agent_id="fw-1")
     assert again.site == first.site and not again.created and again.credential == ""
-    assert agent.GetSite(name=first.site).agent_id == "fw-1"
-    assert failure_of(lambda: agent.GetSite(name=other.site)).code.name in ("NOT_FOUND", "PERMISSION_DENIED")
+    for site in (first.site, other.site):
+        refused("PERMISSION_DENIED", "SCOPE_INSUFFICIENT", lambda site=site: agent.GetSite(name=site))
     assert failure_of(lambda: agent.ActivateAgent(parent=account.name, agent_id="fw-2")).code.name in (
         "NOT_FOUND",
         "PERMISSION_DENIED",
@@ -62,24 +62,10 @@ def test_the_credential_says_hello_again_for_its_own_site_alone(account):
 
 
 def test_64_racing_calls_of_one_agent_make_one_site(account):
-    key, answers = secrets.token_bytes(32), []
+    key = secrets.token_bytes(32)
     account.caller("ENROLLMENT")
-
-    def activate():
-        # As errors.proto says: where too many writers meet at one record, repeat.
-        while True:
-            try:
-                answers.append(account.activate("raced", key=key, ip="8.8.8.8"))
-                return
-            except grpc.RpcError as error:
-                assert Failure(error).reason == "CONTENTION", Failure(error)
-
-    threads = [threading.Thread(target=activate) for _ in range(64)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == 64
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(lambda _: account.activate("raced", key=key, ip="8.8.8.8"), range(64)))
     assert len({(answer.site, answer.credential) for answer in answers}) == 1
     assert sum(answer.created for answer in answers) == 1
     assert len(account.caller().ListSites(parent=account.name).sites) == 1
@@ -142,7 +128,44 @@ def test_an_agent_from_a_private_address_has_a_site_without_a_position(account):
     assert not answer.location.HasField("position")
     assert answer.location.no_estimate_reason == pb.NO_ESTIMATE_REASON_PRIVATE
     site = account.caller().GetSite(name=answer.site)
-    assert site.public_ip == "10.1.2.3" and not site.location.fixes
+    assert answer.public_ip == "" and site.public_ip == "" and not site.location.fixes
+
+
+@pytest.mark.parametrize(
+    "ip", ["10.1.2.3", "192.168.0.9", "100.64.0.1", "192.0.2.7", "fd00::1", "::ffff:10.1.2.3", "not-an-address"]
+)
+def test_the_answer_names_the_address_of_this_call_and_the_site_the_last_public_one(account, ip):
+    key = secrets.token_bytes(32)
+    first = account.activate("fw-1", key=key, ip="8.8.8.8")
+    assert first.public_ip == "8.8.8.8"
+    inside = account.activate("fw-1", key=key, ip=ip)
+    assert inside.public_ip == "" and inside.location == first.location, "it tells nothing against the estimate"
+    agent = Caller(account.operator.channel, first.credential).behind(ip)
+    assert agent.ActivateAgent(parent=account.name, agent_id="fw-1").public_ip == ""
+    assert account.caller().GetSite(name=first.site).public_ip == "8.8.8.8"
+    moved = account.activate("fw-1", key=key, ip="213.167.128.1")
+    assert moved.public_ip == "213.167.128.1" == account.caller().GetSite(name=first.site).public_ip
+    assert moved.location.position != first.location.position
+
+
+def test_a_removed_estimate_stays_away_until_the_agent_comes_from_elsewhere(account):
+    """A hello brought back what a person had just removed."""
+    key, caller = secrets.token_bytes(32), account.caller()
+    site = account.activate("fw-1", key=key, ip="8.8.8.8").site
+    removed = caller.DeleteFix(site=site, source=pb.FIX_SOURCE_GEOIP).location
+    assert not removed.fixes and removed.no_estimate_reason == pb.NO_ESTIMATE_REASON_REMOVED
+    # From a private address in between nothing is learnt.
+    for ip in ("8.8.8.8", "8.8.8.8", "10.1.2.3", "8.8.8.8"):
+        said = account.activate("fw-1", key=key, ip=ip).location
+        assert not said.fixes and not said.HasField("position"), f"a hello from {ip} brings it back"
+        assert caller.GetSite(name=site).location == said
+    assert said.no_estimate_reason == pb.NO_ESTIMATE_REASON_REMOVED
+    for ip in ("213.167.128.1", "8.8.8.8"):
+        moved = account.activate("fw-1", key=key, ip=ip).location
+        assert [fix.source for fix in moved.fixes] == [pb.FIX_SOURCE_GEOIP], f"{ip} is another address"
+        assert moved.position.lat == pytest.approx(recorded(ip)[0]["latitude"], abs=1e-4)
+        assert moved.no_estimate_reason == pb.NO_ESTIMATE_REASON_UNSPECIFIED
+        assert caller.GetSite(name=site).location == moved
 
 
 def test_mapped_addresses_are_unwrapped(account):
@@ -167,7 +190,7 @@ def test_without_a_trusted_proxy_the_header_is_ignored(tmp_path):
     with Server(tmp_path / "data", trusted_proxy=False) as server:
         with grpc.insecure_channel(server.target) as channel:
             answer = Account(Caller(channel, server.admin_token)).activate(ip="8.8.8.8")
-    assert answer.public_ip == "127.0.0.1"
+    assert answer.public_ip == ""
     assert answer.location.no_estimate_reason == pb.NO_ESTIMATE_REASON_LOOPBACK
 
 

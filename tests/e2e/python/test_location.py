@@ -11,6 +11,10 @@ LAUGAVEGUR_1 = (64.146, -21.93)
 NEAR_DEG = 0.005
 
 
+def state_of(site):
+    return site.location.address.state
+
+
 def is_at_laugavegur(position):
     return abs(position.lat - LAUGAVEGUR_1[0]) < NEAR_DEG and abs(position.lng - LAUGAVEGUR_1[1]) < NEAR_DEG
 
@@ -103,6 +107,41 @@ def test_keep_pin_changes_the_address_alone(iceland):
     assert after.position == before.position and after.address.typed == "Laugavegur 1, Reykjavík"
 
 
+def test_the_state_of_an_address_says_whether_the_site_stands_at_it(iceland):
+    """After its pin was taken away, a site that stood at its address again was still shown as pinned elsewhere."""
+    caller, site = iceland.caller(), iceland.activate(ip="8.8.8.8").site
+    assert caller.SetAddress(site=site, address_line="Laugavegur 1, Reykjavík").state == pb.ADDRESS_STATE_APPLIED
+    pin = {"site": site, "position": pb.LatLng(lat=65.0, lng=-18.0)}
+    assert state_of(caller.SetPin(**pin)) == pb.ADDRESS_STATE_PIN_KEPT
+    below = caller.DeleteFix(site=site, source=pb.FIX_SOURCE_PIN)
+    assert state_of(below) == pb.ADDRESS_STATE_APPLIED and is_at_laugavegur(below.location.position)
+    assert caller.GetSite(name=site) == below
+    assert state_of(caller.SetPin(**pin)) == pb.ADDRESS_STATE_PIN_KEPT
+    without = caller.DeleteFix(site=site, source=pb.FIX_SOURCE_ADDRESS).location
+    assert not without.HasField("address"), "an address whose fix was removed is gone"
+    assert without.source == pb.FIX_SOURCE_PIN and without.position == pin["position"]
+    assert caller.GetSite(name=site).location == without
+
+
+def test_without_its_fix_an_applied_address_is_gone(iceland):
+    caller, site = iceland.caller(), iceland.activate(ip="8.8.8.8").site
+    estimate = caller.GetSite(name=site).location
+    caller.SetAddress(site=site, address_line="Laugavegur 1, Reykjavík")
+    assert caller.DeleteFix(site=site, source=pb.FIX_SOURCE_ADDRESS).location == estimate
+
+
+def test_an_address_beside_a_kept_position_does_not_become_the_applied_one(iceland):
+    caller, site = iceland.caller(), iceland.create_site().name
+    caller.SetAddress(site=site, address_line="Laugavegur 1, Reykjavík")
+    kept = caller.SetAddress(site=site, address_line="Bankastræti 7, Reykjavík", keep_pin=True)
+    assert kept.state == kept.site.location.address.state == pb.ADDRESS_STATE_PIN_KEPT
+    assert is_at_laugavegur(kept.site.location.position)
+    caller.SetPin(site=site, position=pb.LatLng(lat=65.0, lng=-18.0))
+    below = caller.DeleteFix(site=site, source=pb.FIX_SOURCE_PIN).location
+    assert is_at_laugavegur(below.position) and below.address.typed == "Bankastræti 7, Reykjavík"
+    assert below.address.state == pb.ADDRESS_STATE_PIN_KEPT, "the site stands at another address than the stated one"
+
+
 def test_validate_only_changes_nothing(iceland):
     site = iceland.activate(ip="8.8.8.8").site
     before = iceland.caller().GetSite(name=site)
@@ -126,6 +165,7 @@ def test_the_newest_word_of_a_person_counts_and_reset_brings_the_machines_back(i
     assert not reset.HasField("address")
     gone = caller.DeleteFix(site=site, source=pb.FIX_SOURCE_GEOIP).location
     assert not gone.HasField("position") and not gone.fixes
+    assert gone.no_estimate_reason == pb.NO_ESTIMATE_REASON_REMOVED
 
 
 def test_0_0_is_no_position(account):
@@ -136,6 +176,27 @@ def test_0_0_is_no_position(account):
         lambda: account.caller().SetPin(site=site, position=pb.LatLng(lat=0.0, lng=0.0)),
         field="position",
     )
+
+
+def test_swapped_coordinates_are_refused_where_the_estimate_shows_them(account):
+    caller, site = account.caller(), account.activate(ip="213.167.128.1").site
+    before = caller.GetSite(name=site)
+    assert before.location.fixes[0].database.country_code == "IS"
+    swapped, right = pb.LatLng(lat=-21.9, lng=64.1), pb.LatLng(lat=64.1, lng=-21.9)
+    failure = refused(
+        "INVALID_ARGUMENT", "FIELD_INVALID", lambda: caller.SetPin(site=site, position=swapped), field="position"
+    )
+    assert "swapped" in failure.fields["position"] or "swapped" in failure.message, failure
+    assert caller.GetSite(name=site) == before
+    assert caller.SetPin(site=site, position=right).location.position == right
+    # A person's word far from the estimate counts, as long as a swap does not explain it.
+    far = pb.LatLng(lat=10.0, lng=50.0)
+    assert caller.SetPin(site=site, position=far).location.position == far
+
+
+def test_without_an_estimate_no_position_is_a_swapped_one(account):
+    site, at_sea = account.create_site().name, pb.LatLng(lat=-21.9, lng=64.1)
+    assert account.caller().SetPin(site=site, position=at_sea).location.position == at_sea
 
 
 @pytest.mark.parametrize("line", ["!!!", "🦆" * 100, 'a:b^2 AND (c OR "d', "\u202eoh", "' OR 1=1 --", "%00", "1" * 500])

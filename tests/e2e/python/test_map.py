@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from client import Account, refused
+from client import Account, absent_site, refused
 from stubs import pb
 
 EARTH_RADIUS_M = 6_371_008.8
@@ -142,6 +142,18 @@ def test_behind_each_cluster_are_its_sites_and_each_site_finds_its_cluster(world
     for pin in symbols.pins:
         assert caller.LocateSite(name=pin.name, zoom=zoom).cluster_id == ""
     assert sorted(seen) == sorted(world.sites)
+
+
+@pytest.mark.parametrize("zoom", [0, 22])
+def test_a_site_without_a_position_is_behind_no_symbol(account, zoom):
+    site, caller = account.create_site().name, account.caller("VIEWER")
+    refused("FAILED_PRECONDITION", "SITE_UNPLACED", lambda: caller.LocateSite(name=site, zoom=zoom))
+    refused("NOT_FOUND", "RESOURCE_NOT_FOUND", lambda: caller.LocateSite(name=absent_site(account.id), zoom=zoom))
+    editor = account.caller("EDITOR")
+    editor.SetPin(site=site, position=pb.LatLng(lat=64.1, lng=-21.9))
+    assert caller.LocateSite(name=site, zoom=zoom).site.name == site
+    editor.ResetLocation(site=site)
+    refused("FAILED_PRECONDITION", "SITE_UNPLACED", lambda: caller.LocateSite(name=site, zoom=zoom))
 
 
 @pytest.mark.parametrize("zoom", [-1, 23])

@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from google.protobuf import timestamp_pb2
 
 from client import Account, absent_site, mask, refused
 from stubs import pb
@@ -46,8 +47,45 @@ def test_a_made_site_reads_back_as_it_was_made(account):
     read = account.caller("VIEWER").GetSite(name=made.name)
     assert read == made
     assert read.contact == contact and read.labels == {"env": "prod"} and read.note == "one\n<b>two</b>"
-    assert read.ticketing_links[0].system == "zendesk"
+    kept = read.ticketing_links[0]
+    assert kept.system == "zendesk" and kept.state == pb.TICKETING_LINK_STATE_UNVERIFIED
+    assert not kept.HasField("verify_time")
     assert not read.location.HasField("position"), "a site that nobody placed is nowhere, not at 0,0"
+
+
+def test_what_is_not_said_of_a_new_site_reads_as_a_value(account):
+    phones = [pb.Phone(number="+3545551234", kind=kind) for kind in pb.PhoneKind.values()]
+    made = account.create_site(contact=pb.Contact(phones=phones))
+    assert made.status == pb.SITE_STATUS_UNKNOWN
+    kinds = [pb.PHONE_KIND_OTHER if kind == pb.PHONE_KIND_UNSPECIFIED else kind for kind in pb.PhoneKind.values()]
+    assert [phone.kind for phone in account.caller().GetSite(name=made.name).contact.phones] == kinds
+
+
+NOW = timestamp_pb2.Timestamp(seconds=1_700_000_000)
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("name", absent_site()),
+        ("revision", 7),
+        ("location", pb.Location(position=pb.LatLng(lat=64.1, lng=-21.9))),
+        ("agent_id", "fw-1"),
+        ("public_ip", "8.8.8.8"),
+        ("claimed_ip", "10.0.0.1"),
+        ("activate_time", NOW),
+        ("last_seen_time", NOW),
+        ("create_time", NOW),
+        ("update_time", NOW),
+        ("delete_time", NOW),
+    ],
+)
+def test_a_new_site_says_nothing_that_the_server_says(account, field, value):
+    """What the server would ignore it refuses, so that nobody believes it was kept."""
+    call = account.create_site
+    refused("INVALID_ARGUMENT", "FIELD_INVALID", lambda: call("Mine", **{field: value}), field=f"site.{field}")
+    assert names(account.caller().ListSites(parent=account.name)) == []
+    assert call("Mine").display_name == "Mine", "its name was not taken either"
 
 
 def test_batch_get_keeps_the_order_and_refuses_a_hole(account):

@@ -1,13 +1,16 @@
 """Tokens: what each scope may do, when it ends, and that its end is at once."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 from google.protobuf import timestamp_pb2
 
 from client import Account, Caller, failure_of, refused, scope_value
-from rules import RULES, SCOPES, World, request_for
+from rules import CREDENTIALS, RULES, SCOPES, World, request_for
+from server import Server
 from stubs import methods, pb
 
 # Seconds until a token that ends in one second must be refused; generous for a busy machine.
@@ -19,11 +22,11 @@ def world(operator):
     return World(Account(operator))
 
 
-@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("scope", CREDENTIALS)
 @pytest.mark.parametrize("method", sorted(RULES))
 def test_each_scope_may_do_what_its_services_say_and_nothing_else(world, method, scope):
     request = request_for(method, world, validate=True)
-    caller = world.account.caller(scope)
+    caller = world.caller(scope)
     if scope in RULES[method].scopes:
         try:
             caller.call(method, request)
@@ -143,3 +146,77 @@ def test_a_foreign_token_is_good_for_nothing_here(account, operator):
         refused(
             "NOT_FOUND", "RESOURCE_NOT_FOUND", lambda scope=scope: other.caller(scope).ListSites(parent=account.name)
         )
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """The operator of a server of its own, so that the other tests keep theirs."""
+    with Server(tmp_path / "data", geoip=False) as server:
+        with grpc.insecure_channel(server.target) as channel:
+            yield Caller(channel, server.admin_token)
+
+
+def operator_token(operator, **fields):
+    """A new token of the operator: its name, and a caller with it."""
+    made = operator.CreateToken(token=pb.Token(scope=scope_value("ADMIN"), **fields))
+    return made.token.name, Caller(operator.channel, made.secret)
+
+
+def last_token_is_kept(operator):
+    own = operator.WhoAmI().token
+    refused("FAILED_PRECONDITION", "LAST_OPERATOR_TOKEN", lambda: operator.RevokeToken(name=own))
+    assert operator.WhoAmI().token == own, "the refused token is still good"
+
+
+def test_the_operators_last_good_token_cannot_be_revoked(alone):
+    """An operator who revoked the only token was locked out for good: no start makes another one."""
+    last_token_is_kept(alone)
+    Account(alone).caller("ADMIN")
+    last_token_is_kept(alone)
+    name, second = operator_token(alone)
+    second.RevokeToken(name=name)
+    last_token_is_kept(alone)
+    end = timestamp_pb2.Timestamp()
+    end.FromNanoseconds(time.time_ns() + 500_000_000)
+    _, brief = operator_token(alone, expire_time=end)
+    while time.time_ns() <= end.ToNanoseconds():
+        time.sleep(0.05)
+    refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", brief.WhoAmI)
+    last_token_is_kept(alone)
+    _, second = operator_token(alone)
+    first = alone.WhoAmI().token
+    revoked = alone.RevokeToken(name=first)
+    assert revoked.HasField("revoke_time")
+    refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", alone.WhoAmI)
+    assert second.RevokeToken(name=first) == revoked, "a repeat is no error"
+    last_token_is_kept(second)
+
+
+def test_two_operators_who_revoke_each_other_at_once_leave_one(alone):
+    present = alone
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(10):
+            _, other = operator_token(present)
+            names = [caller.WhoAmI().token for caller in (present, other)]
+            meet = threading.Barrier(2)
+
+            def revoke(caller, name, meet=meet):
+                meet.wait()
+                try:
+                    caller.RevokeToken(name=name)
+                except grpc.RpcError as error:
+                    assert error.code().name in ("FAILED_PRECONDITION", "UNAUTHENTICATED"), error
+
+            list(pool.map(revoke, (present, other), reversed(names)))
+            left = [caller for caller in (present, other) if is_good(caller)]
+            assert len(left) == 1, f"{len(left)} of two are left"
+            present = left[0]
+
+
+def is_good(caller):
+    try:
+        caller.WhoAmI()
+    except grpc.RpcError as error:
+        assert error.code().name == "UNAUTHENTICATED", error
+        return False
+    return True
