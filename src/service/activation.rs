@@ -58,8 +58,12 @@ pub struct Activated {
 
 impl Activation {
     fn answered(&self, site: Versioned<Site>, credential: Option<String>, created: bool) -> Activated {
-        let public_ip = self.public_ip.ok().filter(|ip| special::why_no_estimate(*ip).is_none());
-        Activated { site, credential, created, public_ip }
+        Activated { site, credential, created, public_ip: self.known_public_ip() }
+    }
+
+    /// The address of the call, if it is known and public.
+    fn known_public_ip(&self) -> Option<IpAddr> {
+        self.public_ip.ok().filter(|ip| special::why_no_estimate(*ip).is_none())
     }
 }
 
@@ -176,7 +180,8 @@ impl Waymark {
             }
             Some(credential)
         };
-        let is_noted = site.last_seen_at >= Some(called_at) && site.public_ip == activation.public_ip.ok();
+        let public_ip = activation.known_public_ip();
+        let is_noted = site.last_seen_at >= Some(called_at) && public_ip.is_none_or(|ip| site.public_ip == Some(ip));
         if is_noted {
             // A call of the same agent that came later was faster: there is nothing to add to what it wrote.
             return Ok(activation.answered(Versioned { value: site, revision }, credential, false));
@@ -209,7 +214,7 @@ impl Waymark {
             // An address that is not public says nothing against the public one that the site was seen at.
             Err(reason) if has_estimate && !reason.is_of_public_address() => {}
             Err(reason) => {
-                site.public_ip = activation.public_ip.ok();
+                site.public_ip = activation.known_public_ip().or(site.public_ip);
                 site.no_estimate = Some(reason);
                 site.fixes.remove(Source::GeoIp);
             }

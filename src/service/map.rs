@@ -82,6 +82,11 @@ impl Neighbour {
 }
 
 impl Waymark {
+    /// Whether the principal may see the account's map at all.
+    pub fn check_map(&self, principal: &Principal, account: &AccountId) -> Result<(), Error> {
+        self.map_of(principal, account).map(|_| ())
+    }
+
     /// A vector tile's bytes; empty for an empty tile.
     pub fn tile(&self, principal: &Principal, account: &AccountId, tile: TileId) -> Result<Vec<u8>, Error> {
         let live = self.map_of(principal, account)?;

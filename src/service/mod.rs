@@ -80,6 +80,8 @@ pub struct Parts {
 pub struct Waymark {
     parts: Parts,
     sealer: Sealer,
+    /// Held while an operator's token is revoked: two that revoke each other at once leave one.
+    operator_revocation: tokio::sync::Mutex<()>,
 }
 
 impl Waymark {
@@ -89,7 +91,11 @@ impl Waymark {
         loop {
             if let Some(record) = parts.store.get(key.clone()).await? {
                 let Document::Secret(secret) = record.document else { return Err(Error::Mismatched { key }) };
-                return Ok(Self { parts, sealer: Sealer::new(&secret) });
+                return Ok(Self {
+                    parts,
+                    sealer: Sealer::new(&secret),
+                    operator_revocation: tokio::sync::Mutex::default(),
+                });
             }
             let secret = access::random_bytes()?;
             match parts.store.commit(vec![Mutation::create(key.clone(), Document::Secret(secret))]).await {

@@ -23,6 +23,10 @@ use crate::store::{Error as StoreError, Key, Kind, Range, Record};
 pub const SCANNED_MAX: usize = 10_000;
 /// Most bytes of text that one call looks through, each term for itself: some tenths of a second.
 pub const MATCHED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// About how many bytes a page may hold: gRPC clients take messages of 4 MiB where nobody says otherwise.
+pub const PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// About how many bytes a site takes beside its note.
+const SITE_BYTES: usize = 2 * 1024;
 /// Records of one read.
 const CHUNK: usize = 100;
 
@@ -91,7 +95,7 @@ impl Waymark {
         let mut after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);
         let query = Arc::new(query.clone());
         let mut items = Vec::new();
-        let (mut scanned, mut matched_bytes) = (0, 0);
+        let (mut scanned, mut matched_bytes, mut page_bytes) = (0, 0, 0);
         loop {
             let records = self.scan(&query, after.take()).await?;
             let is_last = records.len() < CHUNK;
@@ -101,9 +105,11 @@ impl Waymark {
             let (rows, bytes) = wanted_of(Arc::clone(&query), loaded).await?;
             matched_bytes += bytes;
             for (index, (cursor, site)) in rows.into_iter().enumerate() {
+                page_bytes += site.as_ref().map_or(0, |site| site.value.note.len() + SITE_BYTES);
                 items.extend(site);
                 let is_spent = scanned >= SCANNED_MAX || matched_bytes >= MATCHED_BYTES_MAX;
-                let is_full = items.len() >= limit || (is_spent && index == last_index);
+                let is_long = items.len() >= limit || page_bytes >= PAGE_BYTES_MAX;
+                let is_full = is_long || (is_spent && index == last_index);
                 if is_full && !(is_last && index == last_index) {
                     return Ok(Page { items, next_token: self.sealer.seal(&purpose, &Cursor(cursor)) });
                 }

@@ -113,6 +113,10 @@ impl Waymark {
         id: TokenId,
     ) -> Result<Token, Error> {
         self.administered(principal, account)?;
+        let _turn = match account {
+            None => Some(self.operator_revocation.lock().await),
+            Some(_) => None,
+        };
         let missing = || Error::NotFound(Resource::Token(account.cloned(), id));
         let live = self.parts.live.token(id).filter(|token| token.account.as_ref() == account).ok_or_else(missing)?;
         if live.revoked_at.is_some() {

@@ -52,7 +52,7 @@ pub(super) async fn tile_json(
 ) -> Result<Response, Failure> {
     let principal = caller::principal(&waymark, &headers)?;
     let account = parse_account(&account)?;
-    waymark.account(&principal, &account)?;
+    waymark.check_map(&principal, &account)?;
     let count = "Number";
     let tally = json!({ "id": "String", "count": count, "online": count, "offline": count, "unknown": count,
         "maintenance": count, "approximate": count });

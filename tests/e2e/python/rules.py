@@ -17,8 +17,8 @@ SCOPES = ["ADMIN", "EDITOR", "VIEWER", "SERVICE", "ENROLLMENT"]
 CREDENTIALS = [*SCOPES, "AGENT"]
 READERS = ["ADMIN", "EDITOR", "VIEWER", "SERVICE"]
 WRITERS = ["ADMIN", "EDITOR", "SERVICE"]
-# ADMIN may do everything in its account, and SERVICE reports for agents. AGENT says hello for its own agent: the rest of
-# a good request below names that one.
+# ADMIN may do everything in its account, SERVICE reports for agents, and AGENT says hello for its own agent, which the
+# good request below names.
 ENROLLERS = ["ENROLLMENT", "ADMIN", "SERVICE", "AGENT"]
 # Services that an AGENT credential may call in no way, its own site included.
 CLOSED_TO_AGENTS = ["SiteService", "LocationService", "MapService"]

@@ -1,9 +1,11 @@
 """Where sites are: addresses typed by people, candidates, pins, and the way back to the machines' word."""
 
+import random
+
 import grpc
 import pytest
 
-from client import Failure, refused
+from client import Failure, mask, refused
 from stubs import pb
 
 # Laugavegur 1 stands at the head of Reykjavík's main street; half a kilometre is well inside the right quarter.
@@ -166,6 +168,16 @@ def test_the_newest_word_of_a_person_counts_and_reset_brings_the_machines_back(i
     gone = caller.DeleteFix(site=site, source=pb.FIX_SOURCE_GEOIP).location
     assert not gone.HasField("position") and not gone.fixes
     assert gone.no_estimate_reason == pb.NO_ESTIMATE_REASON_REMOVED
+
+
+def test_a_position_reads_back_to_the_last_bit(account):
+    """A stored position was read with its last bit rounded otherwise, so an answer and the next look differed."""
+    caller, site, dice = account.caller(), account.create_site().name, random.Random(20261124)
+    for _ in range(40):
+        position = pb.LatLng(lat=dice.uniform(-90, 90), lng=dice.uniform(-180, 180))
+        assert caller.SetPin(site=site, position=position).location.position == position
+        assert caller.GetSite(name=site).location.position == position
+        assert caller.UpdateSite(site=pb.Site(name=site), update_mask=mask("note")).location.position == position
 
 
 def test_0_0_is_no_position(account):

@@ -22,7 +22,7 @@ CHANNELS = 8
 SITES = 20
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_impatient_agents_are_all_let_in(server, account, seed):
     """A call that began before another one's credential was in memory was told that its right key was wrong."""
     calls = asyncio.run(activate_impatiently(server, account, random.Random(seed)))
