@@ -5,11 +5,12 @@ SHELL := bash
 .DEFAULT_GOAL := help
 DEMO_SITES ?= 5000
 export DEMO_SITES
+export BENCH_SITES
 
-.PHONY: help run setup dashboard test check bench dist clean
+.PHONY: help run setup dashboard test check bench bench-10m bench-compare dist clean
 
 help: ## List the targets.
-	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1|\2/' | awk -F '|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z0-9-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F '|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
 run: ## Build everything, start the server on 127.0.0.1:8642 and fill it with a demo of DEMO_SITES sites (5000).
 	@echo '1/6 tools'
@@ -44,13 +45,22 @@ check: dashboard ## Format, lints, the rules of the tree, documentation, protos.
 	tests/e2e/node_modules/.bin/buf lint proto
 	@echo 'check: everything is in order'
 
-bench: dashboard ## Run the benchmarks.
-	@scripts/fetch-data
-	cargo bench
+bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 100000 1000000): benches/RESULTS.md.
+	cargo bench --quiet --bench map
+	cargo bench --quiet --bench load
+	benches/report.py
+
+bench-10m: ## The same at 10 million sites, up to an hour: 28 GB of disk, 12 GB of memory.
+	$(MAKE) bench BENCH_SITES='10000 10000000'
+
+bench-compare: dashboard ## Measure waymark beside supercluster, PostGIS and Redis at 1 million sites.
+	benches/compare/run
+	benches/report.py
 
 dist: dashboard ## Build what is shipped: target/waymark-VERSION-MACHINE.tar.gz.
 	@scripts/package
 
 clean: ## Remove everything built. Fetched data (data/fetched) and the server's data (run) stay.
 	cargo clean
-	rm -rf dashboard/dist dashboard/src/gen dashboard/node_modules data/built tests/e2e/node_modules .venv
+	rm -rf dashboard/dist dashboard/src/gen dashboard/node_modules data/built tests/e2e/node_modules \
+	  benches/compare/node_modules .venv

@@ -4,6 +4,7 @@
 
 mod caller;
 mod convert;
+mod etag;
 mod grpc;
 mod http;
 mod names;

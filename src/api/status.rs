@@ -133,6 +133,17 @@ impl IntoResponse for Failure {
     }
 }
 
+/// The answer to a caller who accepts no content coding that there is, and the bytes as they are neither.
+pub(super) fn no_coding() -> Response {
+    let message = "nothing that accept-encoding allows can be sent: allow identity, gzip, br or zstd";
+    let status = StatusCode::NOT_ACCEPTABLE;
+    let body = json!({ "error": {
+        "code": status.as_u16(), "reason": Reason::FieldInvalid.as_str(), "message": message,
+        "field": "accept-encoding",
+    }});
+    (status, Json(body)).into_response()
+}
+
 /// The answer to a call that took longer than `limit`. What it was to write may have been written.
 pub(super) fn too_late(limit: std::time::Duration) -> Status {
     let reason = Reason::DeadlineExceeded;

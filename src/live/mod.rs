@@ -3,55 +3,28 @@
 //! Fed by the store's commits before they are acknowledged, so a caller who was told that a write is done sees it
 //! here. One lock an account, held for microseconds; an account's readers never wait for another account.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::Bound;
+mod entry;
+mod loading;
+mod look;
+mod tokens;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
-use tracing::{error, info};
+use parking_lot::RwLock;
 
 use crate::model::access::{Account, Token};
-use crate::model::id::{AccountId, Revision, SiteId, TokenId};
+use crate::model::id::{AccountId, Revision, TokenId};
 use crate::model::site::Site;
+use crate::model::sketch::SiteSketch;
 use crate::spatial::AccountMap;
-use crate::spatial::entry::Entry;
 use crate::store::document::Document;
-use crate::store::{Error, Kind, Mutation, Observer, Record, Store};
+use crate::store::{Error, Kind, Mutation, Observer, Store};
+use entry::entry_of;
+use tokens::Tokens;
 
-/// Sites between two lines of progress while loading.
-const PROGRESS_EVERY: usize = 250_000;
-
-/// The sites of one account, as the map sees them.
-#[derive(Debug, Default)]
-pub struct Sites {
-    /// The placed ones.
-    pub map: AccountMap,
-    /// The ones without a position.
-    pub unplaced: HashSet<SiteId>,
-}
-
-impl Sites {
-    /// Brings the site's present state in.
-    fn apply(&mut self, site: &Site) {
-        match entry_of(site) {
-            Some(entry) => {
-                self.unplaced.remove(&site.id);
-                self.map.upsert(entry);
-            }
-            None if site.deleted_at.is_some() => self.forget(site.id),
-            None => {
-                self.map.remove(site.id);
-                self.unplaced.insert(site.id);
-            }
-        }
-    }
-
-    fn forget(&mut self, site: SiteId) {
-        self.map.remove(site);
-        self.unplaced.remove(&site);
-    }
-}
+pub use look::Selected;
 
 /// One account in memory.
 #[derive(Debug)]
@@ -59,7 +32,9 @@ pub struct LiveAccount {
     account: RwLock<Arc<Account>>,
     revision: AtomicU64,
     /// Its sites; the lock is never held over an await.
-    pub sites: RwLock<Sites>,
+    pub map: RwLock<AccountMap>,
+    /// Held by who makes a selection.
+    selecting: tokio::sync::Mutex<()>,
 }
 
 impl LiveAccount {
@@ -67,7 +42,8 @@ impl LiveAccount {
         Arc::new(Self {
             account: RwLock::new(Arc::new(account)),
             revision: AtomicU64::default(),
-            sites: RwLock::default(),
+            map: RwLock::default(),
+            selecting: tokio::sync::Mutex::default(),
         })
     }
 
@@ -84,21 +60,6 @@ impl LiveAccount {
     }
 }
 
-/// All tokens: by id for credentials, and in the order of lists.
-#[derive(Debug, Default)]
-struct Tokens {
-    by_id: HashMap<TokenId, Arc<Token>>,
-    listed: BTreeMap<(Option<AccountId>, TokenId), Arc<Token>>,
-}
-
-impl Tokens {
-    fn put(&mut self, token: Token) {
-        let token = Arc::new(token);
-        self.listed.insert((token.account.clone(), token.id), Arc::clone(&token));
-        self.by_id.insert(token.id, token);
-    }
-}
-
 /// Everything in memory.
 #[derive(Debug, Default)]
 pub struct Live {
@@ -111,21 +72,7 @@ impl Live {
     ///
     /// Cost: one pass over the store's accounts, tokens and sites. Nothing may be committed meanwhile.
     pub async fn follow(store: &dyn Store) -> Result<Arc<Self>, Error> {
-        let live = Arc::new(Self::default());
-        for kind in [Kind::Account, Kind::Token] {
-            // Without one of these nobody could tell what is missing: a record that cannot be read ends the start.
-            let (target, unreadable) = (Arc::clone(&live), Arc::new(Mutex::new(None)));
-            let first_unreadable = Arc::clone(&unreadable);
-            let visit = move |record: Result<Record, Error>| match record {
-                Ok(record) => target.apply_document(record.document),
-                Err(cause) => *first_unreadable.lock() = Some(cause),
-            };
-            store.visit_all(kind, Box::new(visit)).await?;
-            if let Some(cause) = unreadable.lock().take() {
-                return Err(cause);
-            }
-        }
-        live.load_sites(store).await?;
+        let live = Arc::new(loading::load(store).await?);
         for account in live.accounts() {
             if let Some(loaded) = live.account(&account.id) {
                 loaded.revision.store(store.revision(Some(&account.id)).await?.0, Ordering::Release);
@@ -133,22 +80,6 @@ impl Live {
         }
         store.observe(Arc::clone(&live) as Arc<dyn Observer>);
         Ok(live)
-    }
-
-    /// Builds each account's map at once, which is much faster than site by site.
-    async fn load_sites(&self, store: &dyn Store) -> Result<(), Error> {
-        let loading: Arc<Mutex<Loading>> = Arc::default();
-        let target = Arc::clone(&loading);
-        store.visit_all(Kind::Site, Box::new(move |record| target.lock().take(record))).await?;
-        let loaded = std::mem::take(&mut *loading.lock());
-        let count = loaded.count;
-        for (account, (entries, unplaced)) in loaded.by_account {
-            if let Some(live) = self.account(&account) {
-                *live.sites.write() = Sites { map: AccountMap::bulk(entries), unplaced };
-            }
-        }
-        info!(sites = count, unreadable = loaded.unreadable, "the map is whole");
-        Ok(())
     }
 
     /// The account in memory.
@@ -168,20 +99,13 @@ impl Live {
     /// The token of this id, good or not.
     #[must_use]
     pub fn token(&self, token: TokenId) -> Option<Arc<Token>> {
-        self.tokens.read().by_id.get(&token).map(Arc::clone)
+        self.tokens.read().get(token)
     }
 
     /// The first `limit` tokens of an account, or the operator's, behind `after`, ordered by id.
     #[must_use]
     pub fn tokens_of(&self, account: Option<&AccountId>, after: Option<TokenId>, limit: usize) -> Vec<Arc<Token>> {
-        let low = match after {
-            Some(after) => Bound::Excluded((account.cloned(), after)),
-            None => Bound::Included((account.cloned(), TokenId::MIN)),
-        };
-        let tokens = self.tokens.read();
-        let behind = tokens.listed.range((low, Bound::Unbounded));
-        let own = behind.take_while(|((of, _), _)| of.as_ref() == account);
-        own.take(limit).map(|(_, token)| Arc::clone(token)).collect()
+        self.tokens.read().list(account, after, limit)
     }
 
     fn apply_document(&self, document: Document) {
@@ -195,11 +119,20 @@ impl Live {
                 self.tokens.write().put(token);
             }
             Document::Site(site) => {
-                if let Some(live) = self.account(&site.account) {
-                    live.sites.write().apply(&site);
-                }
+                self.apply_site(&site);
             }
             Document::SiteName(_) | Document::Agent(_) | Document::Request(_) | Document::Secret(_) => {}
+        }
+    }
+
+    /// Brings a site's present state in.
+    fn apply_site(&self, site: &Site) {
+        let Some(live) = self.account(&site.account) else { return };
+        match entry_of(&SiteSketch::from(site)) {
+            Some(entry) => live.map.write().upsert(entry),
+            None => {
+                live.map.write().remove(site.id);
+            }
         }
     }
 
@@ -207,7 +140,7 @@ impl Live {
     fn forget(&self, mutation: &Mutation) {
         let Some(account) = mutation.key.partition.as_ref().and_then(|account| self.account(account)) else { return };
         if let (Kind::Site, Ok(site)) = (mutation.key.kind, mutation.key.id.parse()) {
-            account.sites.write().forget(site);
+            account.map.write().remove(site);
         }
     }
 }
@@ -217,11 +150,7 @@ impl Observer for Live {
         for mutation in mutations {
             match &mutation.document {
                 Some(document @ (Document::Account(_) | Document::Token(_))) => self.apply_document(document.clone()),
-                Some(Document::Site(site)) => {
-                    if let Some(live) = self.account(&site.account) {
-                        live.sites.write().apply(site);
-                    }
-                }
+                Some(Document::Site(site)) => self.apply_site(site),
                 Some(_) => {}
                 None => self.forget(mutation),
             }
@@ -234,53 +163,5 @@ impl Observer for Live {
     }
 }
 
-/// Sites on their way from the store into maps.
-#[derive(Debug, Default)]
-struct Loading {
-    by_account: HashMap<AccountId, (Vec<Entry>, HashSet<SiteId>)>,
-    count: usize,
-    unreadable: usize,
-}
-
-impl Loading {
-    /// A site that cannot be read is told and left out: it must not keep all others from being served.
-    fn take(&mut self, record: Result<Record, Error>) {
-        let site = match record {
-            Ok(Record { document: Document::Site(site), .. }) => site,
-            Ok(_) => return,
-            Err(cause) => {
-                error!(%cause, "a site is left out");
-                self.unreadable += 1;
-                return;
-            }
-        };
-        self.count += 1;
-        if self.count.is_multiple_of(PROGRESS_EVERY) {
-            info!(sites = self.count, "loading the map");
-        }
-        if site.deleted_at.is_some() {
-            return;
-        }
-        let (entries, unplaced) = self.by_account.entry(site.account.clone()).or_default();
-        match entry_of(&site) {
-            Some(entry) => entries.push(entry),
-            None => {
-                unplaced.insert(site.id);
-            }
-        }
-    }
-}
-
-/// The site as the map keeps it; `None` for a site that is deleted or has no position.
-fn entry_of(site: &Site) -> Option<Entry> {
-    let fix = site.fixes.effective().filter(|_| site.deleted_at.is_none())?;
-    Some(Entry {
-        site: site.id,
-        position: fix.position,
-        accuracy_m: fix.accuracy_m,
-        granularity: fix.granularity,
-        source: fix.source,
-        status: site.status,
-        display_name: site.display_name.as_str().into(),
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,9 @@ pub struct LatLng {
 }
 
 impl LatLng {
+    /// 0°N 0°E.
+    pub const ORIGIN: Self = Self { lat: 0.0, lng: 0.0 };
+
     /// A position; refuses NaN, infinities and values outside the ranges above.
     pub fn new(lat: f64, lng: f64) -> Result<Self, Invalid> {
         if !(-90.0..=90.0).contains(&lat) {

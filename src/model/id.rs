@@ -1,5 +1,6 @@
 //! Identifiers: checked on the way in, cheap to copy and compare afterwards.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -63,6 +64,13 @@ impl From<AccountId> for String {
 impl fmt::Display for AccountId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// So that a map by account is asked with a text that is not an id yet. Hash and order are the text's.
+impl Borrow<str> for AccountId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -121,6 +121,55 @@ pub struct Fix {
     pub made_by: String,
 }
 
+/// Where a fix puts a site, and everything of it that decides whether it counts: a fix without what it rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct Placement {
+    /// Who or what made it.
+    pub source: Source,
+    /// The position, WGS 84.
+    pub position: LatLng,
+    /// Radius in metres that holds the truth; `None` where unknown.
+    pub accuracy_m: Option<f64>,
+    /// How fine the position is.
+    pub granularity: Granularity,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+impl Placement {
+    /// The one that a site is shown at: the newest of a person, else the device's, else GeoIP's.
+    #[must_use]
+    pub fn effective(all: impl IntoIterator<Item = Self>) -> Option<Self> {
+        all.into_iter().max_by_key(Self::standing)
+    }
+
+    /// What decides between two: who made them, time, then anything, as long as it is total.
+    ///
+    /// Of two persons' fixes of the same instant the pin stands higher, which is the more deliberate act.
+    fn standing(&self) -> (u8, Timestamp, Source, Granularity, u64, u64) {
+        let maker = match self.source {
+            Source::GeoIp => 0,
+            Source::Device => 1,
+            Source::Address | Source::Pin => 2,
+        };
+        let (lat, lng) = (self.position.lat().to_bits(), self.position.lng().to_bits());
+        (maker, self.made_at, self.source, self.granularity, lat, lng)
+    }
+}
+
+impl Fix {
+    /// Where it puts the site.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        let Self { source, position, accuracy_m, granularity, made_at, .. } = *self;
+        Placement { source, position, accuracy_m, granularity, made_at }
+    }
+
+    fn standing(&self) -> impl Ord + use<> {
+        self.placement().standing()
+    }
+}
+
 /// The fixes of one site: at most one a source.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<Fix>", into = "Vec<Fix>")]
@@ -135,7 +184,7 @@ impl Fixes {
     /// so that the order of arrival never matters.
     pub fn put(&mut self, fix: Fix) {
         let slot = &mut self.by_source[fix.source as usize];
-        if slot.as_ref().is_none_or(|present| precedence(present) <= precedence(&fix)) {
+        if slot.as_ref().is_none_or(|present| present.standing() <= fix.standing()) {
             *slot = Some(Box::new(fix));
         }
     }
@@ -172,17 +221,8 @@ impl Fixes {
     /// The fix that the site is shown at: the newest of a person, else the device's, else GeoIP's.
     #[must_use]
     pub fn effective(&self) -> Option<&Fix> {
-        let person = self.iter().filter(|fix| fix.source.is_person()).max_by(|a, b| {
-            // Two persons' fixes of the same instant: the pin, which is the more deliberate act.
-            (a.made_at, a.source).cmp(&(b.made_at, b.source))
-        });
-        person.or_else(|| self.get(Source::Device)).or_else(|| self.get(Source::GeoIp))
+        self.iter().max_by_key(|fix| fix.standing())
     }
-}
-
-/// What decides between two fixes of one source: time first, then anything, as long as it is total.
-fn precedence(fix: &Fix) -> (Timestamp, Granularity, u64, u64) {
-    (fix.made_at, fix.granularity, fix.position.lat().to_bits(), fix.position.lng().to_bits())
 }
 
 impl From<Vec<Fix>> for Fixes {
@@ -273,6 +313,13 @@ mod tests {
             let (one, other) = (Fixes::from(fixes), Fixes::from(shuffled));
             prop_assert_eq!(&one, &other);
             prop_assert_eq!(one.effective(), other.effective());
+        }
+
+        #[test]
+        fn placements_alone_know_the_effective_one(fixes in proptest::collection::vec(any_fix(), 0..12)) {
+            let placements = fixes.iter().map(Fix::placement).collect::<Vec<_>>();
+            let effective = Fixes::from(fixes).effective().map(Fix::placement);
+            prop_assert_eq!(Placement::effective(placements), effective);
         }
 
         #[test]

@@ -4,10 +4,13 @@
 
 pub mod access;
 pub mod address;
+pub mod card;
 pub mod geo;
 pub mod id;
 pub mod location;
+pub mod polygon;
 pub mod site;
+pub mod sketch;
 pub mod text;
 
 /// A value that cannot be what it claims to be.

@@ -16,6 +16,8 @@ mod sealed;
 pub mod site_list;
 pub mod sites;
 pub mod symbols;
+pub mod tile_url;
+pub mod tiles;
 pub mod tokens;
 
 use std::net::IpAddr;

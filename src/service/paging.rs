@@ -75,10 +75,13 @@ impl Waymark {
     ) -> Page<T> {
         let has_more = items.len() > limit;
         items.truncate(limit);
-        let next_token = match items.last() {
-            Some(last) if has_more => self.sealer.seal(purpose, &cursor_of(last)),
-            _ => String::new(),
-        };
+        let next = items.last().filter(|_| has_more).map(cursor_of);
+        self.page_until(purpose, items, next.as_ref())
+    }
+
+    /// A page of `items` behind which the next page begins at a cursor; `None` where there is none.
+    pub(super) fn page_until<T, C: Serialize>(&self, purpose: &str, items: Vec<T>, next: Option<&C>) -> Page<T> {
+        let next_token = next.map_or_else(String::new, |cursor| self.sealer.seal(purpose, cursor));
         Page { items, next_token }
     }
 }

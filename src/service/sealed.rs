@@ -1,4 +1,5 @@
-//! Values handed to callers that come back unchanged: page tokens, candidate tokens, agents' credentials.
+//! Values handed to callers that come back unchanged: page tokens, candidate tokens, addresses of tiles, agents'
+//! credentials.
 //!
 //! A sealed value is readable, not secret, and carries a MAC over its purpose, so that a token of one query, site or
 //! account is worth nothing for another.
@@ -13,7 +14,7 @@ use sha2::Sha256;
 /// Bytes of the MAC: 128 bits of HMAC-SHA-256.
 const MAC_BYTES: usize = 16;
 /// Longest sealed text that is looked at.
-const SEALED_BYTES_MAX: usize = 8 * 1024;
+pub(super) const SEALED_BYTES_MAX: usize = 8 * 1024;
 
 /// Seals and opens values with the deployment's secret.
 pub(super) struct Sealer {

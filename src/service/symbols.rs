@@ -4,8 +4,10 @@ use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Granularity, Source};
 use crate::model::site::Status;
-use crate::spatial::entry::{EntryRef, Tally};
+use crate::spatial::entry::EntryRef;
 use crate::spatial::symbols::{self, SymbolId};
+
+pub use crate::spatial::class::Tally;
 
 /// The little of a site that a map or a list row needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +35,7 @@ impl SiteSummary {
         Self {
             account: account.clone(),
             site: entry.site,
-            display_name: entry.display_name.to_owned(),
+            display_name: entry.display_name().to_owned(),
             status: entry.status,
             position: entry.position,
             accuracy_m: entry.accuracy_m,
@@ -43,36 +45,13 @@ impl SiteSummary {
     }
 }
 
-/// Sites counted by status, and by who located them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// By status, in the order of [`Status::ALL`].
-    pub by_status: [u32; Status::ALL.len()],
-    /// Located by a machine.
-    pub approximate: u32,
-}
-
-impl Counts {
-    /// All of them.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.by_status.iter().map(|count| u64::from(*count)).sum()
-    }
-}
-
-impl From<&Tally> for Counts {
-    fn from(tally: &Tally) -> Self {
-        Self { by_status: Status::ALL.map(|status| tally.of_status(status)), approximate: tally.approximate() }
-    }
-}
-
 /// Several sites drawn as one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cluster {
     /// Its id.
     pub id: String,
     /// What it holds.
-    pub counts: Counts,
+    pub tally: Tally,
     /// Where it is drawn.
     pub position: LatLng,
     /// A box around its sites.
@@ -89,7 +68,7 @@ pub struct Area {
     /// Its id.
     pub id: String,
     /// What it holds.
-    pub counts: Counts,
+    pub tally: Tally,
     /// Where it is drawn.
     pub position: LatLng,
     /// The largest known accuracy radius of its sites, in metres.
@@ -117,7 +96,7 @@ impl Symbols {
     pub(super) fn of(account: &AccountId, found: &symbols::Symbols<'_>) -> Self {
         let cluster = |cluster: &symbols::Cluster| Cluster {
             id: SymbolId::Cluster(cluster.cell).to_string(),
-            counts: Counts::from(&cluster.tally),
+            tally: cluster.tally,
             position: cluster.position(),
             bounds: cluster.bounds(),
             expansion_zoom: cluster.expansion_zoom,
@@ -125,7 +104,7 @@ impl Symbols {
         };
         let area = |area: &symbols::Area<'_>| Area {
             id: SymbolId::Area(area.id).to_string(),
-            counts: Counts::from(&area.tally),
+            tally: area.tally,
             position: area.position(),
             radius_m: area.radius_m,
             extent_m: area.extent_m(),

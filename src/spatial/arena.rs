@@ -35,6 +35,21 @@ impl<T: Default> Arena<T> {
         std::mem::take(&mut self[number])
     }
 
+    /// Gives back the room that no value takes.
+    pub(super) fn shrink(&mut self) {
+        if self.items.capacity() > self.items.len() {
+            // Moved, because allocators keep a block that is only shrunk a little.
+            let mut exact = Vec::with_capacity(self.items.len());
+            exact.append(&mut self.items);
+            self.items = exact;
+        }
+    }
+
+    /// One more than the greatest number that was ever given out.
+    pub(super) fn end(&self) -> u32 {
+        u32::try_from(self.items.len()).expect("numbers are below 2^31")
+    }
+
     /// Values that are in.
     pub(super) fn len(&self) -> usize {
         self.items.len() - self.free.len()

@@ -19,7 +19,7 @@ use super::pile::{Load, Pile};
 use super::spacing::{order, spacing_squared};
 use super::stop::country_level;
 use super::symbols::AreaId;
-use super::tree::Tree;
+use super::view::View;
 use super::window::Window;
 
 /// Cells around a window that are fetched with it: two rings are what most climbs need.
@@ -76,7 +76,7 @@ pub(super) struct AreaContent {
 /// Cells and areas of one request.
 #[derive(Debug)]
 pub(super) struct Board<'map> {
-    tree: &'map Tree,
+    view: View<'map>,
     level: u8,
     /// What is asked for.
     inner: Window,
@@ -93,10 +93,10 @@ pub(super) struct Board<'map> {
 
 impl<'map> Board<'map> {
     /// The board of `window`, with the areas in it or without. Costs a visit of each node above and in the window.
-    pub(super) fn new(tree: &'map Tree, inner: Window, with_areas: bool) -> Self {
+    pub(super) fn new(view: View<'map>, inner: Window, with_areas: bool) -> Self {
         let window = inner.widened(MARGIN);
         let mut board = Self {
-            tree,
+            view,
             level: window.level,
             inner,
             window,
@@ -105,7 +105,7 @@ impl<'map> Board<'map> {
             contents: Vec::with_capacity(window.len().min(64)),
             areas: with_areas.then(Vec::new),
         };
-        window.rects().for_each(|rect| board.fill(tree.root, 0, Rect::WORLD, &rect));
+        window.rects().for_each(|rect| board.fill(view.tree.root, 0, Rect::WORLD, &rect));
         board.contents.iter_mut().for_each(Content::settle);
         board
     }
@@ -219,7 +219,7 @@ impl<'map> Board<'map> {
         self.outside.insert((x, y), NONE);
         let areas = self.areas.take();
         let cell = Cell::new(self.level, x, y).expect("a neighbour on the map is a cell");
-        Window::of(cell).rects().for_each(|rect| self.fill(self.tree.root, 0, Rect::WORLD, &rect));
+        Window::of(cell).rects().for_each(|rect| self.fill(self.view.tree.root, 0, Rect::WORLD, &rect));
         self.areas = areas;
         let number = self.outside[&(x, y)];
         if number != NONE {
@@ -234,17 +234,21 @@ impl<'map> Board<'map> {
             Kind::Empty => {}
             Kind::Chain(head) => self.fill_from_chain(slot, head, level, rect),
             Kind::Node(at) => {
-                let node = &self.tree.nodes[at];
                 self.fill_areas_of_node(at, level, cell, rect);
+                let has_clusters = self.view.count(at) > 0;
                 if level == self.level {
-                    if node.mass.count() > 0 {
+                    if has_clusters {
                         let corner = Point { x: cell.west, y: cell.north };
                         let number = self.number_at(corner, slot);
-                        self.contents[number as usize].mass = node.mass;
+                        self.contents[number as usize].mass = self.view.mass(at, level);
                     }
                     return;
                 }
-                for (child, slot) in node.children.into_iter().enumerate() {
+                // Whatever is drawn from below clusters here, but for countries.
+                if !has_clusters && level >= country_level(self.level) {
+                    return;
+                }
+                for (child, slot) in self.view.node(at).children.into_iter().enumerate() {
                     let quarter = cell.quarter(child);
                     if slot != Slot::default() && quarter.meets(rect) {
                         self.fill(slot, level + 1, quarter, rect);
@@ -255,14 +259,17 @@ impl<'map> Board<'map> {
     }
 
     fn fill_from_chain(&mut self, slot: Slot, head: u32, level: u8, rect: &Rect) {
-        let tree = self.tree;
+        let view = self.view;
         let first_area = self.areas.as_ref().map_or(0, Vec::len);
-        for (_, pile) in tree.piles.chain(head) {
+        for pile in view.piles(head) {
+            if view.count_of_pile(pile) == 0 {
+                continue;
+            }
             if !pile.stop.clusters_at(self.level) {
                 self.fill_area_of_pile(pile, level, first_area);
             } else if rect.contains(pile.point) {
                 let number = self.number_at(pile.point, slot);
-                tree.piles.weigh(pile, &mut self.contents[number as usize].mass);
+                view.weigh(pile, &mut self.contents[number as usize].mass);
             }
         }
         if let Some(areas) = &mut self.areas {
@@ -290,32 +297,37 @@ impl<'map> Board<'map> {
                 areas.len() - 1 - first_area
             });
         let area = &mut areas[at];
-        let (radius_m, granularity) = match self.tree.piles.load(pile) {
-            Load::Site(site) => {
-                area.mass.add(&site);
-                (site.accuracy_m, site.granularity)
-            }
-            Load::Crowd(total) => {
-                area.mass.merge(&total.mass);
-                (total.radius_m(), total.granularity())
-            }
+        let mut widen = |radius_m: Option<f64>, granularity: Granularity| {
+            area.radius_m = area.radius_m.into_iter().chain(radius_m).reduce(f64::max);
+            area.granularity = area.granularity.min(granularity);
         };
-        area.radius_m = area.radius_m.into_iter().chain(radius_m).reduce(f64::max);
-        area.granularity = area.granularity.min(granularity);
+        match self.view.tree.piles.load(pile) {
+            Load::Few(_) => self.view.numbers(pile).for_each(|number| {
+                let site = self.view.entries[number].facets_at(number, pile.point, pile.stop);
+                area.mass.add(&site);
+                widen(site.accuracy_m, site.granularity);
+            }),
+            Load::Crowd(total) => {
+                area.mass.merge(&self.view.area_mass(total));
+                widen(total.radius_m(self.view.classes), total.granularity(self.view.classes));
+            }
+        }
     }
 
     fn fill_areas_of_node(&mut self, at: u32, level: u8, cell: Rect, rect: &Rect) {
-        let (Some(areas), Some(sums)) = (&mut self.areas, self.tree.nodes[at].areas(&self.tree.areas)) else { return };
+        let (Some(areas), Some(sums)) = (&mut self.areas, self.view.areas(at)) else { return };
+        let classes = self.view.classes;
         let shown =
             [(&sums.stopped, false, level < self.level), (&sums.country, true, level == country_level(self.level))];
-        for (total, is_country, is_shown) in shown {
-            if is_shown && !total.is_empty() && is_inside(total.mass.centroid(), rect, &self.inner) {
+        for (total, is_country, _) in shown.into_iter().filter(|(total, _, is_shown)| *is_shown && !total.is_empty()) {
+            let mass = self.view.area_mass(total);
+            if mass.count() > 0 && is_inside(mass.centroid(), rect, &self.inner) {
                 let corner = Point { x: cell.west, y: cell.north };
                 areas.push(AreaContent {
                     id: AreaId { cell: Cell::holding(corner, level), is_country },
-                    mass: total.mass,
-                    radius_m: total.radius_m(),
-                    granularity: total.granularity(),
+                    mass,
+                    radius_m: total.radius_m(classes),
+                    granularity: total.granularity(classes),
                 });
             }
         }

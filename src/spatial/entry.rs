@@ -1,32 +1,44 @@
-//! What the map knows of one site, and counts of sites by status and certainty.
+//! What the map knows of one site.
 //!
 //! Knows nothing of where a site is drawn.
 
+use crate::model::card::Card;
 use crate::model::geo::LatLng;
 use crate::model::id::SiteId;
 use crate::model::location::{Granularity, Source};
 use crate::model::site::Status;
 
-/// A site as the map takes it in: only sites with an effective fix are on the map.
+use super::class::Class;
+use super::mercator::Point;
+use super::stop::Stop;
+
+/// A site as the map takes it in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// The site.
     pub site: SiteId,
-    /// Its effective position.
+    /// Whether it can be reached.
+    pub status: Status,
+    /// Where it is; `None` for a site without a position, which is counted and never drawn.
+    pub place: Option<Place>,
+    /// Its name, and what filters ask of it.
+    pub card: Card,
+}
+
+/// The effective fix of a site.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Place {
+    /// The position.
     pub position: LatLng,
     /// Radius in metres that holds the truth; `None` where unknown. Negative and non-finite ones count as unknown.
     pub accuracy_m: Option<f64>,
     /// How fine the position is.
     pub granularity: Granularity,
-    /// Who or what made the effective fix.
+    /// Who or what made it.
     pub source: Source,
-    /// Whether the site can be reached.
-    pub status: Status,
-    /// Its name.
-    pub display_name: Box<str>,
 }
 
-/// A site as the map gives it out; borrows from the map.
+/// A placed site as the map gives it out; borrows from the map.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EntryRef<'map> {
     /// The site.
@@ -41,146 +53,140 @@ pub struct EntryRef<'map> {
     pub source: Source,
     /// Whether the site can be reached.
     pub status: Status,
-    /// Its name.
-    pub display_name: &'map str,
+    /// Its name, and what filters ask of it.
+    pub card: &'map Card,
 }
 
-impl EntryRef<'_> {
+impl<'map> EntryRef<'map> {
     /// Whether a person said where the site is.
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
         self.source.is_person()
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn display_name(&self) -> &'map str {
+        self.card.display_name()
+    }
+
     /// A copy that borrows nothing.
     #[must_use]
     pub fn to_entry(&self) -> Entry {
-        Entry {
-            site: self.site,
+        let place = Place {
             position: self.position,
             accuracy_m: self.accuracy_m,
             granularity: self.granularity,
             source: self.source,
-            status: self.status,
-            display_name: self.display_name.into(),
-        }
+        };
+        Entry { site: self.site, status: self.status, place: Some(place), card: self.card.clone() }
     }
 }
 
-/// Numbers of sites by status × approximate/confirmed.
+/// What a filter is asked about: a site, placed or not.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'map> {
+    /// Whether it can be reached.
+    pub status: Status,
+    /// Who or what made its effective fix; `None` where it has none.
+    pub source: Option<Source>,
+    /// Its texts and times.
+    pub card: &'map Card,
+}
+
+/// What sums and the tree need of a placed site.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Facets {
+    pub(super) number: u32,
+    pub(super) point: Point,
+    pub(super) stop: Stop,
+    pub(super) class: Class,
+    pub(super) granularity: Granularity,
+    pub(super) accuracy_m: Option<f64>,
+}
+
+/// What stands under a number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally([u32; Tally::CLASSES]);
-
-impl Tally {
-    const CLASSES: usize = Status::ALL.len() * 2;
-
-    /// All sites.
-    #[must_use]
-    pub fn total(&self) -> u32 {
-        self.0.iter().sum()
-    }
-
-    /// Sites of this status.
-    #[must_use]
-    pub fn of_status(&self, status: Status) -> u32 {
-        self.of(status, false) + self.of(status, true)
-    }
-
-    /// Sites of this status that a person located, or else that a machine did.
-    #[must_use]
-    pub fn of(&self, status: Status, confirmed: bool) -> u32 {
-        self.0[Class::of(status, confirmed).index()]
-    }
-
-    /// Sites that a machine located.
-    #[must_use]
-    pub fn approximate(&self) -> u32 {
-        self.0.iter().step_by(2).sum()
-    }
-
-    pub(super) fn add(&mut self, class: Class) {
-        self.0[class.index()] += 1;
-    }
-
-    pub(super) fn subtract(&mut self, class: Class) {
-        self.0[class.index()] -= 1;
-    }
-
-    pub(super) fn merge(&mut self, other: &Self) {
-        for (count, more) in self.0.iter_mut().zip(other.0) {
-            *count += more;
-        }
-    }
+enum State {
+    /// Nothing: its site left.
+    #[default]
+    Free,
+    /// A site without a position.
+    Unplaced,
+    /// A site on the map.
+    Placed,
 }
 
-/// The place of a site in a [`Tally`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Class(u8);
-
-impl Class {
-    fn of(status: Status, confirmed: bool) -> Self {
-        Self(status as u8 * 2 + u8::from(confirmed))
-    }
-
-    fn index(self) -> usize {
-        usize::from(self.0)
-    }
-}
-
-/// A site as it is kept: 72 bytes and its name.
+/// A site as it is kept: 64 bytes and its card.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) site: SiteId,
-    pub(super) position: LatLng,
+    /// Of no meaning where the site is not placed, as the three that belong to it.
+    position: LatLng,
     /// NaN where unknown: half the room of an `Option`.
     accuracy_m: f64,
-    pub(super) display_name: Box<str>,
-    /// The pile that it lies on.
-    pub(super) pile: u32,
-    /// Its place in the pile, so that it can leave a great one at once.
-    pub(super) rank: u32,
-    pub(super) granularity: Granularity,
-    pub(super) source: Source,
-    pub(super) status: Status,
+    card: Card,
+    granularity: Granularity,
+    source: Source,
+    status: Status,
+    state: State,
 }
 
 impl Stored {
     pub(super) fn new(entry: Entry) -> Self {
+        let place = entry.place.unwrap_or(NOWHERE);
         Self {
             site: entry.site,
-            position: entry.position,
-            accuracy_m: known_accuracy(entry.accuracy_m).unwrap_or(f64::NAN),
-            display_name: entry.display_name,
-            pile: 0,
-            rank: 0,
-            granularity: entry.granularity,
-            source: entry.source,
+            position: place.position,
+            accuracy_m: known_accuracy(place.accuracy_m).unwrap_or(f64::NAN),
+            card: entry.card,
+            granularity: place.granularity,
+            source: place.source,
             status: entry.status,
+            state: if entry.place.is_some() { State::Placed } else { State::Unplaced },
         }
     }
 
-    /// Takes on what `entry` says; pile and rank stay.
-    pub(super) fn assign(&mut self, entry: Entry) {
-        let (pile, rank) = (self.pile, self.rank);
-        *self = Self { pile, rank, ..Self::new(entry) };
+    /// Whether position, accuracy and granularity are the same.
+    pub(super) fn has_fix_of(&self, other: &Self) -> bool {
+        let fix = |stored: &Self| (stored.state, stored.position, stored.accuracy_m(), stored.granularity);
+        fix(self) == fix(other)
     }
 
-    /// Whether position, accuracy and granularity are those of `entry`.
-    pub(super) fn has_fix_of(&self, entry: &Entry) -> bool {
-        self.position == entry.position
-            && self.accuracy_m() == known_accuracy(entry.accuracy_m)
-            && self.granularity == entry.granularity
+    pub(super) fn position(&self) -> LatLng {
+        self.position
     }
 
     pub(super) fn accuracy_m(&self) -> Option<f64> {
         (!self.accuracy_m.is_nan()).then_some(self.accuracy_m)
     }
 
-    pub(super) fn class(&self) -> Class {
-        Class::of(self.status, self.source.is_person())
+    pub(super) fn status(&self) -> Status {
+        self.status
     }
 
+    /// The class of a placed site.
+    pub(super) fn class(&self) -> Class {
+        Class::of(self.status, self.source)
+    }
+
+    pub(super) fn is_placed(&self) -> bool {
+        self.state == State::Placed
+    }
+
+    /// What a filter is asked about; `None` where no site stands.
+    pub(super) fn subject(&self) -> Option<Subject<'_>> {
+        let source = match self.state {
+            State::Free => return None,
+            State::Unplaced => None,
+            State::Placed => Some(self.source),
+        };
+        Some(Subject { status: self.status, source, card: &self.card })
+    }
+
+    /// The site, which is placed.
     pub(super) fn as_ref(&self) -> EntryRef<'_> {
+        debug_assert!(self.is_placed(), "only placed sites are given out");
         EntryRef {
             site: self.site,
             position: self.position,
@@ -188,23 +194,32 @@ impl Stored {
             granularity: self.granularity,
             source: self.source,
             status: self.status,
-            display_name: &self.display_name,
+            card: &self.card,
         }
     }
+
+    /// What the tree needs of the site; `None` where it is not placed. Costs a projection.
+    pub(super) fn facets(&self, number: u32) -> Option<Facets> {
+        let stop = || Stop::fitting(self.position, self.accuracy_m(), self.granularity);
+        self.is_placed().then(|| self.facets_at(number, Point::project(self.position), stop()))
+    }
+
+    /// What the tree needs of a placed site, of which is known where it is drawn.
+    pub(super) fn facets_at(&self, number: u32, point: Point, stop: Stop) -> Facets {
+        let (class, granularity, accuracy_m) = (self.class(), self.granularity, self.accuracy_m());
+        Facets { number, point, stop, class, granularity, accuracy_m }
+    }
 }
+
+/// The place of what has none.
+const NOWHERE: Place =
+    Place { position: LatLng::ORIGIN, accuracy_m: None, granularity: Granularity::Door, source: Source::GeoIp };
 
 impl Default for Stored {
     /// What stands in the place of a site that left.
     fn default() -> Self {
-        Self::new(Entry {
-            site: SiteId::from_u128(0),
-            position: LatLng::new(0.0, 0.0).expect("zero is in both ranges"),
-            accuracy_m: None,
-            granularity: Granularity::Door,
-            source: Source::GeoIp,
-            status: Status::Unknown,
-            display_name: Box::default(),
-        })
+        let nobody = Entry { site: SiteId::from_u128(0), status: Status::Unknown, place: None, card: Card::default() };
+        Self { state: State::Free, ..Self::new(nobody) }
     }
 }
 
@@ -220,26 +235,7 @@ mod tests {
 
     #[test]
     fn a_stored_site_stays_small() {
-        assert!(size_of::<Stored>() <= 72, "{} bytes", size_of::<Stored>());
-    }
-
-    #[test]
-    fn tallies_count_by_status_and_certainty() {
-        let mut stored = Stored::default();
-        let mut tally = Tally::default();
-        for (status, source) in [
-            (Status::Online, Source::Pin),
-            (Status::Online, Source::GeoIp),
-            (Status::Offline, Source::Device),
-            (Status::Maintenance, Source::Address),
-        ] {
-            (stored.status, stored.source) = (status, source);
-            tally.add(stored.class());
-        }
-        assert_eq!((tally.total(), tally.approximate()), (4, 2));
-        assert_eq!((tally.of_status(Status::Online), tally.of(Status::Online, true)), (2, 1));
-        tally.subtract(stored.class());
-        assert_eq!(tally.of_status(Status::Maintenance), 0);
+        assert!(size_of::<Stored>() <= 64, "{} bytes", size_of::<Stored>());
     }
 
     #[test]

@@ -15,6 +15,9 @@ const MARGIN: u32 = 1;
 /// its widest meridian by a tenth of that.
 const SLACK: f64 = 1e-7;
 
+/// Degrees that a point is wide at most, 360 / 2³², rounded up: half of it and the rounding of a projection lie within.
+const POINT_DEGREES: f64 = 1e-7;
+
 /// A closed rectangle of points that does not cross the antimeridian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rect {
@@ -30,6 +33,27 @@ impl Rect {
     /// The point alone.
     pub(super) fn at(point: Point) -> Self {
         Self { west: point.x, east: point.x, north: point.y, south: point.y }
+    }
+
+    /// Whether it is a single point.
+    pub(super) fn is_point(&self) -> bool {
+        self.west == self.east && self.north == self.south
+    }
+
+    /// South-western and north-eastern corner of a box that holds every position that is drawn in the rectangle.
+    pub(super) fn degrees(&self) -> (LatLng, LatLng) {
+        let corner = |x: u32, y: u32, sign: f64| {
+            let middle = Point { x, y }.position();
+            // The rows at the edges of the map hold all that lies beyond them.
+            let lat = match y {
+                0 => 90.0,
+                u32::MAX => -90.0,
+                _ => (middle.lat() + sign * POINT_DEGREES).clamp(-90.0, 90.0),
+            };
+            LatLng::new(lat, (middle.lng() + sign * POINT_DEGREES).clamp(-180.0, 180.0))
+                .expect("clamped into the ranges")
+        };
+        (corner(self.west, self.south, -1.0), corner(self.east, self.north, 1.0))
     }
 
     pub(super) fn contains(&self, point: Point) -> bool {

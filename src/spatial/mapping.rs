@@ -12,7 +12,7 @@ use super::node::{Kind, Slot};
 use super::pile::Pile;
 use super::stop::{Stop, country_level};
 use super::symbols::{Area, AreaId, Cluster, Expansion, Pin, Span, SymbolId, Symbols};
-use super::tree::Tree;
+use super::view::View;
 use super::window::Window;
 
 /// Cells of a cluster: the kept one and those that joined it.
@@ -22,8 +22,8 @@ type Cells = SmallVec<[Cell; 9]>;
 const CAPACITY: usize = 32;
 
 /// The symbols of a window whose drawn point `is_shown`.
-pub(super) fn symbols(tree: &Tree, window: Window, is_shown: impl Fn(Point) -> bool) -> Symbols<'_> {
-    let mut board = Board::new(tree, window, true);
+pub(super) fn symbols(view: View<'_>, window: Window, is_shown: impl Fn(Point) -> bool) -> Symbols<'_> {
+    let mut board = Board::new(view, window, true);
     let mut symbols = Symbols::default();
     symbols.pins.reserve(board.len().min(CAPACITY));
     symbols.clusters.reserve(board.len().min(CAPACITY));
@@ -35,18 +35,18 @@ pub(super) fn symbols(tree: &Tree, window: Window, is_shown: impl Fn(Point) -> b
         let joiners = board.joiners(number);
         match board.content(number).mass.lone() {
             Some(entry) if joiners.is_empty() => {
-                let entry = tree.piles.entries[entry].as_ref();
+                let entry = view.entries[entry].as_ref();
                 symbols.pins.push(Pin { entry, point: board.content(number).point });
             }
-            _ => symbols.clusters.push(cluster(tree, &board, number, &joiners)),
+            _ => symbols.clusters.push(cluster(view, &board, number, &joiners)),
         }
     }
     let areas = board.take_areas().into_iter().filter(|area| is_shown(area.mass.centroid()));
-    symbols.areas = areas.map(|content| area(tree, &content)).collect();
+    symbols.areas = areas.map(|content| area(view, &content)).collect();
     symbols
 }
 
-fn cluster(tree: &Tree, board: &Board<'_>, kept: u32, joiners: &[u32]) -> Cluster {
+fn cluster(view: View<'_>, board: &Board<'_>, kept: u32, joiners: &[u32]) -> Cluster {
     let content = board.content(kept);
     let cell = content.cell;
     let (mut tally, mut span) = (content.mass.tally, Span::default());
@@ -59,34 +59,34 @@ fn cluster(tree: &Tree, board: &Board<'_>, kept: u32, joiners: &[u32]) -> Cluste
         span.north |= u32::from(joiner.cell.y() < cell.y());
         span.south |= u32::from(joiner.cell.y() > cell.y());
     }
-    let split = if joiners.is_empty() { split_level(tree, content.slot, cell) } else { Some(cell.level() + 1) };
+    let split = if joiners.is_empty() { split_level(view, content.slot, cell) } else { Some(cell.level() + 1) };
     let expansion_zoom = split.filter(|level| *level <= LEVEL_MAX).map(|level| level - CELL_LEVELS_BELOW_TILE);
     Cluster { cell, tally, point: content.point, expansion_zoom, span }
 }
 
-fn area<'map>(tree: &'map Tree, content: &AreaContent) -> Area<'map> {
+fn area<'map>(view: View<'map>, content: &AreaContent) -> Area<'map> {
     Area {
         id: content.id,
         tally: content.mass.tally,
         point: content.mass.centroid(),
         radius_m: content.radius_m,
         granularity: content.granularity,
-        lone: content.mass.lone().map(|entry| tree.piles.entries[entry].as_ref()),
+        lone: content.mass.lone().map(|entry| view.entries[entry].as_ref()),
     }
 }
 
 /// The first level at which the sites that cluster in `cell` are no longer in one cell or one area; at most 32
 /// nodes are looked at. May lie beyond [`LEVEL_MAX`], where no map shows it.
-fn split_level(tree: &Tree, mut slot: Slot, cell: Cell) -> Option<u8> {
+fn split_level(view: View<'_>, mut slot: Slot, cell: Cell) -> Option<u8> {
     let mut level = cell.level();
     while let Kind::Node(at) = slot.kind() {
-        let node = &tree.nodes[at];
-        let stopped = node.areas(&tree.areas).map_or(0, |areas| areas.stopped.mass.count());
+        let stopped = view.areas(at).map_or(0, |areas| areas.stopped.sums.count(view.classes));
         if stopped > 0 {
             // The rest goes on clustering where these become an area; if there is a rest.
-            return (stopped < node.mass.count()).then_some(level + 1);
+            return (stopped < view.count(at)).then_some(level + 1);
         }
-        let mut clustering = node.children.into_iter().filter(|child| clusters_below(tree, *child, level + 1));
+        let children = view.node(at).children.into_iter();
+        let mut clustering = children.filter(|child| clusters_below(view, *child, level + 1));
         match (clustering.next(), clustering.next()) {
             (Some(only), None) => slot = only,
             (None, _) => return None,
@@ -94,7 +94,7 @@ fn split_level(tree: &Tree, mut slot: Slot, cell: Cell) -> Option<u8> {
         }
         level += 1;
     }
-    let mut piles = tree.piles.chain(slot.head()).map(|(_, pile)| pile).filter(|pile| clusters_in(pile, cell));
+    let mut piles = view.piles(slot.head()).filter(|pile| clusters_in(view, pile, cell));
     let first = piles.next()?;
     let (mut shared_bits, mut low, mut high) = (32, first.stop, first.stop);
     for pile in piles {
@@ -107,21 +107,22 @@ fn split_level(tree: &Tree, mut slot: Slot, cell: Cell) -> Option<u8> {
     if low == high { (apart < low_ends).then_some(apart) } else { Some(apart.min(low_ends)) }
 }
 
-fn clusters_below(tree: &Tree, slot: Slot, level: u8) -> bool {
+fn clusters_below(view: View<'_>, slot: Slot, level: u8) -> bool {
     match slot.kind() {
         Kind::Empty => false,
-        Kind::Node(at) => tree.nodes[at].mass.count() > 0,
-        Kind::Chain(head) => tree.piles.chain(head).any(|(_, pile)| pile.stop.clusters_at(level)),
+        Kind::Node(at) => view.count(at) > 0,
+        Kind::Chain(head) => view.piles(head).any(|pile| pile.stop.clusters_at(level) && view.count_of_pile(pile) > 0),
     }
 }
 
-fn clusters_in(pile: &Pile, cell: Cell) -> bool {
-    pile.stop.clusters_at(cell.level()) && Cell::holding(pile.point, cell.level()) == cell
+fn clusters_in(view: View<'_>, pile: &Pile, cell: Cell) -> bool {
+    let is_there = pile.stop.clusters_at(cell.level()) && Cell::holding(pile.point, cell.level()) == cell;
+    is_there && view.count_of_pile(pile) > 0
 }
 
 /// The cells of the cluster that is kept in `cell`, that one first; `None` where there is none.
-fn cluster_cells(tree: &Tree, cell: Cell) -> Option<Cells> {
-    let mut board = Board::new(tree, Window::of(cell), false);
+fn cluster_cells(view: View<'_>, cell: Cell) -> Option<Cells> {
+    let mut board = Board::new(view, Window::of(cell), false);
     let number = board.at(cell.x(), cell.y())?;
     if board.kept(number) != number {
         return None;
@@ -131,14 +132,14 @@ fn cluster_cells(tree: &Tree, cell: Cell) -> Option<Cells> {
 }
 
 /// What shows the site of a pile at `zoom`.
-pub(super) fn locate(tree: &Tree, site: SiteId, pile: &Pile, zoom: u8) -> SymbolId {
+pub(super) fn locate(view: View<'_>, site: SiteId, pile: &Pile, zoom: u8) -> SymbolId {
     let level = zoom + CELL_LEVELS_BELOW_TILE;
     if let Some(area_level) = pile.stop.area_level(level) {
         let cell = Cell::holding(pile.point, area_level);
         return SymbolId::Area(AreaId { cell, is_country: pile.stop.is_country() });
     }
     let cell = Cell::holding(pile.point, level);
-    let mut board = Board::new(tree, Window::of(cell), false);
+    let mut board = Board::new(view, Window::of(cell), false);
     let number = board.at(cell.x(), cell.y()).expect("the cell of a site that clusters is not empty");
     let kept = board.kept(number);
     let stands_alone = board.content(kept).mass.lone().is_some() && board.joiners(kept).is_empty();
@@ -154,12 +155,12 @@ pub(super) struct Leaves {
 
 impl Leaves {
     /// Those of a cluster or area that shows at `zoom`; `None` where nothing of that id does.
-    pub(super) fn of(tree: &Tree, id: SymbolId, zoom: u8) -> Option<Self> {
+    pub(super) fn of(view: View<'_>, id: SymbolId, zoom: u8) -> Option<Self> {
         match id {
             SymbolId::Pin(_) => None,
             SymbolId::Cluster(cell) if cell.zoom() != Some(zoom) => None,
             SymbolId::Cluster(cell) => {
-                Some(Self { cells: cluster_cells(tree, cell)?, is_area: false, is_country: false })
+                Some(Self { cells: cluster_cells(view, cell)?, is_area: false, is_country: false })
             }
             SymbolId::Area(AreaId { cell, is_country }) => {
                 let level = zoom + CELL_LEVELS_BELOW_TILE;
@@ -183,16 +184,16 @@ impl Leaves {
 /// The first zoom at which the sites of the cluster kept in `cell` are in more than one symbol.
 ///
 /// `None` where there is no such cluster. Costs a board of a few cells a zoom.
-pub(super) fn expansion(tree: &Tree, cell: Cell) -> Option<Expansion> {
+pub(super) fn expansion(view: View<'_>, cell: Cell) -> Option<Expansion> {
     let zoom = cell.zoom()?;
-    let mut cells = cluster_cells(tree, cell)?;
+    let mut cells = cluster_cells(view, cell)?;
     let count = |board: &mut Board<'_>, cell: Cell| {
         board.at(cell.x(), cell.y()).map_or(0, |number| board.content(number).mass.count())
     };
     for zoom in zoom..ZOOM_MAX {
         let level = zoom + CELL_LEVELS_BELOW_TILE;
-        let mut board = Board::new(tree, Window::of(cells[0]), false);
-        let mut finer_board = Board::new(tree, Window::of(cells[0]).finer(), false);
+        let mut board = Board::new(view, Window::of(cells[0]), false);
+        let mut finer_board = Board::new(view, Window::of(cells[0]).finer(), false);
         let (mut finer_cells, mut symbols, mut areas) = (Cells::new(), SmallVec::<[Cell; 9]>::new(), 0);
         for cell in &cells {
             let before = count(&mut board, *cell);

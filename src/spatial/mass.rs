@@ -4,22 +4,15 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use crate::model::location::Granularity;
 
-use super::entry::{Class, Tally};
+use super::class::{Class, Classes, Tally};
+use super::entry::Facets;
 use super::mercator::Point;
 
-/// What one site adds to sums.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Facets {
-    pub(super) number: u32,
-    pub(super) point: Point,
-    pub(super) class: Class,
-    pub(super) granularity: Granularity,
-    pub(super) accuracy_m: Option<f64>,
-}
-
-/// Counts and the centre of mass of some sites: 56 bytes.
+/// Counts by class and the centre of mass of some sites: 88 bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Mass {
     sum_x: u64,
@@ -36,7 +29,7 @@ impl Mass {
     pub(super) fn add_one(&mut self, number: u32, point: Point, class: Class) {
         self.sum_x += u64::from(point.x);
         self.sum_y += u64::from(point.y);
-        self.tally.add(class);
+        self.tally.add(class, 1);
         self.numbers_xor ^= number;
     }
 
@@ -71,100 +64,193 @@ impl Mass {
     }
 }
 
-/// Kinds of granularity.
-const GRANULARITIES: [Granularity; 7] = [
-    Granularity::Country,
-    Granularity::Region,
-    Granularity::City,
-    Granularity::Postcode,
-    Granularity::Street,
-    Granularity::Interpolated,
-    Granularity::Door,
-];
-
-/// A mass with what an area tells of its sites' uncertainty.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Aggregate {
-    pub(super) mass: Mass,
-    /// Sites by granularity.
-    granularities: [u32; GRANULARITIES.len()],
-    /// Sites by known accuracy, as bits of the radius in metres: those of positive floats sort as the floats do.
-    /// Databases know a handful of radii, so the map stays small where areas are great.
-    accuracies: BTreeMap<u64, u32>,
+/// The sums of one class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ClassSum {
+    sum_x: u64,
+    sum_y: u64,
+    count: u32,
+    numbers_xor: u32,
+    class: Class,
 }
 
-impl Aggregate {
+/// Sums by class, of the classes that there are: the mass of any filter of classes is their sum.
+#[derive(Debug, Default)]
+pub(super) struct ClassSums(Vec<ClassSum>);
+
+impl ClassSums {
     pub(super) fn add(&mut self, site: &Facets) {
-        self.mass.add(site);
-        self.granularities[site.granularity as usize] += 1;
-        if let Some(radius) = site.accuracy_m {
-            *self.accuracies.entry(radius.to_bits()).or_default() += 1;
-        }
+        self.add_one(site.number, site.point, site.class);
+    }
+
+    pub(super) fn add_one(&mut self, number: u32, point: Point, class: Class) {
+        let sum = self.of(class);
+        sum.sum_x += u64::from(point.x);
+        sum.sum_y += u64::from(point.y);
+        sum.count += 1;
+        sum.numbers_xor ^= number;
     }
 
     pub(super) fn subtract(&mut self, site: &Facets) {
-        self.mass.subtract(site);
-        self.granularities[site.granularity as usize] -= 1;
-        let Some(bits) = site.accuracy_m.map(f64::to_bits) else { return };
-        let left = self.accuracies.get_mut(&bits).expect("the radius was counted when the site came");
-        *left -= 1;
-        if *left == 0 {
-            self.accuracies.remove(&bits);
+        let sum = self.of(site.class);
+        sum.sum_x -= u64::from(site.point.x);
+        sum.sum_y -= u64::from(site.point.y);
+        sum.count -= 1;
+        sum.numbers_xor ^= site.number;
+        if sum.count == 0 {
+            self.0.retain(|sum| sum.count > 0);
         }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        self.mass.merge(&other.mass);
-        for (count, more) in self.granularities.iter_mut().zip(other.granularities) {
-            *count += more;
+        for more in &other.0 {
+            let sum = self.of(more.class);
+            sum.sum_x += more.sum_x;
+            sum.sum_y += more.sum_y;
+            sum.count += more.count;
+            sum.numbers_xor ^= more.numbers_xor;
         }
-        for (bits, more) in &other.accuracies {
-            *self.accuracies.entry(*bits).or_default() += more;
+    }
+
+    /// The mass of the sites of some classes.
+    pub(super) fn mass(&self, classes: Classes) -> Mass {
+        let mut mass = Mass::default();
+        for sum in self.0.iter().filter(|sum| classes.has(sum.class)) {
+            mass.sum_x += sum.sum_x;
+            mass.sum_y += sum.sum_y;
+            mass.tally.add(sum.class, sum.count);
+            mass.numbers_xor ^= sum.numbers_xor;
+        }
+        mass
+    }
+
+    /// How many sites of some classes there are.
+    pub(super) fn count(&self, classes: Classes) -> u32 {
+        self.0.iter().filter(|sum| classes.has(sum.class)).map(|sum| sum.count).sum()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn of(&mut self, class: Class) -> &mut ClassSum {
+        let at = self.0.iter().position(|sum| sum.class == class).unwrap_or_else(|| {
+            // Classes that a cell has not had so far are rare, and room for them is not.
+            self.0.reserve_exact(1);
+            self.0.push(ClassSum { sum_x: 0, sum_y: 0, count: 0, numbers_xor: 0, class });
+            self.0.len() - 1
+        });
+        &mut self.0[at]
+    }
+}
+
+/// Sums by class with what an area tells of its sites' uncertainty.
+#[derive(Debug, Default)]
+pub(super) struct Aggregate {
+    pub(super) sums: ClassSums,
+    /// Sites by granularity and class. Mostly one of a few.
+    granularities: SmallVec<[(Granularity, Class, u32); 4]>,
+    /// Sites by known accuracy and class, as bits of the radius in metres: those of positive floats sort as the floats
+    /// do. Databases know a handful of radii, so the map stays small where areas are great.
+    accuracies: BTreeMap<(u64, Class), u32>,
+}
+
+impl Aggregate {
+    pub(super) fn add(&mut self, site: &Facets) {
+        self.sums.add(site);
+        self.add_granularity(site.granularity, site.class, 1);
+        if let Some(radius) = site.accuracy_m {
+            *self.accuracies.entry((radius.to_bits(), site.class)).or_default() += 1;
+        }
+    }
+
+    pub(super) fn subtract(&mut self, site: &Facets) {
+        self.sums.subtract(site);
+        let is_its = |(granularity, class, _): &(Granularity, Class, u32)| {
+            (*granularity, *class) == (site.granularity, site.class)
+        };
+        let at = self.granularities.iter().position(is_its).expect("the granularity was counted when the site came");
+        self.granularities[at].2 -= 1;
+        if self.granularities[at].2 == 0 {
+            self.granularities.swap_remove(at);
+        }
+        let Some(key) = site.accuracy_m.map(|radius| (radius.to_bits(), site.class)) else { return };
+        let left = self.accuracies.get_mut(&key).expect("the radius was counted when the site came");
+        *left -= 1;
+        if *left == 0 {
+            self.accuracies.remove(&key);
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.sums.merge(&other.sums);
+        for (granularity, class, more) in &other.granularities {
+            self.add_granularity(*granularity, *class, *more);
+        }
+        for (key, more) in &other.accuracies {
+            *self.accuracies.entry(*key).or_default() += more;
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.mass.count() == 0
+        self.sums.is_empty()
     }
 
-    /// The largest known accuracy, in metres.
-    pub(super) fn radius_m(&self) -> Option<f64> {
-        self.accuracies.last_key_value().map(|(bits, _)| f64::from_bits(*bits))
+    /// The largest known accuracy of sites of some classes, in metres.
+    pub(super) fn radius_m(&self, classes: Classes) -> Option<f64> {
+        let largest = self.accuracies.keys().rev().find(|(_, class)| classes.has(*class));
+        largest.map(|(bits, _)| f64::from_bits(*bits))
     }
 
-    /// The coarsest granularity of its sites; there is at least one.
-    pub(super) fn granularity(&self) -> Granularity {
-        let coarsest = GRANULARITIES.iter().zip(self.granularities).find(|(_, count)| *count > 0);
-        coarsest.map_or(Granularity::Door, |(granularity, _)| *granularity)
+    /// The coarsest granularity of its sites of some classes; `Door` where there are none.
+    pub(super) fn granularity(&self, classes: Classes) -> Granularity {
+        let wanted = self.granularities.iter().filter(|(_, class, _)| classes.has(*class));
+        wanted.map(|(granularity, _, _)| *granularity).min().unwrap_or(Granularity::Door)
+    }
+
+    fn add_granularity(&mut self, granularity: Granularity, class: Class, count: u32) {
+        match self.granularities.iter_mut().find(|known| (known.0, known.1) == (granularity, class)) {
+            Some(known) => known.2 += count,
+            None => self.granularities.push((granularity, class, count)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spatial::entry::Stored;
+    use crate::model::location::Source;
+    use crate::model::site::Status;
+    use crate::spatial::stop::Stop;
 
     #[test]
     fn what_comes_and_goes_leaves_nothing_behind() {
-        let site = |number: u32, accuracy_m, granularity| Facets {
+        let site = |number: u32, accuracy_m, granularity, source| Facets {
             number,
             point: Point { x: u32::MAX - number, y: number },
-            class: Stored::default().class(),
+            stop: Stop::default(),
+            class: Class::of(Status::Online, source),
             granularity,
             accuracy_m,
         };
-        let (coarse, fine) = (site(4, Some(5_000.0), Granularity::City), site(7, None, Granularity::Street));
+        let coarse = site(4, Some(5_000.0), Granularity::City, Source::GeoIp);
+        let fine = site(7, None, Granularity::Street, Source::GeoIp);
+        let exact = site(9, Some(20.0), Granularity::Door, Source::Pin);
         let mut sum = Aggregate::default();
-        sum.add(&coarse);
-        sum.add(&fine);
-        sum.add(&site(9, Some(20.0), Granularity::Door));
-        assert_eq!((sum.radius_m(), sum.granularity(), sum.mass.lone()), (Some(5_000.0), Granularity::City, None));
-        assert_eq!(sum.mass.centroid(), Point { x: u32::MAX - 7, y: 6 });
+        [coarse, fine, exact].iter().for_each(|site| sum.add(site));
+        let all = sum.sums.mass(Classes::ALL);
+        assert_eq!(
+            (sum.radius_m(Classes::ALL), sum.granularity(Classes::ALL), all.lone()),
+            (Some(5_000.0), Granularity::City, None)
+        );
+        assert_eq!(all.centroid(), Point { x: u32::MAX - 7, y: 6 });
+        let confirmed = Classes::confirmed();
+        assert_eq!(sum.sums.mass(confirmed).lone(), Some(9));
+        assert_eq!((sum.radius_m(confirmed), sum.granularity(confirmed)), (Some(20.0), Granularity::Door));
         sum.subtract(&coarse);
-        assert_eq!((sum.radius_m(), sum.granularity()), (Some(20.0), Granularity::Street));
+        assert_eq!((sum.radius_m(Classes::ALL), sum.granularity(Classes::ALL)), (Some(20.0), Granularity::Street));
         sum.subtract(&fine);
-        assert_eq!(sum.mass.lone(), Some(9));
-        sum.subtract(&site(9, Some(20.0), Granularity::Door));
-        assert_eq!(sum, Aggregate::default());
+        sum.subtract(&exact);
+        assert!(sum.is_empty() && sum.granularities.is_empty() && sum.accuracies.is_empty());
     }
 }

@@ -6,7 +6,7 @@
 use crate::model::location::{Granularity, Source};
 use crate::model::site::Status;
 
-use super::entry::Tally;
+use super::class::Tally;
 use super::layer::{Layer, Value};
 use super::mercator::TileId;
 use super::symbols::{Area, Cluster, Pin, SymbolId, Symbols};
@@ -34,6 +34,7 @@ enum Key {
     Offline,
     Maintenance,
     Approximate,
+    WorstStatus,
     ExpansionZoom,
     Stack,
     RadiusM,
@@ -43,7 +44,7 @@ enum Key {
 
 impl Key {
     /// The names, in the order of the keys.
-    const NAMES: [&str; 18] = [
+    const NAMES: [&str; 19] = [
         "id",
         "name",
         "status",
@@ -57,6 +58,7 @@ impl Key {
         "offline",
         "maintenance",
         "approximate",
+        "worst_status",
         "expansion_zoom",
         "stack",
         "radius_m",
@@ -79,7 +81,7 @@ impl Key {
 ///
 /// Properties: of pins `id` and `name` of the site, `status`, `source`, `confirmed`, `granularity`, and `accuracy_m`
 /// where known; of clusters and areas `id`, `count`, a count for each status, `approximate` (how many are not
-/// confirmed); of clusters also `stack` and, where that is false, `expansion_zoom`; of areas `extent_m`,
+/// confirmed), `worst_status`; of clusters also `stack` and, where that is false, `expansion_zoom`; of areas `extent_m`,
 /// `granularity`, `radius_m` where known, and `site` and `name` where it is one.
 #[must_use]
 pub fn encode(symbols: &Symbols<'_>, tile: TileId) -> Vec<u8> {
@@ -98,7 +100,7 @@ pub fn encode(symbols: &Symbols<'_>, tile: TileId) -> Vec<u8> {
 fn encode_pin(layer: &mut Layer, pin: &Pin<'_>) {
     let site = &pin.entry;
     layer.unique_id(Key::Id as usize, site.site);
-    layer.unique_text(Key::Name as usize, site.display_name);
+    layer.unique_text(Key::Name as usize, site.display_name());
     layer.tag(Key::Status as usize, Value::Text(status_name(site.status)));
     layer.tag(Key::Source as usize, Value::Text(source_name(site.source)));
     layer.tag(Key::Confirmed as usize, Value::Bool(site.is_confirmed()));
@@ -132,7 +134,7 @@ fn encode_area(layer: &mut Layer, area: &Area<'_>) {
     layer.tag(Key::Granularity as usize, Value::Text(granularity_name(area.granularity)));
     if let Some(site) = &area.lone {
         layer.unique_id(Key::Site as usize, site.site);
-        layer.unique_text(Key::Name as usize, site.display_name);
+        layer.unique_text(Key::Name as usize, site.display_name());
     }
     layer.feature(area.id.key(), area.point);
 }
@@ -143,6 +145,9 @@ fn encode_tally(layer: &mut Layer, tally: &Tally) {
         layer.tag(Key::of_status(status) as usize, Value::Uint(u64::from(tally.of_status(status))));
     }
     layer.tag(Key::Approximate as usize, Value::Uint(u64::from(tally.approximate())));
+    if let Some(status) = tally.worst_status() {
+        layer.tag(Key::WorstStatus as usize, Value::Text(status_name(status)));
+    }
 }
 
 fn status_name(status: Status) -> &'static str {

@@ -3,9 +3,10 @@
 //! A slot is empty, a chain of at most a few piles, or a node. Knows nothing of how a tree is kept.
 
 use super::arena::Arena;
-use super::mass::{Aggregate, Facets, Mass};
+use super::entry::Facets;
+use super::mass::{Aggregate, ClassSums, Mass};
 use super::mercator::{POINT_BITS, Point};
-use super::pile::{Load, NO_PILE};
+use super::pile::NO_PILE;
 use super::stop::{Stop, has_country_areas};
 
 /// A cell with more piles than a chain holds.
@@ -18,8 +19,10 @@ pub(super) struct Node {
     /// All piles below.
     pub(super) piles: u32,
     pub(super) children: [Slot; 4],
-    /// Number of the sums of the areas of this cell, or [`NO_AREAS`].
-    areas: AreasLink,
+    /// Number of the sums of the areas of this cell.
+    areas: Link,
+    /// Number of `mass` by class, where there are too many sites to be looked at one by one.
+    sums: Link,
 }
 
 /// The areas that are drawn from a node's cell.
@@ -31,83 +34,131 @@ pub(super) struct NodeAreas {
     pub(super) country: Aggregate,
 }
 
-/// A number in the arena of areas, where there are any.
-#[derive(Debug, Clone, Copy)]
-struct AreasLink(u32);
+/// What few nodes have, apart from them.
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    areas: Arena<NodeAreas>,
+    sums: Arena<ClassSums>,
+}
 
-impl Default for AreasLink {
-    fn default() -> Self {
-        Self(NO_AREAS)
+impl Extras {
+    pub(super) fn shrink(&mut self) {
+        self.areas.shrink();
+        self.sums.shrink();
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.areas.len() + self.sums.len()
     }
 }
 
-const NO_AREAS: u32 = u32::MAX;
+/// A number in an arena, or none.
+#[derive(Debug, Clone, Copy)]
+struct Link(u32);
+
+impl Link {
+    const NONE: u32 = u32::MAX;
+
+    fn number(self) -> Option<u32> {
+        (self.0 != Self::NONE).then_some(self.0)
+    }
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self(Self::NONE)
+    }
+}
 
 impl Node {
     /// The sums of its areas, if it has any.
-    pub(super) fn areas<'a>(&self, areas: &'a Arena<NodeAreas>) -> Option<&'a NodeAreas> {
-        (self.areas.0 != NO_AREAS).then(|| &areas[self.areas.0])
+    pub(super) fn areas<'a>(&self, extras: &'a Extras) -> Option<&'a NodeAreas> {
+        self.areas.number().map(|number| &extras.areas[number])
     }
 
-    /// Counts a pile, with all its sites, into a node that is being made.
-    pub(super) fn gain_pile(&mut self, level: u8, stop: Stop, load: &Load<'_>, areas: &mut Arena<NodeAreas>) {
-        self.piles += 1;
-        match load {
-            Load::Site(site) => self.gain_site(level, stop, site, areas),
-            Load::Crowd(total) => {
-                self.sites += total.mass.count();
-                if stop.clusters_at(level) {
-                    self.mass.merge(&total.mass);
-                }
-                if let Some(area) = self.area_mut(level, stop, areas) {
-                    area.merge(total);
-                }
+    /// Its mass by class, if that is kept.
+    pub(super) fn sums<'a>(&self, extras: &'a Extras) -> Option<&'a ClassSums> {
+        self.sums.number().map(|number| &extras.sums[number])
+    }
+
+    /// Keeps its mass by class from now on.
+    pub(super) fn keep_sums(&mut self, sums: ClassSums, extras: &mut Extras) {
+        debug_assert!(self.sums.number().is_none(), "sums are kept once");
+        self.sums = Link(extras.sums.insert(sums));
+    }
+
+    /// Forgets its mass by class.
+    pub(super) fn drop_sums(&mut self, extras: &mut Extras) {
+        if let Some(number) = std::mem::take(&mut self.sums).number() {
+            extras.sums.take(number);
+        }
+    }
+
+    /// Counts a pile of several sites into a node that is being made.
+    pub(super) fn gain_crowd(&mut self, level: u8, stop: Stop, total: &Aggregate, extras: &mut Extras) {
+        let mass = total.sums.mass(super::class::Classes::ALL);
+        self.sites += mass.count();
+        if stop.clusters_at(level) {
+            self.mass.merge(&mass);
+        }
+        if let Some(area) = self.area_mut(level, stop, extras) {
+            area.merge(total);
+        }
+    }
+
+    /// Counts a site.
+    pub(super) fn gain_site(&mut self, level: u8, site: &Facets, extras: &mut Extras) {
+        self.sites += 1;
+        if site.stop.clusters_at(level) {
+            self.mass.add(site);
+            if let Some(number) = self.sums.number() {
+                extras.sums[number].add(site);
             }
         }
-    }
-
-    /// Counts a site of a pile that is counted.
-    pub(super) fn gain_site(&mut self, level: u8, stop: Stop, site: &Facets, areas: &mut Arena<NodeAreas>) {
-        self.sites += 1;
-        if stop.clusters_at(level) {
-            self.mass.add(site);
-        }
-        if let Some(area) = self.area_mut(level, stop, areas) {
+        if let Some(area) = self.area_mut(level, site.stop, extras) {
             area.add(site);
         }
     }
 
     /// Undoes [`Self::gain_site`].
-    pub(super) fn lose_site(&mut self, level: u8, stop: Stop, site: &Facets, areas: &mut Arena<NodeAreas>) {
+    pub(super) fn lose_site(&mut self, level: u8, site: &Facets, extras: &mut Extras) {
         self.sites -= 1;
-        if stop.clusters_at(level) {
+        if site.stop.clusters_at(level) {
             self.mass.subtract(site);
+            if let Some(number) = self.sums.number() {
+                extras.sums[number].subtract(site);
+            }
         }
-        let Some(area) = self.area_mut(level, stop, areas) else { return };
+        let Some(area) = self.area_mut(level, site.stop, extras) else { return };
         area.subtract(site);
-        if areas[self.areas.0].stopped.is_empty() && areas[self.areas.0].country.is_empty() {
-            self.drop_areas(areas);
+        let is_empty = |areas: &NodeAreas| areas.stopped.is_empty() && areas.country.is_empty();
+        if self.areas(extras).is_some_and(is_empty) {
+            self.drop_areas(extras);
         }
     }
 
-    /// Forgets the sums of its areas.
-    pub(super) fn drop_areas(&mut self, areas: &mut Arena<NodeAreas>) {
-        if self.areas.0 != NO_AREAS {
-            areas.take(self.areas.0);
-            self.areas = AreasLink::default();
+    /// Forgets all that is kept apart from it.
+    pub(super) fn drop_extras(&mut self, extras: &mut Extras) {
+        self.drop_areas(extras);
+        self.drop_sums(extras);
+    }
+
+    fn drop_areas(&mut self, extras: &mut Extras) {
+        if let Some(number) = std::mem::take(&mut self.areas).number() {
+            extras.areas.take(number);
         }
     }
 
     /// The area of this cell that a site of `stop` counts in, if it does in one; made where it is missing.
-    fn area_mut<'a>(&mut self, level: u8, stop: Stop, areas: &'a mut Arena<NodeAreas>) -> Option<&'a mut Aggregate> {
+    fn area_mut<'a>(&mut self, level: u8, stop: Stop, extras: &'a mut Extras) -> Option<&'a mut Aggregate> {
         let country = stop.is_country() && has_country_areas(level);
         if !country && !stop.is_at(level) {
             return None;
         }
-        if self.areas.0 == NO_AREAS {
-            self.areas = AreasLink(areas.insert(NodeAreas::default()));
-        }
-        let areas = &mut areas[self.areas.0];
+        let number = self.areas.number().unwrap_or_else(|| extras.areas.insert(NodeAreas::default()));
+        self.areas = Link(number);
+        let areas = &mut extras.areas[number];
         Some(if country { &mut areas.country } else { &mut areas.stopped })
     }
 }
@@ -171,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_node_stays_small_and_slots_tell_what_they_hold() {
-        assert!(size_of::<Node>() <= 88, "{} bytes", size_of::<Node>());
+        assert!(size_of::<Node>() <= 120, "{} bytes", size_of::<Node>());
         assert_eq!(Slot::default().kind(), Kind::Empty);
         assert_eq!(Slot::chain(NO_PILE).kind(), Kind::Empty);
         assert_eq!(Slot::chain(0).kind(), Kind::Chain(0));

@@ -3,15 +3,20 @@
 //! A city's centroid may carry 50,000 sites; joining and leaving such a pile costs the same as any other.
 
 use super::arena::Arena;
-use super::entry::{Class, Stored};
-use super::mass::{Aggregate, Facets, Mass};
+use super::class::{Class, Classes};
+use super::entry::{Facets, Stored};
+use super::mass::{Aggregate, ClassSums, Mass};
 use super::mercator::Point;
+use super::places::{Places, Standing};
 use super::stop::Stop;
 
 /// No pile: the end of a chain.
 pub(super) const NO_PILE: u32 = u32::MAX;
 
-/// Sites of one point and one stop: 20 bytes where there is one site.
+/// The sites of a map, placed or not.
+pub(super) type Entries = Arena<Stored>;
+
+/// Sites of one point and one stop: 24 bytes where there is one site.
 #[derive(Debug)]
 pub(super) struct Pile {
     pub(super) point: Point,
@@ -42,26 +47,53 @@ impl Default for Pile {
 #[derive(Debug, Default)]
 struct Crowd {
     numbers: Vec<u32>,
-    total: Aggregate,
+    /// Their sums, where there are too many sites to be looked at one by one: they take ten times the room of a number.
+    total: Option<Box<Aggregate>>,
 }
+
+/// A crowd of so many sites keeps its sums.
+const TOTAL_SITES_MIN: usize = 32;
+/// A crowd of fewer drops them. Half of what makes them, so that a site that comes and goes costs nothing each time.
+const TOTAL_SITES_DROP: usize = TOTAL_SITES_MIN / 2;
 
 /// What a pile adds to sums.
 pub(super) enum Load<'a> {
-    Site(Facets),
+    /// The numbers of a few sites.
+    Few(&'a [u32]),
+    /// The sums of many.
     Crowd(&'a Aggregate),
 }
 
-/// All piles of a map, with the entries that lie on them.
+/// All piles of a tree.
 #[derive(Debug, Default)]
 pub(super) struct Piles {
-    pub(super) entries: Arena<Stored>,
+    places: Places,
     all: Arena<Pile>,
     crowds: Arena<Crowd>,
 }
 
 impl Piles {
+    pub(super) fn reserve(&mut self, entries: usize) {
+        self.places.reserve(entries);
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.all.shrink();
+        self.crowds.shrink();
+    }
+
     pub(super) fn get(&self, pile: u32) -> &Pile {
         &self.all[pile]
+    }
+
+    /// The pile that the entry lies on; `None` where it is not in the tree.
+    pub(super) fn of(&self, number: u32) -> Option<&Pile> {
+        self.places.get(number).map(|standing| &self.all[standing.pile])
+    }
+
+    /// Where the entry stands, which is in the tree.
+    pub(super) fn standing(&self, number: u32) -> Standing {
+        self.places.get(number).expect("an entry that leaves or changes is in the tree")
     }
 
     pub(super) fn set_next(&mut self, pile: u32, next: u32) {
@@ -75,48 +107,56 @@ impl Piles {
     }
 
     /// A pile of one site, in front of the chain that begins with `next`.
-    pub(super) fn found(&mut self, number: u32, point: Point, stop: Stop, next: u32) -> u32 {
-        let class = self.entries[number].class();
-        let pile = self.all.insert(Pile { point, stop, next, class, members: Members::One(number) });
-        (self.entries[number].pile, self.entries[number].rank) = (pile, 0);
+    pub(super) fn found(&mut self, site: &Facets, next: u32) -> u32 {
+        let Facets { point, stop, class, .. } = *site;
+        let pile = self.all.insert(Pile { point, stop, next, class, members: Members::One(site.number) });
+        self.places.set(site.number, Standing { pile, rank: 0 });
         pile
     }
 
-    pub(super) fn join(&mut self, pile: u32, number: u32) {
-        let point = self.all[pile].point;
-        let newcomer = self.facets(number, point);
+    pub(super) fn join(&mut self, pile: u32, site: &Facets, entries: &Entries) {
         let crowd = match self.all[pile].members {
             Members::Many(crowd) => crowd,
             Members::One(first) => {
-                let mut alone = Crowd { numbers: vec![first], total: Aggregate::default() };
-                alone.total.add(&self.facets(first, point));
-                let crowd = self.crowds.insert(alone);
+                let crowd = self.crowds.insert(Crowd { numbers: vec![first], total: None });
                 self.all[pile].members = Members::Many(crowd);
                 crowd
             }
         };
         let crowd = &mut self.crowds[crowd];
         let rank = u32::try_from(crowd.numbers.len()).expect("there are fewer than 2^31 entries");
-        crowd.numbers.push(number);
-        crowd.total.add(&newcomer);
-        (self.entries[number].pile, self.entries[number].rank) = (pile, rank);
+        crowd.numbers.push(site.number);
+        match &mut crowd.total {
+            Some(total) => total.add(site),
+            None if crowd.numbers.len() >= TOTAL_SITES_MIN => {
+                let total = crowd.total.insert(Box::default());
+                let facets = |number: &u32| entries[*number].facets_at(*number, site.point, site.stop);
+                crowd.numbers.iter().map(facets).for_each(|site| total.add(&site));
+            }
+            None => {}
+        }
+        self.places.set(site.number, Standing { pile, rank });
     }
 
     /// Takes the site off its pile. Answers whether the pile is empty now; it is then to be unchained and razed.
-    pub(super) fn leave(&mut self, number: u32) -> bool {
-        let (pile, rank) = (self.entries[number].pile, self.entries[number].rank);
+    pub(super) fn leave(&mut self, site: &Facets, entries: &Entries) -> bool {
+        let Standing { pile, rank } = self.standing(site.number);
+        self.places.clear(site.number);
         let Members::Many(crowd_number) = self.all[pile].members else { return true };
-        let leaver = self.facets(number, self.all[pile].point);
         let crowd = &mut self.crowds[crowd_number];
-        crowd.total.subtract(&leaver);
         crowd.numbers.swap_remove(rank as usize);
+        if crowd.numbers.len() < TOTAL_SITES_DROP {
+            crowd.total = None;
+        } else if let Some(total) = &mut crowd.total {
+            total.subtract(site);
+        }
         if let Some(moved) = crowd.numbers.get(rank as usize) {
-            self.entries[*moved].rank = rank;
+            self.places.set(*moved, Standing { pile, rank });
         }
         if let [last] = crowd.numbers[..] {
             self.crowds.take(crowd_number);
             self.all[pile].members = Members::One(last);
-            self.all[pile].class = self.entries[last].class();
+            self.all[pile].class = entries[last].class();
         }
         false
     }
@@ -127,35 +167,58 @@ impl Piles {
     }
 
     /// Makes the sums of the site's pile follow its change from `old` to `new`.
-    pub(super) fn restate(&mut self, pile: u32, old: &Facets, new: &Facets) {
+    pub(super) fn restate(&mut self, old: &Facets, new: &Facets) {
+        let pile = self.standing(old.number).pile;
         match self.all[pile].members {
             Members::One(_) => self.all[pile].class = new.class,
             Members::Many(crowd) => {
-                let total = &mut self.crowds[crowd].total;
-                total.subtract(old);
-                total.add(new);
+                if let Some(total) = &mut self.crowds[crowd].total {
+                    total.add(new);
+                    total.subtract(old);
+                }
             }
         }
     }
 
-    /// What the site adds to sums, drawn at `point`.
-    pub(super) fn facets(&self, number: u32, point: Point) -> Facets {
-        let entry = &self.entries[number];
-        Facets { number, point, class: entry.class(), granularity: entry.granularity, accuracy_m: entry.accuracy_m() }
+    pub(super) fn load<'a>(&'a self, pile: &'a Pile) -> Load<'a> {
+        let total = match pile.members {
+            Members::One(_) => None,
+            Members::Many(crowd) => self.crowds[crowd].total.as_deref(),
+        };
+        total.map_or_else(|| Load::Few(self.numbers(pile)), Load::Crowd)
     }
 
-    pub(super) fn load(&self, pile: &Pile) -> Load<'_> {
-        match pile.members {
-            Members::One(number) => Load::Site(self.facets(number, pile.point)),
-            Members::Many(crowd) => Load::Crowd(&self.crowds[crowd].total),
+    /// Adds the pile's sites of some classes to a mass.
+    pub(super) fn weigh(&self, entries: &Entries, pile: &Pile, classes: Classes, mass: &mut Mass) {
+        match self.load(pile) {
+            Load::Few(numbers) => each_class(entries, pile, numbers, |number, class| {
+                if classes.has(class) {
+                    mass.add_one(number, pile.point, class);
+                }
+            }),
+            Load::Crowd(total) => mass.merge(&total.sums.mass(classes)),
         }
     }
 
-    /// Adds the pile's sites to a mass.
-    pub(super) fn weigh(&self, pile: &Pile, mass: &mut Mass) {
-        match pile.members {
-            Members::One(number) => mass.add_one(number, pile.point, pile.class),
-            Members::Many(crowd) => mass.merge(&self.crowds[crowd].total.mass),
+    /// Adds the pile's sites to sums by class.
+    pub(super) fn sum(&self, entries: &Entries, pile: &Pile, sums: &mut ClassSums) {
+        match self.load(pile) {
+            Load::Few(numbers) => {
+                each_class(entries, pile, numbers, |number, class| sums.add_one(number, pile.point, class));
+            }
+            Load::Crowd(total) => sums.merge(&total.sums),
+        }
+    }
+
+    /// How many sites of some classes the pile has.
+    pub(super) fn count(&self, entries: &Entries, pile: &Pile, classes: Classes) -> u32 {
+        match self.load(pile) {
+            Load::Few(numbers) => {
+                let mut count = 0;
+                each_class(entries, pile, numbers, |_, class| count += u32::from(classes.has(class)));
+                count
+            }
+            Load::Crowd(total) => total.sums.count(classes),
         }
     }
 
@@ -168,26 +231,38 @@ impl Piles {
     }
 }
 
+/// Calls `f` with the number and the class of each of a pile's few sites. One that stands alone is not looked up.
+fn each_class(entries: &Entries, pile: &Pile, numbers: &[u32], mut f: impl FnMut(u32, Class)) {
+    match numbers {
+        [lone] => f(*lone, pile.class),
+        several => several.iter().for_each(|number| f(*number, entries[*number].class())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spatial::tests::world::{at, entry};
 
     #[test]
     fn sites_join_and_leave_in_any_order() {
-        let mut piles = Piles::default();
-        let numbers: Vec<u32> = (0..5).map(|_| piles.entries.insert(Stored::default())).collect();
-        let pile = piles.found(numbers[0], Point { x: 3, y: 4 }, Stop::default(), NO_PILE);
-        numbers[1..].iter().for_each(|number| piles.join(pile, *number));
+        let (mut piles, mut entries) = (Piles::default(), Entries::default());
+        let numbers: Vec<u32> = (0..5).map(|bits| entries.insert(Stored::new(entry(bits, at(1.0, 2.0))))).collect();
+        let facets: Vec<Facets> =
+            numbers.iter().map(|number| entries[*number].facets(*number).expect("it is placed")).collect();
+        let pile = piles.found(&facets[0], NO_PILE);
+        facets[1..].iter().for_each(|site| piles.join(pile, site, &entries));
         for (left, number) in [(4, 0), (3, 3), (2, 1), (1, 4)] {
-            assert!(!piles.leave(numbers[number]));
+            assert!(!piles.leave(&facets[number], &entries));
             assert_eq!(piles.numbers(piles.get(pile)).len(), left);
+            assert_eq!(piles.count(&entries, piles.get(pile), Classes::ALL) as usize, left);
             for (rank, number) in piles.numbers(piles.get(pile)).iter().enumerate() {
-                assert_eq!(piles.entries[*number].rank as usize, rank);
+                assert_eq!(piles.standing(*number).rank as usize, rank);
             }
         }
         assert_eq!(piles.numbers(piles.get(pile)), [numbers[2]]);
-        assert!(piles.leave(numbers[2]));
-        assert_eq!(piles.crowds.len(), 0);
+        assert!(piles.leave(&facets[2], &entries));
+        assert_eq!((piles.crowds.len(), piles.of(numbers[2]).is_some()), (0, false));
     }
 
     #[test]

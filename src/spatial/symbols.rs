@@ -10,7 +10,8 @@ use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::id::SiteId;
 use crate::model::location::Granularity;
 
-use super::entry::{EntryRef, Tally};
+use super::class::Tally;
+use super::entry::EntryRef;
 use super::mercator::{Cell, Point};
 
 /// All symbols of a tile or viewport. Their sites are each in one symbol, on every map.
@@ -48,12 +49,12 @@ pub struct Pin<'map> {
 pub struct Cluster {
     /// Its id: good at this zoom as long as no change nearby makes another cell the greater one.
     pub cell: Cell,
-    /// Its sites by status and certainty; at least two.
+    /// Its sites by status and source; at least two.
     pub tally: Tally,
     /// Where it is drawn: the centroid of the sites in `cell`.
     pub point: Point,
     /// A zoom, deeper than its own, before which it certainly stays one symbol: the first at which its sites lie in
-    /// more than one cell. Neighbours may hold it together for longer; `AccountMap::expansion` is exact.
+    /// more than one cell. Neighbours may hold it together for longer; `MapView::expansion` is exact.
     /// `None` where no zoom takes it apart.
     pub expansion_zoom: Option<u8>,
     pub(super) span: Span,
@@ -109,7 +110,7 @@ pub(super) struct Span {
 pub struct Area<'map> {
     /// Its id: the same at all zooms that show it, but for areas of countries, which refine.
     pub id: AreaId,
-    /// Its sites by status and certainty; at least one.
+    /// Its sites by status and source; at least one.
     pub tally: Tally,
     /// Where it is drawn: the centroid of its sites.
     pub point: Point,

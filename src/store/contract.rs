@@ -12,6 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::document::{Document, NameClaim};
 use super::*;
 use crate::model::id::SiteId;
+use crate::model::site::{Site, Status};
 
 /// What an observer was told.
 #[derive(Debug, Default)]
@@ -39,6 +40,7 @@ pub(super) fn check(open: &mut dyn FnMut() -> Box<dyn Store>) {
         partitions_and_kinds_do_not_mix(&*open()).await;
         scans_page_in_both_directions(&*open()).await;
         observers_hear_each_commit_before_its_caller(Arc::from(open())).await;
+        a_load_gives_each_record_to_one_visit(&*open()).await;
         a_closed_store_refuses(&*open()).await;
         racing_claims_have_one_winner(Arc::from(open())).await;
     });
@@ -122,6 +124,43 @@ async fn observers_hear_each_commit_before_its_caller(store: Arc<dyn Store>) {
     let revisions: Vec<_> = told.0.lock().iter().map(|(revision, _)| *revision).collect();
     assert_eq!(revisions.len(), 160);
     assert!(revisions.is_sorted_by(|a, b| a < b), "commits were told out of order");
+}
+
+async fn a_load_gives_each_record_to_one_visit(store: &dyn Store) {
+    let names = ["acme", "acme2"];
+    let mut expected = Vec::new();
+    for name in names {
+        let (account, mut site) = account_and_site(name);
+        let made = vec![
+            Mutation::create(Key::of(&account.id, Kind::Account, &account.id), Document::Account(account.clone())),
+            Mutation::create(Key::of(&account.id, Kind::Site, site.id), Document::Site(Box::new(site.clone()))),
+            Mutation::create(Key { partition: Some(account.id.clone()), ..key(1) }, document(1)),
+        ];
+        store.commit(made).await.unwrap();
+        site.status = Status::Online;
+        let key = Key::of(&account.id, Kind::Site, site.id);
+        let changed = Mutation { key, expect: Expect::Any, document: Some(Document::Site(Box::new(site.clone()))) };
+        store.commit(vec![changed]).await.unwrap();
+        expected.extend([format!("{:?}", Loaded::Account(account)), format!("{:?}", Loaded::Site((&site).into()))]);
+    }
+    for threads in 1..4 {
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let visit = || {
+            let seen = Arc::clone(&seen);
+            Box::new(move |found: Result<Loaded<'_>, Error>| seen.lock().push(format!("{:?}", found.unwrap()))) as Visit
+        };
+        store.load((0..threads).map(|_| visit()).collect()).await.unwrap();
+        seen.lock().sort();
+        expected.sort();
+        assert_eq!(*seen.lock(), expected, "on {threads} threads");
+    }
+}
+
+fn account_and_site(name: &str) -> (Account, Site) {
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let id: AccountId = name.parse().unwrap();
+    let site = Site::new(id.clone(), format!("Site \"1\" of {name}"), now);
+    (Account { id, display_name: name.to_owned(), country: None, created_at: now, updated_at: now }, site)
 }
 
 async fn a_closed_store_refuses(store: &dyn Store) {

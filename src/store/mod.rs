@@ -16,7 +16,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::error::{Fault, Reason};
+use crate::model::access::{Account, Token};
 use crate::model::id::{AccountId, Revision};
+use crate::model::sketch::SiteSketch;
 use document::Document;
 
 /// Most records that one [`Store::scan`] answers: a page of the largest list, with room for its filter.
@@ -188,8 +190,20 @@ impl Fault for Error {
     }
 }
 
-/// What [`Store::visit_all`] calls with each record, or with why it cannot be read.
-pub type Visit = Box<dyn FnMut(Result<Record, Error>) + Send>;
+/// A record of those that memory is made of. A site is borrowed from wherever the engine reads it.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on its way to the visitor, never kept")]
+pub enum Loaded<'row> {
+    /// An account.
+    Account(Account),
+    /// A token.
+    Token(Token),
+    /// A site.
+    Site(SiteSketch<'row>),
+}
+
+/// What [`Store::load`] calls with each record, or with why it cannot be read.
+pub type Visit = Box<dyn FnMut(Result<Loaded<'_>, Error>) + Send>;
 
 /// Told of every commit, in the order of each partition's revisions, before the commit is acknowledged.
 ///
@@ -218,8 +232,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Records of a range. An answer shorter than its limit ends the range.
     async fn scan(&self, range: Range) -> Result<Vec<Record>, Error>;
 
-    /// Gives every record of `kind` to `visit`, in no order, or why one of them cannot be read. For loading at start.
-    async fn visit_all(&self, kind: Kind, visit: Visit) -> Result<(), Error>;
+    /// Gives every account, token and site to one of `visits`, in no order, or why one of them cannot be read.
+    ///
+    /// For the start: one pass over the store, with a thread for each visit. Nothing may be committed meanwhile.
+    async fn load(&self, visits: Vec<Visit>) -> Result<(), Error>;
 
     /// Tells `observer` of every commit from now on. Called once, before the first commit.
     fn observe(&self, observer: Arc<dyn Observer>);

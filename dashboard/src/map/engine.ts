@@ -62,6 +62,7 @@ export class Engine {
   #scheme: Scheme;
   #detail: "coarse" | "fine" = "coarse";
   #revision = 0;
+  #filter = "";
   #focus: Focus = {};
   #placing = false;
 
@@ -91,10 +92,11 @@ export class Engine {
     this.#listen();
   }
 
-  /** Loads the tiles again when the number is another. */
-  refresh(revision: number): void {
-    if (revision === this.#revision) return;
+  /** Loads the tiles again when the number or the filter is another. */
+  refresh(revision: number, filter: string): void {
+    if (revision === this.#revision && filter === this.#filter) return;
     this.#revision = revision;
+    this.#filter = filter;
     this.#map.getSource<VectorTileSource>(SITES)?.setTiles([this.#tiles()]);
   }
 
@@ -177,7 +179,8 @@ export class Engine {
   }
 
   #tiles(): string {
-    return `${location.origin}/v1/${this.#options.account}/tiles/{z}/{x}/{y}.mvt?r=${this.#revision}`;
+    const filter = this.#filter && `&filter=${encodeURIComponent(this.#filter)}`;
+    return `${location.origin}/v1/${this.#options.account}/tiles/{z}/{x}/{y}.mvt?r=${this.#revision}${filter}`;
   }
 
   /** The token goes to this server's tiles and nowhere else. */

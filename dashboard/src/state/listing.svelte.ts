@@ -5,6 +5,7 @@ import { FixSource, Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { SiteSummary } from "../gen/waymark/v1/map_pb.js";
 import type { Site, SiteStatus } from "../gen/waymark/v1/site_pb.js";
 import type { Position } from "../position.js";
+import type { SiteFilter } from "./filter.svelte.js";
 
 /** Rows a page: more than two screens of them. */
 const PAGE_SIZE = 50;
@@ -55,14 +56,16 @@ export class Listing {
 
   #api: Api;
   #account: string;
+  #filter: SiteFilter;
   #view: View | undefined;
   #next = "";
   #pending = new AbortController();
   #settling: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(api: Api, account: string) {
+  constructor(api: Api, account: string, filter: SiteFilter) {
     this.#api = api;
     this.#account = account;
+    this.#filter = filter;
   }
 
   /** Follows the map. */
@@ -130,20 +133,21 @@ export class Listing {
 
   async #ask(pageToken: string, pageSize: number, signal: AbortSignal): Promise<Page> {
     const parent = this.#account;
+    const { text: filter } = this.#filter;
     const scope = this.scope;
     if (scope.kind === "symbol") {
-      const request = { parent, clusterId: scope.id, zoom: scope.zoom, pageSize, pageToken };
+      const request = { parent, clusterId: scope.id, zoom: scope.zoom, pageSize, pageToken, filter };
       const { sites, nextPageToken } = await this.#api.map.listClusterSites(request, { signal });
       return { rows: sites, next: nextPageToken };
     }
     if (scope.kind === "unplaced") {
-      const request = { parent, pageSize, pageToken, filter: "location.placed = false" };
+      const request = { parent, pageSize, pageToken, filter: `location.placed = false ${filter}` };
       const { sites, nextPageToken } = await this.#api.sites.listSites(request, { signal });
       return { rows: sites.map(rowOf), next: nextPageToken };
     }
     const { west, south, east, north } = this.#view!;
     const viewport = { low: { lat: south, lng: west }, high: { lat: north, lng: east } };
-    const request = { parent, viewport, pageSize, pageToken };
+    const request = { parent, viewport, pageSize, pageToken, filter };
     const { sites, nextPageToken, totalSize } = await this.#api.map.listViewportSites(request, { signal });
     return { rows: sites, next: nextPageToken, total: totalSize };
   }

@@ -2,6 +2,7 @@
 import type { Position } from "../position.js";
 import { Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
+import { SiteFilter } from "./filter.svelte.js";
 import { Listing, type Row } from "./listing.svelte.js";
 import { OpenedSite } from "./opened.svelte.js";
 import { Overview } from "./overview.svelte.js";
@@ -30,6 +31,7 @@ export interface Flight {
 export class Workspace {
   readonly session: Session;
   readonly account: string;
+  readonly filter = new SiteFilter();
   readonly overview: Overview;
   readonly listing: Listing;
   readonly opened: OpenedSite;
@@ -45,8 +47,8 @@ export class Workspace {
   constructor(session: Session) {
     this.session = session;
     this.account = session.account;
-    this.overview = new Overview(session.api, this.account, () => this.#changedElsewhere());
-    this.listing = new Listing(session.api, this.account);
+    this.overview = new Overview(session.api, this.account, this.filter, () => this.#changedElsewhere());
+    this.listing = new Listing(session.api, this.account, this.filter);
     this.opened = new OpenedSite(session.api, (site, moved) => this.#changedHere(site, moved));
     this.relocation = new Relocation(session.api, this.account, this.opened);
   }
@@ -75,6 +77,12 @@ export class Workspace {
   /** Sends the map to a position that is known so finely. */
   visit(position: Position, granularity: Granularity): void {
     this.flight = { to: position, least: ZOOMS[granularity] };
+  }
+
+  /** Looks at the sites that the filter has just been set to. */
+  refilter(): void {
+    void this.listing.reload();
+    void this.overview.refresh(true);
   }
 
   close(): void {

@@ -3,6 +3,7 @@
 pub(super) mod access;
 pub(super) mod location;
 pub(super) mod map;
+pub(super) mod polygon;
 pub(super) mod site;
 
 use jiff::Timestamp;

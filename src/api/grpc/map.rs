@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use crate::api::convert::location::{parse_bounding_box, parse_lat_lng};
-use crate::api::convert::map::{neighbour, summary, symbols, tally};
+use crate::api::convert::location::{bounding_box, parse_bounding_box, parse_lat_lng};
+use crate::api::convert::map::{near_duplicate, neighbour, summary, symbols, tally};
+use crate::api::convert::polygon::parse_polygons;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::map_service_server::MapService;
 use crate::api::status::Failure;
@@ -27,13 +28,16 @@ impl MapService for Maps {
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let viewport = parse_bounding_box("viewport", message.viewport.as_ref()).map_err(Failure::from)?;
-        let view = self.0.view(&principal, &account, &viewport, message.zoom).map_err(Failure)?;
+        let view = self.0.viewport(&principal, &account, &viewport, message.zoom, &message.filter).await;
+        let view = view.map_err(Failure)?;
         Ok(Response::new(pb::QueryViewportResponse {
             symbols: Some(symbols(view.symbols)),
-            account_tally: Some(tally(&view.account_counts)),
-            unplaced: view.unplaced as u64,
+            account_tally: Some(tally(&view.account)),
+            unplaced: view.unplaced.into(),
             revision: view.revision.0,
             attributions: self.0.attributions(),
+            matching_tally: Some(tally(&view.matching)),
+            legend_tally: Some(tally(&view.legend)),
         }))
     }
 
@@ -46,7 +50,7 @@ impl MapService for Maps {
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let bounds = parse_bounding_box("viewport", message.viewport.as_ref()).map_err(Failure::from)?;
         let page = PageRequest { size: message.page_size, token: message.page_token };
-        let found = self.0.list_box(&principal, &account, &bounds, &page).map_err(Failure)?;
+        let found = self.0.list_box(&principal, &account, &bounds, &message.filter, &page).await.map_err(Failure)?;
         Ok(Response::new(pb::ListViewportSitesResponse {
             sites: found.page.items.into_iter().map(summary).collect(),
             next_page_token: found.page.next_token,
@@ -62,7 +66,8 @@ impl MapService for Maps {
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let position = parse_lat_lng("position", message.position.as_ref()).map_err(Failure::from)?;
-        let near = self.0.list_nearest(&principal, &account, position, message.page_size).map_err(Failure)?;
+        let near = self.0.list_nearest(&principal, &account, position, message.page_size, &message.filter).await;
+        let near = near.map_err(Failure)?;
         Ok(Response::new(pb::ListNearestSitesResponse { sites: near.into_iter().map(neighbour).collect() }))
     }
 
@@ -75,7 +80,9 @@ impl MapService for Maps {
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let center = parse_lat_lng("center", message.center.as_ref()).map_err(Failure::from)?;
         let page = PageRequest { size: message.page_size, token: message.page_token };
-        let page = self.0.list_within(&principal, &account, center, message.radius_m, &page).map_err(Failure)?;
+        let circle = (center, message.radius_m);
+        let page = self.0.list_within(&principal, &account, circle, &message.filter, &page).await;
+        let page = page.map_err(Failure)?;
         let sites = page.items.into_iter().map(neighbour).collect();
         Ok(Response::new(pb::ListSitesWithinRadiusResponse { sites, next_page_token: page.next_token }))
     }
@@ -88,7 +95,8 @@ impl MapService for Maps {
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let page = PageRequest { size: message.page_size, token: message.page_token };
-        let page = self.0.list_cluster(&principal, &account, &message.cluster_id, message.zoom, &page);
+        let symbol = (message.cluster_id.as_str(), message.zoom);
+        let page = self.0.list_cluster(&principal, &account, symbol, &message.filter, &page).await;
         let page = page.map_err(Failure)?;
         let sites = page.items.into_iter().map(summary).collect();
         Ok(Response::new(pb::ListClusterSitesResponse { sites, next_page_token: page.next_token }))
@@ -101,7 +109,66 @@ impl MapService for Maps {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let (account, id) = names::site("name", &message.name).map_err(Failure::from)?;
-        let (cluster, site) = self.0.locate_site(&principal, &account, id, message.zoom).map_err(Failure)?;
+        let found = self.0.locate_site(&principal, &account, id, message.zoom, &message.filter).await;
+        let (cluster, site) = found.map_err(Failure)?;
         Ok(Response::new(pb::LocateSiteResponse { cluster_id: cluster.unwrap_or_default(), site: Some(summary(site)) }))
+    }
+
+    async fn list_polygon_sites(
+        &self,
+        request: Request<pb::ListPolygonSitesRequest>,
+    ) -> Result<Response<pb::ListPolygonSitesResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let polygons = parse_polygons(&message.polygons).map_err(Failure::from)?;
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let page = self.0.list_polygons(&principal, &account, &polygons, &message.filter, &page).await;
+        let page = page.map_err(Failure)?;
+        let sites = page.items.into_iter().map(summary).collect();
+        Ok(Response::new(pb::ListPolygonSitesResponse { sites, next_page_token: page.next_token }))
+    }
+
+    async fn fit_sites(&self, request: Request<pb::FitSitesRequest>) -> Result<Response<pb::FitSitesResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let fit = self.0.fit(&principal, &account, &message.filter).await.map_err(Failure)?;
+        Ok(Response::new(pb::FitSitesResponse {
+            bounds: fit.bounds.as_ref().map(bounding_box),
+            tally: Some(tally(&fit.tally)),
+            unplaced: fit.unplaced.into(),
+            revision: fit.revision.0,
+        }))
+    }
+
+    async fn list_near_duplicates(
+        &self,
+        request: Request<pb::ListNearDuplicatesRequest>,
+    ) -> Result<Response<pb::ListNearDuplicatesResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let page = self.0.list_near_duplicates(&principal, &account, message.distance_m, &message.filter, &page);
+        let page = page.await.map_err(Failure)?;
+        let duplicates = page.items.into_iter().map(near_duplicate).collect();
+        Ok(Response::new(pb::ListNearDuplicatesResponse { duplicates, next_page_token: page.next_token }))
+    }
+
+    type StreamTilesStream = super::tiles::TileStream;
+
+    async fn stream_tiles(
+        &self,
+        request: Request<pb::StreamTilesRequest>,
+    ) -> Result<Response<Self::StreamTilesStream>, Status> {
+        super::tiles::stream(&self.0, request)
+    }
+
+    async fn sign_tile_url(
+        &self,
+        request: Request<pb::SignTileUrlRequest>,
+    ) -> Result<Response<pb::SignTileUrlResponse>, Status> {
+        super::tiles::sign(&self.0, &request)
     }
 }

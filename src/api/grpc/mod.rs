@@ -6,6 +6,7 @@ pub(super) mod health;
 mod location;
 mod map;
 mod sites;
+mod tiles;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,8 @@ use super::{proto, status};
 use crate::service::Waymark;
 use health::Health;
 
-/// Longest message that a caller may send, in bytes: a note of 64 KiB, labels and links, with room.
+/// Longest message that a caller may send, in bytes: a note of 64 KiB, labels and links, or 10,000 points of polygons, with
+/// room.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 /// Longest message of a small request, in bytes.
 const SMALL_REQUEST_BYTES_MAX: usize = 64 * 1024;
@@ -50,7 +52,7 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
         .add_service(ActivationServiceServer::new(activation::Activations(of())).max_decoding_message_size(small))
         .add_service(AdminServiceServer::new(admin::Admin(of())).max_decoding_message_size(small))
         .add_service(LocationServiceServer::new(location::Locations(of())).max_decoding_message_size(small))
-        .add_service(MapServiceServer::new(map::Maps(of())).max_decoding_message_size(small))
+        .add_service(MapServiceServer::new(map::Maps(of())).max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(SiteServiceServer::new(sites::Sites(of())).max_decoding_message_size(REQUEST_BYTES_MAX));
     // The fallback is the HTTP side's, which knows a method that nobody has from a page that nobody has.
     let router = routes.prepare().into_axum_router().reset_fallback();

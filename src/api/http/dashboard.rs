@@ -4,6 +4,8 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use crate::api::etag;
+
 /// The built page; empty where the program was built without it.
 #[derive(RustEmbed)]
 #[folder = "dashboard/dist"]
@@ -30,7 +32,7 @@ pub(super) async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Respon
 }
 
 fn serve(path: &str, file: &EmbeddedFile, headers: &HeaderMap) -> Response {
-    let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..16]));
+    let etag = etag::of_sha256(&file.metadata.sha256_hash());
     // Built files carry a hash in their name and never change; the page that names them is asked for each time.
     let caching = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let common = [(header::ETAG, etag.clone()), (header::CACHE_CONTROL, caching.to_owned())];
@@ -39,14 +41,4 @@ fn serve(path: &str, file: &EmbeddedFile, headers: &HeaderMap) -> Response {
     }
     let content_type = [(header::CONTENT_TYPE, file.metadata.mimetype().to_owned())];
     (common, content_type, file.data.clone()).into_response()
-}
-
-/// Bytes as lowercase hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

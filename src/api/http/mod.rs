@@ -40,6 +40,10 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Router {
     let tiles = Router::new()
         .route("/v1/accounts/{account}/tiles.json", get(tiles::tile_json))
         .route("/v1/accounts/{account}/tiles/{z}/{x}/{y}", get(tiles::tile))
+        // Their addresses may carry a signature.
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        // Refusals above all: what a tile says of itself stands.
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .with_state(Arc::clone(waymark));
     let pages = Router::new()
         .fallback(dashboard::file)

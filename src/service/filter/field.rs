@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::model::card::CardField;
 use crate::model::location::Source;
 use crate::model::site::Status;
 use crate::model::text::fold;
@@ -10,39 +11,13 @@ use crate::model::text::fold;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TextField {
     DisplayName,
-    AgentId,
-    CustomerId,
-    ContractId,
     Note,
-    Email,
-    FirstName,
-    LastName,
-    Address,
+    /// A field of the card.
+    OnCard(CardField),
+    /// The label of this key.
     Label(String),
-    TicketingSystem,
-    TicketingOrganization,
-    /// The organization's name, which only [`Self::Anywhere`] asks for.
-    TicketingName,
-    /// Every text above.
+    /// The name, and every text of the card.
     Anywhere,
-}
-
-impl TextField {
-    /// The fields that every site has; together with the labels' values they are [`Self::Anywhere`].
-    pub(super) const FIXED: [Self; 12] = [
-        Self::DisplayName,
-        Self::AgentId,
-        Self::CustomerId,
-        Self::ContractId,
-        Self::Note,
-        Self::Email,
-        Self::FirstName,
-        Self::LastName,
-        Self::Address,
-        Self::TicketingSystem,
-        Self::TicketingOrganization,
-        Self::TicketingName,
-    ];
 }
 
 /// A field that holds a time.
@@ -61,6 +36,16 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
+    /// Whether a folded text is as the pattern says.
+    pub(super) fn fits(&self, text: &str) -> bool {
+        match (self.is_open_left, self.is_open_right) {
+            (false, false) => text == self.text,
+            (true, false) => text.ends_with(&self.text),
+            (false, true) => text.starts_with(&self.text),
+            (true, true) => text.contains(&self.text),
+        }
+    }
+
     fn exact(value: &str) -> Self {
         let inner = value.strip_prefix('*').unwrap_or(value);
         let is_open_left = inner.len() < value.len();
@@ -85,6 +70,11 @@ pub(super) enum Test {
 }
 
 impl Test {
+    /// Whether the test asks for the note, which memory does not hold.
+    pub(super) fn asks_for_note(&self) -> bool {
+        matches!(self, Self::Text { field: TextField::Note, .. })
+    }
+
     /// A text that may stand in any text field.
     pub(super) fn anywhere(text: &str) -> Self {
         Self::Text { field: TextField::Anywhere, pattern: Pattern::inside(text), is_negated: false }
@@ -129,16 +119,16 @@ impl Test {
 fn text_field(name: &str) -> Option<TextField> {
     Some(match name {
         "display_name" => TextField::DisplayName,
-        "agent_id" => TextField::AgentId,
-        "customer_id" => TextField::CustomerId,
-        "contract_id" => TextField::ContractId,
+        "agent_id" => TextField::OnCard(CardField::AgentId),
+        "customer_id" => TextField::OnCard(CardField::CustomerId),
+        "contract_id" => TextField::OnCard(CardField::ContractId),
         "note" => TextField::Note,
-        "contact.email" => TextField::Email,
-        "contact.first_name" => TextField::FirstName,
-        "contact.last_name" => TextField::LastName,
-        "location.address" => TextField::Address,
-        "ticketing_links.system" => TextField::TicketingSystem,
-        "ticketing_links.organization_id" => TextField::TicketingOrganization,
+        "contact.email" => TextField::OnCard(CardField::Email),
+        "contact.first_name" => TextField::OnCard(CardField::FirstName),
+        "contact.last_name" => TextField::OnCard(CardField::LastName),
+        "location.address" => TextField::OnCard(CardField::Address),
+        "ticketing_links.system" => TextField::OnCard(CardField::TicketingSystem),
+        "ticketing_links.organization_id" => TextField::OnCard(CardField::TicketingOrganization),
         _ => TextField::Label(name.strip_prefix("labels.").filter(|key| !key.is_empty())?.to_owned()),
     })
 }

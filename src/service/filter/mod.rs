@@ -1,18 +1,23 @@
-//! The filter language of lists: AIP-160 over the fields of a site, parsed once, then asked of each site.
+//! The filter language of lists and maps: AIP-160 over the fields of a site, parsed once, then asked of each site.
 //!
 //! `AND`, `OR`, `NOT`, `-`, parentheses, `=`, `!=`, `:`, `<`, `<=`, `>`, `>=`, and bare words. As in AIP-160, `OR` binds
 //! tighter than `AND`, and two terms side by side are joined by `AND`. Texts compare without case; `*` at either end
-//! of a text stands for anything.
+//! of a text stands for anything. A bare word may stand in any text but the note.
 
 mod evaluate;
 mod field;
 mod lexer;
+mod on_map;
 mod parser;
 
 use crate::model::Invalid;
+use crate::model::card::Card;
 use crate::model::site::Site;
-use evaluate::FoldedSite;
+use crate::model::sketch::SiteSketch;
+use evaluate::Candidate;
 use field::Test;
+
+pub use on_map::MapFilter;
 
 /// Longest filter, in bytes.
 pub const FILTER_BYTES_MAX: usize = 2_048;
@@ -24,7 +29,16 @@ pub const DEPTH_MAX: usize = 20;
 /// Bytes of a usual site's texts without its note.
 const OTHER_TEXT_BYTES: usize = 512;
 
-/// A parsed filter.
+/// What a filter may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// All fields: whole records are looked at.
+    Records,
+    /// What memory holds: all but the note.
+    Map,
+}
+
+/// A parsed filter of lists.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     root: Option<Node>,
@@ -42,11 +56,7 @@ enum Node {
 impl Filter {
     /// Parses a filter; an empty one matches everything. A fault says at which byte it stands.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        if text.len() > FILTER_BYTES_MAX {
-            return Err(Invalid::new("filter", format!("at most {FILTER_BYTES_MAX} bytes, got {}", text.len())));
-        }
-        let tokens = lexer::tokens(text)?;
-        Ok(Self { root: parser::parse(&tokens)? })
+        Ok(Self { root: parse(text, Scope::Records)? })
     }
 
     /// Whether everything matches.
@@ -59,7 +69,8 @@ impl Filter {
     #[must_use]
     pub fn matches(&self, site: &Site) -> bool {
         let Some(root) = &self.root else { return true };
-        root.matches(&FoldedSite::new(site))
+        let sketch = SiteSketch::from(site);
+        root.matches(&Candidate::of_record(&sketch, &Card::of(&sketch), &site.note))
     }
 
     /// About how many bytes of text a look at the site costs: each term may go through all of it.
@@ -68,6 +79,14 @@ impl Filter {
         let texts = site.note.len() + OTHER_TEXT_BYTES;
         self.root.as_ref().map_or(0, Node::terms) * texts
     }
+}
+
+/// The tree of a filter; `None` for an empty one.
+fn parse(text: &str, scope: Scope) -> Result<Option<Node>, Invalid> {
+    if text.len() > FILTER_BYTES_MAX {
+        return Err(Invalid::new("filter", format!("at most {FILTER_BYTES_MAX} bytes, got {}", text.len())));
+    }
+    parser::parse(&lexer::tokens(text)?, scope)
 }
 
 impl Node {
@@ -79,7 +98,7 @@ impl Node {
         }
     }
 
-    fn matches(&self, site: &FoldedSite<'_>) -> bool {
+    fn matches(&self, site: &Candidate<'_>) -> bool {
         match self {
             Self::All(nodes) => nodes.iter().all(|node| node.matches(site)),
             Self::Any(nodes) => nodes.iter().any(|node| node.matches(site)),

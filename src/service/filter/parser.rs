@@ -2,15 +2,15 @@
 
 use super::field::Test;
 use super::lexer::{Lexeme, Token};
-use super::{DEPTH_MAX, Node, TERMS_MAX, fault};
+use super::{DEPTH_MAX, Node, Scope, TERMS_MAX, fault};
 use crate::model::Invalid;
 
 /// The tree of a filter; `None` for an empty one.
-pub(super) fn parse(tokens: &[Token]) -> Result<Option<Node>, Invalid> {
+pub(super) fn parse(tokens: &[Token], scope: Scope) -> Result<Option<Node>, Invalid> {
     if tokens.is_empty() {
         return Ok(None);
     }
-    let mut parser = Parser { tokens, next: 0, terms: 0 };
+    let mut parser = Parser { tokens, scope, next: 0, terms: 0 };
     let root = parser.conjunction(0)?;
     match parser.peek() {
         None => Ok(Some(root)),
@@ -20,6 +20,7 @@ pub(super) fn parse(tokens: &[Token]) -> Result<Option<Node>, Invalid> {
 
 struct Parser<'t> {
     tokens: &'t [Token],
+    scope: Scope,
     next: usize,
     terms: usize,
 }
@@ -95,7 +96,11 @@ impl<'t> Parser<'t> {
             Lexeme::Word(text) | Lexeme::Quoted(text) => text,
             Lexeme::Sign(other) => return Err(fault(value.at, format!("{other:?} where a value should be"))),
         };
-        Test::new(name, sign, text).map(Node::Test).map_err(|why| fault(first.at, why))
+        let test = Test::new(name, sign, text).map_err(|why| fault(first.at, why))?;
+        if self.scope == Scope::Map && test.asks_for_note() {
+            return Err(fault(first.at, "notes are too long for the map to hold: filter by note with ListSites"));
+        }
+        Ok(Node::Test(test))
     }
 
     fn peek(&self) -> Option<&'t Token> {

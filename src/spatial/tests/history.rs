@@ -1,49 +1,65 @@
-//! Whatever sites do, the map is the one that is made anew of where they ended.
+//! Whatever sites do, the map is the one that is made anew of where they ended; and so are its selections.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::world::{any_entry, at, entry};
+use super::filtered::Want;
+use super::world::{any_entries, any_entry, at, card, entry, known, place, placed, placed_in, with};
 use crate::model::id::SiteId;
 use crate::model::location::Granularity;
 use crate::model::site::Status;
 use crate::spatial::AccountMap;
+use crate::spatial::class::Classes;
 use crate::spatial::entry::Entry;
 use crate::spatial::frame::Rect;
-use crate::spatial::mass::Mass;
+use crate::spatial::map_view::Standing;
+use crate::spatial::mass::{ClassSums, Mass};
 use crate::spatial::mercator::{Cell, LEVEL_MAX, Point};
 use crate::spatial::node::{Kind, Slot};
-use crate::spatial::placed;
-use crate::spatial::tree::{NODE_PILES_MIN, Tree};
+use crate::spatial::pile::Entries;
+use crate::spatial::roster::Roster;
+use crate::spatial::tree::{NODE_PILES_MIN, SUMS_SITES_MIN, Tree};
 
 #[derive(Debug, Clone)]
 enum Step {
     Put(Entry),
     Restatus(u128, Status),
+    Relabel(u128, &'static str),
     Remove(u128),
+    /// Looks at so many more sites for a selection.
+    Select(Want, u32),
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
+    let status = prop::sample::select(Status::ALL.to_vec());
+    let customer = prop::sample::select(super::world::CUSTOMERS.to_vec());
     prop_oneof![
         5 => any_entry(60).prop_map(Step::Put),
-        2 => (0..60_u128, prop::sample::select(Status::ALL.to_vec()))
-            .prop_map(|(bits, status)| Step::Restatus(bits, status)),
+        2 => (0..60_u128, status).prop_map(|(bits, status)| Step::Restatus(bits, status)),
+        2 => (0..60_u128, customer).prop_map(|(bits, customer)| Step::Relabel(bits, customer)),
         3 => (0..60_u128).prop_map(Step::Remove),
+        2 => (Want::any(), 1..40_u32).prop_map(|(want, count)| Step::Select(want, count)),
     ]
 }
 
-/// Checks each node against the entries themselves: sums, counts, areas, and that no node is too thin.
-fn check(map: &AccountMap, entries: &BTreeMap<SiteId, Entry>) {
-    let mut unseen = entries.clone();
-    let below = check_slot(&map.tree, map.tree.root, 0, Rect::WORLD, &mut unseen);
+/// Checks a roster against the entries that are to be in it, node by node.
+fn check(entries: &Entries, roster: &Roster, expected: &BTreeMap<SiteId, Entry>) {
+    let (mut unseen, unplaced): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        expected.clone().into_iter().partition(|(_, entry)| entry.place.is_some());
+    let placed = unseen.len();
+    let tree = &roster.tree;
+    let below = check_slot(entries, tree, tree.root, 0, Rect::WORLD, &mut unseen);
     assert!(unseen.is_empty(), "not in the tree: {unseen:?}");
-    assert_eq!((below.len(), map.len()), (entries.len(), entries.len()));
+    assert_eq!((below.len(), roster.tally.total() as usize), (placed, placed));
+    assert_eq!((roster.unplaced(Classes::ALL) as usize, roster.len()), (unplaced.len(), expected.len()));
     let mut nodes = 0;
-    count_nodes(&map.tree, map.tree.root, &mut nodes);
-    assert_eq!(map.tree.nodes.len(), nodes, "no node is lost");
-    let online = entries.values().filter(|entry| entry.status == Status::Online).count();
-    assert_eq!(map.tally().of_status(Status::Online) as usize, online);
+    count_nodes(tree, tree.root, &mut nodes);
+    assert_eq!(tree.nodes.len(), nodes, "no node is lost");
+    for status in Status::ALL {
+        let of_status = expected.values().filter(|entry| entry.status == status && entry.place.is_some());
+        assert_eq!(roster.tally.of_status(status) as usize, of_status.count());
+    }
 }
 
 fn count_nodes(tree: &Tree, slot: Slot, nodes: &mut usize) {
@@ -55,6 +71,7 @@ fn count_nodes(tree: &Tree, slot: Slot, nodes: &mut usize) {
 
 /// The entries at and below a slot.
 fn check_slot(
+    entries: &Entries,
     tree: &Tree,
     slot: Slot,
     level: u8,
@@ -65,24 +82,27 @@ fn check_slot(
     for (number, pile) in tree.piles.chain(slot.head()) {
         assert!(cell.contains(pile.point));
         for (rank, entry) in tree.piles.numbers(pile).iter().enumerate() {
-            let stored = &tree.piles.entries[*entry];
-            assert_eq!((stored.pile, stored.rank as usize), (number, rank));
+            let (stored, standing) = (&entries[*entry], tree.piles.standing(*entry));
+            assert_eq!((standing.pile, standing.rank as usize), (number, rank));
             let expected = unseen.remove(&stored.site).expect("a site is in the tree once");
             assert_eq!(placed(&expected), (pile.point, pile.stop));
-            assert_eq!(stored.status, expected.status);
+            assert_eq!(stored.status(), expected.status);
             below.push((*entry, expected));
         }
     }
     let Kind::Node(at) = slot.kind() else { return below };
     let node = &tree.nodes[at];
     for (child, slot) in node.children.into_iter().enumerate() {
-        below.extend(check_slot(tree, slot, level + 1, cell.quarter(child), unseen));
+        below.extend(check_slot(entries, tree, slot, level + 1, cell.quarter(child), unseen));
     }
-    let (mut clustered, mut stopped, mut country) = (Mass::default(), Vec::new(), Vec::new());
+    let (mut clustered, mut sums) = (Mass::default(), ClassSums::default());
+    let (mut stopped, mut country) = (Vec::new(), Vec::new());
     for (number, entry) in &below {
-        let (point, stop) = placed(entry);
+        let (_, stop) = placed(entry);
+        let facets = entries[*number].facets(*number).expect("it is placed");
         if stop.clusters_at(level) {
-            clustered.add(&tree.piles.facets(*number, point));
+            clustered.add(&facets);
+            sums.add(&facets);
         }
         if stop.is_at(level) {
             stopped.push(entry);
@@ -94,18 +114,46 @@ fn check_slot(
     assert_eq!(node.mass, clustered, "level {level}");
     assert_eq!(node.sites as usize, below.len());
     assert!(node.piles >= NODE_PILES_MIN, "a node of {} piles", node.piles);
-    let areas = node.areas(&tree.areas);
-    for (expected, total) in
-        [(stopped, areas.map(|areas| &areas.stopped)), (country, areas.map(|areas| &areas.country))]
-    {
-        assert_eq!(total.map_or(0, |total| total.mass.count()) as usize, expected.len());
-        let Some(total) = total.filter(|total| !total.is_empty()) else { continue };
-        let radius =
-            expected.iter().filter_map(|entry| entry.accuracy_m.filter(|radius| !radius.is_nan())).reduce(f64::max);
-        assert_eq!(total.radius_m(), radius);
-        assert_eq!(Some(total.granularity()), expected.iter().map(|entry| entry.granularity).min());
+    let kept = node.sums(&tree.extras);
+    assert!(kept.is_some() || node.sites < SUMS_SITES_MIN, "{} sites without sums", node.sites);
+    let areas = node.areas(&tree.extras);
+    for classes in sample_classes() {
+        assert!(kept.is_none_or(|kept| kept.mass(classes) == sums.mass(classes)), "level {level}, {classes:?}");
+        for (expected, total) in
+            [(&stopped, areas.map(|areas| &areas.stopped)), (&country, areas.map(|areas| &areas.country))]
+        {
+            let is_in = |entry: &&&Entry| classes.holds(entry.status, Some(place(entry).source));
+            let expected: Vec<_> = expected.iter().filter(is_in).map(|entry| place(entry)).collect();
+            assert_eq!(total.map_or(0, |total| total.sums.mass(classes).count()) as usize, expected.len());
+            let Some(total) = total.filter(|_| !expected.is_empty()) else { continue };
+            assert_eq!(total.radius_m(classes), expected.iter().filter_map(known).reduce(f64::max));
+            assert_eq!(Some(total.granularity(classes)), expected.iter().map(|place| place.granularity).min());
+        }
     }
     below
+}
+
+/// All classes, and some.
+fn sample_classes() -> [Classes; 3] {
+    [Classes::ALL, Classes::confirmed(), Classes::of_status(Status::Offline).complement()]
+}
+
+/// Checks the map, and all selections that are complete.
+fn check_all(map: &AccountMap, entries: &BTreeMap<SiteId, Entry>) {
+    check(&map.entries, &map.whole, entries);
+    for want in Want::all() {
+        let wanted = entries.iter().filter(|(_, entry)| want.has(entry));
+        let wanted: BTreeMap<_, _> = wanted.map(|(site, entry)| (*site, entry.clone())).collect();
+        if let Some(selection) = map.selections.get(want.key(), &map.entries) {
+            check(&map.entries, &selection.roster, &wanted);
+            let view = map.selected(want.key(), Classes::ALL).unwrap();
+            for (site, entry) in entries {
+                let expected = want.has(entry).then_some(entry.place.is_some());
+                let found = view.get(*site).map(|standing| matches!(standing, Standing::Placed(_)));
+                assert_eq!(found, expected, "{site}");
+            }
+        }
+    }
 }
 
 proptest! {
@@ -126,35 +174,79 @@ proptest! {
                         map.upsert(entry.clone());
                     }
                 }
+                Step::Relabel(bits, customer) => {
+                    if let Some(entry) = entries.get_mut(&SiteId::from_u128(bits)) {
+                        entry.card = card(&format!("site {bits}"), customer);
+                        map.upsert(entry.clone());
+                    }
+                }
                 Step::Remove(bits) => {
                     let site = SiteId::from_u128(bits);
                     prop_assert_eq!(map.remove(site), entries.remove(&site).is_some());
                 }
+                Step::Select(want, count) => {
+                    let is_complete = map.select(want.key(), &want.wants(), count);
+                    prop_assert_eq!(is_complete, map.selected(want.key(), Classes::ALL).is_some());
+                }
             }
         }
-        check(&map, &entries);
+        check_all(&map, &entries);
         let anew = AccountMap::bulk(entries.values().cloned());
-        check(&anew, &entries);
+        check(&anew.entries, &anew.whole, &entries);
         for zoom in [0, 2, 4] {
             let world = crate::model::geo::BoundingBox::WORLD;
-            prop_assert_eq!(map.viewport(&world, zoom).unwrap(), anew.viewport(&world, zoom).unwrap());
+            prop_assert_eq!(map.all().viewport(&world, zoom).unwrap(), anew.all().viewport(&world, zoom).unwrap());
         }
         entries.keys().for_each(|site| assert!(map.remove(*site)));
-        prop_assert_eq!((map.tree.nodes.len(), map.tree.areas.len(), map.len()), (0, 0, 0));
+        check_all(&map, &BTreeMap::new());
+        let tree = &map.whole.tree;
+        prop_assert_eq!((tree.nodes.len(), tree.extras.len(), map.whole.len(), map.entries.len()), (0, 0, 0, 0));
+    }
+
+    /// So many sites that nodes keep their sums by class.
+    #[test]
+    fn sums_by_class_follow_a_crowd(
+        mut crowd in any_entries(700),
+        changes in prop::collection::vec((0..700_usize, any_entry(1)), 0..300),
+    ) {
+        crowd.iter_mut().enumerate().filter(|(spot, _)| spot % 3 > 0).for_each(|(spot, entry)| {
+            // Two thirds on a few spots, so that there are great nodes at all levels.
+            *entry = with(entry.clone(), |place| place.position = at(10.0, f64::from(u8::try_from(spot % 5).unwrap()) * 1e-7));
+        });
+        let mut entries: BTreeMap<SiteId, Entry> = crowd.iter().map(|entry| (entry.site, entry.clone())).collect();
+        let mut map = AccountMap::bulk(crowd.clone());
+        for (at, change) in changes {
+            let Some(Entry { site, .. }) = crowd.get(at) else { continue };
+            if change.place.is_none() {
+                prop_assert_eq!(map.remove(*site), entries.remove(site).is_some());
+            } else {
+                // Mostly it stays where it is.
+                let place = crowd[at].place.filter(|_| at % 4 > 0).or(change.place);
+                let entry = Entry { site: *site, place, ..change };
+                entries.insert(*site, entry.clone());
+                map.upsert(entry);
+            }
+        }
+        check_all(&map, &entries);
     }
 }
 
 #[test]
 fn an_entry_comes_back_as_it_went_in() {
     let mut map = AccountMap::new();
-    let mut site = entry(5, at(12.5, -180.0));
-    (site.accuracy_m, site.granularity) = (Some(1_234.567_89), Granularity::Postcode);
+    let mut site = with(entry(5, at(12.5, -180.0)), |place| {
+        (place.accuracy_m, place.granularity) = (Some(1_234.567_89), Granularity::Postcode);
+    });
     map.upsert(site.clone());
-    assert_eq!(map.get(site.site).unwrap().to_entry(), site);
-    site.display_name = "renamed".into();
+    assert_eq!(placed_in(&map, site.site).to_entry(), site);
+    site.card = card("renamed", "acme");
     map.upsert(site.clone());
-    assert_eq!(map.get(site.site).unwrap().to_entry(), site);
-    assert_eq!(map.get(SiteId::from_u128(6)), None);
+    assert_eq!(placed_in(&map, site.site).to_entry(), site);
+    site.place = None;
+    map.upsert(site.clone());
+    assert_eq!(map.all().get(site.site), Some(Standing::Unplaced));
+    assert_eq!((map.all().tally().total(), map.all().unplaced()), (0, 1));
+    assert_eq!(map.all().get(SiteId::from_u128(6)), None);
     assert!(!map.remove(SiteId::from_u128(6)));
 }
 
@@ -164,12 +256,12 @@ fn two_heaps_a_hair_apart_make_no_endless_tree() {
     let mut map = AccountMap::new();
     // Neighbouring points, nine sites on each, all of different stops.
     for bits in 0..18_u128 {
-        let mut site = entry(bits, Point { x: 99 + u32::from(bits % 2 == 1), y: 77 }.position());
-        site.accuracy_m = Some(10.0_f64.powi(i32::try_from(bits / 2).unwrap()));
-        map.upsert(site);
+        let site = entry(bits, Point { x: 99 + u32::from(bits % 2 == 1), y: 77 }.position());
+        let accuracy_m = 10.0_f64.powi(i32::try_from(bits / 2).unwrap());
+        map.upsert(with(site, |place| place.accuracy_m = Some(accuracy_m)));
     }
     assert_eq!(point(99), point(100));
-    assert!(map.tree.nodes.len() <= 32, "{} nodes", map.tree.nodes.len());
+    assert!(map.whole.tree.nodes.len() <= 32, "{} nodes", map.whole.tree.nodes.len());
     (0..18).for_each(|bits| assert!(map.remove(SiteId::from_u128(bits))));
-    assert_eq!(map.tree.nodes.len(), 0);
+    assert_eq!(map.whole.tree.nodes.len(), 0);
 }

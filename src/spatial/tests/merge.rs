@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::world::{any_entries, at, crowd, entry};
+use super::world::{any_entries, at, crowd, entry, placed, placed_in};
 use crate::model::geo::BoundingBox;
 use crate::model::id::SiteId;
+use crate::spatial::AccountMap;
 use crate::spatial::entry::{Entry, EntryRef};
 use crate::spatial::mercator::{Cell, Point, TileId};
 use crate::spatial::spacing::spacing_squared;
 use crate::spatial::symbols::{Expansion, SymbolId};
-use crate::spatial::{AccountMap, placed};
 
 /// A cell of the brute force: its sites and their centroid.
 struct Heap {
@@ -66,20 +66,20 @@ fn ids(entries: Vec<EntryRef<'_>>) -> BTreeSet<SiteId> {
 /// Compares the symbols of the whole world, their leaves, and where each site is located, with the brute force.
 fn check(map: &AccountMap, entries: &[Entry], zoom: u8) {
     let expected = greedy(entries, zoom + 3);
-    let symbols = map.viewport(&BoundingBox::WORLD, zoom).unwrap();
+    let symbols = map.all().viewport(&BoundingBox::WORLD, zoom).unwrap();
     let mut found = BTreeMap::new();
     for pin in &symbols.pins {
         let cell = Cell::holding(pin.point, zoom + 3);
         found.insert(cell, BTreeSet::from([pin.entry.site]));
-        assert_eq!(map.locate(pin.entry.site, zoom), Some(SymbolId::Pin(pin.entry.site)));
+        assert_eq!(map.all().locate(pin.entry.site, zoom), Some(SymbolId::Pin(pin.entry.site)));
     }
     for cluster in &symbols.clusters {
         let id = SymbolId::Cluster(cluster.cell);
-        let leaves = ids(map.leaves(id, zoom, None, usize::MAX).unwrap());
+        let leaves = ids(map.all().leaves(id, zoom, None, usize::MAX).unwrap());
         assert_eq!((cluster.count() as usize, leaves.len() > 1), (leaves.len(), true));
         for site in &leaves {
-            assert_eq!(map.locate(*site, zoom), Some(id));
-            let point = Point::project(map.get(*site).unwrap().position);
+            assert_eq!(map.all().locate(*site, zoom), Some(id));
+            let point = Point::project(placed_in(map, *site).position);
             assert!(cluster.bounds().contains(point.position()), "{:?} {:?}", cluster.bounds(), point.position());
         }
         found.insert(cluster.cell, leaves);
@@ -96,7 +96,7 @@ fn check(map: &AccountMap, entries: &[Entry], zoom: u8) {
 
 /// How many symbols hold the sites at a zoom.
 fn symbols_of(map: &AccountMap, sites: &BTreeSet<SiteId>, zoom: u8) -> usize {
-    let ids: Vec<SymbolId> = sites.iter().map(|site| map.locate(*site, zoom).unwrap()).collect();
+    let ids: Vec<SymbolId> = sites.iter().map(|site| map.all().locate(*site, zoom).unwrap()).collect();
     ids.iter().enumerate().filter(|(at, id)| !ids[..*at].contains(id)).count()
 }
 
@@ -111,9 +111,9 @@ proptest! {
     #[test]
     fn clusters_come_apart_at_their_expansion_zoom(entries in any_entries(60), zoom in 0..=4_u8) {
         let map = AccountMap::bulk(entries);
-        for cluster in map.viewport(&BoundingBox::WORLD, zoom).unwrap().clusters {
-            let sites = ids(map.leaves(SymbolId::Cluster(cluster.cell), zoom, None, usize::MAX).unwrap());
-            let exact = match map.expansion(cluster.cell).unwrap() {
+        for cluster in map.all().viewport(&BoundingBox::WORLD, zoom).unwrap().clusters {
+            let sites = ids(map.all().leaves(SymbolId::Cluster(cluster.cell), zoom, None, usize::MAX).unwrap());
+            let exact = match map.all().expansion(cluster.cell).unwrap() {
                 Expansion::At(zoom) => Some(zoom),
                 Expansion::Never => None,
             };
@@ -129,14 +129,14 @@ proptest! {
 fn crowds_are_merged_as_in_a_greedy_pass() {
     let map = crowd(5_000);
     let entries: Vec<Entry> =
-        map.in_box(&BoundingBox::WORLD, None, usize::MAX).into_iter().map(|entry| entry.to_entry()).collect();
+        map.all().in_box(&BoundingBox::WORLD, None, usize::MAX).into_iter().map(|entry| entry.to_entry()).collect();
     (0..=4).for_each(|zoom| check(&map, &entries, zoom));
 }
 
 #[test]
 fn neighbours_over_the_antimeridian_are_one_symbol() {
     let map = AccountMap::bulk([entry(1, at(10.0, 179.9)), entry(2, at(10.0, -179.9)), entry(3, at(10.0, 180.0))]);
-    let symbols = map.viewport(&BoundingBox::WORLD, 2).unwrap();
+    let symbols = map.all().viewport(&BoundingBox::WORLD, 2).unwrap();
     assert_eq!((symbols.pins.len(), symbols.clusters.len(), symbols.sites()), (0, 1, 3));
     assert!(symbols.clusters[0].bounds().crosses_antimeridian());
 }
@@ -152,15 +152,15 @@ fn tiles_climb_as_far_as_the_answer_lies() {
         let point = Point { x, y: step * half_cell + half_cell + half_cell / 2 };
         entry(u128::from(stair * 250 + step), point.position())
     }));
-    let world = map.viewport(&BoundingBox::WORLD, 4).unwrap();
+    let world = map.all().viewport(&BoundingBox::WORLD, 4).unwrap();
     let mut cells: BTreeSet<Cell> = world.clusters.iter().map(|cluster| cluster.cell).collect();
     let mut sites = 0;
     for (x, y) in (0..16).flat_map(|x| (0..16).map(move |y| (x, y))) {
-        let symbols = map.tile(TileId::new(4, x, y).unwrap());
+        let symbols = map.all().tile(TileId::new(4, x, y).unwrap());
         sites += symbols.sites();
         assert!(symbols.clusters.iter().all(|cluster| cells.remove(&cluster.cell)), "tile {x}/{y}");
     }
-    assert_eq!((cells.len(), sites), (0, map.len() as u64));
+    assert_eq!((cells.len(), sites), (0, u64::from(map.all().tally().total())));
 }
 
 #[test]
@@ -175,17 +175,21 @@ fn a_long_row_of_sites_is_no_deep_recursion() {
 fn a_stack_is_one_symbol_for_ever_and_pages() {
     let mut map = AccountMap::bulk((0..10_000).map(|bits| entry(bits, at(-33.9, 151.2))));
     for zoom in 0..=22 {
-        let SymbolId::Cluster(cell) = map.locate(SiteId::from_u128(77), zoom).unwrap() else { panic!("a cluster") };
-        assert_eq!(map.expansion(cell), Some(Expansion::Never));
-        let page = map.leaves(SymbolId::Cluster(cell), zoom, Some(SiteId::from_u128(9_000)), 3).unwrap();
+        let tile = map.all().tile(TileId::holding(Point::project(at(-33.9, 151.2)), zoom));
+        assert_eq!((tile.pins.len(), tile.clusters.len(), tile.sites()), (0, 1, 10_000), "one symbol, zoom {zoom}");
+        let SymbolId::Cluster(cell) = map.all().locate(SiteId::from_u128(77), zoom).unwrap() else {
+            panic!("a cluster")
+        };
+        assert_eq!(map.all().expansion(cell), Some(Expansion::Never));
+        let page = map.all().leaves(SymbolId::Cluster(cell), zoom, Some(SiteId::from_u128(9_000)), 3).unwrap();
         assert_eq!(page.iter().map(|entry| entry.site.as_u128()).collect::<Vec<_>>(), [9_001, 9_002, 9_003]);
-        assert_eq!(map.leaves(SymbolId::Cluster(cell), zoom, Some(SiteId::from_u128(9_999)), 3), Some(vec![]));
-        assert_eq!(map.leaves(SymbolId::Cluster(cell), (zoom + 1) % 23, None, 3), None, "another zoom's cluster");
+        assert_eq!(map.all().leaves(SymbolId::Cluster(cell), zoom, Some(SiteId::from_u128(9_999)), 3), Some(vec![]));
+        assert_eq!(map.all().leaves(SymbolId::Cluster(cell), (zoom + 1) % 23, None, 3), None, "another zoom's cluster");
     }
-    let symbols = map.viewport(&BoundingBox::WORLD, 4).unwrap();
+    let symbols = map.all().viewport(&BoundingBox::WORLD, 4).unwrap();
     assert!(symbols.clusters[0].is_stack() && symbols.clusters[0].count() == 10_000);
     map.upsert(entry(10_000, at(-33.9, 151.3)));
-    let symbols = map.viewport(&BoundingBox::WORLD, 0).unwrap();
+    let symbols = map.all().viewport(&BoundingBox::WORLD, 0).unwrap();
     assert_eq!(symbols.clusters.len(), 1);
     assert!(symbols.clusters[0].expansion_zoom.is_some());
 }

@@ -1,8 +1,12 @@
 //! Tests of the map as a whole, against brute force.
 
+mod filtered;
 mod history;
 mod merge;
+mod regions;
 mod search;
 mod symbols;
+mod tile_fields;
+mod tile_limits;
 mod tiles;
 pub(super) mod world;

@@ -4,57 +4,56 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
-use super::world::{at, crowd, entry};
+use super::world::{at, crowd, entry, placed_in, with};
 use crate::model::location::{Granularity, Source};
 use crate::spatial::AccountMap;
-use crate::spatial::entry::Entry;
 use crate::spatial::mercator::{Point, TileId};
 use crate::spatial::mvt::{EXTENT, encode};
 
 #[derive(Clone, PartialEq, Message)]
-struct Tile {
+pub(super) struct Tile {
     #[prost(message, repeated, tag = "3")]
-    layers: Vec<Layer>,
+    pub(super) layers: Vec<Layer>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Layer {
+pub(super) struct Layer {
     #[prost(uint32, tag = "15")]
-    version: u32,
+    pub(super) version: u32,
     #[prost(string, tag = "1")]
-    name: String,
+    pub(super) name: String,
     #[prost(message, repeated, tag = "2")]
-    features: Vec<Feature>,
+    pub(super) features: Vec<Feature>,
     #[prost(string, repeated, tag = "3")]
-    keys: Vec<String>,
+    pub(super) keys: Vec<String>,
     #[prost(message, repeated, tag = "4")]
-    values: Vec<Value>,
+    pub(super) values: Vec<Value>,
     #[prost(uint32, tag = "5")]
-    extent: u32,
+    pub(super) extent: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Feature {
+pub(super) struct Feature {
     #[prost(uint64, tag = "1")]
-    id: u64,
+    pub(super) id: u64,
     #[prost(uint32, repeated, tag = "2")]
-    tags: Vec<u32>,
+    pub(super) tags: Vec<u32>,
     #[prost(int32, tag = "3")]
-    kind: i32,
+    pub(super) kind: i32,
     #[prost(uint32, repeated, tag = "4")]
-    geometry: Vec<u32>,
+    pub(super) geometry: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Value {
+pub(super) struct Value {
     #[prost(string, optional, tag = "1")]
-    text: Option<String>,
+    pub(super) text: Option<String>,
     #[prost(double, optional, tag = "3")]
-    double: Option<f64>,
+    pub(super) double: Option<f64>,
     #[prost(uint64, optional, tag = "5")]
-    uint: Option<u64>,
+    pub(super) uint: Option<u64>,
     #[prost(bool, optional, tag = "7")]
-    bool: Option<bool>,
+    pub(super) bool: Option<bool>,
 }
 
 impl Value {
@@ -106,14 +105,15 @@ fn text(properties: &BTreeMap<String, String>) -> String {
 #[test]
 fn a_tile_reads_back() {
     let mut map = AccountMap::new();
-    map.upsert(Entry { accuracy_m: Some(12.5), ..entry(0xabc, at(0.0, 0.0)) });
+    map.upsert(with(entry(0xabc, at(0.0, 0.0)), |place| place.accuracy_m = Some(12.5)));
     for bits in 1..=3 {
-        map.upsert(Entry { source: Source::GeoIp, ..entry(bits, at(-20.0, 30.0)) });
+        map.upsert(with(entry(bits, at(-20.0, 30.0)), |place| place.source = Source::GeoIp));
     }
-    let region = Entry { granularity: Granularity::Region, accuracy_m: Some(400_000.0), ..entry(9, at(-60.0, 80.0)) };
-    map.upsert(region);
+    map.upsert(with(entry(9, at(-60.0, 80.0)), |place| {
+        (place.granularity, place.accuracy_m) = (Granularity::Region, Some(400_000.0));
+    }));
     let tile = TileId::new(2, 2, 2).unwrap();
-    let layers = decoded(&encode(&map.tile(tile), tile));
+    let layers = decoded(&encode(&map.all().tile(tile), tile));
     assert_eq!(layers.keys().collect::<Vec<_>>(), ["areas", "clusters", "pins"]);
     assert_eq!(
         text(&layers["pins"][0]),
@@ -122,17 +122,18 @@ fn a_tile_reads_back() {
     );
     assert_eq!(
         text(&layers["clusters"][0]),
-        "approximate=3 count=3 id=c-5-18-17 maintenance=0 offline=0 online=3 stack=true unknown=0 x=1365 y=929"
+        "approximate=3 count=3 id=c-5-18-17 maintenance=0 offline=0 online=3 stack=true unknown=0 worst_status=online \
+         x=1365 y=929"
     );
     let area = text(&layers["areas"][0]);
     assert!(area.contains("count=1 extent_m=") && area.contains("radius_m=400000 site=00000000-"), "{area}");
-    assert_eq!(layers["clusters"][0]["feature"], map.tile(tile).clusters[0].cell.key().to_string());
+    assert_eq!(layers["clusters"][0]["feature"], map.all().tile(tile).clusters[0].cell.key().to_string());
 }
 
 #[test]
 fn an_empty_tile_has_no_bytes() {
     let tile = TileId::new(0, 0, 0).unwrap();
-    assert!(encode(&AccountMap::new().tile(tile), tile).is_empty());
+    assert!(encode(&AccountMap::new().all().tile(tile), tile).is_empty());
 }
 
 #[test]
@@ -141,8 +142,8 @@ fn crowded_tiles_read_back_at_every_zoom() {
     let sites: Vec<_> = (1..=20_000).step_by(997).map(crate::model::id::SiteId::from_u128).collect();
     for zoom in 0..=22 {
         for site in &sites {
-            let tile = TileId::holding(Point::project(map.get(*site).unwrap().position), zoom);
-            let symbols = map.tile(tile);
+            let tile = TileId::holding(Point::project(placed_in(&map, *site).position), zoom);
+            let symbols = map.all().tile(tile);
             let layers = decoded(&encode(&symbols, tile));
             let features = |name: &str| layers.get(name).map_or(0, Vec::len);
             let counts = [symbols.pins.len(), symbols.clusters.len(), symbols.areas.len()];
@@ -150,7 +151,7 @@ fn crowded_tiles_read_back_at_every_zoom() {
             assert!(counts[0] + counts[1] <= 64);
             for (pin, properties) in symbols.pins.iter().zip(layers.get("pins").into_iter().flatten()) {
                 assert_eq!(pin.entry.site.to_string(), properties["id"]);
-                assert_eq!(pin.entry.display_name, properties["name"]);
+                assert_eq!(pin.entry.display_name(), properties["name"]);
             }
         }
     }

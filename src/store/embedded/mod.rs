@@ -3,6 +3,7 @@
 //! Many callers share one fsync: the writer drains its queue into one transaction. Each record carries a CRC-32 of
 //! its own, because SQLite has no page checksums. One process holds the directory, by a lock on its `LOCK` file.
 
+mod load;
 mod queue;
 mod rows;
 mod schema;
@@ -14,11 +15,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use super::{Error, Key, Kind, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Visit};
+use super::{Error, Key, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Visit};
 use crate::model::id::AccountId;
+use load::Spans;
 use queue::Queue;
 
 /// Connections kept for readers; more are opened under load and closed again.
@@ -106,8 +109,13 @@ impl Store for Embedded {
         self.read(move |connection, path| rows::scan(connection, path, &range)).await
     }
 
-    async fn visit_all(&self, kind: Kind, mut visit: Visit) -> Result<(), Error> {
-        self.read(move |connection, path| rows::visit_all(connection, path, kind, &mut *visit)).await
+    async fn load(&self, visits: Vec<Visit>) -> Result<(), Error> {
+        let spans = Arc::new(Spans::default());
+        let all = visits.into_iter().map(|mut visit| {
+            let spans = Arc::clone(&spans);
+            self.read(move |connection, path| load::load(connection, path, &spans, &mut *visit))
+        });
+        try_join_all(all).await.map(drop)
     }
 
     fn observe(&self, observer: Arc<dyn Observer>) {

@@ -33,7 +33,8 @@ impl Row {
     fn check(self, kind: Kind, path: &Path) -> Result<Record, Error> {
         let corrupt = |id: &str| Error::Corrupt { kind, id: id.to_owned(), path: path.to_owned() };
         let revision = Revision(self.revision.cast_unsigned());
-        if self.checksum != checksum(&self.partition, kind, &self.id, revision, &self.document) {
+        let (partition, id) = (self.partition.as_bytes(), self.id.as_bytes());
+        if self.checksum != checksum(partition, kind, id, revision, &self.document) {
             return Err(corrupt(&self.id));
         }
         let document = Document::decode(kind, &self.document).map_err(|_| corrupt(&self.id))?;
@@ -47,10 +48,10 @@ impl Row {
 }
 
 /// CRC-32 over everything that a row says, so that bytes in the wrong row are noticed too.
-pub(super) fn checksum(partition: &str, kind: Kind, id: &str, revision: Revision, document: &[u8]) -> u32 {
+pub(super) fn checksum(partition: &[u8], kind: Kind, id: &[u8], revision: Revision, document: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     let revision = revision.0.to_be_bytes();
-    for part in [partition.as_bytes(), &[0, kind as u8], id.as_bytes(), &[0], &revision, document] {
+    for part in [partition, &[0, kind as u8], id, &[0], &revision, document] {
         hasher.update(part);
     }
     hasher.finalize()
@@ -92,23 +93,6 @@ pub(super) fn scan(connection: &Connection, path: &Path, range: &Range) -> Resul
         .query_map(params![partition, range.kind as u8, range.after, limit], Row::read)
         .map_err(|cause| unavailable(&cause))?;
     rows.map(|row| row.map_err(|cause| unavailable(&cause))?.check(range.kind, path)).collect()
-}
-
-/// Every record of a kind, in the order of the file.
-pub(super) fn visit_all(
-    connection: &Connection,
-    path: &Path,
-    kind: Kind,
-    visit: &mut dyn FnMut(Result<Record, Error>),
-) -> Result<(), Error> {
-    let mut statement = connection
-        .prepare("SELECT partition, id, revision, checksum, document FROM records WHERE +kind = ?1 ORDER BY rowid")
-        .map_err(|cause| unavailable(&cause))?;
-    let rows = statement.query_map([kind as u8], Row::read).map_err(|cause| unavailable(&cause))?;
-    for row in rows {
-        visit(row.map_err(|cause| unavailable(&cause))?.check(kind, path));
-    }
-    Ok(())
 }
 
 /// The last revision of a partition.

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::model::id::SiteId;
-use crate::store::contract;
+use crate::model::site::Site;
 use crate::store::document::{Document, NameClaim};
+use crate::store::{Kind, Loaded, contract};
 
 fn claim(id: &str) -> Mutation {
     let site = SiteId::from_u128(7);
@@ -92,6 +93,53 @@ fn a_flipped_bit_is_noticed_when_the_record_is_read() {
     assert!(matches!(read("hit"), Err(Error::Corrupt { id, .. }) if id == "hit"));
     assert!(matches!(read("moved"), Err(Error::Corrupt { .. })), "a changed revision is noticed too");
     assert!(read("well").unwrap().is_some());
+}
+
+/// A site of the account `acme`.
+fn site(name: &str) -> Mutation {
+    let site = Site::new("acme".parse().unwrap(), name.to_owned(), jiff::Timestamp::UNIX_EPOCH);
+    Mutation::create(Key::of(&site.account, Kind::Site, site.id), Document::Site(Box::new(site)))
+}
+
+#[test]
+fn a_load_finds_rows_wherever_they_are_and_tells_of_unreadable_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = Embedded::open(directory.path()).unwrap();
+        let all =
+            [site("first"), site("second"), site("third"), site("hit"), site("no json"), claim("claim"), site("last")];
+        for mutation in all {
+            store.commit(vec![mutation]).await.unwrap();
+        }
+        store.close().await;
+    });
+    // Row ids at both ends, on both sides of the end of a span, and far apart.
+    let (least, span) = (i64::MIN, load::SPAN_ROWS);
+    let faults = format!(
+        r#"UPDATE records SET document = CAST(replace(CAST(document AS TEXT), '"hit"', '"HIT"') AS BLOB) WHERE rowid = 4;
+        UPDATE records SET document = x'ff' WHERE rowid = 5;
+        UPDATE records SET rowid = {least} WHERE rowid = 1;
+        UPDATE records SET rowid = {least} + {span} - 1 WHERE rowid = 2;
+        UPDATE records SET rowid = {least} + {span} WHERE rowid = 3;
+        UPDATE records SET rowid = rowid * 1000000007 WHERE rowid BETWEEN 4 AND 6;
+        UPDATE records SET rowid = {} WHERE rowid = 7;"#,
+        i64::MAX
+    );
+    open_file(directory.path()).execute_batch(&faults).unwrap();
+    let store = Embedded::open(directory.path()).unwrap();
+    let told: Arc<Mutex<(Vec<String>, usize)>> = Arc::default();
+    let visit = || {
+        let told = Arc::clone(&told);
+        Box::new(move |found: Result<Loaded<'_>, Error>| match found {
+            Ok(Loaded::Site(site)) => told.lock().0.push(site.display_name.to_string()),
+            Err(Error::Corrupt { kind: Kind::Site, .. }) => told.lock().1 += 1,
+            other => panic!("{other:?}"),
+        }) as Visit
+    };
+    runtime().block_on(store.load(vec![visit(), visit()])).unwrap();
+    let (mut names, unreadable) = std::mem::take(&mut *told.lock());
+    names.sort();
+    assert_eq!((names, unreadable), (["first", "last", "second", "third"].map(str::to_owned).to_vec(), 2));
 }
 
 #[test]

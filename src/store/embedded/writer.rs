@@ -207,7 +207,7 @@ fn apply(transaction: &Transaction<'_>, encoded: &Encoded, revision: Revision) -
             .execute(params![partition, key.kind as u8, key.id])?;
         return Ok(());
     };
-    let checksum = rows::checksum(partition, key.kind, &key.id, revision, bytes);
+    let checksum = rows::checksum(partition.as_bytes(), key.kind, key.id.as_bytes(), revision, bytes);
     transaction
         .prepare_cached(
             "INSERT INTO records (partition, kind, id, revision, checksum, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6)

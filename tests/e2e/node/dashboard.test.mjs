@@ -174,3 +174,36 @@ test("the page's headers forbid everything that it does not need", async () => {
   assert.doesNotMatch(policy, /unsafe-(inline|eval)|\*/);
   assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
 });
+
+test("a status and a word filter map, list and counts alike", async () => {
+  const { page, faults } = await openPage();
+  await logIn(page);
+  await symbolsDrawn(page);
+  const filtered = [];
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (url.pathname.endsWith(".mvt")) filtered.push(url.searchParams.get("filter") ?? "");
+  });
+  const offline = page.locator('[data-testid="status-chip"][data-status="offline"]');
+  const expected = Number((await offline.locator(".number").textContent()).replaceAll(/\D/g, ""));
+  assert.ok(expected > 0 && expected < SITES, `${expected} of the demo's sites are offline`);
+  await offline.click();
+  await page.waitForFunction(
+    (expected) => document.querySelector('[data-testid="matching"]').textContent.includes(`${expected} of`),
+    expected,
+  );
+  // Whatever is listed is offline, and the tiles are asked for with the filter.
+  await page.waitForFunction(() => {
+    const rows = [...document.querySelectorAll('[data-testid="site-row"] .unseen')];
+    return rows.length > 0 && rows.every((row) => row.textContent === "Offline");
+  });
+  await page.waitForFunction(() => document.querySelector('[data-testid="map"]').dataset.idle === "true");
+  assert.ok(filtered.includes("status = OFFLINE"), `tiles were asked for with ${[...new Set(filtered)]}`);
+  await offline.click();
+  await page.locator('[data-testid="search"]').fill('no such "site"');
+  await page.waitForFunction(() => document.querySelector('[data-testid="matching"]').textContent.startsWith("0 of"));
+  await page.locator('[data-testid="site-row"]').first().waitFor({ state: "detached" });
+  await page.locator('[data-testid="search"]').fill("");
+  await page.locator('[data-testid="site-row"]').first().waitFor();
+  assert.deepEqual(faults, []);
+});

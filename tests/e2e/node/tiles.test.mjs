@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { VectorTile } from "@mapbox/vector-tile";
 import { PbfReader } from "pbf";
+import { checkTile } from "./mvt.mjs";
 import { Server } from "./server.mjs";
 
 const SITES = 600;
@@ -11,6 +12,9 @@ const ZOOM_MAX = 14;
 // Below this zoom all tiles of the world are fetched: 4^4 of them at the last.
 const BRUTE_ZOOM_MAX = 4;
 const CONCURRENCY = 16;
+const TILE_PX = 512;
+// The centres of two pins or clusters are farther apart, so that symbols of 64 px overlap by a quarter at most.
+const SPACING_PX = 48;
 const STATUSES = new Set(["online", "offline", "unknown", "maintenance"]);
 const SOURCES = new Set(["geoip", "device", "address", "pin"]);
 const GRANULARITIES = new Set(["country", "region", "city", "postcode", "street", "interpolated", "door"]);
@@ -31,20 +35,25 @@ after(() => server?.stop());
 
 const tilePath = (z, x, y) => `/v1/accounts/${ACCOUNT}/tiles/${z}/${x}/${y}.mvt`;
 
-/** A decoded tile: how many sites it counts, and how many features it has. */
+/** A decoded tile: how many sites it counts, how many features it has, and where its pins and clusters are drawn. */
 async function tile(z, x, y) {
   const answer = await server.get(tilePath(z, x, y), token);
   // A tile with nothing in it may be no content at all.
-  if (answer.status === 204) return { count: 0, features: 0 };
+  if (answer.status === 204) return { count: 0, features: 0, drawn: [] };
   assert.equal(answer.status, 200, `${z}/${x}/${y}: ${answer.status}`);
-  return read(new Uint8Array(await answer.arrayBuffer()), `${z}/${x}/${y}`);
+  const found = read(new Uint8Array(await answer.arrayBuffer()), `${z}/${x}/${y}`);
+  // From the corner of the tile to the corner of the world.
+  found.drawn = found.drawn.map((point) => ({ x: (x + point.x) * TILE_PX, y: (y + point.y) * TILE_PX }));
+  return found;
 }
 
 /** Counts the sites of a tile and checks every feature of it. */
 function read(bytes, where) {
+  checkTile(bytes, where);
   const decoded = new VectorTile(new PbfReader(bytes));
   let count = 0;
   let features = 0;
+  const drawn = [];
   for (const [name, layer] of Object.entries(decoded.layers)) {
     assert.ok(["pins", "clusters", "areas"].includes(name), `${where}: layer ${name}`);
     assert.equal(layer.version, 2, `${where}: version of ${name}`);
@@ -59,9 +68,10 @@ function read(bytes, where) {
       ids.add(feature.id);
       count += name === "pins" ? pin(feature.properties, where) : group(feature.properties, where, name);
       features += 1;
+      if (name !== "areas") drawn.push({ x: point.x / layer.extent, y: point.y / layer.extent });
     }
   }
-  return { count, features };
+  return { count, features, drawn };
 }
 
 function pin(properties, where) {
@@ -84,6 +94,28 @@ function group(properties, where, layer) {
   if (layer === "areas") assert.ok(properties.extent_m > 0 && GRANULARITIES.has(properties.granularity), where);
   else assert.equal(typeof properties.stack, "boolean", where);
   return count;
+}
+
+/** Refuses two symbols of a zoom that are too near to one another, whichever tiles they are in. */
+function checkSpacing(z, drawn) {
+  // Coordinates within tiles are whole eighths of a pixel.
+  const least = SPACING_PX - 0.25;
+  const world = TILE_PX * 2 ** z;
+  const buckets = new Map();
+  const bucket = (x, y) => `${Math.floor(x / SPACING_PX)}/${Math.floor(y / SPACING_PX)}`;
+  for (const { x, y } of drawn) {
+    for (const dx of [-SPACING_PX, 0, SPACING_PX]) {
+      for (const dy of [-SPACING_PX, 0, SPACING_PX]) {
+        for (const other of buckets.get(bucket((x + dx + world) % world, y + dy)) ?? []) {
+          const across = Math.min(Math.abs(other.x - x), world - Math.abs(other.x - x));
+          const apart = Math.hypot(across, other.y - y);
+          assert.ok(apart > least, `z${z}: two symbols are ${apart.toFixed(1)} px apart`);
+        }
+      }
+    }
+    const own = bucket(x, y);
+    buckets.set(own, [...(buckets.get(own) ?? []), { x, y }]);
+  }
 }
 
 /** Runs `work` over all items, a few at a time, and hands back the results. */
@@ -118,7 +150,7 @@ function below(z, tiles) {
   return [...wanted.values()];
 }
 
-test("every placed site counts exactly once at every zoom from 0 to 14", async (context) => {
+test("every placed site counts exactly once at every zoom from 0 to 14, and no two symbols overlap", async (context) => {
   assert.ok(placed > SITES * 0.9, `${placed} of ${SITES} sites are placed`);
   assert.equal(placed + unplaced, SITES);
   let filled = everyTile(0);
@@ -129,8 +161,19 @@ test("every placed site counts exactly once at every zoom from 0 to 14", async (
     const features = answers.reduce((sum, answer) => sum + answer.features, 0);
     context.diagnostic(`z${z}: ${total} sites in ${features} symbols, ${tiles.length} tiles`);
     assert.equal(total, placed, `zoom ${z}`);
+    checkSpacing(z, answers.flatMap(({ drawn }) => drawn));
     filled = tiles.filter((_, index) => answers[index].features > 0);
   }
+});
+
+test("the checks of a tile would notice a broken one", async () => {
+  const bytes = Buffer.from(await (await server.get(tilePath(0, 0, 0), token)).arrayBuffer());
+  checkTile(bytes, "as it is");
+  assert.throws(() => checkTile(Buffer.concat([bytes, bytes]), "twice"), /names of layers/);
+  assert.throws(() => checkTile(bytes.subarray(0, -1), "cut"), /ends in its message/);
+  // A layer of a name, a version and an extent, and nothing in it.
+  const empty = Buffer.from([0x1a, 9, 0x78, 2, 0x0a, 2, 0x68, 0x69, 0x28, 0x80, 0x20]);
+  assert.throws(() => checkTile(empty, "empty"), /no empty layer/);
 });
 
 test("a tile that is known is not sent again", async () => {

@@ -13,6 +13,7 @@ from grpc_status import rpc_status
 from stubs import methods, pb, stub
 
 SERVICE_OF = {method.name: service for service, method in methods()}
+STREAMED = {method.name for _, method in methods() if method.server_streaming}
 # Seconds a call: far above what any takes, so that a hang fails and a busy machine does not.
 CALL_S_MAX = 30
 _numbers = itertools.count(1)
@@ -29,7 +30,12 @@ class Caller:
             self.metadata.append(("x-forwarded-for", forwarded_for))
 
     def call(self, method, request, timeout=CALL_S_MAX):
-        """One call with a request message; `timeout` in seconds."""
+        """One call with a request message; `timeout` in seconds. A streamed answer comes as the list of its messages."""
+        answer = self.begin(method, request, timeout)
+        return list(answer) if method in STREAMED else answer
+
+    def begin(self, method, request, timeout=CALL_S_MAX):
+        """A call whose streamed answer is read by who began it."""
         bound = getattr(stub(SERVICE_OF[method], self.channel), method)
         return bound(request, metadata=self.metadata, timeout=timeout)
 
@@ -90,11 +96,16 @@ def absent_site(account_id="nowhere"):
     return f"accounts/{account_id}/sites/{uuid.uuid4()}"
 
 
-def fetch(target, path, token):
-    """GET over HTTP: status, headers by name in lower case without `date`, body."""
+def fetch(target, path, token=None, headers=None, method="GET"):
+    """GET over HTTP: status, headers by name in lower case without `date`, body as it is sent."""
     connection = http.client.HTTPConnection(target, timeout=CALL_S_MAX)
+    authorization = {"authorization": f"Bearer {token}"} if token else {}
     try:
-        connection.request("GET", path, headers={"authorization": f"Bearer {token}"})
+        # Says nothing of encodings unless it is told to, unlike http.client on its own.
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in (authorization | (headers or {})).items():
+            connection.putheader(name, value)
+        connection.endheaders()
         answer = connection.getresponse()
         headers = {key.lower(): value for key, value in answer.getheaders() if key.lower() != "date"}
         return answer.status, headers, answer.read()

@@ -40,6 +40,7 @@ class Rule:
 
 BOX = {"low": {"lat": 10, "lng": 10}, "high": {"lat": 11, "lng": 11}}
 AT = {"lat": 10.5, "lng": 10.5}
+TRIANGLE = {"outer": {"points": [{"lat": 10, "lng": 10}, {"lat": 10, "lng": 11}, {"lat": 11, "lng": 10.5}]}}
 
 RULES = {
     "ActivateAgent": Rule(ENROLLERS, {"parent": "account"}, {"agentId": "fw-1", "agentKey": "A" * 44}),
@@ -65,6 +66,11 @@ RULES = {
     "ListSitesWithinRadius": Rule(READERS, {"parent": "account"}, {"center": AT, "radiusM": 1000}),
     "ListClusterSites": Rule(READERS, {"parent": "account"}, {"clusterId": "0", "zoom": 3}),
     "LocateSite": Rule(READERS, {"name": "site"}, {"zoom": 3}),
+    "ListPolygonSites": Rule(READERS, {"parent": "account"}, {"polygons": [TRIANGLE]}),
+    "FitSites": Rule(READERS, {"parent": "account"}),
+    "ListNearDuplicates": Rule(READERS, {"parent": "account"}, {"distanceM": 10}),
+    "StreamTiles": Rule(READERS, {"parent": "account"}, {"tiles": [{"z": 3, "x": 4, "y": 3}]}),
+    "SignTileUrl": Rule(READERS, {"parent": "account"}),
     # The operator alone: an account's own ADMIN is refused too.
     "CreateAccount": Rule([], {"account_id": "account_id"}, {"account": {}}),
     # Whoever belongs to an account may see its record.

@@ -160,7 +160,8 @@ def test_paging_gives_each_site_once_in_order(fleet, order, expect, page_size):
         ("location.confirmed = true", []),
         ('create_time > "2000-01-01T00:00:00Z"', range(25)),
         ('create_time > "2100-01-01T00:00:00Z"', []),
-        ("tá", [7]),
+        ("note : tá", [7]),
+        ("tá", []),
     ],
 )
 def test_filters(fleet, text, expect):

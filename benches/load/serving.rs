@@ -1,0 +1,71 @@
+//! A filled server under load: each kind of call beside the empty call of its protocol.
+
+use anyhow::Result;
+
+use crate::calls::{Caller, EMPTY_GRPC, EMPTY_HTTP, FILTER};
+use crate::closed_loop::{Loop, alternate};
+use crate::data::queries::Queries;
+use crate::measure::{Figure, Sheet};
+use crate::wire::{Call, Target};
+
+/// Measures all reads of the API.
+pub(crate) async fn measure(sheet: &mut Sheet, caller: Caller<'_>, queries: &Queries) -> Result<()> {
+    tiles(sheet, caller, queries).await?;
+    let target = Target::Http2(caller.address);
+    let mut loops = vec![Loop::open(format!("gRPC {EMPTY_GRPC}"), &target, caller.empty_grpc()?).await?];
+    let calls = [
+        ("gRPC viewport world z2", caller.worlds(&queries.spots)?),
+        ("gRPC viewport city z11", caller.cities(&queries.cities)?),
+        ("gRPC nearest 10", caller.nearest(&queries.spots)?),
+        ("gRPC radius 10 km, ~100 sites", caller.circles(&queries.circles, 1_000)?),
+        ("gRPC radius 10 km anywhere, first 100", caller.circles(&queries.spots, 100)?),
+        ("gRPC box, ~100 sites", caller.boxes(&queries.boxes[0])?),
+        ("gRPC box, ~1,000 sites", caller.boxes(&queries.boxes[1])?),
+        ("gRPC polygon of 100 corners, ~100 sites", caller.polygons(&queries.polygons)?),
+    ];
+    for (what, calls) in calls {
+        open_if_asked(sheet, &mut loops, what, &target, calls).await?;
+    }
+    for figure in alternate(loops).await? {
+        sheet.add(figure);
+    }
+    Ok(())
+}
+
+async fn tiles(sheet: &mut Sheet, caller: Caller<'_>, queries: &Queries) -> Result<()> {
+    let target = Target::Http1(caller.address);
+    let filtered = caller.tiles_http1(&queries.tiles, FILTER);
+    let loops = vec![
+        Loop::open(format!("HTTP/1.1 {EMPTY_HTTP}"), &target, Caller::empty_http1()).await?,
+        Loop::open("HTTP/1.1 tiles z0-z14", &target, caller.tiles_http1(&queries.tiles, "")).await?,
+        Loop::open(format!("HTTP/1.1 tiles z0-z14, {FILTER}"), &target, filtered).await?,
+    ];
+    for figure in alternate(loops).await? {
+        sheet.add(figure);
+    }
+    let target = Target::Http2(caller.address);
+    let loops = vec![
+        Loop::open(format!("HTTP/2 {EMPTY_HTTP}"), &target, caller.empty_http2()?).await?,
+        Loop::open("HTTP/2 tiles z0-z14", &target, caller.tiles_http2(&queries.tiles)?).await?,
+    ];
+    for figure in alternate(loops).await? {
+        sheet.add(figure);
+    }
+    Ok(())
+}
+
+/// A question without places to ask about, as where accounts are too small for it, is told and left out.
+async fn open_if_asked(
+    sheet: &mut Sheet,
+    loops: &mut Vec<Loop>,
+    what: &str,
+    target: &Target,
+    calls: Vec<Call>,
+) -> Result<()> {
+    if calls.is_empty() {
+        sheet.add(Figure::of(what, "/s", Vec::new()).with_note("no place of these sites has so many"));
+    } else {
+        loops.push(Loop::open(what, target, calls).await?);
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Start, end and memory of the process: ready after a clean end and after `kill -9`, and what a site costs.
+
+use anyhow::Result;
+use waymark::api::proto::waymark::v1 as pb;
+
+use crate::calls::Caller;
+use crate::closed_loop::{Loop, alternate};
+use crate::data::{Plan, account_id};
+use crate::fill::Filled;
+use crate::measure::{self, Figure, Sheet, settings};
+use crate::server::Server;
+use crate::wire::{Call, Target, http2};
+
+/// Sites whose status is changed under the tiles' load.
+const CHANGED: usize = 2_000;
+
+/// Start after start: clean ends and `kill -9` under writes in turn.
+pub(crate) async fn measure(sheet: &mut Sheet, plan: &Plan, filled: &Filled) -> Result<()> {
+    let (mut clean, mut killed) = (Vec::new(), Vec::new());
+    for _ in 0..settings::rounds().min(3) {
+        let server = Server::start(&filled.path)?;
+        clean.push(server.ready_s);
+        // So that the log holds commits that are in no page of the database yet.
+        let address = server.address;
+        let writes = changes(Caller { address, filled }, plan)?;
+        let writing = Loop::open("writes", &Target::Http2(address), writes).await?;
+        drop(alternate(vec![writing]).await?);
+        server.kill()?;
+        let server = Server::start(&filled.path)?;
+        killed.push(server.ready_s);
+        server.end()?;
+    }
+    sheet.add(Figure::of("ready after a clean end", "s", clean));
+    sheet.add(
+        Figure::of("ready after kill -9", "s", killed).with_note("killed after writes, before the log was folded"),
+    );
+    Ok(())
+}
+
+/// Memory of a process without sites, and what one with sites holds beyond it.
+#[expect(clippy::cast_precision_loss, reason = "a number of sites")]
+pub(crate) fn memory(sheet: &mut Sheet, plan: &Plan, server: &Server) -> Result<()> {
+    let empty = measure::directory("stores").join("empty");
+    if empty.exists() {
+        std::fs::remove_dir_all(&empty)?;
+    }
+    let idle = Server::start(&empty)?;
+    let idle_bytes = idle.memory()?.resident;
+    idle.end()?;
+    let full = server.memory()?;
+    let a_site = (full.resident - idle_bytes) / plan.len() as f64;
+    sheet.add(Figure::of("process without sites", "MiB", vec![idle_bytes / f64::from(1 << 20)]));
+    sheet.add(Figure::of("process with all sites", "MiB", vec![full.resident / f64::from(1 << 20)]));
+    sheet.add(Figure::of("process at its peak", "MiB", vec![full.peak / f64::from(1 << 20)]));
+    let note =
+        "of the whole process after its start, without what it holds when empty: map, names, agents' credentials";
+    sheet.add(Figure::of("resident bytes a site of the process", "B", vec![a_site]).with_note(note));
+    Ok(())
+}
+
+/// Changes of status through the API, each a durable write: alone, and what they do to tiles.
+pub(crate) async fn writes(sheet: &mut Sheet, plan: &Plan, caller: Caller<'_>) -> Result<()> {
+    let target = Target::Http2(caller.address);
+    let loops = vec![Loop::open("gRPC UpdateSite status, 8 writers", &target, changes(caller, plan)?).await?];
+    for figure in alternate(loops).await? {
+        sheet.add(figure.with_note("each answered when it is on the disk"));
+    }
+    Ok(())
+}
+
+/// Changes of the status of sites of the first account.
+fn changes(caller: Caller<'_>, plan: &Plan) -> Result<Vec<Call>> {
+    let statuses = [pb::SiteStatus::Online, pb::SiteStatus::Offline, pb::SiteStatus::Maintenance];
+    let change = |number: usize| {
+        let name = format!("accounts/{}/sites/{}", account_id(0), plan.site(number).id);
+        let status = statuses[number % statuses.len()] as i32;
+        let message = pb::UpdateSiteRequest {
+            site: Some(pb::Site { name, status, ..pb::Site::default() }),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["status".into()] }),
+            ..pb::UpdateSiteRequest::default()
+        };
+        http2::grpc(caller.address, "SiteService/UpdateSite", &caller.filled.editor, &message)
+    };
+    plan.sites_of(0).take(CHANGED).map(change).collect()
+}

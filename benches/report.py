@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""Makes benches/results.json and benches/RESULTS.md of what the benches left in target/bench/results.
+
+What waymark is held to stands here, as `TARGETS`: one line for each thing that has to hold.
+"""
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MEASURED = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "bench" / "results"
+RESULTS = ROOT / "benches" / "results.json"
+PAGE = ROOT / "benches" / "RESULTS.md"
+NOTES = ROOT / "benches" / "NOTES.md"
+
+EMPTY_HTTP = "HTTP/1.1 /healthz"
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Target:
+    """What has to hold, and where it was measured."""
+
+    id: str
+    what: str
+    sheet: tuple  # bench, shape, sites; None for the largest that was measured
+    figure: str  # how the figure's name begins
+    field: str  # value, ratio, p99_us
+    hold: str  # at_least or at_most
+    limit: float
+    unit: str
+    scale: float = 1.0
+
+
+MAP = ("map", "many", MILLION)
+LOAD = ("load", "many", MILLION)
+TEN = ("load", "one", 10 * MILLION)
+GROWTH = ("growth", "one", None)
+
+
+def rate(id, what, sheet, figure, limit):
+    return Target(id, what, sheet, figure, "value", "at_least", limit, "/s")
+
+
+def share(id, what, figure, limit):
+    return Target(id, what, LOAD, figure, "ratio", "at_least", limit, "× the empty call")
+
+
+def most(id, what, sheet, figure, limit, unit, field="value", scale=1.0):
+    return Target(id, what, sheet, figure, field, "at_most", limit, unit, scale)
+
+
+TARGETS = [
+    share("M1", "vector tiles z0–z14 where sites are, over HTTP/1.1, 8 connections", "HTTP/1.1 tiles z0-z14", 0.6),
+    most("M1-p99", "the same, 99 of 100 within", LOAD, "HTTP/1.1 tiles z0-z14", 2.0, "ms", "p99_us", 1e-3),
+    rate("M1b", "the same tiles in process, one thread, encoded", MAP, "tiles z0-z14", 100_000),
+    share("M2-world", "QueryViewport, the world at z2, over gRPC", "gRPC viewport world z2", 0.5),
+    share("M2-city", "QueryViewport, a city at z11, 1280×800", "gRPC viewport city z11", 0.5),
+    rate("M3-100", "sites in a box, ~100 returned, over gRPC", LOAD, "gRPC box, ~100 sites", 20_000),
+    rate("M3-1000", "sites in a box, ~1,000 returned", LOAD, "gRPC box, ~1,000 sites", 5_000),
+    share("M4", "10 nearest, with metres, over gRPC", "gRPC nearest 10", 0.6),
+    rate("M5-radius", "radius of 10 km, ~100 returned, over gRPC", LOAD, "gRPC radius 10 km, ~100 sites", 15_000),
+    rate("M5-polygon", "polygon of 100 vertices, ~100 returned", LOAD, "gRPC polygon of 100 corners", 15_000),
+    most("M6-tiles", "time of M1's request, most sites over fewest", GROWTH, "HTTP/1.1 tiles:", 1.5, "×"),
+    most("M6-world", "time of M2's request for the world", GROWTH, "gRPC world:", 1.5, "×"),
+    most("M6-city", "time of M2's request for a city", GROWTH, "gRPC city:", 1.5, "×"),
+    rate("M7-status", "change of status applied to the index, in process", MAP, "change of status", 300_000),
+    rate("M7-position", "change of position applied to the index", MAP, "change of position", 300_000),
+    most("M7-p99", "growth of tiles' p99 by 10,000 changes/s, in process", MAP, "p99 growth by", 1.5, "×"),
+    most("M10-1m", "ready after start, 1 M sites", LOAD, "ready after a clean end", 2.0, "s"),
+    most("M10-1m-killed", "the same after kill -9 under writes", LOAD, "ready after kill -9", 2.0, "s"),
+    most("M10-10m", "ready after start, 10 M sites", TEN, "ready after a clean end", 20.0, "s"),
+    most("M10-10m-killed", "the same after kill -9 under writes", TEN, "ready after kill -9", 20.0, "s"),
+    most("M11-site", "memory of index and names, a site", MAP, "resident bytes a site", 200, "B"),
+    most("M11-idle", "idle process without data files", LOAD, "process without sites", 64, "MB", scale=1.048576),
+]
+
+
+def main():
+    sheets = [json.loads(path.read_text()) for path in sorted(MEASURED.glob("*.json"))]
+    if not sheets:
+        sys.exit(f"report: nothing was measured: {MEASURED} holds no results; run make bench")
+    order = ["map", "load", "growth", "compare"]
+    sheets.sort(key=lambda sheet: (order.index(sheet["bench"]), sheet["shape"], sheet["sites"]))
+    versions = MEASURED / "compare.versions"
+    results = {
+        "date": day(max(sheet["measured_at"] for sheet in sheets)),
+        "machine": machine(),
+        "compared": versions.read_text().strip() if versions.exists() else None,
+        "figures": {target.id: held(target, sheets) for target in TARGETS},
+        "sheets": sheets,
+    }
+    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    PAGE.write_text("\n".join(page(results)) + "\n")
+    met = [figure["met"] for figure in results["figures"].values()]
+    print(f"report: {met.count(True)} met, {met.count(False)} not, {met.count(None)} open; {PAGE.name} says which")
+
+
+def day(seconds):
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def machine():
+    cpu = [line.split(":", 1)[1].strip() for line in lines("/proc/cpuinfo") if line.startswith("model name")]
+    memory = [int(line.split()[1]) for line in lines("/proc/meminfo") if line.startswith("MemTotal")]
+    return {
+        "cpu": cpu[0] if cpu else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(memory[0] / 2**20, 1),
+        "kernel": platform.release(),
+        "rustc": said("rustc", "--version"),
+        "commit": said("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
+    }
+
+
+def lines(path):
+    return Path(path).read_text().splitlines()
+
+
+def said(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def sheet_of(target, sheets):
+    """The sheet that a target is about, or the largest smaller one of its kind."""
+    bench, shape, sites = target.sheet
+    alike = [sheet for sheet in sheets if (sheet["bench"], sheet["shape"]) == (bench, shape)]
+    if target.sheet == TEN:
+        alike = [sheet for sheet in alike if sheet["sites"] == sites]
+    fitting = [sheet for sheet in alike if sites is None or sheet["sites"] <= sites]
+    return max(fitting, key=lambda sheet: sheet["sites"], default=None)
+
+
+def held(target, sheets):
+    """A target with what was measured; `met` is null where nothing was, or not on as many sites."""
+    sheet = sheet_of(target, sheets)
+    told = {"what": target.what, "hold": target.limit, "hold_is": target.hold, "unit": target.unit}
+    figures = [f for f in sheet["figures"] if f["what"].startswith(target.figure)] if sheet else []
+    measured = figures[0].get(target.field) if figures else None
+    if measured is None or math.isnan(measured):
+        return {**told, "value": None, "compared_with": None, "met": None, "runs": [], "date": None, "sites": None}
+    value = measured * target.scale
+    met = value >= target.limit if target.hold == "at_least" else value <= target.limit
+    # Said, and no verdict: fewer sites prove nothing.
+    if target.sheet[2] is not None and sheet["sites"] < target.sheet[2]:
+        met = None
+    return {
+        **told,
+        "value": value,
+        "compared_with": figures[0].get("compared_with") if target.field == "ratio" else None,
+        "met": met,
+        "runs": figures[0]["runs"],
+        "runs_are": figures[0]["unit"],
+        "date": day(sheet["measured_at"]),
+        "sites": sheet["sites"],
+        "accounts": sheet["accounts"],
+        "name": figures[0]["what"],
+    }
+
+
+def page(results):
+    about = results["machine"]
+    yield "# What waymark was measured to do"
+    yield ""
+    yield "Made by `benches/report.py`; what each bench measures, and how to run it, is in [README.md](README.md)."
+    yield ""
+    yield f"- machine: {about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB of memory, Linux {about['kernel']}"
+    yield f"- {about['rustc']}, release profile, commit {about['commit']}"
+    yield f"- last measured {results['date']}; every value is the median of alternating rounds"
+    yield "- load generator, servers and what they are compared with share these cores, over loopback"
+    yield f"- the empty call is `{EMPTY_HTTP}`, which asks for no credential, for HTTP; `AdminService/WhoAmI`, which does, for gRPC"
+    yield ""
+    yield from targets(results["figures"])
+    if NOTES.exists():
+        yield NOTES.read_text().strip()
+        yield ""
+    compared = [sheet for sheet in results["sheets"] if sheet["bench"] == "compare"]
+    for sheet in compared:
+        yield from comparison(sheet, results["compared"])
+    yield "## All measurements"
+    for sheet in results["sheets"]:
+        yield from table(sheet)
+
+
+def targets(figures):
+    yield "## What is held"
+    yield ""
+    yield "On 1 M sites in 2,000 accounts, the largest with 100,000, unless said."
+    yield ""
+    yield "| id | what | hold | measured | |"
+    yield "|---|---|---|---|---|"
+    for id, figure in figures.items():
+        hold = f"{'≥' if figure['hold_is'] == 'at_least' else '≤'} {number(figure['hold'])} {figure['unit']}"
+        none = "not measured" if figure["value"] is None else "too few sites to say"
+        met = {True: "met", False: "**not met**", None: none}[figure["met"]]
+        yield f"| {id} | {figure['what']} | {hold} | {measured(id, figure)} | {met} |"
+    yield ""
+
+
+def measured(id, figure):
+    if figure["value"] is None:
+        return "–"
+    text = f"{number(figure['value'])} {figure['unit']}"
+    if figure["compared_with"]:
+        rates = sorted(figure["runs"])
+        text = f"{number(figure['value'])} ({number(rates[(len(rates) - 1) // 2])}/s)"
+    if id.startswith("M6"):
+        text += f", {figure['name'].split(': ')[1]}"
+    elif figure["sites"] not in (MILLION, 10 * MILLION):
+        text += f", on {figure['sites']:,} sites"
+    return text
+
+
+def comparison(sheet, versions):
+    """One line a question, one column for each that was asked."""
+    asked, who = {}, []
+    for figure in sheet["figures"]:
+        what, _, by = figure["what"].partition(" by ")
+        if figure["value"] is not None:
+            asked.setdefault(what, {})[by] = figure["value"]
+            who += [by] if by not in who else []
+    yield f"## Beside what one would take instead: {sheet['sites']:,} sites in one account"
+    yield ""
+    if versions:
+        yield f"{versions}."
+    yield f"Measured {day(sheet['measured_at'])}, a second, in alternating rounds. In process: one thread, tiles to their bytes."
+    yield "Others: 8 connections. PostGIS groups by cells in SQL, Redis gives ids, positions and metres only, and looks for the"
+    yield "nearest within 50 km. The tables, queries and settings are in [compare](compare) and [load/compare](load/compare)."
+    yield ""
+    yield f"| | {' | '.join(who)} |"
+    yield f"|---|{'---:|' * len(who)}"
+    for what, rates in asked.items():
+        yield f"| {what} | {' | '.join(number(rates[by]) if by in rates else '–' for by in who)} |"
+    for figure in sheet["figures"]:
+        if figure["value"] is None:
+            yield f"\n{figure['what'].partition(' by ')[2]}: {figure['note']}."
+    yield ""
+
+
+def table(sheet):
+    accounts = "one account" if sheet["accounts"] == 1 else f"{sheet['accounts']:,} accounts"
+    yield ""
+    yield f"### {sheet['bench']}: {sheet['sites']:,} sites in {accounts}"
+    yield ""
+    profile = "" if sheet["profile"] == "release" else f" **Built as {sheet['profile']}: no measure of anything.**"
+    yield f"Measured {day(sheet['measured_at'])}.{profile}"
+    yield ""
+    yield "| what | value | p50 µs | p99 µs | compared | note |"
+    yield "|---|---:|---:|---:|---|---|"
+    for figure in sheet["figures"]:
+        value = "–" if figure["value"] is None else f"{number(figure['value'])} {figure['unit']}"
+        compared = f"{number(figure['ratio'])} of {figure['compared_with']}" if figure.get("ratio") is not None else ""
+        p50, p99 = (number(figure[name]) if name in figure else "" for name in ("p50_us", "p99_us"))
+        yield f"| {figure['what']} | {value} | {p50} | {p99} | {compared} | {figure.get('note', '')} |"
+
+
+def number(value):
+    """Three figures that count."""
+    if value is None:
+        return "–"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+//! The start: everything that memory holds, read from the store on all cores, and built on all cores.
+//!
+//! Each thread makes entries of the rows that it reads, and gathers them by account in a part of its own; when all is
+//! read, the accounts' maps are built, the largest first.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tracing::{error, info};
+
+use super::entry::entry_of;
+use super::{Live, LiveAccount};
+use crate::model::access::{Account, Token};
+use crate::model::id::AccountId;
+use crate::model::sketch::SiteSketch;
+use crate::spatial::AccountMap;
+use crate::spatial::entry::Entry;
+use crate::store::{Error, Kind, Loaded, Store, Visit};
+
+/// Sites between two lines of progress.
+const PROGRESS_EVERY: usize = 250_000;
+/// Unreadable sites that are told one by one; more would push everything else out of the log.
+const UNREADABLE_TOLD_MAX: usize = 100;
+/// Most threads that load: beyond, they wait for memory and disk.
+const THREADS_MAX: usize = 8;
+
+/// Everything that is in the store. Nothing may be committed meanwhile.
+///
+/// A site that cannot be read is told and left out: it must not keep all others from being served. Without an account or
+/// a token nobody could tell what is missing: one that cannot be read ends the start.
+pub(super) async fn load(store: &dyn Store) -> Result<Live, Error> {
+    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS_MAX));
+    let progress = Arc::new(Progress::default());
+    let parts: Vec<Arc<Mutex<Part>>> = (0..threads).map(|_| Arc::default()).collect();
+    let visits = parts.iter().map(|part| {
+        let (part, progress) = (Arc::clone(part), Arc::clone(&progress));
+        // Each part is one thread's own: its lock never waits.
+        Box::new(move |found: Result<Loaded<'_>, Error>| part.lock().take(found, &progress)) as Visit
+    });
+    let begun = Instant::now();
+    store.load(visits.collect()).await?;
+    let read_s = begun.elapsed().as_secs_f64();
+    if let Some(cause) = progress.failure.lock().take() {
+        return Err(cause);
+    }
+    let parts: Vec<Part> = parts.iter().map(|part| std::mem::take(&mut *part.lock())).collect();
+    let building = tokio::task::spawn_blocking(move || build(parts, threads));
+    let live = building.await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })?;
+    let (sites, unreadable) = (progress.sites.load(Ordering::Relaxed), progress.unreadable.load(Ordering::Relaxed));
+    info!(sites, unreadable, read_s, seconds = begun.elapsed().as_secs_f64(), "the map is whole");
+    Ok(live)
+}
+
+/// How far all threads are together.
+#[derive(Debug, Default)]
+struct Progress {
+    sites: AtomicUsize,
+    unreadable: AtomicUsize,
+    /// The first account or token that could not be read.
+    failure: Mutex<Option<Error>>,
+}
+
+impl Progress {
+    fn count_site(&self) {
+        let sites = self.sites.fetch_add(1, Ordering::Relaxed) + 1;
+        if sites.is_multiple_of(PROGRESS_EVERY) {
+            info!(sites, "loading the map");
+        }
+    }
+
+    fn note(&self, cause: Error) {
+        if !matches!(cause, Error::Corrupt { kind: Kind::Site, .. }) {
+            self.failure.lock().get_or_insert(cause);
+            return;
+        }
+        let before = self.unreadable.fetch_add(1, Ordering::Relaxed);
+        if before < UNREADABLE_TOLD_MAX {
+            error!(%cause, "a site is left out");
+        } else if before == UNREADABLE_TOLD_MAX {
+            error!("more sites are left out: the rest is counted, not told");
+        }
+    }
+}
+
+/// What one thread has read.
+#[derive(Debug, Default)]
+struct Part {
+    accounts: Vec<Account>,
+    tokens: Vec<Arc<Token>>,
+    entries: HashMap<AccountId, Vec<Entry>>,
+}
+
+impl Part {
+    fn take(&mut self, found: Result<Loaded<'_>, Error>, progress: &Progress) {
+        match found {
+            Ok(Loaded::Account(account)) => self.accounts.push(account),
+            Ok(Loaded::Token(token)) => self.tokens.push(Arc::new(token)),
+            Ok(Loaded::Site(site)) => {
+                progress.count_site();
+                self.gather(&site);
+            }
+            Err(cause) => progress.note(cause),
+        }
+    }
+
+    fn gather(&mut self, site: &SiteSketch<'_>) {
+        let Some(entry) = entry_of(site) else { return };
+        if let Some(entries) = self.entries.get_mut(&*site.account) {
+            entries.push(entry);
+        } else if let Ok(account) = site.account.parse() {
+            // No account has a malformed id: nobody could ask for the site.
+            self.entries.insert(account, vec![entry]);
+        }
+    }
+}
+
+/// One thing to build.
+enum Job {
+    Tokens(Vec<Arc<Token>>),
+    Map(Arc<LiveAccount>, Vec<Vec<Entry>>),
+}
+
+impl Job {
+    /// How long it takes, in sites.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Tokens(tokens) => tokens.len(),
+            Self::Map(_, parts) => parts.iter().map(Vec::len).sum(),
+        }
+    }
+
+    fn run(self, live: &Live) {
+        match self {
+            Self::Tokens(tokens) => *live.tokens.write() = tokens.into_iter().collect(),
+            Self::Map(account, parts) => {
+                let mut entries = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+                parts.into_iter().for_each(|part| entries.extend(part));
+                *account.map.write() = AccountMap::bulk(entries);
+            }
+        }
+    }
+}
+
+/// Builds tokens and maps on `threads` threads, the heaviest first, so that no thread begins with one when the others
+/// are done.
+fn build(parts: Vec<Part>, threads: usize) -> Live {
+    let live = Live::default();
+    let (mut tokens, mut entries) = (Vec::new(), HashMap::<AccountId, Vec<Vec<Entry>>>::new());
+    for part in parts {
+        let accounts = part.accounts.into_iter().map(|account| (account.id.clone(), LiveAccount::new(account)));
+        live.accounts.write().extend(accounts);
+        tokens.extend(part.tokens);
+        part.entries.into_iter().for_each(|(account, some)| entries.entry(account).or_default().push(some));
+    }
+    let map_of = |(account, parts)| Some(Job::Map(live.account(&account)?, parts));
+    let mut jobs: Vec<Job> = entries.into_iter().filter_map(map_of).chain([Job::Tokens(tokens)]).collect();
+    jobs.sort_by_key(Job::weight);
+    let jobs = Mutex::new(jobs);
+    let work = || {
+        loop {
+            let job = jobs.lock().pop();
+            let Some(job) = job else { return };
+            job.run(&live);
+        }
+    };
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    live
+}

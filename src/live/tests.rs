@@ -1,0 +1,168 @@
+//! Memory as loaded from a store is memory as commits make it, and a bad record hides nothing else.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::*;
+use crate::model::access::Scope;
+use crate::model::geo::{BoundingBox, LatLng};
+use crate::model::id::SiteId;
+use crate::model::location::{Evidence, Fix, Granularity, Source};
+use crate::model::site::Status;
+use crate::store::Key;
+use crate::store::embedded::Embedded;
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn account_id(number: u8) -> AccountId {
+    format!("account-{number}").parse().unwrap()
+}
+
+fn put(key: Key, document: Document) -> Mutation {
+    Mutation { key, expect: crate::store::Expect::Any, document: Some(document) }
+}
+
+fn put_account(number: u8) -> Mutation {
+    let (id, now) = (account_id(number), Timestamp::UNIX_EPOCH);
+    let key = Key::of(&id, Kind::Account, &id);
+    let display_name = format!("Account {number}");
+    put(key, Document::Account(Account { id, display_name, country: None, created_at: now, updated_at: now }))
+}
+
+fn put_site(site: Site) -> Mutation {
+    put(Key::of(&site.account, Kind::Site, site.id), Document::Site(Box::new(site)))
+}
+
+fn put_token(account: u8, number: u8) -> Mutation {
+    // One account's tokens are no other's.
+    let id = TokenId::from_random(&[number * 2 + account; 32]);
+    let account = account_id(account);
+    let key = Key::of(&account, Kind::Token, id);
+    let token = Token {
+        id,
+        secret_hash: [number; 32],
+        display_name: format!("token {number}"),
+        scope: Scope::Viewer,
+        account: Some(account),
+        agent: None,
+        created_at: Timestamp::UNIX_EPOCH,
+        expires_at: None,
+        revoked_at: None,
+    };
+    put(key, Document::Token(token))
+}
+
+/// One step of a history: what is put or purged.
+fn step() -> impl Strategy<Value = Mutation> {
+    let fix = (0..4_usize, -90.0..=90.0, -180.0..=180.0).prop_map(|(source, lat, lng)| Fix {
+        source: Source::ALL[source],
+        position: LatLng::new(lat, lng).unwrap(),
+        accuracy_m: (lat > 0.0).then_some(50.0),
+        granularity: Granularity::City,
+        evidence: Evidence::Measured,
+        made_at: Timestamp::UNIX_EPOCH,
+        made_by: "token:0000000000000000".to_owned(),
+    });
+    let site =
+        (0..2_u8, 0..6_u128, 0..4_usize, "[a-zÀ-ü\"\\\\ ]{1,9}", prop::option::of(fix), prop::bool::weighted(0.2));
+    let site = site.prop_map(|(account, bits, status, text, fix, is_deleted)| {
+        let mut site = Site::new(account_id(account), text.clone(), Timestamp::UNIX_EPOCH);
+        // One account's sites are no other's.
+        site.id = SiteId::from_u128(bits * 2 + u128::from(account));
+        site.status = Status::ALL[status];
+        site.customer_id.clone_from(&text);
+        site.labels.insert("region".to_owned(), text);
+        fix.into_iter().for_each(|fix| site.fixes.put(fix));
+        site.deleted_at = is_deleted.then_some(Timestamp::UNIX_EPOCH);
+        put_site(site)
+    });
+    let purge = (0..2_u8, 0..6_u128).prop_map(|(account, bits)| {
+        let site = SiteId::from_u128(bits * 2 + u128::from(account));
+        Mutation::delete(Key::of(&account_id(account), Kind::Site, site))
+    });
+    prop_oneof![8 => site, 2 => purge, 1 => (0..2_u8, 0..4_u8).prop_map(|(account, number)| put_token(account, number))]
+}
+
+/// Everything that memory holds, as text.
+fn told(live: &Live) -> Vec<String> {
+    let everywhere = BoundingBox::new(LatLng::new(-90.0, -180.0).unwrap(), LatLng::new(90.0, 180.0).unwrap()).unwrap();
+    let mut told = Vec::new();
+    for account in live.accounts() {
+        let loaded = live.account(&account.id).unwrap();
+        let map = loaded.map.read();
+        told.push(format!("{account:?} {:?}", loaded.revision()));
+        told.push(format!("{:?} {}", map.all().legend(), map.all().unplaced()));
+        told.extend(map.all().in_box(&everywhere, None, 100).iter().map(|entry| format!("{entry:?}")));
+        told.extend((0..12).map(|bits| format!("{:?}", map.all().get(SiteId::from_u128(bits)))));
+        told.extend(live.tokens_of(Some(&account.id), None, 100).iter().map(|token| format!("{token:?}")));
+    }
+    told
+}
+
+#[test]
+fn what_is_loaded_is_what_commits_make() {
+    let (runtime, directories) = (runtime(), tempfile::tempdir().unwrap());
+    let number = std::cell::Cell::new(0);
+    // Each case opens a store and syncs its writes: few cases, long histories.
+    TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() })
+        .run(&prop::collection::vec(step(), 1..60), |steps| {
+            number.set(number.get() + 1);
+            let directory = directories.path().join(number.get().to_string());
+            let store = Embedded::open(&directory).unwrap();
+            let (followed, loaded) = runtime.block_on(async {
+                let followed = Live::follow(&store).await.unwrap();
+                for mutation in [put_account(0), put_account(1)].into_iter().chain(steps) {
+                    store.commit(vec![mutation]).await.unwrap();
+                }
+                (followed, Live::follow(&store).await.unwrap())
+            });
+            prop_assert_eq!(told(&followed), told(&loaded));
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// A store of two accounts with a site each, in which `damage` has been done.
+fn damaged(directory: &Path, damage: &str) -> Result<Arc<Live>, Error> {
+    runtime().block_on(async {
+        let store = Embedded::open(directory).unwrap();
+        for number in 0..2 {
+            let mut site = Site::new(account_id(number), "Pump".to_owned(), Timestamp::UNIX_EPOCH);
+            site.id = SiteId::from_u128(number.into());
+            store.commit(vec![put_account(number), put_site(site), put_token(number, number)]).await.unwrap();
+        }
+        store.close().await;
+    });
+    let file = rusqlite::Connection::open(directory.join("waymark.sqlite3")).unwrap();
+    assert_eq!(file.execute(damage, []).unwrap(), 1, "the fault was not injected");
+    let store = Embedded::open(directory).unwrap();
+    runtime().block_on(Live::follow(&store))
+}
+
+#[test]
+fn an_unreadable_site_is_left_out_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let damage = "UPDATE records SET checksum = checksum + 1 WHERE kind = 3 AND partition = 'account-0'";
+    let live = damaged(directory.path(), damage).unwrap();
+    let unplaced = |number| live.account(&account_id(number)).unwrap().map.read().all().unplaced();
+    assert_eq!((unplaced(0), unplaced(1)), (0, 1));
+    assert_eq!(live.tokens_of(Some(&account_id(0)), None, 9).len(), 1);
+}
+
+#[test]
+fn an_unreadable_account_or_token_ends_the_start() {
+    for kind in [Kind::Account, Kind::Token] {
+        let directory = tempfile::tempdir().unwrap();
+        let damage = format!(
+            "UPDATE records SET checksum = checksum + 1 WHERE kind = {} AND partition = 'account-0'",
+            kind as u8
+        );
+        let failure = damaged(directory.path(), &damage).unwrap_err();
+        assert!(matches!(failure, Error::Corrupt { kind: of, .. } if of == kind), "{failure}");
+    }
+}

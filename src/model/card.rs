@@ -1,0 +1,294 @@
+//! A card: of a site, its name and what filters ask of it, packed into one text in memory.
+//!
+//! Everything but the name is folded when the card is made, so that a look at it is a search for bytes. The note is not
+//! on it: up to 64 KiB a site is too much for memory. Knows nothing of positions.
+
+use jiff::Timestamp;
+
+use super::sketch::SiteSketch;
+use super::text::folded;
+
+/// A field of a card that holds texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CardField {
+    /// The agent's id.
+    AgentId = 1,
+    /// The customer's id or reference.
+    CustomerId,
+    /// The contract's id.
+    ContractId,
+    /// The contact's e-mail address.
+    Email,
+    /// The contact's first name.
+    FirstName,
+    /// The contact's last name.
+    LastName,
+    /// The address, as typed and as the geocoder writes it.
+    Address,
+    /// Systems of ticketing links.
+    TicketingSystem,
+    /// Organisations of ticketing links, by id.
+    TicketingOrganization,
+    /// Organisations of ticketing links, by name.
+    TicketingName,
+    /// Labels: the key, a mark, the value.
+    Label,
+}
+
+impl CardField {
+    /// The character that begins a text of the field: texts themselves hold no control characters.
+    fn mark(self) -> char {
+        char::from(self as u8)
+    }
+}
+
+/// Ends the name.
+const NAME_END: char = '\0';
+/// Between a label's key and its value.
+const KEY_END: char = '\u{1f}';
+/// Bits of one digit of a time, and the first of the 64 digits: `0` to `o`.
+const DIGIT_BITS: u32 = 6;
+const DIGIT_ZERO: u8 = b'0';
+/// Digits of the time at which the site was made: 72 bits hold all nanoseconds that a timestamp can.
+const CREATED_DIGITS: usize = 12;
+
+/// Bytes that the rest of a card usually has: most are packed without growing.
+const USUAL_BYTES: usize = 192;
+
+/// A packed card: the name, its end, the times, and then the texts, each behind the mark of its field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Card(Box<str>);
+
+impl Card {
+    /// The card of a site.
+    #[must_use]
+    pub fn of(site: &SiteSketch<'_>) -> Self {
+        let contact = &site.contact;
+        let mut packer = CardPacker::new(&site.display_name, site.created_at, site.updated_at);
+        for (field, text) in [
+            (CardField::AgentId, site.agent.as_deref().unwrap_or_default()),
+            (CardField::CustomerId, &site.customer_id),
+            (CardField::ContractId, &site.contract_id),
+            (CardField::Email, &contact.email),
+            (CardField::FirstName, &contact.first_name),
+            (CardField::LastName, &contact.last_name),
+        ] {
+            packer.text(field, text);
+        }
+        if let Some(address) = &site.address {
+            packer.text(CardField::Address, &address.typed);
+            packer.text(CardField::Address, &address.formatted);
+        }
+        for link in &site.ticketing_links {
+            packer.text(CardField::TicketingSystem, &link.system);
+            packer.text(CardField::TicketingOrganization, &link.organization_id);
+            packer.text(CardField::TicketingName, &link.organization_name);
+        }
+        site.labels.iter().for_each(|(key, value)| packer.label(key, value));
+        packer.pack()
+    }
+
+    /// The name, as people write it.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.0.split_once(NAME_END).map_or(&self.0, |(name, _)| name)
+    }
+
+    /// When the site was made.
+    #[must_use]
+    pub fn created_at(&self) -> Timestamp {
+        timestamp(number(self.times().get(..CREATED_DIGITS).unwrap_or_default()))
+    }
+
+    /// When it was last changed.
+    #[must_use]
+    pub fn updated_at(&self) -> Timestamp {
+        let (created, since) = self.times().split_at_checked(CREATED_DIGITS).unwrap_or_default();
+        timestamp(number(created) + number(since))
+    }
+
+    /// Whether a folded text of the field is as `fits` says.
+    pub fn any(&self, field: CardField, fits: impl FnMut(&str) -> bool) -> bool {
+        self.texts(field.mark()).any(fits)
+    }
+
+    /// Whether the folded value of the label is as `fits` says; it is not where the site has no such label.
+    pub fn label(&self, key: &str, fits: impl FnMut(&str) -> bool) -> bool {
+        let values =
+            self.texts(CardField::Label.mark()).filter_map(|text| text.strip_prefix(key)?.strip_prefix(KEY_END));
+        values.take(1).any(fits)
+    }
+
+    /// Whether the folded `part` stands within some text of some field, or in a label's value. The name is not looked
+    /// through.
+    #[must_use]
+    pub fn contains(&self, part: &str) -> bool {
+        let Some(begin) = self.0.find(NAME_END) else { return false };
+        let rest = &self.0[begin..];
+        let Some(texts) = rest.find(is_mark).map(|begin| &rest[begin..]) else { return false };
+        // No part holds a mark, so one search tells that it stands nowhere; where it stands may still be a label's key.
+        texts.contains(part)
+            && texts.split(is_mark).any(|text| text.split_once(KEY_END).map_or(text, |(_, value)| value).contains(part))
+    }
+
+    fn times(&self) -> &str {
+        let rest = self.0.split_once(NAME_END).map_or("", |(_, rest)| rest);
+        &rest[..rest.find(is_mark).unwrap_or(rest.len())]
+    }
+
+    fn texts(&self, mark: char) -> impl Iterator<Item = &str> {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || {
+            let text = &rest[rest.find(mark)? + mark.len_utf8()..];
+            let (text, others) = text.split_at(text.find(is_mark).unwrap_or(text.len()));
+            rest = others;
+            Some(text)
+        })
+    }
+}
+
+/// Puts a card together.
+#[derive(Debug)]
+pub struct CardPacker(String);
+
+impl CardPacker {
+    /// A card of a name and two times, so far.
+    #[must_use]
+    pub fn new(display_name: &str, created_at: Timestamp, updated_at: Timestamp) -> Self {
+        let mut packed = String::with_capacity(display_name.len() + USUAL_BYTES);
+        push_text(&mut packed, display_name);
+        packed.push(NAME_END);
+        let created = created_at.as_nanosecond();
+        push_number(&mut packed, created, CREATED_DIGITS);
+        push_number(&mut packed, updated_at.as_nanosecond() - created, 0);
+        Self(packed)
+    }
+
+    /// Adds a text, folded; an empty one is left out.
+    pub fn text(&mut self, field: CardField, text: &str) {
+        if !text.is_empty() {
+            self.0.push(field.mark());
+            push_text(&mut self.0, &folded(text));
+        }
+    }
+
+    /// Adds a label, its value folded.
+    pub fn label(&mut self, key: &str, value: &str) {
+        self.0.push(CardField::Label.mark());
+        push_text(&mut self.0, key);
+        self.0.push(KEY_END);
+        push_text(&mut self.0, &folded(value));
+    }
+
+    /// The card.
+    #[must_use]
+    pub fn pack(self) -> Card {
+        // A copy of just the right size: what was set aside for packing would mostly stay unused.
+        Card(Box::from(self.0.as_str()))
+    }
+}
+
+fn is_mark(c: char) -> bool {
+    c < KEY_END && c != NAME_END
+}
+
+/// Control characters would read as marks: what slipped past the checks of texts is a space here.
+fn push_text(packed: &mut String, text: &str) {
+    if text.contains(|c: char| c <= KEY_END) {
+        packed.extend(text.chars().map(|c| if c <= KEY_END { ' ' } else { c }));
+    } else {
+        packed.push_str(text);
+    }
+}
+
+/// The number in digits of six bits, the lowest first, at least `digits` of them; its sign is in the lowest bit.
+fn push_number(packed: &mut String, number: i128, digits: usize) {
+    let mut bits = (number.unsigned_abs() << 1) | u128::from(number < 0);
+    let mut written = 0;
+    while bits != 0 || written < digits {
+        let digit = u8::try_from(bits & ((1 << DIGIT_BITS) - 1)).expect("six bits fit a byte");
+        packed.push(char::from(DIGIT_ZERO + digit));
+        bits >>= DIGIT_BITS;
+        written += 1;
+    }
+}
+
+fn number(digits: &str) -> i128 {
+    let bits = digits.bytes().rev().fold(0_u128, |bits, digit| bits << DIGIT_BITS | u128::from(digit - DIGIT_ZERO));
+    let magnitude = (bits >> 1).cast_signed();
+    if bits & 1 == 1 { -magnitude } else { magnitude }
+}
+
+fn timestamp(nanoseconds: i128) -> Timestamp {
+    // A card without times is that of no site.
+    Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::text::fold;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn full() -> Card {
+        let mut packer = CardPacker::new("Head Office Malmö", at("2026-11-01T10:00:00.5Z"), at("2026-11-02T00:00:00Z"));
+        packer.text(CardField::CustomerId, "C-17");
+        packer.text(CardField::ContractId, "");
+        packer.text(CardField::Address, "Laugavegur 1");
+        packer.text(CardField::Address, "Laugavegur 1, 101 Reykjavík");
+        packer.label("region", "Nordics");
+        packer.label("tier/sla", "Gold");
+        packer.pack()
+    }
+
+    #[test]
+    fn a_card_gives_back_what_was_packed() {
+        let card = full();
+        assert_eq!(card.display_name(), "Head Office Malmö");
+        assert_eq!(card.created_at(), at("2026-11-01T10:00:00.5Z"));
+        assert_eq!(card.updated_at(), at("2026-11-02T00:00:00Z"));
+        assert!(card.any(CardField::CustomerId, |text| text == "c-17"));
+        assert!(!card.any(CardField::ContractId, |_| true) && !card.any(CardField::AgentId, |_| true));
+        assert!(card.any(CardField::Address, |text| text.ends_with("reykjavík")));
+        assert!(card.label("region", |value| value == "nordics") && card.label("tier/sla", |value| value == "gold"));
+        assert!(!card.label("reg", |_| true) && !card.label("region", |value| value == "gold"));
+        assert!(card.contains("laugavegur 1,") && card.contains("ordic"));
+        assert!(!card.contains("region") && !card.contains("head") && !card.contains("c-17laug"));
+        assert_eq!(Card::default().display_name(), "");
+        assert!(!Card::default().contains("x"));
+    }
+
+    proptest! {
+        #[test]
+        fn times_and_texts_come_back(
+            name in "\\PC{0,20}",
+            texts in prop::collection::vec((1..=2_u8, "\\PC{0,8}"), 0..6),
+            created in -377_705_023_201_000_000_000_i128..253_402_207_200_999_999_999,
+            since in -1_000_000_000_000_i128..1_000_000_000_000,
+        ) {
+            let created_at = Timestamp::from_nanosecond(created).unwrap();
+            let updated_at = Timestamp::from_nanosecond(created + since).unwrap();
+            let mut packer = CardPacker::new(&name, created_at, updated_at);
+            let mut texts = texts;
+            texts.sort();
+            for (field, text) in &texts {
+                let field = if *field == 1 { CardField::AgentId } else { CardField::CustomerId };
+                packer.text(field, text);
+            }
+            let card = packer.pack();
+            prop_assert_eq!(card.display_name(), name);
+            prop_assert_eq!((card.created_at(), card.updated_at()), (created_at, updated_at));
+            for (field, text) in &texts {
+                let folded = fold(text);
+                let field = if *field == 1 { CardField::AgentId } else { CardField::CustomerId };
+                prop_assert!(folded.is_empty() || card.any(field, |packed| packed == folded), "{:?}", card);
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A filter as the map answers it: a set of classes, which costs nothing, and what is left for a selection.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::evaluate::Candidate;
+use super::field::Test;
+use super::{Node, Scope, parse};
+use crate::live::Selected;
+use crate::model::Invalid;
+use crate::spatial::Wants;
+use crate::spatial::class::Classes;
+use crate::spatial::entry::Subject;
+
+/// A parsed filter of maps.
+#[derive(Clone)]
+pub struct MapFilter {
+    selected: Selected,
+}
+
+impl fmt::Debug for MapFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.selected.fmt(f)
+    }
+}
+
+impl MapFilter {
+    /// Parses a filter; an empty one matches everything. Refuses the note, and says at which byte a fault stands.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let mut classes = Classes::ALL;
+        let mut rest = Vec::new();
+        let conditions = match parse(text, Scope::Map)? {
+            None => Vec::new(),
+            Some(Node::All(nodes)) => nodes,
+            Some(node) => vec![node],
+        };
+        for condition in conditions {
+            match classes_of(&condition) {
+                Some(wanted) => classes = classes.and(wanted),
+                None => rest.push(condition),
+            }
+        }
+        Ok(Self { selected: Selected { classes, texts: texts_of(rest) } })
+    }
+
+    /// Which sites the map is to show.
+    pub(in crate::service) fn selected(&self) -> &Selected {
+        &self.selected
+    }
+}
+
+/// The classes that a condition comes down to; `None` where it looks at more than they tell.
+fn classes_of(node: &Node) -> Option<Classes> {
+    let either = |wanted: Classes, is_negated: bool| if is_negated { wanted.complement() } else { wanted };
+    match node {
+        Node::All(nodes) => nodes.iter().try_fold(Classes::ALL, |all, node| Some(all.and(classes_of(node)?))),
+        Node::Any(nodes) => nodes.iter().try_fold(Classes::NONE, |any, node| Some(any.or(classes_of(node)?))),
+        Node::Not(node) => Some(classes_of(node)?.complement()),
+        Node::Test(Test::Status { status, is_negated }) => Some(either(Classes::of_status(*status), *is_negated)),
+        Node::Test(Test::Source { source, is_negated }) => Some(either(Classes::of_source(*source), *is_negated)),
+        Node::Test(Test::Confirmed(wanted)) => Some(either(Classes::confirmed(), !wanted)),
+        Node::Test(Test::Placed(wanted)) => Some(either(Classes::placed(), !wanted)),
+        Node::Test(Test::Text { .. } | Test::Time { .. }) => None,
+    }
+}
+
+/// The conditions that look at more, with a text that is the same for the same conditions.
+fn texts_of(rest: Vec<Node>) -> Option<(Arc<str>, Wants)> {
+    if rest.is_empty() {
+        return None;
+    }
+    let key = format!("{rest:?}").into();
+    let wants = move |subject: &Subject<'_>| {
+        let candidate = Candidate::of_subject(subject);
+        rest.iter().all(|node| node.matches(&candidate))
+    };
+    Some((key, Arc::new(wants)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::card::CardPacker;
+    use crate::model::location::Source;
+    use crate::model::site::Status;
+    use crate::service::filter::Filter;
+
+    fn parts(filter: &str) -> (Classes, bool) {
+        let MapFilter { selected } = MapFilter::parse(filter).unwrap_or_else(|fault| panic!("{filter}: {fault}"));
+        (selected.classes, selected.texts.is_some())
+    }
+
+    #[test]
+    fn conditions_of_classes_leave_nothing_to_look_for() {
+        let offline = Classes::of_status(Status::Offline);
+        assert_eq!(parts(""), (Classes::ALL, false));
+        assert_eq!(parts("status = OFFLINE"), (offline, false));
+        assert_eq!(parts("status = OFFLINE location.confirmed = true"), (offline.and(Classes::confirmed()), false));
+        assert_eq!(
+            parts("status = OFFLINE OR location.source = PIN"),
+            (offline.or(Classes::of_source(Source::Pin)), false)
+        );
+        assert_eq!(
+            parts("NOT (status = OFFLINE OR location.placed = false)").0,
+            offline.complement().and(Classes::placed())
+        );
+        assert_eq!(parts("status = OFFLINE AND customer_id = 7"), (offline, true));
+        assert_eq!(parts("status = OFFLINE OR customer_id = 7"), (Classes::ALL, true));
+    }
+
+    #[test]
+    fn notes_are_refused_where_they_stand() {
+        let fault = MapFilter::parse("status = ONLINE AND note : pump").unwrap_err();
+        assert!(fault.to_string().contains("at byte 20: notes"), "{fault}");
+        assert!(Filter::parse("note : pump").is_ok());
+    }
+
+    #[test]
+    fn equal_conditions_have_equal_keys() {
+        let key = |filter: &str| MapFilter::parse(filter).unwrap().selected.texts.unwrap().0;
+        assert_eq!(key("customer_id=7 status=ONLINE"), key("status = OFFLINE AND (customer_id = '7')"));
+        assert_ne!(key("customer_id = 7"), key("customer_id : 7"));
+    }
+
+    fn any_condition() -> impl Strategy<Value = String> {
+        let leaf = prop::sample::select(vec![
+            "status = ONLINE",
+            "status != OFFLINE",
+            "location.source = GEOIP",
+            "location.source != PIN",
+            "location.confirmed = true",
+            "location.confirmed = false",
+            "location.placed = true",
+            "display_name : pump",
+        ]);
+        leaf.prop_map(str::to_owned).prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 1..3).prop_map(|all| format!("({})", all.join(" AND "))),
+                prop::collection::vec(inner.clone(), 1..3).prop_map(|any| format!("({})", any.join(" OR "))),
+                inner.prop_map(|inner| format!("NOT {inner}")),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn classes_and_texts_together_are_the_filter(
+            conditions in prop::collection::vec(any_condition(), 1..4),
+            is_pump: bool,
+        ) {
+            let text = conditions.join(" AND ");
+            let MapFilter { selected } = MapFilter::parse(&text).unwrap();
+            let root = parse(&text, Scope::Map).unwrap().unwrap();
+            let now = jiff::Timestamp::UNIX_EPOCH;
+            let card = CardPacker::new(if is_pump { "Pump 1" } else { "Valve" }, now, now).pack();
+            for status in Status::ALL {
+                for source in Source::ALL.into_iter().map(Some).chain([None]) {
+                    let subject = Subject { status, source, card: &card };
+                    let expected = root.matches(&Candidate::of_subject(&subject));
+                    let by_class = selected.classes.holds(status, source);
+                    let by_text = selected.texts.as_ref().is_none_or(|(_, wants)| wants(&subject));
+                    prop_assert_eq!(by_class && by_text, expected, "{} of {:?} {:?}", text, status, source);
+                }
+            }
+        }
+    }
+}

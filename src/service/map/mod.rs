@@ -1,0 +1,170 @@
+//! The map: what is in view, where a site is on it, what it all fits into. Answers from memory, at one instant each.
+//!
+//! `lists` what is in a region, near a position or behind a symbol.
+
+mod lists;
+
+use std::sync::Arc;
+
+use super::access::Permission;
+use super::error::Resource;
+use super::filter::MapFilter;
+use super::symbols::{SiteSummary, Symbols, Tally};
+use super::{Error, Waymark};
+use crate::live::LiveAccount;
+use crate::model::Invalid;
+use crate::model::access::Principal;
+use crate::model::geo::BoundingBox;
+use crate::model::id::{AccountId, Revision, SiteId};
+use crate::spatial::map_view::{MapView, Standing};
+use crate::spatial::mercator::TileId;
+use crate::spatial::mvt;
+use crate::spatial::symbols::SymbolId;
+
+pub use crate::spatial::mercator::ZOOM_MAX;
+pub use lists::{BoxPage, NearDuplicate, Neighbour};
+
+/// What is in view, all of it from one instant.
+#[derive(Debug, Clone)]
+pub struct Viewport {
+    /// The symbols whose position is in the viewport.
+    pub symbols: Symbols,
+    /// All placed sites of the account.
+    pub account: Tally,
+    /// The placed sites that match.
+    pub matching: Tally,
+    /// The placed sites that match all but the filter's conditions of classes.
+    pub legend: Tally,
+    /// Matching sites without a position.
+    pub unplaced: u32,
+    /// Every write to the account up to this one is in.
+    pub revision: Revision,
+}
+
+/// A vector tile.
+#[derive(Debug, Clone)]
+pub struct Tile {
+    /// Mapbox Vector Tile 2.1; empty for an empty tile.
+    pub bytes: Vec<u8>,
+    /// Every write to the account up to this one is in.
+    pub revision: Revision,
+}
+
+/// What sites fit into.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// The smallest box around them; `None` where none is placed.
+    pub bounds: Option<BoundingBox>,
+    /// The placed ones.
+    pub tally: Tally,
+    /// Those without a position.
+    pub unplaced: u32,
+    /// Every write to the account up to this one is in.
+    pub revision: Revision,
+}
+
+/// The tile of these coordinates, each checked.
+pub fn tile_id(z: u8, x: u32, y: u32) -> Result<TileId, Invalid> {
+    TileId::new(z, x, y)
+}
+
+/// A zoom of the map from a request.
+fn zoom_of(zoom: i32) -> Result<u8, Invalid> {
+    let zoom = u8::try_from(zoom).ok().filter(|zoom| *zoom <= ZOOM_MAX);
+    zoom.ok_or_else(|| Invalid::new("zoom", format!("a zoom is in [0, {ZOOM_MAX}]")))
+}
+
+/// An account's map, of which some sites are asked for.
+struct Filtered {
+    live: Arc<LiveAccount>,
+    filter: MapFilter,
+}
+
+impl Filtered {
+    async fn look<T>(&self, read: impl FnOnce(MapView<'_>, Revision) -> T) -> T {
+        self.live.look(self.filter.selected(), read).await
+    }
+}
+
+impl Waymark {
+    /// Whether the principal may see the account's map at all.
+    pub fn check_map(&self, principal: &Principal, account: &AccountId) -> Result<(), Error> {
+        self.account_for(principal, account, Permission::Read).map(|_| ())
+    }
+
+    /// A vector tile of the sites that match the filter.
+    pub async fn tile(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        tile: TileId,
+        filter: &str,
+    ) -> Result<Tile, Error> {
+        let map = self.map_of(principal, account, filter)?;
+        let tile = map.look(|view, revision| Tile { bytes: mvt::encode(&view.tile(tile), tile), revision }).await;
+        Ok(tile)
+    }
+
+    /// The symbols of matching sites in a viewport, and counts for a legend.
+    pub async fn viewport(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        bounds: &BoundingBox,
+        zoom: i32,
+        filter: &str,
+    ) -> Result<Viewport, Error> {
+        let map = self.map_of(principal, account, filter)?;
+        let zoom = zoom_of(zoom)?;
+        let look = |view: MapView<'_>, revision| -> Result<_, Error> {
+            Ok(Viewport {
+                symbols: Symbols::of(account, &view.viewport(bounds, zoom)?),
+                account: view.account(),
+                matching: view.tally(),
+                legend: view.legend(),
+                unplaced: view.unplaced(),
+                revision,
+            })
+        };
+        map.look(look).await
+    }
+
+    /// The box that a map has to show for all matching sites to be on it.
+    pub async fn fit(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Fit, Error> {
+        let map = self.map_of(principal, account, filter)?;
+        let fit = map.look(|view, revision| {
+            let (bounds, tally, unplaced) = (view.fit(), view.tally(), view.unplaced());
+            Fit { bounds, tally, unplaced, revision }
+        });
+        Ok(fit.await)
+    }
+
+    /// The symbol that shows a site at a zoom, by its id; `None` for a pin of its own.
+    pub async fn locate_site(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        zoom: i32,
+        filter: &str,
+    ) -> Result<(Option<String>, SiteSummary), Error> {
+        let map = self.map_of(principal, account, filter)?;
+        let zoom = zoom_of(zoom)?;
+        let resource = || Resource::Site(account.clone(), site);
+        let look = |view: MapView<'_>, _| match view.get(site) {
+            None => Err(Error::NotFound(resource())),
+            Some(Standing::Unplaced) => Err(Error::SiteUnplaced(resource())),
+            Some(Standing::Placed(entry)) => {
+                let symbol = view.locate(site, zoom).filter(|symbol| !matches!(symbol, SymbolId::Pin(_)));
+                Ok((symbol.map(|symbol| symbol.to_string()), SiteSummary::of(account, &entry)))
+            }
+        };
+        map.look(look).await
+    }
+
+    /// The account's map, if the principal may see it; then the filter.
+    fn map_of(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Filtered, Error> {
+        let live = self.account_for(principal, account, Permission::Read)?;
+        Ok(Filtered { live, filter: MapFilter::parse(filter)? })
+    }
+}

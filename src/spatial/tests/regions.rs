@@ -1,0 +1,170 @@
+//! Polygons, the box around all sites, and near duplicates against brute force.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::world::{any_entries, any_position, at, entry, place};
+use crate::model::geo::{BoundingBox, LatLng};
+use crate::model::id::SiteId;
+use crate::model::polygon::{GivenPolygon, Polygons};
+use crate::spatial::AccountMap;
+use crate::spatial::duplicates::OTHERS_MAX;
+use crate::spatial::entry::Entry;
+
+/// Twice the width of the columns in which [`crate::spatial::fit`] looks for gaps, in degrees, and a little more.
+const TELLABLE_GAP: f64 = 0.704;
+
+/// A position, its longitude brought back into the world.
+fn wrapped(lat: f64, lng: f64) -> LatLng {
+    at(lat.clamp(-90.0, 90.0), if lng.abs() <= 180.0 { lng } else { (lng + 180.0).rem_euclid(360.0) - 180.0 })
+}
+
+/// Corners on rays around a position, with a hole of half the size.
+fn any_star() -> impl Strategy<Value = GivenPolygon> {
+    let radii = prop::collection::vec(0.3..1.0_f64, 3..12);
+    let size = prop::sample::select(vec![1e-6, 0.01, 1.0, 20.0, 70.0]);
+    (any_position(), radii, size, any::<bool>()).prop_map(|(center, radii, size, is_hollow)| {
+        let count = u32::try_from(radii.len()).unwrap();
+        let ring = |scale: f64| -> Vec<LatLng> {
+            let corner = |(at, radius): (u32, &f64)| {
+                let (sin, cos) = (std::f64::consts::TAU * f64::from(at) / f64::from(count)).sin_cos();
+                let reach = radius * size * scale;
+                wrapped(center.lat() + sin * reach, center.lng() + cos * reach)
+            };
+            (0..).zip(&radii).map(corner).collect()
+        };
+        GivenPolygon { outer: ring(1.0), holes: if is_hollow { vec![ring(0.5)] } else { Vec::new() } }
+    })
+}
+
+/// Width of the narrowest box around longitudes, and the widest gap between them.
+fn narrowest(entries: &[Entry]) -> (f64, f64) {
+    let mut lngs: Vec<f64> = entries.iter().map(|entry| place(entry).position.lng().rem_euclid(360.0)).collect();
+    lngs.sort_by(f64::total_cmp);
+    let after_last = lngs[0] + 360.0;
+    let gaps = lngs.windows(2).map(|pair| pair[1] - pair[0]).chain([after_last - lngs[lngs.len() - 1]]);
+    let widest = gaps.fold(0.0, f64::max);
+    (360.0 - widest, widest)
+}
+
+/// Each site's neighbours of greater ids.
+fn pairs(entries: &[Entry], distance_m: f64) -> BTreeMap<SiteId, Vec<(SiteId, f64)>> {
+    let mut pairs: BTreeMap<SiteId, Vec<(SiteId, f64)>> = BTreeMap::new();
+    for one in entries {
+        for other in entries.iter().filter(|other| other.site > one.site) {
+            let apart = place(one).position.distance_m(place(other).position);
+            if apart <= distance_m {
+                pairs.entry(one.site).or_default().push((other.site, apart));
+            }
+        }
+    }
+    for others in pairs.values_mut() {
+        others.sort_by(|one, other| one.1.total_cmp(&other.1).then(one.0.cmp(&other.0)));
+    }
+    pairs
+}
+
+/// All pages of the walk.
+fn walked(map: &AccountMap, distance_m: f64, limit: usize) -> BTreeMap<SiteId, Vec<(SiteId, f64)>> {
+    let (mut found, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = map.all().near_duplicates(distance_m, after, limit);
+        assert!(page.found.len() <= limit);
+        for duplicate in page.found {
+            let others: Vec<_> = duplicate.others.iter().map(|(entry, apart)| (entry.site, *apart)).collect();
+            assert!(!duplicate.has_more);
+            assert!(found.insert(duplicate.site.site, others).is_none(), "a site comes once");
+        }
+        assert!(page.next.is_none() || page.next > after, "the walk goes on");
+        after = page.next;
+        if after.is_none() {
+            return found;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn polygons_are_as_brute_force_page_by_page(
+        entries in any_entries(150),
+        given in prop::collection::vec(any_star(), 1..3),
+        limit in 1..20_usize,
+    ) {
+        let Ok(polygons) = Polygons::new(&given) else { return Ok(()) };
+        let map = AccountMap::bulk(entries.clone());
+        let inside = entries.iter().filter(|entry| polygons.contains(place(entry).position));
+        let mut expected: Vec<SiteId> = inside.map(|entry| entry.site).collect();
+        expected.sort();
+        let mut found: Vec<SiteId> = Vec::new();
+        loop {
+            let page = map.all().in_polygons(&polygons, found.last().copied(), limit);
+            prop_assert!(page.len() <= limit);
+            if page.is_empty() {
+                break;
+            }
+            found.extend(page.iter().map(|entry| entry.site));
+        }
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_fit_is_the_narrowest_box_around_all(entries in any_entries(40), count in 0..40_usize) {
+        let entries = &entries[..count.min(entries.len())];
+        let fit = AccountMap::bulk(entries.to_vec()).all().fit();
+        prop_assert_eq!(fit.is_some(), !entries.is_empty());
+        let Some(BoundingBox { low, high }) = fit else { return Ok(()) };
+        let lats = entries.iter().map(|entry| place(entry).position.lat());
+        let bits = |south: f64, north: f64| (south.to_bits(), north.to_bits());
+        let (south, north) = (lats.clone().fold(90.0, f64::min), lats.fold(-90.0, f64::max));
+        prop_assert_eq!(bits(low.lat(), high.lat()), bits(south, north));
+        let width = (high.lng() - low.lng()).rem_euclid(360.0);
+        let from_low = |entry: &Entry| (place(entry).position.lng() - low.lng()).rem_euclid(360.0);
+        // The meridians -180 and 180 are one.
+        prop_assert!(entries.iter().all(|entry| from_low(entry) <= width), "{low:?} {high:?}");
+        let (narrowest, gap) = narrowest(entries);
+        prop_assert!(gap < TELLABLE_GAP || (width - narrowest).abs() < 1e-9, "{width} and {narrowest}");
+    }
+
+    #[test]
+    fn near_duplicates_are_as_brute_force_page_by_page(
+        entries in any_entries(120),
+        distance_m in prop::sample::select(vec![0.0, 0.2, 15.0, 1_000.0]),
+        limit in 1..20_usize,
+    ) {
+        prop_assert_eq!(walked(&AccountMap::bulk(entries.clone()), distance_m, limit), pairs(&entries, distance_m));
+    }
+}
+
+#[test]
+fn a_great_stack_of_duplicates_comes_in_bounded_pages() {
+    let count = 3_000_u128;
+    let map = AccountMap::bulk((0..count).map(|bits| entry(bits, at(45.0, 9.0))));
+    let (mut sites, mut pages, mut after) = (0, 0, None);
+    loop {
+        let page = map.all().near_duplicates(1.0, after, 1_000);
+        for duplicate in &page.found {
+            let greater = count - 1 - duplicate.site.site.as_u128();
+            assert_eq!(duplicate.others.len() as u128, greater.min(OTHERS_MAX as u128));
+            assert_eq!(duplicate.has_more, greater > OTHERS_MAX as u128);
+        }
+        (sites, pages, after) = (sites + page.found.len(), pages + 1, page.next);
+        if after.is_none() {
+            break;
+        }
+    }
+    // All but the last have a greater one; each costs a look at all.
+    assert_eq!(sites as u128, count - 1);
+    assert!(pages > 40, "{pages} pages");
+}
+
+#[test]
+fn a_fit_crosses_the_antimeridian_where_that_is_narrower() {
+    let map = AccountMap::bulk([entry(1, at(-17.0, 178.0)), entry(2, at(-14.0, -171.5)), entry(3, at(-19.0, 177.0))]);
+    let fit = map.all().fit().unwrap();
+    assert_eq!((fit.low, fit.high), (at(-19.0, 177.0), at(-14.0, -171.5)));
+    let lone = AccountMap::bulk([entry(1, at(-17.0, 178.0))]).all().fit().unwrap();
+    assert_eq!((lone.low, lone.high), (at(-17.0, 178.0), at(-17.0, 178.0)));
+}

@@ -1,0 +1,88 @@
+//! Reading everything that memory is made of, at the start: several connections, each on the next span of the file.
+//!
+//! In the order of the file, which is as fast as the disk gives, and records are decoded where SQLite shows them,
+//! without a copy. By the index each row would be a seek.
+
+use std::path::Path;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, Row, params};
+
+use super::super::{Error, Kind, Loaded};
+use super::{Revision, rows};
+
+/// Row ids in one span: some milliseconds of work, so that all threads end together.
+pub(super) const SPAN_ROWS: i64 = 8_192;
+/// The kinds that memory is made of. Their discriminants stand next to each other: one comparison a row.
+const KINDS: [Kind; 3] = [Kind::Account, Kind::Token, Kind::Site];
+
+/// Gives out what is still to be read.
+#[derive(Debug)]
+pub(super) struct Spans {
+    /// The first row id that nobody has; `None` when all are given out.
+    next: Mutex<Option<i64>>,
+}
+
+impl Default for Spans {
+    fn default() -> Self {
+        Self { next: Mutex::new(Some(i64::MIN)) }
+    }
+}
+
+impl Spans {
+    /// The next first and last row id. Ids that are in no row cost nothing, however many they are.
+    fn take(&self, connection: &Connection) -> rusqlite::Result<Option<(i64, i64)>> {
+        let mut next = self.next.lock();
+        let Some(from) = *next else { return Ok(None) };
+        let mut statement = connection.prepare_cached("SELECT min(rowid) FROM records WHERE rowid >= ?1")?;
+        let Some(first) = statement.query_row([from], |row| row.get::<_, Option<i64>>(0))? else {
+            *next = None;
+            return Ok(None);
+        };
+        let last = first.saturating_add(SPAN_ROWS - 1);
+        *next = last.checked_add(1);
+        Ok(Some((first, last)))
+    }
+}
+
+/// Gives every account, token and site of the spans that it gets to `visit`, or why one cannot be read.
+pub(super) fn load(
+    connection: &Connection,
+    path: &Path,
+    spans: &Spans,
+    visit: &mut dyn FnMut(Result<Loaded<'_>, Error>),
+) -> Result<(), Error> {
+    let explain = |cause| rows::unavailable(&cause);
+    // The `+` keeps SQLite from looking for the kind in the index.
+    let text = "SELECT kind, partition, id, revision, checksum, document FROM records
+         WHERE rowid BETWEEN ?1 AND ?2 AND +kind BETWEEN ?3 AND ?4";
+    let mut statement = connection.prepare(text).map_err(explain)?;
+    let [least, .., greatest] = KINDS.map(|kind| kind as u8);
+    while let Some((first, last)) = spans.take(connection).map_err(explain)? {
+        let mut found = statement.query(params![first, last, least, greatest]).map_err(explain)?;
+        while let Some(row) = found.next().map_err(explain)? {
+            read(row, path, visit).map_err(explain)?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows one row, if it is what was written.
+fn read(row: &Row<'_>, path: &Path, visit: &mut dyn FnMut(Result<Loaded<'_>, Error>)) -> rusqlite::Result<()> {
+    let number: u8 = row.get(0)?;
+    let Some(kind) = KINDS.into_iter().find(|kind| *kind as u8 == number) else { return Ok(()) };
+    // As bytes: a text that a fault of the disk has made no text is a corrupt record, and not the end of the start.
+    let (partition, id) = (row.get_ref(1)?.as_bytes()?, row.get_ref(2)?.as_bytes()?);
+    let revision = Revision(row.get::<_, i64>(3)?.cast_unsigned());
+    let document = row.get_ref(5)?.as_bytes()?;
+    let is_whole = row.get::<_, i64>(4)? == i64::from(rows::checksum(partition, kind, id, revision, document));
+    match Loaded::decode(kind, document) {
+        Ok(Some(loaded)) if is_whole => visit(Ok(loaded)),
+        Ok(None) => {}
+        _ => {
+            let id = String::from_utf8_lossy(id).into_owned();
+            visit(Err(Error::Corrupt { kind, id, path: path.to_owned() }));
+        }
+    }
+    Ok(())
+}
