@@ -36,7 +36,8 @@ const RADIUS_SQL: &str = "
 
 const BOX_SQL: &str = "
     SELECT id, name, status, position FROM sites
-    WHERE at && ST_Transform(ST_MakeEnvelope($1::float8, $2::float8, $3::float8, $4::float8, 4326), 3857) LIMIT 1000";
+    WHERE ST_Intersects(at, ST_Transform(ST_MakeEnvelope($1::float8, $2::float8, $3::float8, $4::float8, 4326), 3857))
+    LIMIT 1000";
 
 /// What is prepared on each connection to PostgreSQL.
 pub(super) fn statements() -> Vec<(String, String)> {
