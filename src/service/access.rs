@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use super::error::Resource;
 use super::{Error, Waymark};
 use crate::live::LiveAccount;
-use crate::model::access::{Principal, Scope};
+use crate::model::access::{Principal, Scope, Token};
 use crate::model::id::{AccountId, TokenId};
 
 /// What a use case needs.
@@ -92,16 +92,16 @@ impl Waymark {
         let (id, random) = secret::parse(credential).ok_or(Error::Credential)?;
         let hash = hash_secret(&random);
         let token = self.parts.live.token(id).ok_or(Error::Credential)?;
-        if !bool::from(token.secret_hash.ct_eq(&hash)) {
-            return Err(Error::Credential);
-        }
-        self.principal_of(id)
+        if bool::from(token.secret_hash.ct_eq(&hash)) { self.principal_behind(&token) } else { Err(Error::Credential) }
     }
 
     /// Who stands behind a token, while it is good: asked for each use of what was made with it, because its end
     /// counts at once. One answer for unknown, expired and revoked ones.
     pub fn principal_of(&self, token: TokenId) -> Result<Principal, Error> {
-        let token = self.parts.live.token(token).ok_or(Error::Credential)?;
+        self.principal_behind(&*self.parts.live.token(token).ok_or(Error::Credential)?)
+    }
+
+    fn principal_behind(&self, token: &Token) -> Result<Principal, Error> {
         if token.revoked_at.is_some() || is_past(token.expires_at, self.now()) {
             return Err(Error::Credential);
         }

@@ -42,7 +42,7 @@ impl Waymark {
     /// The accounts that the principal sees, ordered by id.
     pub fn list_accounts(&self, principal: &Principal, page: &PageRequest) -> Result<Page<Arc<Account>>, Error> {
         let limit = page.limit()?;
-        let purpose = query_purpose(principal, "accounts", &());
+        let purpose = || query_purpose(principal, "accounts", &());
         let after: Option<AccountId> = self.cursor(&purpose, page)?;
         let accounts = match &principal.account {
             Some(own) => vec![self.account(principal, own)?],

@@ -17,7 +17,6 @@ pub mod site_list;
 pub mod sites;
 pub mod symbols;
 pub mod tile_url;
-pub mod tiles;
 pub mod tokens;
 
 use std::net::IpAddr;

@@ -48,6 +48,8 @@ impl PageRequest {
 }
 
 /// The query that a page belongs to: all that must not change from page to page.
+///
+/// Writes the query out, which costs much beside a short answer: it is asked for only where a token comes or goes.
 pub(super) fn query_purpose(principal: &Principal, method: &str, query: &impl std::fmt::Debug) -> String {
     let mut hash = Sha256::new();
     // Debug output is stable within a build, and a token from before an upgrade is refused, not misread.
@@ -58,17 +60,21 @@ pub(super) fn query_purpose(principal: &Principal, method: &str, query: &impl st
 
 impl Waymark {
     /// The cursor inside a page token of this query; `None` for the first page.
-    pub(super) fn cursor<C: DeserializeOwned>(&self, purpose: &str, page: &PageRequest) -> Result<Option<C>, Error> {
+    pub(super) fn cursor<C: DeserializeOwned>(
+        &self,
+        purpose: &impl Fn() -> String,
+        page: &PageRequest,
+    ) -> Result<Option<C>, Error> {
         if page.token.is_empty() {
             return Ok(None);
         }
-        self.sealer.open(purpose, &page.token).map(Some).ok_or(Error::PageToken)
+        self.sealer.open(&purpose(), &page.token).map(Some).ok_or(Error::PageToken)
     }
 
     /// A page of `items`, of which `limit` + 1 were looked for: the one too many says that there is a next page.
     pub(super) fn page<T, C: Serialize>(
         &self,
-        purpose: &str,
+        purpose: &impl Fn() -> String,
         mut items: Vec<T>,
         limit: usize,
         cursor_of: impl Fn(&T) -> C,
@@ -80,8 +86,13 @@ impl Waymark {
     }
 
     /// A page of `items` behind which the next page begins at a cursor; `None` where there is none.
-    pub(super) fn page_until<T, C: Serialize>(&self, purpose: &str, items: Vec<T>, next: Option<&C>) -> Page<T> {
-        let next_token = next.map_or_else(String::new, |cursor| self.sealer.seal(purpose, cursor));
+    pub(super) fn page_until<T, C: Serialize>(
+        &self,
+        purpose: &impl Fn() -> String,
+        items: Vec<T>,
+        next: Option<&C>,
+    ) -> Page<T> {
+        let next_token = next.map_or_else(String::new, |cursor| self.sealer.seal(&purpose(), cursor));
         Page { items, next_token }
     }
 }

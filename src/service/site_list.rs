@@ -91,7 +91,7 @@ impl Waymark {
             return Err(Invalid::new("show_deleted", why).into());
         }
         let limit = page.limit()?;
-        let purpose = query_purpose(principal, "sites", query);
+        let purpose = || query_purpose(principal, "sites", query);
         let mut after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);
         let query = Arc::new(query.clone());
         let mut items = Vec::new();
@@ -111,7 +111,7 @@ impl Waymark {
                 let is_long = items.len() >= limit || page_bytes >= PAGE_BYTES_MAX;
                 let is_full = is_long || (is_spent && index == last_index);
                 if is_full && !(is_last && index == last_index) {
-                    return Ok(Page { items, next_token: self.sealer.seal(&purpose, &Cursor(cursor)) });
+                    return Ok(Page { items, next_token: self.sealer.seal(&purpose(), &Cursor(cursor)) });
                 }
                 after = Some(cursor);
             }

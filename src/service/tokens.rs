@@ -99,7 +99,7 @@ impl Waymark {
     ) -> Result<Page<Arc<Token>>, Error> {
         self.administered(principal, account)?;
         let limit = page.limit()?;
-        let purpose = query_purpose(principal, "tokens", &account);
+        let purpose = || query_purpose(principal, "tokens", &account);
         let after: Option<TokenId> = self.cursor(&purpose, page)?;
         let tokens = self.parts.live.tokens_of(account, after, limit + 1);
         Ok(self.page(&purpose, tokens, limit, |token| token.id))

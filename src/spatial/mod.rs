@@ -60,7 +60,7 @@ use selection::Selections;
 
 /// The sites of one account, on the map.
 ///
-/// Costs some 170 bytes a site, its name of 20 included. What it answers is a function of the entries that are in, whatever
+/// Costs some 180 bytes a site, its name of 20 included. What it answers is a function of the entries that are in, whatever
 /// the order in which they came and went. Read it through a [`MapView`].
 #[derive(Debug, Default)]
 pub struct AccountMap {

@@ -15,8 +15,7 @@ use crate::api::{caller, names};
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::id::AccountId;
-use crate::service::map::tile_id;
-use crate::service::tiles::TileId;
+use crate::service::map::{TileId, tile_id};
 use crate::service::{Error, Waymark};
 
 /// Most tiles of a stream: four screens of 8 × 8.

@@ -103,7 +103,7 @@ impl Waymark {
     ) -> Result<BoxPage, Error> {
         let map = self.map_of(principal, account, filter)?;
         let limit = page.limit()?;
-        let purpose = query_purpose(principal, "box", &(account, bounds, filter));
+        let purpose = || query_purpose(principal, "box", &(account, bounds, filter));
         let after: Option<SiteId> = self.cursor(&purpose, page)?;
         let (found, total) = map
             .look(|view, _| (summaries(account, &view.in_box(bounds, after, limit + 1)), view.count_in_box(bounds)))
@@ -122,7 +122,7 @@ impl Waymark {
     ) -> Result<Page<SiteSummary>, Error> {
         let map = self.map_of(principal, account, filter)?;
         let limit = page.limit()?;
-        let purpose = query_purpose(principal, "polygons", &(account, polygons, filter));
+        let purpose = || query_purpose(principal, "polygons", &(account, polygons, filter));
         let after: Option<SiteId> = self.cursor(&purpose, page)?;
         let found = map.look(|view, _| summaries(account, &view.in_polygons(polygons, after, limit + 1))).await;
         Ok(self.page(&purpose, found, limit, |site: &SiteSummary| site.site))
@@ -159,7 +159,7 @@ impl Waymark {
             return Err(Invalid::new("radius_m", why).into());
         }
         let limit = page.limit()?;
-        let purpose = query_purpose(principal, "within", &(account, center, radius_m, filter));
+        let purpose = || query_purpose(principal, "within", &(account, center, radius_m, filter));
         let after: Option<Behind> = self.cursor(&purpose, page)?;
         let after = after.map(|behind| DistanceCursor { distance_m: behind.distance_m, site: behind.site });
         let near = map.look(|view, _| -> Vec<_> {
@@ -184,7 +184,7 @@ impl Waymark {
             return Err(Invalid::new("distance_m", why).into());
         }
         let limit = page.limit()?;
-        let purpose = query_purpose(principal, "near-duplicates", &(account, distance_m, filter));
+        let purpose = || query_purpose(principal, "near-duplicates", &(account, distance_m, filter));
         let after: Option<Along> = self.cursor(&purpose, page)?;
         let after = after.map(|along| WalkCursor { place: along.place, site: along.site });
         let (found, next) = map
@@ -210,7 +210,7 @@ impl Waymark {
         let symbol: SymbolId = id.parse().map_err(|fault: Invalid| Invalid::new("cluster_id", fault.why))?;
         let zoom = zoom_of(zoom)?;
         let limit = page.limit()?;
-        let purpose = query_purpose(principal, "cluster", &(account, id, zoom, filter));
+        let purpose = || query_purpose(principal, "cluster", &(account, id, zoom, filter));
         let after: Option<SiteId> = self.cursor(&purpose, page)?;
         let found =
             map.look(|view, _| view.leaves(symbol, zoom, after, limit + 1).map(|found| summaries(account, &found)));

@@ -17,11 +17,11 @@ use crate::model::access::Principal;
 use crate::model::geo::BoundingBox;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::spatial::map_view::{MapView, Standing};
-use crate::spatial::mercator::TileId;
 use crate::spatial::mvt;
 use crate::spatial::symbols::SymbolId;
 
-pub use crate::spatial::mercator::ZOOM_MAX;
+pub use crate::spatial::mercator::{LAT_MAX, TileId, ZOOM_MAX};
+pub use crate::spatial::tile_fields::{FieldKind, LAYERS, LayerFields};
 pub use lists::{BoxPage, NearDuplicate, Neighbour};
 
 /// What is in view, all of it from one instant.
@@ -87,9 +87,10 @@ impl Filtered {
 }
 
 impl Waymark {
-    /// Whether the principal may see the account's map at all.
-    pub fn check_map(&self, principal: &Principal, account: &AccountId) -> Result<(), Error> {
-        self.account_for(principal, account, Permission::Read).map(|_| ())
+    /// Whether the principal may ask for tiles of the account with this filter: for those who promise tiles before they
+    /// make any.
+    pub fn check_tiles(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<(), Error> {
+        self.map_of(principal, account, filter).map(|_| ())
     }
 
     /// A vector tile of the sites that match the filter.

@@ -3,13 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{Admitted, query};
-use crate::service::map::ZOOM_MAX;
-use crate::service::tiles::{FieldKind, LAYERS, LayerFields};
+use crate::service::map::{FieldKind, LAT_MAX, LAYERS, LayerFields, ZOOM_MAX};
 
 /// Where the tiles are, seen from the document: the server need not know by which name it is reached.
 const TILE_TEMPLATE: &str = "tiles/{z}/{x}/{y}.mvt";
-/// Latitude of the map's upper and lower edge: the world is a square in web mercator.
-const LAT_MAX: f64 = 85.051_128_779_806_59;
 
 /// The document. It names the tiles with the filter, or with the signature that it was itself asked for with.
 pub(super) fn tile_json(admitted: &Admitted, attributions: &[String]) -> Value {
