@@ -8,14 +8,15 @@ use std::fmt;
 use std::ops::Deref;
 
 use jiff::Timestamp;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::id::SiteId;
 use super::location::{Fix, Placement};
 use super::site::{Contact, Site, SiteAddress, Status, TicketingLink};
 
 /// A text of somebody else's; owned only where its encoding had escapes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -34,7 +35,7 @@ impl<'a> From<&'a str> for Text<'a> {
 }
 
 /// A site, as far as memory keeps it: names and texts to search, state, and where it is.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct SiteSketch<'a> {
     /// Its id.
     pub id: SiteId,
@@ -79,7 +80,7 @@ pub struct SiteSketch<'a> {
 }
 
 /// The person responsible, without phone numbers; every part may be empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct ContactSketch<'a> {
     /// E-mail address.
@@ -94,7 +95,7 @@ pub struct ContactSketch<'a> {
 }
 
 /// A tie to a customer in a ticketing system: whose it is there.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct LinkSketch<'a> {
     /// The system.
     #[serde(borrow)]
@@ -108,7 +109,7 @@ pub struct LinkSketch<'a> {
 }
 
 /// The address that a person stated.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct AddressSketch<'a> {
     /// As typed.
     #[serde(borrow)]
@@ -166,7 +167,7 @@ impl<'a> From<&'a SiteAddress> for AddressSketch<'a> {
     }
 }
 
-/// The pairs of a map, in its order.
+/// The pairs of a map, in its order; packed they are a list.
 fn pairs<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Text<'a>, Text<'a>)>, D::Error> {
     struct Pairs;
     impl<'de> Visitor<'de> for Pairs {
@@ -184,10 +185,10 @@ fn pairs<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Text
             Ok(pairs)
         }
     }
-    deserializer.deserialize_map(Pairs)
+    if deserializer.is_human_readable() { deserializer.deserialize_map(Pairs) } else { Vec::deserialize(deserializer) }
 }
 
-/// The effective one of the fixes, of which none is kept.
+/// The effective one of the fixes, of which none is kept; packed it stands alone.
 fn effective<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Placement>, D::Error> {
     struct Effective;
     impl<'de> Visitor<'de> for Effective {
@@ -205,7 +206,11 @@ fn effective<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Placem
             Ok(best)
         }
     }
-    deserializer.deserialize_seq(Effective)
+    if deserializer.is_human_readable() {
+        deserializer.deserialize_seq(Effective)
+    } else {
+        Option::deserialize(deserializer)
+    }
 }
 
 #[cfg(test)]
@@ -298,7 +303,10 @@ mod tests {
         #[test]
         fn a_record_and_the_site_in_it_have_one_sketch(site in site()) {
             let bytes = serde_json::to_vec(&site).unwrap();
-            prop_assert_eq!(serde_json::from_slice::<SiteSketch<'_>>(&bytes).unwrap(), SiteSketch::from(&site));
+            let sketch = SiteSketch::from(&site);
+            prop_assert_eq!(&serde_json::from_slice::<SiteSketch<'_>>(&bytes).unwrap(), &sketch);
+            let packed = postcard::to_allocvec(&sketch).unwrap();
+            prop_assert_eq!(&postcard::from_bytes::<SiteSketch<'_>>(&packed).unwrap(), &sketch);
         }
     }
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Loaded};
+use super::{Kind, Loaded, packed};
 use crate::model::access::{Account, Token};
 use crate::model::id::SiteId;
 use crate::model::site::Site;
@@ -84,10 +84,18 @@ impl Document {
 }
 
 impl<'row> Loaded<'row> {
-    /// The record of `kind` that `bytes` encode; `None` for a kind that memory holds nothing of.
+    /// The record of `kind`, from its packed copy or else from the document that `bytes` encode; `None` for a kind
+    /// that memory holds nothing of.
     ///
     /// A site is read as far as memory keeps it: what else is in its record is skipped, unseen.
-    pub(super) fn decode(kind: Kind, bytes: &'row [u8]) -> Result<Option<Self>, serde_json::Error> {
+    pub(super) fn decode(
+        kind: Kind,
+        bytes: &'row [u8],
+        copy: Option<&'row [u8]>,
+    ) -> Result<Option<Self>, serde_json::Error> {
+        if let Some(loaded) = copy.and_then(|copy| packed::unpack(kind, copy)) {
+            return Ok(Some(loaded));
+        }
         // One check of the whole costs less than one of each text in it.
         let text = std::str::from_utf8(bytes).map_err(serde::de::Error::custom)?;
         Ok(match kind {

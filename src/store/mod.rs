@@ -6,6 +6,7 @@
 
 pub mod document;
 pub mod embedded;
+mod packed;
 
 #[cfg(test)]
 mod contract;

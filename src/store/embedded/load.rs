@@ -54,7 +54,7 @@ pub(super) fn load(
 ) -> Result<(), Error> {
     let explain = |cause| rows::unavailable(&cause);
     // The `+` keeps SQLite from looking for the kind in the index.
-    let text = "SELECT kind, partition, id, revision, checksum, document FROM records
+    let text = "SELECT kind, partition, id, revision, checksum, document, packed FROM records
          WHERE rowid BETWEEN ?1 AND ?2 AND +kind BETWEEN ?3 AND ?4";
     let mut statement = connection.prepare(text).map_err(explain)?;
     let [least, .., greatest] = KINDS.map(|kind| kind as u8);
@@ -74,9 +74,10 @@ fn read(row: &Row<'_>, path: &Path, visit: &mut dyn FnMut(Result<Loaded<'_>, Err
     // As bytes: a text that a fault of the disk has made no text is a corrupt record, and not the end of the start.
     let (partition, id) = (row.get_ref(1)?.as_bytes()?, row.get_ref(2)?.as_bytes()?);
     let revision = Revision(row.get::<_, i64>(3)?.cast_unsigned());
-    let document = row.get_ref(5)?.as_bytes()?;
-    let is_whole = row.get::<_, i64>(4)? == i64::from(rows::checksum(partition, kind, id, revision, document));
-    match Loaded::decode(kind, document) {
+    let (document, packed) = (row.get_ref(5)?.as_bytes()?, row.get_ref(6)?.as_bytes_or_null()?);
+    let checksum = rows::checksum(partition, kind, id, revision, document, packed);
+    let is_whole = row.get::<_, i64>(4)? == i64::from(checksum);
+    match Loaded::decode(kind, document, packed) {
         Ok(Some(loaded)) if is_whole => visit(Ok(loaded)),
         Ok(None) => {}
         _ => {

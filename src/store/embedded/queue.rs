@@ -7,18 +7,19 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::super::document::Document;
-use super::super::{Error, Mutation, Observer};
+use super::super::{Error, Mutation, Observer, packed};
 use super::{Revision, rows};
 
 /// Batches that may wait for the writer. When so many wait, callers wait before they queue: at 20,000 writes a second
 /// the queue holds a fifth of a second of work.
 const QUEUE_MAX: usize = 4_096;
 
-/// A mutation with its document's bytes, encoded by the caller so that the writer need not.
+/// A mutation with its document's bytes and their packed copy, made by the caller so that the writer need not.
 #[derive(Debug)]
 pub(super) struct Encoded {
     pub(super) mutation: Mutation,
     pub(super) bytes: Option<Vec<u8>>,
+    pub(super) packed: Option<Vec<u8>>,
 }
 
 /// A batch and the place for its answer.
@@ -95,7 +96,8 @@ impl Queue {
 fn encode(mutation: Mutation) -> Result<Encoded, Error> {
     let bytes = mutation.document.as_ref().map(Document::encode).transpose();
     let bytes = bytes.map_err(|cause| Error::Unavailable { cause: format!("a record cannot be encoded: {cause}") })?;
-    Ok(Encoded { mutation, bytes })
+    let packed = mutation.document.as_ref().and_then(packed::pack);
+    Ok(Encoded { mutation, bytes, packed })
 }
 
 fn closed() -> Error {

@@ -16,6 +16,7 @@ struct Row {
     revision: i64,
     checksum: u32,
     document: Vec<u8>,
+    packed: Option<Vec<u8>>,
 }
 
 impl Row {
@@ -26,6 +27,7 @@ impl Row {
             revision: row.get(2)?,
             checksum: row.get(3)?,
             document: row.get(4)?,
+            packed: row.get(5)?,
         })
     }
 
@@ -34,7 +36,7 @@ impl Row {
         let corrupt = |id: &str| Error::Corrupt { kind, id: id.to_owned(), path: path.to_owned() };
         let revision = Revision(self.revision.cast_unsigned());
         let (partition, id) = (self.partition.as_bytes(), self.id.as_bytes());
-        if self.checksum != checksum(partition, kind, id, revision, &self.document) {
+        if self.checksum != checksum(partition, kind, id, revision, &self.document, self.packed.as_deref()) {
             return Err(corrupt(&self.id));
         }
         let document = Document::decode(kind, &self.document).map_err(|_| corrupt(&self.id))?;
@@ -48,10 +50,19 @@ impl Row {
 }
 
 /// CRC-32 over everything that a row says, so that bytes in the wrong row are noticed too.
-pub(super) fn checksum(partition: &[u8], kind: Kind, id: &[u8], revision: Revision, document: &[u8]) -> u32 {
+///
+/// Nothing packed counts as no bytes: so it was before there was any.
+pub(super) fn checksum(
+    partition: &[u8],
+    kind: Kind,
+    id: &[u8],
+    revision: Revision,
+    document: &[u8],
+    packed: Option<&[u8]>,
+) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     let revision = revision.0.to_be_bytes();
-    for part in [partition, &[0, kind as u8], id, &[0], &revision, document] {
+    for part in [partition, &[0, kind as u8], id, &[0], &revision, document, packed.unwrap_or_default()] {
         hasher.update(part);
     }
     hasher.finalize()
@@ -66,7 +77,7 @@ pub(super) fn partition_text(partition: Option<&AccountId>) -> &str {
 pub(super) fn get(connection: &Connection, path: &Path, key: &Key) -> Result<Option<Record>, Error> {
     let row = connection
         .prepare_cached(
-            "SELECT partition, id, revision, checksum, document FROM records
+            "SELECT partition, id, revision, checksum, document, packed FROM records
              WHERE partition = ?1 AND kind = ?2 AND id = ?3",
         )
         .and_then(|mut statement| {
@@ -83,7 +94,7 @@ pub(super) fn scan(connection: &Connection, path: &Path, range: &Range) -> Resul
     let (comparison, direction) =
         if range.descending { ("< coalesce(?3, x'')", "DESC") } else { ("> coalesce(?3, '')", "ASC") };
     let text = format!(
-        "SELECT partition, id, revision, checksum, document FROM records
+        "SELECT partition, id, revision, checksum, document, packed FROM records
          WHERE partition = ?1 AND kind = ?2 AND id {comparison} ORDER BY id {direction} LIMIT ?4"
     );
     let mut statement = connection.prepare_cached(&text).map_err(|cause| unavailable(&cause))?;

@@ -12,7 +12,10 @@ use super::Revision;
 /// `wmrk`: marks the file as waymark's (SQLite `application_id`).
 const APPLICATION_ID: i32 = 0x776d_726b;
 /// Version of the tables below (SQLite `user_version`).
-const FORMAT_VERSION: i32 = 1;
+const FORMAT_VERSION: i32 = 2;
+/// What makes a file of format 1, which had no packed copies, one of format 2: its records are read from their
+/// documents until they are written again.
+const FROM_FORMAT_1: &str = "ALTER TABLE records ADD COLUMN packed BLOB; PRAGMA user_version = 2;";
 /// Statements kept prepared on one connection.
 const STATEMENTS_KEPT: usize = 32;
 
@@ -26,6 +29,7 @@ CREATE TABLE records (
   revision INTEGER NOT NULL,
   checksum INTEGER NOT NULL,
   document BLOB NOT NULL,
+  packed BLOB,
   UNIQUE (partition, kind, id)
 ) STRICT;
 CREATE TABLE revisions (partition TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL) STRICT;
@@ -87,6 +91,11 @@ fn check_format(connection: &mut Connection, path: &Path) -> Result<(), String> 
     }
     if application != APPLICATION_ID {
         return Err(format!("{} is an SQLite file of another program: choose another directory", path.display()));
+    }
+    if version == 1 {
+        let transaction = connection.transaction().map_err(explain)?;
+        transaction.execute_batch(FROM_FORMAT_1).map_err(explain)?;
+        return transaction.commit().map_err(explain);
     }
     if version != FORMAT_VERSION {
         return Err(format!(

@@ -207,13 +207,15 @@ fn apply(transaction: &Transaction<'_>, encoded: &Encoded, revision: Revision) -
             .execute(params![partition, key.kind as u8, key.id])?;
         return Ok(());
     };
-    let checksum = rows::checksum(partition.as_bytes(), key.kind, key.id.as_bytes(), revision, bytes);
+    let packed = encoded.packed.as_deref();
+    let checksum = rows::checksum(partition.as_bytes(), key.kind, key.id.as_bytes(), revision, bytes, packed);
     transaction
         .prepare_cached(
-            "INSERT INTO records (partition, kind, id, revision, checksum, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (partition, kind, id)
-             DO UPDATE SET revision = excluded.revision, checksum = excluded.checksum, document = excluded.document",
+            "INSERT INTO records (partition, kind, id, revision, checksum, document, packed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (partition, kind, id) DO UPDATE SET revision = excluded.revision,
+             checksum = excluded.checksum, document = excluded.document, packed = excluded.packed",
         )?
-        .execute(params![partition, key.kind as u8, key.id, revision.0.cast_signed(), checksum, bytes])?;
+        .execute(params![partition, key.kind as u8, key.id, revision.0.cast_signed(), checksum, bytes, packed])?;
     Ok(())
 }
