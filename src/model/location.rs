@@ -122,7 +122,7 @@ pub struct Fix {
 }
 
 /// Where a fix puts a site, and everything of it that decides whether it counts: a fix without what it rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Placement {
     /// Who or what made it.
     pub source: Source,
@@ -146,14 +146,15 @@ impl Placement {
     /// What decides between two: who made them, time, then anything, as long as it is total.
     ///
     /// Of two persons' fixes of the same instant the pin stands higher, which is the more deliberate act.
-    fn standing(&self) -> (u8, Timestamp, Source, Granularity, u64, u64) {
+    fn standing(&self) -> (u8, Timestamp, Source, Granularity, u64, u64, Option<u64>) {
         let maker = match self.source {
             Source::GeoIp => 0,
             Source::Device => 1,
             Source::Address | Source::Pin => 2,
         };
         let (lat, lng) = (self.position.lat().to_bits(), self.position.lng().to_bits());
-        (maker, self.made_at, self.source, self.granularity, lat, lng)
+        let accuracy = self.accuracy_m.map(f64::to_bits);
+        (maker, self.made_at, self.source, self.granularity, lat, lng, accuracy)
     }
 }
 

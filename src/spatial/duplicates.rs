@@ -15,7 +15,7 @@ use super::view::View;
 /// Most neighbours that are told of one site.
 pub const OTHERS_MAX: usize = 100;
 /// Looks at a site after which a page ends: some milliseconds, in which no write comes in. Great piles use them up fast.
-const LOOKS_MAX: usize = 200_000;
+pub(super) const LOOKS_MAX: usize = 200_000;
 
 /// A site, and its neighbours of greater ids.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,7 +110,8 @@ impl Walk<'_> {
     }
 
     fn compare(&mut self, cursor: WalkCursor, number: u32) -> ControlFlow<()> {
-        if self.found.len() >= self.limit || self.looks >= LOOKS_MAX {
+        // Each page does one site at least: a walk that never began would seem to have ended.
+        if self.last.is_some() && (self.found.len() >= self.limit || self.looks >= LOOKS_MAX) {
             return ControlFlow::Break(());
         }
         let entry = &self.view.entries[number];

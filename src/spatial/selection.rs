@@ -147,7 +147,9 @@ impl Selections {
     fn make_room(&mut self, entries: &Entries) {
         let is_full = |all: &[Selection]| {
             let selected: usize = all.iter().map(|selection| selection.roster.len()).sum();
-            all.len() >= SELECTIONS_MAX || selected > entries.len() * SELECTED_SHARE_MAX
+            // The one to come may hold every site.
+            let is_over = selected + entries.len() > entries.len() * SELECTED_SHARE_MAX;
+            all.len() >= SELECTIONS_MAX || (is_over && !all.is_empty())
         };
         while is_full(&self.all) {
             let oldest = (0..self.all.len()).min_by_key(|at| self.all[*at].last_used.load(Ordering::Relaxed));

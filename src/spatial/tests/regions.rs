@@ -9,7 +9,7 @@ use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::id::SiteId;
 use crate::model::polygon::{GivenPolygon, Polygons};
 use crate::spatial::AccountMap;
-use crate::spatial::duplicates::OTHERS_MAX;
+use crate::spatial::duplicates::{LOOKS_MAX, OTHERS_MAX};
 use crate::spatial::entry::Entry;
 
 /// Twice the width of the columns in which [`crate::spatial::fit`] looks for gaps, in degrees, and a little more.
@@ -158,6 +158,18 @@ fn a_great_stack_of_duplicates_comes_in_bounded_pages() {
     // All but the last have a greater one; each costs a look at all.
     assert_eq!(sites as u128, count - 1);
     assert!(pages > 40, "{pages} pages");
+}
+
+#[test]
+fn a_walk_passes_stacks_that_use_a_page_up_at_once() {
+    let count = LOOKS_MAX as u128 + 1;
+    let map = AccountMap::bulk((0..count).map(|bits| entry(bits, at(45.0, 9.0))));
+    let first = map.all().near_duplicates(1.0, None, 1_000);
+    let second = map.all().near_duplicates(1.0, first.next, 1_000);
+    let site = |bits| [SiteId::from_u128(bits)];
+    assert!(first.found.iter().map(|duplicate| duplicate.site.site).eq(site(0)));
+    assert!(second.found.iter().map(|duplicate| duplicate.site.site).eq(site(1)));
+    assert!(second.next.is_some());
 }
 
 #[test]
