@@ -68,6 +68,10 @@ fn circle(
     mut is_wanted: impl FnMut(SiteId) -> bool,
     mut smallest: Smallest<DistanceCursor>,
 ) -> Vec<Near<'_>> {
+    let is_circle = radius_m >= 0.0;
+    if !is_circle {
+        return Vec::new();
+    }
     let mut measure = Measure::from(center);
     each_pile(view, view.tree.root, Rect::WORLD, &Frame::of_circle(center, radius_m), &mut |pile, _| {
         for number in view.numbers(pile) {

@@ -161,6 +161,14 @@ fn a_great_stack_of_duplicates_comes_in_bounded_pages() {
 }
 
 #[test]
+fn a_radius_that_is_none_holds_nothing() {
+    let map = AccountMap::bulk([entry(1, at(90.0, 0.0)), entry(2, at(0.0, 180.0))]);
+    for (center, radius_m) in [(at(90.0, 0.0), -1_000.0), (at(-90.0, 0.0), f64::NAN), (at(0.0, 180.0), -0.1)] {
+        assert!(map.all().within(center, radius_m, None, 10).is_empty());
+    }
+}
+
+#[test]
 fn a_walk_passes_stacks_that_use_a_page_up_at_once() {
     let count = LOOKS_MAX as u128 + 1;
     let map = AccountMap::bulk((0..count).map(|bits| entry(bits, at(45.0, 9.0))));
