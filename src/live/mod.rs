@@ -1,7 +1,8 @@
 //! What is true now, in memory: accounts, tokens and every account's map, kept in step with the store.
 //!
 //! Fed by the store's commits before they are acknowledged, so a caller who was told that a write is done sees it
-//! here. One lock an account, held for microseconds; an account's readers never wait for another account.
+//! here. One lock an account, held for microseconds but by lists of very large regions; an account's readers never wait
+//! for another account.
 
 mod entry;
 mod loading;
@@ -108,21 +109,10 @@ impl Live {
         self.tokens.read().list(account, after, limit)
     }
 
-    fn apply_document(&self, document: Document) {
-        match document {
-            Document::Account(account) => {
-                let mut accounts = self.accounts.write();
-                let live = accounts.entry(account.id.clone()).or_insert_with(|| LiveAccount::new(account.clone()));
-                *live.account.write() = Arc::new(account);
-            }
-            Document::Token(token) => {
-                self.tokens.write().put(token);
-            }
-            Document::Site(site) => {
-                self.apply_site(&site);
-            }
-            Document::SiteName(_) | Document::Agent(_) | Document::Request(_) | Document::Secret(_) => {}
-        }
+    fn apply_account(&self, account: &Account) {
+        let mut accounts = self.accounts.write();
+        let live = accounts.entry(account.id.clone()).or_insert_with(|| LiveAccount::new(account.clone()));
+        *live.account.write() = Arc::new(account.clone());
     }
 
     /// Brings a site's present state in.
@@ -149,9 +139,10 @@ impl Observer for Live {
     fn committed(&self, revision: Revision, mutations: &[Mutation]) {
         for mutation in mutations {
             match &mutation.document {
-                Some(document @ (Document::Account(_) | Document::Token(_))) => self.apply_document(document.clone()),
+                Some(Document::Account(account)) => self.apply_account(account),
+                Some(Document::Token(token)) => self.tokens.write().put(token.clone()),
                 Some(Document::Site(site)) => self.apply_site(site),
-                Some(_) => {}
+                Some(Document::SiteName(_) | Document::Agent(_) | Document::Request(_) | Document::Secret(_)) => {}
                 None => self.forget(mutation),
             }
         }

@@ -60,8 +60,8 @@ use selection::Selections;
 
 /// The sites of one account, on the map.
 ///
-/// Costs some 180 bytes a site, its name of 20 included. What it answers is a function of the entries that are in, whatever
-/// the order in which they came and went. Read it through a [`MapView`].
+/// Costs 160 to 220 bytes a site, the most in many small accounts, its name of 20 included. What it answers is a
+/// function of the entries that are in, whatever the order in which they came and went. Read it through a [`MapView`].
 #[derive(Debug, Default)]
 pub struct AccountMap {
     directory: Directory,
