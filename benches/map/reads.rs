@@ -93,13 +93,13 @@ fn distances(sheet: &mut Sheet, maps: &[AccountMap], queries: &Queries) {
 
 fn boxes(sheet: &mut Sheet, maps: &[AccountMap], queries: &Queries) {
     for (what, pool) in ["box, ~100 sites", "box, ~1,000 sites"].into_iter().zip(&queries.boxes) {
-        sized(sheet, what, pool, |(account, bounds)| maps[*account].all().in_box(bounds, None, 2 * PAGE).len());
+        sized(sheet, what, pool, |(account, bounds)| maps[*account].all().in_box(bounds, None, 2 * PAGE).found.len());
     }
     let given = |ring: &Vec<LatLng>| [GivenPolygon { outer: ring.clone(), holes: Vec::new() }];
     sized(sheet, "polygon of 100 corners, ~100 sites", &queries.polygons, |(account, ring)| {
         // The check of the polygon is part of the question.
         let polygons = Polygons::new(&given(ring)).expect("a star");
-        maps[*account].all().in_polygons(&polygons, None, 2 * PAGE).len()
+        maps[*account].all().in_polygons(&polygons, None, 2 * PAGE).found.len()
     });
 }
 

@@ -97,7 +97,7 @@ fn told(live: &Live) -> Vec<String> {
         let map = loaded.map.read();
         told.push(format!("{account:?} {:?}", loaded.revision()));
         told.push(format!("{:?} {}", map.all().legend(), map.all().unplaced()));
-        told.extend(map.all().in_box(&everywhere, None, 100).iter().map(|entry| format!("{entry:?}")));
+        told.extend(map.all().in_box(&everywhere, None, 100).found.iter().map(|entry| format!("{entry:?}")));
         told.extend((0..12).map(|bits| format!("{:?}", map.all().get(SiteId::from_u128(bits)))));
         told.extend(live.tokens_of(Some(&account.id), None, 100).iter().map(|token| format!("{token:?}")));
     }

@@ -113,6 +113,18 @@ impl BoundingBox {
         self.low.lng > self.high.lng
     }
 
+    /// Whether its western edge is the meridian -180, which is drawn at the other end of the map too, as 180.
+    #[must_use]
+    pub fn begins_at_antimeridian(&self) -> bool {
+        self.low.lng <= -180.0
+    }
+
+    /// Whether its eastern edge is the meridian 180, which is drawn at the other end of the map too, as -180.
+    #[must_use]
+    pub fn ends_at_antimeridian(&self) -> bool {
+        self.high.lng >= 180.0
+    }
+
     /// Whether `position` lies inside or on an edge. The meridians -180 and 180 are one.
     #[must_use]
     pub fn contains(&self, position: LatLng) -> bool {

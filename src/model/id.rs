@@ -80,6 +80,9 @@ impl Borrow<str> for AccountId {
 pub struct SiteId(Uuid);
 
 impl SiteId {
+    /// The least id, which no site has.
+    pub const MIN: Self = Self(Uuid::nil());
+
     /// A new id, later than all ids that this process made before.
     #[must_use]
     pub fn generate() -> Self {

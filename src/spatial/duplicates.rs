@@ -5,17 +5,13 @@ use std::ops::ControlFlow;
 use crate::model::id::SiteId;
 
 use super::entry::EntryRef;
-use super::frame::Rect;
-use super::mercator::Point;
-use super::near::{Near, within_where};
-use super::node::{Kind, Slot};
-use super::pile::Pile;
+use super::near::{Near, within_behind};
+use super::region::World;
 use super::view::View;
+use super::walk::{LOOKS_MAX, WalkCursor, Walked, walk};
 
 /// Most neighbours that are told of one site.
 pub const OTHERS_MAX: usize = 100;
-/// Looks at a site after which a page ends: some milliseconds, in which no write comes in. Great piles use them up fast.
-pub(super) const LOOKS_MAX: usize = 200_000;
 
 /// A site, and its neighbours of greater ids.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,111 +24,45 @@ pub struct Duplicate<'map> {
     pub has_more: bool,
 }
 
-/// A place on the walk along the map: behind this site of this point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct WalkCursor {
-    /// The point's place on the curve.
-    pub place: u64,
-    /// Sites of one place come by id.
-    pub site: SiteId,
-}
-
-/// A page of the walk.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Duplicates<'map> {
-    /// Along the map.
-    pub found: Vec<Duplicate<'map>>,
-    /// Where to go on; `None` at the end of the walk. A page ends early when it has looked at many sites, even an
-    /// empty one.
-    pub next: Option<WalkCursor>,
-}
-
 pub(super) fn near_duplicates(
     view: View<'_>,
     distance_m: f64,
-    after: Option<WalkCursor>,
+    from: Option<WalkCursor>,
     limit: usize,
-) -> Duplicates<'_> {
-    let mut walk = Walk { view, distance_m, after, limit, looks: 0, found: Vec::new(), last: None };
-    let ended = walk.descend(view.tree.root, &Rect::WORLD);
-    let next = if ended.is_break() { walk.last } else { None };
-    Duplicates { found: walk.found, next }
-}
-
-struct Walk<'map> {
-    view: View<'map>,
-    distance_m: f64,
-    after: Option<WalkCursor>,
-    limit: usize,
-    looks: usize,
-    found: Vec<Duplicate<'map>>,
-    /// The last site that was done.
-    last: Option<WalkCursor>,
-}
-
-impl Walk<'_> {
-    /// Children in their own order are in the order of the curve.
-    fn descend(&mut self, slot: Slot, cell: &Rect) -> ControlFlow<()> {
-        let end = Point { x: cell.east, y: cell.south }.interleaved();
-        if self.after.is_some_and(|after| end < after.place) {
-            return ControlFlow::Continue(());
-        }
-        match slot.kind() {
-            Kind::Empty => ControlFlow::Continue(()),
-            Kind::Chain(head) => self.visit(head),
-            Kind::Node(at) if self.view.count_all(at) == Some(0) => ControlFlow::Continue(()),
-            Kind::Node(at) => {
-                let mut children = self.view.node(at).children.into_iter().enumerate();
-                children.try_for_each(|(child, slot)| self.descend(slot, &cell.quarter(child)))
+) -> Walked<Duplicate<'_>> {
+    let mut found = Vec::new();
+    let mut is_begun = false;
+    let next = walk(view, &World, from, |group| {
+        group.sites.sort_unstable();
+        for (at, &(site, number)) in group.sites.iter().enumerate() {
+            // Each page does one site at least, so that the walk goes on.
+            if is_begun && (found.len() >= limit || *group.looks >= LOOKS_MAX) {
+                return ControlFlow::Break(WalkCursor { place: group.place, site });
+            }
+            is_begun = true;
+            let behind = &group.sites[at + 1..];
+            let mut others = on_the_spot(view, number, behind).unwrap_or_else(|| {
+                let position = view.entries[number].position();
+                let (others, looks) = within_behind(view, (position, site), distance_m, OTHERS_MAX + 1);
+                *group.looks += looks;
+                others
+            });
+            *group.looks += 1 + others.len();
+            let has_more = others.len() > OTHERS_MAX;
+            others.truncate(OTHERS_MAX);
+            if !others.is_empty() {
+                found.push(Duplicate { site: view.entries[number].as_ref(), others, has_more });
             }
         }
-    }
-
-    /// Visits the piles of a chain along the curve; those of one point together.
-    fn visit(&mut self, head: u32) -> ControlFlow<()> {
-        let mut piles: Vec<(u64, &Pile)> = self.view.piles(head).map(|pile| (pile.point.interleaved(), pile)).collect();
-        piles.sort_unstable_by_key(|(place, _)| *place);
-        for piles in piles.chunk_by(|one, other| one.0 == other.0) {
-            let place = piles[0].0;
-            if self.after.is_some_and(|after| place < after.place) {
-                continue;
-            }
-            let numbers = piles.iter().flat_map(|(_, pile)| self.view.numbers(pile));
-            let mut sites: Vec<(WalkCursor, u32)> = numbers
-                .map(|number| (WalkCursor { place, site: self.view.entries[number].site }, number))
-                .filter(|(cursor, _)| self.after.is_none_or(|after| *cursor > after))
-                .collect();
-            sites.sort_unstable();
-            self.looks += sites.len();
-            sites.into_iter().try_for_each(|(cursor, number)| self.compare(cursor, number))?;
-        }
         ControlFlow::Continue(())
-    }
+    });
+    Walked { found, next }
+}
 
-    fn compare(&mut self, cursor: WalkCursor, number: u32) -> ControlFlow<()> {
-        // Each page does one site at least: a walk that never began would seem to have ended.
-        if self.last.is_some() && (self.found.len() >= self.limit || self.looks >= LOOKS_MAX) {
-            return ControlFlow::Break(());
-        }
-        let entry = &self.view.entries[number];
-        let mut looks = 0;
-        let mut others = within_where(
-            self.view,
-            entry.position(),
-            self.distance_m,
-            |site| {
-                looks += 1;
-                site > cursor.site
-            },
-            OTHERS_MAX + 1,
-        );
-        self.looks += looks + 1;
-        let has_more = others.len() > OTHERS_MAX;
-        others.truncate(OTHERS_MAX);
-        if !others.is_empty() {
-            self.found.push(Duplicate { site: entry.as_ref(), others, has_more });
-        }
-        self.last = Some(cursor);
-        ControlFlow::Continue(())
-    }
+/// The next sites of the same position, where there are more of them than are told: a great stack would otherwise be
+/// looked at once for each of its sites.
+fn on_the_spot<'map>(view: View<'map>, number: u32, behind: &[(SiteId, u32)]) -> Option<Vec<Near<'map>>> {
+    let position = view.entries[number].position();
+    let others = behind.get(..=OTHERS_MAX)?.iter().map(|(_, number)| view.entries[*number].as_ref());
+    others.map(|other| (other.position == position).then_some((other, 0.0))).collect()
 }

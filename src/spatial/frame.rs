@@ -46,9 +46,9 @@ impl Rect {
             let middle = Point { x, y }.position();
             // The rows at the edges of the map hold all that lies beyond them.
             let lat = match y {
-                0 => 90.0,
-                u32::MAX => -90.0,
-                _ => (middle.lat() + sign * POINT_DEGREES).clamp(-90.0, 90.0),
+                0 if sign > 0.0 => 90.0,
+                u32::MAX if sign < 0.0 => -90.0,
+                _ => middle.lat() + sign * POINT_DEGREES,
             };
             LatLng::new(lat, (middle.lng() + sign * POINT_DEGREES).clamp(-180.0, 180.0))
                 .expect("clamped into the ranges")
@@ -58,6 +58,11 @@ impl Rect {
 
     pub(super) fn contains(&self, point: Point) -> bool {
         (self.west..=self.east).contains(&point.x) && (self.north..=self.south).contains(&point.y)
+    }
+
+    /// Whether all of the other lies in it.
+    pub(super) fn holds(&self, other: &Self) -> bool {
+        self.west <= other.west && other.east <= self.east && self.north <= other.north && other.south <= self.south
     }
 
     pub(super) fn meets(&self, other: &Self) -> bool {
@@ -132,13 +137,6 @@ impl Frame {
     /// Everything.
     pub(super) fn world() -> Self {
         Self::of_rows(-90.0, 90.0, [Band::WORLD])
-    }
-
-    /// A frame of just these points; nothing of it is sure.
-    pub(super) fn of_rect(rect: &Rect) -> Self {
-        let band = Band { west: rect.west, east: rect.east, ..Band::unsure(0) };
-        let bands = std::iter::once(band).collect();
-        Self { north: rect.north, south: rect.south, sure_north: 1, sure_south: 0, bands }
     }
 
     /// A frame that holds the positions in `bounds`.
@@ -250,6 +248,12 @@ mod tests {
     use crate::spatial::tests::world::{any_position, at};
 
     proptest! {
+        #[test]
+        fn what_is_drawn_at_a_point_is_in_its_degrees(at in any_position()) {
+            let (low, high) = Rect::at(Point::project(at)).degrees();
+            prop_assert!((low.lat()..=high.lat()).contains(&at.lat()) && (low.lng()..=high.lng()).contains(&at.lng()));
+        }
+
         #[test]
         fn a_box_is_in_its_frame_and_what_is_sure_is_in_the_box(
             low in any_position(),

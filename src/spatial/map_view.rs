@@ -9,18 +9,19 @@ use crate::model::polygon::Polygons;
 
 use super::AccountMap;
 use super::class::{Classes, Tally};
-use super::duplicates::{self, Duplicates, WalkCursor};
+use super::duplicates::{self, Duplicate};
 use super::entry::EntryRef;
 use super::fit;
 use super::mapping::{self, Leaves};
-use super::mercator::{Cell, Point, TileId, checked_zoom};
+use super::mercator::{Point, TileId, checked_zoom};
 use super::near::{self, DistanceCursor, Near};
 use super::region::{BoxRegion, PolygonRegion};
 use super::roster::Roster;
 use super::search;
 use super::selection::Selection;
-use super::symbols::{Expansion, SymbolId, Symbols};
+use super::symbols::{SymbolId, Symbols};
 use super::view::View;
+use super::walk::{WalkCursor, Walked};
 use super::window::Window;
 
 /// Some sites of a map.
@@ -98,28 +99,31 @@ impl<'map> MapView<'map> {
         mapping::symbols(self.view, Window::of_tile(tile), |point| TileId::holding(point, tile.z()) == tile)
     }
 
-    /// The symbols drawn in a box, edges included; the same that tiles of this zoom hold.
+    /// The symbols drawn in a box, edges included, the meridians -180 and 180 as one; the same that tiles of this zoom
+    /// hold.
     ///
     /// Refuses a zoom above [`super::mercator::ZOOM_MAX`], and a box of more than [`super::VIEWPORT_CELLS_MAX`] cells.
     pub fn viewport(&self, bounds: &BoundingBox, zoom: u8) -> Result<Symbols<'map>, Invalid> {
         let window = Window::of_box(bounds, checked_zoom(zoom)?)?;
         let (low, high) = (Point::project(bounds.low), Point::project(bounds.high));
         Ok(mapping::symbols(self.view, window, |point| {
-            let column = if bounds.crosses_antimeridian() {
+            let is_between = if bounds.crosses_antimeridian() {
                 point.x >= low.x || point.x <= high.x
             } else {
                 (low.x..=high.x).contains(&point.x)
             };
-            column && (high.y..=low.y).contains(&point.y)
+            let is_at_west = bounds.begins_at_antimeridian() && point.x == u32::MAX;
+            let is_at_east = bounds.ends_at_antimeridian() && point.x == 0;
+            (is_between || is_at_west || is_at_east) && (high.y..=low.y).contains(&point.y)
         }))
     }
 
-    /// The sites in a box that come after `after`, at most `limit`, by id.
+    /// The sites in a box from `from` on, at most `limit`, along the map.
     ///
-    /// Exact on positions, poles included. Costs a look at each site in the box, for each page.
+    /// Exact on positions, poles included. Costs what is on the page; see [`Walked`] for what bounds it.
     #[must_use]
-    pub fn in_box(&self, bounds: &BoundingBox, after: Option<SiteId>, limit: usize) -> Vec<EntryRef<'map>> {
-        search::in_region(self.view, &BoxRegion::new(bounds), after, limit)
+    pub fn in_box(&self, bounds: &BoundingBox, from: Option<WalkCursor>, limit: usize) -> Walked<EntryRef<'map>> {
+        search::in_region(self.view, &BoxRegion::new(bounds), from, limit)
     }
 
     /// The number of sites in a box; costs the length of its edge, not the sites inside.
@@ -128,12 +132,12 @@ impl<'map> MapView<'map> {
         search::count_in(self.view, &BoxRegion::new(bounds))
     }
 
-    /// The sites in polygons that come after `after`, at most `limit`, by id; each once.
+    /// The sites in polygons from `from` on, at most `limit`, along the map; each once.
     ///
-    /// Costs a look at each site inside, for each page, and of those near an edge one at the edges of their latitude.
+    /// Costs what is on the page, and for sites near an edge a look at the edges of their latitude.
     #[must_use]
-    pub fn in_polygons(&self, polygons: &Polygons, after: Option<SiteId>, limit: usize) -> Vec<EntryRef<'map>> {
-        search::in_region(self.view, &PolygonRegion::new(polygons), after, limit)
+    pub fn in_polygons(&self, polygons: &Polygons, from: Option<WalkCursor>, limit: usize) -> Walked<EntryRef<'map>> {
+        search::in_region(self.view, &PolygonRegion::new(polygons), from, limit)
     }
 
     /// The `limit` sites nearest to `center`, by great-circle metres and id.
@@ -144,7 +148,8 @@ impl<'map> MapView<'map> {
 
     /// The sites at most `radius_m` metres from `center` that come after `after`, at most `limit`, by distance and id.
     ///
-    /// Costs a distance for each site in the circle, for each page. A radius that is negative or NaN holds nothing.
+    /// Costs a distance for each site of the ring that the page covers, and of the stacks at its edges. A radius that is
+    /// negative or NaN holds nothing.
     #[must_use]
     pub fn within(
         &self,
@@ -162,34 +167,34 @@ impl<'map> MapView<'map> {
         fit::fit(self.view)
     }
 
-    /// The next sites behind `after` that have others of greater ids within `distance_m` metres, at most `limit`, along
-    /// the map. See [`Duplicates`] for what bounds the work.
+    /// The sites from `from` on that have others of greater ids within `distance_m` metres, at most `limit`, along the
+    /// map. See [`Walked`] for what bounds the work.
     #[must_use]
-    pub fn near_duplicates(&self, distance_m: f64, after: Option<WalkCursor>, limit: usize) -> Duplicates<'map> {
-        duplicates::near_duplicates(self.view, distance_m, after, limit)
+    pub fn near_duplicates(&self, distance_m: f64, from: Option<WalkCursor>, limit: usize) -> Walked<Duplicate<'map>> {
+        duplicates::near_duplicates(self.view, distance_m, from, limit)
     }
 
-    /// The sites of a cluster or area shown at `zoom` that come after `after`, at most `limit`, by id; `None` where
-    /// none of that id is shown. Costs a look at each of its sites, for each page.
+    /// The sites of a cluster or area shown at `zoom` from `from` on, at most `limit`, along the map; `None` where none of
+    /// that id is shown. A pin is its own only leaf. See [`Walked`] for what bounds the work.
     #[must_use]
     pub fn leaves(
         &self,
         symbol: SymbolId,
         zoom: u8,
-        after: Option<SiteId>,
+        from: Option<WalkCursor>,
         limit: usize,
-    ) -> Option<Vec<EntryRef<'map>>> {
+    ) -> Option<Walked<EntryRef<'map>>> {
         if let SymbolId::Pin(site) = symbol {
-            let is_shown = self.locate(site, zoom)? == symbol;
             let Some(Standing::Placed(entry)) = self.get(site) else { return None };
-            let is_wanted = is_shown && limit > 0 && after.is_none_or(|after| after < site);
-            return Some(is_wanted.then_some(entry).into_iter().collect());
+            return (self.locate(site, zoom)? == symbol).then(|| Walked { found: vec![entry], next: None });
         }
         let leaves = Leaves::of(self.view, symbol, checked_zoom(zoom).ok()?)?;
-        let found = search::leaves(self.view, &leaves, after, limit);
+        let walked = search::in_region(self.view, &leaves, from, limit);
+        let is_empty = |walked: &Walked<_>| walked.found.is_empty() && walked.next.is_none();
         // An area without sites is not shown; an empty page of one with sites is its end.
-        let exists = !found.is_empty() || !search::leaves(self.view, &leaves, None, 1).is_empty();
-        exists.then_some(found)
+        let is_gone =
+            is_empty(&walked) && (from.is_none() || is_empty(&search::in_region(self.view, &leaves, None, 1)));
+        (!is_gone).then_some(walked)
     }
 
     /// The symbol that holds the site at `zoom`; `None` where it is not in view, or no map has that zoom.
@@ -199,13 +204,5 @@ impl<'map> MapView<'map> {
         let Some(Standing::Placed(_)) = self.get(site) else { return None };
         let pile = self.roster.tree.piles.of(self.map.number(site)?)?;
         Some(mapping::locate(self.view, site, pile, zoom))
-    }
-
-    /// When exactly the cluster that is kept in `cell` comes apart; `None` where there is no such cluster.
-    ///
-    /// Costs some cells for each zoom between.
-    #[must_use]
-    pub fn expansion(&self, cell: Cell) -> Option<Expansion> {
-        mapping::expansion(self.view, cell)
     }
 }

@@ -4,14 +4,18 @@
 
 use smallvec::SmallVec;
 
+use crate::model::geo::LatLng;
 use crate::model::id::SiteId;
+use crate::model::polygon::Relation;
 
 use super::board::{AreaContent, Board};
-use super::mercator::{CELL_LEVELS_BELOW_TILE, Cell, LEVEL_MAX, Point, ZOOM_MAX};
+use super::frame::Rect;
+use super::mercator::{CELL_LEVELS_BELOW_TILE, Cell, LEVEL_MAX, Point};
 use super::node::{Kind, Slot};
 use super::pile::Pile;
+use super::region::Region;
 use super::stop::{Stop, country_level};
-use super::symbols::{Area, AreaId, Cluster, Expansion, Pin, Span, SymbolId, Symbols};
+use super::symbols::{Area, AreaId, Cluster, Pin, Span, SymbolId, Symbols};
 use super::view::View;
 use super::window::Window;
 
@@ -124,10 +128,11 @@ fn clusters_in(view: View<'_>, pile: &Pile, cell: Cell) -> bool {
 fn cluster_cells(view: View<'_>, cell: Cell) -> Option<Cells> {
     let mut board = Board::new(view, Window::of(cell), false);
     let number = board.at(cell.x(), cell.y())?;
-    if board.kept(number) != number {
+    let joiners = board.joiners(number);
+    let is_pin = joiners.is_empty() && board.content(number).mass.lone().is_some();
+    if is_pin || board.kept(number) != number {
         return None;
     }
-    let joiners = board.joiners(number);
     Some(std::iter::once(number).chain(joiners).map(|number| board.content(number).cell).collect())
 }
 
@@ -146,76 +151,56 @@ pub(super) fn locate(view: View<'_>, site: SiteId, pile: &Pile, zoom: u8) -> Sym
     if stands_alone { SymbolId::Pin(site) } else { SymbolId::Cluster(board.content(kept).cell) }
 }
 
-/// Where to look for a symbol's sites: cells, and which of the piles there are its.
+/// Where a symbol's sites are: cells, and which of the piles there are its.
 pub(super) struct Leaves {
-    pub(super) cells: Cells,
+    level: u8,
+    rects: SmallVec<[Rect; 9]>,
     is_area: bool,
     is_country: bool,
 }
 
 impl Leaves {
-    /// Those of a cluster or area that shows at `zoom`; `None` where nothing of that id does.
+    /// Those of a cluster or area that may show at `zoom`; `None` where nothing of that id does.
     pub(super) fn of(view: View<'_>, id: SymbolId, zoom: u8) -> Option<Self> {
-        match id {
-            SymbolId::Pin(_) => None,
-            SymbolId::Cluster(cell) if cell.zoom() != Some(zoom) => None,
-            SymbolId::Cluster(cell) => {
-                Some(Self { cells: cluster_cells(view, cell)?, is_area: false, is_country: false })
-            }
+        let level = zoom + CELL_LEVELS_BELOW_TILE;
+        let (cells, is_area, is_country) = match id {
+            SymbolId::Pin(_) => return None,
+            SymbolId::Cluster(cell) if cell.zoom() != Some(zoom) => return None,
+            SymbolId::Cluster(cell) => (cluster_cells(view, cell)?, false, false),
             SymbolId::Area(AreaId { cell, is_country }) => {
-                let level = zoom + CELL_LEVELS_BELOW_TILE;
-                let shown = if is_country { cell.level() == country_level(level) } else { cell.level() < level };
-                shown.then(|| Self { cells: std::iter::once(cell).collect(), is_area: true, is_country })
+                let is_shown = if is_country { cell.level() == country_level(level) } else { cell.level() < level };
+                if !is_shown {
+                    return None;
+                }
+                (Cells::from_slice(&[cell]), true, is_country)
             }
-        }
-    }
-
-    /// Whether sites of this stop in one of the cells are its.
-    pub(super) fn has(&self, stop: Stop) -> bool {
-        let level = self.cells[0].level();
-        match (self.is_area, self.is_country) {
-            (false, _) => stop.clusters_at(level),
-            (true, true) => stop.is_country(),
-            (true, false) => stop.is_at(level),
-        }
+        };
+        let rects = cells.iter().flat_map(|cell| Window::of(*cell).rects()).collect();
+        Some(Self { level: cells[0].level(), rects, is_area, is_country })
     }
 }
 
-/// The first zoom at which the sites of the cluster kept in `cell` are in more than one symbol.
-///
-/// `None` where there is no such cluster. Costs a board of a few cells a zoom.
-pub(super) fn expansion(view: View<'_>, cell: Cell) -> Option<Expansion> {
-    let zoom = cell.zoom()?;
-    let mut cells = cluster_cells(view, cell)?;
-    let count = |board: &mut Board<'_>, cell: Cell| {
-        board.at(cell.x(), cell.y()).map_or(0, |number| board.content(number).mass.count())
-    };
-    for zoom in zoom..ZOOM_MAX {
-        let level = zoom + CELL_LEVELS_BELOW_TILE;
-        let mut board = Board::new(view, Window::of(cells[0]), false);
-        let mut finer_board = Board::new(view, Window::of(cells[0]).finer(), false);
-        let (mut finer_cells, mut symbols, mut areas) = (Cells::new(), SmallVec::<[Cell; 9]>::new(), 0);
-        for cell in &cells {
-            let before = count(&mut board, *cell);
-            let mut after = 0;
-            for (x, y) in Window::of(*cell).finer().cells() {
-                let Some(number) = finer_board.at(x, y) else { continue };
-                let kept = finer_board.kept(number);
-                let kept = finer_board.content(kept).cell;
-                if !symbols.contains(&kept) {
-                    symbols.push(kept);
-                }
-                after += finer_board.content(number).mass.count();
-                finer_cells.push(finer_board.content(number).cell);
-            }
-            areas += usize::from(after < before);
-        }
-        debug_assert!(finer_cells.iter().all(|cell| cell.level() == level + 1), "cells of the next level");
-        match symbols.len() + areas {
-            0 | 1 if areas == 1 => return Some(Expansion::Never),
-            0 | 1 => cells = finer_cells,
-            _ => return Some(Expansion::At(zoom + 1)),
+/// All that is drawn in the cells, whatever its exact position.
+impl Region for Leaves {
+    fn relation(&self, rect: &Rect) -> Relation {
+        if self.rects.iter().any(|cell| cell.holds(rect)) {
+            Relation::Inside
+        } else if self.rects.iter().any(|cell| cell.meets(rect)) {
+            Relation::Mixed
+        } else {
+            Relation::Outside
         }
     }
-    Some(Expansion::Never)
+
+    fn contains(&self, position: LatLng) -> bool {
+        self.relation(&Rect::at(Point::project(position))) == Relation::Inside
+    }
+
+    fn takes(&self, stop: Stop) -> bool {
+        match (self.is_area, self.is_country) {
+            (false, _) => stop.clusters_at(self.level),
+            (true, true) => stop.is_country(),
+            (true, false) => stop.is_at(self.level),
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::cmp::Ordering;
 
-use crate::model::geo::LatLng;
+use serde::{Deserialize, Serialize};
+
+use crate::model::geo::{DISTANCE_M_MAX, EARTH_RADIUS_M, LatLng};
 use crate::model::id::SiteId;
 
 use super::entry::EntryRef;
@@ -10,14 +12,14 @@ use super::frame::{Frame, Rect};
 use super::mercator::Point;
 use super::node::{Kind, Slot};
 use super::pile::Pile;
-use super::search::{Smallest, each_pile};
+use super::search::Smallest;
 use super::view::View;
 
 /// A site with its great-circle distance in metres.
 pub type Near<'map> = (EntryRef<'map>, f64);
 
 /// A distance and a site: the order of answers, and the cursor after which a page begins.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DistanceCursor {
     /// Great-circle distance in metres.
     pub distance_m: f64,
@@ -47,94 +49,83 @@ pub(super) fn within(
     after: Option<DistanceCursor>,
     limit: usize,
 ) -> Vec<Near<'_>> {
-    circle(view, center, radius_m, |_| true, Smallest::new(after, limit))
+    Search::new(view, center, radius_m, Smallest::new(after, limit)).all(|_| true).0
 }
 
-/// The sites at most `radius_m` from `center` that `is_wanted`, at most `limit`, by distance and id.
-pub(super) fn within_where(
+/// The sites of greater ids at most `radius_m` from a site, at most `limit`, by distance and id; and how many sites were
+/// looked at.
+pub(super) fn within_behind(
     view: View<'_>,
-    center: LatLng,
+    (center, site): (LatLng, SiteId),
     radius_m: f64,
-    is_wanted: impl FnMut(SiteId) -> bool,
     limit: usize,
-) -> Vec<Near<'_>> {
-    circle(view, center, radius_m, is_wanted, Smallest::new(None, limit))
-}
-
-fn circle(
-    view: View<'_>,
-    center: LatLng,
-    radius_m: f64,
-    mut is_wanted: impl FnMut(SiteId) -> bool,
-    mut smallest: Smallest<DistanceCursor>,
-) -> Vec<Near<'_>> {
-    let is_circle = radius_m >= 0.0;
-    if !is_circle {
-        return Vec::new();
-    }
-    let mut measure = Measure::from(center);
-    each_pile(view, view.tree.root, Rect::WORLD, &Frame::of_circle(center, radius_m), &mut |pile, _| {
-        for number in view.numbers(pile) {
-            let entry = &view.entries[number];
-            if !is_wanted(entry.site) {
-                continue;
-            }
-            let distance_m = measure.to(entry.position());
-            if distance_m <= radius_m {
-                smallest.offer(DistanceCursor { distance_m, site: entry.site }, number);
-            }
-        }
-    });
-    measured(view, smallest)
+) -> (Vec<Near<'_>>, usize) {
+    Search::new(view, center, radius_m, Smallest::new(None, limit)).all(|other| other > site)
 }
 
 /// The `limit` sites nearest to `center`, by distance and id.
 pub(super) fn nearest(view: View<'_>, center: LatLng, limit: usize) -> Vec<Near<'_>> {
-    let mut search = Nearest {
-        view,
-        point: Point::project(center),
-        measure: Measure::from(center),
-        smallest: Smallest::new(None, limit),
-        frame: Frame::world(),
-        frame_m: f64::INFINITY,
-    };
-    if limit > 0 {
-        search.descend(view.tree.root, Rect::WORLD);
-    }
-    measured(view, search.smallest)
+    Search::new(view, center, f64::INFINITY, Smallest::new(None, limit)).all(|_| true).0
 }
 
-fn measured(view: View<'_>, smallest: Smallest<DistanceCursor>) -> Vec<Near<'_>> {
-    let near = smallest.into_sorted();
-    near.map(|(key, number)| (view.entries[number].as_ref(), key.distance_m)).collect()
-}
-
-/// Branch and bound: near cells first; cells outside the circle of the worst kept site are left out.
-struct Nearest<'map> {
+/// Branch and bound: near cells first; cells outside the circle of the worst kept site are left out, and cells all of
+/// whose sites were on earlier pages.
+struct Search<'map> {
     view: View<'map>,
     point: Point,
     measure: Measure,
+    radius_m: f64,
+    /// Sites nearer than this were on earlier pages.
+    passed_m: f64,
     smallest: Smallest<DistanceCursor>,
     /// Holds all sites that can still come in.
     frame: Frame,
     /// The radius that the frame was made for.
     frame_m: f64,
+    looks: usize,
 }
 
 /// By how much the bound has to shrink before a new frame is made for it: a frame costs as much as a few distances.
 const FRAME_SHRINKAGE: f64 = 0.9;
+/// Fewer sites of a cell are looked at as fast as it is found out whether all were on earlier pages.
+const PASSED_SITES_MIN: u32 = 32;
 
-impl<'map> Nearest<'map> {
-    fn descend(&mut self, slot: Slot, cell: Rect) {
+impl<'map> Search<'map> {
+    fn new(view: View<'map>, center: LatLng, radius_m: f64, smallest: Smallest<DistanceCursor>) -> Self {
+        let is_circle = (0.0..DISTANCE_M_MAX).contains(&radius_m);
+        Self {
+            view,
+            point: Point::project(center),
+            measure: Measure::from(center),
+            radius_m,
+            passed_m: smallest.after().map_or(0.0, |after| after.distance_m),
+            smallest,
+            frame: if is_circle { Frame::of_circle(center, radius_m) } else { Frame::world() },
+            frame_m: radius_m,
+            looks: 0,
+        }
+    }
+
+    /// All that `is_wanted`, and the number of looks. A radius that is negative or NaN holds nothing.
+    fn all(mut self, mut is_wanted: impl FnMut(SiteId) -> bool) -> (Vec<Near<'map>>, usize) {
+        if self.radius_m >= 0.0 && self.smallest.limit() > 0 {
+            self.descend(self.view.tree.root, Rect::WORLD, &mut is_wanted);
+        }
+        let entry = |(key, number): (DistanceCursor, u32)| (self.view.entries[number].as_ref(), key.distance_m);
+        (self.smallest.into_sorted().map(entry).collect(), self.looks)
+    }
+
+    fn descend(&mut self, slot: Slot, cell: Rect, is_wanted: &mut impl FnMut(SiteId) -> bool) {
         match slot.kind() {
             Kind::Empty => {}
             Kind::Chain(head) => {
                 for pile in self.view.piles(head) {
                     if self.frame.contains(pile.point) {
-                        self.offer(pile);
+                        self.offer(pile, is_wanted);
                     }
                 }
             }
+            Kind::Node(at) if self.view.count_all(at) == Some(0) || self.is_passed(at, &cell) => {}
             Kind::Node(at) => {
                 let children = self.view.node(at).children;
                 let mut order = [0, 1, 2, 3].map(|child| (cell.quarter(child).distance_squared(self.point), child));
@@ -142,18 +133,31 @@ impl<'map> Nearest<'map> {
                 for (_, child) in order {
                     let quarter = cell.quarter(child);
                     if children[child] != Slot::default() && self.frame.meets(&quarter) {
-                        self.descend(children[child], quarter);
+                        self.descend(children[child], quarter, is_wanted);
                     }
                 }
             }
         }
     }
 
-    fn offer(&mut self, pile: &'map Pile) {
+    /// Whether all that is drawn in the cell is nearer than the cursor.
+    fn is_passed(&self, at: u32, cell: &Rect) -> bool {
+        self.passed_m > 0.0
+            && self.view.node(at).sites >= PASSED_SITES_MIN
+            && farthest_m(self.measure.center, cell) < self.passed_m
+    }
+
+    fn offer(&mut self, pile: &'map Pile, is_wanted: &mut impl FnMut(SiteId) -> bool) {
+        self.looks += self.view.tree.piles.numbers(pile).len();
         for number in self.view.numbers(pile) {
             let entry = &self.view.entries[number];
+            if !is_wanted(entry.site) {
+                continue;
+            }
             let distance_m = self.measure.to(entry.position());
-            self.smallest.offer(DistanceCursor { distance_m, site: entry.site }, number);
+            if distance_m <= self.radius_m {
+                self.smallest.offer(DistanceCursor { distance_m, site: entry.site }, number);
+            }
         }
         if let Some(bound) = self.smallest.bound()
             && bound.distance_m < self.frame_m * FRAME_SHRINKAGE
@@ -162,6 +166,16 @@ impl<'map> Nearest<'map> {
             self.frame = Frame::of_circle(self.measure.center, bound.distance_m);
         }
     }
+}
+
+/// No position that is drawn in the rectangle is farther away, in metres: the way to its middle, from there along the
+/// parallel and then along the meridian, and a metre for rounding.
+fn farthest_m(center: LatLng, rect: &Rect) -> f64 {
+    let (low, high) = rect.degrees();
+    let (half_height, half_width) = ((high.lat() - low.lat()) / 2.0, (high.lng() - low.lng()) / 2.0);
+    let middle = LatLng::new(low.lat() + half_height, low.lng() + half_width).expect("it lies between two positions");
+    let along = half_width * middle.lat().to_radians().cos() + half_height;
+    center.distance_m(middle) + along.to_radians() * EARTH_RADIUS_M + 1.0
 }
 
 /// Distances from one point. Sites of a pile mostly share one position, which is measured once.

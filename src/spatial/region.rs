@@ -4,32 +4,30 @@ use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::polygon::{Polygons, Relation};
 
 use super::frame::{Frame, Rect};
+use super::stop::Stop;
 
-/// A part of the sphere.
-///
-/// `meets` and `surely_holds` speak of all positions that are drawn in a rectangle: the first may say yes too often, the
-/// second no, neither is ever wrong the other way.
+/// A part of the sphere, and perhaps not all sites there.
 pub(super) trait Region {
-    /// Whether some position that is drawn in `rect` may lie inside.
-    fn meets(&self, rect: &Rect) -> bool;
-    /// Whether every position that is drawn in `rect` lies inside.
-    fn surely_holds(&self, rect: &Rect) -> bool;
+    /// How all positions that are drawn in `rect` lie. `Outside` and `Inside` are sure, `Mixed` may be said too often.
+    fn relation(&self, rect: &Rect) -> Relation;
     /// Whether the position lies inside.
     fn contains(&self, position: LatLng) -> bool;
+    /// Whether sites of this stop are meant.
+    fn takes(&self, _stop: Stop) -> bool {
+        true
+    }
 }
 
-/// A frame is a region for those who check positions themselves.
-impl Region for Frame {
-    fn meets(&self, rect: &Rect) -> bool {
-        self.meets(rect)
+/// All sites everywhere.
+pub(super) struct World;
+
+impl Region for World {
+    fn relation(&self, _rect: &Rect) -> Relation {
+        Relation::Inside
     }
 
-    fn surely_holds(&self, rect: &Rect) -> bool {
-        self.surely_holds(rect)
-    }
-
-    fn contains(&self, position: LatLng) -> bool {
-        self.contains(super::mercator::Point::project(position))
+    fn contains(&self, _position: LatLng) -> bool {
+        true
     }
 }
 
@@ -46,12 +44,14 @@ impl<'a> BoxRegion<'a> {
 }
 
 impl Region for BoxRegion<'_> {
-    fn meets(&self, rect: &Rect) -> bool {
-        self.frame.meets(rect)
-    }
-
-    fn surely_holds(&self, rect: &Rect) -> bool {
-        self.frame.surely_holds(rect)
+    fn relation(&self, rect: &Rect) -> Relation {
+        if self.frame.surely_holds(rect) {
+            Relation::Inside
+        } else if self.frame.meets(rect) {
+            Relation::Mixed
+        } else {
+            Relation::Outside
+        }
     }
 
     fn contains(&self, position: LatLng) -> bool {
@@ -70,27 +70,20 @@ impl<'a> PolygonRegion<'a> {
     pub(super) fn new(polygons: &'a Polygons) -> Self {
         Self { polygons, frames: polygons.bounds().iter().map(Frame::of_box).collect() }
     }
+}
 
-    /// How what is drawn in `rect` lies to the polygons.
+impl Region for PolygonRegion<'_> {
     fn relation(&self, rect: &Rect) -> Relation {
-        // The meridians -180 and 180 are one, and are drawn at both ends of the map.
-        if rect.west == 0 || rect.east == u32::MAX {
+        if !self.frames.iter().any(|frame| frame.meets(rect)) {
+            return Relation::Outside;
+        }
+        // For a single point the exact test comes next anyway. The meridians -180 and 180 are one, and are drawn at both
+        // ends of the map.
+        if rect.is_point() || rect.west == 0 || rect.east == u32::MAX {
             return Relation::Mixed;
         }
         let (low, high) = rect.degrees();
         self.polygons.relation(low.lat(), low.lng(), high.lat(), high.lng())
-    }
-}
-
-impl Region for PolygonRegion<'_> {
-    fn meets(&self, rect: &Rect) -> bool {
-        // For a single point the exact test comes next anyway.
-        self.frames.iter().any(|frame| frame.meets(rect))
-            && (rect.is_point() || self.relation(rect) != Relation::Outside)
-    }
-
-    fn surely_holds(&self, rect: &Rect) -> bool {
-        !rect.is_point() && self.relation(rect) == Relation::Inside
     }
 
     fn contains(&self, position: LatLng) -> bool {

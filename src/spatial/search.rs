@@ -3,17 +3,16 @@
 //! The tree only leads to candidates, through integer frames; the region decides. Read-only.
 
 use std::collections::BinaryHeap;
+use std::ops::ControlFlow;
 
-use crate::model::id::SiteId;
+use crate::model::polygon::Relation;
 
 use super::entry::EntryRef;
-use super::frame::{Frame, Rect};
-use super::mapping::Leaves;
+use super::frame::Rect;
 use super::node::{Kind, Slot};
-use super::pile::Pile;
 use super::region::Region;
 use super::view::View;
-use super::window::Window;
+use super::walk::{Group, WalkCursor, Walked, walk};
 
 /// A heap that keeps the smallest of what is offered to it, behind a cursor.
 pub(super) struct Smallest<K> {
@@ -28,21 +27,25 @@ impl<K: Ord + Copy> Smallest<K> {
         Self { after, limit, heap: BinaryHeap::new() }
     }
 
-    /// Whether something was kept or put out.
-    pub(super) fn offer(&mut self, key: K, number: u32) -> bool {
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(super) fn after(&self) -> Option<&K> {
+        self.after.as_ref()
+    }
+
+    pub(super) fn offer(&mut self, key: K, number: u32) {
         if self.after.is_some_and(|after| key <= after) {
-            return false;
+            return;
         }
         if self.heap.len() < self.limit {
             self.heap.push((key, number));
-            return true;
-        }
-        let Some(mut greatest) = self.heap.peek_mut() else { return false };
-        let is_smaller = key < greatest.0;
-        if is_smaller {
+        } else if let Some(mut greatest) = self.heap.peek_mut()
+            && key < greatest.0
+        {
             *greatest = (key, number);
         }
-        is_smaller
     }
 
     /// The greatest of the kept, once there are as many as wanted.
@@ -55,108 +58,65 @@ impl<K: Ord + Copy> Smallest<K> {
     }
 }
 
-/// The sites in view in a region that come after `after`, at most `limit`, by id.
+/// The sites in view in a region from `from` on, at most `limit`, along the map.
 pub(super) fn in_region<'map>(
     view: View<'map>,
     region: &impl Region,
-    after: Option<SiteId>,
+    from: Option<WalkCursor>,
     limit: usize,
-) -> Vec<EntryRef<'map>> {
-    let mut smallest = Smallest::new(after, limit);
-    each_pile(view, view.tree.root, Rect::WORLD, region, &mut |pile, is_sure| {
-        for number in view.numbers(pile) {
-            let entry = &view.entries[number];
-            if smallest.bound().is_none_or(|bound| entry.site < *bound)
-                && (is_sure || region.contains(entry.position()))
-            {
-                smallest.offer(entry.site, number);
-            }
+) -> Walked<EntryRef<'map>> {
+    let mut found = Vec::new();
+    let next = walk(view, region, from, |Group { place, sites, .. }| {
+        // The page's last, and one more to go on from.
+        let room = (limit - found.len()).saturating_add(1);
+        if sites.len() > room {
+            sites.select_nth_unstable(room);
+            sites.truncate(room);
         }
+        sites.sort_unstable();
+        for (site, number) in sites {
+            if found.len() == limit {
+                return ControlFlow::Break(WalkCursor { place, site: *site });
+            }
+            found.push(view.entries[*number].as_ref());
+        }
+        ControlFlow::Continue(())
     });
-    by_id(view, smallest)
+    Walked { found, next }
 }
 
 /// The number of sites in view in a region. Nodes that lie wholly inside are counted at once, so it costs the region's
 /// edge; and where only some classes are in view, a look at the piles inside that are too coarse for their node.
 pub(super) fn count_in(view: View<'_>, region: &impl Region) -> u64 {
-    count(view, view.tree.root, Rect::WORLD, region)
+    count(view, view.tree.root, Rect::WORLD, region, Relation::Mixed)
 }
 
-fn count(view: View<'_>, slot: Slot, cell: Rect, region: &impl Region) -> u64 {
+fn count(view: View<'_>, slot: Slot, cell: Rect, region: &impl Region, relation: Relation) -> u64 {
     match slot.kind() {
         Kind::Empty => 0,
         Kind::Node(at) => {
-            if let Some(all) = view.count_all(at).filter(|_| region.surely_holds(&cell)) {
-                return u64::from(all);
-            }
-            let children = view.node(at).children.into_iter().enumerate();
-            let met = children.map(|(child, slot)| (slot, cell.quarter(child))).filter(|(_, cell)| region.meets(cell));
-            met.map(|(slot, cell)| count(view, slot, cell, region)).sum()
-        }
-        Kind::Chain(_) => {
-            let mut total = 0;
-            each_pile(view, slot, cell, region, &mut |pile, is_sure| {
-                let inside = |number: &u32| region.contains(view.entries[*number].position());
-                total += if is_sure {
-                    u64::from(view.count_of_pile(pile))
-                } else {
-                    view.numbers(pile).filter(inside).count() as u64
-                };
-            });
-            total
-        }
-    }
-}
-
-/// Calls `f` with each pile at or below `slot` that may lie in the region, and whether it surely does.
-pub(super) fn each_pile<'map>(
-    view: View<'map>,
-    slot: Slot,
-    cell: Rect,
-    region: &impl Region,
-    f: &mut impl FnMut(&'map Pile, bool),
-) {
-    match slot.kind() {
-        Kind::Empty => {}
-        Kind::Node(at) => {
-            for (child, slot) in view.node(at).children.into_iter().enumerate() {
-                let quarter = cell.quarter(child);
-                if slot != Slot::default() && region.meets(&quarter) {
-                    each_pile(view, slot, quarter, region, f);
+            let relation = if relation == Relation::Inside { relation } else { region.relation(&cell) };
+            match (relation, view.count_all(at)) {
+                (Relation::Outside, _) => 0,
+                (Relation::Inside, Some(all)) => u64::from(all),
+                _ => {
+                    let children = view.node(at).children.into_iter().enumerate();
+                    children.map(|(child, slot)| count(view, slot, cell.quarter(child), region, relation)).sum()
                 }
             }
         }
         Kind::Chain(head) => {
-            for pile in view.piles(head) {
-                let alone = Rect::at(pile.point);
-                if region.meets(&alone) {
-                    f(pile, region.surely_holds(&alone));
+            let is_inside = |number: &u32| region.contains(view.entries[*number].position());
+            let piles = view.piles(head).map(|pile| {
+                let relation =
+                    if relation == Relation::Inside { relation } else { region.relation(&Rect::at(pile.point)) };
+                match relation {
+                    Relation::Outside => 0,
+                    Relation::Inside => u64::from(view.count_of_pile(pile)),
+                    Relation::Mixed => view.numbers(pile).filter(is_inside).count() as u64,
                 }
-            }
+            });
+            piles.sum()
         }
     }
-}
-
-/// The sites of a symbol that come after `after`, at most `limit`, by id.
-pub(super) fn leaves<'map>(
-    view: View<'map>,
-    leaves: &Leaves,
-    after: Option<SiteId>,
-    limit: usize,
-) -> Vec<EntryRef<'map>> {
-    let mut smallest = Smallest::new(after, limit);
-    for rect in leaves.cells.iter().flat_map(|cell| Window::of(*cell).rects()) {
-        each_pile(view, view.tree.root, Rect::WORLD, &Frame::of_rect(&rect), &mut |pile, _| {
-            if leaves.has(pile.stop) {
-                view.numbers(pile).for_each(|number| {
-                    smallest.offer(view.entries[number].site, number);
-                });
-            }
-        });
-    }
-    by_id(view, smallest)
-}
-
-fn by_id(view: View<'_>, smallest: Smallest<SiteId>) -> Vec<EntryRef<'_>> {
-    smallest.into_sorted().map(|(_, number)| view.entries[number].as_ref()).collect()
 }

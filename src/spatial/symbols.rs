@@ -87,15 +87,6 @@ impl Cluster {
     }
 }
 
-/// When a cluster comes apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expansion {
-    /// At this zoom its sites are in more than one symbol, and at none before.
-    At(u8),
-    /// At no zoom: its sites can only be listed.
-    Never,
-}
-
 /// Cells by which a cluster goes beyond its own, each 0 or 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Span {

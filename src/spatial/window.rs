@@ -44,19 +44,20 @@ impl Window {
         let (west, east) = (shifted(low.x, level), shifted(high.x, level));
         let (north, south) = (shifted(high.y, level), shifted(low.y, level));
         let columns = 1_u32 << level;
-        let width = if low.x <= high.x && !bounds.crosses_antimeridian() {
-            east - west + 1
-        } else {
-            // Where it ends in the column that it begins in, it holds that column once.
-            (columns - west + east + 1).min(columns)
-        };
+        let width =
+            if low.x <= high.x && !bounds.crosses_antimeridian() { east - west + 1 } else { columns - west + east + 1 };
+        // The meridians -180 and 180 are one: what is drawn at the other end of the map is in a box that ends at one.
+        let (more_west, more_east) = (bounds.begins_at_antimeridian(), bounds.ends_at_antimeridian());
+        let x = west.wrapping_sub(u32::from(more_west)) & (columns - 1);
+        // Where it ends in the column that it begins in, it holds that column once.
+        let width = (width + u32::from(more_west) + u32::from(more_east)).min(columns);
         let height = south - north + 1;
         let cells = u64::from(width) * u64::from(height);
         if cells > VIEWPORT_CELLS_MAX {
             let limit = format!("the box has {cells} cells at zoom {zoom}, at most {VIEWPORT_CELLS_MAX} are drawn");
             return Err(Invalid::new("zoom", format!("{limit}: use a smaller zoom or a smaller box")));
         }
-        Ok(Self { level, x: west, y: north, width, height })
+        Ok(Self { level, x, y: north, width, height })
     }
 
     /// The window with `cells` more on each side, as far as the world goes.
@@ -67,11 +68,6 @@ impl Window {
         // A window of all columns may begin anywhere.
         let x = self.x.wrapping_sub(cells) & (self.side() - 1);
         Self { x, y: north, width, height: south - north, ..self }
-    }
-
-    /// The window of the next level that covers the same cells.
-    pub(super) fn finer(self) -> Self {
-        Self { level: self.level + 1, x: self.x * 2, y: self.y * 2, width: self.width * 2, height: self.height * 2 }
     }
 
     /// Cells along one side of the world.

@@ -108,7 +108,11 @@ export class Listing {
     this.#pending = pending;
     this.loading = true;
     try {
-      const page = await this.#ask(token, size, pending.signal);
+      let page = await this.#ask(token, size, pending.signal);
+      // A page that has looked at many sites may be empty, and not be the last.
+      while (page.rows.length === 0 && page.next !== "" && !pending.signal.aborted) {
+        page = await this.#ask(page.next, size, pending.signal);
+      }
       if (pending.signal.aborted) return;
       this.rows = merge(page);
       this.total = page.total ?? this.total;

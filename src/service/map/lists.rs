@@ -1,21 +1,20 @@
 //! Lists of the map's sites: in a region, near a position, near one another, behind a symbol. Page by page.
 
-use serde::{Deserialize, Serialize};
-
 use super::zoom_of;
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::geo::{BoundingBox, DISTANCE_M_MAX, LatLng};
-use crate::model::id::{AccountId, SiteId};
+use crate::model::id::AccountId;
 use crate::model::polygon::Polygons;
 use crate::service::error::Resource;
 use crate::service::paging::{Page, PageRequest, page_size, query_purpose};
 use crate::service::symbols::SiteSummary;
 use crate::service::{Error, Waymark};
-use crate::spatial::duplicates::{Duplicate, WalkCursor};
+use crate::spatial::duplicates::Duplicate;
 use crate::spatial::entry::EntryRef;
 use crate::spatial::near::{DistanceCursor, Near};
 use crate::spatial::symbols::SymbolId;
+use crate::spatial::walk::Walked;
 
 /// Neighbours where the caller does not say how many.
 const NEAREST_DEFAULT: usize = 10;
@@ -53,27 +52,13 @@ pub struct NearDuplicate {
     pub has_more: bool,
 }
 
-/// The place on the page of a walk by distance.
-#[derive(Debug, Serialize, Deserialize)]
-struct Behind {
-    distance_m: f64,
-    site: SiteId,
-}
-
-/// The place on the page of a walk along the map.
-#[derive(Debug, Serialize, Deserialize)]
-struct Along {
-    place: u64,
-    site: SiteId,
-}
-
 impl Neighbour {
     fn of(account: &AccountId, (entry, distance_m): &Near<'_>) -> Self {
         Self { site: SiteSummary::of(account, entry), distance_m: *distance_m }
     }
 
-    fn cursor(&self) -> Behind {
-        Behind { distance_m: self.distance_m, site: self.site.site }
+    fn cursor(&self) -> DistanceCursor {
+        DistanceCursor { distance_m: self.distance_m, site: self.site.site }
     }
 }
 
@@ -87,12 +72,12 @@ impl NearDuplicate {
     }
 }
 
-fn summaries(account: &AccountId, found: &[EntryRef<'_>]) -> Vec<SiteSummary> {
-    found.iter().map(|entry| SiteSummary::of(account, entry)).collect()
+fn summaries(account: &AccountId, walked: Walked<EntryRef<'_>>) -> Walked<SiteSummary> {
+    walked.map(|entry| SiteSummary::of(account, &entry))
 }
 
 impl Waymark {
-    /// The matching sites in a box, ordered by id.
+    /// The matching sites in a box, along the map.
     pub async fn list_box(
         &self,
         principal: &Principal,
@@ -104,14 +89,16 @@ impl Waymark {
         let map = self.map_of(principal, account, filter)?;
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "box", &(account, bounds, filter));
-        let after: Option<SiteId> = self.cursor(&purpose, page)?;
-        let (found, total) = map
-            .look(|view, _| (summaries(account, &view.in_box(bounds, after, limit + 1)), view.count_in_box(bounds)))
-            .await;
-        Ok(BoxPage { page: self.page(&purpose, found, limit, |site: &SiteSummary| site.site), total })
+        let from = self.cursor(&purpose, page)?;
+        let look = map.look(|view, _| {
+            let walked = summaries(account, view.in_box(bounds, from, limit));
+            (walked, view.count_in_box(bounds))
+        });
+        let (walked, total) = look.await;
+        Ok(BoxPage { page: self.page_of(&purpose, walked), total })
     }
 
-    /// The matching sites in polygons, ordered by id.
+    /// The matching sites in polygons, along the map.
     pub async fn list_polygons(
         &self,
         principal: &Principal,
@@ -123,9 +110,9 @@ impl Waymark {
         let map = self.map_of(principal, account, filter)?;
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "polygons", &(account, polygons, filter));
-        let after: Option<SiteId> = self.cursor(&purpose, page)?;
-        let found = map.look(|view, _| summaries(account, &view.in_polygons(polygons, after, limit + 1))).await;
-        Ok(self.page(&purpose, found, limit, |site: &SiteSummary| site.site))
+        let from = self.cursor(&purpose, page)?;
+        let walked = map.look(|view, _| summaries(account, view.in_polygons(polygons, from, limit))).await;
+        Ok(self.page_of(&purpose, walked))
     }
 
     /// The matching sites nearest to a position.
@@ -160,8 +147,7 @@ impl Waymark {
         }
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "within", &(account, center, radius_m, filter));
-        let after: Option<Behind> = self.cursor(&purpose, page)?;
-        let after = after.map(|behind| DistanceCursor { distance_m: behind.distance_m, site: behind.site });
+        let after = self.cursor(&purpose, page)?;
         let near = map.look(|view, _| -> Vec<_> {
             let found = view.within(center, radius_m, after, limit + 1);
             found.iter().map(|near| Neighbour::of(account, near)).collect()
@@ -185,19 +171,14 @@ impl Waymark {
         }
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "near-duplicates", &(account, distance_m, filter));
-        let after: Option<Along> = self.cursor(&purpose, page)?;
-        let after = after.map(|along| WalkCursor { place: along.place, site: along.site });
-        let (found, next) = map
-            .look(|view, _| {
-                let page = view.near_duplicates(distance_m, after, limit);
-                let found: Vec<_> = page.found.iter().map(|found| NearDuplicate::of(account, found)).collect();
-                (found, page.next.map(|next| Along { place: next.place, site: next.site }))
-            })
-            .await;
-        Ok(self.page_until(&purpose, found, next.as_ref()))
+        let from = self.cursor(&purpose, page)?;
+        let walked = map.look(|view, _| {
+            view.near_duplicates(distance_m, from, limit).map(|found| NearDuplicate::of(account, &found))
+        });
+        Ok(self.page_of(&purpose, walked.await))
     }
 
-    /// The matching sites behind a cluster or an area, ordered by id.
+    /// The matching sites behind a cluster or an area, along the map.
     pub async fn list_cluster(
         &self,
         principal: &Principal,
@@ -211,11 +192,13 @@ impl Waymark {
         let zoom = zoom_of(zoom)?;
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "cluster", &(account, id, zoom, filter));
-        let after: Option<SiteId> = self.cursor(&purpose, page)?;
-        let found =
-            map.look(|view, _| view.leaves(symbol, zoom, after, limit + 1).map(|found| summaries(account, &found)));
+        let from = self.cursor(&purpose, page)?;
+        let walked = map.look(|view, _| Some(summaries(account, view.leaves(symbol, zoom, from, limit)?))).await;
         let missing = || Error::NotFound(Resource::Symbol(account.clone(), symbol.to_string()));
-        let found = found.await.ok_or_else(missing)?;
-        Ok(self.page(&purpose, found, limit, |site: &SiteSummary| site.site))
+        Ok(self.page_of(&purpose, walked.ok_or_else(missing)?))
+    }
+
+    fn page_of<T>(&self, purpose: &impl Fn() -> String, walked: Walked<T>) -> Page<T> {
+        self.page_until(purpose, walked.found, walked.next.as_ref())
     }
 }

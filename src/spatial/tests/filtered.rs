@@ -137,8 +137,13 @@ proptest! {
 fn views_of_a_crowd_are_those_of_its_sites_alone() {
     // So many that nodes keep their sums by class.
     let map = crowd(30_000);
-    let entries: Vec<Entry> =
-        map.all().in_box(&BoundingBox::WORLD, None, usize::MAX).into_iter().map(|entry| entry.to_entry()).collect();
+    let entries: Vec<Entry> = map
+        .all()
+        .in_box(&BoundingBox::WORLD, None, usize::MAX)
+        .found
+        .into_iter()
+        .map(|entry| entry.to_entry())
+        .collect();
     for classes in [
         Classes::confirmed(),
         Classes::of_status(Status::Offline),
@@ -192,7 +197,7 @@ fn a_selection_does_not_take_in_the_last_site_as_it_leaves() {
         |bits: u128| Entry { card: super::world::card("site", "acme"), ..entry(bits, super::world::at(1.0, 1.0)) };
     let mut map = AccountMap::bulk((0..3).map(site));
     assert!(!map.select(want.key(), &want.wants(), 2), "the last one is not looked at yet");
-    let last = map.all().in_box(&BoundingBox::WORLD, None, 9)[2].site;
+    let last = map.all().in_box(&BoundingBox::WORLD, None, 9).found[2].site;
     map.remove(last);
     assert!(map.select(want.key(), &want.wants(), 9));
     assert_eq!(map.selected(want.key(), Classes::ALL).unwrap().tally().total(), 2);

@@ -11,7 +11,7 @@ use crate::spatial::AccountMap;
 use crate::spatial::entry::{Entry, EntryRef};
 use crate::spatial::mercator::{Cell, Point, TileId};
 use crate::spatial::spacing::spacing_squared;
-use crate::spatial::symbols::{Expansion, SymbolId};
+use crate::spatial::symbols::SymbolId;
 
 /// A cell of the brute force: its sites and their centroid.
 struct Heap {
@@ -75,7 +75,7 @@ fn check(map: &AccountMap, entries: &[Entry], zoom: u8) {
     }
     for cluster in &symbols.clusters {
         let id = SymbolId::Cluster(cluster.cell);
-        let leaves = ids(map.all().leaves(id, zoom, None, usize::MAX).unwrap());
+        let leaves = ids(map.all().leaves(id, zoom, None, usize::MAX).unwrap().found);
         assert_eq!((cluster.count() as usize, leaves.len() > 1), (leaves.len(), true));
         for site in &leaves {
             assert_eq!(map.all().locate(*site, zoom), Some(id));
@@ -112,14 +112,9 @@ proptest! {
     fn clusters_come_apart_at_their_expansion_zoom(entries in any_entries(60), zoom in 0..=4_u8) {
         let map = AccountMap::bulk(entries);
         for cluster in map.all().viewport(&BoundingBox::WORLD, zoom).unwrap().clusters {
-            let sites = ids(map.all().leaves(SymbolId::Cluster(cluster.cell), zoom, None, usize::MAX).unwrap());
-            let exact = match map.all().expansion(cluster.cell).unwrap() {
-                Expansion::At(zoom) => Some(zoom),
-                Expansion::Never => None,
-            };
-            let expected = (zoom + 1..=22).find(|zoom| symbols_of(&map, &sites, *zoom) > 1);
-            prop_assert_eq!(exact, expected);
-            // What tiles say never comes after, and a stack is one for certain.
+            let sites = ids(map.all().leaves(SymbolId::Cluster(cluster.cell), zoom, None, usize::MAX).unwrap().found);
+            let exact = (zoom + 1..=22).find(|zoom| symbols_of(&map, &sites, *zoom) > 1);
+            // What is said never comes after, and a stack is one for certain.
             prop_assert!(exact.is_none() || cluster.expansion_zoom.is_some_and(|zoom| Some(zoom) <= exact));
         }
     }
@@ -128,8 +123,13 @@ proptest! {
 #[test]
 fn crowds_are_merged_as_in_a_greedy_pass() {
     let map = crowd(5_000);
-    let entries: Vec<Entry> =
-        map.all().in_box(&BoundingBox::WORLD, None, usize::MAX).into_iter().map(|entry| entry.to_entry()).collect();
+    let entries: Vec<Entry> = map
+        .all()
+        .in_box(&BoundingBox::WORLD, None, usize::MAX)
+        .found
+        .into_iter()
+        .map(|entry| entry.to_entry())
+        .collect();
     (0..=4).for_each(|zoom| check(&map, &entries, zoom));
 }
 
@@ -180,10 +180,10 @@ fn a_stack_is_one_symbol_for_ever_and_pages() {
         let SymbolId::Cluster(cell) = map.all().locate(SiteId::from_u128(77), zoom).unwrap() else {
             panic!("a cluster")
         };
-        assert_eq!(map.all().expansion(cell), Some(Expansion::Never));
-        let page = map.all().leaves(SymbolId::Cluster(cell), zoom, Some(SiteId::from_u128(9_000)), 3).unwrap();
-        assert_eq!(page.iter().map(|entry| entry.site.as_u128()).collect::<Vec<_>>(), [9_001, 9_002, 9_003]);
-        assert_eq!(map.all().leaves(SymbolId::Cluster(cell), zoom, Some(SiteId::from_u128(9_999)), 3), Some(vec![]));
+        let first = map.all().leaves(SymbolId::Cluster(cell), zoom, None, 9_997).unwrap();
+        let last = map.all().leaves(SymbolId::Cluster(cell), zoom, first.next, 3).unwrap();
+        let all: Vec<u128> = first.found.iter().chain(&last.found).map(|entry| entry.site.as_u128()).collect();
+        assert!(all.iter().copied().eq(0..10_000) && last.next.is_none());
         assert_eq!(map.all().leaves(SymbolId::Cluster(cell), (zoom + 1) % 23, None, 3), None, "another zoom's cluster");
     }
     let symbols = map.all().viewport(&BoundingBox::WORLD, 4).unwrap();

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::world::{any_entries, any_position, at, entry, place};
+use super::search::{ids, pages};
+use super::world::{any_entries, any_position, at, entry, place, with};
 use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::id::SiteId;
+use crate::model::location::Granularity;
 use crate::model::polygon::{GivenPolygon, Polygons};
 use crate::spatial::AccountMap;
-use crate::spatial::duplicates::{LOOKS_MAX, OTHERS_MAX};
+use crate::spatial::duplicates::OTHERS_MAX;
 use crate::spatial::entry::Entry;
+use crate::spatial::walk::{LOOKS_MAX, WalkCursor};
 
 /// Twice the width of the columns in which [`crate::spatial::fit`] looks for gaps, in degrees, and a little more.
 const TELLABLE_GAP: f64 = 0.704;
@@ -98,16 +101,7 @@ proptest! {
         let inside = entries.iter().filter(|entry| polygons.contains(place(entry).position));
         let mut expected: Vec<SiteId> = inside.map(|entry| entry.site).collect();
         expected.sort();
-        let mut found: Vec<SiteId> = Vec::new();
-        loop {
-            let page = map.all().in_polygons(&polygons, found.last().copied(), limit);
-            prop_assert!(page.len() <= limit);
-            if page.is_empty() {
-                break;
-            }
-            found.extend(page.iter().map(|entry| entry.site));
-        }
-        prop_assert_eq!(found, expected);
+        prop_assert_eq!(ids(&pages(limit, |from| map.all().in_polygons(&polygons, from, limit))), expected);
     }
 
     #[test]
@@ -115,15 +109,13 @@ proptest! {
         let entries = &entries[..count.min(entries.len())];
         let fit = AccountMap::bulk(entries.to_vec()).all().fit();
         prop_assert_eq!(fit.is_some(), !entries.is_empty());
-        let Some(BoundingBox { low, high }) = fit else { return Ok(()) };
+        let Some(fit @ BoundingBox { low, high }) = fit else { return Ok(()) };
         let lats = entries.iter().map(|entry| place(entry).position.lat());
         let bits = |south: f64, north: f64| (south.to_bits(), north.to_bits());
         let (south, north) = (lats.clone().fold(90.0, f64::min), lats.fold(-90.0, f64::max));
         prop_assert_eq!(bits(low.lat(), high.lat()), bits(south, north));
         let width = (high.lng() - low.lng()).rem_euclid(360.0);
-        let from_low = |entry: &Entry| (place(entry).position.lng() - low.lng()).rem_euclid(360.0);
-        // The meridians -180 and 180 are one.
-        prop_assert!(entries.iter().all(|entry| from_low(entry) <= width), "{low:?} {high:?}");
+        prop_assert!(entries.iter().all(|entry| fit.contains(place(entry).position)), "{low:?} {high:?}");
         let (narrowest, gap) = narrowest(entries);
         prop_assert!(gap < TELLABLE_GAP || (width - narrowest).abs() < 1e-9, "{width} and {narrowest}");
     }
@@ -140,24 +132,72 @@ proptest! {
 
 #[test]
 fn a_great_stack_of_duplicates_comes_in_bounded_pages() {
-    let count = 3_000_u128;
+    let count = LOOKS_MAX as u128 + 1;
     let map = AccountMap::bulk((0..count).map(|bits| entry(bits, at(45.0, 9.0))));
-    let (mut sites, mut pages, mut after) = (0, 0, None);
-    loop {
-        let page = map.all().near_duplicates(1.0, after, 1_000);
-        for duplicate in &page.found {
-            let greater = count - 1 - duplicate.site.site.as_u128();
-            assert_eq!(duplicate.others.len() as u128, greater.min(OTHERS_MAX as u128));
-            assert_eq!(duplicate.has_more, greater > OTHERS_MAX as u128);
+    let (mut sites, mut pages, mut from) = (0, 0, None);
+    // The stack itself is looked at once for a page.
+    while pages < 5 {
+        let page = map.all().near_duplicates(1.0, from, 1_000);
+        for (duplicate, site) in page.found.iter().zip(sites..) {
+            assert_eq!((duplicate.site.site.as_u128(), duplicate.others.len()), (site, OTHERS_MAX));
+            assert!(duplicate.has_more);
+            assert!((1..).zip(&duplicate.others).all(|(behind, (other, _))| other.site.as_u128() == site + behind));
         }
-        (sites, pages, after) = (sites + page.found.len(), pages + 1, page.next);
-        if after.is_none() {
+        (sites, pages, from) = (sites + page.found.len() as u128, pages + 1, page.next);
+    }
+    assert_eq!(sites, 5, "a page that is used up at once does one site");
+    // The last ones have fewer behind them than are told, so all is searched for them.
+    let last = WalkCursor { site: SiteId::from_u128(count - 3), ..from.unwrap() };
+    let (mut found, mut from) = (Vec::new(), Some(last));
+    while from.is_some() {
+        let page = map.all().near_duplicates(1.0, from, 1_000);
+        found.extend(page.found.iter().map(|duplicate| (duplicate.site.site.as_u128(), duplicate.others.len())));
+        from = page.next;
+    }
+    assert_eq!(found, [(count - 3, 2), (count - 2, 1)]);
+}
+
+#[test]
+fn duplicates_of_a_stack_that_is_only_drawn_as_one_come_by_distance() {
+    // All at one point of the map; every second one a hair's breadth to the east.
+    let position = |bits: u32| at(45.0, 9.0 + f64::from(bits % 2) * 1e-9);
+    let count = 3 * u32::try_from(OTHERS_MAX).unwrap();
+    let entries: Vec<Entry> = (0..count).map(|bits| entry(u128::from(bits), position(bits))).collect();
+    let map = AccountMap::bulk(entries.clone());
+    let found = map.all().near_duplicates(1.0, None, 1_000).found;
+    assert_eq!(found.len(), entries.len() - 1);
+    let expected = pairs(&entries, 1.0);
+    for duplicate in found {
+        let others: Vec<_> = duplicate.others.iter().map(|(entry, apart)| (entry.site, *apart)).collect();
+        let all = &expected[&duplicate.site.site];
+        assert_eq!(others, all[..all.len().min(OTHERS_MAX)]);
+        assert_eq!(duplicate.has_more, all.len() > OTHERS_MAX);
+    }
+}
+
+#[test]
+fn few_of_many_sites_come_in_bounded_pages() {
+    // The sites of a country's area are among as many of a city's as use a page up.
+    let crowd = 2 * LOOKS_MAX - 1_000;
+    let position = |bits: u32| at(46.0 + f64::from(bits) * 1e-6, 9.0 + f64::from(bits % 7) * 1e-4);
+    let sites = (0..u32::try_from(crowd).unwrap()).map(|bits| {
+        with(entry(u128::from(bits), position(bits)), |place| {
+            place.granularity = if bits % 100_000 == 7 { Granularity::Country } else { Granularity::City };
+        })
+    });
+    let map = AccountMap::bulk(sites);
+    let area = map.all().locate(SiteId::from_u128(7), 3).unwrap();
+    let (mut found, mut pages, mut from) = (Vec::new(), 0, None);
+    loop {
+        let page = map.all().leaves(area, 3, from, 1_000).unwrap();
+        (pages, from) = (pages + 1, page.next);
+        found.extend(page.found);
+        if from.is_none() {
             break;
         }
     }
-    // All but the last have a greater one; each costs a look at all.
-    assert_eq!(sites as u128, count - 1);
-    assert!(pages > 40, "{pages} pages");
+    assert_eq!(ids(&found).iter().map(|site| site.as_u128()).collect::<Vec<_>>(), [7, 100_007, 200_007, 300_007]);
+    assert_eq!(pages, 2);
 }
 
 #[test]
@@ -166,18 +206,6 @@ fn a_radius_that_is_none_holds_nothing() {
     for (center, radius_m) in [(at(90.0, 0.0), -1_000.0), (at(-90.0, 0.0), f64::NAN), (at(0.0, 180.0), -0.1)] {
         assert!(map.all().within(center, radius_m, None, 10).is_empty());
     }
-}
-
-#[test]
-fn a_walk_passes_stacks_that_use_a_page_up_at_once() {
-    let count = LOOKS_MAX as u128 + 1;
-    let map = AccountMap::bulk((0..count).map(|bits| entry(bits, at(45.0, 9.0))));
-    let first = map.all().near_duplicates(1.0, None, 1_000);
-    let second = map.all().near_duplicates(1.0, first.next, 1_000);
-    let site = |bits| [SiteId::from_u128(bits)];
-    assert!(first.found.iter().map(|duplicate| duplicate.site.site).eq(site(0)));
-    assert!(second.found.iter().map(|duplicate| duplicate.site.site).eq(site(1)));
-    assert!(second.next.is_some());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::model::id::SiteId;
 use crate::spatial::AccountMap;
 use crate::spatial::entry::{Entry, EntryRef};
 use crate::spatial::near::{DistanceCursor, Near};
+use crate::spatial::walk::{WalkCursor, Walked};
 
 /// All entries with their distances, nearest first.
 fn by_distance(entries: &[Entry], center: LatLng) -> Vec<(SiteId, f64)> {
@@ -20,8 +21,26 @@ fn plain(near: Vec<Near<'_>>) -> Vec<(SiteId, f64)> {
     near.into_iter().map(|(entry, distance_m)| (entry.site, distance_m)).collect()
 }
 
-fn ids(entries: Vec<EntryRef<'_>>) -> Vec<SiteId> {
-    entries.into_iter().map(|entry| entry.site).collect()
+/// All ids of a walk, sorted.
+pub(super) fn ids(entries: &[EntryRef<'_>]) -> Vec<SiteId> {
+    let mut ids: Vec<SiteId> = entries.iter().map(|entry| entry.site).collect();
+    ids.sort();
+    ids
+}
+
+/// All pages of a walk together. None but the last is short, for so few sites.
+pub(super) fn pages<T>(limit: usize, mut page: impl FnMut(Option<WalkCursor>) -> Walked<T>) -> Vec<T> {
+    let (mut found, mut from) = (Vec::new(), None);
+    loop {
+        let Walked { found: page, next } = page(from);
+        assert!(page.len() == limit || (page.len() < limit && next.is_none()));
+        assert!(next.is_none() || next > from, "the walk goes on");
+        found.extend(page);
+        from = next;
+        if from.is_none() {
+            return found;
+        }
+    }
 }
 
 proptest! {
@@ -69,16 +88,7 @@ proptest! {
             entries.iter().filter(|entry| bounds.contains(place(entry).position)).map(|entry| entry.site).collect();
         expected.sort();
         prop_assert_eq!(map.all().count_in_box(&bounds), expected.len() as u64);
-        let mut found = Vec::new();
-        loop {
-            let page = ids(map.all().in_box(&bounds, found.last().copied(), limit));
-            prop_assert!(page.len() <= limit);
-            if page.is_empty() {
-                break;
-            }
-            found.extend(page);
-        }
-        prop_assert_eq!(found, expected);
+        prop_assert_eq!(ids(&pages(limit, |from| map.all().in_box(&bounds, from, limit))), expected);
     }
 }
 
@@ -86,7 +96,7 @@ proptest! {
 fn great_crowds_are_searched_exactly() {
     let map = crowd(20_000);
     let entries: Vec<Entry> =
-        map.all().in_box(&BoundingBox::WORLD, None, 20_000).into_iter().map(|entry| entry.to_entry()).collect();
+        map.all().in_box(&BoundingBox::WORLD, None, 20_000).found.into_iter().map(|entry| entry.to_entry()).collect();
     assert_eq!(entries.len(), 20_000);
     assert_eq!(map.all().count_in_box(&BoundingBox::WORLD), 20_000);
     for (lat, lng) in [(-20.0, -170.0), (0.0, 0.0), (89.0, 12.0), (-90.0, 0.0), (36.9, 152.9), (10.0, -179.999)] {

@@ -1,6 +1,6 @@
 //! Every site is drawn once, honestly, and tiles and viewports tell the same.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -10,10 +10,11 @@ use crate::model::id::SiteId;
 use crate::model::location::{Granularity, Source};
 use crate::spatial::AccountMap;
 use crate::spatial::entry::Entry;
+use crate::spatial::frame::Rect;
 use crate::spatial::map_view::MapView;
-use crate::spatial::mercator::{Point, TileId};
+use crate::spatial::mercator::{Cell, Point, TileId};
 use crate::spatial::spacing::spacing_squared;
-use crate::spatial::symbols::{Expansion, SymbolId, Symbols};
+use crate::spatial::symbols::{SymbolId, Symbols};
 
 /// Tiles in which anything can be drawn: those within two tiles of a site, and those of areas.
 pub(super) fn tiles_that_matter(view: &MapView<'_>, entries: &[Entry], zoom: u8) -> BTreeSet<(u32, u32)> {
@@ -28,7 +29,7 @@ pub(super) fn tiles_that_matter(view: &MapView<'_>, entries: &[Entry], zoom: u8)
             }
         }
         if let Some(SymbolId::Area(id)) = view.locate(entry.site, zoom) {
-            let leaves = view.leaves(SymbolId::Area(id), zoom, None, usize::MAX).unwrap();
+            let leaves = view.leaves(SymbolId::Area(id), zoom, None, usize::MAX).unwrap().found;
             let points: Vec<Point> = leaves.iter().map(|entry| Point::project(entry.position)).collect();
             let mean = |sum: u64| u32::try_from(sum / points.len() as u64).unwrap();
             let centroid = Point {
@@ -48,6 +49,22 @@ fn ids(symbols: &Symbols<'_>) -> BTreeSet<(String, u32)> {
     let clusters = symbols.clusters.iter().map(|cluster| (SymbolId::Cluster(cluster.cell), cluster.count()));
     let areas = symbols.areas.iter().map(|area| (SymbolId::Area(area.id), area.count()));
     pins.chain(clusters).chain(areas).map(|(id, count)| (id.to_string(), count)).collect()
+}
+
+/// The same, with the points at which they are drawn.
+fn ids_at_points(symbols: &Symbols<'_>) -> BTreeMap<(String, u32), Point> {
+    let pins = symbols.pins.iter().map(|pin| (SymbolId::Pin(pin.entry.site), 1, pin.point));
+    let clusters =
+        symbols.clusters.iter().map(|cluster| (SymbolId::Cluster(cluster.cell), cluster.count(), cluster.point));
+    let areas = symbols.areas.iter().map(|area| (SymbolId::Area(area.id), area.count(), area.point));
+    pins.chain(clusters).chain(areas).map(|(id, count, point)| ((id.to_string(), count), point)).collect()
+}
+
+/// Whether the point's square, and what is drawn there beyond the end of the map, may reach into the box.
+fn is_at_edge(bounds: &BoundingBox, point: Point) -> bool {
+    let (low, high) = Rect::at(point).degrees();
+    let is_row = low.lat() <= bounds.high.lat() && bounds.low.lat() <= high.lat();
+    is_row && [low.lng(), high.lng()].into_iter().any(|lng| bounds.contains(at(bounds.low.lat(), lng)))
 }
 
 proptest! {
@@ -84,21 +101,22 @@ proptest! {
     ) {
         let Ok(bounds) = BoundingBox::new(low, high) else { return Ok(()) };
         let map = AccountMap::bulk(entries);
-        let (low, high) = (Point::project(low), Point::project(high));
-        let is_inside = |point: Point| {
-            let column = if bounds.crosses_antimeridian() {
-                point.x >= low.x || point.x <= high.x
-            } else {
-                point.x >= low.x && point.x <= high.x
-            };
-            column && point.y >= high.y && point.y <= low.y
-        };
-        let mut expected = map.all().viewport(&BoundingBox::WORLD, zoom).unwrap();
-        prop_assert_eq!(expected.sites(), u64::from(map.all().tally().total()));
-        expected.pins.retain(|pin| is_inside(pin.point));
-        expected.clusters.retain(|cluster| is_inside(cluster.point));
-        expected.areas.retain(|area| is_inside(area.point));
-        prop_assert_eq!(ids(&map.all().viewport(&bounds, zoom).unwrap()), ids(&expected));
+        let all = map.all().viewport(&BoundingBox::WORLD, zoom).unwrap();
+        prop_assert_eq!(all.sites(), u64::from(map.all().tally().total()));
+        let seen = ids(&map.all().viewport(&bounds, zoom).unwrap());
+        for pin in &all.pins {
+            let is_seen = seen.contains(&(SymbolId::Pin(pin.entry.site).to_string(), 1));
+            prop_assert!(is_seen || !bounds.contains(pin.entry.position), "{:?} in {bounds:?}", pin.entry);
+        }
+        let points = ids_at_points(&all);
+        prop_assert!(seen.is_subset(&points.keys().cloned().collect()));
+        for (id, point) in points {
+            if bounds.contains(point.position()) {
+                prop_assert!(seen.contains(&id), "{id:?} at {point:?} in {bounds:?}");
+            } else if seen.contains(&id) {
+                prop_assert!(is_at_edge(&bounds, point), "{id:?} at {point:?} in {bounds:?}");
+            }
+        }
     }
 
     #[test]
@@ -106,10 +124,28 @@ proptest! {
         let map = AccountMap::bulk(entries.clone());
         for entry in &entries {
             let id = map.all().locate(entry.site, zoom).unwrap();
-            let leaves = map.all().leaves(id, zoom, None, usize::MAX).unwrap();
+            let leaves = map.all().leaves(id, zoom, None, usize::MAX).unwrap().found;
             prop_assert!(leaves.iter().any(|leaf| leaf.site == entry.site), "{id}");
-            prop_assert!(leaves.is_sorted_by_key(|leaf| leaf.site));
             prop_assert_eq!(id.to_string().parse::<SymbolId>().unwrap(), id);
+            if let SymbolId::Pin(site) = id {
+                let cell = Cell::holding(Point::project(place(entry).position), zoom + 3);
+                prop_assert!(leaves.len() == 1 && leaves[0].site == site);
+                prop_assert_eq!(map.all().leaves(SymbolId::Cluster(cell), zoom, None, 1), None, "a pin is no cluster");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_box_that_ends_at_the_antimeridian_shows_what_stands_on_it_by_either_name() {
+    for lng in [-180.0, 180.0] {
+        let map = AccountMap::bulk([entry(1, at(1.0, lng))]);
+        for (west, east) in [(170.0, 180.0), (-180.0, -170.0), (170.0, -170.0), (-180.0, 180.0), (10.0, -180.0)] {
+            let bounds = BoundingBox::new(at(-2.0, west), at(3.0, east)).unwrap();
+            for zoom in 0..=6 {
+                let pins = map.all().viewport(&bounds, zoom).unwrap().pins.len();
+                assert_eq!(pins, 1, "{lng} in {west} to {east} at zoom {zoom}");
+            }
         }
     }
 }
@@ -153,15 +189,20 @@ fn a_city_level_site_is_a_pin_from_afar_and_an_area_near_by() {
     let area = &near.areas[0];
     assert_eq!((area.count(), area.radius_m, area.granularity), (14, None, Granularity::City));
     assert!((13_000.0..14_500.0).contains(&area.extent_m()), "{} m", area.extent_m());
-    assert_eq!(map.all().leaves(SymbolId::Area(area.id), 22, None, 5).unwrap().len(), 5);
+    assert_eq!(map.all().leaves(SymbolId::Area(area.id), 22, None, 5).unwrap().found.len(), 5);
     assert_eq!(map.all().leaves(SymbolId::Area(area.id), 5, None, 5), None, "not shown from afar");
 }
 
 #[test]
 fn deep_tiles_of_a_crowd_hold_each_site_once() {
     let map = crowd(1_500);
-    let entries: Vec<Entry> =
-        map.all().in_box(&BoundingBox::WORLD, None, usize::MAX).into_iter().map(|entry| entry.to_entry()).collect();
+    let entries: Vec<Entry> = map
+        .all()
+        .in_box(&BoundingBox::WORLD, None, usize::MAX)
+        .found
+        .into_iter()
+        .map(|entry| entry.to_entry())
+        .collect();
     // Before, at and after the level at which the crowd's city-level sites become areas.
     for zoom in [7, 8, 9, 12] {
         let tiles = tiles_that_matter(&map.all(), &entries, zoom);
@@ -176,7 +217,6 @@ fn many_places_that_end_in_one_area_never_come_apart() {
     let map = AccountMap::bulk((0..40).map(|bits| estimated(entry(u128::from(bits), near(bits)), Granularity::City)));
     let cluster = map.all().tile(TileId::holding(Point::project(near(0)), 8)).clusters[0];
     assert_eq!((cluster.count(), cluster.expansion_zoom), (40, None));
-    assert_eq!(map.all().expansion(cluster.cell), Some(Expansion::Never));
     assert_eq!(map.all().tile(TileId::holding(cluster.point, 9)).areas[0].count(), 40);
 }
 

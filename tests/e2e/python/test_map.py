@@ -80,7 +80,7 @@ def test_a_box_holds_what_arithmetic_says(world, edges):
         token = page.next_page_token
         if not token:
             break
-    assert found == expect, "each site once, ordered by id"
+    assert sorted(found) == expect, "each site once"
 
 
 @pytest.mark.parametrize("centre", [*CENTRES, (90.0, 0.0), (-90.0, 0.0), (0.0, 180.0), (0.0, -180.0)])
@@ -174,6 +174,27 @@ def test_behind_a_cluster_a_zoom_is_checked_too(world, zoom):
             lambda bad=bad: call(parent=world.name, cluster_id=bad, zoom=2),
             field="cluster_id",
         )
+
+
+def test_a_pin_is_its_own_leaf_and_nothing_is_behind_what_is_not_shown(account):
+    caller = account.caller()
+    names = [account.create_site().name for _ in range(3)]
+    for name, lng in zip(names, [10.0, 10.0, 100.0]):
+        caller.SetPin(site=name, position=pb.LatLng(lat=10.0, lng=lng))
+    symbols = caller.QueryViewport(parent=account.name, viewport=WORLD, zoom=2).symbols
+    assert [pin.name for pin in symbols.pins] == names[2:]
+
+    def behind(symbol, zoom=2):
+        answer = caller.ListClusterSites(parent=account.name, cluster_id=symbol, zoom=zoom)
+        return sorted(site.name for site in answer.sites)
+
+    pins, cluster = ["p-" + name.rsplit("/", 1)[1] for name in names], symbols.clusters[0].id
+    assert (behind(pins[2]), behind(cluster)) == (names[2:], sorted(names[:2]))
+    for symbol, zoom in [(pins[0], 2), (cluster, 3), ("c-5-0-0", 2)]:
+        refused("NOT_FOUND", "RESOURCE_NOT_FOUND", lambda symbol=symbol, zoom=zoom: behind(symbol, zoom))
+    caller.DeleteSite(name=names[0])
+    refused("NOT_FOUND", "RESOURCE_NOT_FOUND", lambda: behind(cluster))
+    assert behind(pins[1]) == [names[1]], "of a cluster one is left, and it is a pin"
 
 
 def test_a_machine_located_site_is_an_area_and_not_a_pin_up_close(account):
