@@ -12,10 +12,10 @@ use parking_lot::Mutex;
 use tracing::{error, info};
 
 use super::entry::entry_of;
+use super::tokens::Kept;
 use super::{Live, LiveAccount};
-use crate::model::access::{Account, Token};
-use crate::model::id::AccountId;
-use crate::model::sketch::SiteSketch;
+use crate::model::access::Account;
+use crate::model::id::{AccountId, TokenId};
 use crate::spatial::AccountMap;
 use crate::spatial::entry::Entry;
 use crate::store::{Error, Kind, Loaded, Store, Visit};
@@ -48,8 +48,8 @@ pub(super) async fn load(store: &dyn Store) -> Result<Live, Error> {
     }
     let parts: Vec<Part> = parts.iter().map(|part| std::mem::take(&mut *part.lock())).collect();
     let building = tokio::task::spawn_blocking(move || build(parts, threads));
-    let live = building.await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })?;
-    let (sites, unreadable) = (progress.sites.load(Ordering::Relaxed), progress.unreadable.load(Ordering::Relaxed));
+    let (live, sites) = building.await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })?;
+    let unreadable = progress.unreadable.load(Ordering::Relaxed);
     info!(sites, unreadable, read_s, seconds = begun.elapsed().as_secs_f64(), "the map is whole");
     Ok(live)
 }
@@ -89,7 +89,9 @@ impl Progress {
 #[derive(Debug, Default)]
 struct Part {
     accounts: Vec<Account>,
-    tokens: Vec<Arc<Token>>,
+    /// The operator's are those of no account.
+    tokens: HashMap<Option<AccountId>, Vec<(TokenId, Kept)>>,
+    agent_tokens: HashMap<AccountId, Vec<(TokenId, Kept)>>,
     entries: HashMap<AccountId, Vec<Entry>>,
 }
 
@@ -97,29 +99,36 @@ impl Part {
     fn take(&mut self, found: Result<Loaded<'_>, Error>, progress: &Progress) {
         match found {
             Ok(Loaded::Account(account)) => self.accounts.push(account),
-            Ok(Loaded::Token(token)) => self.tokens.push(Arc::new(token)),
+            Ok(Loaded::Token(token)) => {
+                self.tokens.entry(token.account.clone()).or_default().push((token.id, Kept::of(&token)));
+            }
+            Ok(Loaded::AgentToken { id, account, token }) => {
+                gather(&mut self.agent_tokens, account, (id, Kept::Packed(token)));
+            }
             Ok(Loaded::Site(site)) => {
                 progress.count_site();
-                self.gather(&site);
+                if let Some(entry) = entry_of(&site) {
+                    gather(&mut self.entries, &site.account, entry);
+                }
             }
             Err(cause) => progress.note(cause),
         }
     }
+}
 
-    fn gather(&mut self, site: &SiteSketch<'_>) {
-        let Some(entry) = entry_of(site) else { return };
-        if let Some(entries) = self.entries.get_mut(&*site.account) {
-            entries.push(entry);
-        } else if let Ok(account) = site.account.parse() {
-            // No account has a malformed id: nobody could ask for the site.
-            self.entries.insert(account, vec![entry]);
-        }
+/// Puts a thing to the others of its account.
+fn gather<T>(all: &mut HashMap<AccountId, Vec<T>>, account: &str, thing: T) {
+    if let Some(things) = all.get_mut(account) {
+        things.push(thing);
+    } else if let Ok(account) = account.parse() {
+        // No account has a malformed id: nobody could ask for the thing.
+        all.insert(account, vec![thing]);
     }
 }
 
 /// One thing to build.
 enum Job {
-    Tokens(Vec<Arc<Token>>),
+    Tokens(Vec<(Option<AccountId>, Vec<(TokenId, Kept)>)>),
     Map(Arc<LiveAccount>, Vec<Vec<Entry>>),
 }
 
@@ -127,14 +136,17 @@ impl Job {
     /// How long it takes, in sites.
     fn weight(&self) -> usize {
         match self {
-            Self::Tokens(tokens) => tokens.len(),
+            Self::Tokens(tokens) => tokens.iter().map(|(_, tokens)| tokens.len()).sum(),
             Self::Map(_, parts) => parts.iter().map(Vec::len).sum(),
         }
     }
 
     fn run(self, live: &Live) {
         match self {
-            Self::Tokens(tokens) => *live.tokens.write() = tokens.into_iter().collect(),
+            Self::Tokens(parts) => {
+                let mut tokens = live.tokens.write();
+                parts.into_iter().for_each(|(account, part)| tokens.extend(account, part));
+            }
             Self::Map(account, parts) => {
                 let mut entries = Vec::with_capacity(parts.iter().map(Vec::len).sum());
                 parts.into_iter().for_each(|part| entries.extend(part));
@@ -145,18 +157,21 @@ impl Job {
 }
 
 /// Builds tokens and maps on `threads` threads, the heaviest first, so that no thread begins with one when the others
-/// are done.
-fn build(parts: Vec<Part>, threads: usize) -> Live {
+/// are done. Answers with the number of sites.
+fn build(parts: Vec<Part>, threads: usize) -> (Live, usize) {
     let live = Live::default();
     let (mut tokens, mut entries) = (Vec::new(), HashMap::<AccountId, Vec<Vec<Entry>>>::new());
     for part in parts {
         let accounts = part.accounts.into_iter().map(|account| (account.id.clone(), LiveAccount::new(account)));
         live.accounts.write().extend(accounts);
         tokens.extend(part.tokens);
+        tokens.extend(part.agent_tokens.into_iter().map(|(account, some)| (Some(account), some)));
         part.entries.into_iter().for_each(|(account, some)| entries.entry(account).or_default().push(some));
     }
     let map_of = |(account, parts)| Some(Job::Map(live.account(&account)?, parts));
-    let mut jobs: Vec<Job> = entries.into_iter().filter_map(map_of).chain([Job::Tokens(tokens)]).collect();
+    let mut jobs: Vec<Job> = entries.into_iter().filter_map(map_of).collect();
+    let sites = jobs.iter().map(Job::weight).sum();
+    jobs.push(Job::Tokens(tokens));
     jobs.sort_by_key(Job::weight);
     let jobs = Mutex::new(jobs);
     let work = || {
@@ -167,5 +182,5 @@ fn build(parts: Vec<Part>, threads: usize) -> Live {
         }
     };
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-    live
+    (live, sites)
 }

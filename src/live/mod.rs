@@ -140,7 +140,7 @@ impl Observer for Live {
         for mutation in mutations {
             match &mutation.document {
                 Some(Document::Account(account)) => self.apply_account(account),
-                Some(Document::Token(token)) => self.tokens.write().put(token.clone()),
+                Some(Document::Token(token)) => self.tokens.write().put(token),
                 Some(Document::Site(site)) => self.apply_site(site),
                 Some(Document::SiteName(_) | Document::Agent(_) | Document::Request(_) | Document::Secret(_)) => {}
                 None => self.forget(mutation),

@@ -6,23 +6,52 @@ use std::sync::Arc;
 
 use crate::model::access::Token;
 use crate::model::id::{AccountId, TokenId};
+use crate::store::PackedToken;
+
+/// A token as it is kept.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// Ready to be given out.
+    Open(Arc<Token>),
+    /// An agent's, opened each time that it is asked for.
+    Packed(PackedToken),
+}
+
+impl Kept {
+    pub(super) fn of(token: &Token) -> Self {
+        PackedToken::of(token).map_or_else(|| Self::Open(Arc::new(token.clone())), Self::Packed)
+    }
+
+    fn open(&self) -> Option<Arc<Token>> {
+        match self {
+            Self::Open(token) => Some(Arc::clone(token)),
+            Self::Packed(token) => token.open().map(Arc::new),
+        }
+    }
+}
 
 /// Tokens, good or not.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    by_id: HashMap<TokenId, Arc<Token>>,
+    by_id: HashMap<TokenId, Kept>,
     /// The operator's are those of no account.
     listed: HashMap<Option<AccountId>, BTreeSet<TokenId>>,
 }
 
 impl Tokens {
-    pub(super) fn put(&mut self, token: Token) {
+    pub(super) fn put(&mut self, token: &Token) {
         self.listed.entry(token.account.clone()).or_default().insert(token.id);
-        self.by_id.insert(token.id, Arc::new(token));
+        self.by_id.insert(token.id, Kept::of(token));
+    }
+
+    /// Brings in many of one account at once: sorted first, which is much faster than one by one.
+    pub(super) fn extend(&mut self, account: Option<AccountId>, tokens: Vec<(TokenId, Kept)>) {
+        self.listed.entry(account).or_default().append(&mut tokens.iter().map(|(id, _)| *id).collect());
+        self.by_id.extend(tokens);
     }
 
     pub(super) fn get(&self, token: TokenId) -> Option<Arc<Token>> {
-        self.by_id.get(&token).map(Arc::clone)
+        self.by_id.get(&token)?.open()
     }
 
     /// The first `limit` tokens of an account, or the operator's, behind `after`, ordered by id.
@@ -30,19 +59,5 @@ impl Tokens {
         let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let Some(listed) = self.listed.get(&account.cloned()) else { return Vec::new() };
         listed.range(behind).take(limit).filter_map(|token| self.get(*token)).collect()
-    }
-}
-
-impl FromIterator<Arc<Token>> for Tokens {
-    /// Many at once: each account's are sorted first, which is much faster than one by one.
-    fn from_iter<T: IntoIterator<Item = Arc<Token>>>(tokens: T) -> Self {
-        let mut by_account: HashMap<Option<AccountId>, Vec<TokenId>> = HashMap::new();
-        let note = |token: Arc<Token>| {
-            by_account.entry(token.account.clone()).or_default().push(token.id);
-            (token.id, token)
-        };
-        let by_id = tokens.into_iter().map(note).collect();
-        let listed = by_account.into_iter().map(|(account, ids)| (account, ids.into_iter().collect())).collect();
-        Self { by_id, listed }
     }
 }

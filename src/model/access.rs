@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::CountryCode;
 use super::id::{AccountId, AgentId, SiteId, TokenId};
+use super::instant;
 
 /// A tenant: it owns sites and tokens, and sees nothing of other tenants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,10 +56,13 @@ pub struct Token {
     /// The site and agent of a [`Scope::Agent`] token.
     pub agent: Option<(SiteId, AgentId)>,
     /// When it was made.
+    #[serde(with = "instant")]
     pub created_at: Timestamp,
     /// When it ends; `None` for never.
+    #[serde(default, with = "instant::optional")]
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
+    #[serde(default, with = "instant::optional")]
     pub revoked_at: Option<Timestamp>,
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::CountryCode;
 use super::geo::LatLng;
+use super::instant;
 
 /// Who or what made a fix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -133,6 +134,7 @@ pub struct Placement {
     /// How fine the position is.
     pub granularity: Granularity,
     /// When it was made.
+    #[serde(with = "instant")]
     pub made_at: Timestamp,
 }
 

@@ -7,6 +7,7 @@ pub mod address;
 pub mod card;
 pub mod geo;
 pub mod id;
+mod instant;
 pub mod location;
 pub mod polygon;
 pub mod site;

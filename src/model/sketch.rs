@@ -12,6 +12,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::id::SiteId;
+use super::instant;
 use super::location::{Fix, Placement};
 use super::site::{Contact, Site, SiteAddress, Status, TicketingLink};
 
@@ -72,10 +73,13 @@ pub struct SiteSketch<'a> {
     #[serde(borrow)]
     pub address: Option<AddressSketch<'a>>,
     /// When it was made.
+    #[serde(with = "instant")]
     pub created_at: Timestamp,
     /// When it was last changed.
+    #[serde(with = "instant")]
     pub updated_at: Timestamp,
     /// When it was deleted.
+    #[serde(default, with = "instant::optional")]
     pub deleted_at: Option<Timestamp>,
 }
 
@@ -229,7 +233,7 @@ mod tests {
     }
 
     fn instant() -> impl Strategy<Value = Timestamp> {
-        (0..4_000_000_000_i64, 0..3_i32).prop_map(|(second, nano)| Timestamp::new(second, nano).unwrap())
+        (-4_000_000_000..4_000_000_000_i64, 0..3_i32).prop_map(|(second, nano)| Timestamp::new(second, nano).unwrap())
     }
 
     fn fix() -> impl Strategy<Value = Fix> {

@@ -18,9 +18,11 @@ use async_trait::async_trait;
 
 use crate::error::{Fault, Reason};
 use crate::model::access::{Account, Token};
-use crate::model::id::{AccountId, Revision};
+use crate::model::id::{AccountId, Revision, TokenId};
 use crate::model::sketch::SiteSketch;
 use document::Document;
+
+pub use packed::PackedToken;
 
 /// Most records that one [`Store::scan`] answers: a page of the largest list, with room for its filter.
 pub const SCAN_MAX: usize = 10_000;
@@ -199,6 +201,15 @@ pub enum Loaded<'row> {
     Account(Account),
     /// A token.
     Token(Token),
+    /// An agent's token, which is not taken apart.
+    AgentToken {
+        /// Its id.
+        id: TokenId,
+        /// The account that it is good in.
+        account: &'row str,
+        /// All of it.
+        token: PackedToken,
+    },
     /// A site.
     Site(SiteSketch<'row>),
 }

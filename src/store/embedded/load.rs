@@ -61,29 +61,35 @@ pub(super) fn load(
     while let Some((first, last)) = spans.take(connection).map_err(explain)? {
         let mut found = statement.query(params![first, last, least, greatest]).map_err(explain)?;
         while let Some(row) = found.next().map_err(explain)? {
-            read(row, path, visit).map_err(explain)?;
+            read(row, path, visit);
         }
     }
     Ok(())
 }
 
-/// Shows one row, if it is what was written.
-fn read(row: &Row<'_>, path: &Path, visit: &mut dyn FnMut(Result<Loaded<'_>, Error>)) -> rusqlite::Result<()> {
-    let number: u8 = row.get(0)?;
-    let Some(kind) = KINDS.into_iter().find(|kind| *kind as u8 == number) else { return Ok(()) };
-    // As bytes: a text that a fault of the disk has made no text is a corrupt record, and not the end of the start.
-    let (partition, id) = (row.get_ref(1)?.as_bytes()?, row.get_ref(2)?.as_bytes()?);
-    let revision = Revision(row.get::<_, i64>(3)?.cast_unsigned());
-    let (document, packed) = (row.get_ref(5)?.as_bytes()?, row.get_ref(6)?.as_bytes_or_null()?);
-    let checksum = rows::checksum(partition, kind, id, revision, document, packed);
-    let is_whole = row.get::<_, i64>(4)? == i64::from(checksum);
-    match Loaded::decode(kind, document, packed) {
-        Ok(Some(loaded)) if is_whole => visit(Ok(loaded)),
-        Ok(None) => {}
-        _ => {
-            let id = String::from_utf8_lossy(id).into_owned();
+/// Shows one row, if it is what was written: a fault of the disk may have changed anything, the types of columns too.
+fn read(row: &Row<'_>, path: &Path, visit: &mut dyn FnMut(Result<Loaded<'_>, Error>)) {
+    let Some(kind) = KINDS.into_iter().find(|kind| row.get(0) == Ok(*kind as u8)) else { return };
+    match decode(row, kind) {
+        Some(Some(loaded)) => visit(Ok(loaded)),
+        Some(None) => {}
+        None => {
+            let id = bytes(row, 2).map_or_else(String::new, |id| String::from_utf8_lossy(id).into_owned());
             visit(Err(Error::Corrupt { kind, id, path: path.to_owned() }));
         }
     }
-    Ok(())
+}
+
+/// What a row holds; `None` where it is not what was written.
+fn decode<'row>(row: &'row Row<'_>, kind: Kind) -> Option<Option<Loaded<'row>>> {
+    let (partition, id, document) = (bytes(row, 1)?, bytes(row, 2)?, bytes(row, 5)?);
+    let packed = row.get_ref(6).ok()?.as_bytes_or_null().ok()?;
+    let revision = Revision(row.get::<_, i64>(3).ok()?.cast_unsigned());
+    let checksum = rows::checksum(partition, kind, id, revision, document, packed);
+    let is_whole = row.get::<_, i64>(4).ok()? == i64::from(checksum);
+    Loaded::decode(kind, document, packed).ok().filter(|_| is_whole)
+}
+
+fn bytes<'row>(row: &'row Row<'_>, column: usize) -> Option<&'row [u8]> {
+    row.get_ref(column).ok()?.as_bytes().ok()
 }

@@ -129,6 +129,47 @@ fn a_load_finds_rows_wherever_they_are_and_tells_of_unreadable_ones() {
     assert_eq!(load(directory.path()), (["first", "last", "second", "third"].map(str::to_owned).to_vec(), 2));
 }
 
+#[test]
+fn a_column_of_another_type_costs_its_row_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let faults = [
+        ("partition", "7"),
+        ("id", "7"),
+        ("revision", "'much'"),
+        ("checksum", "0.5"),
+        ("checksum", "NULL"),
+        ("document", "7"),
+        ("packed", "7.5"),
+    ];
+    runtime().block_on(async {
+        let store = Embedded::open(directory.path()).unwrap();
+        store.commit(vec![site("well")]).await.unwrap();
+        for (at, _) in faults.iter().enumerate() {
+            store.commit(vec![site(&format!("damaged {at}"))]).await.unwrap();
+        }
+        store.close().await;
+    });
+    // The table is strict, so that only a disk makes such rows: it is not for as long as they are made.
+    let schema = |from: &str, to: &str| {
+        let text = format!(
+            "PRAGMA writable_schema = ON;
+            UPDATE sqlite_schema SET sql = replace(sql, '{from}', '{to}') WHERE name = 'records';"
+        );
+        open_file(directory.path()).execute_batch(&text).unwrap();
+    };
+    let table: String = open_file(directory.path())
+        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'records'", [], |row| row.get(0))
+        .unwrap();
+    let loose = table.replace("STRICT", "").replace("NOT NULL", "").replace("TEXT", "").replace("BLOB", "");
+    schema(&table, &loose);
+    for ((column, value), row) in faults.iter().zip(2..) {
+        let text = format!("UPDATE records SET {column} = {value} WHERE rowid = {row}");
+        assert_eq!(open_file(directory.path()).execute(&text, []).unwrap(), 1);
+    }
+    schema(&loose, &table);
+    assert_eq!(load(directory.path()), (vec!["well".to_owned()], faults.len()));
+}
+
 /// The names of the sites that a load of a directory finds, and how many it cannot read.
 fn load(directory: &Path) -> (Vec<String>, usize) {
     let store = Embedded::open(directory).unwrap();
