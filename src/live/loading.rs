@@ -126,9 +126,12 @@ fn gather<T>(all: &mut HashMap<AccountId, Vec<T>>, account: &str, thing: T) {
     }
 }
 
+/// Tokens of an account, or of the operator.
+type AccountTokens = (Option<AccountId>, Vec<(TokenId, Kept)>);
+
 /// One thing to build.
 enum Job {
-    Tokens(Vec<(Option<AccountId>, Vec<(TokenId, Kept)>)>),
+    Tokens(Vec<AccountTokens>),
     Map(Arc<LiveAccount>, Vec<Vec<Entry>>),
 }
 

@@ -85,7 +85,7 @@ pub(super) fn unpack(kind: Kind, bytes: &[u8]) -> Option<Loaded<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::id::{SiteId, TokenId};
+    use crate::model::id::{AccountId, SiteId, TokenId};
     use crate::model::site::Site;
     use jiff::Timestamp;
 
@@ -118,7 +118,7 @@ mod tests {
         let Some(Loaded::AgentToken { id, account, token: found }) = unpack(Kind::Token, &packed) else {
             panic!("{packed:?}")
         };
-        assert_eq!((id, Some(account)), (agents.id, agents.account.as_ref().map(|account| account.as_str())));
+        assert_eq!((id, Some(account)), (agents.id, agents.account.as_ref().map(AccountId::as_str)));
         assert_eq!(found.open(), Some(agents.clone()));
         assert_eq!(PackedToken::of(&agents), Some(found));
         assert_eq!(PackedToken::of(&token()), None);

@@ -70,24 +70,20 @@ pub(super) fn load(
 /// Shows one row, if it is what was written: a fault of the disk may have changed anything, the types of columns too.
 fn read(row: &Row<'_>, path: &Path, visit: &mut dyn FnMut(Result<Loaded<'_>, Error>)) {
     let Some(kind) = KINDS.into_iter().find(|kind| row.get(0) == Ok(*kind as u8)) else { return };
-    match decode(row, kind) {
-        Some(Some(loaded)) => visit(Ok(loaded)),
-        Some(None) => {}
-        None => {
-            let id = bytes(row, 2).map_or_else(String::new, |id| String::from_utf8_lossy(id).into_owned());
-            visit(Err(Error::Corrupt { kind, id, path: path.to_owned() }));
-        }
-    }
+    visit(decode(row, kind).ok_or_else(|| {
+        let id = bytes(row, 2).map_or_else(String::new, |id| String::from_utf8_lossy(id).into_owned());
+        Error::Corrupt { kind, id, path: path.to_owned() }
+    }));
 }
 
 /// What a row holds; `None` where it is not what was written.
-fn decode<'row>(row: &'row Row<'_>, kind: Kind) -> Option<Option<Loaded<'row>>> {
+fn decode<'row>(row: &'row Row<'_>, kind: Kind) -> Option<Loaded<'row>> {
     let (partition, id, document) = (bytes(row, 1)?, bytes(row, 2)?, bytes(row, 5)?);
     let packed = row.get_ref(6).ok()?.as_bytes_or_null().ok()?;
     let revision = Revision(row.get::<_, i64>(3).ok()?.cast_unsigned());
     let checksum = rows::checksum(partition, kind, id, revision, document, packed);
     let is_whole = row.get::<_, i64>(4).ok()? == i64::from(checksum);
-    Loaded::decode(kind, document, packed).ok().filter(|_| is_whole)
+    Loaded::decode(kind, document, packed).ok().flatten().filter(|_| is_whole)
 }
 
 fn bytes<'row>(row: &'row Row<'_>, column: usize) -> Option<&'row [u8]> {
