@@ -47,6 +47,13 @@ impl LiveAccount {
         }
         // One at a time: selections in the making would push one another out, and none would ever be done.
         let _turn = self.selecting.lock().await;
+        {
+            // Whoever had the turn before may have made this one: no reader has to leave for that.
+            let map = self.map.read();
+            if let Some(view) = map.selected(key, selected.classes) {
+                return read(view, self.revision());
+            }
+        }
         loop {
             {
                 let mut map = self.map.write();

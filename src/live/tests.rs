@@ -1,6 +1,11 @@
 //! Memory as loaded from a store is memory as commits make it, and a bad record hides nothing else.
 
+use std::future::Future;
 use std::path::Path;
+use std::pin::pin;
+use std::sync::mpsc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -12,6 +17,9 @@ use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::id::SiteId;
 use crate::model::location::{Evidence, Fix, Granularity, Source};
 use crate::model::site::Status;
+use crate::spatial::Wants;
+use crate::spatial::class::Classes;
+use crate::spatial::entry::Subject;
 use crate::store::Key;
 use crate::store::embedded::Embedded;
 
@@ -27,11 +35,15 @@ fn put(key: Key, document: Document) -> Mutation {
     Mutation { key, expect: crate::store::Expect::Any, document: Some(document) }
 }
 
-fn put_account(number: u8) -> Mutation {
-    let (id, now) = (account_id(number), Timestamp::UNIX_EPOCH);
-    let key = Key::of(&id, Kind::Account, &id);
+fn account(number: u8) -> Account {
+    let now = Timestamp::UNIX_EPOCH;
     let display_name = format!("Account {number}");
-    put(key, Document::Account(Account { id, display_name, country: None, created_at: now, updated_at: now }))
+    Account { id: account_id(number), display_name, country: None, created_at: now, updated_at: now }
+}
+
+fn put_account(number: u8) -> Mutation {
+    let account = account(number);
+    put(Key::of(&account.id, Kind::Account, &account.id), Document::Account(account))
 }
 
 fn put_site(site: Site) -> Mutation {
@@ -165,4 +177,33 @@ fn an_unreadable_account_or_token_ends_the_start() {
         let failure = damaged(directory.path(), &damage).unwrap_err();
         assert!(matches!(failure, Error::Corrupt { kind: of, .. } if of == kind), "{failure}");
     }
+}
+
+#[test]
+fn who_waited_while_another_made_the_selection_waits_for_no_reader() {
+    let live = LiveAccount::new(account(0));
+    let wants: Wants = Arc::new(|_: &Subject<'_>| true);
+    let selected = Selected { classes: Classes::ALL, texts: Some(("everything".into(), Arc::clone(&wants))) };
+    let turn = live.selecting.try_lock().unwrap();
+    let mut look = pin!(live.look(&selected, |view, _| view.unplaced()));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(look.as_mut().poll(&mut context).is_pending(), "another has the turn");
+    assert!(live.map.write().select("everything", &wants, 1));
+    drop(turn);
+    let (begun, begins) = mpsc::channel();
+    let (ended, ends) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let map = &live.map;
+        let reader = scope.spawn(move || {
+            let _map = map.read();
+            begun.send(()).unwrap();
+            // Long enough for a slow machine; only a look that waits for this reader lets it pass.
+            ends.recv_timeout(Duration::from_secs(20)).is_ok()
+        });
+        begins.recv().unwrap();
+        assert_eq!(look.as_mut().poll(&mut context), Poll::Ready(0));
+        // Nobody listens any more where the look had waited.
+        let _ = ended.send(());
+        assert!(reader.join().unwrap(), "the look waited until the reader left");
+    });
 }
