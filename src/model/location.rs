@@ -183,7 +183,7 @@ pub struct Fixes {
 impl Fixes {
     /// Puts a fix in; one of the same source is replaced, unless it is newer.
     ///
-    /// Of two fixes made at the same instant the one with the greater (granularity, position) stays,
+    /// Of two fixes made at the same instant the one with the greater (granularity, position, accuracy) stays,
     /// so that the order of arrival never matters.
     pub fn put(&mut self, fix: Fix) {
         let slot = &mut self.by_source[fix.source as usize];
@@ -302,9 +302,16 @@ mod tests {
         }
     }
 
+    /// Of few values each, so that many differ in one thing alone.
     fn any_fix() -> impl Strategy<Value = Fix> {
-        (0..4_usize, 0..4_i64, 0..3_i32)
-            .prop_map(|(source, second, lat)| fix(Source::ALL[source], second, f64::from(lat)))
+        let granularity = prop::sample::select(vec![Granularity::City, Granularity::Door]);
+        let accuracy_m = prop::sample::select(vec![None, Some(5.0), Some(900.0)]);
+        (0..4_usize, 0..2_i64, 0..2_i32, granularity, accuracy_m).prop_map(
+            |(source, second, lat, granularity, accuracy_m)| {
+                let fix = fix(Source::ALL[source], second, f64::from(lat));
+                Fix { accuracy_m, granularity, ..fix }
+            },
+        )
     }
 
     proptest! {

@@ -218,6 +218,26 @@ fn the_selection_that_was_not_used_for_longest_makes_room() {
     assert!(kept[0] && !kept[1] && kept[SELECTIONS_MAX]);
 }
 
+/// How many sites the selections of these keys hold together.
+fn held<'k>(map: &AccountMap, keys: impl IntoIterator<Item = &'k str>) -> u32 {
+    let views = keys.into_iter().filter_map(|key| map.selected(key, Classes::ALL));
+    views.map(|view| view.tally().total() + view.unplaced()).sum()
+}
+
+#[test]
+fn selections_of_everything_hold_each_site_twice_at_most() {
+    // One was made beside two that held all there was: three times the sites.
+    let mut map = AccountMap::bulk((0..10).map(|bits| entry(bits, super::world::at(1.0, 1.0))));
+    let everybody: Wants = Arc::new(|_: &Subject<'_>| true);
+    let keys = ["one", "two", "three", "four"];
+    for key in keys {
+        while !map.select(key, &everybody, 3) {}
+        let held = held(&map, keys);
+        assert!(held <= 20, "{held} of 10 sites");
+    }
+    assert_eq!(held(&map, keys), 20, "two find room");
+}
+
 #[test]
 fn a_selection_that_nobody_uses_is_dropped_and_one_in_use_is_kept() {
     let mut map = AccountMap::bulk((0..10).map(|bits| entry(bits, super::world::at(1.0, 1.0))));
