@@ -182,13 +182,13 @@ fn an_unreadable_account_or_token_ends_the_start() {
 #[test]
 fn who_waited_while_another_made_the_selection_waits_for_no_reader() {
     let live = LiveAccount::new(account(0));
-    let wants: Wants = Arc::new(|_: &Subject<'_>| true);
-    let selected = Selected { classes: Classes::ALL, texts: Some(("everything".into(), Arc::clone(&wants))) };
+    let wants = Wants::new("everything", 1, |_: &Subject<'_>| true);
+    let selected = Selected { classes: Classes::ALL, texts: Some(wants.clone()) };
     let turn = live.selecting.try_lock().unwrap();
     let mut look = pin!(live.look(&selected, |view, _| view.unplaced()));
     let mut context = Context::from_waker(Waker::noop());
     assert!(look.as_mut().poll(&mut context).is_pending(), "another has the turn");
-    assert!(live.map.write().select("everything", &wants, 1));
+    assert!(live.map.write().select(&wants, 1));
     drop(turn);
     let (begun, begins) = mpsc::channel();
     let (ended, ends) = mpsc::channel();

@@ -2,9 +2,10 @@
 //!
 //! `entry` what is known of a site; `class` what sites are counted by; `mercator`, `window`, `frame`, `region` the geometry
 //! of the map; `stop` how far a site may be refined; `mass`, `pile` and `places` sums and sites of one point; `node` and
-//! `tree` the quadtree that holds them; `roster` and `selection` which sites a tree holds; `view` and `map_view` which of
-//! them are seen; `spacing`, `board` and `mapping` from cells to `symbols`; `walk`, `search`, `near`, `duplicates` and `fit`
-//! regions and distances; `mvt` and `layer` tiles as bytes, `tile_fields` what is in them, `tile_limits` how large they become.
+//! `tree` the quadtree that holds them; `roster`, `wants` and `selection` which sites a tree holds; `view` and `map_view`
+//! which of them are seen; `spacing`, `board` and `mapping` from cells to `symbols`; `walk`, `search`, `near`, `duplicates`
+//! and `fit` regions and distances; `mvt` and `layer` tiles as bytes, `tile_fields` what is in them, `tile_limits` how large
+//! they become.
 //!
 //! Knows nothing of storage, revisions and tenants: one [`AccountMap`] an account, and a lock around it, is the
 //! caller's. Nothing is cached, so nothing is ever stale.
@@ -26,6 +27,7 @@ mod spacing;
 mod stop;
 mod tree;
 mod view;
+mod wants;
 mod window;
 
 pub mod class;
@@ -47,7 +49,7 @@ mod tests;
 
 use crate::model::id::SiteId;
 
-pub use selection::{SELECTIONS_MAX, Wants};
+pub use wants::Wants;
 pub use window::VIEWPORT_CELLS_MAX;
 
 use class::Classes;
@@ -130,6 +132,7 @@ impl AccountMap {
         let old = self.snapshot(number);
         self.follow(number, Some(old), None);
         self.entries.take(number);
+        self.selections.make_room(&self.entries);
         true
     }
 
@@ -153,12 +156,13 @@ impl AccountMap {
         Some(MapView::new(self, &selection.roster, Some(selection), classes))
     }
 
-    /// Goes on with the selection of the sites that `wants` wants, under a key that stands for it; begins it where it is
-    /// missing. Looks at `count` more sites, and answers whether all have been looked at.
+    /// Goes on with the selection of the sites that `wants` wants; begins it where it is missing. Looks at `count` more
+    /// sites, and answers whether all have been looked at.
     ///
-    /// At most [`SELECTIONS_MAX`] are kept: the one that was not used for longest goes.
-    pub fn select(&mut self, key: &str, wants: &Wants, count: u32) -> bool {
-        self.selections.go_on(key, wants, &self.entries, count)
+    /// All selections together hold at most twice the sites, and are bounded by what a change costs them: the one that was
+    /// not used for longest makes room.
+    pub fn select(&mut self, wants: &Wants, count: u32) -> bool {
+        self.selections.go_on(wants, &self.entries, count)
     }
 
     fn number(&self, site: SiteId) -> Option<u32> {

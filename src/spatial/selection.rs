@@ -4,31 +4,26 @@
 //! each site of the map once, some at a time so that nobody waits long for the lock, and from then on about each site that
 //! changes. So what it answers is as exact and as fast as the map itself, and nothing in it is ever stale.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::entry::Subject;
 use super::pile::Entries;
 use super::roster::{Roster, Snapshot};
+use super::wants::Wants;
 
-/// Most selections of one account: as many people who look at it through different filters at once. A site's change
-/// costs one look for each.
-pub const SELECTIONS_MAX: usize = 8;
+/// What all selections of a map together may cost each change of a site, in terms asked of it, while others wait for the
+/// lock: some 30 microseconds. Room for 8 of the longest filters, or for 60 of one term. One is kept whatever it costs.
+pub(super) const SELECTED_COST_MAX: u64 = 1_024;
 /// Sites that all selections of a map together may hold, in sites of the map: a selected site costs some 60 bytes.
-const SELECTED_SHARE_MAX: usize = 2;
+pub(super) const SELECTED_SHARE_MAX: usize = 2;
 /// Changes beyond the number of sites after which a selection that nobody used is dropped: by then keeping it has cost
 /// more than making it anew.
 const UNUSED_CHANGES_MIN: usize = 10_000;
 
-/// Whether a site is wanted.
-pub type Wants = Arc<dyn Fn(&Subject<'_>) -> bool + Send + Sync>;
-
 /// The sites that a filter wants.
 pub(super) struct Selection {
-    /// The filter's text form; equal keys want the same sites.
-    key: Box<str>,
     wants: Wants,
     pub(super) roster: Roster,
     /// Those without a position.
@@ -48,8 +43,24 @@ impl fmt::Debug for Selection {
 }
 
 impl Selection {
+    fn new(wants: Wants) -> Self {
+        Self {
+            wants,
+            roster: Roster::default(),
+            unplaced: HashSet::new(),
+            looked_at: 0,
+            last_used: AtomicU64::default(),
+            unused_changes: AtomicU32::default(),
+        }
+    }
+
     pub(super) fn has_unplaced(&self, number: u32) -> bool {
         self.unplaced.contains(&number)
+    }
+
+    fn is_used(&self, at: u64) {
+        self.last_used.store(at, Ordering::Relaxed);
+        self.unused_changes.store(0, Ordering::Relaxed);
     }
 
     /// Looks at the next `count` entries. Answers whether all have been looked at.
@@ -57,7 +68,7 @@ impl Selection {
         let end = entries.end().min(self.looked_at.saturating_add(count));
         for number in std::mem::replace(&mut self.looked_at, end)..end {
             let entry = &entries[number];
-            if entry.subject().is_some_and(|subject| (self.wants)(&subject)) {
+            if entry.subject().is_some_and(|subject| self.wants.holds(&subject)) {
                 let snapshot = Snapshot { status: entry.status(), facets: entry.facets(number) };
                 self.put(entries, number, None, Some(&snapshot));
             }
@@ -78,7 +89,7 @@ impl Selection {
             Some(_) => self.roster.tree.piles.of(number).is_some(),
             None => self.has_unplaced(number),
         });
-        let new = new.filter(|_| entries[number].subject().is_some_and(|subject| (self.wants)(&subject)));
+        let new = new.filter(|_| entries[number].subject().is_some_and(|subject| self.wants.holds(&subject)));
         self.put(entries, number, old, new);
     }
 
@@ -91,42 +102,39 @@ impl Selection {
     }
 }
 
-/// The selections of a map.
+/// The selections of a map, by the key of what they want.
 #[derive(Debug, Default)]
 pub(super) struct Selections {
-    all: Vec<Selection>,
+    all: HashMap<Arc<str>, Selection>,
     uses: AtomicU64,
+    /// What all cost a change.
+    cost: u64,
+    /// Sites of all.
+    sites: usize,
 }
 
 impl Selections {
     /// The selection of this key, if it is complete.
     pub(super) fn get(&self, key: &str, entries: &Entries) -> Option<&Selection> {
-        let found = self.all.iter().find(|selection| &*selection.key == key)?;
-        found.last_used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-        found.unused_changes.store(0, Ordering::Relaxed);
+        let found = self.all.get(key)?;
+        found.is_used(self.uses.fetch_add(1, Ordering::Relaxed));
         (found.looked_at == entries.end()).then_some(found)
     }
 
-    /// Goes on with the selection of this key, begun where it is missing: looks at the next `count` entries. Answers
-    /// whether it is complete.
-    pub(super) fn go_on(&mut self, key: &str, wants: &Wants, entries: &Entries, count: u32) -> bool {
-        let at = self.all.iter().position(|selection| &*selection.key == key).unwrap_or_else(|| {
-            self.make_room(entries);
-            self.all.push(Selection {
-                key: key.into(),
-                wants: Arc::clone(wants),
-                roster: Roster::default(),
-                unplaced: HashSet::new(),
-                looked_at: 0,
-                last_used: AtomicU64::new(*self.uses.get_mut()),
-                unused_changes: AtomicU32::default(),
-            });
-            self.all.len() - 1
+    /// Goes on with the selection of these, begun where it is missing: looks at the next `count` entries. Answers
+    /// whether it is complete. Others make room for it as it grows.
+    pub(super) fn go_on(&mut self, wants: &Wants, entries: &Entries, count: u32) -> bool {
+        let now = self.uses.fetch_add(1, Ordering::Relaxed);
+        let selection = self.all.entry(Arc::clone(wants.key())).or_insert_with(|| {
+            self.cost += u64::from(wants.cost());
+            Selection::new(wants.clone())
         });
-        *self.uses.get_mut() += 1;
-        *self.all[at].last_used.get_mut() = *self.uses.get_mut();
-        *self.all[at].unused_changes.get_mut() = 0;
-        self.all[at].look_on(entries, count)
+        selection.is_used(now);
+        let before = selection.roster.len();
+        let is_complete = selection.look_on(entries, count);
+        self.sites += selection.roster.len() - before;
+        self.make_room(entries);
+        is_complete
     }
 
     /// Makes all follow a site's change.
@@ -135,30 +143,48 @@ impl Selections {
             return;
         }
         let unused_max = entries.len() + UNUSED_CHANGES_MIN;
-        self.all.retain_mut(|selection| {
+        (self.cost, self.sites) = (0, 0);
+        self.all.retain(|_, selection| {
             selection.follow(entries, number, old, new);
             let unused = selection.unused_changes.get_mut();
             *unused = unused.saturating_add(1);
-            *unused as usize <= unused_max
+            let is_kept = *unused as usize <= unused_max;
+            if is_kept {
+                self.cost += u64::from(selection.wants.cost());
+                self.sites += selection.roster.len();
+            }
+            is_kept
         });
+        self.make_room(entries);
     }
 
-    /// Drops what was not used for longest, until there is room for one more.
-    fn make_room(&mut self, entries: &Entries) {
-        let is_full = |all: &[Selection]| {
-            let selected: usize = all.iter().map(|selection| selection.roster.len()).sum();
-            // The one to come may hold every site.
-            let is_over = selected + entries.len() > entries.len() * SELECTED_SHARE_MAX;
-            all.len() >= SELECTIONS_MAX || (is_over && !all.is_empty())
-        };
-        while is_full(&self.all) {
-            let oldest = (0..self.all.len()).min_by_key(|at| self.all[*at].last_used.load(Ordering::Relaxed));
-            self.all.swap_remove(oldest.expect("a full list has a member"));
+    /// Drops what was not used for longest, until the rest are within their bounds; one is always kept.
+    pub(super) fn make_room(&mut self, entries: &Entries) {
+        let sites_max = entries.len() * SELECTED_SHARE_MAX;
+        while self.all.len() > 1 && (self.cost > SELECTED_COST_MAX || self.sites > sites_max) {
+            let uses = self.all.iter().map(|(key, selection)| (selection.last_used.load(Ordering::Relaxed), key));
+            let (_, oldest) = uses.min().expect("there are two at least");
+            let dropped = self.all.remove(&Arc::clone(oldest)).expect("its key was found");
+            self.cost -= u64::from(dropped.wants.cost());
+            self.sites -= dropped.roster.len();
         }
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// Cost and sites of all, as kept.
+    #[cfg(test)]
+    pub(super) fn counted(&self) -> (u64, usize) {
+        (self.cost, self.sites)
+    }
+
+    /// Cost and sites of all, as they are.
+    #[cfg(test)]
+    pub(super) fn recounted(&self) -> (u64, usize) {
+        let cost = self.all.values().map(|selection| u64::from(selection.wants.cost())).sum();
+        (cost, self.all.values().map(|selection| selection.roster.len()).sum())
     }
 }

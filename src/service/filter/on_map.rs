@@ -1,7 +1,6 @@
 //! A filter as the map answers it: a set of classes, which costs nothing, and what is left for a selection.
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::evaluate::Candidate;
 use super::field::Test;
@@ -65,16 +64,15 @@ fn classes_of(node: &Node) -> Option<Classes> {
 }
 
 /// The conditions that look at more, with a text that is the same for the same conditions.
-fn texts_of(rest: Vec<Node>) -> Option<(Arc<str>, Wants)> {
+fn texts_of(rest: Vec<Node>) -> Option<Wants> {
     if rest.is_empty() {
         return None;
     }
-    let key = format!("{rest:?}").into();
-    let wants = move |subject: &Subject<'_>| {
+    let (key, terms) = (format!("{rest:?}"), rest.iter().map(Node::terms).sum());
+    Some(Wants::new(key, terms, move |subject: &Subject<'_>| {
         let candidate = Candidate::of_subject(subject);
         rest.iter().all(|node| node.matches(&candidate))
-    };
-    Some((key, Arc::new(wants)))
+    }))
 }
 
 #[cfg(test)]
@@ -119,7 +117,7 @@ mod tests {
 
     #[test]
     fn equal_conditions_have_equal_keys() {
-        let key = |filter: &str| MapFilter::parse(filter).unwrap().selected.texts.unwrap().0;
+        let key = |filter: &str| MapFilter::parse(filter).unwrap().selected.texts.unwrap().key().to_string();
         assert_eq!(key("customer_id=7 status=ONLINE"), key("status = OFFLINE AND (customer_id = '7')"));
         assert_ne!(key("customer_id = 7"), key("customer_id : 7"));
     }
@@ -160,7 +158,7 @@ mod tests {
                     let subject = Subject { status, source, card: &card };
                     let expected = root.matches(&Candidate::of_subject(&subject));
                     let by_class = selected.classes.holds(status, source);
-                    let by_text = selected.texts.as_ref().is_none_or(|(_, wants)| wants(&subject));
+                    let by_text = selected.texts.as_ref().is_none_or(|wants| wants.holds(&subject));
                     prop_assert_eq!(by_class && by_text, expected, "{} of {:?} {:?}", text, status, source);
                 }
             }

@@ -1,7 +1,6 @@
 //! A view of some sites is the map of those sites alone, in everything that it answers.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -16,7 +15,7 @@ use crate::spatial::class::Classes;
 use crate::spatial::entry::{Entry, Subject};
 use crate::spatial::map_view::MapView;
 use crate::spatial::mercator::TileId;
-use crate::spatial::{AccountMap, SELECTIONS_MAX, Wants};
+use crate::spatial::{AccountMap, Wants};
 
 /// A filter for sites of one customer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,7 +35,9 @@ impl Want {
     }
 
     pub(super) fn wants(self) -> Wants {
-        Arc::new(move |subject: &Subject<'_>| subject.card.any(CardField::CustomerId, |customer| customer == self.0))
+        Wants::new(self.0, 1, move |subject: &Subject<'_>| {
+            subject.card.any(CardField::CustomerId, |customer| customer == self.0)
+        })
     }
 
     pub(super) fn has(self, entry: &Entry) -> bool {
@@ -57,7 +58,7 @@ fn any_classes() -> impl Strategy<Value = Classes> {
 /// Makes the view complete, a few sites at a time.
 fn view(map: &mut AccountMap, want: Option<Want>, classes: Classes) -> MapView<'_> {
     let Some(want) = want else { return map.within(classes) };
-    while !map.select(want.key(), &want.wants(), 7) {}
+    while !map.select(&want.wants(), 7) {}
     map.selected(want.key(), classes).expect("it is complete")
 }
 
@@ -176,13 +177,13 @@ fn selections_follow_from_the_middle_of_their_making() {
         ..entry(bits, super::world::at(1.0, 1.0))
     };
     let mut map = AccountMap::bulk((0..10).map(|bits| site(bits, "acme")));
-    assert!(!map.select(want.key(), &want.wants(), 5));
+    assert!(!map.select(&want.wants(), 5));
     assert!(map.selected(want.key(), Classes::ALL).is_none(), "half a selection answers nothing");
     // Behind what was looked at, before it, and new.
     map.upsert(site(9, "globex"));
     map.upsert(site(0, "globex"));
     map.upsert(site(10, "acme"));
-    assert!(map.select(want.key(), &want.wants(), 100));
+    assert!(map.select(&want.wants(), 100));
     assert_eq!(map.selected(want.key(), Classes::ALL).unwrap().tally().total(), 9);
     map.upsert(site(11, "acme"));
     map.remove(SiteId::from_u128(1));
@@ -196,59 +197,9 @@ fn a_selection_does_not_take_in_the_last_site_as_it_leaves() {
     let site =
         |bits: u128| Entry { card: super::world::card("site", "acme"), ..entry(bits, super::world::at(1.0, 1.0)) };
     let mut map = AccountMap::bulk((0..3).map(site));
-    assert!(!map.select(want.key(), &want.wants(), 2), "the last one is not looked at yet");
+    assert!(!map.select(&want.wants(), 2), "the last one is not looked at yet");
     let last = map.all().in_box(&BoundingBox::WORLD, None, 9).found[2].site;
     map.remove(last);
-    assert!(map.select(want.key(), &want.wants(), 9));
+    assert!(map.select(&want.wants(), 9));
     assert_eq!(map.selected(want.key(), Classes::ALL).unwrap().tally().total(), 2);
-}
-
-#[test]
-fn the_selection_that_was_not_used_for_longest_makes_room() {
-    let mut map = AccountMap::bulk((0..10).map(|bits| entry(bits, super::world::at(1.0, 1.0))));
-    let nobody: Wants = Arc::new(|_: &Subject<'_>| false);
-    let keys: Vec<String> = (0..=SELECTIONS_MAX).map(|number| number.to_string()).collect();
-    for key in &keys[..SELECTIONS_MAX] {
-        assert!(map.select(key, &nobody, 10));
-    }
-    assert!(map.selected(&keys[0], Classes::ALL).is_some(), "now the second is the oldest");
-    assert!(map.select(&keys[SELECTIONS_MAX], &nobody, 10));
-    let kept: Vec<bool> = keys.iter().map(|key| map.selected(key, Classes::ALL).is_some()).collect();
-    assert_eq!(kept.iter().filter(|kept| **kept).count(), SELECTIONS_MAX);
-    assert!(kept[0] && !kept[1] && kept[SELECTIONS_MAX]);
-}
-
-/// How many sites the selections of these keys hold together.
-fn held<'k>(map: &AccountMap, keys: impl IntoIterator<Item = &'k str>) -> u32 {
-    let views = keys.into_iter().filter_map(|key| map.selected(key, Classes::ALL));
-    views.map(|view| view.tally().total() + view.unplaced()).sum()
-}
-
-#[test]
-fn selections_of_everything_hold_each_site_twice_at_most() {
-    // One was made beside two that held all there was: three times the sites.
-    let mut map = AccountMap::bulk((0..10).map(|bits| entry(bits, super::world::at(1.0, 1.0))));
-    let everybody: Wants = Arc::new(|_: &Subject<'_>| true);
-    let keys = ["one", "two", "three", "four"];
-    for key in keys {
-        while !map.select(key, &everybody, 3) {}
-        let held = held(&map, keys);
-        assert!(held <= 20, "{held} of 10 sites");
-    }
-    assert_eq!(held(&map, keys), 20, "two find room");
-}
-
-#[test]
-fn a_selection_that_nobody_uses_is_dropped_and_one_in_use_is_kept() {
-    let mut map = AccountMap::bulk((0..10).map(|bits| entry(bits, super::world::at(1.0, 1.0))));
-    let nobody: Wants = Arc::new(|_: &Subject<'_>| false);
-    assert!(map.select("unused", &nobody, 10) && map.select("used", &nobody, 10));
-    for change in 0..10_100_u32 {
-        let mut site = entry(3, super::world::at(1.0, 1.0));
-        site.status = Status::ALL[change as usize % 4];
-        map.upsert(site);
-        assert!(map.selected("used", Classes::ALL).is_some(), "after {change} changes");
-    }
-    assert!(map.selected("unused", Classes::ALL).is_none());
-    assert_eq!(map.selections.len(), 1);
 }

@@ -185,7 +185,7 @@ proptest! {
                     prop_assert_eq!(map.remove(site), entries.remove(&site).is_some());
                 }
                 Step::Select(want, count) => {
-                    let is_complete = map.select(want.key(), &want.wants(), count);
+                    let is_complete = map.select(&want.wants(), count);
                     prop_assert_eq!(is_complete, map.selected(want.key(), Classes::ALL).is_some());
                 }
             }

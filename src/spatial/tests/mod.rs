@@ -5,6 +5,7 @@ mod history;
 mod merge;
 mod regions;
 mod search;
+mod selections;
 mod symbols;
 mod tile_fields;
 mod tile_limits;
