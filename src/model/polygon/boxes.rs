@@ -74,25 +74,25 @@ impl Boxes {
 
     /// Whether an edge comes into the closed rectangle, on its border included. `None` for too many steps.
     pub(super) fn is_met(&self, edges: &[Edge], rect: &Rect) -> Option<bool> {
-        let mut steps = 0;
-        let mut open: Vec<(usize, usize)> = vec![(self.levels.len() - 1, 0)];
-        while let Some((level, at)) = open.pop() {
-            steps += 1;
-            if !self.levels[level][at].meets(rect) {
-                continue;
-            }
-            let run = at * FAN..(at + 1) * FAN;
-            if let Some(below) = level.checked_sub(1) {
-                open.extend(run.take_while(|at| *at < self.levels[below].len()).map(|at| (below, at)));
-                continue;
-            }
-            let run = &edges[run.start..run.end.min(edges.len())];
-            steps += run.len();
-            if run.iter().any(|edge| rect.meets_edge(edge)) {
+        let mut steps_left = STEPS_MAX;
+        self.is_met_in(edges, rect, (self.levels.len() - 1, 0), &mut steps_left)
+    }
+
+    /// The same of one box, by its level and its place there.
+    fn is_met_in(&self, edges: &[Edge], rect: &Rect, (level, at): (usize, usize), left: &mut usize) -> Option<bool> {
+        *left = left.checked_sub(1)?;
+        if !self.levels[level][at].meets(rect) {
+            return Some(false);
+        }
+        let run = |count: usize| at * FAN..((at + 1) * FAN).min(count);
+        let Some(below) = level.checked_sub(1) else {
+            let run = &edges[run(edges.len())];
+            *left = left.checked_sub(run.len())?;
+            return Some(run.iter().any(|edge| rect.meets_edge(edge)));
+        };
+        for at in run(self.levels[below].len()) {
+            if self.is_met_in(edges, rect, (below, at), left)? {
                 return Some(true);
-            }
-            if steps > STEPS_MAX {
-                return None;
             }
         }
         Some(false)

@@ -30,20 +30,20 @@ pub(super) struct Locator {
     verticals: Vec<Edge>,
     /// The western ends of the strips, in order; the first one is the 180th meridian.
     strips: Vec<i128>,
-    /// The edges at each node, from south to north. The root is node 1, the children of `n` are `2n` and `2n + 1`.
-    nodes: Vec<Vec<u32>>,
+    /// The edges at each node, node after node, from south to north. The root is node 1, the children of `n` are `2n` and
+    /// `2n + 1`.
+    members: Vec<u32>,
+    /// Where each node's members begin, and where the last one's end.
+    begins: Vec<u32>,
     /// The number of leaves: a power of two.
     leaves: usize,
     edges: Vec<Edge>,
 }
 
 impl Locator {
-    /// Over edges that do not cross, copies included. Costs n log² n signs for n edges.
-    pub(super) fn new(edges: Vec<Edge>, is_north_inside: bool) -> Self {
-        let in_plane = |point: &Point| (-HALF_TURN..HALF_TURN).contains(&point.x);
-        let mut corners: Vec<Point> = edges.iter().flat_map(|edge| [edge.start, edge.end]).filter(in_plane).collect();
-        corners.sort_unstable();
-        corners.dedup();
+    /// Over edges that do not cross, copies included, and the `corners` of a sweep over them. Costs n log² n signs for n edges.
+    pub(super) fn new(edges: Vec<Edge>, mut corners: Vec<Point>, is_north_inside: bool) -> Self {
+        corners.retain(|point| (-HALF_TURN..HALF_TURN).contains(&point.x));
         let mut strips: Vec<i128> = corners.iter().map(|corner| corner.x).collect();
         strips.insert(0, -HALF_TURN);
         strips.dedup();
@@ -51,45 +51,23 @@ impl Locator {
         verticals.sort_unstable_by_key(|edge| edge.start);
 
         let leaves = strips.len().next_power_of_two();
-        let nodes = vec![Vec::new(); 2 * leaves];
-        let mut locator = Self { is_north_inside, corners, verticals, strips, nodes, leaves, edges };
-        locator.fill();
-        locator
-    }
-
-    fn fill(&mut self) {
-        for (number, edge) in (0..).zip(&self.edges) {
-            let strip = |x: i128| self.strips.partition_point(|west| *west < x);
-            let (mut low, mut high) = (strip(edge.start.x) + self.leaves, strip(edge.end.x) + self.leaves);
-            while low < high {
-                if low % 2 == 1 {
-                    self.nodes[low].push(number);
-                    low += 1;
-                }
-                if high % 2 == 1 {
-                    high -= 1;
-                    self.nodes[high].push(number);
-                }
-                low /= 2;
-                high /= 2;
-            }
-        }
-        for node in &mut self.nodes {
-            node.sort_by(|a, b| self.edges[*a as usize].stands_to(&self.edges[*b as usize]));
-        }
+        let (members, begins) = members(&edges, &strips, leaves);
+        Self { is_north_inside, corners, verticals, strips, members, begins, leaves, edges }
     }
 
     /// Where a point of the plane lies, its longitude in [-half a turn, half a turn). At a pole's latitude this is the
     /// plane's word: that all longitudes are one point there is for the caller to see to. Costs log² n signs.
     pub(super) fn place(&self, point: Point) -> Place {
-        if self.corners.binary_search(&point).is_ok() || self.is_on_vertical(point) {
+        let strip = self.strips.partition_point(|west| *west <= point.x) - 1;
+        let is_at_corners = self.strips[strip] == point.x;
+        if is_at_corners && (self.corners.binary_search(&point).is_ok() || self.is_on_vertical(point)) {
             return Place::Edge;
         }
-        let mut node = self.strips.partition_point(|west| *west <= point.x) - 1 + self.leaves;
+        let mut node = strip + self.leaves;
         let mut is_inside = self.is_north_inside;
         while node > 0 {
-            let edges = &self.nodes[node];
-            let side = |number: &u32| self.edges[*number as usize].side_of(point);
+            let edges = &self.members[self.begins[node] as usize..self.begins[node + 1] as usize];
+            let side = |number: &u32| self.edges[*number as usize].side_beside(point);
             let below = edges.partition_point(|number| side(number) == Ordering::Greater);
             if edges.get(below).is_some_and(|number| side(number) == Ordering::Equal) {
                 return Place::Edge;
@@ -109,5 +87,49 @@ impl Locator {
     /// Its edges, copies included.
     pub(super) fn edges(&self) -> &[Edge] {
         &self.edges
+    }
+}
+
+/// The edges at each node of the tree over the strips, and where each node's begin.
+fn members(edges: &[Edge], strips: &[i128], leaves: usize) -> (Vec<u32>, Vec<u32>) {
+    let strip = |x: i128| strips.partition_point(|west| *west < x) + leaves;
+    let passed: Vec<(usize, usize)> = edges.iter().map(|edge| (strip(edge.start.x), strip(edge.end.x))).collect();
+    let mut begins = vec![0_u32; 2 * leaves + 1];
+    for (low, high) in &passed {
+        nodes_over(*low, *high, |node| begins[node] += 1);
+    }
+    let mut end = 0;
+    for begin in &mut begins {
+        end += *begin;
+        *begin = end;
+    }
+    // Each node's number runs back from its end to its beginning as its members come in.
+    let mut members = vec![0; end as usize];
+    for (number, (low, high)) in (0..).zip(&passed) {
+        nodes_over(*low, *high, |node| {
+            begins[node] -= 1;
+            members[begins[node] as usize] = number;
+        });
+    }
+    for node in 0..2 * leaves {
+        members[begins[node] as usize..begins[node + 1] as usize]
+            .sort_unstable_by(|a, b| edges[*a as usize].stands_to(&edges[*b as usize]));
+    }
+    (members, begins)
+}
+
+/// Says the fewest nodes that together are over the leaves `low..high`.
+fn nodes_over(mut low: usize, mut high: usize, mut say: impl FnMut(usize)) {
+    while low < high {
+        if low % 2 == 1 {
+            say(low);
+            low += 1;
+        }
+        if high % 2 == 1 {
+            high -= 1;
+            say(high);
+        }
+        low /= 2;
+        high /= 2;
     }
 }

@@ -153,11 +153,16 @@ impl Polygon {
 
         let mut edges: Vec<Edge> = (0..).zip(&rings).flat_map(|(at, ring)| ring.edges(at)).collect();
         let copies: Vec<Edge> = edges.iter().filter(|edge| edge.reaches_antimeridian()).map(Edge::copy).collect();
-        edges.extend(copies);
-        check_rings(&fields, &rings, &edges)?;
+        // Copies begin in the west of the plane. What lies beyond it in the east is what they show in the west.
+        let beyond = copies.iter().map(|copy| copy.start);
+        let mut corners: Vec<Point> = rings.iter().flat_map(Ring::points).chain(beyond).collect();
+        corners.sort_unstable();
+        corners.dedup();
+        edges.extend_from_slice(&copies);
+        check_rings(&fields, &rings, &edges, &corners)?;
 
         let has_pole = |winding: i128| rings.iter().filter(|ring| ring.winding == winding).count() % 2 == 1;
-        let locator = Locator::new(edges, has_pole(1));
+        let locator = Locator::new(edges, corners, has_pole(1));
         let touches = |y: i128| rings.iter().any(|ring| ring.points().any(|point| point.y == y));
         Ok(Self {
             boxes: Boxes::new(locator.edges()),
@@ -198,9 +203,9 @@ impl Polygon {
 }
 
 /// Refuses rings of one polygon that meet or lie as they may not.
-fn check_rings(fields: &[String], rings: &[Ring], edges: &[Edge]) -> Result<(), Invalid> {
+fn check_rings(fields: &[String], rings: &[Ring], edges: &[Edge], corners: &[Point]) -> Result<(), Invalid> {
     let windings: Vec<i128> = rings.iter().map(|ring| ring.winding).collect();
-    let nesting = sweep(edges, &windings).map_err(|meeting| fault_of(&meeting, fields, rings))?;
+    let nesting = sweep(edges, corners, &windings).map_err(|meeting| fault_of(&meeting, fields, rings))?;
     for hole in 1..rings.len() {
         let goes_round = windings[hole] != 0;
         if !nesting.is_within(hole, 0) || (goes_round && windings[hole] != windings[0]) {

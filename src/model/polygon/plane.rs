@@ -98,6 +98,19 @@ impl Edge {
         turn(self.start, self.end, point)
     }
 
+    /// What [`side_of`](Self::side_of) says of a point between the ends, in the order of points or in longitude where the
+    /// edge is not vertical. Mostly a comparison.
+    pub(super) fn side_beside(&self, point: Point) -> Ordering {
+        let (south, north) = (self.start.y.min(self.end.y), self.start.y.max(self.end.y));
+        if point.y > north {
+            Ordering::Greater
+        } else if point.y < south {
+            Ordering::Less
+        } else {
+            self.side_of(point)
+        }
+    }
+
     /// Which of two edges that do not cross is the lower one where both run side by side; neither is vertical.
     pub(super) fn stands_to(&self, other: &Self) -> Ordering {
         if self.start.x <= other.start.x {

@@ -112,13 +112,16 @@ fn corners(points: &[LatLng]) -> Vec<Corner> {
 /// Refuses a ring of fewer than three different positions; a pole is one position.
 fn need_three(field: &str, corners: &[Corner]) -> Result<(), Invalid> {
     let position = |corner: &Corner| if corner.point.is_pole() { (0, corner.point.y) } else { corner.point.into() };
-    let mut positions: Vec<(i128, i128)> = corners.iter().map(position).collect();
-    positions.sort_unstable();
-    positions.dedup();
-    if positions.len() >= 3 {
-        return Ok(());
+    let mut different = Vec::with_capacity(3);
+    for position in corners.iter().map(position) {
+        if !different.contains(&position) {
+            different.push(position);
+        }
+        if different.len() == 3 {
+            return Ok(());
+        }
     }
-    let why = format!("a ring has at least 3 different points, this one {}", positions.len());
+    let why = format!("a ring has at least 3 different points, this one {}", different.len());
     Err(Invalid::new(field, why))
 }
 

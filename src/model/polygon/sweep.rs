@@ -45,19 +45,17 @@ impl Nesting {
     }
 }
 
-/// Sweeps over all edges of a polygon, copies included; `windings` has one entry a ring.
-pub(super) fn sweep(edges: &[Edge], windings: &[i128]) -> Result<Nesting, Meeting> {
+/// Sweeps over all edges of a polygon, copies included. `corners` are the ends of all within the plane and the beginnings
+/// of copies, in order; `windings` has one entry a ring.
+pub(super) fn sweep(edges: &[Edge], corners: &[Point], windings: &[i128]) -> Result<Nesting, Meeting> {
     let mut starts: Vec<u32> = (0..).take(edges.len()).collect();
     starts.sort_unstable_by_key(|number| edges[*number as usize].start);
-    let mut stops: Vec<Point> = edges.iter().flat_map(|edge| [edge.start, edge.end]).collect();
-    stops.sort_unstable();
-    stops.dedup();
-
-    let mut sweep = Sweep { edges, windings, cut: Vec::new(), is_within: vec![None; windings.len()] };
+    let is_within = vec![None; windings.len()];
+    let mut sweep = Sweep { edges, windings, cut: Vec::new(), around: Vec::new(), is_within };
     let mut next = 0;
-    for stop in stops {
-        let count = starts[next..].iter().take_while(|number| edges[**number as usize].start == stop).count();
-        sweep.pass(stop, &starts[next..next + count])?;
+    for stop in corners {
+        let count = starts[next..].iter().take_while(|number| edges[**number as usize].start == *stop).count();
+        sweep.pass(*stop, &starts[next..next + count])?;
         next += count;
     }
     let place = |place: Option<Vec<bool>>| place.expect("each ring has edges, and each edge begins in the plane");
@@ -70,6 +68,8 @@ struct Sweep<'a> {
     windings: &'a [i128],
     /// The edges that the line cuts now, from south to north. No two of them have crossed.
     cut: Vec<u32>,
+    /// What meets at the corner under the line; its room is used again.
+    around: Vec<u32>,
     /// For each ring that was met: inside of which others it runs.
     is_within: Vec<Option<Vec<bool>>>,
 }
@@ -81,24 +81,29 @@ impl Sweep<'_> {
 
     /// Moves the line over a corner at which the edges `starts` begin.
     fn pass(&mut self, stop: Point, starts: &[u32]) -> Result<(), Meeting> {
-        let low = self.cut.partition_point(|number| self.edge(*number).side_of(stop) == Ordering::Greater);
-        let here = self.cut[low..].partition_point(|number| self.edge(*number).side_of(stop) == Ordering::Equal);
-        let arriving: Vec<u32> = self.cut[low..low + here].to_vec();
+        let mut around = std::mem::take(&mut self.around);
+        around.clear();
+        let low = self.cut.partition_point(|number| self.edge(*number).side_beside(stop) == Ordering::Greater);
+        let here = self.cut[low..].partition_point(|number| self.edge(*number).side_beside(stop) == Ordering::Equal);
+        let arriving = &self.cut[low..low + here];
         let through = arriving.iter().copied().filter(|number| self.edge(*number).end != stop);
-        let mut leaving: Vec<u32> = through.chain(starts.iter().copied()).collect();
-        leaving.sort_by(|a, b| turn(stop, self.edge(*b).end, self.edge(*a).end));
+        around.extend(through.chain(starts.iter().copied()));
+        around.sort_by(|a, b| turn(stop, self.edge(*b).end, self.edge(*a).end));
 
-        for pair in leaving.windows(2) {
+        for pair in around.windows(2) {
             let (a, b) = (self.edge(pair[0]), self.edge(pair[1]));
             if turn(stop, a.end, b.end) == Ordering::Equal {
                 return Err(Meeting { edges: (a.name(), b.name()), contact: Contact::Overlap });
             }
         }
         // Counter-clockwise round the corner, beginning in the south.
-        self.check_corner(leaving.iter().chain(arriving.iter().rev()).copied().collect())?;
+        let leaving = around.len();
+        around.extend(arriving.iter().rev());
+        self.check_corner(&around)?;
 
-        let high = low + leaving.len();
-        self.cut.splice(low..low + here, leaving);
+        let high = low + leaving;
+        self.cut.splice(low..low + here, around[..leaving].iter().copied());
+        self.around = around;
         self.check_neighbours(low)?;
         if high != low {
             self.check_neighbours(high)?;
@@ -108,7 +113,10 @@ impl Sweep<'_> {
     }
 
     /// Looks at what meets in a corner: `around` has one entry for each end of an edge, and two for one that runs through.
-    fn check_corner(&self, around: Vec<u32>) -> Result<(), Meeting> {
+    fn check_corner(&self, around: &[u32]) -> Result<(), Meeting> {
+        if around.len() <= 2 {
+            return Ok(());
+        }
         let ring = |number: u32| self.edge(number).ring;
         let of_same_ring = |number: u32| around.iter().filter(move |other| ring(**other) == ring(number));
         if let Some(many) = around.iter().find(|number| of_same_ring(**number).count() > 2) {
@@ -123,8 +131,8 @@ impl Sweep<'_> {
         let mut open: Vec<u32> = Vec::new();
         for number in around {
             match open.last() {
-                Some(last) if ring(*last) == ring(number) => _ = open.pop(),
-                _ => open.push(number),
+                Some(last) if ring(*last) == ring(*number) => _ = open.pop(),
+                _ => open.push(*number),
             }
         }
         let again = |from: usize| open[from + 1..].iter().position(|other| ring(*other) == ring(open[from]));
