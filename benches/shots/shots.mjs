@@ -18,7 +18,9 @@ const EXECUTABLES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromi
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"];
 const ACCOUNT = "account-0000";
 const SHOTS = [2, 6, 10, 14];
-const SIZE = { width: 1280, height: 800 };
+// With the list beside it the map is 960 px wide, so the world fits it at zoom 1 exactly, and each key adds 1.
+const SIZE = { width: 1290, height: 800 };
+const ZOOM_OFF_MAX = 0.01;
 const STEP_MS_MAX = 60_000;
 const TILE_PX = 512;
 // A drag stays on the map; what is farther takes several.
@@ -64,12 +66,14 @@ async function shoot(browser, url) {
   const frame = await map.boundingBox();
   const middle = { x: frame.x + frame.width / 2, y: frame.y + frame.height / 2 };
   for (const wanted of SHOTS) {
-    while (Number(await map.getAttribute("data-zoom")) < wanted) {
+    while (Number(await map.getAttribute("data-zoom")) < wanted - ZOOM_OFF_MAX) {
       await map.locator("canvas").focus();
       await page.keyboard.press("=");
       await settled(page);
       await drag(page, middle, target);
     }
+    const zoom = Number(await map.getAttribute("data-zoom"));
+    if (Math.abs(zoom - wanted) > ZOOM_OFF_MAX) throw new Error(`the map is at zoom ${zoom}, not at ${wanted}`);
     await page.mouse.move(4, 4);
     await settled(page);
     await page.screenshot({ path: join(out, `z${wanted}.png`) });

@@ -84,9 +84,12 @@ impl Filter {
 /// The tree of a filter; `None` for an empty one.
 fn parse(text: &str, scope: Scope) -> Result<Option<Node>, Invalid> {
     if text.len() > FILTER_BYTES_MAX {
-        return Err(Invalid::new("filter", format!("at most {FILTER_BYTES_MAX} bytes, got {}", text.len())));
+        return Err(fault(
+            FILTER_BYTES_MAX,
+            format!("a filter has at most {FILTER_BYTES_MAX} bytes, this one {}", text.len()),
+        ));
     }
-    parser::parse(&lexer::tokens(text)?, scope)
+    parser::parse(&lexer::tokens(text)?, text.len(), scope)
 }
 
 impl Node {

@@ -5,12 +5,12 @@ use super::lexer::{Lexeme, Token};
 use super::{DEPTH_MAX, Node, Scope, TERMS_MAX, fault};
 use crate::model::Invalid;
 
-/// The tree of a filter; `None` for an empty one.
-pub(super) fn parse(tokens: &[Token], scope: Scope) -> Result<Option<Node>, Invalid> {
+/// The tree of a filter that has so many bytes; `None` for an empty one.
+pub(super) fn parse(tokens: &[Token], end: usize, scope: Scope) -> Result<Option<Node>, Invalid> {
     if tokens.is_empty() {
         return Ok(None);
     }
-    let mut parser = Parser { tokens, scope, next: 0, terms: 0 };
+    let mut parser = Parser { tokens, end, scope, next: 0, terms: 0 };
     let root = parser.conjunction(0)?;
     match parser.peek() {
         None => Ok(Some(root)),
@@ -20,6 +20,7 @@ pub(super) fn parse(tokens: &[Token], scope: Scope) -> Result<Option<Node>, Inva
 
 struct Parser<'t> {
     tokens: &'t [Token],
+    end: usize,
     scope: Scope,
     next: usize,
     terms: usize,
@@ -66,12 +67,10 @@ impl<'t> Parser<'t> {
         }
         if token.lexeme == Lexeme::Sign("(") {
             let inner = self.conjunction(depth + 1)?;
-            let close = self.take()?;
-            return if close.lexeme == Lexeme::Sign(")") {
-                Ok(inner)
-            } else {
-                Err(fault(close.at, "a closing parenthesis is missing"))
-            };
+            // What is within ends at a closing parenthesis, or where the filter does.
+            self.peek().ok_or_else(|| fault(token.at, "this parenthesis is never closed"))?;
+            self.next += 1;
+            return Ok(inner);
         }
         self.test(token)
     }
@@ -108,9 +107,7 @@ impl<'t> Parser<'t> {
     }
 
     fn take(&mut self) -> Result<&'t Token, Invalid> {
-        let token = self.peek().ok_or_else(|| {
-            fault(self.tokens.last().map_or(0, |last| last.at), "the filter ends where a term should be")
-        })?;
+        let token = self.peek().ok_or_else(|| fault(self.end, "the filter ends where a term or a value should be"))?;
         self.next += 1;
         Ok(token)
     }

@@ -75,10 +75,10 @@ fn faults_say_where_and_what() {
     check_fault("location.confirmed = maybe", "true or false");
     check_fault("colour = red", "no field");
     check_fault("labels. = a", "no field");
-    check_fault("a AND", "ends where a term should be");
+    check_fault("a AND", "at byte 5: the filter ends where a term");
     check_fault("AND a", "at byte 0: a term is missing");
     check_fault("a )", "at byte 2");
-    check_fault("( a", "ends where");
+    check_fault("b ( a", "at byte 2: this parenthesis");
     check_fault("note = \"open", "does not end");
     check_fault("note = )", "where a value should be");
     check_fault("!", "not understood");

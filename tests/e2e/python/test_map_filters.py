@@ -246,10 +246,10 @@ REQUESTS = {
     "SignTileUrl": {},
 }
 BAD_FILTERS = {
-    "(" * 1000 + "a" + ")" * 1000: "20 levels",
-    "-" * 1000 + "a": "at byte",
-    " OR ".join(["a"] * 101): "100",
-    "a" * 2049: "2048",
+    "(" * 1000 + "a" + ")" * 1000: "at byte 21: nested deeper than 20 levels",
+    "-" * 1000 + "a": "at byte 21: nested deeper than 20 levels",
+    " OR ".join(["a"] * 101): "at byte 500: more than 100 terms",
+    "a" * 2049: "at byte 2048: a filter has at most 2048 bytes",
     "status = 5": "at byte 0",
     "status = ONLINE AND create_time > yesterday": "at byte 20",
     "status = ONLINE AND location.placed = maybe": "at byte 20",
@@ -257,8 +257,8 @@ BAD_FILTERS = {
     "color = red": "at byte 0",
     "note : pump": "at byte 0",
     'customer_id = "open': "at byte 14",
-    "(status = ONLINE": "at byte",
-    "status = ": "at byte",
+    "status = ONLINE AND (customer_id = 7": "at byte 20: this parenthesis is never closed",
+    "status = ": "at byte 9",
 }
 
 
