@@ -1,12 +1,13 @@
 //! The sites that every measurement runs on: the same ones each time, and each can be made alone.
 //!
 //! A third are estimates, piled on the centre of their town with the granularity of a city, as a GeoIP database places
-//! them; the others stand at a door within ten kilometres of it. `towns` says where people live, `entry` what the map
-//! keeps of a site, `queries` what is asked about them.
+//! them; the others stand at a door within ten kilometres of it. `towns` says where people live, `record` what the server
+//! would store of a site, `entry` what the map keeps of it, `queries` what is asked about them.
 
 pub(crate) mod entry;
 pub(crate) mod queries;
 pub(crate) mod random;
+pub(crate) mod record;
 pub(crate) mod towns;
 
 use waymark::model::geo::LatLng;
@@ -64,13 +65,6 @@ pub(crate) struct Site {
     pub(crate) is_estimate: bool,
     pub(crate) status: Status,
     pub(crate) name: String,
-}
-
-impl Site {
-    /// The customer's id: one of a thousand.
-    pub(crate) fn customer(&self) -> String {
-        format!("c-{:03}", self.number % 1_000)
-    }
 }
 
 impl Shape {

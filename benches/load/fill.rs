@@ -19,8 +19,7 @@ use waymark::service::{self, Parts, Waymark};
 use waymark::store::Store;
 use waymark::store::embedded::Embedded;
 
-use super::record;
-use crate::data::{Plan, Shape, account_id};
+use crate::data::{Plan, Shape, account_id, record};
 use crate::measure;
 
 /// Changes when the records change, so that a directory of an older bench is filled anew.

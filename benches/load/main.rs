@@ -17,7 +17,6 @@ mod growth;
 #[path = "../measure/mod.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod measure;
-mod record;
 mod server;
 mod serving;
 mod starting;
@@ -67,7 +66,7 @@ async fn measure_shape(shape: Shape, sites: usize) -> Result<()> {
     let mut sheet = Sheet::new("load", shape.name(), plan.len(), plan.accounts());
     starting::measure(&mut sheet, &plan, &filled).await?;
     // The maps only serve to find places with about so many sites; their memory is free again before the load.
-    let queries = Queries::new(&plan, &data::entry::maps(&plan).0, QUERIES, 3);
+    let queries = Queries::new(&plan, &data::entry::maps(&plan, data::entry::of_name).0, QUERIES, 3);
     let server = Server::start(&filled.path)?;
     starting::memory(&mut sheet, &plan, &server)?;
     let caller = Caller { address: server.address, filled: &filled };

@@ -15,7 +15,7 @@ use crate::data::queries::Queries;
 use crate::data::random::Random;
 use crate::data::towns::near;
 use crate::data::{Plan, Site, entry};
-use crate::measure::{Figure, Sheet, nanoseconds, settings};
+use crate::measure::{Figure, Sheet, median, nanoseconds, settings};
 
 /// Changes of a round.
 const CHANGES: usize = 100_000;
@@ -32,8 +32,18 @@ const SEED: u64 = 11;
 type Locked = RwLock<AccountMap>;
 type Change = fn(&mut Site, &mut Random);
 
+/// A change that was drawn: the site, what it was before, and what the map is told.
+#[derive(Debug)]
+struct Drawn {
+    number: usize,
+    before: (Status, LatLng),
+    account: usize,
+    entry: Entry,
+}
+
 /// Draws changes. It knows what each site has become, so that every change changes something, and one thing alone: a
-/// status that stays what it was costs nearly nothing, and one that brought the old position along would be a move.
+/// status that stays what it was costs nearly nothing, and one that brought the old position along would be a move. So
+/// what was drawn has to be applied in its order, or taken back.
 #[derive(Debug)]
 pub(crate) struct Changes<'a> {
     plan: &'a Plan,
@@ -47,17 +57,25 @@ impl<'a> Changes<'a> {
     }
 
     /// Entries are made before the clock starts: what is measured is the map.
-    fn draw(&mut self, change: Change) -> Vec<(usize, Entry)> {
+    fn draw(&mut self, change: Change, count: usize) -> Vec<Drawn> {
         let draw = |_| {
             let mut site = self.plan.any_site(&mut self.random);
             if let Some((status, position)) = self.changed.get(&site.number) {
                 (site.status, site.position) = (*status, *position);
             }
+            let before = (site.status, site.position);
             change(&mut site, &mut self.random);
             self.changed.insert(site.number, (site.status, site.position));
-            (site.account, entry::of(&site))
+            Drawn { number: site.number, before, account: site.account, entry: entry::of(&site) }
         };
-        (0..CHANGES).map(draw).collect()
+        (0..count).map(draw).collect()
+    }
+
+    /// Forgets changes that were drawn last and never applied.
+    fn take_back(&mut self, unused: impl DoubleEndedIterator<Item = Drawn>) {
+        for drawn in unused.rev() {
+            self.changed.insert(drawn.number, drawn.before);
+        }
     }
 }
 
@@ -96,13 +114,13 @@ fn relocate(site: &mut Site, random: &mut Random) {
 fn alone(what: &str, changes: &mut Changes<'_>, maps: &mut [Locked], change: Change) -> Figure {
     let (mut rates, mut times) = (Vec::new(), Vec::new());
     for _ in 0..settings::rounds() {
-        let drawn = changes.draw(change);
+        let drawn = changes.draw(change, CHANGES);
         let start = Instant::now();
-        for (account, entry) in drawn {
+        for Drawn { account, entry, .. } in drawn {
             maps[account].get_mut().upsert(entry);
         }
         rates.push(CHANGES as f64 / start.elapsed().as_secs_f64());
-        for (account, entry) in changes.draw(change) {
+        for Drawn { account, entry, .. } in changes.draw(change, CHANGES) {
             let start = Instant::now();
             maps[account].get_mut().upsert(entry);
             times.push(nanoseconds(start));
@@ -126,9 +144,9 @@ fn beside_a_reader(
     std::thread::scope(|scope| {
         scope.spawn(|| read_until(&ends, maps, queries, &read));
         for _ in 0..settings::rounds() {
-            let drawn = changes.draw(change);
+            let drawn = changes.draw(change, CHANGES);
             let start = Instant::now();
-            for (account, entry) in drawn {
+            for Drawn { account, entry, .. } in drawn {
                 let start = Instant::now();
                 maps[account].write().upsert(entry);
                 times.push(nanoseconds(start));
@@ -154,36 +172,42 @@ fn read_until(ends: &AtomicBool, maps: &[Locked], queries: &Queries, read: &Atom
 /// The same tiles without and with [`PACE`] changes of status a second, in alternating rounds.
 fn tiles_beside_a_writer(changes: &mut Changes<'_>, maps: &[Locked], queries: &Queries) -> [Figure; 2] {
     let (mut rates, mut times) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-    for round in 0..settings::rounds() * 2 {
-        let kind = round % 2;
+    let mut paces = Vec::new();
+    for _ in 0..settings::rounds() {
+        rates[0].push(timed_tiles(maps, queries, &mut times[0]));
         let ends = AtomicBool::new(false);
-        let drawn = changes.draw(restatus);
+        // Twice as many as the pace makes of a round, so that they never run out.
+        let mut drawn = changes.draw(restatus, PACE * 2 * settings::slice().as_millis() as usize / 1_000).into_iter();
         std::thread::scope(|scope| {
-            if kind == 1 {
-                scope.spawn(|| write_until(&ends, maps, drawn));
-            }
-            rates[kind].push(timed_tiles(maps, queries, &mut times[kind]));
+            let writer = scope.spawn(|| write_until(&ends, maps, &mut drawn));
+            rates[1].push(timed_tiles(maps, queries, &mut times[1]));
             ends.store(true, Ordering::Relaxed);
+            paces.push(writer.join().expect("the writer does not panic"));
         });
+        changes.take_back(drawn);
     }
     let [still, busy] = rates;
     let [mut still_times, mut busy_times] = times;
-    let busy = Figure::of("tiles beside 10,000 changes/s", "/s", busy).with_times(&mut busy_times);
+    let note = format!("{:.0} changes/s were made", median(&paces));
+    let busy = Figure::of("tiles beside 10,000 changes/s", "/s", busy).with_times(&mut busy_times).with_note(note);
     [Figure::of("tiles without changes", "/s", still).with_times(&mut still_times), busy]
 }
 
-fn write_until(ends: &AtomicBool, maps: &[Locked], drawn: Vec<(usize, Entry)>) {
-    let start = Instant::now();
-    for (written, (account, entry)) in drawn.into_iter().cycle().enumerate() {
+/// Writes at the pace until `ends`; answers how many changes a second there were.
+#[expect(clippy::cast_precision_loss, reason = "a count of changes")]
+fn write_until(ends: &AtomicBool, maps: &[Locked], drawn: &mut impl Iterator<Item = Drawn>) -> f64 {
+    let (start, mut written) = (Instant::now(), 0);
+    while !ends.load(Ordering::Relaxed) {
         // Behind the pace it writes on; ahead of it, it waits for the next tick.
-        while written * 1_000_000 / PACE >= usize::try_from(start.elapsed().as_micros()).expect("a short run") {
-            if ends.load(Ordering::Relaxed) {
-                return;
-            }
+        if written * 1_000_000 / PACE >= usize::try_from(start.elapsed().as_micros()).expect("a short run") {
             std::thread::sleep(TICK);
+            continue;
         }
+        let Some(Drawn { account, entry, .. }) = drawn.next() else { break };
         maps[account].write().upsert(entry);
+        written += 1;
     }
+    written as f64 / start.elapsed().as_secs_f64()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of calls")]

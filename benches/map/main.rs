@@ -56,13 +56,18 @@ fn in_own_process(shape: Shape, sites: usize) {
 fn measure_shape(shape: Shape, sites: usize) {
     let plan = Plan::new(shape, sites);
     let mut sheet = Sheet::new("map", shape.name(), plan.len(), plan.accounts());
+    let a_site = |before: usize| resident_bytes().saturating_sub(before) as f64 / plan.len() as f64;
     let before = resident_bytes();
-    let (maps, load_s) = data::entry::maps(&plan);
-    let bytes = resident_bytes().saturating_sub(before) as f64 / plan.len() as f64;
+    let (named, _) = data::entry::maps(&plan, data::entry::of_name);
+    let note = "growth of the process by the maps, with the names of the sites; freed memory given back first";
+    sheet.add(Figure::of("resident bytes a site", "B", vec![a_site(before)]).with_note(note));
+    drop(named);
+    let before = resident_bytes();
+    let (maps, load_s) = data::entry::maps(&plan, data::entry::of);
+    let note = "the same with all that filters look at: ids, contact, address, labels";
+    sheet.add(Figure::of("with all texts, bytes a site", "B", vec![a_site(before)]).with_note(note));
     let note = "one thread, all accounts one after the other";
     sheet.add(Figure::of("load", "s", vec![load_s]).with_note(note));
-    let note = "growth of the process by the maps, names and cards included; freed memory given back first";
-    sheet.add(Figure::of("resident bytes a site", "B", vec![bytes]).with_note(note));
     let queries = Queries::new(&plan, &maps, QUERIES, 3);
     reads::measure(&mut sheet, &plan, &maps, &queries);
     let mut maps: Vec<_> = maps.into_iter().map(RwLock::new).collect();

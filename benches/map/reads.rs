@@ -10,12 +10,14 @@ use waymark::spatial::mercator::TileId;
 use waymark::spatial::{AccountMap, mvt};
 
 use crate::data::Plan;
-use crate::data::queries::{In, Queries, RADIUS_M, ZOOM_DEEPEST, tile_of, view};
+use crate::data::queries::{In, Queries, RADIUS_M, tile_of, view};
 use crate::data::random::Random;
 use crate::measure::{Figure, Sheet, time};
 
 /// Calls of a round: half a second or less each.
 const CALLS: usize = 4_000;
+/// The last zoom there is.
+const ZOOM_LAST: u8 = 22;
 /// Most sites of one answer: the API's largest page.
 const PAGE: usize = 1_000;
 
@@ -44,7 +46,7 @@ fn tiles(sheet: &mut Sheet, plan: &Plan, maps: &[AccountMap], queries: &Queries)
         black_box(encode(queries.tiles[call % queries.tiles.len()]));
     }));
     let mut random = Random::new(5);
-    for zoom in 0..=ZOOM_DEEPEST {
+    for zoom in 0..=ZOOM_LAST {
         let pool: Vec<In<TileId>> = (0..CALLS)
             .map(|_| plan.any_site(&mut random))
             .map(|site| (site.account, tile_of(site.position, zoom)))
@@ -68,7 +70,7 @@ fn views(sheet: &mut Sheet, plan: &Plan, maps: &[AccountMap], queries: &Queries)
         let (account, bounds) = queries.cities[call % queries.cities.len()];
         black_box(maps[account].all().viewport(&bounds, 11).expect("a screen is a small view"));
     }));
-    for zoom in 0..=ZOOM_DEEPEST {
+    for zoom in 0..=ZOOM_LAST {
         let pool: Vec<In<BoundingBox>> = spots.iter().map(|site| (site.account, view(site.position, zoom))).collect();
         sheet.add(time(format!("viewport z{zoom}"), CALLS / 2, |call| {
             let (account, bounds) = pool[call % pool.len()];

@@ -1,11 +1,14 @@
 //! Medians and percentiles, and the files in which the benches leave them for `benches/report.py`.
 
+mod machine;
 pub(crate) mod settings;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::Serialize;
+
+use machine::Machine;
 
 /// One thing that was measured.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -27,9 +30,18 @@ pub(crate) struct Figure {
     /// The call that it is held against, measured in the same rounds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) compared_with: Option<String>,
-    /// `value`, divided by that of the other call.
+    /// `value`, divided by that of the other call: the median of what each round had.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ratio: Option<f64>,
+    /// That of each round.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ratios: Vec<f64>,
+    /// Time of all cores that the server spent on one call, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server_us: Option<f64>,
+    /// Time that the generator spent on one call, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) generator_us: Option<f64>,
     /// What a reader has to know.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) note: String,
@@ -55,9 +67,10 @@ impl Figure {
         self
     }
 
-    /// Held against another figure of the same rounds.
+    /// Held against another figure of the same rounds, round by round.
     pub(crate) fn against(mut self, other: &Self) -> Self {
-        self.ratio = Some(self.value / other.value);
+        self.ratios = self.runs.iter().zip(&other.runs).map(|(mine, theirs)| mine / theirs).collect();
+        self.ratio = Some(median(&self.ratios));
         self.compared_with = Some(other.what.clone());
         self
     }
@@ -67,8 +80,12 @@ impl Figure {
             (Some(p50), Some(p99)) => format!("  p50 {p50:>8.1} µs  p99 {p99:>8.1} µs"),
             _ => String::new(),
         };
+        let cpu = match (self.server_us, self.generator_us) {
+            (Some(server), Some(generator)) => format!("  cpu {server:.1} + {generator:.1} µs"),
+            _ => String::new(),
+        };
         let ratio = self.ratio.map(|ratio| format!("  {ratio:.2} of {}", self.compared_with.as_deref().unwrap_or("?")));
-        println!("{:<44} {:>12.1} {:<6}{times}{}", self.what, self.value, self.unit, ratio.unwrap_or_default());
+        println!("{:<44} {:>12.1} {:<6}{times}{cpu}{}", self.what, self.value, self.unit, ratio.unwrap_or_default());
     }
 }
 
@@ -81,19 +98,20 @@ pub(crate) struct Sheet {
     pub(crate) shape: &'static str,
     pub(crate) sites: usize,
     pub(crate) accounts: usize,
-    /// How it was built.
+    /// How it was built: `bench` (as `release`, with link-time optimization: as `make dist` builds) or `debug`.
     pub(crate) profile: &'static str,
     /// Seconds since 1970.
     pub(crate) measured_at: i64,
+    pub(crate) machine: Machine,
     pub(crate) figures: Vec<Figure>,
 }
 
 impl Sheet {
     pub(crate) fn new(bench: &'static str, shape: &'static str, sites: usize, accounts: usize) -> Self {
         println!("\n{bench}: {sites} sites in {accounts} account(s)");
-        let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+        let profile = if cfg!(debug_assertions) { "debug" } else { "bench" };
         let measured_at = jiff::Timestamp::now().as_second();
-        Self { bench, shape, sites, accounts, profile, measured_at, figures: Vec::new() }
+        Self { bench, shape, sites, accounts, profile, measured_at, machine: Machine::this(), figures: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, figure: Figure) {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 /// Sizes where `BENCH_SITES` names none.
 const SITES_DEFAULT: &[usize] = &[10_000, 100_000, 1_000_000];
-/// Rounds where `BENCH_ROUNDS` names none: odd, so that the median is a round.
+/// Rounds in process where `BENCH_ROUNDS` names none: odd, so that the median is a round.
 const ROUNDS_DEFAULT: usize = 5;
+/// Rounds over sockets, where more than one program is disturbed.
+const SOCKET_ROUNDS_DEFAULT: usize = 15;
 /// Milliseconds for which a call is made in each round where `BENCH_SLICE_MS` names none.
-const SLICE_MS_DEFAULT: usize = 500;
+const SLICE_MS_DEFAULT: usize = 250;
 
 fn number(name: &str) -> Option<usize> {
     std::env::var(name).ok()?.trim().parse().ok()
@@ -28,6 +30,11 @@ pub(crate) fn sites() -> Vec<usize> {
 /// `BENCH_ROUNDS`: over so many rounds medians are taken.
 pub(crate) fn rounds() -> usize {
     number("BENCH_ROUNDS").unwrap_or(ROUNDS_DEFAULT).max(1)
+}
+
+/// `BENCH_ROUNDS` for calls over sockets.
+pub(crate) fn socket_rounds() -> usize {
+    number("BENCH_ROUNDS").unwrap_or(SOCKET_ROUNDS_DEFAULT).max(1)
 }
 
 /// `BENCH_SLICE_MS`: for so long a call is made in each round.

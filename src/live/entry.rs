@@ -5,7 +5,8 @@ use crate::model::sketch::SiteSketch;
 use crate::spatial::entry::{Entry, Place};
 
 /// The site as the map keeps it; `None` for a site that is deleted.
-pub(super) fn entry_of(site: &SiteSketch<'_>) -> Option<Entry> {
+#[must_use]
+pub fn entry_of(site: &SiteSketch<'_>) -> Option<Entry> {
     if site.deleted_at.is_some() {
         return None;
     }

@@ -22,9 +22,9 @@ use crate::model::sketch::SiteSketch;
 use crate::spatial::AccountMap;
 use crate::store::document::Document;
 use crate::store::{Error, Kind, Mutation, Observer, Store};
-use entry::entry_of;
 use tokens::Tokens;
 
+pub use entry::entry_of;
 pub use look::Selected;
 
 /// One account in memory.

@@ -79,7 +79,7 @@ pub(crate) async fn measure(arguments: &[String]) -> Result<()> {
     let others = Others::parse(arguments)?;
     let plan = plan();
     let filled = fill::directory(Shape::One, &plan).await?;
-    let (maps, _) = data::entry::maps(&plan);
+    let (maps, _) = data::entry::maps(&plan, data::entry::of);
     let queries = Queries::new(&plan, &maps, QUERIES, 3);
     let expected = Expected::of(&maps, &queries);
     let mut sheet = Sheet::new("compare", Shape::One.name(), plan.len(), plan.accounts());

@@ -12,8 +12,7 @@ use waymark::model::{geo::LatLng, text};
 use waymark::store::document::{AgentClaim, Document, NameClaim};
 use waymark::store::{Expect, Key, Kind, Mutation};
 
-use crate::data;
-use crate::data::random::Random;
+use super::random::Random;
 
 /// Decides what is in the records beside the position.
 const SEED: u64 = 23;
@@ -23,9 +22,9 @@ const LABELS_EVERY: usize = 3;
 const FIRST_SECOND: i64 = 1_760_000_000;
 
 /// The records of a site: its agent's claim, its name's claim, its agent's credential, and itself.
-pub(crate) fn mutations(account: &AccountId, planned: &data::Site) -> Vec<Mutation> {
+pub(crate) fn mutations(account: &AccountId, planned: &super::Site) -> Vec<Mutation> {
     let mut random = Random::of(SEED, planned.number);
-    let agent: AgentId = format!("fw-{:08}", planned.number).parse().expect("of the allowed letters");
+    let agent = agent_of(planned);
     let site = site(account, &agent, planned, &mut random);
     let token = credential(account, &agent, &site, &mut random);
     // Nothing else is in the directory: a look at each record before it is written would only take time.
@@ -42,7 +41,16 @@ pub(crate) fn mutations(account: &AccountId, planned: &data::Site) -> Vec<Mutati
     ]
 }
 
-fn site(account: &AccountId, agent: &AgentId, planned: &data::Site, random: &mut Random) -> Site {
+/// The site's record alone.
+pub(crate) fn site_of(account: &AccountId, planned: &super::Site) -> Site {
+    site(account, &agent_of(planned), planned, &mut Random::of(SEED, planned.number))
+}
+
+fn agent_of(planned: &super::Site) -> AgentId {
+    format!("fw-{:08}", planned.number).parse().expect("of the allowed letters")
+}
+
+fn site(account: &AccountId, agent: &AgentId, planned: &super::Site, random: &mut Random) -> Site {
     let made_at = Timestamp::from_second(FIRST_SECOND + (planned.number / 100).cast_signed() as i64);
     let made_at = made_at.expect("a time of this century");
     let mut site = Site::new(account.clone(), planned.name.clone(), made_at);
