@@ -31,6 +31,7 @@ setup: ## Install tools and fetch data for the tests.
 	@scripts/fetch-data
 
 dashboard: ## Build dashboard/dist, which the server embeds.
+	@scripts/install-tools run
 	@scripts/build-dashboard
 
 test: setup dashboard ## Run all tests: Rust, Python clients, browser and tile clients.
@@ -45,7 +46,7 @@ check: dashboard ## Format, lints, the rules of the tree, documentation, protos.
 	tests/e2e/node_modules/.bin/buf lint proto
 	@echo 'check: everything is in order'
 
-bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 100000 1000000): benches/RESULTS.md.
+bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 100000 1000000; 10 million: bench-10m).
 	cargo bench --quiet --bench map
 	cargo bench --quiet --bench load
 	benches/report.py

@@ -7,8 +7,6 @@ What waymark is held to stands here, as `TARGETS`: one line for each thing that 
 import json
 import math
 import os
-import platform
-import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -18,7 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent
 MEASURED = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "bench" / "results"
 RESULTS = ROOT / "benches" / "results.json"
 PAGE = ROOT / "benches" / "RESULTS.md"
-NOTES = ROOT / "benches" / "NOTES.md"
 
 EMPTY_HTTP = "HTTP/1.1 /healthz"
 MILLION = 1_000_000
@@ -30,7 +27,7 @@ class Target:
 
     id: str
     what: str
-    sheet: tuple  # bench, shape, sites; None for the largest that was measured
+    sheet: tuple  # bench, shape, sites
     figure: str  # how the figure's name begins
     field: str  # value, ratio, p99_us
     hold: str  # at_least or at_most
@@ -42,7 +39,7 @@ class Target:
 MAP = ("map", "many", MILLION)
 LOAD = ("load", "many", MILLION)
 TEN = ("load", "one", 10 * MILLION)
-GROWTH = ("growth", "one", None)
+GROWTH = ("growth", "one", 10 * MILLION)
 
 
 def rate(id, what, sheet, figure, limit):
@@ -68,16 +65,16 @@ TARGETS = [
     share("M4", "10 nearest, with metres, over gRPC", "gRPC nearest 10", 0.6),
     rate("M5-radius", "radius of 10 km, ~100 returned, over gRPC", LOAD, "gRPC radius 10 km, ~100 sites", 15_000),
     rate("M5-polygon", "polygon of 100 vertices, ~100 returned", LOAD, "gRPC polygon of 100 corners", 15_000),
-    most("M6-tiles", "time of M1's request, most sites over fewest", GROWTH, "HTTP/1.1 tiles:", 1.5, "×"),
+    most("M6-tiles", "time of M1's request, 10 M sites over 10,000", GROWTH, "HTTP/1.1 tiles:", 1.5, "×"),
     most("M6-world", "time of M2's request for the world", GROWTH, "gRPC world:", 1.5, "×"),
     most("M6-city", "time of M2's request for a city", GROWTH, "gRPC city:", 1.5, "×"),
     rate("M7-status", "change of status applied to the index, in process", MAP, "change of status", 300_000),
     rate("M7-position", "change of position applied to the index", MAP, "change of position", 300_000),
     most("M7-p99", "growth of tiles' p99 by 10,000 changes/s, in process", MAP, "p99 growth by", 1.5, "×"),
     most("M10-1m", "ready after start, 1 M sites", LOAD, "ready after a clean end", 2.0, "s"),
-    most("M10-1m-killed", "the same after kill -9 under writes", LOAD, "ready after kill -9", 2.0, "s"),
+    most("M10-1m-killed", "the same after kill -9 while 8 write", LOAD, "ready after kill -9", 2.0, "s"),
     most("M10-10m", "ready after start, 10 M sites", TEN, "ready after a clean end", 20.0, "s"),
-    most("M10-10m-killed", "the same after kill -9 under writes", TEN, "ready after kill -9", 20.0, "s"),
+    most("M10-10m-killed", "the same after kill -9 while 8 write", TEN, "ready after kill -9", 20.0, "s"),
     most("M11-site", "memory of index and names, a site", MAP, "resident bytes a site", 200, "B"),
     most("M11-idle", "idle process without data files", LOAD, "process without sites", 64, "MB", scale=1.048576),
 ]
@@ -92,7 +89,6 @@ def main():
     versions = MEASURED / "compare.versions"
     results = {
         "date": day(max(sheet["measured_at"] for sheet in sheets)),
-        "machine": machine(),
         "compared": versions.read_text().strip() if versions.exists() else None,
         "figures": {target.id: held(target, sheets) for target in TARGETS},
         "sheets": sheets,
@@ -107,37 +103,13 @@ def day(seconds):
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def machine():
-    cpu = [line.split(":", 1)[1].strip() for line in lines("/proc/cpuinfo") if line.startswith("model name")]
-    memory = [int(line.split()[1]) for line in lines("/proc/meminfo") if line.startswith("MemTotal")]
-    return {
-        "cpu": cpu[0] if cpu else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": round(memory[0] / 2**20, 1),
-        "kernel": platform.release(),
-        "rustc": said("rustc", "--version"),
-        "commit": said("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
-    }
-
-
-def lines(path):
-    return Path(path).read_text().splitlines()
-
-
-def said(*command):
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 def sheet_of(target, sheets):
     """The sheet that a target is about, or the largest smaller one of its kind."""
     bench, shape, sites = target.sheet
     alike = [sheet for sheet in sheets if (sheet["bench"], sheet["shape"]) == (bench, shape)]
     if target.sheet == TEN:
         alike = [sheet for sheet in alike if sheet["sites"] == sites]
-    fitting = [sheet for sheet in alike if sites is None or sheet["sites"] <= sites]
+    fitting = [sheet for sheet in alike if sheet["sites"] <= sites]
     return max(fitting, key=lambda sheet: sheet["sites"], default=None)
 
 
@@ -150,17 +122,19 @@ def held(target, sheets):
     if measured is None or math.isnan(measured):
         return {**told, "value": None, "compared_with": None, "met": None, "runs": [], "date": None, "sites": None}
     value = measured * target.scale
-    met = value >= target.limit if target.hold == "at_least" else value <= target.limit
+    met = is_met(value, target)
     # Said, and no verdict: fewer sites prove nothing.
-    if target.sheet[2] is not None and sheet["sites"] < target.sheet[2]:
+    if sheet["sites"] < target.sheet[2]:
         met = None
+    rounds = [run * target.scale for run in rounds_of(figures[0], target.field)]
     return {
         **told,
         "value": value,
         "compared_with": figures[0].get("compared_with") if target.field == "ratio" else None,
         "met": met,
-        "runs": figures[0]["runs"],
-        "runs_are": figures[0]["unit"],
+        "runs": rounds,
+        "is_close": met is not None and any(is_met(run, target) != met for run in rounds),
+        "rate": figures[0]["value"],
         "date": day(sheet["measured_at"]),
         "sites": sheet["sites"],
         "accounts": sheet["accounts"],
@@ -168,22 +142,35 @@ def held(target, sheets):
     }
 
 
+def is_met(value, target):
+    return value >= target.limit if target.hold == "at_least" else value <= target.limit
+
+
+def rounds_of(figure, field):
+    """What each round had, where a round has it: percentiles are of all rounds together."""
+    return {"value": figure["runs"], "ratio": figure.get("ratios", [])}.get(field, [])
+
+
 def page(results):
-    about = results["machine"]
+    machines = {json.dumps(sheet["machine"], sort_keys=True) for sheet in results["sheets"]}
+    about = results["sheets"][0]["machine"]
+    commits = sorted({sheet["machine"]["commit"] for sheet in results["sheets"]})
     yield "# What waymark was measured to do"
     yield ""
     yield "Made by `benches/report.py`; what each bench measures, and how to run it, is in [README.md](README.md)."
     yield ""
     yield f"- machine: {about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB of memory, Linux {about['kernel']}"
-    yield f"- {about['rustc']}, release profile, commit {about['commit']}"
-    yield f"- last measured {results['date']}; every value is the median of alternating rounds"
+    yield f"- {about['rustc']}, release profile with link-time optimization, as `make dist` builds; commit {', '.join(commits)}"
+    if len(machines) > 1:
+        yield "- **not all of one commit and machine**: each table names its own"
+    yield f"- last measured {results['date']}"
+    yield "- rates and ratios are medians over rounds: over sockets of calls that take turns within each round, in process of one call"
+    yield "  after the other; p50 and p99 are of all calls of all rounds; starts are medians of 3; loading and memory are taken once"
+    yield "- connections call in closed loops, so a stall is one slow call and not the many that would have come meanwhile: p99 hides it"
     yield "- load generator, servers and what they are compared with share these cores, over loopback"
     yield f"- the empty call is `{EMPTY_HTTP}`, which asks for no credential, for HTTP; `AdminService/WhoAmI`, which does, for gRPC"
     yield ""
     yield from targets(results["figures"])
-    if NOTES.exists():
-        yield NOTES.read_text().strip()
-        yield ""
     compared = [sheet for sheet in results["sheets"] if sheet["bench"] == "compare"]
     for sheet in compared:
         yield from comparison(sheet, results["compared"])
@@ -203,6 +190,8 @@ def targets(figures):
         hold = f"{'≥' if figure['hold_is'] == 'at_least' else '≤'} {number(figure['hold'])} {figure['unit']}"
         none = "not measured" if figure["value"] is None else "too few sites to say"
         met = {True: "met", False: "**not met**", None: none}[figure["met"]]
+        if figure.get("is_close"):
+            met += f", close: rounds from {number(min(figure['runs']))} to {number(max(figure['runs']))}"
         yield f"| {id} | {figure['what']} | {hold} | {measured(id, figure)} | {met} |"
     yield ""
 
@@ -212,8 +201,7 @@ def measured(id, figure):
         return "–"
     text = f"{number(figure['value'])} {figure['unit']}"
     if figure["compared_with"]:
-        rates = sorted(figure["runs"])
-        text = f"{number(figure['value'])} ({number(rates[(len(rates) - 1) // 2])}/s)"
+        text = f"{number(figure['value'])} ({number(figure['rate'])}/s)"
     if id.startswith("M6"):
         text += f", {figure['name'].split(': ')[1]}"
     elif figure["sites"] not in (MILLION, 10 * MILLION):
@@ -235,7 +223,7 @@ def comparison(sheet, versions):
         yield f"{versions}."
     yield f"Measured {day(sheet['measured_at'])}, a second, in alternating rounds. In process: one thread, tiles to their bytes."
     yield "Others: 8 connections. PostGIS groups by cells in SQL, Redis gives ids, positions and metres only, and looks for the"
-    yield "nearest within 50 km. The tables, queries and settings are in [compare](compare) and [load/compare](load/compare)."
+    yield "nearest within 1, 4, 16 … km. The tables, queries and settings are in [compare](compare) and [load/compare](load/compare)."
     yield ""
     yield f"| | {' | '.join(who)} |"
     yield f"|---|{'---:|' * len(who)}"
@@ -252,16 +240,23 @@ def table(sheet):
     yield ""
     yield f"### {sheet['bench']}: {sheet['sites']:,} sites in {accounts}"
     yield ""
-    profile = "" if sheet["profile"] == "release" else f" **Built as {sheet['profile']}: no measure of anything.**"
-    yield f"Measured {day(sheet['measured_at'])}.{profile}"
+    profile = "" if sheet["profile"] == "bench" else f" **Built as {sheet['profile']}: no measure of anything.**"
+    about = sheet["machine"]
+    yield f"Measured {day(sheet['measured_at'])}, commit {about['commit']}, {about['rustc']}, {about['cpu']}, {about['cores']} cores.{profile}"
+    if any("server_us" in figure for figure in sheet["figures"]):
+        yield "CPU: time of all cores that a call takes of the server, and of the generator beside it."
     yield ""
-    yield "| what | value | p50 µs | p99 µs | compared | note |"
-    yield "|---|---:|---:|---:|---|---|"
+    yield "| what | value | p50 µs | p99 µs | CPU µs | compared | note |"
+    yield "|---|---:|---:|---:|---:|---|---|"
     for figure in sheet["figures"]:
         value = "–" if figure["value"] is None else f"{number(figure['value'])} {figure['unit']}"
-        compared = f"{number(figure['ratio'])} of {figure['compared_with']}" if figure.get("ratio") is not None else ""
+        compared = ""
+        if figure.get("ratio") is not None:
+            ratios = figure.get("ratios") or [figure["ratio"]]
+            compared = f"{number(figure['ratio'])} of {figure['compared_with']} ({number(min(ratios))}–{number(max(ratios))})"
+        cpu = f"{number(figure['server_us'])} + {number(figure['generator_us'])}" if "server_us" in figure else ""
         p50, p99 = (number(figure[name]) if name in figure else "" for name in ("p50_us", "p99_us"))
-        yield f"| {figure['what']} | {value} | {p50} | {p99} | {compared} | {figure.get('note', '')} |"
+        yield f"| {figure['what']} | {value} | {p50} | {p99} | {cpu} | {compared} | {figure.get('note', '')} |"
 
 
 def number(value):

@@ -22,11 +22,23 @@ pub(crate) struct Loop {
     rates: Vec<f64>,
     times: Vec<u32>,
     answer_bytes: u64,
+    /// Seconds of all cores that the server and the generator took.
+    cpu_s: Option<(f64, f64)>,
 }
 
 impl Loop {
     /// Connects, and makes each connection's first call, so that a call that fails fails here.
     pub(crate) async fn open(what: impl Into<String>, target: &Target, calls: Vec<Call>) -> Result<Self> {
+        Self::open_warm(what, target, calls, WARM_UP).await
+    }
+
+    /// The same with another time of warming up.
+    pub(crate) async fn open_warm(
+        what: impl Into<String>,
+        target: &Target,
+        calls: Vec<Call>,
+        warm_up: Duration,
+    ) -> Result<Self> {
         let what = what.into();
         let first = calls.first().with_context(|| format!("{what}: there is nothing to call"))?.clone();
         let mut connections = Vec::with_capacity(CONNECTIONS);
@@ -35,11 +47,28 @@ impl Loop {
             connection.call(&first).await.with_context(|| what.clone())?;
             connections.push(connection);
         }
-        let mut made =
-            Self { what, calls: Arc::new(calls), connections, rates: Vec::new(), times: Vec::new(), answer_bytes: 0 };
-        made.run(WARM_UP).await?;
+        let mut made = Self {
+            what,
+            calls: Arc::new(calls),
+            connections,
+            rates: Vec::new(),
+            times: Vec::new(),
+            answer_bytes: 0,
+            cpu_s: None,
+        };
+        made.run(warm_up).await?;
         (made.rates, made.times, made.answer_bytes) = (Vec::new(), Vec::new(), 0);
         Ok(made)
+    }
+
+    /// One round beside a server's process, whose time is counted.
+    async fn run_beside(&mut self, slice: Duration, server: u32) -> Result<()> {
+        let before = (cpu_seconds(server)?, cpu_seconds(std::process::id())?);
+        self.run(slice).await?;
+        let after = (cpu_seconds(server)?, cpu_seconds(std::process::id())?);
+        let all = self.cpu_s.get_or_insert_default();
+        *all = (all.0 + after.0 - before.0, all.1 + after.1 - before.1);
+        Ok(())
     }
 
     /// One round.
@@ -76,19 +105,32 @@ impl Loop {
         Ok(())
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "a count of calls")]
     fn figure(mut self) -> Figure {
-        let mean = self.answer_bytes / self.times.len().max(1) as u64;
-        Figure::of(self.what, "/s", self.rates).with_times(&mut self.times).with_note(format!("{mean} bytes an answer"))
+        let calls = self.times.len().max(1);
+        let note = format!("{} bytes an answer", self.answer_bytes / calls as u64);
+        let mut figure = Figure::of(self.what, "/s", self.rates).with_times(&mut self.times).with_note(note);
+        let a_call = |seconds: f64| seconds * 1e6 / calls as f64;
+        figure.server_us = self.cpu_s.map(|(server, _)| a_call(server));
+        figure.generator_us = self.cpu_s.map(|(_, generator)| a_call(generator));
+        figure
     }
 }
 
-/// Runs the loops in turn, round by round, and holds each against the first.
+/// Runs the loops in turn, round by round, and holds each against the first. Counts the time of the server's process,
+/// where one is named.
 ///
-/// So a disturbance of the machine meets all of them, and a ratio says more than two rates.
-pub(crate) async fn alternate(mut loops: Vec<Loop>) -> Result<Vec<Figure>> {
-    for _ in 0..settings::rounds() {
-        for each in &mut loops {
-            each.run(settings::slice()).await?;
+/// So a disturbance of the machine meets all of them, and a ratio says more than two rates. Each round begins with
+/// another one, so that none has the same neighbour's heat, or the first place, each time.
+pub(crate) async fn alternate(mut loops: Vec<Loop>, server: Option<u32>) -> Result<Vec<Figure>> {
+    let count = loops.len().max(1);
+    for round in 0..settings::socket_rounds() {
+        for place in 0..loops.len() {
+            let each = &mut loops[(round + place) % count];
+            match server {
+                Some(server) => each.run_beside(settings::slice(), server).await?,
+                None => each.run(settings::slice()).await?,
+            }
         }
     }
     let mut figures: Vec<Figure> = loops.into_iter().map(Loop::figure).collect();
@@ -98,4 +140,21 @@ pub(crate) async fn alternate(mut loops: Vec<Loop>) -> Result<Vec<Figure>> {
         }
     }
     Ok(figures)
+}
+
+/// Runs both loops at once, round by round, without holding one against the other.
+pub(crate) async fn together(mut one: Loop, mut other: Loop) -> Result<[Figure; 2]> {
+    for _ in 0..settings::socket_rounds() {
+        tokio::try_join!(one.run(settings::slice()), other.run(settings::slice()))?;
+    }
+    Ok([one.figure(), other.figure()])
+}
+
+/// Seconds of all cores that a process has taken, its threads included; counted in hundredths.
+fn cpu_seconds(process: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name stands in parentheses and may hold anything. User and system time are the 12th and 13th after it.
+    let after = stat.rsplit_once(')').context("a process has a name")?.1;
+    let ticks = |at: usize| -> Result<f64> { Ok(after.split_whitespace().nth(at).context("a field")?.parse()?) };
+    Ok((ticks(11)? + ticks(12)?) / 100.0)
 }

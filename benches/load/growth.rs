@@ -18,7 +18,7 @@ pub(crate) async fn measure(small: usize, large: usize) -> Result<()> {
     let calls: [(&str, &str); 3] = [("tiles", "HTTP/1.1"), ("world", "gRPC"), ("city", "gRPC")];
     for (what, protocol) in calls {
         let loops = vec![small.open(what).await?, large.open(what).await?];
-        let figures = alternate(loops).await?;
+        let figures = alternate(loops, None).await?;
         let times: Vec<f64> = figures[0].runs.iter().zip(&figures[1].runs).map(|(few, many)| few / many).collect();
         let name = format!("{protocol} {what}: {} sites over {}", large.sites, small.sites);
         let note = "time of a request with many sites, divided by that with few; each pair side by side";

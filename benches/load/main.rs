@@ -14,6 +14,7 @@ mod compare;
 mod data;
 mod fill;
 mod growth;
+mod killing;
 #[path = "../measure/mod.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod measure;
@@ -70,8 +71,8 @@ async fn measure_shape(shape: Shape, sites: usize) -> Result<()> {
     let server = Server::start(&filled.path)?;
     starting::memory(&mut sheet, &plan, &server)?;
     let caller = Caller { address: server.address, filled: &filled };
-    serving::measure(&mut sheet, caller, &queries).await?;
-    starting::writes(&mut sheet, &plan, caller).await?;
+    serving::measure(&mut sheet, caller, server.id(), &queries).await?;
+    starting::writes(&mut sheet, &plan, caller, server.id(), &queries).await?;
     server.end()?;
     Ok(sheet.write()?)
 }

@@ -59,6 +59,11 @@ impl Server {
         bail!("the server ended before it was ready: {complaint}")
     }
 
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The line on standard output is a promise: `/readyz` has to agree at once.
     fn check_readiness(&self) -> Result<()> {
         use std::io::Write as _;
@@ -96,13 +101,14 @@ impl Server {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status()?;
         let asked = Instant::now();
-        while self.child.try_wait()?.is_none() {
-            if asked.elapsed() > END_TIME {
-                bail!("the server did not end within {END_TIME:?}");
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("the server did not end in order: {status}"),
+                None if asked.elapsed() > END_TIME => bail!("the server did not end within {END_TIME:?}"),
+                None => std::thread::sleep(LOOK_EVERY),
             }
-            std::thread::sleep(LOOK_EVERY);
         }
-        Ok(())
     }
 }
 

@@ -8,9 +8,9 @@ use crate::data::queries::Queries;
 use crate::measure::{Figure, Sheet};
 use crate::wire::{Call, Target};
 
-/// Measures all reads of the API.
-pub(crate) async fn measure(sheet: &mut Sheet, caller: Caller<'_>, queries: &Queries) -> Result<()> {
-    tiles(sheet, caller, queries).await?;
+/// Measures all reads of the API; `server` is the id of its process.
+pub(crate) async fn measure(sheet: &mut Sheet, caller: Caller<'_>, server: u32, queries: &Queries) -> Result<()> {
+    tiles(sheet, caller, server, queries).await?;
     let target = Target::Http2(caller.address);
     let mut loops = vec![Loop::open(format!("gRPC {EMPTY_GRPC}"), &target, caller.empty_grpc()?).await?];
     let calls = [
@@ -26,13 +26,13 @@ pub(crate) async fn measure(sheet: &mut Sheet, caller: Caller<'_>, queries: &Que
     for (what, calls) in calls {
         open_if_asked(sheet, &mut loops, what, &target, calls).await?;
     }
-    for figure in alternate(loops).await? {
+    for figure in alternate(loops, Some(server)).await? {
         sheet.add(figure);
     }
     Ok(())
 }
 
-async fn tiles(sheet: &mut Sheet, caller: Caller<'_>, queries: &Queries) -> Result<()> {
+async fn tiles(sheet: &mut Sheet, caller: Caller<'_>, server: u32, queries: &Queries) -> Result<()> {
     let target = Target::Http1(caller.address);
     let filtered = caller.tiles_http1(&queries.tiles, FILTER);
     let loops = vec![
@@ -40,7 +40,7 @@ async fn tiles(sheet: &mut Sheet, caller: Caller<'_>, queries: &Queries) -> Resu
         Loop::open("HTTP/1.1 tiles z0-z14", &target, caller.tiles_http1(&queries.tiles, "")).await?,
         Loop::open(format!("HTTP/1.1 tiles z0-z14, {FILTER}"), &target, filtered).await?,
     ];
-    for figure in alternate(loops).await? {
+    for figure in alternate(loops, Some(server)).await? {
         sheet.add(figure);
     }
     let target = Target::Http2(caller.address);
@@ -48,7 +48,7 @@ async fn tiles(sheet: &mut Sheet, caller: Caller<'_>, queries: &Queries) -> Resu
         Loop::open(format!("HTTP/2 {EMPTY_HTTP}"), &target, caller.empty_http2()?).await?,
         Loop::open("HTTP/2 tiles z0-z14", &target, caller.tiles_http2(&queries.tiles)?).await?,
     ];
-    for figure in alternate(loops).await? {
+    for figure in alternate(loops, Some(server)).await? {
         sheet.add(figure);
     }
     Ok(())

@@ -4,36 +4,35 @@ use anyhow::Result;
 use waymark::api::proto::waymark::v1 as pb;
 
 use crate::calls::Caller;
-use crate::closed_loop::{Loop, alternate};
+use crate::closed_loop::{Loop, alternate, together};
+use crate::data::queries::Queries;
 use crate::data::{Plan, account_id};
 use crate::fill::Filled;
+use crate::killing;
 use crate::measure::{self, Figure, Sheet, settings};
 use crate::server::Server;
 use crate::wire::{Call, Target, http2};
 
-/// Sites whose status is changed under the tiles' load.
-const CHANGED: usize = 2_000;
+/// Sites whose status is changed.
+pub(crate) const CHANGED: usize = 2_000;
+/// What it is changed to, in turn.
+pub(crate) const STATUSES: [pb::SiteStatus; 3] =
+    [pb::SiteStatus::Online, pb::SiteStatus::Offline, pb::SiteStatus::Maintenance];
+/// Starts of each kind.
+const STARTS: usize = 3;
 
 /// Start after start: clean ends and `kill -9` under writes in turn.
 pub(crate) async fn measure(sheet: &mut Sheet, plan: &Plan, filled: &Filled) -> Result<()> {
     let (mut clean, mut killed) = (Vec::new(), Vec::new());
-    for _ in 0..settings::rounds().min(3) {
+    for _ in 0..settings::rounds().min(STARTS) {
         let server = Server::start(&filled.path)?;
         clean.push(server.ready_s);
-        // So that the log holds commits that are in no page of the database yet.
-        let address = server.address;
-        let writes = changes(Caller { address, filled }, plan)?;
-        let writing = Loop::open("writes", &Target::Http2(address), writes).await?;
-        drop(alternate(vec![writing]).await?);
-        server.kill()?;
-        let server = Server::start(&filled.path)?;
-        killed.push(server.ready_s);
         server.end()?;
+        killed.push(killing::restart(plan, filled).await?);
     }
     sheet.add(Figure::of("ready after a clean end", "s", clean));
-    sheet.add(
-        Figure::of("ready after kill -9", "s", killed).with_note("killed after writes, before the log was folded"),
-    );
+    let note = "killed while 8 writers wrote; every acknowledged change was found again";
+    sheet.add(Figure::of("ready after kill -9", "s", killed).with_note(note));
     Ok(())
 }
 
@@ -58,22 +57,33 @@ pub(crate) fn memory(sheet: &mut Sheet, plan: &Plan, server: &Server) -> Result<
     Ok(())
 }
 
-/// Changes of status through the API, each a durable write: alone, and what they do to tiles.
-pub(crate) async fn writes(sheet: &mut Sheet, plan: &Plan, caller: Caller<'_>) -> Result<()> {
+/// Changes of status through the API, each a durable write: alone, and beside tiles.
+pub(crate) async fn writes(
+    sheet: &mut Sheet,
+    plan: &Plan,
+    caller: Caller<'_>,
+    server: u32,
+    queries: &Queries,
+) -> Result<()> {
     let target = Target::Http2(caller.address);
     let loops = vec![Loop::open("gRPC UpdateSite status, 8 writers", &target, changes(caller, plan)?).await?];
-    for figure in alternate(loops).await? {
+    for figure in alternate(loops, Some(server)).await? {
         sheet.add(figure.with_note("each answered when it is on the disk"));
+    }
+    let writers = Loop::open("gRPC UpdateSite status beside tiles", &target, changes(caller, plan)?).await?;
+    let tiles = caller.tiles_http1(&queries.tiles, "");
+    let readers = Loop::open("HTTP/1.1 tiles beside 8 writers", &Target::Http1(caller.address), tiles).await?;
+    for figure in together(writers, readers).await? {
+        sheet.add(figure.with_note("8 writers and 8 readers at once"));
     }
     Ok(())
 }
 
-/// Changes of the status of sites of the first account.
+/// Changes of the status of sites of the first account, each to another status than the one before.
 fn changes(caller: Caller<'_>, plan: &Plan) -> Result<Vec<Call>> {
-    let statuses = [pb::SiteStatus::Online, pb::SiteStatus::Offline, pb::SiteStatus::Maintenance];
-    let change = |number: usize| {
+    let change = |(turn, number): (usize, usize)| {
         let name = format!("accounts/{}/sites/{}", account_id(0), plan.site(number).id);
-        let status = statuses[number % statuses.len()] as i32;
+        let status = STATUSES[(turn + number) % STATUSES.len()] as i32;
         let message = pb::UpdateSiteRequest {
             site: Some(pb::Site { name, status, ..pb::Site::default() }),
             update_mask: Some(prost_types::FieldMask { paths: vec!["status".into()] }),
@@ -81,5 +91,6 @@ fn changes(caller: Caller<'_>, plan: &Plan) -> Result<Vec<Call>> {
         };
         http2::grpc(caller.address, "SiteService/UpdateSite", &caller.filled.editor, &message)
     };
-    plan.sites_of(0).take(CHANGED).map(change).collect()
+    let turns = 0..STATUSES.len();
+    turns.flat_map(|turn| plan.sites_of(0).take(CHANGED).map(move |number| (turn, number))).map(change).collect()
 }

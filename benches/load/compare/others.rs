@@ -10,8 +10,16 @@ use crate::wire::{Call, postgres, resp};
 pub(super) const KEY: &str = "sites";
 /// Kilometres of a degree of latitude.
 const DEGREE_KM: f64 = 111.195;
-/// Redis has no nearest neighbours: one asks within a radius, in kilometres, that holds enough nearly everywhere.
-const NEAREST_WITHIN_KM: &str = "50";
+/// Redis has no nearest neighbours: one asks within a radius of a kilometre, and widens it until there are enough. As a
+/// script, so that all steps are one call.
+const NEAREST_LUA: &str = "
+    local km = 1
+    while true do
+        local found = redis.call('GEOSEARCH', KEYS[1], 'FROMLONLAT', ARGV[1], ARGV[2], 'BYRADIUS', km, 'km',
+            'ASC', 'COUNT', 10, 'WITHCOORD', 'WITHDIST')
+        if #found >= 10 or km > 20000 then return found end
+        km = km * 4
+    end";
 
 /// A tile of cells, an eighth of its side wide: one point and a count for each, a name where the count is one.
 const TILE_SQL: &str = "
@@ -26,12 +34,12 @@ const TILE_SQL: &str = "
     SELECT ST_AsMVT(features, 'sites', 4096, 'geometry') FROM features";
 
 const NEAREST_SQL: &str = "
-    SELECT id, name, status, position, ST_Distance(position, ST_Point($1::float8, $2::float8)::geography)
+    SELECT id, name, status, position, ST_Distance(position, ST_Point($1::float8, $2::float8)::geography, false)
     FROM sites ORDER BY position <-> ST_Point($1::float8, $2::float8)::geography LIMIT 10";
 
 const RADIUS_SQL: &str = "
-    SELECT id, name, status, position, ST_Distance(position, ST_Point($1::float8, $2::float8)::geography) AS metres
-    FROM sites WHERE ST_DWithin(position, ST_Point($1::float8, $2::float8)::geography, $3::float8)
+    SELECT id, name, status, position, ST_Distance(position, ST_Point($1::float8, $2::float8)::geography, false) AS metres
+    FROM sites WHERE ST_DWithin(position, ST_Point($1::float8, $2::float8)::geography, $3::float8, false)
     ORDER BY metres LIMIT 1000";
 
 const BOX_SQL: &str = "
@@ -75,7 +83,7 @@ fn execute<const N: usize>(statement: &str, parameters: &[String; N]) -> Call {
 
 pub(super) fn redis_nearest(spots: &[In<LatLng>]) -> Vec<Call> {
     let call = |(_, at): &In<LatLng>| {
-        search(*at, &["BYRADIUS", NEAREST_WITHIN_KM, "km", "ASC", "COUNT", "10", "WITHCOORD", "WITHDIST"])
+        resp::command(&["EVAL", NEAREST_LUA, "1", KEY, &at.lng().to_string(), &at.lat().to_string()])
     };
     spots.iter().map(call).collect()
 }

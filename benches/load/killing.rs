@@ -1,0 +1,98 @@
+//! `kill -9` while writers write: what was acknowledged has to be there after the start.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tokio::task::JoinSet;
+use tonic::Request;
+use tonic::transport::{Channel, Endpoint};
+use waymark::api::proto::waymark::v1 as pb;
+use waymark::api::proto::waymark::v1::site_service_client::SiteServiceClient;
+
+use crate::closed_loop::CONNECTIONS;
+use crate::data::{Plan, account_id};
+use crate::fill::Filled;
+use crate::server::Server;
+use crate::starting::{CHANGED, STATUSES};
+
+/// For so long they write before the end.
+const WRITE_TIME: Duration = Duration::from_millis(400);
+
+/// What a writer knows of its sites.
+#[derive(Debug, Default)]
+struct Written {
+    /// The last status of each site whose change was acknowledged.
+    acknowledged: HashMap<String, i32>,
+    /// The change that was under way at the end: it may be there or not.
+    open: Option<(String, i32)>,
+}
+
+/// Starts a server, kills it under writes, starts it again; answers how long that start took. Every change that was
+/// acknowledged was looked up.
+pub(crate) async fn restart(plan: &Plan, filled: &Filled) -> Result<f64> {
+    let server = Server::start(&filled.path)?;
+    let mut writers = JoinSet::new();
+    for first in 0..CONNECTIONS {
+        let names: Vec<String> = names(plan).skip(first).step_by(CONNECTIONS).collect();
+        if !names.is_empty() {
+            writers.spawn(write(client(&server).await?, filled.editor.clone(), names));
+        }
+    }
+    tokio::time::sleep(WRITE_TIME).await;
+    server.kill()?;
+    let written = writers.join_all().await;
+    let server = Server::start(&filled.path)?;
+    let mut client = client(&server).await?;
+    let mut looked_up = 0;
+    for Written { acknowledged, open } in written {
+        for (name, status) in acknowledged {
+            let request = with_secret(pb::GetSiteRequest { name: name.clone() }, &filled.editor)?;
+            let found = client.get_site(request).await?.into_inner().status;
+            let may_be = open.as_ref().filter(|(other, _)| *other == name).map(|(_, status)| *status);
+            ensure!(found == status || Some(found) == may_be, "{name}: an acknowledged change was lost");
+            looked_up += 1;
+        }
+    }
+    ensure!(looked_up > 0, "nothing was written before the end");
+    let ready_s = server.ready_s;
+    server.end()?;
+    Ok(ready_s)
+}
+
+fn names(plan: &Plan) -> impl Iterator<Item = String> {
+    let name = |number| format!("accounts/{}/sites/{}", account_id(0), plan.site(number).id);
+    plan.sites_of(0).take(CHANGED).map(name)
+}
+
+/// Writes until the server is gone.
+async fn write(mut client: SiteServiceClient<Channel>, secret: String, names: Vec<String>) -> Written {
+    let mut written = Written::default();
+    for (turn, name) in names.iter().cycle().enumerate() {
+        let status = STATUSES[(turn / names.len() + turn) % STATUSES.len()] as i32;
+        let message = pb::UpdateSiteRequest {
+            site: Some(pb::Site { name: name.clone(), status, ..pb::Site::default() }),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["status".into()] }),
+            ..pb::UpdateSiteRequest::default()
+        };
+        let Ok(request) = with_secret(message, &secret) else { break };
+        if client.update_site(request).await.is_err() {
+            written.open = Some((name.clone(), status));
+            break;
+        }
+        written.acknowledged.insert(name.clone(), status);
+    }
+    written
+}
+
+async fn client(server: &Server) -> Result<SiteServiceClient<Channel>> {
+    let channel = Endpoint::from_shared(format!("http://{}", server.address))?.connect().await?;
+    Ok(SiteServiceClient::new(channel))
+}
+
+fn with_secret<T>(message: T, secret: &str) -> Result<Request<T>> {
+    let mut request = Request::new(message);
+    let value = format!("Bearer {secret}").parse().context("a secret is a header's value")?;
+    request.metadata_mut().insert("authorization", value);
+    Ok(request)
+}
