@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use super::Invalid;
 
@@ -93,6 +94,14 @@ impl SiteId {
     #[must_use]
     pub fn from_u128(bits: u128) -> Self {
         Self(Uuid::from_u128(bits))
+    }
+
+    /// Bytes of an id's text.
+    pub const TEXT_BYTES: usize = Hyphenated::LENGTH;
+
+    /// The id's text, appended to another.
+    pub fn push_to(self, text: &mut String) {
+        text.push_str(self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
     }
 
     /// The id's 128 bits.

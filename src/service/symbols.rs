@@ -1,7 +1,7 @@
 //! What the map answers, in values of its own: the engine's are only good while its lock is held.
 
 use crate::model::geo::{BoundingBox, LatLng};
-use crate::model::id::{AccountId, SiteId};
+use crate::model::id::SiteId;
 use crate::model::location::{Granularity, Source};
 use crate::model::site::Status;
 use crate::spatial::entry::EntryRef;
@@ -12,9 +12,7 @@ pub use crate::spatial::class::Tally;
 /// The little of a site that a map or a list row needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SiteSummary {
-    /// Its account.
-    pub account: AccountId,
-    /// Its id.
+    /// Its id, in the account that was asked about.
     pub site: SiteId,
     /// Its name.
     pub display_name: String,
@@ -31,9 +29,8 @@ pub struct SiteSummary {
 }
 
 impl SiteSummary {
-    pub(super) fn of(account: &AccountId, entry: &EntryRef<'_>) -> Self {
+    pub(super) fn of(entry: &EntryRef<'_>) -> Self {
         Self {
-            account: account.clone(),
             site: entry.site,
             display_name: entry.display_name().to_owned(),
             status: entry.status,
@@ -93,7 +90,7 @@ pub struct Symbols {
 }
 
 impl Symbols {
-    pub(super) fn of(account: &AccountId, found: &symbols::Symbols<'_>) -> Self {
+    pub(super) fn of(found: &symbols::Symbols<'_>) -> Self {
         let cluster = |cluster: &symbols::Cluster| Cluster {
             id: SymbolId::Cluster(cluster.cell).to_string(),
             tally: cluster.tally,
@@ -109,10 +106,10 @@ impl Symbols {
             radius_m: area.radius_m,
             extent_m: area.extent_m(),
             granularity: area.granularity,
-            site: area.lone.as_ref().map(|entry| SiteSummary::of(account, entry)),
+            site: area.lone.as_ref().map(SiteSummary::of),
         };
         Self {
-            pins: found.pins.iter().map(|pin| SiteSummary::of(account, &pin.entry)).collect(),
+            pins: found.pins.iter().map(|pin| SiteSummary::of(&pin.entry)).collect(),
             clusters: found.clusters.iter().map(cluster).collect(),
             areas: found.areas.iter().map(area).collect(),
         }

@@ -2,17 +2,24 @@
 
 use super::location::{bounding_box, granularity, lat_lng, source};
 use super::site::status;
-use crate::api::names;
+use crate::api::names::SiteNames;
 use crate::api::proto::waymark::v1 as pb;
+use crate::model::id::AccountId;
 use crate::model::location::Source;
 use crate::model::site::Status;
 use crate::service::map::{NearDuplicate, Neighbour};
 use crate::service::symbols::{Area, Cluster, SiteSummary, Symbols, Tally};
 
-/// The little of a site that a map or a list row needs.
-pub(in crate::api) fn summary(site: SiteSummary) -> pb::SiteSummary {
+/// The little of sites that a map or a list needs, all of one account.
+pub(in crate::api) fn summaries(account: &AccountId, sites: Vec<SiteSummary>) -> Vec<pb::SiteSummary> {
+    let names = SiteNames::of(account);
+    sites.into_iter().map(|site| summary(&names, site)).collect()
+}
+
+/// The same of one site.
+pub(in crate::api) fn summary(names: &SiteNames, site: SiteSummary) -> pb::SiteSummary {
     pb::SiteSummary {
-        name: names::of_site(&site.account, site.site),
+        name: names.of_site(site.site),
         display_name: site.display_name,
         status: status(site.status).into(),
         position: Some(lat_lng(site.position)),
@@ -47,12 +54,13 @@ pub(in crate::api) fn tally(tally: &Tally) -> pb::SiteTally {
     }
 }
 
-/// All symbols of one view.
-pub(in crate::api) fn symbols(symbols: Symbols) -> pb::MapSymbols {
+/// All symbols of one view of an account.
+pub(in crate::api) fn symbols(account: &AccountId, symbols: Symbols) -> pb::MapSymbols {
+    let names = SiteNames::of(account);
     pb::MapSymbols {
-        pins: symbols.pins.into_iter().map(summary).collect(),
+        pins: symbols.pins.into_iter().map(|site| summary(&names, site)).collect(),
         clusters: symbols.clusters.into_iter().map(cluster).collect(),
-        areas: symbols.areas.into_iter().map(area).collect(),
+        areas: symbols.areas.into_iter().map(|each| area(&names, each)).collect(),
     }
 }
 
@@ -67,7 +75,7 @@ fn cluster(cluster: Cluster) -> pb::Cluster {
     }
 }
 
-fn area(area: Area) -> pb::Area {
+fn area(names: &SiteNames, area: Area) -> pb::Area {
     pb::Area {
         id: area.id,
         tally: Some(tally(&area.tally)),
@@ -75,20 +83,27 @@ fn area(area: Area) -> pb::Area {
         radius_m: area.radius_m,
         extent_m: area.extent_m,
         granularity: granularity(area.granularity).into(),
-        site: area.site.map(summary),
+        site: area.site.map(|site| summary(names, site)),
     }
 }
 
-/// A site and how far it is.
-pub(in crate::api) fn neighbour(neighbour: Neighbour) -> pb::SiteDistance {
-    pb::SiteDistance { site: Some(summary(neighbour.site)), distance_m: neighbour.distance_m }
+/// Sites of an account, and how far they are.
+pub(in crate::api) fn neighbours(account: &AccountId, neighbours: Vec<Neighbour>) -> Vec<pb::SiteDistance> {
+    let names = SiteNames::of(account);
+    neighbours.into_iter().map(|each| neighbour(&names, each)).collect()
 }
 
-/// A site and those that may be the same.
-pub(in crate::api) fn near_duplicate(found: NearDuplicate) -> pb::NearDuplicate {
-    pb::NearDuplicate {
-        site: Some(summary(found.site)),
-        others: found.others.into_iter().map(neighbour).collect(),
+fn neighbour(names: &SiteNames, neighbour: Neighbour) -> pb::SiteDistance {
+    pb::SiteDistance { site: Some(summary(names, neighbour.site)), distance_m: neighbour.distance_m }
+}
+
+/// Sites of an account, and those that may be the same.
+pub(in crate::api) fn near_duplicates(account: &AccountId, found: Vec<NearDuplicate>) -> Vec<pb::NearDuplicate> {
+    let names = SiteNames::of(account);
+    let near_duplicate = |found: NearDuplicate| pb::NearDuplicate {
+        site: Some(summary(&names, found.site)),
+        others: found.others.into_iter().map(|each| neighbour(&names, each)).collect(),
         has_more: found.has_more,
-    }
+    };
+    found.into_iter().map(near_duplicate).collect()
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use crate::api::convert::location::{bounding_box, parse_bounding_box, parse_lat_lng};
-use crate::api::convert::map::{near_duplicate, neighbour, summary, symbols, tally};
+use crate::api::convert::map::{near_duplicates, neighbours, summaries, summary, symbols, tally};
 use crate::api::convert::polygon::parse_polygons;
+use crate::api::names::SiteNames;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::map_service_server::MapService;
 use crate::api::status::Failure;
@@ -31,7 +32,7 @@ impl MapService for Maps {
         let view = self.0.viewport(&principal, &account, &viewport, message.zoom, &message.filter).await;
         let view = view.map_err(Failure)?;
         Ok(Response::new(pb::QueryViewportResponse {
-            symbols: Some(symbols(view.symbols)),
+            symbols: Some(symbols(&account, view.symbols)),
             account_tally: Some(tally(&view.account)),
             unplaced: view.unplaced.into(),
             revision: view.revision.0,
@@ -52,7 +53,7 @@ impl MapService for Maps {
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let found = self.0.list_box(&principal, &account, &bounds, &message.filter, &page).await.map_err(Failure)?;
         Ok(Response::new(pb::ListViewportSitesResponse {
-            sites: found.page.items.into_iter().map(summary).collect(),
+            sites: summaries(&account, found.page.items),
             next_page_token: found.page.next_token,
             total_size: found.total,
         }))
@@ -68,7 +69,7 @@ impl MapService for Maps {
         let position = parse_lat_lng("position", message.position.as_ref()).map_err(Failure::from)?;
         let near = self.0.list_nearest(&principal, &account, position, message.page_size, &message.filter).await;
         let near = near.map_err(Failure)?;
-        Ok(Response::new(pb::ListNearestSitesResponse { sites: near.into_iter().map(neighbour).collect() }))
+        Ok(Response::new(pb::ListNearestSitesResponse { sites: neighbours(&account, near) }))
     }
 
     async fn list_sites_within_radius(
@@ -83,7 +84,7 @@ impl MapService for Maps {
         let circle = (center, message.radius_m);
         let page = self.0.list_within(&principal, &account, circle, &message.filter, &page).await;
         let page = page.map_err(Failure)?;
-        let sites = page.items.into_iter().map(neighbour).collect();
+        let sites = neighbours(&account, page.items);
         Ok(Response::new(pb::ListSitesWithinRadiusResponse { sites, next_page_token: page.next_token }))
     }
 
@@ -98,7 +99,7 @@ impl MapService for Maps {
         let symbol = (message.cluster_id.as_str(), message.zoom);
         let page = self.0.list_cluster(&principal, &account, symbol, &message.filter, &page).await;
         let page = page.map_err(Failure)?;
-        let sites = page.items.into_iter().map(summary).collect();
+        let sites = summaries(&account, page.items);
         Ok(Response::new(pb::ListClusterSitesResponse { sites, next_page_token: page.next_token }))
     }
 
@@ -111,7 +112,8 @@ impl MapService for Maps {
         let (account, id) = names::site("name", &message.name).map_err(Failure::from)?;
         let found = self.0.locate_site(&principal, &account, id, message.zoom, &message.filter).await;
         let (cluster, site) = found.map_err(Failure)?;
-        Ok(Response::new(pb::LocateSiteResponse { cluster_id: cluster.unwrap_or_default(), site: Some(summary(site)) }))
+        let site = Some(summary(&SiteNames::of(&account), site));
+        Ok(Response::new(pb::LocateSiteResponse { cluster_id: cluster.unwrap_or_default(), site }))
     }
 
     async fn list_polygon_sites(
@@ -125,7 +127,7 @@ impl MapService for Maps {
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let page = self.0.list_polygons(&principal, &account, &polygons, &message.filter, &page).await;
         let page = page.map_err(Failure)?;
-        let sites = page.items.into_iter().map(summary).collect();
+        let sites = summaries(&account, page.items);
         Ok(Response::new(pb::ListPolygonSitesResponse { sites, next_page_token: page.next_token }))
     }
 
@@ -152,7 +154,7 @@ impl MapService for Maps {
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let page = self.0.list_near_duplicates(&principal, &account, message.distance_m, &message.filter, &page);
         let page = page.await.map_err(Failure)?;
-        let duplicates = page.items.into_iter().map(near_duplicate).collect();
+        let duplicates = near_duplicates(&account, page.items);
         Ok(Response::new(pb::ListNearDuplicatesResponse { duplicates, next_page_token: page.next_token }))
     }
 

@@ -53,8 +53,8 @@ pub struct NearDuplicate {
 }
 
 impl Neighbour {
-    fn of(account: &AccountId, (entry, distance_m): &Near<'_>) -> Self {
-        Self { site: SiteSummary::of(account, entry), distance_m: *distance_m }
+    fn of((entry, distance_m): &Near<'_>) -> Self {
+        Self { site: SiteSummary::of(entry), distance_m: *distance_m }
     }
 
     fn cursor(&self) -> DistanceCursor {
@@ -63,17 +63,17 @@ impl Neighbour {
 }
 
 impl NearDuplicate {
-    fn of(account: &AccountId, found: &Duplicate<'_>) -> Self {
+    fn of(found: &Duplicate<'_>) -> Self {
         Self {
-            site: SiteSummary::of(account, &found.site),
-            others: found.others.iter().map(|near| Neighbour::of(account, near)).collect(),
+            site: SiteSummary::of(&found.site),
+            others: found.others.iter().map(Neighbour::of).collect(),
             has_more: found.has_more,
         }
     }
 }
 
-fn summaries(account: &AccountId, walked: Walked<EntryRef<'_>>) -> Walked<SiteSummary> {
-    walked.map(|entry| SiteSummary::of(account, &entry))
+fn summaries(walked: Walked<EntryRef<'_>>) -> Walked<SiteSummary> {
+    walked.map(|entry| SiteSummary::of(&entry))
 }
 
 impl Waymark {
@@ -91,7 +91,7 @@ impl Waymark {
         let purpose = || query_purpose(principal, "box", &(account, bounds, filter));
         let from = self.cursor(&purpose, page)?;
         let look = map.look(|view, _| {
-            let walked = summaries(account, view.in_box(bounds, from, limit));
+            let walked = summaries(view.in_box(bounds, from, limit));
             (walked, view.count_in_box(bounds))
         });
         let (walked, total) = look.await;
@@ -111,7 +111,7 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "polygons", &(account, polygons, filter));
         let from = self.cursor(&purpose, page)?;
-        let walked = map.look(|view, _| summaries(account, view.in_polygons(polygons, from, limit))).await;
+        let walked = map.look(|view, _| summaries(view.in_polygons(polygons, from, limit))).await;
         Ok(self.page_of(&purpose, walked))
     }
 
@@ -126,8 +126,7 @@ impl Waymark {
     ) -> Result<Vec<Neighbour>, Error> {
         let map = self.map_of(principal, account, filter)?;
         let count = page_size("page_size", count, NEAREST_DEFAULT, NEAREST_MAX)?;
-        let near =
-            map.look(|view, _| view.nearest(position, count).iter().map(|near| Neighbour::of(account, near)).collect());
+        let near = map.look(|view, _| view.nearest(position, count).iter().map(Neighbour::of).collect());
         Ok(near.await)
     }
 
@@ -150,7 +149,7 @@ impl Waymark {
         let after = self.cursor(&purpose, page)?;
         let near = map.look(|view, _| -> Vec<_> {
             let found = view.within(center, radius_m, after, limit + 1);
-            found.iter().map(|near| Neighbour::of(account, near)).collect()
+            found.iter().map(Neighbour::of).collect()
         });
         Ok(self.page(&purpose, near.await, limit, Neighbour::cursor))
     }
@@ -172,9 +171,8 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "near-duplicates", &(account, distance_m, filter));
         let from = self.cursor(&purpose, page)?;
-        let walked = map.look(|view, _| {
-            view.near_duplicates(distance_m, from, limit).map(|found| NearDuplicate::of(account, &found))
-        });
+        let walked =
+            map.look(|view, _| view.near_duplicates(distance_m, from, limit).map(|found| NearDuplicate::of(&found)));
         Ok(self.page_of(&purpose, walked.await))
     }
 
@@ -193,7 +191,7 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "cluster", &(account, id, zoom, filter));
         let from = self.cursor(&purpose, page)?;
-        let walked = map.look(|view, _| Some(summaries(account, view.leaves(symbol, zoom, from, limit)?))).await;
+        let walked = map.look(|view, _| Some(summaries(view.leaves(symbol, zoom, from, limit)?))).await;
         let missing = || Error::NotFound(Resource::Symbol(account.clone(), symbol.to_string()));
         Ok(self.page_of(&purpose, walked.ok_or_else(missing)?))
     }

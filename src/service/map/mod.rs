@@ -119,7 +119,7 @@ impl Waymark {
         let zoom = zoom_of(zoom)?;
         let look = |view: MapView<'_>, revision| -> Result<_, Error> {
             Ok(Viewport {
-                symbols: Symbols::of(account, &view.viewport(bounds, zoom)?),
+                symbols: Symbols::of(&view.viewport(bounds, zoom)?),
                 account: view.account(),
                 matching: view.tally(),
                 legend: view.legend(),
@@ -157,7 +157,7 @@ impl Waymark {
             Some(Standing::Unplaced) => Err(Error::SiteUnplaced(resource())),
             Some(Standing::Placed(entry)) => {
                 let symbol = view.locate(site, zoom).filter(|symbol| !matches!(symbol, SymbolId::Pin(_)));
-                Ok((symbol.map(|symbol| symbol.to_string()), SiteSummary::of(account, &entry)))
+                Ok((symbol.map(|symbol| symbol.to_string()), SiteSummary::of(&entry)))
             }
         };
         map.look(look).await
