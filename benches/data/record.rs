@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::Timestamp;
 use waymark::model::access::{Scope, Token};
 use waymark::model::address::CountryCode;
+use waymark::model::evidence::NetworkKind;
 use waymark::model::id::{AccountId, AgentId, TokenId};
 use waymark::model::location::{DatabaseEvidence, Evidence, Fix, GeocodedEvidence, Granularity, Source};
 use waymark::model::site::{AddressState, Contact, Site, SiteAddress};
@@ -95,6 +96,12 @@ fn estimate(position: LatLng, made_at: Timestamp, agent: &AgentId) -> Fix {
             city: "Springfield".into(),
             region: "Somewhere".into(),
             country: CountryCode::parse("US"),
+            region_code: String::new(),
+            postcode: String::new(),
+            time_zone: String::new(),
+            lowered_by: NetworkKind::default(),
+            is_outdated: false,
+            others: Vec::new(),
             attribution: "IP Geolocation by DB-IP".into(),
         }),
         made_at,

@@ -135,7 +135,7 @@ impl App {
 }
 
 /// Opens the databases, and says what they are.
-fn open_geoip(config: &geoip::Config) -> Result<GeoIp, Error> {
+fn open_geoip(config: &geoip::config::Config) -> Result<GeoIp, Error> {
     let geoip = GeoIp::open(config)?;
     for database in geoip.databases() {
         info!(path = %database.path.display(), kind = database.database_type, built = %database.build_time, "GeoIP database");

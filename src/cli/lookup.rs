@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::say;
-use crate::geoip::{Config, GeoIp, special};
+use crate::geoip::config::Config;
+use crate::geoip::{GeoIp, special};
 
 /// Which address, in which files.
 #[derive(Debug, clap::Args)]
@@ -20,7 +21,7 @@ pub(super) struct Arguments {
 
 /// Prints the estimate, or why there is none.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let geoip = GeoIp::open(&Config { databases: arguments.geoip.clone() })?;
+    let geoip = GeoIp::open(&Config::of_files(arguments.geoip.clone()))?;
     say(format_args!("address    {}", special::canonical(arguments.ip)))?;
     let estimate = match geoip.estimate(arguments.ip, Timestamp::now()) {
         Ok(estimate) => estimate,

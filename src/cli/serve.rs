@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::say;
 use crate::app::App;
 use crate::config::{Config, Tls};
+use crate::geoip::config::DatabaseConfig;
 use crate::telemetry::Format;
 
 /// Flags win over the file.
@@ -66,7 +67,7 @@ impl Arguments {
         config.admin_token_file = self.admin_token_file.or(config.admin_token_file);
         config.geocode.gazetteer = self.gazetteer.or(config.geocode.gazetteer);
         if !self.geoip.is_empty() {
-            config.geoip.databases = self.geoip;
+            config.geoip.databases = self.geoip.into_iter().map(DatabaseConfig::from).collect();
         }
         if !self.trusted_proxy.is_empty() {
             config.service.trusted_proxies = self.trusted_proxy;

@@ -59,7 +59,7 @@ pub struct Config {
     /// Where the program listens.
     pub listen: Listen,
     /// `GeoIP` databases.
-    pub geoip: geoip::Config,
+    pub geoip: geoip::config::Config,
     /// The geocoder.
     pub geocode: Geocode,
     /// Use cases.
@@ -74,7 +74,7 @@ impl Default for Config {
             data_dir: PathBuf::from("waymark-data"),
             admin_token_file: None,
             listen: Listen::default(),
-            geoip: geoip::Config::default(),
+            geoip: geoip::config::Config::default(),
             geocode: Geocode::default(),
             service: service::Config::default(),
             log: telemetry::Config::default(),

@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use super::age::AgePolicy;
+
 /// What must be shown wherever positions of a database are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribution {
@@ -13,6 +15,11 @@ pub struct Attribution {
     /// Where it links to.
     pub url: Option<&'static str>,
 }
+
+/// All makers publish monthly or more often: an older file was forgotten.
+const WARN_AFTER_DAYS: u32 = 30;
+/// The terms of `GeoLite` want an old file gone 30 days after a new one came out, which happens twice a week.
+const GEOLITE_DAYS_MAX: u32 = 33;
 
 /// Each origin: what its files are recognised by (in lower case), the sentence, the link.
 const ORIGINS: [(&str, &str, &str); 3] = [
@@ -36,6 +43,24 @@ impl Attribution {
         let names = path.ancestors().take(2).filter_map(|part| part.file_name()?.to_str());
         let known = std::iter::once(database_type).chain(names).find_map(origin);
         known.unwrap_or_else(|| Self { text: database_type.to_owned(), url: None })
+    }
+
+    /// Whether both are owed to the same maker: their links are the same, or, without links, their words.
+    pub(super) fn is_same_maker(&self, other: &Self) -> bool {
+        match (self.url, other.url) {
+            (Some(one), Some(other)) => one == other,
+            _ => self.text == other.text,
+        }
+    }
+
+    /// What the maker's licence says of old files.
+    pub(super) fn age_policy(&self) -> AgePolicy {
+        let is_geolite = self.text.contains("GeoLite");
+        AgePolicy {
+            warn_after_days: Some(WARN_AFTER_DAYS),
+            mark_after_days: Some(if is_geolite { GEOLITE_DAYS_MAX } else { 0 }),
+            refuse_after_days: None,
+        }
     }
 
     /// The attribution as HTML, safe whatever the file says its type is.

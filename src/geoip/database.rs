@@ -3,32 +3,28 @@
 //! Read and not mapped: a file that is truncated in place under a mapping kills the process. Knows nothing of other
 //! databases and of fixes.
 
+mod file;
+mod survey;
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
-use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
+use maxminddb::{LookupResult, MaxMindDbError, Reader};
+use sha2::{Digest, Sha256};
 
+use self::file::{check_unchanged, read};
+use self::survey::{SPACES, Survey, leaves};
+use super::age::{AgeLimits, AgePolicy, Freshness};
 use super::attribution::Attribution;
 use super::error::Error;
 use super::record::Record;
 
-/// Largest file that is read, in bytes: 1 GiB. The largest city databases on sale have 0.3 GB, and the bytes of
-/// whatever is configured end up in memory.
-pub const DATABASE_BYTES_MAX: u64 = 1 << 30;
-/// Records that are decoded when a file is opened, spread evenly over it. Where one record in a thousand is damaged,
-/// so many meet one in 98 of 100 cases, and cost some milliseconds. A block of zeros is not seen: it reads as empty
-/// records, which are allowed.
-const PROBES: u32 = 4_096;
-/// Leaves that the search tree may have for each of its nodes. A tree without shared branches has one; a damaged one
-/// that shares branches has up to 2¹²⁷, and walking it would never end.
-const LEAVES_PER_NODE_MAX: usize = 4;
-/// All IPv4 addresses, and all IPv6 addresses that can be public.
-const SPACES: [&str; 2] = ["0.0.0.0/0", "2000::/3"];
+pub use self::file::DATABASE_BYTES_MAX;
 
 /// Bytes that the text of a network rarely exceeds: an IPv4 one, or an IPv6 one of 48 bits.
 const NETWORK_BYTES_USUAL: usize = 20;
@@ -42,6 +38,20 @@ pub enum Schema {
     Flat,
     /// Countries without positions: it makes no estimate, and only completes those of others.
     CountryOnly,
+    /// Numbers, providers or kinds of networks, without any place.
+    NetworkOnly,
+}
+
+impl Schema {
+    /// What a file of this schema is for, in a word.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Nested | Self::Flat => "positions",
+            Self::CountryOnly => "countries",
+            Self::NetworkOnly => "networks",
+        }
+    }
 }
 
 /// What is known of a database, for operators and for the map's attribution.
@@ -63,6 +73,10 @@ pub struct DatabaseInfo {
     pub ipv4_networks: u64,
     /// IPv6 networks with a record.
     pub ipv6_networks: u64,
+    /// Size of the file, which is what it holds in memory.
+    pub bytes: u64,
+    /// Checksum of the file, in hexadecimal.
+    pub sha256: String,
 }
 
 /// An open database. Never changes; shared by all threads.
@@ -70,9 +84,11 @@ pub struct DatabaseInfo {
 pub struct Database {
     reader: Reader<Vec<u8>>,
     info: DatabaseInfo,
+    age: AgeLimits,
 }
 
 /// A record with the network that it is for.
+#[derive(Debug)]
 pub(super) struct Answer<'a> {
     pub(super) record: Record<'a>,
     found: LookupResult<'a, Vec<u8>>,
@@ -81,13 +97,17 @@ pub(super) struct Answer<'a> {
 impl Database {
     /// Reads a file into memory and checks it: metadata, the whole search tree, and some thousand records. Blocks;
     /// costs about 0.3 s for the 60 MB of a world of cities, and their bytes for as long as it is open.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        Self::from_bytes(path, read(path)?)
+    pub fn open(path: &Path, age: AgePolicy) -> Result<Self, Error> {
+        let (bytes, fingerprint) = read(path)?;
+        let database = Self::from_bytes(path, bytes, age)?;
+        check_unchanged(path, &fingerprint)?;
+        Ok(database)
     }
 
     /// The database of a file's bytes; `path` is only for messages and for the attribution.
-    pub(super) fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+    pub(super) fn from_bytes(path: &Path, bytes: Vec<u8>, age: AgePolicy) -> Result<Self, Error> {
         let damaged = |why: String| Error::Damaged { path: path.to_owned(), why };
+        let (size, sha256) = (bytes.len() as u64, format!("{:x}", HexDigest(Sha256::digest(&bytes).as_slice())));
         let reader = Reader::from_source(bytes)
             .map_err(|error| Error::NotMmdb { path: path.to_owned(), why: error.to_string() })?;
         let metadata = reader.metadata();
@@ -100,8 +120,10 @@ impl Database {
         let Some(schema) = survey.schema() else {
             return Err(Error::UnusableSchema { path: path.to_owned(), database_type });
         };
+        let attribution = Attribution::of(&database_type, path);
+        let age = AgeLimits::new(build_time, age.or(attribution.age_policy()));
         let info = DatabaseInfo {
-            attribution: Attribution::of(&database_type, path),
+            attribution,
             path: path.to_owned(),
             database_type,
             build_time,
@@ -109,8 +131,15 @@ impl Database {
             schema,
             ipv4_networks: survey.networks[0],
             ipv6_networks: survey.networks[1],
+            bytes: size,
+            sha256,
         };
-        Ok(Self { reader, info })
+        Ok(Self { reader, info, age })
+    }
+
+    /// How old its build is at `now`, by the limits that are set for it.
+    pub(super) fn freshness(&self, now: Timestamp) -> Freshness {
+        self.age.at(now)
     }
 
     /// What is known of it.
@@ -167,91 +196,11 @@ impl Network<'_> {
     }
 }
 
-/// The bytes of a regular file within the limit.
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-    // Asked before it is opened: opening a named pipe waits for somebody to write to it.
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")));
-    }
-    let mut bytes = Vec::new();
-    if metadata.len() <= DATABASE_BYTES_MAX {
-        let size = usize::try_from(metadata.len()).expect("checked to be at most 1 GiB");
-        bytes.try_reserve_exact(size + 1).map_err(|error| unreadable(io::Error::other(error)))?;
-        let file = File::open(path).map_err(unreadable)?;
-        file.take(DATABASE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    }
-    if metadata.len().max(bytes.len() as u64) > DATABASE_BYTES_MAX {
-        return Err(Error::TooLarge { path: path.to_owned(), bytes_max: DATABASE_BYTES_MAX });
-    }
-    Ok(bytes)
-}
+/// Bytes to be written in hexadecimal.
+struct HexDigest<'a>(&'a [u8]);
 
-/// What a walk over a whole file found.
-#[derive(Debug, Default)]
-struct Survey {
-    /// Networks with a record, of each of the [`SPACES`].
-    networks: [u64; SPACES.len()],
-    /// Probed records with a position in a map of its own, with a plain position, and with a country alone.
-    nested: u32,
-    flat: u32,
-    country_only: u32,
-}
-
-impl Survey {
-    /// Walks the search tree, so that every pointer in it is known to lead somewhere, and decodes some records.
-    fn of(reader: &Reader<Vec<u8>>) -> Result<Self, MaxMindDbError> {
-        let mut survey = Self::default();
-        let stride = u64::from((reader.metadata().node_count / PROBES).max(1));
-        for (family, space) in SPACES.iter().enumerate() {
-            for found in leaves(reader, space)? {
-                let found = found?;
-                if !found.has_data() {
-                    continue;
-                }
-                if survey.networks[family].is_multiple_of(stride) {
-                    survey.probe(&found.decode()?.unwrap_or_default());
-                }
-                survey.networks[family] += 1;
-            }
-        }
-        Ok(survey)
-    }
-
-    fn probe(&mut self, record: &Record<'_>) {
-        match (record.position, record.country) {
-            (Some(_), _) if record.is_nested => self.nested += 1,
-            (Some(_), _) => self.flat += 1,
-            (None, Some(_)) => self.country_only += 1,
-            (None, None) => {}
-        }
-    }
-
-    /// The way most records are written; `None` where they say nothing of use.
-    fn schema(&self) -> Option<Schema> {
-        match (self.nested, self.flat, self.country_only) {
-            (0, 0, 0) => None,
-            (0, 0, _) => Some(Schema::CountryOnly),
-            (nested, flat, _) => Some(if nested >= flat { Schema::Nested } else { Schema::Flat }),
-        }
+impl std::fmt::LowerHex for HexDigest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
-
-/// A leaf of the search tree, with or without a record.
-type Leaf<'a> = Result<LookupResult<'a, Vec<u8>>, MaxMindDbError>;
-
-/// The leaves below `space`; none where the file cannot hold that family, an error where the tree is damaged.
-fn leaves<'a>(reader: &'a Reader<Vec<u8>>, space: &str) -> Result<impl Iterator<Item = Leaf<'a>>, MaxMindDbError> {
-    let covered = reader.metadata().ip_version != 4 || !space.contains(':');
-    let all = WithinOptions::default().include_networks_without_data();
-    let space = if covered { space } else { SPACES[0] };
-    let within = reader.within(space.parse().expect("the spaces are constants in CIDR form"), all)?;
-    let leaves_max = (reader.metadata().node_count as usize).saturating_mul(LEAVES_PER_NODE_MAX).saturating_add(2);
-    let looping = || MaxMindDbError::InvalidDatabase { message: "its search tree loops".to_owned(), offset: None };
-    let bounded = move |(at, leaf): (usize, Leaf<'a>)| if at < leaves_max { leaf } else { Err(looping()) };
-    Ok(within.take(if covered { usize::MAX } else { 0 }).enumerate().map(bounded))
-}
-
-#[cfg(test)]
-mod tests;

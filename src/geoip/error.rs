@@ -43,7 +43,8 @@ pub enum Error {
     },
     /// No record of the file says where anything is.
     #[error(
-        "geoip database {} of type {database_type:?} names neither positions nor countries; use a city database",
+        "geoip database {} of type {database_type:?} names neither positions nor countries nor networks; use a city, country \
+         or ASN database",
         path.display()
     )]
     UnusableSchema {
@@ -51,6 +52,12 @@ pub enum Error {
         path: PathBuf,
         /// The type that the file states.
         database_type: String,
+    },
+    /// The file is written to while it is read.
+    #[error("geoip database {} is being written; it is taken when it has come to rest", path.display())]
+    Changing {
+        /// The file.
+        path: PathBuf,
     },
     /// More files than a look-up should ask.
     #[error("at most {databases_max} geoip databases are stacked, got {count}; leave some out")]

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
+use super::GeoIp;
+use super::config::Config;
+
 /// The bytes between the data section and the metadata.
 const METADATA_MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
 /// Zero bytes between the search tree and the data section.
@@ -76,8 +79,21 @@ pub(crate) fn nested(country: &str, region: &str, city: &str, location: Value) -
     if !region.is_empty() {
         entries.push(("subdivisions", Value::Array(vec![named(region), named("second level")])));
     }
-    entries.push(("traits", map([("is_anycast", Value::Bool(true))])));
+    entries.push(("traits", map([("is_anycast", Value::Bool(false))])));
     Value::Map(entries)
+}
+
+/// A record as the ASN files of all makers write it.
+pub(crate) fn asn(number: u32, organization: &str) -> Value {
+    map([("autonomous_system_number", Value::Uint32(number)), ("autonomous_system_organization", organization.into())])
+}
+
+/// A stack of databases from files in a directory of their own; the first is named like DB-IP's.
+pub(crate) fn stack(fixtures: &[Fixture]) -> GeoIp {
+    let directory = tempfile::tempdir().unwrap();
+    let name = |at: usize| if at == 0 { "dbip-city.mmdb".to_owned() } else { format!("{at}.mmdb") };
+    let files = fixtures.iter().enumerate().map(|(at, file)| file.write(directory.path(), &name(at)));
+    GeoIp::open(&Config::of_files(files)).unwrap()
 }
 
 fn names(name: &str) -> Value {

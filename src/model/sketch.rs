@@ -224,6 +224,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::evidence::NetworkKind;
     use crate::model::geo::LatLng;
     use crate::model::location::{DatabaseEvidence, Evidence, Fixes, Granularity, Source};
     use crate::model::site::{AddressState, Phone, PhoneKind};
@@ -246,6 +247,12 @@ mod tests {
                 city: text.clone(),
                 region: text.clone(),
                 country: None,
+                region_code: text.clone(),
+                postcode: text.clone(),
+                time_zone: text.clone(),
+                lowered_by: NetworkKind { mobile: !text.is_empty(), ..NetworkKind::default() },
+                is_outdated: text.is_empty(),
+                others: Vec::new(),
                 attribution: text,
             })),
         ];

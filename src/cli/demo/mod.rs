@@ -19,7 +19,8 @@ use super::client::{ServerArguments, explain};
 use super::say;
 use crate::api::proto::waymark::v1 as pb;
 use crate::app::secret_file;
-use crate::geoip::{Config, GeoIp};
+use crate::geoip::GeoIp;
+use crate::geoip::config::Config;
 
 /// Calls in flight at once.
 const CALLS_MAX: usize = 64;
@@ -52,7 +53,7 @@ pub(super) struct Arguments {
 
 /// Fills the account and prints a log-in link.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let geoip = GeoIp::open(&Config { databases: arguments.geoip.clone() })?;
+    let geoip = GeoIp::open(&Config::of_files(arguments.geoip.clone()))?;
     let parent = create_account(&arguments).await?;
     let link_token = create_token(&arguments, &parent, pb::TokenScope::Editor, "demo log-in link").await?;
     let enrollment = create_token(&arguments, &parent, pb::TokenScope::Enrollment, "demo enrolment").await?;

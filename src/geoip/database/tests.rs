@@ -1,8 +1,10 @@
 //! What a file must be to be opened, and that no damage to one does more than fail.
 
+use std::fs::File;
+
 use proptest::prelude::*;
 
-use super::super::fixture::{Fixture, Value, flat, map};
+use super::super::fixture::{Fixture, Value, asn, flat, map};
 use super::*;
 
 fn small(ip_version: u16) -> Fixture {
@@ -13,7 +15,7 @@ fn small(ip_version: u16) -> Fixture {
 }
 
 fn open(bytes: Vec<u8>) -> Result<Database, Error> {
-    Database::from_bytes(Path::new("x.mmdb"), bytes)
+    Database::from_bytes(Path::new("x.mmdb"), bytes, AgePolicy::default())
 }
 
 fn check_refused(bytes: Vec<u8>, expect: &str) {
@@ -31,6 +33,10 @@ fn what_is_known_of_a_file_is_told() {
     let countries =
         Fixture::new(4, "countries").with("8.0.0.0/8", map([("country", map([("iso_code", "US".into())]))]));
     assert_eq!(open(countries.bytes()).unwrap().info().schema, Schema::CountryOnly);
+    let networks = Fixture::new(4, "asn").with("8.0.0.0/8", asn(64_496, "Example"));
+    assert_eq!(open(networks.bytes()).unwrap().info().schema, Schema::NetworkOnly);
+    assert_eq!(database.info().sha256.len(), 64);
+    assert_eq!(database.info().bytes, small(4).bytes().len() as u64);
 }
 
 #[test]
@@ -38,18 +44,18 @@ fn files_that_are_no_databases_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| {
         std::fs::write(directory.path().join(name), bytes).unwrap();
-        Database::open(&directory.path().join(name)).unwrap_err()
+        Database::open(&directory.path().join(name), AgePolicy::default()).unwrap_err()
     };
     assert!(matches!(file("empty", b""), Error::NotMmdb { .. }));
     assert!(matches!(file("text", b"<html>404</html>"), Error::NotMmdb { .. }));
     assert!(matches!(file("gzip", &[0x1f, 0x8b, 8, 0, 0, 0]), Error::NotMmdb { .. }));
-    let missing = Database::open(&directory.path().join("missing")).unwrap_err();
+    let missing = Database::open(&directory.path().join("missing"), AgePolicy::default()).unwrap_err();
     assert!(missing.to_string().contains("missing cannot be read: ") && matches!(missing, Error::Unreadable { .. }));
-    let directory_itself = Database::open(directory.path()).unwrap_err();
+    let directory_itself = Database::open(directory.path(), AgePolicy::default()).unwrap_err();
     assert!(directory_itself.to_string().contains("not a regular file"), "{directory_itself}");
     let sparse = directory.path().join("sparse");
     File::create(&sparse).unwrap().set_len(4 << 30).unwrap();
-    assert!(matches!(Database::open(&sparse).unwrap_err(), Error::TooLarge { .. }));
+    assert!(matches!(Database::open(&sparse, AgePolicy::default()).unwrap_err(), Error::TooLarge { .. }));
 }
 
 #[test]
@@ -58,7 +64,7 @@ fn a_named_pipe_is_refused_without_waiting() {
     let pipe = tempfile::tempdir().unwrap().keep().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
-    assert!(matches!(Database::open(&pipe).unwrap_err(), Error::Unreadable { .. }));
+    assert!(matches!(Database::open(&pipe, AgePolicy::default()).unwrap_err(), Error::Unreadable { .. }));
     std::fs::remove_dir_all(pipe.parent().unwrap()).unwrap();
 }
 
@@ -67,9 +73,9 @@ fn damaged_metadata_is_refused() {
     check_refused(small(4).build_epoch(u64::MAX).bytes(), "build_epoch");
     check_refused(small(4).build_epoch(1 << 40).bytes(), "its build_epoch 1099511627776 is no date");
     check_refused(small(4).record_size(20).bytes(), "is not a MaxMind DB file");
-    let nothing = Fixture::new(4, "asn").with("8.0.0.0/8", map([("asn", Value::Uint32(64496))]));
-    check_refused(nothing.bytes(), "of type \"asn\" names neither positions nor countries");
-    check_refused(Fixture::new(4, "city").bytes(), "names neither positions nor countries");
+    let nothing = Fixture::new(4, "asn").with("8.0.0.0/8", map([("score", Value::Uint32(64496))]));
+    check_refused(nothing.bytes(), "of type \"asn\" names neither positions nor countries nor networks");
+    check_refused(Fixture::new(4, "city").bytes(), "names neither positions nor countries nor networks");
 }
 
 #[test]
