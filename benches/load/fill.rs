@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
-use waymark::geoip::GeoIp;
+use waymark::geoip::databases::Databases;
 use waymark::live::Live;
 use waymark::model::access::Scope;
 use waymark::service::tokens::NewToken;
@@ -72,7 +72,7 @@ async fn make_accounts(path: &Path, plan: &Plan) -> Result<Filled> {
     let waymark = Waymark::new(Parts {
         store: Arc::clone(&store),
         live: Live::follow(&*store).await?,
-        geoip: Arc::new(GeoIp::empty()),
+        geoip: Arc::new(Databases::empty()),
         geocoder: None,
         clock: jiff::Timestamp::now,
         config: service::Config::default(),

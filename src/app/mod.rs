@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
 use crate::api::{self, Health};
 use crate::config::{self, Config};
 use crate::geocode::Geocoder;
 use crate::geocode::gazetteer::Gazetteer;
-use crate::geoip::GeoIp;
+use crate::geoip::databases::Databases;
 use crate::live::Live;
 use crate::service::{Parts, Waymark};
 use crate::store::Store;
@@ -35,12 +36,15 @@ pub enum Error {
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// A `GeoIP` database does not open.
+    /// More `GeoIP` databases are configured than are stacked.
     #[error(transparent)]
     GeoIp(#[from] geoip::error::Error),
     /// The geocoder does not open.
     #[error(transparent)]
     Geocode(#[from] geocode::Error),
+    /// The system does not hand over its signals.
+    #[error("cannot listen for signals: {0}")]
+    Signal(std::io::Error),
     /// The use cases do not start.
     #[error(transparent)]
     Service(#[from] service::Error),
@@ -83,21 +87,26 @@ pub struct App {
     listener: Listener,
     health: Health,
     store: Arc<dyn Store>,
+    geoip: Arc<Databases>,
+    hangup: Signal,
 }
 
 impl App {
     /// Builds everything; when this returns, the address is bound and the map is whole.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let config = config.check()?;
+        // From here on a hangup means to look at the databases, and ends nothing.
+        let hangup = signal(SignalKind::hangup()).map_err(Error::Signal)?;
         telemetry::start(&config.log)?;
         let tls = config.listen.tls.as_ref().map(tls::acceptor).transpose()?;
         let store: Arc<dyn Store> = Arc::new(Embedded::open(&config.data_dir)?);
         let live = Live::follow(&*store).await?;
+        let geoip = Arc::new(open_geoip(&config.geoip)?);
         let waymark = Arc::new(
             Waymark::new(Parts {
                 store: Arc::clone(&store),
                 live,
-                geoip: Arc::new(open_geoip(&config.geoip)?),
+                geoip: Arc::clone(&geoip),
                 geocoder: open_geocoder(config.geocode.gazetteer.as_deref())?,
                 clock: Timestamp::now,
                 config: config.service,
@@ -115,7 +124,7 @@ impl App {
             Some(waymark.create_operator_token("first start", hand_over).await?)
         };
         let url = format!("{scheme}://{}", listener.local_address());
-        Ok(Self { url, admin_token, listener, health, store })
+        Ok(Self { url, admin_token, listener, health, store, geoip, hangup })
     }
 
     /// Serves until `shutdown` resolves, then lets what runs finish, within a limit, and closes the store.
@@ -128,22 +137,35 @@ impl App {
             health.set_serving(false).await;
             info!("draining");
         };
-        self.listener.serve_until(draining).await;
+        tokio::select! {
+            () = self.listener.serve_until(draining) => {}
+            () = self.geoip.watch() => {}
+            () = reload_at(self.hangup, &self.geoip) => {}
+        }
         self.store.close().await;
         info!("closed");
     }
 }
 
 /// Opens the databases, and says what they are.
-fn open_geoip(config: &geoip::config::Config) -> Result<GeoIp, Error> {
-    let geoip = GeoIp::open(config)?;
-    for database in geoip.databases() {
+fn open_geoip(config: &geoip::config::Config) -> Result<Databases, Error> {
+    let databases = Databases::open(config, Timestamp::now)?;
+    for database in databases.current().databases() {
         info!(path = %database.path.display(), kind = database.database_type, built = %database.build_time, "GeoIP database");
     }
     if config.databases.is_empty() {
         info!("no GeoIP database is configured: sites stay unplaced until a person places them");
     }
-    Ok(geoip)
+    Ok(databases)
+}
+
+/// Reloads the databases at each hangup, for ever.
+async fn reload_at(mut hangup: Signal, databases: &Databases) {
+    while hangup.recv().await.is_some() {
+        info!("hangup: looking at the GeoIP databases");
+        databases.reload().await;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Opens the gazetteer, if there is one.
@@ -171,7 +193,7 @@ pub async fn reset_operator(data_dir: &Path) -> Result<String, Error> {
     let waymark = Waymark::new(Parts {
         store: Arc::clone(&store),
         live,
-        geoip: Arc::new(GeoIp::empty()),
+        geoip: Arc::new(Databases::empty()),
         geocoder: None,
         clock: Timestamp::now,
         config: service::Config::default(),

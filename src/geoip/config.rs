@@ -1,7 +1,8 @@
-//! What an operator configures of `GeoIP`: the files in their order and how old they may be.
+//! What an operator configures of `GeoIP`: the files in their order, how old they may be, how often they are looked at.
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -9,8 +10,11 @@ use serde::{Deserialize, de};
 
 use super::age::AgePolicy;
 
+/// Seconds between two looks at the files where nobody says otherwise: a look costs one `stat` a file.
+const WATCH_INTERVAL_S: u64 = 5;
+
 /// What an operator configures.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// MMDB files, the most trusted first. Files of one family of addresses (an IPv4 and an IPv6 one) are both listed.
@@ -18,6 +22,8 @@ pub struct Config {
     pub databases: Vec<DatabaseConfig>,
     /// How old a file may be that says nothing of its own.
     pub age: AgePolicy,
+    /// Seconds between two looks at whether a file changed; 0 for never, then SIGHUP alone reloads.
+    pub watch_interval_s: u64,
 }
 
 /// One file: a path, or a table of a path and an age policy of its own.
@@ -29,11 +35,22 @@ pub struct DatabaseConfig {
     pub age: AgePolicy,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self { databases: Vec::new(), age: AgePolicy::default(), watch_interval_s: WATCH_INTERVAL_S }
+    }
+}
+
 impl Config {
     /// These files in their order, and nothing else configured.
     #[must_use]
     pub fn of_files(paths: impl IntoIterator<Item = PathBuf>) -> Self {
         Self { databases: paths.into_iter().map(DatabaseConfig::from).collect(), ..Self::default() }
+    }
+
+    /// Time between two looks; `None` for never.
+    pub(super) fn watch_interval(&self) -> Option<Duration> {
+        (self.watch_interval_s > 0).then(|| Duration::from_secs(self.watch_interval_s))
     }
 
     /// Each file with the policy that holds for it, as far as it is configured.
@@ -97,10 +114,12 @@ mod tests {
         assert_eq!(parse("").unwrap(), Config::default());
         let config = parse(
             "databases = ['a.mmdb', { path = 'b.mmdb', refuse_after_days = 45, mark_after_days = 0 }]
+            watch_interval_s = 0
             [age]
             mark_after_days = 40",
         )
         .unwrap();
+        assert_eq!(config.watch_interval(), None);
         let files: Vec<_> = config.files().collect();
         let told: Vec<_> = files.iter().map(|file| (file.path.to_str().unwrap(), file.age)).collect();
         let of =

@@ -59,6 +59,16 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A whole file of another kind than the one in whose place it was put.
+    #[error("geoip database {} holds {is} and replaces one of {was}; put the right file there", path.display())]
+    WrongKind {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        is: String,
+        /// What the one in use holds.
+        was: String,
+    },
     /// More files than a look-up should ask.
     #[error("at most {databases_max} geoip databases are stacked, got {count}; leave some out")]
     TooManyDatabases {
@@ -67,6 +77,51 @@ pub enum Error {
         /// The limit.
         databases_max: usize,
     },
+}
+
+/// Why a file is not in use, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureReason {
+    /// There is no file.
+    Missing,
+    /// The system does not give its bytes.
+    Unreadable,
+    /// It is being written.
+    Changing,
+    /// It is larger than any real one.
+    TooLarge,
+    /// It is no `MaxMind` DB file, or not a whole one.
+    NotMmdb,
+    /// It is damaged inside.
+    Damaged,
+    /// It says nothing of use.
+    UnusableSchema,
+    /// It is a whole file of another kind than the one in its place.
+    WrongKind,
+}
+
+impl FailureReason {
+    /// Whether it lies in the bytes, so that it stays until they change.
+    pub(super) fn is_of_content(self) -> bool {
+        !matches!(self, Self::Missing | Self::Unreadable | Self::Changing)
+    }
+}
+
+impl Error {
+    /// The same on a closed list.
+    #[must_use]
+    pub fn failure_reason(&self) -> FailureReason {
+        match self {
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => FailureReason::Missing,
+            Self::Unreadable { .. } | Self::TooManyDatabases { .. } => FailureReason::Unreadable,
+            Self::Changing { .. } => FailureReason::Changing,
+            Self::TooLarge { .. } => FailureReason::TooLarge,
+            Self::NotMmdb { .. } => FailureReason::NotMmdb,
+            Self::Damaged { .. } => FailureReason::Damaged,
+            Self::UnusableSchema { .. } => FailureReason::UnusableSchema,
+            Self::WrongKind { .. } => FailureReason::WrongKind,
+        }
+    }
 }
 
 impl Fault for Error {

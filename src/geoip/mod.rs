@@ -2,7 +2,7 @@
 //!
 //! Parts: [`client_ip`] finds the public address behind proxies, [`special`] tells which addresses are nowhere,
 //! [`database`] reads one file with its records and attribution, [`estimate`] makes one answer of what all of them say
-//! and [`explain`] tells how, `sample` draws addresses for demonstrations. Knows nothing of sites, of the store and of
+//! and [`explain`] tells how, [`databases`] keeps the files in use and swaps them, `sample` draws addresses for demonstrations. Knows nothing of sites, of the store and of
 //! geocoding; an estimate is never turned into a street address.
 
 pub mod age;
@@ -10,6 +10,7 @@ pub mod attribution;
 pub mod client_ip;
 pub mod config;
 pub mod database;
+pub mod databases;
 pub mod error;
 pub mod estimate;
 pub mod explain;

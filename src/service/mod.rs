@@ -27,9 +27,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::geocode::Geocoder;
-use crate::geoip::GeoIp;
 use crate::geoip::attribution::Attribution;
 use crate::geoip::client_ip::{self, ForwardingHeaders};
+use crate::geoip::databases::Databases;
 use crate::live::Live;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::location::NoEstimate;
@@ -67,7 +67,7 @@ pub struct Parts {
     /// What is true now.
     pub live: Arc<Live>,
     /// The `GeoIP` databases.
-    pub geoip: Arc<GeoIp>,
+    pub geoip: Arc<Databases>,
     /// The geocoder; `None` where none is configured.
     pub geocoder: Option<Arc<dyn Geocoder>>,
     /// Tells the time; the tests' clock or the system's.
@@ -116,7 +116,7 @@ impl Waymark {
     /// The attributions that the databases and the geocoder's data ask for, as plain text.
     #[must_use]
     pub fn attributions(&self) -> Vec<String> {
-        let databases = self.parts.geoip.attributions().into_iter().map(|attribution| attribution.text.clone());
+        let databases = self.parts.geoip.attributions().into_iter().map(|attribution| attribution.text);
         databases.chain(self.geocoder_attributions()).collect()
     }
 
@@ -124,7 +124,7 @@ impl Waymark {
     #[must_use]
     pub fn attributions_html(&self) -> Vec<String> {
         let plain = |text| Attribution { text, url: None }.html();
-        let databases = self.parts.geoip.attributions().into_iter().map(Attribution::html);
+        let databases = self.parts.geoip.attributions().into_iter().map(|attribution| attribution.html());
         databases.chain(self.geocoder_attributions().into_iter().map(plain)).collect()
     }
 

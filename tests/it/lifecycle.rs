@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use super::server::{Server, command, refusal};
 
+const SIGHUP: i32 = 1;
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 
@@ -84,20 +85,35 @@ fn an_operator_who_lost_the_token_gets_a_new_one_from_the_data_directory() {
 }
 
 #[test]
+fn databases_that_are_not_there_are_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let garbage = directory.path().join("garbage.mmdb");
+    std::fs::write(&garbage, "no database").unwrap();
+    let files = ["--geoip", "nowhere.mmdb", "--geoip", garbage.to_str().unwrap()];
+    let log = directory.path().join("log");
+    let mut server =
+        Server::spawn(with(command(directory.path()), &files).stderr(std::fs::File::create(&log).unwrap()));
+    // A hangup asks for a look at the files, and ends nothing.
+    server.signal(SIGHUP);
+    server.signal(SIGTERM);
+    assert!(server.wait().success());
+    let log = std::fs::read_to_string(log).unwrap();
+    for told in ["nowhere.mmdb cannot be read", "garbage.mmdb is not a MaxMind DB file"] {
+        assert!(log.contains(told), "{log}");
+    }
+}
+
+#[test]
 fn what_cannot_be_served_is_refused_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let running = Server::start(directory.path());
     let other = tempfile::tempdir().unwrap();
-    let garbage = other.path().join("garbage.mmdb");
-    std::fs::write(&garbage, "no database").unwrap();
     let config = other.path().join("waymark.toml");
     std::fs::write(&config, "[listen]\nport = 1\n").unwrap();
     for (mut attempt, expected) in [
         (command(directory.path()), "another process holds it"),
         (with(command(other.path()), &["--listen", "0.0.0.0:0"]), "reachable by others without TLS"),
         (with(command(other.path()), &["--listen", running.address()]), "cannot listen on"),
-        (with(command(other.path()), &["--geoip", "nowhere.mmdb"]), "nowhere.mmdb"),
-        (with(command(other.path()), &["--geoip", garbage.to_str().unwrap()]), "garbage.mmdb"),
         (with(command(other.path()), &["--gazetteer", "nowhere"]), "waymark gazetteer build"),
         (with(command(other.path()), &["--config", config.to_str().unwrap()]), "unknown field `port`"),
     ] {

@@ -31,6 +31,11 @@ impl Fingerprint {
         std::fs::metadata(path).map(|metadata| Self::from(&metadata))
     }
 
+    /// Seconds since 1970 of the last change.
+    pub(in crate::geoip) fn changed_at_s(self) -> i64 {
+        self.changed.0
+    }
+
     fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }

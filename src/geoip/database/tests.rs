@@ -173,3 +173,19 @@ proptest! {
         exercise(bytes);
     }
 }
+
+#[test]
+fn a_file_that_is_written_while_it_is_checked_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = small(4).write(directory.path(), "x.mmdb");
+    let (_, state) = read(&path).unwrap();
+    check_unchanged(&path, &state).unwrap();
+    std::fs::write(&path, small(6).bytes()).unwrap();
+    assert!(matches!(check_unchanged(&path, &state), Err(Error::Changing { .. })));
+    // One that was renamed over is another file: what was read is still whole.
+    let (_, state) = read(&path).unwrap();
+    std::fs::rename(small(4).write(directory.path(), "new"), &path).unwrap();
+    check_unchanged(&path, &state).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    check_unchanged(&path, &state).unwrap();
+}

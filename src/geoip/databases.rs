@@ -1,0 +1,239 @@
+//! The databases in use: a stack that is swapped as a whole when a file changes, while look-ups go on.
+//!
+//! A look-up takes the stack that is current and never waits. A file is read, checked and held against the one in use
+//! before it takes its place; whatever is wrong with it, the last good one stays. Files are taken one after the other,
+//! so that at most one of them is in memory twice, and only until the last look-up in the old stack has ended.
+//!
+//! Changes are found by looking (`watch`), not by the system's notices: a look sees files that are renamed over,
+//! written in place, removed, or changed behind a link, on any file system and without a limit on their number, and
+//! whoever looks twice also knows that a file has come to rest. Notices do not cross network file systems and bind
+//! mounts, and follow the inode that was renamed away.
+
+mod slot;
+mod status;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use self::slot::Slot;
+pub use self::status::{DatabaseStatus, Failure, Reloaded};
+use super::attribution::Attribution;
+use super::config::{Config, DatabaseConfig};
+use super::database::{Database, Fingerprint};
+use super::error::Error;
+use super::estimate::{Estimate, Findings};
+use super::explain::Explanation;
+use super::{GeoIp, open_each};
+use crate::model::location::NoEstimate;
+
+/// For so long a file must not have changed before it is read. Copies and downloads write more often than that.
+const SETTLE: Duration = Duration::from_secs(2);
+/// So often a reload that was asked for waits for a file to come to rest; after that watching goes on with it.
+const SETTLE_ATTEMPTS: usize = 5;
+
+/// The databases in use. Shared by all who look up.
+#[derive(Debug)]
+pub struct Databases {
+    current: ArcSwap<GeoIp>,
+    /// What is known of each file, in the order of the stack. Held for moments.
+    slots: Mutex<Vec<Slot>>,
+    /// Held by the one reload that runs.
+    reloading: tokio::sync::Mutex<()>,
+    clock: fn() -> Timestamp,
+    settle: Duration,
+    watch_interval: Option<Duration>,
+}
+
+impl Databases {
+    /// Opens all configured files, at the same time. Blocks; see [`Database::open`] for what it costs.
+    ///
+    /// A file that is missing or bad is no error: it is told in the log and in [`Databases::statuses`], the others
+    /// serve, and watching takes it as soon as it is good.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that no file could satisfy.
+    pub fn open(config: &Config, clock: fn() -> Timestamp) -> Result<Self, Error> {
+        let opened = open_each(config)?;
+        let now = clock();
+        let slots = config.files().zip(opened).map(|(file, opened)| Slot::new(file, opened, now)).collect();
+        let databases = Self {
+            current: ArcSwap::default(),
+            slots: Mutex::new(slots),
+            reloading: tokio::sync::Mutex::default(),
+            clock,
+            settle: SETTLE,
+            watch_interval: config.watch_interval(),
+        };
+        databases.swap();
+        Ok(databases)
+    }
+
+    /// No databases, for ever.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::open(&Config::default(), Timestamp::now).expect("no files cannot be too many")
+    }
+
+    /// All that is known of `ip`; see [`GeoIp::ask`].
+    #[must_use]
+    pub fn ask(&self, ip: IpAddr, now: Timestamp) -> Findings {
+        self.current.load().ask(ip, now)
+    }
+
+    /// Where `ip` seems to be.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no estimate; see [`GeoIp::ask`].
+    pub fn estimate(&self, ip: IpAddr, now: Timestamp) -> Result<Estimate, NoEstimate> {
+        self.current.load().estimate(ip, now)
+    }
+
+    /// How the answer for `ip` comes about; see [`GeoIp::explain`].
+    #[must_use]
+    pub fn explain(&self, ip: IpAddr, now: Timestamp) -> Explanation {
+        self.current.load().explain(ip, now)
+    }
+
+    /// To whom the data in use is owed, each once.
+    #[must_use]
+    pub fn attributions(&self) -> Vec<Attribution> {
+        self.current.load().attributions().into_iter().cloned().collect()
+    }
+
+    /// The stack in use, for who asks many questions of the same one. Holding it holds its files in memory.
+    #[must_use]
+    pub fn current(&self) -> Arc<GeoIp> {
+        self.current.load_full()
+    }
+
+    /// What is known of each file, in the order of the stack.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<DatabaseStatus> {
+        let now = (self.clock)();
+        self.slots.lock().iter().map(|slot| slot.status(now)).collect()
+    }
+
+    /// Takes every file that changed, now, and says what became of each. A file that is still being written is waited
+    /// for, up to some seconds. Look-ups go on meanwhile. A second reload waits for the first.
+    pub async fn reload(&self) -> Vec<Reloaded> {
+        let _alone = self.reloading.lock().await;
+        let count = self.slots.lock().len();
+        let mut outcomes = Vec::with_capacity(count);
+        for at in 0..count {
+            let path = self.slots.lock()[at].file.path.clone();
+            let outcome = match self.settled(&path).await {
+                Ok(state) => self.take(at, state).await,
+                Err(fault) => self.fail(at, None, &fault),
+            };
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    /// The state of a file that has come to rest.
+    async fn settled(&self, path: &Path) -> Result<Fingerprint, Error> {
+        let mut state = look_at(path).await?;
+        for _ in 0..SETTLE_ATTEMPTS {
+            let rested_s = (self.clock)().as_second().saturating_sub(state.changed_at_s());
+            if u64::try_from(rested_s).is_ok_and(|rested_s| rested_s > self.settle.as_secs()) {
+                return Ok(state);
+            }
+            // The file's clock may be another machine's, so that it is not trusted to say that a file is fresh.
+            sleep(self.settle).await;
+            let later = look_at(path).await?;
+            if later == state {
+                return Ok(state);
+            }
+            state = later;
+        }
+        Err(Error::Changing { path: path.to_owned() })
+    }
+
+    /// Takes the file of a slot in the state that it was seen in, unless it is the one in use.
+    async fn take(&self, at: usize, state: Fingerprint) -> Reloaded {
+        let (file, old) = {
+            let mut slots = self.slots.lock();
+            let slot = &mut slots[at];
+            if slot.taken == Some(state) {
+                slot.failure = None;
+                return Reloaded::unchanged(&slot.file.path);
+            }
+            (slot.file.clone(), slot.in_use.clone())
+        };
+        let replaced = old.clone();
+        let loaded = tokio::task::spawn_blocking(move || load(&file, replaced.as_deref())).await;
+        match loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+            Ok(new) => self.put(at, new, old.as_deref()),
+            Err(fault) => self.fail(at, Some(state), &fault),
+        }
+    }
+
+    /// Puts a good file into its slot, and swaps the stack; a file of the same bytes changes nothing.
+    fn put(&self, at: usize, new: Database, old: Option<&Database>) -> Reloaded {
+        let mut slots = self.slots.lock();
+        let slot = &mut slots[at];
+        if old.is_some_and(|old| old.info().sha256 == new.info().sha256) {
+            slot.confirm(&new);
+            return Reloaded::unchanged(&slot.file.path);
+        }
+        let info = new.info();
+        info!(path = %info.path.display(), kind = info.database_type, built = %info.build_time, "GeoIP database taken");
+        slot.put(new, (self.clock)());
+        let outcome = Reloaded::taken(&slot.file.path);
+        drop(slots);
+        self.swap();
+        outcome
+    }
+
+    /// Keeps why the file of a slot was not taken; `state` is the one that need not be tried again.
+    fn fail(&self, at: usize, state: Option<Fingerprint>, fault: &Error) -> Reloaded {
+        let mut slots = self.slots.lock();
+        let slot = &mut slots[at];
+        let failure = Failure { at: (self.clock)(), reason: fault.failure_reason(), message: fault.to_string() };
+        if slot.failure.as_ref().is_none_or(|known| known.message != failure.message) {
+            warn!(keeps_the_old_one = slot.in_use.is_some(), "{fault}");
+        }
+        let outcome = Reloaded::failed(&slot.file.path, &failure);
+        slot.fail(failure, state);
+        outcome
+    }
+
+    /// Makes a stack of what is in use the current one.
+    fn swap(&self) {
+        // One lock for reading the slots and storing, so that of two swaps the later one is the newer.
+        let slots = self.slots.lock();
+        let databases = slots.iter().filter_map(|slot| slot.in_use.clone()).collect();
+        self.current.store(Arc::new(GeoIp { databases }));
+    }
+}
+
+/// Reads and checks a file, also against the one that it replaces.
+fn load(file: &DatabaseConfig, old: Option<&Database>) -> Result<Database, Error> {
+    let new = Database::open(&file.path, file.age)?;
+    if let Some(old) = old {
+        new.check_replaces(old)?;
+    }
+    Ok(new)
+}
+
+/// The state of a file; in the threads for what blocks, because a network file system may let one wait.
+async fn look_at(path: &Path) -> Result<Fingerprint, Error> {
+    let path = path.to_owned();
+    let looked = tokio::task::spawn_blocking(move || {
+        Fingerprint::of(&path).map_err(|source| Error::Unreadable { path, source })
+    });
+    looked.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}

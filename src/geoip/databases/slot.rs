@@ -1,0 +1,116 @@
+//! One place in the stack: its file, the version of it that is in use, and what became of newer ones.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::error;
+
+use super::status::{DatabaseStatus, Failure};
+use crate::geoip::age::Freshness;
+use crate::geoip::config::DatabaseConfig;
+use crate::geoip::database::{Counters, Database, Fingerprint};
+use crate::geoip::error::{Error, FailureReason};
+
+/// Most looks that pass between two attempts to read a file that the system does not give: five minutes, where a look
+/// is taken every five seconds.
+const PAUSE_LOOKS_MAX: u32 = 60;
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) file: DatabaseConfig,
+    pub(super) in_use: Option<Arc<Database>>,
+    /// When it was put to use.
+    pub(super) loaded_at: Option<Timestamp>,
+    /// The state of the file that the one in use has the bytes of.
+    pub(super) taken: Option<Fingerprint>,
+    /// The state of the file that was refused, and need not be tried again.
+    pub(super) refused: Option<Fingerprint>,
+    /// The state at the last look.
+    pub(super) seen: Option<Fingerprint>,
+    /// Why the file that is there now is not in use.
+    pub(super) failure: Option<Failure>,
+    /// How old the one in use was when that was told last.
+    pub(super) told: Freshness,
+    /// Looks to let pass before the next attempt, and how many it were the last time.
+    pub(super) pause: (u32, u32),
+    counters: Arc<Counters>,
+    loads: u64,
+    failures: u64,
+}
+
+impl Slot {
+    /// A slot at the start.
+    pub(super) fn new(file: DatabaseConfig, opened: Result<Database, Error>, now: Timestamp) -> Self {
+        let mut slot = Self {
+            file,
+            in_use: None,
+            loaded_at: None,
+            taken: None,
+            refused: None,
+            seen: None,
+            failure: None,
+            told: Freshness::Fresh,
+            pause: (0, 0),
+            counters: Arc::default(),
+            loads: 0,
+            failures: 0,
+        };
+        match opened {
+            Ok(database) => slot.put(database, now),
+            Err(fault) => {
+                error!("{fault}; sites are placed without it until it is there");
+                slot.fail(Failure { at: now, reason: fault.failure_reason(), message: fault.to_string() }, None);
+            }
+        }
+        slot
+    }
+
+    /// Puts a good file to use. Its look-ups are counted on.
+    pub(super) fn put(&mut self, database: Database, now: Timestamp) {
+        self.confirm(&database);
+        self.in_use = Some(Arc::new(database.counting_with(Arc::clone(&self.counters))));
+        self.loaded_at = Some(now);
+        self.told = Freshness::Fresh;
+        self.loads += 1;
+    }
+
+    /// The file there now is as good as the one in use.
+    pub(super) fn confirm(&mut self, database: &Database) {
+        self.taken = database.fingerprint();
+        (self.refused, self.failure, self.pause) = (None, None, (0, 0));
+    }
+
+    /// Keeps why a file was not taken. What is wrong with the bytes stays wrong until they change; what the system does
+    /// not give is tried again ever more rarely; a missing file costs no attempt, and is looked for at each look.
+    pub(super) fn fail(&mut self, failure: Failure, state: Option<Fingerprint>) {
+        let is_missing = failure.reason == FailureReason::Missing;
+        if is_missing && self.failure.as_ref().is_some_and(|known| known.reason == failure.reason) {
+            return;
+        }
+        if failure.reason.is_of_content() {
+            self.refused = state;
+        } else if failure.reason == FailureReason::Unreadable {
+            let looks = (self.pause.1 * 2).clamp(1, PAUSE_LOOKS_MAX);
+            self.pause = (looks, looks);
+        }
+        self.failure = Some(failure);
+        self.failures += 1;
+    }
+
+    pub(super) fn status(&self, now: Timestamp) -> DatabaseStatus {
+        let [look_ups, misses, damaged] = self.counters.read();
+        DatabaseStatus {
+            path: self.file.path.clone(),
+            in_use: self.in_use.as_ref().map(|database| database.info().clone()),
+            loaded_at: self.loaded_at,
+            age: self.in_use.as_ref().map(|database| now.duration_since(database.info().build_time)),
+            freshness: self.in_use.as_ref().map(|database| database.freshness(now)),
+            failure: self.failure.clone(),
+            look_ups,
+            misses,
+            damaged,
+            loads: self.loads,
+            failures: self.failures,
+        }
+    }
+}

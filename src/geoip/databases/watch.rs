@@ -1,0 +1,83 @@
+//! Looks at the files from time to time: takes what changed and came to rest, and says when a database grows old.
+
+use std::future::pending;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+
+use super::{Databases, look_at};
+use crate::geoip::age::Freshness;
+
+impl Databases {
+    /// Looks at the files for ever, as often as configured. Ends when it is dropped.
+    pub async fn watch(&self) {
+        let Some(period) = self.watch_interval else { return pending().await };
+        let mut ticks = interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.look().await;
+        }
+    }
+
+    /// One look at every file. What changed is taken at the first look that finds it as the look before did.
+    pub(super) async fn look(&self) {
+        let _alone = self.reloading.lock().await;
+        let count = self.slots.lock().len();
+        for at in 0..count {
+            self.look_at_slot(at).await;
+            self.tell_age(at);
+        }
+    }
+
+    async fn look_at_slot(&self, at: usize) {
+        let path = {
+            let mut slots = self.slots.lock();
+            let slot = &mut slots[at];
+            if slot.pause.0 > 0 {
+                slot.pause.0 -= 1;
+                return;
+            }
+            slot.file.path.clone()
+        };
+        let state = match look_at(&path).await {
+            Ok(state) => state,
+            Err(fault) => {
+                self.fail(at, None, &fault);
+                return;
+            }
+        };
+        let is_at_rest = {
+            let mut slots = self.slots.lock();
+            let slot = &mut slots[at];
+            let is_known = slot.taken == Some(state) || slot.refused == Some(state);
+            if slot.taken == Some(state) {
+                // What was in use was put back, or the system gives it again.
+                (slot.failure, slot.pause) = (None, (0, 0));
+            }
+            slot.seen.replace(state) == Some(state) && !is_known
+        };
+        if is_at_rest {
+            self.take(at, state).await;
+        }
+    }
+
+    /// Says once that a database passed a limit of its age.
+    fn tell_age(&self, at: usize) {
+        let now = (self.clock)();
+        let mut slots = self.slots.lock();
+        let slot = &mut slots[at];
+        let Some(database) = &slot.in_use else { return };
+        let freshness = database.freshness(now);
+        if freshness != slot.told && freshness > Freshness::Fresh {
+            let info = database.info();
+            let meaning = match freshness {
+                Freshness::Fresh | Freshness::Old => "a newer one is due",
+                Freshness::Outdated => "its estimates are marked as outdated",
+                Freshness::Refused => "it is not asked any more",
+            };
+            warn!(path = %info.path.display(), built = %info.build_time, "GeoIP database is old: {meaning}");
+        }
+        slot.told = freshness;
+    }
+}
