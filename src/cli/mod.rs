@@ -1,6 +1,7 @@
 //! The command line: one subcommand a file.
 
 mod account;
+mod asn;
 mod client;
 mod demo;
 mod gazetteer;
@@ -31,6 +32,8 @@ enum Command {
     Token(token::Arguments),
     /// Builds the embedded gazetteer
     Gazetteer(gazetteer::Arguments),
+    /// Makes a `GeoIP` database of autonomous systems
+    Asn(asn::Arguments),
     /// Says what `GeoIP` databases know of an address
     Lookup(lookup::Arguments),
     /// Fills a demo account with agents from real networks
@@ -51,6 +54,7 @@ pub fn run() -> ExitCode {
             Command::Account(arguments) => account::run(arguments).await,
             Command::Token(arguments) => token::run(arguments).await,
             Command::Gazetteer(arguments) => gazetteer::run(arguments),
+            Command::Asn(arguments) => asn::run(&arguments),
             Command::Lookup(arguments) => lookup::run(&arguments),
             Command::Demo(arguments) => demo::run(arguments).await,
         }

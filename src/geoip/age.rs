@@ -4,7 +4,7 @@
 //! old. Knows nothing of files.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Ages in whole days from which on something happens; 0 for never, `None` for what stands above it says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -31,7 +31,8 @@ impl AgePolicy {
 }
 
 /// What the age of a database means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Freshness {
     /// Young enough.
     Fresh,

@@ -22,7 +22,13 @@ const WARN_AFTER_DAYS: u32 = 30;
 const GEOLITE_DAYS_MAX: u32 = 33;
 
 /// Each origin: what its files are recognised by (in lower case), the sentence, the link.
-const ORIGINS: [(&str, &str, &str); 3] = [
+const ORIGINS: [(&str, &str, &str); 4] = [
+    // Before DB-IP, which is one of the three.
+    (
+        "routeviews",
+        "Networks by RouteViews (routeviews.org), NRO (nro.net) and IP Geolocation by DB-IP",
+        "https://db-ip.com",
+    ),
     ("dbip", "IP Geolocation by DB-IP", "https://db-ip.com"),
     (
         "geolite2",

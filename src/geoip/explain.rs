@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::age::Freshness;
 use super::database::Answer;
@@ -35,7 +36,7 @@ pub struct Explanation {
 }
 
 /// What one database said.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
     /// The file's own type name.
     pub database_type: String,
@@ -50,7 +51,8 @@ pub struct Step {
 }
 
 /// A database's answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Said {
     /// It holds no addresses of this family.
     NotCovered,
@@ -65,7 +67,7 @@ pub enum Said {
 }
 
 /// What a record states; texts are empty and the rest is `None` where it states nothing usable.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stated {
     /// The network that it covers, in CIDR form.
     pub network: String,

@@ -2,10 +2,12 @@
 //!
 //! Parts: [`client_ip`] finds the public address behind proxies, [`special`] tells which addresses are nowhere,
 //! [`database`] reads one file with its records and attribution, [`estimate`] makes one answer of what all of them say
-//! and [`explain`] tells how, [`databases`] keeps the files in use and swaps them, `sample` draws addresses for demonstrations. Knows nothing of sites, of the store and of
+//! and [`explain`] tells how, [`databases`] keeps the files in use and swaps them, `sample` draws addresses for demonstrations,
+//! [`asn_build`] makes a file of lists of ranges. Knows nothing of sites, of the store and of
 //! geocoding; an estimate is never turned into a street address.
 
 pub mod age;
+pub mod asn_build;
 pub mod attribution;
 pub mod client_ip;
 pub mod config;
@@ -22,6 +24,7 @@ mod record;
 mod sample;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::net::IpAddr;
 use std::panic::resume_unwind;

@@ -6,11 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
 use ipnet::IpNet;
+use serde::Serialize;
 
 use crate::model::location::NoEstimate;
 
 /// In which way an IPv6 address holds an IPv4 one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Wrapping {
     /// `::ffff:0:0/96`: an IPv4 address as the sockets of IPv6 write it.
     Mapped,
@@ -25,7 +27,7 @@ pub enum Wrapping {
 }
 
 /// A block of IANA's registries.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Block {
     /// The block.
     pub network: IpNet,
