@@ -62,6 +62,6 @@ impl Waymark {
 }
 
 /// The operator holds an admin token without an account.
-fn require_operator(principal: &Principal) -> Result<(), Error> {
+pub(super) fn require_operator(principal: &Principal) -> Result<(), Error> {
     if principal.account.is_none() && principal.scope == Scope::Admin { Ok(()) } else { Err(Error::Scope) }
 }

@@ -1,14 +1,10 @@
 //! Where a site is, by a person's word: an address, a choice, a pin, or back to the machines.
 
-use std::net::IpAddr;
-
 use super::access::Permission;
 use super::candidates::{Choice, clear_winner, fix_of};
 use super::sites::ChangeOptions;
 use super::{Error, Versioned, Waymark};
 use crate::geocode::{self, CANDIDATES_MAX};
-use crate::geoip::estimate::Estimate;
-use crate::geoip::special;
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::address::AddressQuery;
@@ -168,17 +164,6 @@ impl Waymark {
             Ok(())
         })
         .await
-    }
-
-    /// What the databases say of an address, and the address in canonical form.
-    pub fn lookup_ip(
-        &self,
-        principal: &Principal,
-        account: &AccountId,
-        ip: IpAddr,
-    ) -> Result<(IpAddr, Result<Fix, NoEstimate>), Error> {
-        self.account_for(principal, account, Permission::Read)?;
-        Ok((special::canonical(ip), self.parts.geoip.estimate(ip, self.now()).map(Estimate::into_fix)))
     }
 }
 

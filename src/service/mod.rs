@@ -6,6 +6,7 @@ pub mod access;
 pub mod accounts;
 pub mod activation;
 pub mod candidates;
+pub mod databases;
 pub mod error;
 pub mod filter;
 pub mod location;

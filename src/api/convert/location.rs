@@ -1,5 +1,6 @@
 //! Positions, fixes, addresses and candidates.
 
+use super::evidence::database_evidence;
 use super::{optional_text, timestamp};
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
@@ -107,15 +108,7 @@ pub(in crate::api) fn address_state(state: AddressState) -> pb::AddressState {
 /// A fix.
 pub(in crate::api) fn fix(fix: &Fix) -> pb::Fix {
     let evidence = match &fix.evidence {
-        Evidence::Database(found) => Some(pb::fix::Evidence::Database(pb::DatabaseEvidence {
-            database_type: found.database_type.clone(),
-            build_time: Some(timestamp(found.build_time)),
-            network: found.network.clone(),
-            city: found.city.clone(),
-            region: found.region.clone(),
-            country_code: optional_text(found.country),
-            attribution: found.attribution.clone(),
-        })),
+        Evidence::Database(found) => Some(pb::fix::Evidence::Database(database_evidence(found))),
         Evidence::Geocoded(found) => Some(pb::fix::Evidence::Geocoded(pb::GeocodedEvidence {
             provider: found.provider.clone(),
             place_id: found.place_id.clone(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::sites::answer;
+use crate::api::convert::evidence::{explanation, network_facts};
 use crate::api::convert::location::{
     TypedAddress, candidate, fix, no_estimate, parse_address, parse_lat_lng, parse_source,
 };
@@ -16,6 +17,7 @@ use crate::api::status::Failure;
 use crate::api::{caller, names};
 use crate::model::Invalid;
 use crate::service::Waymark;
+use crate::service::databases::LookUp;
 use crate::service::sites::ChangeOptions;
 
 /// The service.
@@ -107,12 +109,31 @@ impl LocationService for Locations {
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let ip: IpAddr = parse_ip("ip", &message.ip).map_err(Failure::from)?;
-        let (canonical, estimate) = self.0.lookup_ip(&principal, &account, ip).map_err(Failure)?;
-        Ok(Response::new(pb::LookupIpResponse {
-            canonical_ip: canonical.to_string(),
-            fix: estimate.as_ref().ok().map(fix),
-            no_estimate_reason: no_estimate(estimate.err()).into(),
-        }))
+        let answer = self.0.lookup_ip(&principal, &account, ip, message.explain).map_err(Failure)?;
+        Ok(Response::new(look_up(answer)))
+    }
+
+    async fn batch_lookup_ip(
+        &self,
+        request: Request<pb::BatchLookupIpRequest>,
+    ) -> Result<Response<pb::BatchLookupIpResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let ips = message.ips.iter().enumerate().map(|(at, ip)| parse_ip(&format!("ips[{at}]"), ip));
+        let ips: Vec<IpAddr> = ips.collect::<Result<_, _>>().map_err(Failure::from)?;
+        let answers = self.0.lookup_ips(&principal, &account, &ips, message.explain).map_err(Failure)?;
+        Ok(Response::new(pb::BatchLookupIpResponse { results: answers.into_iter().map(look_up).collect() }))
+    }
+}
+
+fn look_up(LookUp { findings, explanation: way }: LookUp) -> pb::LookupIpResponse {
+    pb::LookupIpResponse {
+        canonical_ip: findings.ip.to_string(),
+        no_estimate_reason: no_estimate(findings.estimate.as_ref().err().copied()).into(),
+        fix: findings.estimate.ok().map(|estimate| fix(&estimate.into_fix())),
+        network: network_facts(&findings.network),
+        explanation: way.as_ref().map(explanation),
     }
 }
 

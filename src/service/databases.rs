@@ -1,0 +1,82 @@
+//! The `GeoIP` databases: what they say of addresses, for whoever may see an account; what state they are in, for the
+//! operator.
+
+use std::net::IpAddr;
+
+use super::access::Permission;
+use super::accounts::require_operator;
+use super::{Error, Waymark};
+use crate::geoip::estimate::Findings;
+use crate::model::Invalid;
+use crate::model::access::Principal;
+use crate::model::id::AccountId;
+
+pub use crate::geoip::age::Freshness;
+pub use crate::geoip::database::DatabaseInfo;
+pub use crate::geoip::databases::{DatabaseStatus, Failure};
+pub use crate::geoip::error::FailureReason;
+pub use crate::geoip::explain::{Explanation, Said, Stated, Step};
+pub use crate::geoip::special::Wrapping;
+
+/// Most addresses of one question: some milliseconds in the largest stack of databases.
+pub const ADDRESSES_MAX: usize = 1_000;
+
+/// What is known of an address, and how that came about where it was asked for.
+#[derive(Debug)]
+pub struct LookUp {
+    /// The answer.
+    pub findings: Findings,
+    /// The way to it.
+    pub explanation: Option<Explanation>,
+}
+
+impl Waymark {
+    /// What the databases say of an address.
+    pub fn lookup_ip(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        ip: IpAddr,
+        explain: bool,
+    ) -> Result<LookUp, Error> {
+        let mut answers = self.lookup_ips(principal, account, &[ip], explain)?;
+        Ok(answers.pop().expect("one question has one answer"))
+    }
+
+    /// What the databases say of up to [`ADDRESSES_MAX`] addresses, all asked in the same versions of the files.
+    pub fn lookup_ips(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        ips: &[IpAddr],
+        explain: bool,
+    ) -> Result<Vec<LookUp>, Error> {
+        self.account_for(principal, account, Permission::Read)?;
+        if !(1..=ADDRESSES_MAX).contains(&ips.len()) {
+            let why = format!("between 1 and {ADDRESSES_MAX} addresses, got {}", ips.len());
+            return Err(Invalid::new("ips", why).into());
+        }
+        let (databases, now) = (self.parts.geoip.current(), self.now());
+        let look_up = |ip: &IpAddr| {
+            if !explain {
+                return LookUp { findings: databases.ask(*ip, now), explanation: None };
+            }
+            let explanation = databases.explain(*ip, now);
+            LookUp { findings: explanation.findings.clone(), explanation: Some(explanation) }
+        };
+        Ok(ips.iter().map(look_up).collect())
+    }
+
+    /// The state of each configured file, in the order in which they are asked. For the operator.
+    pub fn list_databases(&self, principal: &Principal) -> Result<Vec<DatabaseStatus>, Error> {
+        require_operator(principal)?;
+        Ok(self.parts.geoip.statuses())
+    }
+
+    /// Takes every file that changed; the states afterwards, and how many files were taken. For the operator.
+    pub async fn reload_databases(&self, principal: &Principal) -> Result<(Vec<DatabaseStatus>, usize), Error> {
+        require_operator(principal)?;
+        let taken = self.parts.geoip.reload().await.iter().filter(|outcome| outcome.is_taken).count();
+        Ok((self.parts.geoip.statuses(), taken))
+    }
+}
