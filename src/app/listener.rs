@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -19,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
-use super::Error;
+use super::{Error, proxy_header};
 use crate::api::Peer;
 
 /// Most connections at once; more wait in the system's backlog. Each costs some tens of KiB.
@@ -28,6 +29,8 @@ const CONNECTIONS_MAX: usize = 4_096;
 const STREAMS_MAX: u32 = 128;
 /// Longest request header list, in bytes.
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
+/// Time for a proxy's header.
+const PROXY_HEADER_TIME: Duration = Duration::from_secs(5);
 /// Time for the TLS handshake.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// Time from the connection to its first request: who says nothing holds no place.
@@ -50,6 +53,8 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 pub(super) struct Listener {
     socket: TcpListener,
     local_address: SocketAddr,
+    /// Whose connections begin with a PROXY header; `None` where none does.
+    proxies: Option<Arc<[IpNet]>>,
     tls: Option<TlsAcceptorDebug>,
     router: Router,
 }
@@ -65,12 +70,18 @@ impl std::fmt::Debug for TlsAcceptorDebug {
 }
 
 impl Listener {
-    /// Binds the address.
-    pub(super) async fn bind(address: SocketAddr, tls: Option<TlsAcceptor>, router: Router) -> Result<Self, Error> {
+    /// Binds the address. With `proxies` each connection has to come from one of them, and to begin with a PROXY header;
+    /// without, no such header is looked for.
+    pub(super) async fn bind(
+        address: SocketAddr,
+        proxies: Option<Arc<[IpNet]>>,
+        tls: Option<TlsAcceptor>,
+        router: Router,
+    ) -> Result<Self, Error> {
         let refuse = |cause| Error::Listen { address, cause };
         let socket = TcpListener::bind(address).await.map_err(refuse)?;
         let local_address = socket.local_addr().map_err(refuse)?;
-        Ok(Self { socket, local_address, tls: tls.map(TlsAcceptorDebug), router })
+        Ok(Self { socket, local_address, proxies, tls: tls.map(TlsAcceptorDebug), router })
     }
 
     /// The address with its real port.
@@ -115,8 +126,16 @@ impl Listener {
     }
 
     fn spawn(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit, watcher: Watcher) {
-        let (tls, router) = (self.tls.clone(), self.router.clone());
+        let (proxies, tls, router) = (self.proxies.clone(), self.tls.clone(), self.router.clone());
         tokio::spawn(async move {
+            let mut stream = stream;
+            let peer = match proxies {
+                None => peer,
+                Some(proxies) => match behind_proxy(&mut stream, peer, &proxies).await {
+                    Ok(source) => source,
+                    Err(why) => return debug!(%peer, "a connection was closed: {why}"),
+                },
+            };
             match tls {
                 None => serve(stream, peer, router, watcher).await,
                 Some(TlsAcceptorDebug(tls)) => match timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
@@ -127,6 +146,19 @@ impl Listener {
             }
             drop(place);
         });
+    }
+}
+
+/// Who a proxy's connection is for: what its header says, or itself.
+async fn behind_proxy(stream: &mut TcpStream, peer: SocketAddr, proxies: &[IpNet]) -> Result<SocketAddr, String> {
+    let ip = peer.ip().to_canonical();
+    if !proxies.iter().any(|network| network.contains(&ip)) {
+        return Err("it is not one of the trusted proxies, which alone may connect here".to_owned());
+    }
+    match timeout(PROXY_HEADER_TIME, proxy_header::read(stream)).await {
+        Ok(Ok(source)) => Ok(source.unwrap_or(peer)),
+        Ok(Err(fault)) => Err(fault.to_string()),
+        Err(_) => Err("its PROXY header took too long".to_owned()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The composition root: builds the parts from the configuration, starts and ends them in order.
 
 mod listener;
+mod proxy_header;
 pub mod secret_file;
 mod tls;
 
@@ -98,6 +99,7 @@ impl App {
         // From here on a hangup means to look at the databases, and ends nothing.
         let hangup = signal(SignalKind::hangup()).map_err(Error::Signal)?;
         telemetry::start(&config.log)?;
+        let proxies = config.listen.proxy_protocol.then(|| config.service.trusted_proxies.clone().into());
         let tls = config.listen.tls.as_ref().map(tls::acceptor).transpose()?;
         let store: Arc<dyn Store> = Arc::new(Embedded::open(&config.data_dir)?);
         let live = Live::follow(&*store).await?;
@@ -116,7 +118,7 @@ impl App {
         let health = Health::default();
         let router = api::router(&waymark, &health)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let listener = Listener::bind(config.listen.address, tls, router).await?;
+        let listener = Listener::bind(config.listen.address, proxies, tls, router).await?;
         let admin_token = if waymark.has_operator() {
             None
         } else {

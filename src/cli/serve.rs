@@ -46,6 +46,9 @@ pub(super) struct Arguments {
     /// Allows plain connections on an address that others can reach
     #[arg(long)]
     allow_plaintext: bool,
+    /// Each connection comes from a trusted proxy and begins with a PROXY header, version 1 or 2
+    #[arg(long)]
+    proxy_protocol: bool,
     /// Form of the log lines on standard error
     #[arg(long)]
     log_format: Option<Format>,
@@ -60,6 +63,7 @@ impl Arguments {
         let mut config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         config.listen.address = self.listen.unwrap_or(config.listen.address);
         config.listen.allow_plaintext |= self.allow_plaintext;
+        config.listen.proxy_protocol |= self.proxy_protocol;
         if let (Some(certificate), Some(key)) = (self.tls_cert, self.tls_key) {
             config.listen.tls = Some(Tls { certificate, key });
         }

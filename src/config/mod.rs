@@ -32,11 +32,14 @@ pub struct Listen {
     pub tls: Option<Tls>,
     /// Allows plain connections on an address that others can reach.
     pub allow_plaintext: bool,
+    /// Whether each connection begins with a PROXY header (version 1 or 2) and comes from a trusted proxy; others are
+    /// closed. Without it no such header is looked for.
+    pub proxy_protocol: bool,
 }
 
 impl Default for Listen {
     fn default() -> Self {
-        Self { address: LISTEN_DEFAULT, tls: None, allow_plaintext: false }
+        Self { address: LISTEN_DEFAULT, tls: None, allow_plaintext: false, proxy_protocol: false }
     }
 }
 
@@ -106,6 +109,9 @@ pub enum Error {
         "listen.address {0} is reachable by others without TLS: set listen.tls, or --allow-plaintext behind a proxy"
     )]
     Exposed(SocketAddr),
+    /// A listener for proxies, and no proxies.
+    #[error("listen.proxy_protocol is set and no proxy is trusted: name their networks in service.trusted_proxies")]
+    NoProxies,
 }
 
 impl Config {
@@ -120,6 +126,9 @@ impl Config {
         let is_plain = self.listen.tls.is_none() && !self.listen.allow_plaintext;
         if is_plain && !self.listen.address.ip().is_loopback() {
             return Err(Error::Exposed(self.listen.address));
+        }
+        if self.listen.proxy_protocol && self.service.trusted_proxies.is_empty() {
+            return Err(Error::NoProxies);
         }
         Ok(self)
     }
@@ -146,7 +155,7 @@ mod tests {
     fn plain_connections_stay_on_loopback_unless_told() {
         let with = |address: &str, allow_plaintext| {
             let address = address.parse().unwrap();
-            Config { listen: Listen { address, tls: None, allow_plaintext }, ..Config::default() }.check()
+            Config { listen: Listen { address, allow_plaintext, ..Listen::default() }, ..Config::default() }.check()
         };
         assert!(with("127.0.0.1:8642", false).is_ok() && with("[::1]:8642", false).is_ok());
         assert!(matches!(with("0.0.0.0:8642", false), Err(Error::Exposed(_))));
