@@ -98,10 +98,11 @@ impl BoundingBox {
             ));
         }
         #[expect(clippy::float_cmp, reason = "only edges of equal bits leave no area between them")]
-        if low.lng == high.lng {
+        let is_one_meridian = low.lng == high.lng || (low.lng >= 180.0 && high.lng <= -180.0);
+        if is_one_meridian {
             return Err(Invalid::new(
                 "low.lng",
-                format!("the western and the eastern edge are both {}: the box has no area", low.lng),
+                format!("the western and the eastern edge are one meridian, {}: the box has no area", low.lng),
             ));
         }
         Ok(Self { low, high })
@@ -111,6 +112,15 @@ impl BoundingBox {
     #[must_use]
     pub fn crosses_antimeridian(&self) -> bool {
         self.low.lng > self.high.lng
+    }
+
+    /// Whether a rectangle shares a position with it. Degrees; `south <= north`, `west <= east`. That the meridians -180 and
+    /// 180 are one is for the caller to see to.
+    #[must_use]
+    pub fn meets(&self, south: f64, west: f64, north: f64, east: f64) -> bool {
+        let (begins, ends) = (self.low.lng <= east, west <= self.high.lng);
+        let beside = if self.crosses_antimeridian() { begins || ends } else { begins && ends };
+        beside && self.low.lat <= north && south <= self.high.lat
     }
 
     /// Whether its western edge is the meridian -180, which is drawn at the other end of the map too, as 180.

@@ -12,6 +12,8 @@ use super::walk::{LOOKS_MAX, WalkCursor, Walked, walk};
 
 /// Most neighbours that are told of one site.
 pub const OTHERS_MAX: usize = 100;
+/// Neighbours on a page after which it ends: an answer of some 2 MB at most, where gRPC's clients take 4 by default.
+pub const PAGE_OTHERS_MAX: usize = 10_000;
 
 /// A site, and its neighbours of greater ids.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,12 +33,20 @@ pub(super) fn near_duplicates(
     limit: usize,
 ) -> Walked<Duplicate<'_>> {
     let mut found = Vec::new();
-    let mut is_begun = false;
+    let (mut is_begun, mut told) = (false, 0);
     let next = walk(view, &World, from, |group| {
-        group.sites.sort_unstable();
-        for (at, &(site, number)) in group.sites.iter().enumerate() {
+        // Of a great stack no more is put in order than a page may come to; to have gathered it is not held against it.
+        let sorted = (limit + OTHERS_MAX + 2).min(group.sites.len());
+        if sorted < group.sites.len() {
+            group.sites.select_nth_unstable(sorted);
+        }
+        group.sites[..sorted].sort_unstable();
+        let gathered = group.sites.len();
+        for (at, &(site, number)) in group.sites[..sorted].iter().enumerate() {
+            let is_full = found.len() >= limit || told >= PAGE_OTHERS_MAX || *group.looks - gathered >= LOOKS_MAX;
+            let is_past_order = sorted < gathered && at >= limit;
             // Each page does one site at least, so that the walk goes on.
-            if is_begun && (found.len() >= limit || *group.looks >= LOOKS_MAX) {
+            if is_begun && (is_full || is_past_order) {
                 return ControlFlow::Break(WalkCursor { place: group.place, site });
             }
             is_begun = true;
@@ -50,6 +60,7 @@ pub(super) fn near_duplicates(
             *group.looks += 1 + others.len();
             let has_more = others.len() > OTHERS_MAX;
             others.truncate(OTHERS_MAX);
+            told += others.len();
             if !others.is_empty() {
                 found.push(Duplicate { site: view.entries[number].as_ref(), others, has_more });
             }

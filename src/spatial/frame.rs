@@ -208,6 +208,11 @@ impl Frame {
         self.bands.push(band);
     }
 
+    /// Whether it holds all longitudes, and so may hold far more than what it was made for.
+    pub(super) fn goes_round(&self) -> bool {
+        self.bands.iter().any(|band| band.west == 0 && band.east == u32::MAX)
+    }
+
     pub(super) fn meets(&self, rect: &Rect) -> bool {
         let rows = self.north <= rect.south && rect.north <= self.south;
         rows && self.bands.iter().any(|band| band.west <= rect.east && rect.west <= band.east)

@@ -140,7 +140,22 @@ impl<'map> MapView<'map> {
         search::in_region(self.view, &PolygonRegion::new(polygons), from, limit)
     }
 
+    /// How many sites [`within`](Self::within) looks at; all of them with an infinite radius.
+    #[cfg(test)]
+    pub(super) fn looks_within(
+        &self,
+        center: LatLng,
+        radius_m: f64,
+        after: Option<DistanceCursor>,
+        limit: usize,
+    ) -> usize {
+        near::looks(self.view, center, radius_m, after, limit)
+    }
+
     /// The `limit` sites nearest to `center`, by great-circle metres and id.
+    ///
+    /// Costs a distance for each of some tens of cells around, wherever on the sphere they are, and for each site of the
+    /// stacks at their edge.
     #[must_use]
     pub fn nearest(&self, center: LatLng, limit: usize) -> Vec<Near<'map>> {
         near::nearest(self.view, center, limit)

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::model::geo::{DISTANCE_M_MAX, EARTH_RADIUS_M, LatLng};
 use crate::model::id::SiteId;
@@ -68,8 +69,21 @@ pub(super) fn nearest(view: View<'_>, center: LatLng, limit: usize) -> Vec<Near<
     Search::new(view, center, f64::INFINITY, Smallest::new(None, limit)).all(|_| true).0
 }
 
+/// How many sites are looked at for such a page.
+#[cfg(test)]
+pub(super) fn looks(
+    view: View<'_>,
+    center: LatLng,
+    radius_m: f64,
+    after: Option<DistanceCursor>,
+    limit: usize,
+) -> usize {
+    Search::new(view, center, radius_m, Smallest::new(after, limit)).all(|_| true).1
+}
+
 /// Branch and bound: near cells first; cells outside the circle of the worst kept site are left out, and cells all of
-/// whose sites were on earlier pages.
+/// whose sites were on earlier pages. Where the circle holds a pole its frame goes round the world, and cells are held
+/// against the distance itself.
 struct Search<'map> {
     view: View<'map>,
     point: Point,
@@ -128,6 +142,10 @@ impl<'map> Search<'map> {
             Kind::Node(at) if self.view.count_all(at) == Some(0) || self.is_passed(at, &cell) => {}
             Kind::Node(at) => {
                 let children = self.view.node(at).children;
+                if self.frame.goes_round() {
+                    self.descend_far(children, cell, is_wanted);
+                    return;
+                }
                 let mut order = [0, 1, 2, 3].map(|child| (cell.quarter(child).distance_squared(self.point), child));
                 order.sort_unstable();
                 for (_, child) in order {
@@ -136,6 +154,20 @@ impl<'map> Search<'map> {
                         self.descend(children[child], quarter, is_wanted);
                     }
                 }
+            }
+        }
+    }
+
+    /// The same where the frame says nothing of the distance: the map's own distances lie then, too.
+    fn descend_far(&mut self, children: [Slot; 4], cell: Rect, is_wanted: &mut impl FnMut(SiteId) -> bool) {
+        let there = (0..4).filter(|child| children[*child] != Slot::default());
+        let mut order: SmallVec<[(f64, usize); 4]> =
+            there.map(|child| (nearest_m(self.measure.center, &cell.quarter(child)), child)).collect();
+        order.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+        for (least_m, child) in order {
+            let bound_m = self.smallest.bound().map_or(self.radius_m, |bound| bound.distance_m.min(self.radius_m));
+            if least_m <= bound_m {
+                self.descend(children[child], cell.quarter(child), is_wanted);
             }
         }
     }
@@ -168,14 +200,26 @@ impl<'map> Search<'map> {
     }
 }
 
-/// No position that is drawn in the rectangle is farther away, in metres: the way to its middle, from there along the
-/// parallel and then along the meridian, and a metre for rounding.
+/// No position that is drawn in the rectangle is farther away, in metres.
 fn farthest_m(center: LatLng, rect: &Rect) -> f64 {
+    let (to_middle, around) = reach_m(center, rect);
+    to_middle + around
+}
+
+/// No position that is drawn in the rectangle is nearer, in metres.
+fn nearest_m(center: LatLng, rect: &Rect) -> f64 {
+    let (to_middle, around) = reach_m(center, rect);
+    to_middle - around
+}
+
+/// Metres to the rectangle's middle, and from there along the parallel and then along the meridian to its farthest
+/// position, with a metre for rounding.
+fn reach_m(center: LatLng, rect: &Rect) -> (f64, f64) {
     let (low, high) = rect.degrees();
     let (half_height, half_width) = ((high.lat() - low.lat()) / 2.0, (high.lng() - low.lng()) / 2.0);
     let middle = LatLng::new(low.lat() + half_height, low.lng() + half_width).expect("it lies between two positions");
     let along = half_width * middle.lat().to_radians().cos() + half_height;
-    center.distance_m(middle) + along.to_radians() * EARTH_RADIUS_M + 1.0
+    (center.distance_m(middle), along.to_radians() * EARTH_RADIUS_M + 1.0)
 }
 
 /// Distances from one point. Sites of a pile mostly share one position, which is measured once.

@@ -1,5 +1,7 @@
 //! Regions of the sphere, as the tree meets them: rectangles of points first, exact positions last.
 
+use std::cell::Cell;
+
 use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::polygon::{Polygons, Relation};
 
@@ -12,6 +14,10 @@ pub(super) trait Region {
     fn relation(&self, rect: &Rect) -> Relation;
     /// Whether the position lies inside.
     fn contains(&self, position: LatLng) -> bool;
+    /// Looks at a site whose price was paid so far for answers that cost more than a look.
+    fn dear_looks(&self) -> usize {
+        0
+    }
     /// Whether sites of this stop are meant.
     fn takes(&self, _stop: Stop) -> bool {
         true
@@ -64,11 +70,15 @@ pub(super) struct PolygonRegion<'a> {
     polygons: &'a Polygons,
     /// Of the boxes around each polygon.
     frames: Vec<Frame>,
+    asked: Cell<usize>,
 }
+
+/// What asking one polygon for a rectangle costs, in looks at a site: up to some hundred comparisons.
+const RELATION_LOOKS: usize = 8;
 
 impl<'a> PolygonRegion<'a> {
     pub(super) fn new(polygons: &'a Polygons) -> Self {
-        Self { polygons, frames: polygons.bounds().iter().map(Frame::of_box).collect() }
+        Self { polygons, frames: polygons.bounds().iter().map(Frame::of_box).collect(), asked: Cell::new(0) }
     }
 }
 
@@ -83,10 +93,18 @@ impl Region for PolygonRegion<'_> {
             return Relation::Mixed;
         }
         let (low, high) = rect.degrees();
-        self.polygons.relation(low.lat(), low.lng(), high.lat(), high.lng())
+        let (relation, asked) = self.polygons.relate(low.lat(), low.lng(), high.lat(), high.lng());
+        self.asked.set(self.asked.get() + asked * RELATION_LOOKS);
+        relation
     }
 
     fn contains(&self, position: LatLng) -> bool {
-        self.polygons.contains(position)
+        let (is_inside, asked) = self.polygons.ask(position);
+        self.asked.set(self.asked.get() + asked);
+        is_inside
+    }
+
+    fn dear_looks(&self) -> usize {
+        self.asked.get()
     }
 }

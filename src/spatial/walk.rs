@@ -19,7 +19,8 @@ use super::region::Region;
 use super::view::View;
 
 /// Looks at a site after which a page ends: some milliseconds, in which no write comes in. Reached where few of many
-/// sites are asked for, and by near duplicates.
+/// sites are asked for, by near duplicates, and where many polygons lie over one another. The sites of one point are
+/// looked at together, however many they are.
 pub(super) const LOOKS_MAX: usize = 200_000;
 
 /// A place on a walk: from this site of this point on, itself included.
@@ -122,7 +123,7 @@ impl<R: Region, V: FnMut(Group<'_>) -> ControlFlow<WalkCursor>> Walk<'_, '_, R, 
     fn visit_point(&mut self, piles: &[(u64, &Pile)], relation: Relation) -> ControlFlow<WalkCursor> {
         let Self { view, region, from, .. } = *self;
         let (place, first) = piles[0];
-        if self.looks >= LOOKS_MAX && place > from.place {
+        if self.looks + region.dear_looks() >= LOOKS_MAX && place > from.place {
             return ControlFlow::Break(WalkCursor { place, site: SiteId::MIN });
         }
         self.looks += piles.len();

@@ -86,11 +86,22 @@ impl Polygons {
         Ok(Self { polygons: given.iter().enumerate().map(polygon).collect::<Result<_, _>>()? })
     }
 
-    /// Whether a position is inside, or on a line. Costs log² n signs a polygon, for n corners: about a microsecond.
+    /// Whether a position is inside, or on a line. Costs log² n signs, for n corners, for each polygon near the position:
+    /// about a microsecond; and some comparisons for each of the others.
     #[must_use]
     pub fn contains(&self, position: LatLng) -> bool {
-        let point = Point::new(position);
-        self.polygons.iter().any(|polygon| polygon.contains(point))
+        self.ask(position).0
+    }
+
+    /// The same, and how many polygons had to be asked.
+    #[must_use]
+    pub fn ask(&self, position: LatLng) -> (bool, usize) {
+        let (point, mut asked) = (Point::new(position), 0);
+        let is_inside = self.polygons.iter().filter(|polygon| polygon.is_near(position)).any(|polygon| {
+            asked += 1;
+            polygon.contains(point)
+        });
+        (is_inside, asked)
     }
 
     /// Boxes that together hold all positions inside: one a polygon, and one more for a pole that is only touched, a
@@ -103,21 +114,32 @@ impl Polygons {
     /// How the rectangle lies to the polygons. Degrees; `south <= north` in [-90, 90], `west <= east` in [-180, 180].
     ///
     /// `Outside` and `Inside` are sure. `Mixed` may also be said of a rectangle that only several polygons together
-    /// cover, that only touches a line, or to which more than 512 edges come near. Costs at most so many comparisons a
-    /// polygon and a [`contains`](Self::contains), and a comparison for a polygon that is far away.
+    /// cover, or one of them while another one's line comes in, that only touches a line, or to which more than 512 edges
+    /// come near. Costs at most so many comparisons and the place of a point for each polygon near the rectangle, and
+    /// some comparisons for each of the others.
     #[must_use]
     pub fn relation(&self, south: f64, west: f64, north: f64, east: f64) -> Relation {
+        self.relate(south, west, north, east).0
+    }
+
+    /// The same, and how many polygons had to be asked.
+    #[must_use]
+    pub fn relate(&self, south: f64, west: f64, north: f64, east: f64) -> (Relation, usize) {
         let low = Point { x: units(west), y: units(south) };
         let rect = Rect { low, high: Point { x: units(east), y: units(north) } };
-        let mut all = Relation::Outside;
+        // At the 180th meridian a box of the one side is near a rectangle of the other.
+        let is_at_end = west <= -180.0 || east >= 180.0;
+        let mut asked = 0;
         for polygon in &self.polygons {
-            match polygon.relation(&rect) {
-                Relation::Inside => return Relation::Inside,
-                Relation::Mixed => all = Relation::Mixed,
-                Relation::Outside => {}
+            if is_at_end || polygon.bounds.iter().any(|bounds| bounds.meets(south, west, north, east)) {
+                asked += 1;
+                match polygon.relation(&rect) {
+                    Relation::Outside => {}
+                    said => return (said, asked),
+                }
             }
         }
-        all
+        (Relation::Outside, asked)
     }
 }
 
@@ -171,6 +193,11 @@ impl Polygon {
             has_south_pole: touches(-POLE) || has_pole(-1),
             locator,
         })
+    }
+
+    /// Whether the position is in one of the boxes that together hold all that is inside.
+    fn is_near(&self, position: LatLng) -> bool {
+        self.bounds.iter().any(|bounds| bounds.contains(position))
     }
 
     fn contains(&self, point: Point) -> bool {

@@ -11,7 +11,7 @@ use crate::model::id::SiteId;
 use crate::model::location::Granularity;
 use crate::model::polygon::{GivenPolygon, Polygons};
 use crate::spatial::AccountMap;
-use crate::spatial::duplicates::OTHERS_MAX;
+use crate::spatial::duplicates::{OTHERS_MAX, PAGE_OTHERS_MAX};
 use crate::spatial::entry::Entry;
 use crate::spatial::walk::{LOOKS_MAX, WalkCursor};
 
@@ -145,7 +145,8 @@ fn a_great_stack_of_duplicates_comes_in_bounded_pages() {
         }
         (sites, pages, from) = (sites + page.found.len() as u128, pages + 1, page.next);
     }
-    assert_eq!(sites, 5, "a page that is used up at once does one site");
+    let a_page = PAGE_OTHERS_MAX / OTHERS_MAX;
+    assert_eq!(sites, 5 * a_page as u128, "a page ends when it tells enough, whatever the stack");
     // The last ones have fewer behind them than are told, so all is searched for them.
     let last = WalkCursor { site: SiteId::from_u128(count - 3), ..from.unwrap() };
     let (mut found, mut from) = (Vec::new(), Some(last));
@@ -164,7 +165,17 @@ fn duplicates_of_a_stack_that_is_only_drawn_as_one_come_by_distance() {
     let count = 3 * u32::try_from(OTHERS_MAX).unwrap();
     let entries: Vec<Entry> = (0..count).map(|bits| entry(u128::from(bits), position(bits))).collect();
     let map = AccountMap::bulk(entries.clone());
-    let found = map.all().near_duplicates(1.0, None, 1_000).found;
+    let (mut found, mut from) = (Vec::new(), None);
+    loop {
+        let page = map.all().near_duplicates(1.0, from, 1_000);
+        let told: usize = page.found.iter().map(|duplicate| duplicate.others.len()).sum();
+        assert!(told < PAGE_OTHERS_MAX + OTHERS_MAX, "{told} on a page");
+        found.extend(page.found);
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
     assert_eq!(found.len(), entries.len() - 1);
     let expected = pairs(&entries, 1.0);
     for duplicate in found {
@@ -215,4 +226,32 @@ fn a_fit_crosses_the_antimeridian_where_that_is_narrower() {
     assert_eq!((fit.low, fit.high), (at(-19.0, 177.0), at(-14.0, -171.5)));
     let lone = AccountMap::bulk([entry(1, at(-17.0, 178.0))]).all().fit().unwrap();
     assert_eq!((lone.low, lone.high), (at(-17.0, 178.0), at(-17.0, 178.0)));
+}
+
+#[test]
+fn polygons_over_one_another_cost_a_page_what_they_cost_and_miss_nothing() {
+    // Combs of fine teeth over a crowd: no cell is inside or outside, and who is in none has to be asked of all.
+    let teeth = 48;
+    let tooth = |at: i32| wrapped(if at % 2 == 0 { 45.01 } else { 44.99 }, 9.0 + f64::from(at) * 0.0002);
+    let mut outer: Vec<LatLng> = (0..=2 * teeth).map(tooth).collect();
+    outer.extend([wrapped(44.98, 9.0 + f64::from(2 * teeth) * 0.0002), wrapped(44.98, 9.0)]);
+    let comb = GivenPolygon { outer, holes: Vec::new() };
+    let polygons = Polygons::new(&vec![comb; 100]).unwrap();
+    let spot = |bits: u32| at(44.991 + f64::from(bits % 83) * 0.0002, 9.0002 + f64::from(bits / 83) * 0.0001);
+    let entries: Vec<Entry> = (0..6_000).map(|bits| entry(u128::from(bits), spot(bits))).collect();
+    let map = AccountMap::bulk(entries.clone());
+    let (mut found, mut from, mut count) = (Vec::new(), None, 0);
+    loop {
+        let page = map.all().in_polygons(&polygons, from, 10_000);
+        found.extend(page.found.iter().map(|entry| entry.site));
+        (from, count) = (page.next, count + 1);
+        if from.is_none() {
+            break;
+        }
+    }
+    found.sort();
+    let inside = entries.iter().filter(|entry| polygons.contains(place(entry).position));
+    assert_eq!(found, inside.map(|entry| entry.site).collect::<Vec<_>>());
+    assert!(found.len() > 1_000 && found.len() < 5_000, "{} are inside", found.len());
+    assert!(count > 1, "all of it was one page");
 }

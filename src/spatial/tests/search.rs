@@ -125,3 +125,24 @@ fn a_crowd_on_one_spot_and_one_along_a_polar_meridian_are_built_and_torn_down_at
     }
     assert!(map.all().tally().total() == 0);
 }
+
+#[test]
+fn what_is_far_away_is_found_without_a_look_at_all_that_is_farther() {
+    // From the other side of the world a circle around what is near holds a pole, and goes round.
+    let count = 20_000_u32;
+    let spot = |bits: u32| at(40.0 + f64::from(bits % 150) / 10.0, f64::from(bits / 150) / 10.0);
+    let entries: Vec<Entry> = (0..count).map(|bits| entry(u128::from(bits), spot(bits))).collect();
+    let map = AccountMap::bulk(entries.clone());
+    let all = map.all();
+    for center in [at(-33.9, 151.2), at(-45.0, -175.0), at(89.9, 0.0), at(-90.0, 0.0), at(47.0, 7.0)] {
+        let near = by_distance(&entries, center);
+        assert_eq!(plain(all.nearest(center, 10)), near[..10], "{center:?}");
+        let looks = all.looks_within(center, f64::INFINITY, None, 10);
+        assert!(looks < 1_500, "nearest from {center:?} looks at {looks} of {count}");
+        // A page from the middle of a circle that holds everything.
+        let cursor = |at: usize| Some(DistanceCursor { distance_m: near[at].1, site: near[at].0 });
+        let looks = all.looks_within(center, DISTANCE_M_MAX, cursor(10_000), 100);
+        assert!(looks < 8_000, "a page from {center:?} looks at {looks} of {count}");
+        assert_eq!(plain(all.within(center, DISTANCE_M_MAX, cursor(10_000), 100)), near[10_001..10_101]);
+    }
+}
