@@ -2,6 +2,7 @@
 
 use crate::model::Invalid;
 use crate::model::id::{AccountId, SiteId, TokenId};
+use crate::model::text::shown;
 
 /// The account of `accounts/{account}` in the request's `field`.
 pub(super) fn account(field: &str, name: &str) -> Result<AccountId, Invalid> {
@@ -70,12 +71,8 @@ pub(super) fn of_token(account: Option<&AccountId>, token: TokenId) -> String {
     }
 }
 
-/// The longest part of a malformed name that is shown back, in characters.
-const SHOWN_CHARS: usize = 80;
-
 fn malformed(field: &str, form: &str, name: &str) -> Invalid {
-    let shown: String = name.chars().take(SHOWN_CHARS).collect();
-    Invalid::new(field, format!("a name has the form {form}, got {shown:?}"))
+    Invalid::new(field, format!("a name has the form {form}, got {}", shown(name)))
 }
 
 #[cfg(test)]

@@ -35,8 +35,12 @@ impl TryFrom<String> for CountryCode {
     type Error = Invalid;
 
     fn try_from(code: String) -> Result<Self, Invalid> {
-        Self::parse(&code)
-            .ok_or_else(|| Invalid::new("country_code", format!("an ISO 3166-1 code is two letters, got {code:?}")))
+        Self::parse(&code).ok_or_else(|| {
+            Invalid::new(
+                "country_code",
+                format!("an ISO 3166-1 code is two letters, got {}", super::text::shown(&code)),
+            )
+        })
     }
 }
 

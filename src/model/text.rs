@@ -11,6 +11,18 @@ pub const LINE_BYTES_MAX: usize = 256;
 /// Longest note, in bytes: 64 KiB.
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
 
+/// Most characters of a caller's own text that an error tells back: messages travel in headers, which have little room.
+const SHOWN_CHARS_MAX: usize = 60;
+
+/// The beginning of a caller's text, quoted and escaped, for a message that says what is wrong with it.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
 /// One trimmed line of at most `bytes_max` bytes without control characters; may be empty.
 pub fn line(field: &str, text: &str, bytes_max: usize) -> Result<String, Invalid> {
     let text: String = text.trim().nfc().collect();

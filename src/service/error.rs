@@ -98,6 +98,9 @@ pub enum Error {
     /// The site has no such fix.
     #[error("the site has no fix of this source")]
     FixMissing,
+    /// Others were before it for too long.
+    #[error("there was no turn for it within {0:?}: repeat the request, it may be faster then")]
+    TooLate(Duration),
     /// Somebody else was faster, many times over.
     #[error("too many writers met at {0}: repeat the request")]
     Contention(String),
@@ -137,6 +140,7 @@ impl Fault for Error {
             Self::FixMissing => Reason::FixMissing,
             Self::SiteUnplaced(_) => Reason::SiteUnplaced,
             Self::LastOperatorToken => Reason::LastOperatorToken,
+            Self::TooLate(_) => Reason::DeadlineExceeded,
             Self::Contention(_) => Reason::Contention,
             Self::Random(_) => Reason::Internal,
             Self::Mismatched { .. } => Reason::StorageCorrupt,
@@ -149,7 +153,7 @@ impl Fault for Error {
         match self {
             Self::Store(cause) => cause.retry_after(),
             Self::Geocode(cause) => cause.retry_after(),
-            Self::Contention(_) => Some(Duration::from_millis(250)),
+            Self::Contention(_) | Self::TooLate(_) => Some(Duration::from_millis(250)),
             _ => None,
         }
     }

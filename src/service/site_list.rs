@@ -16,6 +16,7 @@ use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::id::AccountId;
 use crate::model::site::Site;
+use crate::model::text::shown;
 use crate::store::document::Document;
 use crate::store::{Error as StoreError, Key, Kind, Range, Record};
 
@@ -54,7 +55,7 @@ impl Order {
             "display_name" => Ok(Self { by_name: true, descending }),
             _ => Err(Invalid::new(
                 "order_by",
-                format!("`create_time` or `display_name`, each perhaps with ` desc`, got {text:?}"),
+                format!("`create_time` or `display_name`, each perhaps with ` desc`, got {}", shown(text)),
             )),
         }
     }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use crate::model::Invalid;
 use crate::model::geo::{BoundingBox, EARTH_RADIUS_M, LatLng};
+use crate::model::text::shown;
 
 /// Northern and southern edge of the web-mercator square, in degrees: atan(sinh π).
 pub const LAT_MAX: f64 = 85.051_128_779_806_59;
@@ -221,7 +222,7 @@ impl FromStr for Cell {
 
     /// Accepts the form of `Display` alone, so that a cell has one name.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let malformed = || Invalid::new("cell", format!("a cell has the form level-x-y, got {text:?}"));
+        let malformed = || Invalid::new("cell", format!("a cell has the form level-x-y, got {}", shown(text)));
         let mut parts = text.splitn(3, '-').map(|part| part.parse::<u32>().ok());
         let mut next = || parts.next().flatten().ok_or_else(malformed);
         let (level, x, y) = (next()?, next()?, next()?);

@@ -9,6 +9,7 @@ use crate::model::Invalid;
 use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::id::SiteId;
 use crate::model::location::Granularity;
+use crate::model::text::shown;
 
 use super::class::Tally;
 use super::entry::EntryRef;
@@ -183,7 +184,9 @@ impl FromStr for SymbolId {
             Some(("c-", cell)) => Ok(Self::Cluster(cell.parse().map_err(within)?)),
             Some(("a-", cell)) => Ok(Self::Area(AreaId { cell: cell.parse().map_err(within)?, is_country: false })),
             Some(("n-", cell)) => Ok(Self::Area(AreaId { cell: cell.parse().map_err(within)?, is_country: true })),
-            _ => Err(Invalid::new("symbol", format!("a symbol's id begins with p-, c-, a- or n-, got {text:?}"))),
+            _ => {
+                Err(Invalid::new("symbol", format!("a symbol's id begins with p-, c-, a- or n-, got {}", shown(text))))
+            }
         }
     }
 }

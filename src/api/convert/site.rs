@@ -5,6 +5,7 @@ use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
 use crate::model::site::{Contact, Phone, PhoneKind, Site, Status, TicketingLink};
+use crate::model::text::shown;
 use crate::service::Versioned;
 use crate::service::patch::SitePatch;
 use crate::service::sites::etag_of;
@@ -123,8 +124,7 @@ pub(in crate::api) fn parse_patch(site: pb::Site, mask: &[String]) -> Result<Sit
         return Err(Invalid::new("update_mask", format!("name the fields to change: {}", SETTABLE.join(", "))));
     }
     if let Some(unknown) = mask.iter().find(|path| !SETTABLE.contains(&path.as_str())) {
-        let shown: String = unknown.chars().take(80).collect();
-        let why = format!("{shown:?} cannot be changed: a path is one of {}", SETTABLE.join(", "));
+        let why = format!("{} cannot be changed: a path is one of {}", shown(unknown), SETTABLE.join(", "));
         return Err(Invalid::new("update_mask", why));
     }
     let contact = site.contact.unwrap_or_default();

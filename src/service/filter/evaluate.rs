@@ -42,7 +42,9 @@ impl<'s> Candidate<'s> {
         match field {
             TextField::DisplayName => fits(self.name()),
             TextField::Note => self.note.is_some_and(|note| fits(self.folded_note.get_or_init(|| fold(note)))),
+            TextField::OnCard(field) if pattern.is_of_nothing() => !self.card.any(*field, |_| true),
             TextField::OnCard(field) => self.card.any(*field, fits),
+            TextField::Label(key) if pattern.is_of_nothing() => !self.card.label(key, |_| true),
             TextField::Label(key) => self.card.label(key, fits),
             TextField::Anywhere => fits(self.name()) || self.card.contains(&pattern.text),
         }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::model::card::CardField;
 use crate::model::location::Source;
 use crate::model::site::Status;
-use crate::model::text::fold;
+use crate::model::text::{fold, shown};
 
 /// A field that holds text; some hold several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,16 +46,38 @@ impl Pattern {
         }
     }
 
+    /// Whether it is that of no text at all: a field without one has it, though nothing is kept of an empty text.
+    pub(super) fn is_of_nothing(&self) -> bool {
+        self.text.is_empty() && !self.is_open_left && !self.is_open_right
+    }
+
     fn exact(value: &str) -> Self {
         let inner = value.strip_prefix('*').unwrap_or(value);
         let is_open_left = inner.len() < value.len();
         let inner_right = inner.strip_suffix('*').unwrap_or(inner);
-        Self { text: fold(inner_right), is_open_left, is_open_right: inner_right.len() < inner.len() }
+        let is_open_right = inner_right.len() < inner.len();
+        let mut text = fold(inner_right);
+        // Folding takes blanks away at both ends. Beside a star one is meant: `head *` is not `header`.
+        if is_open_right && !text.is_empty() && inner_right.ends_with(char::is_whitespace) {
+            text.push(' ');
+        }
+        if is_open_left && !text.is_empty() && inner_right.starts_with(char::is_whitespace) {
+            text.insert(0, ' ');
+        }
+        Self { text, is_open_left, is_open_right }
     }
 
     fn inside(value: &str) -> Self {
         Self { text: fold(value.trim_matches('*')), is_open_left: true, is_open_right: true }
     }
+}
+
+/// What of `field sign value` makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Field,
+    Sign,
+    Value,
 }
 
 /// One test of a site.
@@ -80,39 +102,43 @@ impl Test {
         Self::Text { field: TextField::Anywhere, pattern: Pattern::inside(text), is_negated: false }
     }
 
-    /// `field sign value`, or why that makes no sense.
-    pub(super) fn new(field: &str, sign: &'static str, value: &str) -> Result<Self, String> {
+    /// `field sign value`, or what of it makes no sense and why.
+    pub(super) fn new(field: &str, sign: &'static str, value: &str) -> Result<Self, (Fault, String)> {
         if let Some(field) = text_field(field) {
             let pattern = if sign == ":" { Pattern::inside(value) } else { Pattern::exact(value) };
             return match sign {
                 "=" | "!=" | ":" => Ok(Self::Text { field, pattern, is_negated: sign == "!=" }),
-                _ => Err(format!("texts compare by =, != and :, not by {sign}")),
+                _ => Err((Fault::Sign, format!("texts compare by =, != and :, not by {sign}"))),
             };
         }
         if let Some(field) = time_field(field) {
-            let time = value.parse().map_err(|_| format!("a time is like 2026-11-23T12:00:00Z, got {value:?}"))?;
+            let why = || format!("a time is like 2026-11-23T12:00:00Z, got {}", shown(value));
+            let time = value.parse().map_err(|_| (Fault::Value, why()))?;
             return match sign {
-                ":" => Err("times compare by =, !=, <, <=, > and >=, not by :".into()),
+                ":" => Err((Fault::Sign, "times compare by =, !=, <, <=, > and >=, not by :".into())),
                 comparison => Ok(Self::Time { field, comparison, time }),
             };
+        }
+        if !["status", "location.source", "location.confirmed", "location.placed"].contains(&field) {
+            return Err((Fault::Field, format!("{} is no field that a filter can name", shown(field))));
         }
         let is_negated = match sign {
             "=" | ":" => false,
             "!=" => true,
-            _ => return Err(format!("{field} compares by = and !=, not by {sign}")),
+            _ => return Err((Fault::Sign, format!("{field} compares by = and !=, not by {sign}"))),
         };
         let truth = || match value.to_lowercase().as_str() {
             "true" => Ok(!is_negated),
             "false" => Ok(is_negated),
-            _ => Err(format!("{field} is true or false, got {value:?}")),
+            _ => Err(format!("{field} is true or false, got {}", shown(value))),
         };
-        match field {
-            "status" => Ok(Self::Status { status: status(value)?, is_negated }),
-            "location.source" => Ok(Self::Source { source: source(value)?, is_negated }),
-            "location.confirmed" => Ok(Self::Confirmed(truth()?)),
-            "location.placed" => Ok(Self::Placed(truth()?)),
-            _ => Err(format!("{field:?} is no field that a filter can name")),
-        }
+        let test = match field {
+            "status" => status(value).map(|status| Self::Status { status, is_negated }),
+            "location.source" => source(value).map(|source| Self::Source { source, is_negated }),
+            "location.confirmed" => truth().map(Self::Confirmed),
+            _ => truth().map(Self::Placed),
+        };
+        test.map_err(|why| (Fault::Value, why))
     }
 }
 
@@ -147,7 +173,7 @@ fn status(value: &str) -> Result<Status, String> {
         "ONLINE" => Status::Online,
         "OFFLINE" => Status::Offline,
         "MAINTENANCE" => Status::Maintenance,
-        _ => return Err(format!("a status is UNKNOWN, ONLINE, OFFLINE or MAINTENANCE, got {value:?}")),
+        _ => return Err(format!("a status is UNKNOWN, ONLINE, OFFLINE or MAINTENANCE, got {}", shown(value))),
     })
 }
 
@@ -157,6 +183,6 @@ fn source(value: &str) -> Result<Source, String> {
         "DEVICE" => Source::Device,
         "ADDRESS" => Source::Address,
         "PIN" => Source::Pin,
-        _ => return Err(format!("a source is GEOIP, DEVICE, ADDRESS or PIN, got {value:?}")),
+        _ => return Err(format!("a source is GEOIP, DEVICE, ADDRESS or PIN, got {}", shown(value))),
     })
 }

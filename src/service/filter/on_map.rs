@@ -120,6 +120,12 @@ mod tests {
         let key = |filter: &str| MapFilter::parse(filter).unwrap().selected.texts.unwrap().key().to_string();
         assert_eq!(key("customer_id=7 status=ONLINE"), key("status = OFFLINE AND (customer_id = '7')"));
         assert_ne!(key("customer_id = 7"), key("customer_id : 7"));
+        let nested = MapFilter::parse("(status = OFFLINE AND customer_id = 7) AND pump").unwrap().selected;
+        assert!(!nested.classes.holds(Status::Online, None), "a status in parentheses is a class still");
+        assert_eq!(
+            nested.texts.unwrap().key(),
+            MapFilter::parse("customer_id = 7 pump").unwrap().selected.texts.unwrap().key()
+        );
     }
 
     fn any_condition() -> impl Strategy<Value = String> {

@@ -1,6 +1,6 @@
 //! Tokens to a tree, by AIP-160's grammar.
 
-use super::field::Test;
+use super::field::{Fault, Test};
 use super::lexer::{Lexeme, Token};
 use super::{DEPTH_MAX, Node, Scope, TERMS_MAX, fault};
 use crate::model::Invalid;
@@ -39,7 +39,7 @@ impl<'t> Parser<'t> {
             }
             nodes.push(self.disjunction(depth)?);
         }
-        Ok(single_or(nodes, Node::All))
+        Ok(single_or(nodes, all_of))
     }
 
     /// Terms joined by `OR`, which binds tighter than `AND`.
@@ -85,8 +85,10 @@ impl<'t> Parser<'t> {
             Lexeme::Word(word) => word,
             Lexeme::Sign(sign) => return Err(fault(first.at, format!("{sign:?} where a field or a text should be"))),
         };
-        let sign = match self.peek() {
-            Some(Token { lexeme: Lexeme::Sign(sign @ ("=" | "!=" | ":" | "<" | "<=" | ">" | ">=")), .. }) => *sign,
+        let (sign_at, sign) = match self.peek() {
+            Some(Token { at, lexeme: Lexeme::Sign(sign @ ("=" | "!=" | ":" | "<" | "<=" | ">" | ">=")) }) => {
+                (*at, *sign)
+            }
             _ => return Ok(Node::Test(Test::anywhere(name))),
         };
         self.next += 1;
@@ -95,7 +97,14 @@ impl<'t> Parser<'t> {
             Lexeme::Word(text) | Lexeme::Quoted(text) => text,
             Lexeme::Sign(other) => return Err(fault(value.at, format!("{other:?} where a value should be"))),
         };
-        let test = Test::new(name, sign, text).map_err(|why| fault(first.at, why))?;
+        let test = Test::new(name, sign, text).map_err(|(what, why)| {
+            let at = match what {
+                Fault::Field => first.at,
+                Fault::Sign => sign_at,
+                Fault::Value => value.at,
+            };
+            fault(at, why)
+        })?;
         if self.scope == Scope::Map && test.asks_for_note() {
             return Err(fault(first.at, "notes are too long for the map to hold: filter by note with ListSites"));
         }
@@ -119,4 +128,13 @@ fn is_word(token: &Token, word: &str) -> bool {
 
 fn single_or(mut nodes: Vec<Node>, many: impl FnOnce(Vec<Node>) -> Node) -> Node {
     if nodes.len() == 1 { nodes.remove(0) } else { many(nodes) }
+}
+
+/// All of the nodes; what stands in parentheses without need stands beside the others.
+fn all_of(nodes: Vec<Node>) -> Node {
+    let flat = nodes.into_iter().flat_map(|node| match node {
+        Node::All(inner) => inner,
+        other => vec![other],
+    });
+    Node::All(flat.collect())
 }

@@ -45,6 +45,20 @@ fn tests_of_single_fields() {
     check("create_time >= 2026-11-01T00:00:00Z", true);
     check("create_time < \"2026-11-01T00:00:00Z\"", false);
     check("agent_id = fw-1", true);
+    check("display_name = \"head *\"", true);
+    check("display_name = \"hea *\"", false);
+    check("display_name = \"* malmö\"", true);
+    check("display_name = \"* almö\"", false);
+}
+
+#[test]
+fn a_field_without_text_is_empty() {
+    check("contact.first_name = ''", true);
+    check("contact.first_name != ''", false);
+    check("customer_id = ''", false);
+    check("customer_id != ''", true);
+    check("labels.other = ''", true);
+    check("labels.region != ''", true);
 }
 
 #[test]
@@ -67,13 +81,15 @@ fn or_binds_tighter_than_and() {
 
 #[test]
 fn faults_say_where_and_what() {
-    check_fault("status = SLEEPING", "at byte 0: a status is");
-    check_fault("status < ONLINE", "not by <");
-    check_fault("note > a", "texts compare by");
-    check_fault("create_time : 2026", "a time is like");
+    check_fault("status = SLEEPING", "at byte 9: a status is");
+    check_fault("status < ONLINE", "at byte 7: status compares by");
+    check_fault("note > a", "at byte 5: texts compare by");
+    check_fault("create_time : 2026", "at byte 14: a time is like");
     check_fault("create_time = yesterday", "a time is like");
     check_fault("location.confirmed = maybe", "true or false");
-    check_fault("colour = red", "no field");
+    check_fault("a colour = red", "at byte 2: \"colour\" is no field");
+    let long = format!("{} = red", "x".repeat(500));
+    assert!(Filter::parse(&long).unwrap_err().to_string().len() < 200, "a long name is not told back whole");
     check_fault("labels. = a", "no field");
     check_fault("a AND", "at byte 5: the filter ends where a term");
     check_fault("AND a", "at byte 0: a term is missing");

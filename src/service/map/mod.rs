@@ -5,6 +5,9 @@
 mod lists;
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::access::Permission;
 use super::error::Resource;
@@ -23,6 +26,10 @@ use crate::spatial::symbols::SymbolId;
 pub use crate::spatial::mercator::{LAT_MAX, TileId, ZOOM_MAX};
 pub use crate::spatial::tile_fields::{FieldKind, LAYERS, LayerFields};
 pub use lists::{BoxPage, NearDuplicate, Neighbour};
+
+/// Longest time of a tile. It is made in microseconds; behind many others whose filters nobody asked for before it may
+/// have to wait.
+const TILE_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// What is in view, all of it from one instant.
 #[derive(Debug, Clone)]
@@ -102,8 +109,8 @@ impl Waymark {
         filter: &str,
     ) -> Result<Tile, Error> {
         let map = self.map_of(principal, account, filter)?;
-        let tile = map.look(|view, revision| Tile { bytes: mvt::encode(&view.tile(tile), tile), revision }).await;
-        Ok(tile)
+        let made = map.look(|view, revision| Tile { bytes: mvt::encode(&view.tile(tile), tile), revision });
+        timeout(TILE_TIME_MAX, made).await.map_err(|_| Error::TooLate(TILE_TIME_MAX))
     }
 
     /// The symbols of matching sites in a viewport, and counts for a legend.

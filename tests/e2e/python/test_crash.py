@@ -28,7 +28,7 @@ def test_exactly_one_site_an_agent_after_kill_9(tmp_path, acknowledged):
         first = asyncio.run(activate_all(server, secret, keys, kill_after=acknowledged))
         assert server.process.poll() is not None, "the server was killed"
         # Answers come in batches: a late kill may find that all of them were on their way already.
-        assert acknowledged <= len(first) and (len(first) < AGENTS or acknowledged > AGENTS // 2)
+        assert acknowledged <= len(first) and (len(first) < AGENTS or acknowledged >= AGENTS // 2)
 
         server.start()
         second = asyncio.run(activate_all(server, secret, keys))

@@ -1,9 +1,7 @@
 //! What follows the `?` of a tile's address.
 
 use crate::model::Invalid;
-
-/// Most characters of an unknown parameter's name that are told back.
-const SHOWN_CHARS_MAX: usize = 40;
+use crate::model::text::shown;
 
 /// The parameters, each at most once.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,8 +34,8 @@ impl TileQuery {
                 // Says nothing to the server: a map library that keeps tiles by address asks again when it changes.
                 "r" => !std::mem::replace(&mut has_version, true),
                 unknown => {
-                    let shown: String = unknown.chars().take(SHOWN_CHARS_MAX).collect();
-                    let why = format!("there is no parameter {shown:?}: `filter`, `signature` and `r` are known");
+                    let unknown = shown(unknown);
+                    let why = format!("there is no parameter {unknown}: `filter`, `signature` and `r` are known");
                     query.blame(Invalid::new("query", why));
                     continue;
                 }
