@@ -48,6 +48,10 @@ check: dashboard ## Format, lints, the rules of the tree, documentation, protos.
 	@echo 'check: everything is in order'
 
 bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 100000 1000000; 10 million: bench-10m).
+	@scripts/fetch-data
+	cargo build --quiet --release
+	@scripts/build-asn target/release/waymark
+	cargo bench --quiet --bench geoip
 	cargo bench --quiet --bench map
 	cargo bench --quiet --bench load
 	benches/report.py

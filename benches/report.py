@@ -39,6 +39,8 @@ class Target:
 MAP = ("map", "many", MILLION)
 LOAD = ("load", "many", MILLION)
 TEN = ("load", "one", 10 * MILLION)
+FILES = ("geoip", "files", 100_000)
+AGENTS = ("activation", "agents", 10_000)
 GROWTH = ("growth", "one", 10 * MILLION)
 
 
@@ -71,12 +73,14 @@ TARGETS = [
     rate("M7-status", "change of status applied to the index, in process", MAP, "change of status", 300_000),
     rate("M7-position", "change of position applied to the index", MAP, "change of position", 300_000),
     most("M7-p99", "growth of tiles' p99 by 10,000 changes/s, in process", MAP, "p99 growth by", 1.5, "×"),
+    Target("M9", "ActivateAgent, 64 at once", AGENTS, "gRPC ActivateAgent, 64", "ratio", "at_least", 0.3, "× the empty call"),
     most("M10-1m", "ready after start, 1 M sites", LOAD, "ready after a clean end", 2.0, "s"),
     most("M10-1m-killed", "the same after kill -9 while 8 write", LOAD, "ready after kill -9", 2.0, "s"),
     most("M10-10m", "ready after start, 10 M sites", TEN, "ready after a clean end", 20.0, "s"),
     most("M10-10m-killed", "the same after kill -9 while 8 write", TEN, "ready after kill -9", 20.0, "s"),
     most("M11-site", "memory of index and names, a site", MAP, "resident bytes a site", 200, "B"),
     most("M11-idle", "idle process without data files", LOAD, "process without sites", 64, "MB", scale=1.048576),
+    most("M12", "time of a GeoIP look-up to a fix, in process", FILES, "look-up to a fix", 1.2, "× raw decode_path", "ratio"),
 ]
 
 
@@ -84,7 +88,7 @@ def main():
     sheets = [json.loads(path.read_text()) for path in sorted(MEASURED.glob("*.json"))]
     if not sheets:
         sys.exit(f"report: nothing was measured: {MEASURED} holds no results; run make bench")
-    order = ["map", "load", "growth", "compare"]
+    order = ["map", "load", "growth", "activation", "geoip", "compare"]
     sheets.sort(key=lambda sheet: (order.index(sheet["bench"]), sheet["shape"], sheet["sites"]))
     versions = MEASURED / "compare.versions"
     results = {
@@ -135,6 +139,7 @@ def held(target, sheets):
         "runs": rounds,
         "is_close": met is not None and any(is_met(run, target) != met for run in rounds),
         "rate": figures[0]["value"],
+        "rate_unit": figures[0]["unit"] if figures[0]["unit"] == "/s" else f" {figures[0]['unit']}",
         "date": day(sheet["measured_at"]),
         "sites": sheet["sites"],
         "accounts": sheet["accounts"],
@@ -201,10 +206,10 @@ def measured(id, figure):
         return "–"
     text = f"{number(figure['value'])} {figure['unit']}"
     if figure["compared_with"]:
-        text = f"{number(figure['value'])} ({number(figure['rate'])}/s)"
+        text = f"{number(figure['value'])} ({number(figure['rate'])}{figure['rate_unit']})"
     if id.startswith("M6"):
         text += f", {figure['name'].split(': ')[1]}"
-    elif figure["sites"] not in (MILLION, 10 * MILLION):
+    elif figure["met"] is None:
         text += f", on {figure['sites']:,} sites"
     return text
 
@@ -237,8 +242,12 @@ def comparison(sheet, versions):
 
 def table(sheet):
     accounts = "one account" if sheet["accounts"] == 1 else f"{sheet['accounts']:,} accounts"
+    about = {
+        "geoip": f"{sheet['sites']:,} addresses of real networks, in turn",
+        "activation": f"{sheet['sites']:,} agents and more in one account",
+    }
     yield ""
-    yield f"### {sheet['bench']}: {sheet['sites']:,} sites in {accounts}"
+    yield f"### {sheet['bench']}: {about.get(sheet['bench'], f'{sheet["sites"]:,} sites in {accounts}')}"
     yield ""
     profile = "" if sheet["profile"] == "bench" else f" **Built as {sheet['profile']}: no measure of anything.**"
     about = sheet["machine"]

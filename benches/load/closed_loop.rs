@@ -3,15 +3,31 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::measure::{Figure, nanoseconds, settings};
 use crate::wire::{Call, Connection, Target};
 
-/// Connections of a loop: DESIGN.md, section 9.
+/// Connections of a loop where nothing else is said: DESIGN.md, section 9.
 pub(crate) const CONNECTIONS: usize = 8;
 /// For so long a loop runs before its first round, unmeasured.
 const WARM_UP: Duration = Duration::from_millis(150);
+
+/// How a loop calls.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    pub(crate) connections: usize,
+    /// For so long it runs before its first round, unmeasured.
+    pub(crate) warm_up: Duration,
+    /// Whether each call is made once at most: calls that make something. There have to be enough of them.
+    pub(crate) is_once: bool,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        Self { connections: CONNECTIONS, warm_up: WARM_UP, is_once: false }
+    }
+}
 
 /// Calls of one kind, and the connections that make them.
 #[derive(Debug)]
@@ -19,6 +35,8 @@ pub(crate) struct Loop {
     pub(crate) what: String,
     calls: Arc<Vec<Call>>,
     connections: Vec<Connection>,
+    /// Calls of each connection's share that were made, where each is made once.
+    spent: Option<Vec<usize>>,
     rates: Vec<f64>,
     times: Vec<u32>,
     answer_bytes: u64,
@@ -29,20 +47,15 @@ pub(crate) struct Loop {
 impl Loop {
     /// Connects, and makes each connection's first call, so that a call that fails fails here.
     pub(crate) async fn open(what: impl Into<String>, target: &Target, calls: Vec<Call>) -> Result<Self> {
-        Self::open_warm(what, target, calls, WARM_UP).await
+        Self::open_as(How::default(), what, target, calls).await
     }
 
-    /// The same with another time of warming up.
-    pub(crate) async fn open_warm(
-        what: impl Into<String>,
-        target: &Target,
-        calls: Vec<Call>,
-        warm_up: Duration,
-    ) -> Result<Self> {
+    /// The same in another way.
+    pub(crate) async fn open_as(how: How, what: impl Into<String>, target: &Target, calls: Vec<Call>) -> Result<Self> {
         let what = what.into();
         let first = calls.first().with_context(|| format!("{what}: there is nothing to call"))?.clone();
-        let mut connections = Vec::with_capacity(CONNECTIONS);
-        for _ in 0..CONNECTIONS {
+        let mut connections = Vec::with_capacity(how.connections);
+        for _ in 0..how.connections {
             let mut connection = target.connect().await.with_context(|| what.clone())?;
             connection.call(&first).await.with_context(|| what.clone())?;
             connections.push(connection);
@@ -51,12 +64,13 @@ impl Loop {
             what,
             calls: Arc::new(calls),
             connections,
+            spent: how.is_once.then(|| vec![0; how.connections]),
             rates: Vec::new(),
             times: Vec::new(),
             answer_bytes: 0,
             cpu_s: None,
         };
-        made.run(warm_up).await?;
+        made.run(how.warm_up).await?;
         (made.rates, made.times, made.answer_bytes) = (Vec::new(), Vec::new(), 0);
         Ok(made)
     }
@@ -76,13 +90,18 @@ impl Loop {
     async fn run(&mut self, slice: Duration) -> Result<()> {
         let start = Instant::now();
         let mut running = tokio::task::JoinSet::new();
+        let of = self.connections.len();
         for (number, mut connection) in std::mem::take(&mut self.connections).into_iter().enumerate() {
             let calls = Arc::clone(&self.calls);
             // Each connection begins elsewhere in the pool, and elsewhere in each round.
-            let first = (number * calls.len() / CONNECTIONS + self.times.len()) % calls.len();
+            let share = number * calls.len() / of..(number + 1) * calls.len() / of;
+            let (first, most) = match &self.spent {
+                Some(spent) => (share.start + spent[number], share.len() - spent[number]),
+                None => ((share.start + self.times.len()) % calls.len(), usize::MAX),
+            };
             running.spawn(async move {
                 let (mut times, mut bytes) = (Vec::with_capacity(16 * 1024), 0);
-                for call in calls[first..].iter().chain(calls.iter().cycle()) {
+                for call in calls[first..].iter().chain(calls.iter().cycle()).take(most) {
                     let began = Instant::now();
                     bytes += connection.call(call).await? as u64;
                     times.push(nanoseconds(began));
@@ -90,13 +109,17 @@ impl Loop {
                         break;
                     }
                 }
-                Ok::<_, anyhow::Error>((connection, times, bytes))
+                ensure!(times.len() < most, "there are too few calls to make each once");
+                Ok::<_, anyhow::Error>((number, connection, times, bytes))
             });
         }
         let mut made = 0;
         while let Some(done) = running.join_next().await {
-            let (connection, times, bytes) = done?.with_context(|| self.what.clone())?;
+            let (number, connection, times, bytes) = done?.with_context(|| self.what.clone())?;
             made += times.len();
+            if let Some(spent) = &mut self.spent {
+                spent[number] += times.len();
+            }
             self.times.extend(times);
             self.answer_bytes += bytes;
             self.connections.push(connection);

@@ -6,6 +6,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench reports on standard output")]
 
+mod activating;
 mod calls;
 mod closed_loop;
 mod compare;
@@ -43,9 +44,10 @@ async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.first().map(String::as_str) {
         None => everything().await,
+        Some("activation") => activating::measure().await,
         Some("compare") => compare::measure(&arguments[1..]).await,
         Some("export") => compare::export::write(&arguments[1..]),
-        Some(other) => bail!("unknown: {other}; say nothing, `compare` or `export`"),
+        Some(other) => bail!("unknown: {other}; say nothing, `activation`, `compare` or `export`"),
     }
 }
 
@@ -58,7 +60,7 @@ async fn everything() -> Result<()> {
     if let [small, .., large] = sizes[..] {
         growth::measure(small, large).await?;
     }
-    Ok(())
+    activating::measure().await
 }
 
 async fn measure_shape(shape: Shape, sites: usize) -> Result<()> {

