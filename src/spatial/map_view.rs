@@ -126,8 +126,7 @@ impl<'map> MapView<'map> {
         search::in_region(self.view, &BoxRegion::new(bounds), from, limit)
     }
 
-    /// The number of sites in a box; costs the length of its edge, not the sites inside. Where some classes are asked for
-    /// and sites are known more coarsely than a cell, a look at each of the stacks below that cell too.
+    /// The number of sites in a box; costs the length of its edge, not the sites inside.
     #[must_use]
     pub fn count_in_box(&self, bounds: &BoundingBox) -> u64 {
         search::count_in(self.view, &BoxRegion::new(bounds))

@@ -71,10 +71,13 @@ struct ClassSum {
     sum_y: u64,
     count: u32,
     numbers_xor: u32,
+    /// Sites that are counted here and are not in the sums above; no more room than the class would be filled up with.
+    beside: u32,
     class: Class,
 }
 
-/// Sums by class, of the classes that there are: the mass of any filter of classes is their sum.
+/// Sums by class, of the classes that there are: the mass of any filter of classes is their sum. Beside them sites can be
+/// counted that have no part in the mass.
 #[derive(Debug, Default)]
 pub(super) struct ClassSums(Vec<ClassSum>);
 
@@ -97,9 +100,34 @@ impl ClassSums {
         sum.sum_y -= u64::from(site.point.y);
         sum.count -= 1;
         sum.numbers_xor ^= site.number;
-        if sum.count == 0 {
-            self.0.retain(|sum| sum.count > 0);
+        self.forget_empty(site.class);
+    }
+
+    /// Counts a site beside the sums.
+    pub(super) fn add_beside(&mut self, class: Class) {
+        self.of(class).beside += 1;
+    }
+
+    /// Undoes [`Self::add_beside`].
+    pub(super) fn subtract_beside(&mut self, class: Class) {
+        self.of(class).beside -= 1;
+        self.forget_empty(class);
+    }
+
+    /// Counts all sites of other sums beside these.
+    pub(super) fn merge_beside(&mut self, other: &Self) {
+        for more in &other.0 {
+            self.of(more.class).beside += more.count;
         }
+    }
+
+    /// How many sites of some classes are counted beside the sums.
+    pub(super) fn count_beside(&self, classes: Classes) -> u32 {
+        self.0.iter().filter(|sum| classes.has(sum.class)).map(|sum| sum.beside).sum()
+    }
+
+    fn forget_empty(&mut self, class: Class) {
+        self.0.retain(|sum| sum.class != class || sum.count > 0 || sum.beside > 0);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -109,6 +137,7 @@ impl ClassSums {
             sum.sum_y += more.sum_y;
             sum.count += more.count;
             sum.numbers_xor ^= more.numbers_xor;
+            sum.beside += more.beside;
         }
     }
 
@@ -137,7 +166,7 @@ impl ClassSums {
         let at = self.0.iter().position(|sum| sum.class == class).unwrap_or_else(|| {
             // Classes that a cell has not had so far are rare, and room for them is not.
             self.0.reserve_exact(1);
-            self.0.push(ClassSum { sum_x: 0, sum_y: 0, count: 0, numbers_xor: 0, class });
+            self.0.push(ClassSum { sum_x: 0, sum_y: 0, count: 0, numbers_xor: 0, beside: 0, class });
             self.0.len() - 1
         });
         &mut self.0[at]

@@ -21,7 +21,8 @@ pub(super) struct Node {
     pub(super) children: [Slot; 4],
     /// Number of the sums of the areas of this cell.
     areas: Link,
-    /// Number of `mass` by class, where there are too many sites to be looked at one by one.
+    /// Number of `mass` by class, where there are too many sites to be looked at one by one; sites that stop at the node's
+    /// level or above are counted beside it.
     sums: Link,
 }
 
@@ -115,6 +116,8 @@ impl Node {
             if let Some(number) = self.sums.number() {
                 extras.sums[number].add(site);
             }
+        } else if let Some(number) = self.sums.number() {
+            extras.sums[number].add_beside(site.class);
         }
         if let Some(area) = self.area_mut(level, site.stop, extras) {
             area.add(site);
@@ -129,6 +132,8 @@ impl Node {
             if let Some(number) = self.sums.number() {
                 extras.sums[number].subtract(site);
             }
+        } else if let Some(number) = self.sums.number() {
+            extras.sums[number].subtract_beside(site.class);
         }
         let Some(area) = self.area_mut(level, site.stop, extras) else { return };
         area.subtract(site);

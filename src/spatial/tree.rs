@@ -148,14 +148,20 @@ impl Tree {
         }
     }
 
-    /// Adds the sites at or below a slot that cluster at `level`, by class.
+    /// Adds the sites at or below a slot by class: those that cluster at `level` to the sums, the others beside them.
     fn sum_below(&self, entries: &Entries, slot: Slot, level: u8, sums: &mut ClassSums) {
         match slot.kind() {
             Kind::Empty => {}
             Kind::Chain(head) => {
-                let piles = self.piles.chain(head).map(|(_, pile)| pile);
-                let clustered = piles.filter(|pile| pile.stop.clusters_at(level));
-                clustered.for_each(|pile| self.piles.sum(entries, pile, sums));
+                for (_, pile) in self.piles.chain(head) {
+                    if pile.stop.clusters_at(level) {
+                        self.piles.sum(entries, pile, sums);
+                    } else {
+                        let mut beside = ClassSums::default();
+                        self.piles.sum(entries, pile, &mut beside);
+                        sums.merge_beside(&beside);
+                    }
+                }
             }
             Kind::Node(at) => {
                 let children = self.nodes[at].children.into_iter();

@@ -55,8 +55,12 @@ impl<'map> View<'map> {
         if self.is_whole {
             return Some(node.sites);
         }
-        // Sites that stopped above are not counted by class.
-        (node.sites == node.mass.count()).then(|| self.count(at))
+        if node.sites == node.mass.count() {
+            return Some(self.count(at));
+        }
+        // Those that stopped here or above are counted by class where there are many sites.
+        let sums = node.sums(&self.tree.extras)?;
+        Some(self.count(at) + sums.count_beside(self.classes))
     }
 
     pub(super) fn count_of_pile(&self, pile: &Pile) -> u32 {

@@ -103,6 +103,8 @@ fn check_slot(
         if stop.clusters_at(level) {
             clustered.add(&facets);
             sums.add(&facets);
+        } else {
+            sums.add_beside(facets.class);
         }
         if stop.is_at(level) {
             stopped.push(entry);
@@ -119,6 +121,8 @@ fn check_slot(
     let areas = node.areas(&tree.extras);
     for classes in sample_classes() {
         assert!(kept.is_none_or(|kept| kept.mass(classes) == sums.mass(classes)), "level {level}, {classes:?}");
+        let beside = sums.count_beside(classes);
+        assert!(kept.is_none_or(|kept| kept.count_beside(classes) == beside), "level {level}, {classes:?}, beside");
         for (expected, total) in
             [(&stopped, areas.map(|areas| &areas.stopped)), (&country, areas.map(|areas| &areas.country))]
         {
