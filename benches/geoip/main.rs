@@ -88,10 +88,10 @@ fn each(ips: &[IpAddr], mut look_up: impl FnMut(IpAddr) -> bool) -> f64 {
 }
 
 /// Position, place and network as an [`Estimate`](waymark::geoip::estimate::Estimate) has them.
-fn raw(reader: &Reader<Vec<u8>>, ip: IpAddr) -> Option<(f64, f64, [Option<&str>; 5], String)> {
+fn raw(reader: &Reader<Vec<u8>>, ip: IpAddr) -> Option<(f32, f32, [Option<&str>; 5], String)> {
     let found = reader.lookup(ip).ok()?;
     let text = |field| found.decode_path::<&str>(&path![field]).ok().flatten();
-    let number = |field| found.decode_path::<f64>(&path![field]).ok().flatten();
+    let number = |field| found.decode_path::<f32>(&path![field]).ok().flatten();
     let texts = ["city", "state1", "country_code", "postcode", "timezone"].map(text);
     Some((number("latitude")?, number("longitude")?, texts, found.network().ok()?.to_string()))
 }

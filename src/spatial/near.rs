@@ -142,7 +142,7 @@ impl<'map> Search<'map> {
             Kind::Node(at) if self.view.count_all(at) == Some(0) || self.is_passed(at, &cell) => {}
             Kind::Node(at) => {
                 let children = self.view.node(at).children;
-                if self.frame.goes_round() {
+                if self.is_far() {
                     self.descend_far(children, cell, is_wanted);
                     return;
                 }
@@ -158,7 +158,13 @@ impl<'map> Search<'map> {
         }
     }
 
-    /// The same where the frame says nothing of the distance: the map's own distances lie then, too.
+    /// Whether the frame says little of what may still come in, though something bounds it. Until something does, the way
+    /// to the first sites is found by the map's own distances, which cost nothing.
+    fn is_far(&self) -> bool {
+        self.frame.goes_round() && (self.smallest.bound().is_some() || self.radius_m < DISTANCE_M_MAX)
+    }
+
+    /// The children where the frame says nothing of the distance: the map's own distances lie then, too.
     fn descend_far(&mut self, children: [Slot; 4], cell: Rect, is_wanted: &mut impl FnMut(SiteId) -> bool) {
         let there = (0..4).filter(|child| children[*child] != Slot::default());
         let mut order: SmallVec<[(f64, usize); 4]> =
