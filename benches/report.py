@@ -227,8 +227,8 @@ def comparison(sheet, versions):
     if versions:
         yield f"{versions}."
     yield f"Measured {day(sheet['measured_at'])}, a second, in alternating rounds. In process: one thread, tiles to their bytes."
-    yield "Others: 8 connections. PostGIS groups by cells in SQL, Redis gives ids, positions and metres only, and looks for the"
-    yield "nearest within 1, 4, 16 … km. The tables, queries and settings are in [compare](compare) and [load/compare](load/compare)."
+    yield "Others: 8 connections. PostGIS groups by cells in SQL, Redis gives ids, positions and metres only, and finds the"
+    yield "nearest by radius. The tables, queries and settings are in [compare](compare) and [load/compare](load/compare)."
     yield ""
     yield f"| | {' | '.join(who)} |"
     yield f"|---|{'---:|' * len(who)}"
@@ -247,7 +247,8 @@ def table(sheet):
         "activation": f"{sheet['sites']:,} agents and more in one account",
     }
     yield ""
-    yield f"### {sheet['bench']}: {about.get(sheet['bench'], f'{sheet["sites"]:,} sites in {accounts}')}"
+    title = about.get(sheet["bench"], f"{sheet['sites']:,} sites in {accounts}")
+    yield f"### {sheet['bench']}: {title}"
     yield ""
     profile = "" if sheet["profile"] == "bench" else f" **Built as {sheet['profile']}: no measure of anything.**"
     about = sheet["machine"]
