@@ -4,10 +4,11 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 DEMO_SITES ?= 5000
+FUZZ_RUNS ?= 2000000
 export DEMO_SITES
 export BENCH_SITES
 
-.PHONY: help run setup dashboard test check bench bench-10m bench-compare dist clean
+.PHONY: help run setup dashboard test check fuzz bench bench-10m bench-compare dist clean
 
 help: ## List the targets.
 	@grep -E '^[a-z0-9-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F '|' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -46,6 +47,9 @@ check: dashboard ## Format, lints, the rules of the tree, documentation, protos.
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
 	tests/e2e/node_modules/.bin/buf lint proto
 	@echo 'check: everything is in order'
+
+fuzz: dashboard ## Look for GeoIP files that crash or hang the reader: FUZZ_RUNS mutants (2000000).
+	WAYMARK_FUZZ_RUNS=$(FUZZ_RUNS) cargo test --release --lib fuzz -- --nocapture
 
 bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 100000 1000000; 10 million: bench-10m).
 	@scripts/fetch-data

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::Timestamp;
 use waymark::model::access::{Scope, Token};
 use waymark::model::address::CountryCode;
+use waymark::model::evidence::GeocodedEvidence;
 use waymark::model::evidence::NetworkKind;
 use waymark::model::id::{AccountId, AgentId, TokenId};
-use waymark::model::location::{DatabaseEvidence, Evidence, Fix, GeocodedEvidence, Granularity, Source};
+use waymark::model::location::{DatabaseEvidence, Evidence, Fix, Granularity, Source};
 use waymark::model::site::{AddressState, Contact, Site, SiteAddress};
 use waymark::model::{geo::LatLng, text};
 use waymark::store::document::{AgentClaim, Document, NameClaim};
@@ -35,7 +36,11 @@ pub(crate) fn mutations(account: &AccountId, planned: &super::Site) -> Vec<Mutat
         document: Some(document),
     };
     vec![
-        put(Kind::Agent, agent.to_string(), Document::Agent(AgentClaim { site: site.id, key_hash: random.bytes() })),
+        put(
+            Kind::Agent,
+            agent.to_string(),
+            Document::Agent(AgentClaim { site: site.id, key_hash: Some(random.bytes()) }),
+        ),
         put(Kind::SiteName, text::fold(&site.display_name), Document::SiteName(NameClaim { site: site.id })),
         put(Kind::Token, token.id.to_string(), Document::Token(token)),
         put(Kind::Site, site.id.to_string(), Document::Site(Box::new(site))),

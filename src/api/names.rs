@@ -1,8 +1,14 @@
 //! Resource names: `accounts/{account}/sites/{site}` and the like, to ids and back.
 
+use ipnet::IpNet;
+
 use crate::model::Invalid;
 use crate::model::id::{AccountId, SiteId, TokenId};
+use crate::model::prefix::parse_network;
 use crate::model::text::shown;
+
+/// Longest id of a run that is looked for, in bytes.
+const REESTIMATION_ID_BYTES_MAX: usize = 64;
 
 /// The account of `accounts/{account}` in the request's `field`.
 pub(super) fn account(field: &str, name: &str) -> Result<AccountId, Invalid> {
@@ -31,6 +37,38 @@ pub(super) fn token(field: &str, name: &str) -> Result<(Option<AccountId>, Token
         }
         _ => Err(malformed(field, "accounts/{account}/tokens/{token} or tokens/{token}", name)),
     }
+}
+
+/// The account and network of `accounts/{account}/prefixes/{prefix}` in the request's `field`.
+pub(super) fn prefix(field: &str, name: &str) -> Result<(AccountId, IpNet), Invalid> {
+    let form = "accounts/{account}/prefixes/{prefix}";
+    let parts: Vec<&str> = name.split('/').collect();
+    let ["accounts", account, "prefixes", id] = parts.as_slice() else { return Err(malformed(field, form, name)) };
+    let account = account.parse().map_err(|fault: Invalid| Invalid::new(field, fault.why))?;
+    let network = id.rsplit_once('-').and_then(|(ip, length)| parse_network(field, &format!("{ip}/{length}")).ok());
+    // One name for one network.
+    let network = network.filter(|network| network.trunc() == *network && prefix_id(network) == *id);
+    Ok((account, network.ok_or_else(|| malformed(field, form, name))?))
+}
+
+/// The id of `reestimations/{reestimation}` in the request's `field`.
+pub(super) fn reestimation<'name>(field: &str, name: &'name str) -> Result<&'name str, Invalid> {
+    let id = name.strip_prefix("reestimations/").filter(|id| !id.is_empty() && id.len() <= REESTIMATION_ID_BYTES_MAX);
+    id.ok_or_else(|| malformed(field, "reestimations/{reestimation}", name))
+}
+
+/// The network's name.
+pub(super) fn of_prefix(account: &AccountId, network: &IpNet) -> String {
+    format!("accounts/{account}/prefixes/{}", prefix_id(network))
+}
+
+fn prefix_id(network: &IpNet) -> String {
+    format!("{}-{}", network.addr(), network.prefix_len())
+}
+
+/// The run's name.
+pub(super) fn of_reestimation(id: &str) -> String {
+    format!("reestimations/{id}")
 }
 
 /// The account's name.
@@ -95,6 +133,12 @@ mod tests {
             format!("accounts/acme/../acme/sites/{id}"),
         ] {
             assert_eq!(site("name", &name).unwrap_err().field, "name", "{name}");
+        }
+        assert_eq!(prefix("name", "accounts/acme/prefixes/10.0.0.0-8").unwrap().1.to_string(), "10.0.0.0/8");
+        assert_eq!(prefix("name", "accounts/acme/prefixes/2001:db8::-32").unwrap().1.to_string(), "2001:db8::/32");
+        for id in ["", "10.0.0.0", "10.0.0.1-8", "10.0.0.0-08", "10.0.0.0-33", "2001:DB8::-32", "2001:db8:0::-32", "-8"]
+        {
+            assert!(prefix("name", &format!("accounts/acme/prefixes/{id}")).is_err(), "{id}");
         }
         assert!(account("parent", "accounts/acme/").is_err());
         assert!(token("name", "tokens/0123456789abcdef").unwrap().0.is_none());

@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use tracing::{error, warn};
 
+use crate::api::proto::waymark::v1 as pb;
 use crate::error::{Fault, Kind, Reason};
 use crate::model::Invalid;
 use crate::service;
@@ -81,6 +82,12 @@ fn message(error: &service::Error) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// Reason and message of one failure among others, as its own answer would have them.
+pub(super) fn told(error: &service::Error) -> (pb::ErrorReason, String) {
+    let name = format!("ERROR_REASON_{}", error.reason().as_str());
+    (pb::ErrorReason::from_str_name(&name).unwrap_or(pb::ErrorReason::Unspecified), message(error))
 }
 
 impl From<Failure> for Status {

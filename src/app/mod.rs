@@ -89,6 +89,7 @@ pub struct App {
     health: Health,
     store: Arc<dyn Store>,
     geoip: Arc<Databases>,
+    waymark: Arc<Waymark>,
     hangup: Signal,
 }
 
@@ -126,7 +127,7 @@ impl App {
             Some(waymark.create_operator_token("first start", hand_over).await?)
         };
         let url = format!("{scheme}://{}", listener.local_address());
-        Ok(Self { url, admin_token, listener, health, store, geoip, hangup })
+        Ok(Self { url, admin_token, listener, health, store, geoip, waymark, hangup })
     }
 
     /// Serves until `shutdown` resolves, then lets what runs finish, within a limit, and closes the store.
@@ -142,6 +143,7 @@ impl App {
         tokio::select! {
             () = self.listener.serve_until(draining) => {}
             () = self.geoip.watch() => {}
+            () = self.waymark.work_on_reestimations() => {}
             () = reload_at(self.hangup, &self.geoip) => {}
         }
         self.store.close().await;

@@ -37,6 +37,9 @@ pub(super) struct Arguments {
     /// Network of a proxy whose forwarding headers are believed; may be given several times
     #[arg(long)]
     trusted_proxy: Vec<IpNet>,
+    /// Seconds for which a site has to come from elsewhere alone before its GeoIP position follows; 0 for at once
+    #[arg(long)]
+    move_after: Option<u32>,
     /// Certificate chain, PEM
     #[arg(long, requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -76,6 +79,7 @@ impl Arguments {
         if !self.trusted_proxy.is_empty() {
             config.service.trusted_proxies = self.trusted_proxy;
         }
+        config.service.move_after_s = self.move_after.unwrap_or(config.service.move_after_s);
         config.log.format = self.log_format.unwrap_or(config.log.format);
         config.log.filter = self.log.unwrap_or(config.log.filter);
         Ok(config)

@@ -59,6 +59,8 @@ pub enum Reason {
     RequestIdReused,
     /// The agent is activated with another key.
     AgentKeyMismatch,
+    /// The agent stands on another site.
+    AgentElsewhere,
     /// No credential, or one that is unknown, expired or revoked.
     CredentialInvalid,
     /// The credential's scope does not allow the method.
@@ -105,6 +107,7 @@ impl Reason {
             Self::EtagMismatch => "ETAG_MISMATCH",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::AgentKeyMismatch => "AGENT_KEY_MISMATCH",
+            Self::AgentElsewhere => "AGENT_ELSEWHERE",
             Self::CredentialInvalid => "CREDENTIAL_INVALID",
             Self::ScopeInsufficient => "SCOPE_INSUFFICIENT",
             Self::FixMissing => "FIX_MISSING",
@@ -128,7 +131,9 @@ impl Reason {
         match self {
             Self::FieldInvalid | Self::PageTokenInvalid | Self::CandidateTokenInvalid => Kind::InvalidArgument,
             Self::ResourceNotFound => Kind::NotFound,
-            Self::ResourceExists | Self::SiteNameTaken | Self::RequestIdReused => Kind::AlreadyExists,
+            Self::ResourceExists | Self::SiteNameTaken | Self::RequestIdReused | Self::AgentElsewhere => {
+                Kind::AlreadyExists
+            }
             Self::SiteDeleted
             | Self::SiteNotDeleted
             | Self::FixMissing

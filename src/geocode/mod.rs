@@ -4,6 +4,7 @@
 //! applied to a site is the business of `service`. Knows nothing of sites.
 
 pub mod gazetteer;
+pub mod time_zone;
 
 use std::time::Duration;
 

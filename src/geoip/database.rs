@@ -4,6 +4,8 @@
 //! databases and of fixes.
 
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod survey;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@
 //! whoever looks twice also knows that a file has come to rest. Notices do not cross network file systems and bind
 //! mounts, and follow the inode that was renamed away.
 
+mod candidate;
 mod slot;
 mod status;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use parking_lot::Mutex;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+pub use self::candidate::CandidateError;
 use self::slot::Slot;
 pub use self::status::{DatabaseStatus, Failure, Reloaded};
 use super::attribution::Attribution;

@@ -7,25 +7,30 @@
 mod entry;
 mod loading;
 mod look;
+mod presence;
 mod tokens;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use parking_lot::RwLock;
 
 use crate::model::access::{Account, Token};
-use crate::model::id::{AccountId, Revision, TokenId};
+use crate::model::id::{AccountId, Revision, SiteId, TokenId};
+use crate::model::prefix::{Prefix, Prefixes};
 use crate::model::site::Site;
 use crate::model::sketch::SiteSketch;
 use crate::spatial::AccountMap;
 use crate::store::document::Document;
-use crate::store::{Error, Kind, Mutation, Observer, Store};
+use crate::store::{Error, Kind, Mutation, Observer, Range, SCAN_MAX, Store};
 use tokens::Tokens;
 
 pub use entry::entry_of;
 pub use look::Selected;
+pub use presence::{Heard, Presence, WRITTEN_EVERY};
 
 /// One account in memory.
 #[derive(Debug)]
@@ -36,6 +41,10 @@ pub struct LiveAccount {
     pub map: RwLock<AccountMap>,
     /// Held by who makes a selection.
     selecting: tokio::sync::Mutex<()>,
+    /// Its own networks.
+    prefixes: RwLock<Prefixes>,
+    /// When its sites were heard of.
+    presence: presence::Presences,
 }
 
 impl LiveAccount {
@@ -45,6 +54,8 @@ impl LiveAccount {
             revision: AtomicU64::default(),
             map: RwLock::default(),
             selecting: tokio::sync::Mutex::default(),
+            prefixes: RwLock::default(),
+            presence: presence::Presences::default(),
         })
     }
 
@@ -52,6 +63,54 @@ impl LiveAccount {
     #[must_use]
     pub fn revision(&self) -> Revision {
         Revision(self.revision.load(Ordering::Acquire))
+    }
+
+    /// The account's own network that holds `ip`, the longest there is.
+    #[must_use]
+    pub fn prefix_of(&self, ip: IpAddr) -> Option<Arc<Prefix>> {
+        self.prefixes.read().longest(ip).map(Arc::clone)
+    }
+
+    /// Reads the account's own networks from the store.
+    async fn load_prefixes(&self, store: &dyn Store, account: &AccountId) -> Result<(), Error> {
+        let range = Range {
+            partition: Some(account.clone()),
+            kind: Kind::Prefix,
+            after: None,
+            descending: false,
+            limit: SCAN_MAX,
+        };
+        let records = store.scan(range).await?;
+        let mut prefixes = self.prefixes.write();
+        for record in records {
+            if let Document::Prefix(prefix) = record.document {
+                prefixes.put(prefix);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many networks of its own the account has.
+    #[must_use]
+    pub fn prefix_count(&self) -> usize {
+        self.prefixes.read().len()
+    }
+
+    /// Takes note of a report that changes nothing durable; says what is to be done where it does.
+    #[must_use]
+    pub fn hear(&self, site: SiteId, report: &Presence) -> Heard {
+        self.presence.hear(site, report)
+    }
+
+    /// Takes note of a report of a site whose record it did not change.
+    pub fn learn(&self, site: &Site, at: Timestamp) {
+        self.presence.learn(site, at);
+    }
+
+    /// When a site was last heard of by reports that are in memory alone; `None` where there is none.
+    #[must_use]
+    pub fn heard_at(&self, site: SiteId) -> Option<Timestamp> {
+        self.presence.heard_at(site)
     }
 
     /// The account's record.
@@ -77,6 +136,7 @@ impl Live {
         for account in live.accounts() {
             if let Some(loaded) = live.account(&account.id) {
                 loaded.revision.store(store.revision(Some(&account.id)).await?.0, Ordering::Release);
+                loaded.load_prefixes(store, &account.id).await?;
             }
         }
         store.observe(Arc::clone(&live) as Arc<dyn Observer>);
@@ -115,9 +175,17 @@ impl Live {
         *live.account.write() = Arc::new(account.clone());
     }
 
+    /// Brings a network in.
+    fn apply_prefix(&self, mutation: &Mutation, prefix: &Prefix) {
+        if let Some(live) = mutation.key.partition.as_ref().and_then(|account| self.account(account)) {
+            live.prefixes.write().put(prefix.clone());
+        }
+    }
+
     /// Brings a site's present state in.
     fn apply_site(&self, site: &Site) {
         let Some(live) = self.account(&site.account) else { return };
+        live.presence.follow(site);
         match entry_of(&SiteSketch::from(site)) {
             Some(entry) => live.map.write().upsert(entry),
             None => {
@@ -126,11 +194,21 @@ impl Live {
         }
     }
 
-    /// Takes a record out that is no more. Only sites are ever purged; accounts and tokens keep their records.
+    /// Takes a record out that is no more. Sites are purged and networks deleted; accounts and tokens keep their records.
     fn forget(&self, mutation: &Mutation) {
         let Some(account) = mutation.key.partition.as_ref().and_then(|account| self.account(account)) else { return };
-        if let (Kind::Site, Ok(site)) = (mutation.key.kind, mutation.key.id.parse()) {
-            account.map.write().remove(site);
+        match mutation.key.kind {
+            Kind::Site => {
+                if let Ok(site) = mutation.key.id.parse() {
+                    account.map.write().remove(site);
+                }
+            }
+            Kind::Prefix => {
+                if let Ok(network) = mutation.key.id.parse() {
+                    account.prefixes.write().remove(&network);
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -142,7 +220,15 @@ impl Observer for Live {
                 Some(Document::Account(account)) => self.apply_account(account),
                 Some(Document::Token(token)) => self.tokens.write().put(token),
                 Some(Document::Site(site)) => self.apply_site(site),
-                Some(Document::SiteName(_) | Document::Agent(_) | Document::Request(_) | Document::Secret(_)) => {}
+                Some(Document::Prefix(prefix)) => self.apply_prefix(mutation, prefix),
+                Some(
+                    Document::SiteName(_)
+                    | Document::Agent(_)
+                    | Document::Request(_)
+                    | Document::Secret(_)
+                    | Document::Located(_)
+                    | Document::Reestimation(_),
+                ) => {}
                 None => self.forget(mutation),
             }
         }

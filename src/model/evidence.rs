@@ -1,5 +1,5 @@
-//! What `GeoIP` databases say beside a position: which of them gave what, whether they agree, and what kind of network
-//! an address belongs to.
+//! What fixes rest on beside a position: which `GeoIP` database gave what, whether they agree, what kind of network an
+//! address belongs to; a geocoder's answer; an account's own network.
 //!
 //! Knows nothing of files and of records; an absent field is one that no database states.
 
@@ -155,6 +155,30 @@ pub struct NetworkFacts {
     pub build_time: Option<Timestamp>,
     /// The attributions that the licences of the files ask for, as plain text.
     pub attribution: String,
+}
+
+/// The geocoder's answer behind an address fix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeocodedEvidence {
+    /// The provider's name, such as `gazetteer`.
+    pub provider: String,
+    /// The provider's id of the place or address.
+    pub place_id: String,
+    /// The address that matched, as the provider writes it.
+    pub formatted_address: String,
+    /// What the person had typed.
+    pub query: String,
+    /// The attribution that the provider's licence asks for, as plain text.
+    pub attribution: String,
+}
+
+/// The account's own network behind an estimate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefixEvidence {
+    /// The network in CIDR form.
+    pub network: String,
+    /// What its account calls it; may be empty.
+    pub display_name: String,
 }
 
 #[cfg(test)]

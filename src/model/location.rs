@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::address::CountryCode;
-use super::evidence::{Agreement, NetworkKind, OtherRecord};
+use super::evidence::{Agreement, GeocodedEvidence, NetworkKind, OtherRecord, PrefixEvidence};
 use super::geo::LatLng;
 use super::instant;
 
@@ -67,6 +67,8 @@ pub enum Evidence {
     Dropped,
     /// The agent's own measurement.
     Measured,
+    /// A network that the account itself placed.
+    Prefix(PrefixEvidence),
 }
 
 /// The database record behind a GeoIP fix.
@@ -117,21 +119,6 @@ impl DatabaseEvidence {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_false(truth: &bool) -> bool {
     !truth
-}
-
-/// The geocoder's answer behind an address fix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GeocodedEvidence {
-    /// The provider's name, such as `gazetteer`.
-    pub provider: String,
-    /// The provider's id of the place or address.
-    pub place_id: String,
-    /// The address that matched, as the provider writes it.
-    pub formatted_address: String,
-    /// What the person had typed.
-    pub query: String,
-    /// The attribution that the provider's licence asks for, as plain text.
-    pub attribution: String,
 }
 
 /// One source's word on where a site is.

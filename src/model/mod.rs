@@ -5,15 +5,19 @@
 pub mod access;
 pub mod address;
 pub mod card;
+pub mod device;
 pub mod evidence;
 pub mod geo;
 pub mod id;
 mod instant;
 pub mod location;
 pub mod polygon;
+pub mod prefix;
+pub mod reestimation;
 pub mod site;
 pub mod sketch;
 pub mod text;
+pub mod uplink;
 
 /// A value that cannot be what it claims to be.
 ///

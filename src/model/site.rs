@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::evidence::NetworkFacts;
 use super::id::{AccountId, AgentId, SiteId};
 use super::location::{Fixes, NoEstimate};
+use super::uplink::Uplinks;
 use super::{Invalid, text};
 
 /// Most labels of one site.
@@ -123,6 +125,15 @@ pub struct SiteAddress {
     pub state: AddressState,
 }
 
+/// The consent of an account that another agent, or the same one with a new key, takes a site over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replacement {
+    /// The agent.
+    pub agent: AgentId,
+    /// When the consent ends.
+    pub until: Timestamp,
+}
+
 /// A site.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Site {
@@ -156,6 +167,15 @@ pub struct Site {
     pub public_ip: Option<IpAddr>,
     /// The address by which the agent knows itself: a note, never evidence.
     pub claimed_ip: Option<IpAddr>,
+    /// What databases say of the network of the public address.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub network: NetworkFacts,
+    /// Where its calls come from, and which address the estimate is of.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub uplinks: Uplinks,
+    /// The agent that may take the site over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<Replacement>,
     /// What sources say of its position.
     pub fixes: Fixes,
     /// Why there is no GeoIP fix, where there is none.
@@ -193,6 +213,9 @@ impl Site {
             last_seen_at: None,
             public_ip: None,
             claimed_ip: None,
+            network: NetworkFacts::default(),
+            uplinks: Uplinks::default(),
+            replacement: None,
             fixes: Fixes::default(),
             no_estimate: None,
             estimate_removed_for: None,
@@ -202,6 +225,10 @@ impl Site {
             deleted_at: None,
         }
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Contact {

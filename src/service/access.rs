@@ -21,22 +21,24 @@ pub enum Permission {
     Change,
     /// Let an agent in.
     Enroll,
+    /// Say of sites that they are up, and where they come from.
+    Report,
     /// Keep accounts and tokens.
     Administer,
 }
 
 /// The table of scopes and permissions.
 fn allows(scope: Scope, permission: Permission) -> bool {
-    use Permission::{Administer, Change, Enroll, Read};
+    use Permission::{Administer, Change, Enroll, Read, Report};
     match scope {
         Scope::Admin => true,
         Scope::Editor => matches!(permission, Read | Change),
-        Scope::Service => matches!(permission, Read | Change | Enroll),
+        Scope::Service => matches!(permission, Read | Change | Enroll | Report),
         Scope::Viewer => permission == Read,
         Scope::Enrollment => permission == Enroll,
         // An agent says hello for itself, and activation checks that it is itself. Its site's page is not for it.
         Scope::Agent => match permission {
-            Read | Change | Enroll | Administer => false,
+            Read | Change | Enroll | Report | Administer => false,
         },
     }
 }
@@ -161,18 +163,18 @@ mod tests {
 
     #[test]
     fn scopes_are_closed() {
-        use Permission::{Administer, Change, Enroll, Read};
+        use Permission::{Administer, Change, Enroll, Read, Report};
         let table = [
-            (Scope::Admin, [true, true, true, true]),
-            (Scope::Editor, [true, true, false, false]),
-            (Scope::Service, [true, true, true, false]),
-            (Scope::Viewer, [true, false, false, false]),
-            (Scope::Enrollment, [false, false, true, false]),
-            (Scope::Agent, [false, false, false, false]),
+            (Scope::Admin, [true, true, true, true, true]),
+            (Scope::Editor, [true, true, false, false, false]),
+            (Scope::Service, [true, true, true, true, false]),
+            (Scope::Viewer, [true, false, false, false, false]),
+            (Scope::Enrollment, [false, false, true, false, false]),
+            (Scope::Agent, [false, false, false, false, false]),
         ];
         for (scope, row) in table {
             assert_eq!(
-                [Read, Change, Enroll, Administer].map(|permission| allows(scope, permission)),
+                [Read, Change, Enroll, Report, Administer].map(|permission| allows(scope, permission)),
                 row,
                 "{scope:?}"
             );

@@ -4,6 +4,7 @@
 //! claim, and the slower one finds the site of the faster one.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -11,16 +12,18 @@ use sha2::{Digest, Sha256};
 use super::access::Permission;
 use super::error::Resource;
 use super::sites::key_of as site_key;
-use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, tokens};
-use crate::geoip::estimate::Estimate;
+use super::visit::Visit;
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings, tokens};
 use crate::geoip::special;
-use crate::model::access::Principal;
+use crate::live::LiveAccount;
+use crate::model::access::{Principal, Scope};
+use crate::model::device::DevicePosition;
 use crate::model::id::{AccountId, AgentId, SiteId};
-use crate::model::location::{NoEstimate, Source};
+use crate::model::location::NoEstimate;
 use crate::model::site::{Site, Status};
 use crate::model::{Invalid, text};
 use crate::store::document::{AgentClaim, Document, NameClaim};
-use crate::store::{Error as StoreError, Key, Kind, Mutation};
+use crate::store::{Error as StoreError, Key, Kind, Mutation, Record};
 
 /// Shortest agent key, in bytes: 128 bits.
 const AGENT_KEY_BYTES_MIN: usize = 16;
@@ -42,6 +45,8 @@ pub struct Activation {
     pub claimed_ip: Option<IpAddr>,
     /// The public address of the call, or why it is not known.
     pub public_ip: Result<IpAddr, NoEstimate>,
+    /// Where the device measures itself.
+    pub device: Option<DevicePosition>,
 }
 
 /// An agent that came in.
@@ -53,43 +58,72 @@ pub struct Activated {
     pub credential: Option<String>,
     /// Whether this call made the site.
     pub created: bool,
+    /// Whether the agent took the site over by this call.
+    pub replaced: bool,
     /// The public address of this call; `None` where it is not public or not known.
     pub public_ip: Option<IpAddr>,
 }
 
 impl Activation {
-    fn answered(&self, site: Versioned<Site>, credential: Option<String>, created: bool) -> Activated {
-        Activated { site, credential, created, public_ip: self.known_public_ip() }
+    pub(super) fn answered(&self, site: Versioned<Site>, credential: Option<String>, created: bool) -> Activated {
+        Activated { site, credential, created, replaced: false, public_ip: self.known_public_ip() }
+    }
+
+    /// What the call says of the site, at `now`.
+    pub(super) fn visit(&self, now: Timestamp) -> Visit {
+        Visit {
+            at: now,
+            status: Status::Online,
+            ip: Some(self.public_ip),
+            claimed_ip: self.claimed_ip,
+            device: self.device,
+            actor: format!("agent:{}", self.agent),
+        }
     }
 
     /// The address of the call, if it is known and public.
     fn known_public_ip(&self) -> Option<IpAddr> {
-        self.public_ip.ok().filter(|ip| special::why_no_estimate(*ip).is_none())
+        self.public_ip.ok().filter(|ip| is_public(*ip))
     }
+}
+
+/// Whether the world reaches a host at this address.
+#[must_use]
+pub fn is_public(ip: IpAddr) -> bool {
+    special::why_no_estimate(ip).is_none()
 }
 
 impl Waymark {
     /// Activates an agent, or lets it say hello again.
     ///
     /// Cost: a read, one durable write, and a look-up in the databases where the address is new.
-    pub async fn activate_agent(&self, principal: &Principal, activation: Activation) -> Result<Activated, Error> {
-        let known_site = self.admit(principal, &activation)?;
+    pub async fn activate_agent(&self, principal: &Principal, mut activation: Activation) -> Result<Activated, Error> {
+        let (account, known_site) = self.admit(principal, &activation)?;
+        if let (Scope::Service, Some(ip)) = (principal.scope, activation.claimed_ip) {
+            // A service speaks for agents that it sees: its word on their address is as good as our own look.
+            activation.public_ip = Ok(ip);
+        }
         let key_hash: [u8; 32] = Sha256::digest(&activation.agent_key).into();
         let claim_key = Key::of(&activation.account, Kind::Agent, &activation.agent);
-        let called_at = self.now();
+        let visit = activation.visit(self.now());
         for attempt in 0..ATTEMPTS_MAX {
-            let claim = match self.parts.store.get(claim_key.clone()).await? {
-                Some(record) => match record.document {
-                    Document::Agent(claim) => Some(claim),
-                    _ => return Err(Error::Mismatched { key: record.key }),
-                },
-                None => None,
-            };
+            let found = self.parts.store.get(claim_key.clone()).await?;
+            let claim = found.as_ref().map(claim_in).transpose()?;
             let outcome = match (claim, known_site) {
                 (Some(claim), Some(own)) if claim.site != own => return Err(mismatch(&activation)),
-                (Some(claim), None) if claim.key_hash != key_hash => return Err(mismatch(&activation)),
-                (Some(claim), _) => self.return_agent(principal, &activation, &claim, called_at).await,
-                (None, None) => self.admit_new_agent(principal, &activation, key_hash, attempt).await,
+                (Some(claim), None) if claim.key_hash != Some(key_hash) => {
+                    let claimed = (claim, found.as_ref().map(|record| record.revision));
+                    match self.take_over(&account, &activation, &visit, claimed, key_hash).await? {
+                        Some(outcome) => outcome,
+                        None if claim.key_hash.is_some() => return Err(mismatch(&activation)),
+                        // A consent that ended holds nobody up.
+                        None => {
+                            self.admit_new_agent(&account, &activation, &visit, found.clone(), key_hash, attempt).await
+                        }
+                    }
+                }
+                (Some(claim), _) => self.return_agent(principal, &account, &activation, &visit, claim).await,
+                (None, None) => self.admit_new_agent(&account, &activation, &visit, None, key_hash, attempt).await,
                 (None, Some(own)) => return Err(Error::NotFound(Resource::Site(activation.account, own))),
             };
             match outcome {
@@ -101,29 +135,35 @@ impl Waymark {
     }
 
     /// Checks that the principal may bring this agent in; gives the site of an agent that comes with its credential.
-    fn admit(&self, principal: &Principal, activation: &Activation) -> Result<Option<SiteId>, Error> {
+    fn admit(
+        &self,
+        principal: &Principal,
+        activation: &Activation,
+    ) -> Result<(Arc<LiveAccount>, Option<SiteId>), Error> {
         if let Some((site, agent)) = &principal.agent {
-            self.visible_account(principal, &activation.account)?;
-            return if *agent == activation.agent { Ok(Some(*site)) } else { Err(Error::Scope) };
+            let account = self.visible_account(principal, &activation.account)?;
+            return if *agent == activation.agent { Ok((account, Some(*site))) } else { Err(Error::Scope) };
         }
-        self.account_for(principal, &activation.account, Permission::Enroll)?;
+        let account = self.account_for(principal, &activation.account, Permission::Enroll)?;
         let key_bytes = activation.agent_key.len();
         if (AGENT_KEY_BYTES_MIN..=AGENT_KEY_BYTES_MAX).contains(&key_bytes) {
-            return Ok(None);
+            return Ok((account, None));
         }
         let allowed = format!("{AGENT_KEY_BYTES_MIN} to {AGENT_KEY_BYTES_MAX} random bytes, got {key_bytes}");
         Err(Invalid::new("agent_key", allowed).into())
     }
 
-    /// Makes the site of an agent that nobody has seen before.
+    /// Makes the site of an agent that nobody has seen before; `reserved` is the agent's claim where it only waited.
     async fn admit_new_agent(
         &self,
-        principal: &Principal,
+        live: &LiveAccount,
         activation: &Activation,
+        visit: &Visit,
+        reserved: Option<Record>,
         key_hash: [u8; 32],
         attempt: usize,
     ) -> Result<Activated, Error> {
-        let now = self.now();
+        let now = visit.at;
         let account = &activation.account;
         let wanted = if activation.display_name.trim().is_empty() {
             activation.agent.as_str().to_owned()
@@ -134,13 +174,14 @@ impl Waymark {
         site.display_name = self.free_name(account, site.display_name, site.id, attempt).await?;
         site.agent = Some(activation.agent.clone());
         site.activated_at = Some(now);
-        self.note_visit(&mut site, activation);
+        self.note_visit(live, &mut site, visit);
         let (token, credential) = self.agent_credential(account, &activation.agent, site.id, &key_hash);
+        let claim = Document::Agent(AgentClaim { site: site.id, key_hash: Some(key_hash) });
         let batch = vec![
-            Mutation::create(
-                Key::of(account, Kind::Agent, &activation.agent),
-                Document::Agent(AgentClaim { site: site.id, key_hash }),
-            ),
+            match reserved {
+                Some(record) => Mutation::replace(record.key, record.revision, claim),
+                None => Mutation::create(Key::of(account, Kind::Agent, &activation.agent), claim),
+            },
             Mutation::create(
                 Key::of(account, Kind::SiteName, text::fold(&site.display_name)),
                 Document::SiteName(NameClaim { site: site.id }),
@@ -149,7 +190,7 @@ impl Waymark {
             Mutation::create(site_key(&site), Document::Site(Box::new(site.clone()))),
         ];
         let revision = self.parts.store.commit(batch).await?;
-        tracing::debug!(actor = principal.actor(), site = %site.id, "an agent was activated");
+        tracing::debug!(site = %site.id, "an agent was activated");
         Ok(activation.answered(Versioned { value: site, revision }, Some(credential), true))
     }
 
@@ -157,23 +198,18 @@ impl Waymark {
     async fn return_agent(
         &self,
         principal: &Principal,
+        live: &LiveAccount,
         activation: &Activation,
+        visit: &Visit,
         claim: &AgentClaim,
-        called_at: Timestamp,
     ) -> Result<Activated, Error> {
-        let resource = || Resource::Site(activation.account.clone(), claim.site);
-        let Some(Versioned { value: mut site, revision }) = self.find_site(&activation.account, claim.site).await?
-        else {
-            return Err(Error::NotFound(resource()));
-        };
-        if site.deleted_at.is_some() {
-            return Err(Error::SiteDeleted(resource()));
-        }
+        let Versioned { value: before, revision } = self.standing_site(&activation.account, claim.site).await?;
         let credential = if principal.agent.is_some() {
             None
         } else {
+            let key_hash = claim.key_hash.ok_or_else(|| mismatch(activation))?;
             let (token, credential) =
-                self.agent_credential(&activation.account, &activation.agent, claim.site, &claim.key_hash);
+                self.agent_credential(&activation.account, &activation.agent, claim.site, &key_hash);
             // Asked of the store, like the claim: memory hears of a commit a moment after the store can show it.
             match self.parts.store.get(tokens::key_of(&token)).await?.map(|record| record.document) {
                 Some(Document::Token(kept)) if kept.revoked_at.is_none() => {}
@@ -182,53 +218,25 @@ impl Waymark {
             Some(credential)
         };
         let public_ip = activation.known_public_ip();
-        let is_noted = site.last_seen_at >= Some(called_at) && public_ip.is_none_or(|ip| site.public_ip == Some(ip));
+        let is_noted = before.last_seen_at >= Some(visit.at) && public_ip.is_none_or(|ip| before.public_ip == Some(ip));
         if is_noted {
             // A call of the same agent that came later was faster: there is nothing to add to what it wrote.
-            return Ok(activation.answered(Versioned { value: site, revision }, credential, false));
+            return Ok(activation.answered(Versioned { value: before, revision }, credential, false));
         }
-        self.note_visit(&mut site, activation);
-        let mutation = Mutation::replace(site_key(&site), revision, Document::Site(Box::new(site.clone())));
-        let revision = self.parts.store.commit(vec![mutation]).await?;
+        let mut site = before.clone();
+        self.note_visit(live, &mut site, visit);
+        site.updated_at = visit.at;
+        let mut batch = siblings::mutations(&before, &site);
+        batch.push(Mutation::replace(site_key(&site), revision, Document::Site(Box::new(site.clone()))));
+        let revision = self.parts.store.commit(batch).await?;
         Ok(activation.answered(Versioned { value: site, revision }, credential, false))
     }
 
-    /// Writes into the site when and from where its agent came, and what that says of its position.
-    fn note_visit(&self, site: &mut Site, activation: &Activation) {
-        let now = self.now();
-        site.last_seen_at = Some(now);
-        site.updated_at = now;
-        site.status = if site.status == Status::Maintenance { Status::Maintenance } else { Status::Online };
-        site.claimed_ip = activation.claimed_ip.or(site.claimed_ip);
-        let has_estimate = site.fixes.get(Source::GeoIp).is_some();
-        if has_estimate && site.public_ip == activation.public_ip.ok() {
-            return;
-        }
-        match activation.public_ip.and_then(|ip| self.estimate_for(site, ip, now)) {
-            Ok(estimate) => {
-                site.public_ip = activation.public_ip.ok();
-                site.no_estimate = None;
-                site.estimate_removed_for = None;
-                site.fixes.remove(Source::GeoIp);
-                site.fixes.put(estimate.into_fix());
-            }
-            // An address that is not public says nothing against the public one that the site was seen at.
-            Err(reason) if has_estimate && !reason.is_of_public_address() => {}
-            Err(reason) => {
-                site.public_ip = activation.known_public_ip().or(site.public_ip);
-                site.no_estimate = Some(reason);
-                site.fixes.remove(Source::GeoIp);
-            }
-        }
-    }
-
-    /// What the databases say, unless a person removed just that.
-    fn estimate_for(&self, site: &Site, ip: IpAddr, now: Timestamp) -> Result<Estimate, NoEstimate> {
-        if site.estimate_removed_for == Some(ip) {
-            Err(NoEstimate::Removed)
-        } else {
-            self.parts.geoip.estimate(ip, now)
-        }
+    /// A site that is there and not deleted.
+    pub(super) async fn standing_site(&self, account: &AccountId, id: SiteId) -> Result<Versioned<Site>, Error> {
+        let resource = || Resource::Site(account.clone(), id);
+        let found = self.find_site(account, id).await?.ok_or_else(|| Error::NotFound(resource()))?;
+        if found.value.deleted_at.is_some() { Err(Error::SiteDeleted(resource())) } else { Ok(found) }
     }
 
     /// The name, with a number behind it when another site has it; after many attempts, with the site's own id.
@@ -250,6 +258,14 @@ impl Waymark {
             Some(index) => numbered(index + 1),
             None => format!("{base} {:08x}", site.as_u128() & 0xffff_ffff),
         })
+    }
+}
+
+/// The claim that a record holds.
+pub(super) fn claim_in(record: &Record) -> Result<&AgentClaim, Error> {
+    match &record.document {
+        Document::Agent(claim) => Ok(claim),
+        _ => Err(Error::Mismatched { key: record.key.clone() }),
     }
 }
 

@@ -9,9 +9,10 @@ use crate::geocode::{Bias, CANDIDATES_MAX, Candidate};
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::address::AddressQuery;
+use crate::model::evidence::GeocodedEvidence;
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, SiteId};
-use crate::model::location::{Evidence, Fix, GeocodedEvidence, Granularity, Source};
+use crate::model::location::{Evidence, Fix, Granularity, Source};
 use crate::model::site::Site;
 
 /// Candidates of an answer where the caller does not say.

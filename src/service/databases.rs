@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::access::Permission;
 use super::accounts::require_operator;
+use super::whereabouts::{Whereabouts, whereabouts_in};
 use super::{Error, Waymark};
-use crate::geoip::estimate::Findings;
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::id::AccountId;
@@ -25,13 +25,13 @@ pub const ADDRESSES_MAX: usize = 1_000;
 #[derive(Debug)]
 pub struct LookUp {
     /// The answer.
-    pub findings: Findings,
-    /// The way to it.
+    pub whereabouts: Whereabouts,
+    /// The way to it, as far as the databases go.
     pub explanation: Option<Explanation>,
 }
 
 impl Waymark {
-    /// What the databases say of an address.
+    /// What the account's own networks and the databases say of an address.
     pub fn lookup_ip(
         &self,
         principal: &Principal,
@@ -43,7 +43,7 @@ impl Waymark {
         Ok(answers.pop().expect("one question has one answer"))
     }
 
-    /// What the databases say of up to [`ADDRESSES_MAX`] addresses, all asked in the same versions of the files.
+    /// What the account's own networks and the databases say of up to [`ADDRESSES_MAX`] addresses, all asked in the same versions of the files.
     pub fn lookup_ips(
         &self,
         principal: &Principal,
@@ -51,18 +51,15 @@ impl Waymark {
         ips: &[IpAddr],
         explain: bool,
     ) -> Result<Vec<LookUp>, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        let live = self.account_for(principal, account, Permission::Read)?;
         if !(1..=ADDRESSES_MAX).contains(&ips.len()) {
             let why = format!("between 1 and {ADDRESSES_MAX} addresses, got {}", ips.len());
             return Err(Invalid::new("ips", why).into());
         }
         let (databases, now) = (self.parts.geoip.current(), self.now());
-        let look_up = |ip: &IpAddr| {
-            if !explain {
-                return LookUp { findings: databases.ask(*ip, now), explanation: None };
-            }
-            let explanation = databases.explain(*ip, now);
-            LookUp { findings: explanation.findings.clone(), explanation: Some(explanation) }
+        let look_up = |ip: &IpAddr| LookUp {
+            whereabouts: whereabouts_in(&databases, &live, *ip, now),
+            explanation: explain.then(|| databases.explain(*ip, now)),
         };
         Ok(ips.iter().map(look_up).collect())
     }

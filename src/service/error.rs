@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::error::{Fault, Reason};
 use crate::model::Invalid;
 use crate::model::id::{AccountId, SiteId, TokenId};
@@ -19,6 +21,10 @@ pub enum Resource {
     Token(Option<AccountId>, TokenId),
     /// A cluster or an area of an account's map.
     Symbol(AccountId, String),
+    /// A network of an account.
+    Prefix(AccountId, IpNet),
+    /// A re-estimation.
+    Reestimation(String),
 }
 
 impl Resource {
@@ -30,6 +36,8 @@ impl Resource {
             Self::Site(..) => "Site",
             Self::Token(..) => "Token",
             Self::Symbol(..) => "Cluster",
+            Self::Prefix(..) => "Prefix",
+            Self::Reestimation(_) => "Reestimation",
         }
     }
 }
@@ -43,6 +51,10 @@ impl fmt::Display for Resource {
             Self::Token(Some(account), token) => write!(f, "accounts/{account}/tokens/{token}"),
             Self::Token(None, token) => write!(f, "tokens/{token}"),
             Self::Symbol(account, id) => write!(f, "accounts/{account}/clusters/{id}"),
+            Self::Prefix(account, network) => {
+                write!(f, "accounts/{account}/prefixes/{}-{}", network.addr(), network.prefix_len())
+            }
+            Self::Reestimation(id) => write!(f, "reestimations/{id}"),
         }
     }
 }
@@ -83,6 +95,12 @@ pub enum Error {
     /// The agent is known by another key.
     #[error("agent {0} is activated with another key, or its credential was revoked")]
     AgentKeyMismatch(crate::model::id::AgentId),
+    /// The agent stands on another site.
+    #[error("agent {0} stands on {1}: give the new device another id, or delete that site first")]
+    AgentElsewhere(crate::model::id::AgentId, Resource),
+    /// There are as many as there may be.
+    #[error("there are {1} {0} already, as many as there may be")]
+    TooMany(&'static str, usize),
     /// No credential, or not a good one. One text for unknown, expired and revoked.
     #[error("a good credential is needed: send `authorization: Bearer wmk_…`")]
     Credential,
@@ -135,6 +153,8 @@ impl Fault for Error {
             Self::EtagMismatch(_) => Reason::EtagMismatch,
             Self::RequestIdReused => Reason::RequestIdReused,
             Self::AgentKeyMismatch(_) => Reason::AgentKeyMismatch,
+            Self::AgentElsewhere(..) => Reason::AgentElsewhere,
+            Self::TooMany(..) => Reason::LimitReached,
             Self::Credential => Reason::CredentialInvalid,
             Self::Scope => Reason::ScopeInsufficient,
             Self::FixMissing => Reason::FixMissing,

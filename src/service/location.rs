@@ -156,7 +156,7 @@ impl Waymark {
             match source {
                 Source::Address => site.address = None,
                 Source::GeoIp => {
-                    site.estimate_removed_for = site.public_ip;
+                    site.estimate_removed_for = site.uplinks.home.map(|home| home.ip).or(site.public_ip);
                     site.no_estimate = Some(NoEstimate::Removed);
                 }
                 Source::Device | Source::Pin => settle_address(site),

@@ -13,18 +13,26 @@ pub mod location;
 pub mod map;
 pub mod paging;
 pub mod patch;
+pub mod prefixes;
+pub mod reestimation;
+pub mod replacement;
+pub mod reports;
 mod sealed;
+pub mod siblings;
 pub mod site_list;
 pub mod sites;
 pub mod symbols;
 pub mod tile_url;
+pub mod time_zone;
 pub mod tokens;
+mod visit;
+pub mod whereabouts;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::geocode::Geocoder;
@@ -44,11 +52,28 @@ use sealed::Sealer;
 const ATTEMPTS_MAX: usize = 16;
 
 /// How use cases behave, as configured.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Networks of the proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Seconds for which a site has to come from elsewhere alone before its estimate follows; 0 for at once.
+    pub move_after_s: u32,
+}
+
+/// Two uplinks of one site take turns within minutes, a site that moved is seen from its old network no more.
+const MOVE_AFTER_S: u32 = 3_600;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { trusted_proxies: Vec::new(), move_after_s: MOVE_AFTER_S }
+    }
+}
+
+impl Config {
+    fn move_after(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.move_after_s.into())
+    }
 }
 
 /// A record together with the revision that made it.
@@ -82,6 +107,8 @@ pub struct Parts {
 pub struct Waymark {
     parts: Parts,
     sealer: Sealer,
+    /// Told when a re-estimation is waiting.
+    reestimating: tokio::sync::Notify,
     /// Held while an operator's token is revoked: two that revoke each other at once leave one.
     operator_revocation: tokio::sync::Mutex<()>,
 }
@@ -96,6 +123,7 @@ impl Waymark {
                 return Ok(Self {
                     parts,
                     sealer: Sealer::new(&secret),
+                    reestimating: tokio::sync::Notify::new(),
                     operator_revocation: tokio::sync::Mutex::default(),
                 });
             }

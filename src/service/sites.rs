@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::access::Permission;
 use super::error::Resource;
 use super::patch::SitePatch;
-use super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings};
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
@@ -39,7 +39,8 @@ impl Waymark {
         site: SiteId,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Read)?;
-        self.find_site(account, site).await?.ok_or_else(|| missing(account, site))
+        let found = self.find_site(account, site).await?.ok_or_else(|| missing(account, site))?;
+        Ok(self.with_presence(found))
     }
 
     /// Several sites of one account, in the order asked for.
@@ -58,7 +59,7 @@ impl Waymark {
         let found = records.into_iter().zip(sites).map(|(record, site)| {
             let record = record.ok_or_else(|| missing(account, *site))?;
             let Document::Site(value) = record.document else { return Err(Error::Mismatched { key: record.key }) };
-            Ok(Versioned { value: *value, revision: record.revision })
+            Ok(self.with_presence(Versioned { value: *value, revision: record.revision }))
         });
         found.collect()
     }
@@ -201,6 +202,7 @@ impl Waymark {
             if options.validate_only {
                 return Ok(Versioned { value: site, revision: before.revision });
             }
+            batch.extend(siblings::mutations(&before.value, &site));
             batch.push(Mutation::replace(key_of(&site), before.revision, Document::Site(Box::new(site.clone()))));
             match self.parts.store.commit(batch).await {
                 Ok(revision) => return Ok(Versioned { value: site, revision }),

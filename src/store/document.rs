@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Kind, Loaded, packed};
 use crate::model::access::{Account, Token};
 use crate::model::id::SiteId;
+use crate::model::prefix::Prefix;
+use crate::model::reestimation::Reestimation;
 use crate::model::site::Site;
 
 /// The claim of an agent on its site.
@@ -14,8 +16,15 @@ use crate::model::site::Site;
 pub struct AgentClaim {
     /// The site.
     pub site: SiteId,
-    /// SHA-256 of the key that the agent drew.
-    pub key_hash: [u8; 32],
+    /// SHA-256 of the key that the agent drew; `None` while the site only waits for it.
+    pub key_hash: Option<[u8; 32]>,
+}
+
+/// A site that a person located, found by the address that it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocatedSite {
+    /// The site.
+    pub site: SiteId,
 }
 
 /// The claim of a site on its folded name.
@@ -53,6 +62,12 @@ pub enum Document {
     Request(AnsweredRequest),
     /// A secret of the deployment: 32 random bytes.
     Secret([u8; 32]),
+    /// A network that an account placed.
+    Prefix(Prefix),
+    /// A site that a person located.
+    Located(LocatedSite),
+    /// A re-estimation of fixes.
+    Reestimation(Box<Reestimation>),
 }
 
 impl Document {
@@ -66,6 +81,9 @@ impl Document {
             Self::Agent(claim) => serde_json::to_vec(claim),
             Self::Request(answer) => serde_json::to_vec(answer),
             Self::Secret(secret) => serde_json::to_vec(secret),
+            Self::Prefix(prefix) => serde_json::to_vec(prefix),
+            Self::Located(located) => serde_json::to_vec(located),
+            Self::Reestimation(run) => serde_json::to_vec(run),
         }
     }
 
@@ -79,6 +97,9 @@ impl Document {
             Kind::Agent => Self::Agent(serde_json::from_slice(bytes)?),
             Kind::Request => Self::Request(serde_json::from_slice(bytes)?),
             Kind::Secret => Self::Secret(serde_json::from_slice(bytes)?),
+            Kind::Prefix => Self::Prefix(serde_json::from_slice(bytes)?),
+            Kind::Located => Self::Located(serde_json::from_slice(bytes)?),
+            Kind::Reestimation => Self::Reestimation(Box::new(serde_json::from_slice(bytes)?)),
         })
     }
 }
@@ -102,7 +123,13 @@ impl<'row> Loaded<'row> {
             Kind::Account => Some(Self::Account(serde_json::from_str(text)?)),
             Kind::Token => Some(Self::Token(serde_json::from_str(text)?)),
             Kind::Site => Some(Self::Site(serde_json::from_str(text)?)),
-            Kind::SiteName | Kind::Agent | Kind::Request | Kind::Secret => None,
+            Kind::SiteName
+            | Kind::Agent
+            | Kind::Request
+            | Kind::Secret
+            | Kind::Prefix
+            | Kind::Located
+            | Kind::Reestimation => None,
         })
     }
 }

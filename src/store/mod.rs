@@ -45,6 +45,12 @@ pub enum Kind {
     Request = 6,
     /// A secret of the deployment; id: what it is for.
     Secret = 7,
+    /// A network that an account placed; id: the network.
+    Prefix = 8,
+    /// A site that a person located, under the address that it comes from; id: address and site.
+    Located = 9,
+    /// A re-estimation of fixes; id: its own.
+    Reestimation = 10,
 }
 
 /// The name of a record. Records of one account stand together in its partition.

@@ -23,7 +23,10 @@ pub(super) fn pack(document: &Document) -> Option<Vec<u8>> {
         | Document::SiteName(_)
         | Document::Agent(_)
         | Document::Request(_)
-        | Document::Secret(_) => None,
+        | Document::Secret(_)
+        | Document::Prefix(_)
+        | Document::Located(_)
+        | Document::Reestimation(_) => None,
     }
 }
 
@@ -78,7 +81,14 @@ pub(super) fn unpack(kind: Kind, bytes: &[u8]) -> Option<Loaded<'_>> {
     match kind {
         Kind::Token => unpack_token(bytes, kept),
         Kind::Site => postcard::from_bytes(kept).ok().map(Loaded::Site),
-        Kind::Account | Kind::SiteName | Kind::Agent | Kind::Request | Kind::Secret => None,
+        Kind::Account
+        | Kind::SiteName
+        | Kind::Agent
+        | Kind::Request
+        | Kind::Secret
+        | Kind::Prefix
+        | Kind::Located
+        | Kind::Reestimation => None,
     }
 }
 

@@ -2,13 +2,16 @@
 
 use super::evidence::database_evidence;
 use super::{optional_text, timestamp};
+use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
 use crate::model::address::{AddressQuery, CountryCode, PostalAddress};
+use crate::model::device::DevicePosition;
 use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::location::{Evidence, Fix, Granularity, NoEstimate, Source};
 use crate::model::site::{AddressState, Site, SiteAddress};
 use crate::service::candidates::Choice;
+use crate::service::siblings::{Nearness, Suggestion};
 
 /// A position.
 pub(in crate::api) fn lat_lng(position: LatLng) -> pb::LatLng {
@@ -73,6 +76,48 @@ pub(in crate::api) fn granularity(granularity: Granularity) -> pb::Granularity {
     }
 }
 
+/// A stated granularity from a request.
+pub(in crate::api) fn parse_granularity(field: &str, value: i32) -> Result<Granularity, Invalid> {
+    match pb::Granularity::try_from(value) {
+        Ok(pb::Granularity::Country) => Ok(Granularity::Country),
+        Ok(pb::Granularity::Region) => Ok(Granularity::Region),
+        Ok(pb::Granularity::City) => Ok(Granularity::City),
+        Ok(pb::Granularity::Postcode) => Ok(Granularity::Postcode),
+        Ok(pb::Granularity::Street) => Ok(Granularity::Street),
+        Ok(pb::Granularity::Interpolated) => Ok(Granularity::Interpolated),
+        Ok(pb::Granularity::Door) => Ok(Granularity::Door),
+        Ok(pb::Granularity::Unspecified) | Err(_) => Err(Invalid::new(field, format!("{value} is no Granularity"))),
+    }
+}
+
+/// A device's measurement from a request's `field`; absent for none.
+pub(in crate::api) fn parse_device(
+    field: &str,
+    stated: Option<&pb::DevicePosition>,
+) -> Result<Option<DevicePosition>, Invalid> {
+    let Some(stated) = stated else { return Ok(None) };
+    let position = parse_lat_lng(&format!("{field}.position"), stated.position.as_ref())?;
+    DevicePosition::new(position, stated.accuracy_m).map(Some).map_err(|fault| fault.within(field))
+}
+
+/// Positions of siblings.
+pub(in crate::api) fn suggestion(suggestion: &Suggestion) -> pb::LocationSuggestion {
+    let sibling = &suggestion.sibling;
+    let nearness = match suggestion.nearness {
+        Nearness::SameAddress => pb::location_suggestion::Nearness::SameAddress,
+        Nearness::SameNetwork => pb::location_suggestion::Nearness::SameNetwork,
+    };
+    pb::LocationSuggestion {
+        site: names::of_site(&sibling.account, sibling.id),
+        display_name: sibling.display_name.clone(),
+        fix: Some(fix(&suggestion.fix)),
+        nearness: nearness.into(),
+        network: suggestion.network.to_string(),
+        address: sibling.address.as_ref().map(|address| address.typed.clone()).unwrap_or_default(),
+        distance_m: suggestion.distance_m,
+    }
+}
+
 /// Why there is no estimate.
 pub(in crate::api) fn no_estimate(reason: Option<NoEstimate>) -> pb::NoEstimateReason {
     let Some(reason) = reason else { return pb::NoEstimateReason::Unspecified };
@@ -115,6 +160,10 @@ pub(in crate::api) fn fix(fix: &Fix) -> pb::Fix {
             formatted_address: found.formatted_address.clone(),
             query: found.query.clone(),
             attribution: found.attribution.clone(),
+        })),
+        Evidence::Prefix(found) => Some(pb::fix::Evidence::Prefix(pb::PrefixEvidence {
+            network: found.network.clone(),
+            display_name: found.display_name.clone(),
         })),
         Evidence::Dropped | Evidence::Measured => None,
     };

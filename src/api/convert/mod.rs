@@ -5,6 +5,8 @@ pub(super) mod evidence;
 pub(super) mod location;
 pub(super) mod map;
 pub(super) mod polygon;
+pub(super) mod prefix;
+pub(super) mod reestimation;
 pub(super) mod site;
 
 use jiff::Timestamp;

@@ -1,5 +1,6 @@
 //! The site record, and the patches that update masks name.
 
+use super::evidence::network_facts;
 use super::{location, optional_text, timestamp};
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
@@ -9,10 +10,12 @@ use crate::model::text::shown;
 use crate::service::Versioned;
 use crate::service::patch::SitePatch;
 use crate::service::sites::etag_of;
+use crate::service::time_zone;
 
 /// A site.
 pub(in crate::api) fn site(versioned: Versioned<Site>) -> pb::Site {
     let Versioned { value: site, revision } = versioned;
+    let time_zone = time_zone::of(&site).unwrap_or_default().to_owned();
     pb::Site {
         name: names::of_site(&site.account, site.id),
         etag: etag_of(&site),
@@ -34,6 +37,12 @@ pub(in crate::api) fn site(versioned: Versioned<Site>) -> pb::Site {
         create_time: Some(timestamp(site.created_at)),
         update_time: Some(timestamp(site.updated_at)),
         delete_time: site.deleted_at.map(timestamp),
+        network: network_facts(&site.network),
+        time_zone,
+        replacement: site.replacement.map(|consent| pb::Replacement {
+            agent_id: consent.agent.to_string(),
+            expire_time: Some(timestamp(consent.until)),
+        }),
     }
 }
 
@@ -107,6 +116,9 @@ pub(in crate::api) fn parse_new_site(site: pb::Site) -> Result<SitePatch, Invali
         ("site.create_time", site.create_time.is_some()),
         ("site.update_time", site.update_time.is_some()),
         ("site.delete_time", site.delete_time.is_some()),
+        ("site.network", site.network.is_some()),
+        ("site.time_zone", !site.time_zone.is_empty()),
+        ("site.replacement", site.replacement.is_some()),
     ];
     if let Some((field, _)) = output_only.into_iter().find(|(_, is_set)| *is_set) {
         return Err(Invalid::new(field, "output only: leave it empty"));
@@ -144,6 +156,14 @@ pub(in crate::api) fn parse_patch(site: pb::Site, mask: &[String]) -> Result<Sit
         ticketing_links: names("ticketing_links")
             .then(|| site.ticketing_links.into_iter().map(parse_ticketing_link).collect()),
     })
+}
+
+/// A reported state; unspecified for online.
+pub(in crate::api) fn parse_reported_status(field: &str, value: i32) -> Result<Status, Invalid> {
+    if value == i32::from(pb::SiteStatus::Unspecified) {
+        return Ok(Status::Online);
+    }
+    parse_status(value).map_err(|fault| Invalid::new(field, fault.why))
 }
 
 fn parse_status(value: i32) -> Result<Status, Invalid> {

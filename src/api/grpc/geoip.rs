@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use crate::api::caller;
 use crate::api::convert::evidence::database;
+use crate::api::convert::reestimation::reestimation;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::geo_ip_service_server::GeoIpService;
 use crate::api::status::Failure;
+use crate::api::{caller, names};
+use crate::model::Invalid;
 use crate::service::Waymark;
 
 /// The service.
@@ -36,5 +38,60 @@ impl GeoIpService for GeoIp {
             databases: statuses.iter().map(database).collect(),
             taken_count: i32::try_from(taken).unwrap_or(i32::MAX),
         }))
+    }
+
+    async fn preview_database(
+        &self,
+        request: Request<pb::PreviewDatabaseRequest>,
+    ) -> Result<Response<pb::Reestimation>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let candidate = match (message.candidate_path.as_str(), message.replaced_path.as_str()) {
+            ("", "") => None,
+            ("", _) => Err(Failure::from(Invalid::new("candidate_path", "name the file that is to be asked")))?,
+            (_, "") => Err(Failure::from(Invalid::new("replaced_path", "name the file in whose place it is asked")))?,
+            _ => Some((message.candidate_path, message.replaced_path)),
+        };
+        let run = self.0.preview_database(&principal, candidate).await.map_err(Failure)?;
+        Ok(Response::new(reestimation(run)))
+    }
+
+    async fn apply_database(
+        &self,
+        request: Request<pb::ApplyDatabaseRequest>,
+    ) -> Result<Response<pb::Reestimation>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let run = self.0.apply_database(&principal).await.map_err(Failure)?;
+        Ok(Response::new(reestimation(run)))
+    }
+
+    async fn get_reestimation(
+        &self,
+        request: Request<pb::GetReestimationRequest>,
+    ) -> Result<Response<pb::Reestimation>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let id = names::reestimation("name", &request.get_ref().name).map_err(Failure::from)?;
+        let run = self.0.reestimation(&principal, id).await.map_err(Failure)?;
+        Ok(Response::new(reestimation(run)))
+    }
+
+    async fn list_reestimations(
+        &self,
+        request: Request<pb::ListReestimationsRequest>,
+    ) -> Result<Response<pb::ListReestimationsResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let runs = self.0.list_reestimations(&principal).await.map_err(Failure)?;
+        let reestimations = runs.into_iter().map(reestimation).collect();
+        Ok(Response::new(pb::ListReestimationsResponse { reestimations }))
+    }
+
+    async fn cancel_reestimation(
+        &self,
+        request: Request<pb::CancelReestimationRequest>,
+    ) -> Result<Response<pb::Reestimation>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let id = names::reestimation("name", &request.get_ref().name).map_err(Failure::from)?;
+        let run = self.0.cancel_reestimation(&principal, id).await.map_err(Failure)?;
+        Ok(Response::new(reestimation(run)))
     }
 }

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 use super::sites::answer;
 use crate::api::convert::evidence::{explanation, network_facts};
 use crate::api::convert::location::{
-    TypedAddress, candidate, fix, no_estimate, parse_address, parse_lat_lng, parse_source,
+    TypedAddress, candidate, fix, no_estimate, parse_address, parse_lat_lng, parse_source, suggestion,
 };
 use crate::api::convert::{location, site::site};
 use crate::api::proto::waymark::v1 as pb;
@@ -125,14 +125,24 @@ impl LocationService for Locations {
         let answers = self.0.lookup_ips(&principal, &account, &ips, message.explain).map_err(Failure)?;
         Ok(Response::new(pb::BatchLookupIpResponse { results: answers.into_iter().map(look_up).collect() }))
     }
+
+    async fn suggest_locations(
+        &self,
+        request: Request<pb::SuggestLocationsRequest>,
+    ) -> Result<Response<pb::SuggestLocationsResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let (account, id) = names::site("site", &request.get_ref().site).map_err(Failure::from)?;
+        let found = self.0.suggest_locations(&principal, &account, id).await.map_err(Failure)?;
+        Ok(Response::new(pb::SuggestLocationsResponse { suggestions: found.iter().map(suggestion).collect() }))
+    }
 }
 
-fn look_up(LookUp { findings, explanation: way }: LookUp) -> pb::LookupIpResponse {
+fn look_up(LookUp { whereabouts, explanation: way }: LookUp) -> pb::LookupIpResponse {
     pb::LookupIpResponse {
-        canonical_ip: findings.ip.to_string(),
-        no_estimate_reason: no_estimate(findings.estimate.as_ref().err().copied()).into(),
-        fix: findings.estimate.ok().map(|estimate| fix(&estimate.into_fix())),
-        network: network_facts(&findings.network),
+        canonical_ip: whereabouts.ip.to_string(),
+        no_estimate_reason: no_estimate(whereabouts.fix.as_ref().err().copied()).into(),
+        fix: whereabouts.fix.as_ref().ok().map(fix),
+        network: network_facts(&whereabouts.facts),
         explanation: way.as_ref().map(explanation),
     }
 }
@@ -140,4 +150,9 @@ fn look_up(LookUp { findings, explanation: way }: LookUp) -> pb::LookupIpRespons
 /// An address from a request's `field`, in its one full form.
 pub(super) fn parse_ip(field: &str, text: &str) -> Result<IpAddr, Invalid> {
     text.parse().map_err(|_| Invalid::new(field, "an address is IPv4 in dotted decimal or IPv6 without a zone"))
+}
+
+/// An address from a request's `field`; empty for none.
+pub(super) fn parse_optional_ip(field: &str, text: &str) -> Result<Option<IpAddr>, Invalid> {
+    if text.is_empty() { Ok(None) } else { parse_ip(field, text).map(Some) }
 }

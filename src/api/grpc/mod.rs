@@ -6,6 +6,7 @@ mod geoip;
 pub(super) mod health;
 mod location;
 mod map;
+mod prefixes;
 mod sites;
 mod tiles;
 
@@ -25,6 +26,7 @@ use super::proto::waymark::v1::admin_service_server::AdminServiceServer;
 use super::proto::waymark::v1::geo_ip_service_server::GeoIpServiceServer;
 use super::proto::waymark::v1::location_service_server::LocationServiceServer;
 use super::proto::waymark::v1::map_service_server::MapServiceServer;
+use super::proto::waymark::v1::prefix_service_server::PrefixServiceServer;
 use super::proto::waymark::v1::site_service_server::SiteServiceServer;
 use super::{proto, status};
 use crate::service::Waymark;
@@ -51,11 +53,14 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
     let routes = Routes::new(health.server())
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
-        .add_service(ActivationServiceServer::new(activation::Activations(of())).max_decoding_message_size(small))
+        .add_service(
+            ActivationServiceServer::new(activation::Activations(of())).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
         .add_service(AdminServiceServer::new(admin::Admin(of())).max_decoding_message_size(small))
         .add_service(GeoIpServiceServer::new(geoip::GeoIp(of())).max_decoding_message_size(small))
         .add_service(LocationServiceServer::new(location::Locations(of())).max_decoding_message_size(small))
         .add_service(MapServiceServer::new(map::Maps(of())).max_decoding_message_size(REQUEST_BYTES_MAX))
+        .add_service(PrefixServiceServer::new(prefixes::Prefixes(of())).max_decoding_message_size(small))
         .add_service(SiteServiceServer::new(sites::Sites(of())).max_decoding_message_size(REQUEST_BYTES_MAX));
     // The fallback is the HTTP side's, which knows a method that nobody has from a page that nobody has.
     let router = routes.prepare().into_axum_router().reset_fallback();

@@ -1,6 +1,7 @@
-//! Plain HTTP beside gRPC: vector tiles, the dashboard's files, health.
+//! Plain HTTP beside gRPC: vector tiles, the dashboard's files, health, metrics.
 
 mod dashboard;
+mod metrics;
 mod tiles;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Router {
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .with_state(health.clone());
+    let metrics = Router::new().route("/metrics", get(metrics::metrics)).with_state(Arc::clone(waymark));
     let tiles = Router::new()
         .route("/v1/accounts/{account}/tiles.json", get(tiles::tile_json))
         .route("/v1/accounts/{account}/tiles/{z}/{x}/{y}", get(tiles::tile))
@@ -52,7 +54,7 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Router {
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
         .layer(header(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
         .layer(from_fn(refuse_unknown_methods));
-    probes.merge(tiles).fallback_service(pages).layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+    probes.merge(tiles).merge(metrics).fallback_service(pages).layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {

@@ -104,7 +104,7 @@ fn request_of(agent: &Agent, parent: &str) -> Request<pb::ActivateAgentRequest> 
         agent_id: agent.id.clone(),
         agent_key: agent.key.clone(),
         display_name: agent.display_name.clone(),
-        claimed_ip: String::new(),
+        ..Default::default()
     });
     if let Ok(address) = agent.public_ip.to_string().parse() {
         request.metadata_mut().insert("x-forwarded-for", address);

@@ -15,7 +15,9 @@ def pytest_sessionstart():
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    shared = Server(tmp_path_factory.mktemp("server") / "data", gazetteer=True)
+    # Estimates follow a new address at once here; test_uplinks.py has servers that wait.
+    extra = ["--move-after", "0"]
+    shared = Server(tmp_path_factory.mktemp("server") / "data", gazetteer=True, extra=extra)
     try:
         shared.start()
     except AssertionError as fault:

@@ -30,7 +30,7 @@ class Rule:
 
     # Who may call it.
     scopes: list
-    # Resource-name field -> kind: account, account_id, site, sites (repeated) or token.
+    # Resource-name field -> kind: account, account_id, site, sites (repeated), token or prefix.
     names: dict = field(default_factory=dict)
     # The rest of a good request, in JSON form.
     rest: dict = field(default_factory=dict)
@@ -42,7 +42,24 @@ BOX = {"low": {"lat": 10, "lng": 10}, "high": {"lat": 11, "lng": 11}}
 AT = {"lat": 10.5, "lng": 10.5}
 TRIANGLE = {"outer": {"points": [{"lat": 10, "lng": 10}, {"lat": 10, "lng": 11}, {"lat": 11, "lng": 10.5}]}}
 
+PREFIX = {"cidr": "10.9.0.0/16", "position": AT}
+
 RULES = {
+    "ReportStatus": Rule(["AGENT"]),
+    "BatchReportStatus": Rule(["SERVICE", "ADMIN"], {"parent": "account", "reports.site": "site"}),
+    "AllowReplacement": Rule(WRITERS, {"site": "site"}, {"agentId": "fw-2"}),
+    "CancelReplacement": Rule(WRITERS, {"site": "site"}),
+    "CreatePrefix": Rule(WRITERS, {"parent": "account"}, {"prefix": PREFIX}),
+    "GetPrefix": Rule(READERS, {"name": "prefix"}),
+    "ListPrefixes": Rule(READERS, {"parent": "account"}),
+    "UpdatePrefix": Rule(WRITERS, {"prefix.name": "prefix"}, {"prefix": {"position": AT}}),
+    "DeletePrefix": Rule(WRITERS, {"name": "prefix"}, {}, {}),
+    "SuggestLocations": Rule(READERS, {"site": "site"}),
+    "PreviewDatabase": Rule([]),
+    "ApplyDatabase": Rule([]),
+    "GetReestimation": Rule([], {}, {"name": "reestimations/none"}),
+    "ListReestimations": Rule([]),
+    "CancelReestimation": Rule([], {}, {"name": "reestimations/none"}),
     "ActivateAgent": Rule(ENROLLERS, {"parent": "account"}, {"agentId": "fw-1", "agentKey": "A" * 44}),
     "GetSite": Rule(READERS, {"name": "site"}),
     "BatchGetSites": Rule(READERS, {"parent": "account", "names": "sites"}),
@@ -87,6 +104,7 @@ RULES = {
 
 # Fields of requests, or of resources in them, that hold names and cannot choose what is touched: the server fills them.
 OUTPUT_NAMES = {
+    ("Prefix", "name"): "UpdatePrefix's `prefix.name` has a rule; CreatePrefix leaves it empty",
     ("Site", "name"): "UpdateSite's `site.name` has a rule; CreateSite leaves it empty",
     ("Account", "name"): "stays empty in CreateAccount",
     ("Token", "name"): "stays empty in CreateToken",
@@ -106,6 +124,8 @@ class World:
         self.activated = account.activate("fw-1", key=bytes(33), ip="8.8.8.8")
         made = account.operator.CreateToken(parent=account.name, token=pb.Token(scope=pb.TOKEN_SCOPE_VIEWER))
         self.token, self.token_secret = made.token.name, made.secret
+        prefix = pb.Prefix(cidr="10.8.0.0/16", position=pb.LatLng(lat=10.5, lng=10.5))
+        self.prefix = account.caller().CreatePrefix(parent=account.name, prefix=prefix).name
 
     def caller(self, scope):
         """A caller of the account with a credential of the scope; AGENT is the agent of `activated`."""
@@ -121,6 +141,7 @@ class World:
             "site": self.site,
             "sites": self.site,
             "token": self.token,
+            "prefix": self.prefix,
         }[kind]
 
 
@@ -140,6 +161,8 @@ def set_name(request, path, kind, name):
     *parents, last = path.split(".")
     for parent in parents:
         request = getattr(request, parent)
+        if not hasattr(request, "DESCRIPTOR"):
+            request = request[0] if request else request.add()
     if kind == "sites":
         del getattr(request, last)[:]
         getattr(request, last).append(name)

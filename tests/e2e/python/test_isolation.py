@@ -73,6 +73,7 @@ def foreign_names(kind, own, foreign):
         "site": sites + moved[:-1],
         "sites": sites + moved[:-1],
         "token": [foreign.token, moved[-1], "tokens/" + operator_token(own)],
+        "prefix": [foreign.prefix, foreign.prefix.replace(stranger.name, home.name).replace("10.8", "10.7")],
     }[kind]
 
 
@@ -86,6 +87,7 @@ def absent_names(kind, own, foreign):
         "site": [f"{parent}/sites/{uuid.uuid4()}" for parent in parents],
         "sites": [f"{parent}/sites/{uuid.uuid4()}" for parent in parents],
         "token": [f"{parent}/tokens/{secrets.token_hex(8)}" for parent in parents] + [f"tokens/{secrets.token_hex(8)}"],
+        "prefix": [f"{parent}/prefixes/10.7.0.0-16" for parent in parents],
     }[kind]
 
 

@@ -1,0 +1,87 @@
+//! Metrics for Prometheus: what the operator's own questions answer, in its text format.
+//!
+//! Values are read where they are kept when somebody asks; nothing is counted twice. Paths of files are in the labels, so the
+//! page is for the operator's token alone.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::PrometheusBuilder;
+
+use crate::api::caller;
+use crate::api::status::Failure;
+use crate::service::Waymark;
+use crate::service::databases::{DatabaseStatus, Freshness};
+
+/// The media type of the text format, version 0.0.4.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// `GET /metrics`.
+pub(super) async fn metrics(State(waymark): State<Arc<Waymark>>, headers: HeaderMap) -> Result<Response, Failure> {
+    let principal = caller::principal(&waymark, &headers)?;
+    let statuses = waymark.list_databases(&principal)?;
+    // One of its own for each answer: it holds what is true now, and no file that is configured no more.
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::with_local_recorder(&recorder, || {
+        describe();
+        statuses.iter().for_each(record);
+    });
+    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], handle.render()).into_response())
+}
+
+fn describe() {
+    describe_gauge!("waymark_geoip_database_up", "1 where a good version of the file is in use, else 0.");
+    describe_gauge!("waymark_geoip_database_build_timestamp_seconds", Unit::Seconds, "Build time in the file in use.");
+    describe_gauge!(
+        "waymark_geoip_database_load_timestamp_seconds",
+        Unit::Seconds,
+        "When the version in use was taken."
+    );
+    describe_gauge!("waymark_geoip_database_age_seconds", Unit::Seconds, "Time since the build of the file in use.");
+    describe_gauge!(
+        "waymark_geoip_database_size_bytes",
+        Unit::Bytes,
+        "Size of the file in use, which it has in memory."
+    );
+    describe_gauge!("waymark_geoip_database_failed", "1 where the file that is there now is not in use, else 0.");
+    describe_gauge!("waymark_geoip_database_refused", "1 where the file in use is too old to be asked, else 0.");
+    describe_counter!("waymark_geoip_loads_total", "Versions that were put to use since the start.");
+    describe_counter!("waymark_geoip_failures_total", "Versions that were not, and looks at no file.");
+    describe_counter!("waymark_geoip_look_ups_total", "Look-ups of addresses of a family that it holds.");
+    describe_counter!("waymark_geoip_misses_total", "Those of them without a record.");
+    describe_counter!("waymark_geoip_damaged_total", "Those of them whose record cannot be read.");
+}
+
+fn record(status: &DatabaseStatus) {
+    let path = status.path.display().to_string();
+    let set = |name: &'static str, value: f64| gauge!(name, "path" => path.clone()).set(value);
+    let count = |name: &'static str, value: u64| counter!(name, "path" => path.clone()).absolute(value);
+    let truth = |truth: bool| if truth { 1.0 } else { 0.0 };
+    set("waymark_geoip_database_up", truth(status.in_use.is_some()));
+    set("waymark_geoip_database_failed", truth(status.failure.is_some()));
+    set("waymark_geoip_database_refused", truth(status.freshness == Some(Freshness::Refused)));
+    if let Some(info) = &status.in_use {
+        set("waymark_geoip_database_build_timestamp_seconds", seconds(info.build_time.as_second()));
+        set("waymark_geoip_database_size_bytes", seconds(i64::try_from(info.bytes).unwrap_or(i64::MAX)));
+    }
+    if let Some(loaded_at) = status.loaded_at {
+        set("waymark_geoip_database_load_timestamp_seconds", seconds(loaded_at.as_second()));
+    }
+    if let Some(age) = status.age {
+        set("waymark_geoip_database_age_seconds", seconds(age.as_secs()));
+    }
+    count("waymark_geoip_loads_total", status.loads);
+    count("waymark_geoip_failures_total", status.failures);
+    count("waymark_geoip_look_ups_total", status.look_ups);
+    count("waymark_geoip_misses_total", status.misses);
+    count("waymark_geoip_damaged_total", status.damaged);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, which no time and no file reaches")]
+fn seconds(value: i64) -> f64 {
+    value as f64
+}

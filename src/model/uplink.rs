@@ -1,0 +1,190 @@
+//! Which way a site reaches the world: the address whose estimate it has, and since when it comes from others alone.
+//!
+//! A site with two uplinks comes now from the one and now from the other; a site that moved never comes from the old one
+//! again. Both look alike at the first call from a new address, so an estimate follows after a while in which the old
+//! network was not seen at all: a second uplink never moves a site, and a real move moves it once.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// For so long a network that the site is known to fall back to has to be the only one before the estimate follows: an
+/// outage of the first uplink is over by then.
+pub const KNOWN_UPLINK_HOLD: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Most networks that are remembered as further uplinks; the one not seen for longest goes.
+pub const UPLINKS_MAX: usize = 4;
+
+/// Where a site's calls come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Uplinks {
+    /// The address of the last call, public or not.
+    pub last: Option<IpAddr>,
+    /// The address whose estimate the site has; `None` where none was tried yet.
+    pub home: Option<Seen>,
+    /// The calls since the home network was seen last; `None` while the site is at home.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub away: Option<Away>,
+    /// Networks that the site was seen in and came home from, the latest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<IpNet>,
+}
+
+/// An address with its network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The address.
+    pub ip: IpAddr,
+    /// The network that whoever placed the address holds as one; the address alone where nobody did.
+    pub network: IpNet,
+}
+
+/// A time away from home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Away {
+    /// The first call from elsewhere.
+    pub since: Timestamp,
+    /// Where the last call came from.
+    pub network: IpNet,
+}
+
+/// What a call says of where the site is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// It comes from where the estimate is of.
+    Home,
+    /// It comes from elsewhere, and that proves nothing yet.
+    Away,
+    /// It comes from elsewhere, and nothing has come from home for long enough: the estimate follows.
+    Moved,
+}
+
+impl Uplinks {
+    /// Whether a call comes from the address or the network that the estimate is of.
+    #[must_use]
+    pub fn is_home(&self, seen: Seen) -> bool {
+        self.home.is_some_and(|home| home.ip == seen.ip || home.network == seen.network)
+    }
+
+    /// Takes note of a call from `seen`. `hold` is how long an unknown network has to be the only one.
+    pub fn see(&mut self, seen: Seen, now: Timestamp, hold: SignedDuration) -> Sight {
+        self.last = Some(seen.ip);
+        if self.home.is_none() {
+            self.settle(seen);
+            return Sight::Moved;
+        }
+        if self.is_home(seen) {
+            if let Some(away) = self.away.take() {
+                self.remember(away.network);
+            }
+            return Sight::Home;
+        }
+        let since = self.away.map_or(now, |away| away.since);
+        let is_known = self.others.iter().any(|network| network.contains(&seen.ip));
+        let hold = if is_known { KNOWN_UPLINK_HOLD.max(hold) } else { hold };
+        if now.duration_since(since) >= hold {
+            self.settle(seen);
+            return Sight::Moved;
+        }
+        self.away = Some(Away { since, network: seen.network });
+        Sight::Away
+    }
+
+    /// Makes an address the home.
+    pub fn settle(&mut self, seen: Seen) {
+        self.home = Some(seen);
+        self.away = None;
+        self.others.retain(|network| !network.contains(&seen.ip));
+    }
+
+    fn remember(&mut self, network: IpNet) {
+        self.others.retain(|known| *known != network);
+        self.others.push(network);
+        if self.others.len() > UPLINKS_MAX {
+            self.others.remove(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HOLD: SignedDuration = SignedDuration::from_hours(1);
+
+    fn seen(number: u8) -> Seen {
+        let ip = IpAddr::from([203, 0, number, 7]);
+        Seen { ip, network: IpNet::new(ip, 24).unwrap().trunc() }
+    }
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + minutes * 60).unwrap()
+    }
+
+    #[test]
+    fn the_first_address_is_home_at_once() {
+        let mut uplinks = Uplinks::default();
+        assert_eq!(uplinks.see(seen(1), at(0), HOLD), Sight::Moved);
+        assert_eq!(uplinks.see(seen(1), at(1), HOLD), Sight::Home);
+        let sibling = Seen { ip: "203.0.1.200".parse().unwrap(), ..seen(1) };
+        assert_eq!(uplinks.see(sibling, at(2), HOLD), Sight::Home, "another address of the same network");
+    }
+
+    #[test]
+    fn a_real_move_is_one_event() {
+        let mut uplinks = Uplinks::default();
+        uplinks.see(seen(1), at(0), HOLD);
+        // A new line with a new address every quarter of an hour.
+        let sights: Vec<_> = (1..=8_u8).map(|n| uplinks.see(seen(n + 1), at(i64::from(n) * 15), HOLD)).collect();
+        assert_eq!(sights.iter().filter(|sight| **sight == Sight::Moved).count(), 1, "{sights:?}");
+        assert_eq!(sights.iter().position(|sight| *sight == Sight::Moved), Some(4), "an hour after the first");
+    }
+
+    #[test]
+    fn an_outage_moves_nothing_once_the_second_uplink_is_known() {
+        let mut uplinks = Uplinks::default();
+        uplinks.see(seen(1), at(0), HOLD);
+        assert_eq!(uplinks.see(seen(2), at(10), HOLD), Sight::Away);
+        assert_eq!(uplinks.see(seen(1), at(20), HOLD), Sight::Home);
+        for hour in 1..7 * 24 {
+            assert_eq!(uplinks.see(seen(2), at(20 + hour * 60), HOLD), Sight::Away, "hour {hour}");
+        }
+        assert_eq!(uplinks.see(seen(2), at(20 + 8 * 24 * 60), HOLD), Sight::Moved, "no outage lasts so long");
+        assert!(uplinks.others.is_empty(), "what is home now is no further uplink");
+    }
+
+    proptest! {
+        /// However two uplinks take turns: as long as the first is seen within every hour, the site stays.
+        #[test]
+        fn two_uplinks_never_flap(turns in proptest::collection::vec((any::<bool>(), 1..30_i64), 1..200)) {
+            let mut uplinks = Uplinks::default();
+            uplinks.see(seen(1), at(0), HOLD);
+            let (mut now, mut home_at) = (0, 0);
+            for (is_home, minutes) in turns {
+                now += minutes;
+                let is_home = is_home || now - home_at >= 55;
+                let sight = uplinks.see(seen(if is_home { 1 } else { 2 }), at(now), HOLD);
+                if is_home {
+                    home_at = now;
+                    prop_assert_eq!(sight, Sight::Home);
+                } else if now - home_at < 60 {
+                    prop_assert_eq!(sight, Sight::Away);
+                }
+            }
+        }
+
+        #[test]
+        fn further_uplinks_are_bounded(numbers in proptest::collection::vec(0..20_u8, 1..100)) {
+            let mut uplinks = Uplinks::default();
+            for (minute, number) in (0..).zip(numbers) {
+                uplinks.see(seen(number), at(minute), HOLD);
+                prop_assert!(uplinks.others.len() <= UPLINKS_MAX);
+                prop_assert!(!uplinks.others.iter().any(|other| uplinks.home.unwrap().network == *other));
+            }
+        }
+    }
+}

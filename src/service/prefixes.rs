@@ -1,0 +1,145 @@
+//! An account's own networks: kept by its people, believed before any database.
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+
+use super::access::Permission;
+use super::error::Resource;
+use super::paging::{Page, PageRequest, query_purpose};
+use super::{Error, Versioned, Waymark};
+use crate::model::access::Principal;
+use crate::model::geo::LatLng;
+use crate::model::id::AccountId;
+use crate::model::location::Granularity;
+use crate::model::prefix::{PREFIXES_MAX, Prefix};
+use crate::model::reestimation::Reach;
+use crate::store::document::Document;
+use crate::store::{Error as StoreError, Key, Kind, Mutation, Range};
+
+/// What people say of a network.
+#[derive(Debug, Clone)]
+pub struct PrefixFields {
+    /// The network.
+    pub network: IpNet,
+    /// What they call it.
+    pub display_name: String,
+    /// Where it is.
+    pub position: LatLng,
+    /// Radius in metres.
+    pub accuracy_m: Option<f64>,
+    /// How fine the position is.
+    pub granularity: Granularity,
+}
+
+impl PrefixFields {
+    fn prefix(self, created_at: Timestamp, now: Timestamp) -> Result<Prefix, Error> {
+        let Self { network, display_name, position, accuracy_m, granularity } = self;
+        let prefix = Prefix { network, display_name, position, accuracy_m, granularity, created_at, updated_at: now };
+        Ok(prefix.checked().map_err(|fault| fault.within("prefix"))?)
+    }
+}
+
+impl Waymark {
+    /// Places a network. Sites that come from it are estimated again, in the background.
+    pub async fn create_prefix(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        fields: PrefixFields,
+    ) -> Result<Versioned<Prefix>, Error> {
+        let live = self.account_for(principal, account, Permission::Change)?;
+        let now = self.now();
+        let prefix = fields.prefix(now, now)?;
+        if live.prefix_count() >= PREFIXES_MAX {
+            return Err(Error::TooMany("prefixes of an account", PREFIXES_MAX));
+        }
+        let key = key_of(account, prefix.network);
+        match self.parts.store.commit(vec![Mutation::create(key, Document::Prefix(prefix.clone()))]).await {
+            Ok(revision) => {
+                self.begin_reestimation(principal, Reach::Network(account.clone(), prefix.network)).await?;
+                Ok(Versioned { value: prefix, revision })
+            }
+            Err(StoreError::Conflict { .. }) => Err(Error::Exists(Resource::Prefix(account.clone(), prefix.network))),
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// Changes all that is said of a network. Sites that come from it are estimated again, in the background.
+    pub async fn update_prefix(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        fields: PrefixFields,
+    ) -> Result<Versioned<Prefix>, Error> {
+        self.account_for(principal, account, Permission::Change)?;
+        let network = fields.network;
+        let before = self.find_prefix(account, network).await?;
+        let prefix = fields.prefix(before.value.created_at, self.now())?;
+        let key = key_of(account, network);
+        let change = Mutation::replace(key, before.revision, Document::Prefix(prefix.clone()));
+        match self.parts.store.commit(vec![change]).await {
+            Ok(revision) => {
+                self.begin_reestimation(principal, Reach::Network(account.clone(), network)).await?;
+                Ok(Versioned { value: prefix, revision })
+            }
+            Err(StoreError::Conflict { .. }) => {
+                Err(Error::Contention(Resource::Prefix(account.clone(), network).to_string()))
+            }
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// Leaves a network to the databases again. Sites that come from it are estimated again, in the background.
+    pub async fn delete_prefix(&self, principal: &Principal, account: &AccountId, network: IpNet) -> Result<(), Error> {
+        self.account_for(principal, account, Permission::Change)?;
+        self.find_prefix(account, network).await?;
+        self.parts.store.commit(vec![Mutation::delete(key_of(account, network))]).await?;
+        self.begin_reestimation(principal, Reach::Network(account.clone(), network)).await
+    }
+
+    /// One network.
+    pub async fn prefix(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        network: IpNet,
+    ) -> Result<Versioned<Prefix>, Error> {
+        self.account_for(principal, account, Permission::Read)?;
+        self.find_prefix(account, network).await
+    }
+
+    /// The networks of an account, in the order of their texts.
+    pub async fn list_prefixes(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        page: &PageRequest,
+    ) -> Result<Page<Versioned<Prefix>>, Error> {
+        self.account_for(principal, account, Permission::Read)?;
+        let limit = page.limit()?;
+        let purpose = || query_purpose(principal, "prefixes", account);
+        let after: Option<String> = self.cursor(&purpose, page)?;
+        let range =
+            Range { partition: Some(account.clone()), kind: Kind::Prefix, after, descending: false, limit: limit + 1 };
+        let records = self.parts.store.scan(range).await?;
+        let prefixes = records.into_iter().map(|record| match record.document {
+            Document::Prefix(value) => Ok(Versioned { value, revision: record.revision }),
+            _ => Err(Error::Mismatched { key: record.key }),
+        });
+        let prefixes = prefixes.collect::<Result<Vec<_>, _>>()?;
+        Ok(self.page(&purpose, prefixes, limit, |prefix| prefix.value.network.to_string()))
+    }
+
+    async fn find_prefix(&self, account: &AccountId, network: IpNet) -> Result<Versioned<Prefix>, Error> {
+        let missing = || Error::NotFound(Resource::Prefix(account.clone(), network));
+        let record = self.parts.store.get(key_of(account, network)).await?.ok_or_else(missing)?;
+        match record.document {
+            Document::Prefix(value) => Ok(Versioned { value, revision: record.revision }),
+            _ => Err(Error::Mismatched { key: record.key }),
+        }
+    }
+}
+
+fn key_of(account: &AccountId, network: IpNet) -> Key {
+    Key::of(account, Kind::Prefix, network)
+}

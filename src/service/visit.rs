@@ -1,0 +1,123 @@
+//! What a call from a site's network says of it: that it is up, where it comes from, and where its device measures itself.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use super::Waymark;
+use super::whereabouts::Whereabouts;
+use crate::live::LiveAccount;
+use crate::model::device::DevicePosition;
+use crate::model::location::{Evidence, Fix, NoEstimate, Source};
+use crate::model::site::{Site, Status};
+use crate::model::uplink::Sight;
+
+/// A call from a site.
+#[derive(Debug, Clone)]
+pub(super) struct Visit {
+    /// When.
+    pub(super) at: Timestamp,
+    /// The state that it reports.
+    pub(super) status: Status,
+    /// The address that it comes from, or why that is not known; `None` where it says nothing of it.
+    pub(super) ip: Option<Result<IpAddr, NoEstimate>>,
+    /// The address by which the agent knows itself.
+    pub(super) claimed_ip: Option<IpAddr>,
+    /// Where the device measures itself.
+    pub(super) device: Option<DevicePosition>,
+    /// Who says it.
+    pub(super) actor: String,
+}
+
+impl Waymark {
+    /// Writes into the site what a call says of it.
+    pub(super) fn note_visit(&self, account: &LiveAccount, site: &mut Site, visit: &Visit) {
+        site.last_seen_at = site.last_seen_at.max(Some(visit.at));
+        // Whatever reports, maintenance ends by a person alone.
+        if site.status != Status::Maintenance {
+            site.status = visit.status;
+        }
+        site.claimed_ip = visit.claimed_ip.or(site.claimed_ip);
+        if let Some(device) = &visit.device {
+            note_device(site, device, visit);
+        }
+        match visit.ip {
+            Some(Ok(ip)) => self.note_address(account, site, ip, visit.at),
+            Some(Err(reason)) if site.fixes.get(Source::GeoIp).is_none() => site.no_estimate = Some(reason),
+            Some(Err(_)) | None => {}
+        }
+    }
+
+    /// Notes where a call comes from, and lets the estimate follow where that is more than another uplink.
+    fn note_address(&self, account: &LiveAccount, site: &mut Site, ip: IpAddr, now: Timestamp) {
+        let has_estimate = site.fixes.get(Source::GeoIp).is_some();
+        let is_settled = site.uplinks.last == Some(ip)
+            && site.uplinks.home.is_some_and(|home| home.ip == ip)
+            && site.uplinks.away.is_none();
+        if has_estimate && is_settled {
+            return;
+        }
+        let found = self.whereabouts(account, ip, now);
+        if found.is_public() {
+            site.public_ip = Some(found.ip);
+            site.network = found.facts.clone();
+        }
+        match found.fix {
+            // An address that is nowhere says nothing against the one that the site was seen at.
+            Err(reason) if !reason.is_of_public_address() => {
+                site.uplinks.last = Some(found.ip);
+                if !has_estimate {
+                    site.no_estimate = Some(reason);
+                }
+            }
+            _ => self.follow_address(site, found, now),
+        }
+    }
+
+    fn follow_address(&self, site: &mut Site, found: Whereabouts, now: Timestamp) {
+        let seen = found.seen();
+        let is_removed = site.estimate_removed_for.is_some();
+        let has_estimate = site.fixes.get(Source::GeoIp).is_some();
+        let sight = site.uplinks.see(seen, now, self.parts.config.move_after());
+        // Where there is nothing that could flap, nothing is waited for.
+        let is_free = !has_estimate && !is_removed;
+        if sight == Sight::Moved && site.estimate_removed_for != Some(found.ip) || is_free {
+            site.uplinks.settle(seen);
+            place(site, found.fix);
+        }
+    }
+}
+
+/// Gives a site the estimate, or the reason why there is none.
+pub(super) fn place(site: &mut Site, estimate: Result<Fix, NoEstimate>) {
+    site.fixes.remove(Source::GeoIp);
+    site.estimate_removed_for = None;
+    match estimate {
+        Ok(fix) => {
+            site.no_estimate = None;
+            site.fixes.put(fix);
+        }
+        Err(reason) => site.no_estimate = Some(reason),
+    }
+}
+
+fn note_device(site: &mut Site, device: &DevicePosition, visit: &Visit) {
+    let known = site.fixes.get(Source::Device);
+    let is_news = known.is_none_or(|fix| {
+        // A device's fix always has its radius: it is not made without one.
+        let known = DevicePosition { position: fix.position, accuracy_m: fix.accuracy_m.unwrap_or(f64::MAX) };
+        device.is_news_beside(&known)
+    });
+    if is_news {
+        site.fixes.remove(Source::Device);
+        site.fixes.put(Fix {
+            source: Source::Device,
+            position: device.position,
+            accuracy_m: Some(device.accuracy_m),
+            granularity: device.granularity(),
+            evidence: Evidence::Measured,
+            made_at: visit.at,
+            made_by: visit.actor.clone(),
+        });
+    }
+}
