@@ -96,6 +96,8 @@ pub struct Findings {
     pub moved: [u64; MOVE_CLASSES_M.len() + 1],
     /// The farthest moves, farthest first, at most [`WORST_MAX`].
     pub worst: Vec<Move>,
+    /// Sites whose records cannot be read: restore them from a backup.
+    pub unreadable: u64,
     /// Sites that could not be written, because others wrote them again and again.
     pub contended: u64,
 }

@@ -194,7 +194,7 @@ impl Waymark {
                 _ => None,
             };
             loop {
-                let records = self.sites_behind(&account, after).await?;
+                let records = self.sites_behind(&account, after, &mut run.findings).await?;
                 let Some(last) = records.last().map(|record| record.key.id.clone()) else { break };
                 self.look_at(&databases, &live, &mut run, records).await?;
                 run.cursor = Some((account.clone(), last.parse()?));
@@ -346,10 +346,28 @@ impl Waymark {
         }
     }
 
-    async fn sites_behind(&self, account: &AccountId, after: Option<String>) -> Result<Vec<Record>, Error> {
-        let partition = Some(account.clone());
-        let range = Range { partition, kind: Kind::Site, after, descending: false, limit: PAGE };
-        Ok(self.parts.store.scan(range).await?)
+    /// The next sites of an account. One that cannot be read is passed over and counted: it must not keep all others from
+    /// being looked at.
+    async fn sites_behind(
+        &self,
+        account: &AccountId,
+        mut after: Option<String>,
+        findings: &mut Findings,
+    ) -> Result<Vec<Record>, Error> {
+        let mut limit = PAGE;
+        loop {
+            let (partition, behind) = (Some(account.clone()), after.clone());
+            let range = Range { partition, kind: Kind::Site, after: behind, descending: false, limit };
+            match self.parts.store.scan(range).await {
+                Err(StoreError::Corrupt { id, .. }) if limit == 1 => {
+                    findings.unreadable += 1;
+                    after = Some(id);
+                }
+                // It is among the next ones: what stands before it is read first.
+                Err(StoreError::Corrupt { .. }) => limit /= 2,
+                found => return Ok(found?),
+            }
+        }
     }
 }
 

@@ -54,8 +54,12 @@ impl Waymark {
                 }
                 Some(record) => {
                     let claim = claim_in(&record)?;
-                    if claim.site != id {
+                    if claim.site != id && self.is_held(account, agent, claim).await? {
                         return Err(Error::AgentElsewhere(agent.clone(), Resource::Site(account.clone(), claim.site)));
+                    }
+                    if claim.site != id {
+                        let claim = Document::Agent(AgentClaim { site: id, key_hash: None });
+                        batch.push(Mutation::replace(claim_key.clone(), record.revision, claim));
                     }
                 }
             }
@@ -169,6 +173,14 @@ impl Waymark {
             batch.push(Mutation::replace(record.key, record.revision, Document::Token(revoked)));
         }
         Ok(batch)
+    }
+
+    /// Whether the site of an agent's claim needs it: it is not deleted, and the agent stands on it or may come to it.
+    async fn is_held(&self, account: &AccountId, agent: &AgentId, claim: &AgentClaim) -> Result<bool, Error> {
+        let Some(Versioned { value: site, .. }) = self.find_site(account, claim.site).await? else { return Ok(false) };
+        let awaits = |consent: &Replacement| consent.agent == *agent && consent.until > self.now();
+        let is_needed = claim.key_hash.is_some() || site.replacement.as_ref().is_some_and(awaits);
+        Ok(is_needed && site.deleted_at.is_none())
     }
 
     /// What frees the claim that waits for another agent than `agent`.

@@ -40,6 +40,7 @@ pub(in crate::api) fn reestimation(run: Reestimation) -> pb::Reestimation {
             .collect(),
         worst_moves: found.worst.iter().map(site_move).collect(),
         contended_count: count(found.contended),
+        unreadable_count: count(found.unreadable),
         start_time: Some(timestamp(run.started_at)),
         end_time: run.ended_at.map(timestamp),
         starter: run.started_by,

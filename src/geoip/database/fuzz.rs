@@ -14,7 +14,7 @@ use super::*;
 use crate::geoip::fixture::{Fixture, Value, asn, flat, map, nested};
 
 /// Mutants of a run of the tests.
-const RUNS_DEFAULT: u64 = 20_000;
+const RUNS_DEFAULT: u64 = 200_000;
 /// Most parents that are kept.
 const PARENTS_MAX: usize = 2_000;
 /// Longest mutant, in bytes.

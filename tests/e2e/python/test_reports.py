@@ -235,6 +235,9 @@ def test_a_consent_is_for_one_agent_and_can_be_taken_back(account):
     refused(
         "ALREADY_EXISTS", "AGENT_ELSEWHERE", lambda: editor.AllowReplacement(site=old.site, agent_id="fw-b")
     )
+    account.caller().DeleteSite(name=other.site)
+    assert editor.AllowReplacement(site=old.site, agent_id="fw-b").replacement.agent_id == "fw-b"
+    assert account.activate("fw-b").site == old.site, "whose own site was deleted"
     now = Timestamp()
     now.GetCurrentTime()
     for seconds in (-1, 91 * 86_400):
