@@ -222,7 +222,8 @@ fn the_first_position_wins_and_later_files_fill_in_names_of_the_same_country() {
     check(flat("CH", "Bern", "Bern", 46.9, 7.4), zurich(), "46.9,7.4 - City 8.8.8.0/24 [Bern|Bern|CH]");
     // The name is borrowed, the position is not: it stays as coarse as its own record.
     check(flat("CH", "", "", 46.8, 8.2), zurich(), "46.8,8.2 - Country 8.8.8.0/24 [Zürich|Zürich|CH]");
-    check(flat("CH", "Bern", "", 46.8, 8.2), zurich(), "46.8,8.2 - Region 8.8.8.0/24 [Zürich|Bern|CH]");
+    // A city of another region is not.
+    check(flat("CH", "Bern", "", 46.8, 8.2), zurich(), "46.8,8.2 - Region 8.8.8.0/24 [|Bern|CH]");
     check(flat("DE", "", "", 51.0, 9.0), zurich(), "51,9 - Country 8.8.8.0/24 [||DE]");
     check(flat("", "", "", 51.0, 9.0), zurich(), "51,9 - Country 8.8.8.0/24 [||CH]");
     check(flat("", "", "X", 51.0, 9.0), flat("", "", "", 1.0, 1.0), "51,9 - City 8.8.8.0/24 [X||]");
