@@ -9,6 +9,7 @@
 //! whoever looks twice also knows that a file has come to rest. Notices do not cross network file systems and bind
 //! mounts, and follow the inode that was renamed away.
 
+mod blocking;
 mod slot;
 mod status;
 #[cfg(test)]
@@ -16,7 +17,6 @@ mod tests;
 mod watch;
 
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use self::blocking::READ_TIME_MAX;
 use self::slot::Slot;
 pub use self::status::{DatabaseStatus, Failure, Reloaded};
 use super::attribution::Attribution;
@@ -133,8 +134,7 @@ impl Databases {
         let count = self.slots.lock().len();
         let mut outcomes = Vec::with_capacity(count);
         for at in 0..count {
-            let path = self.slots.lock()[at].file.path.clone();
-            let outcome = match self.settled(&path).await {
+            let outcome = match self.settled(at).await {
                 Ok(state) => self.take(at, state).await,
                 Err(fault) => self.fail(at, None, &fault),
             };
@@ -143,9 +143,9 @@ impl Databases {
         outcomes
     }
 
-    /// The state of a file that has come to rest.
-    async fn settled(&self, path: &Path) -> Result<Fingerprint, Error> {
-        let mut state = look_at(path).await?;
+    /// The state of a slot's file, once it has come to rest.
+    async fn settled(&self, at: usize) -> Result<Fingerprint, Error> {
+        let mut state = self.look_at(at).await?;
         for _ in 0..SETTLE_ATTEMPTS {
             let rested_s = (self.clock)().as_second().saturating_sub(state.changed_at_s());
             if u64::try_from(rested_s).is_ok_and(|rested_s| rested_s > self.settle.as_secs()) {
@@ -153,13 +153,13 @@ impl Databases {
             }
             // The file's clock may be another machine's, so that it is not trusted to say that a file is fresh.
             sleep(self.settle).await;
-            let later = look_at(path).await?;
+            let later = self.look_at(at).await?;
             if later == state {
                 return Ok(state);
             }
             state = later;
         }
-        Err(Error::Changing { path: path.to_owned() })
+        Err(Error::Changing { path: self.slots.lock()[at].file.path.clone() })
     }
 
     /// Takes the file of a slot in the state that it was seen in, unless it is the one in use.
@@ -174,8 +174,7 @@ impl Databases {
             (slot.file.clone(), slot.in_use.clone())
         };
         let replaced = old.clone();
-        let loaded = tokio::task::spawn_blocking(move || load(&file, replaced.as_deref())).await;
-        match loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+        match self.within(at, READ_TIME_MAX, move || load(&file, replaced.as_deref())).await {
             Ok(new) => self.put(at, new, old.as_deref()),
             Err(fault) => self.fail(at, Some(state), &fault),
         }
@@ -227,13 +226,4 @@ fn load(file: &DatabaseConfig, old: Option<&Database>) -> Result<Database, Error
         new.check_replaces(old)?;
     }
     Ok(new)
-}
-
-/// The state of a file; in the threads for what blocks, because a network file system may let one wait.
-async fn look_at(path: &Path) -> Result<Fingerprint, Error> {
-    let path = path.to_owned();
-    let looked = tokio::task::spawn_blocking(move || {
-        Fingerprint::of(&path).map_err(|source| Error::Unreadable { path, source })
-    });
-    looked.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

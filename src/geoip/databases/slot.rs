@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::task::AbortHandle;
 use tracing::error;
 
 use super::status::{DatabaseStatus, Failure};
@@ -33,6 +34,8 @@ pub(super) struct Slot {
     pub(super) told: Freshness,
     /// Looks to let pass before the next attempt, and how many it were the last time.
     pub(super) pause: (u32, u32),
+    /// The work on the file that was begun last; nothing else is begun before its end.
+    pub(super) work: Option<AbortHandle>,
     counters: Arc<Counters>,
     loads: u64,
     failures: u64,
@@ -51,6 +54,7 @@ impl Slot {
             failure: None,
             told: Freshness::Fresh,
             pause: (0, 0),
+            work: None,
             counters: Arc::default(),
             loads: 0,
             failures: 0,

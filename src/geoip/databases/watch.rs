@@ -5,7 +5,7 @@ use std::future::pending;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
-use super::{Databases, look_at};
+use super::Databases;
 use crate::geoip::age::Freshness;
 
 impl Databases {
@@ -31,16 +31,15 @@ impl Databases {
     }
 
     async fn look_at_slot(&self, at: usize) {
-        let path = {
+        {
             let mut slots = self.slots.lock();
             let slot = &mut slots[at];
             if slot.pause.0 > 0 {
                 slot.pause.0 -= 1;
                 return;
             }
-            slot.file.path.clone()
-        };
-        let state = match look_at(&path).await {
+        }
+        let state = match self.look_at(at).await {
             Ok(state) => state,
             Err(fault) => {
                 self.fail(at, None, &fault);
