@@ -10,6 +10,7 @@
 //! mounts, and follow the inode that was renamed away.
 
 mod blocking;
+mod reload;
 mod slot;
 mod status;
 #[cfg(test)]
@@ -23,10 +24,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::time::sleep;
 use tracing::{info, warn};
 
 use self::blocking::READ_TIME_MAX;
+use self::reload::SETTLE;
 use self::slot::Slot;
 pub use self::status::{DatabaseStatus, Failure, Reloaded};
 use super::attribution::Attribution;
@@ -38,19 +39,14 @@ use super::explain::Explanation;
 use super::{GeoIp, open_each};
 use crate::model::location::NoEstimate;
 
-/// For so long a file must not have changed before it is read. Copies and downloads write more often than that.
-const SETTLE: Duration = Duration::from_secs(2);
-/// So often a reload that was asked for waits for a file to come to rest; after that watching goes on with it.
-const SETTLE_ATTEMPTS: usize = 5;
-
 /// The databases in use. Shared by all who look up.
 #[derive(Debug)]
 pub struct Databases {
     current: ArcSwap<GeoIp>,
     /// What is known of each file, in the order of the stack. Held for moments.
     slots: Mutex<Vec<Slot>>,
-    /// Held by the one reload that runs.
-    reloading: tokio::sync::Mutex<()>,
+    /// Held by the one reload or look that runs; by a reload itself, which its caller may leave alone.
+    reloading: Arc<tokio::sync::Mutex<()>>,
     clock: fn() -> Timestamp,
     settle: Duration,
     watch_interval: Option<Duration>,
@@ -72,7 +68,7 @@ impl Databases {
         let databases = Self {
             current: ArcSwap::default(),
             slots: Mutex::new(slots),
-            reloading: tokio::sync::Mutex::default(),
+            reloading: Arc::default(),
             clock,
             settle: SETTLE,
             watch_interval: config.watch_interval(),
@@ -125,41 +121,6 @@ impl Databases {
     pub fn statuses(&self) -> Vec<DatabaseStatus> {
         let now = (self.clock)();
         self.slots.lock().iter().map(|slot| slot.status(now)).collect()
-    }
-
-    /// Takes every file that changed, now, and says what became of each. A file that is still being written is waited
-    /// for, up to some seconds. Look-ups go on meanwhile. A second reload waits for the first.
-    pub async fn reload(&self) -> Vec<Reloaded> {
-        let _alone = self.reloading.lock().await;
-        let count = self.slots.lock().len();
-        let mut outcomes = Vec::with_capacity(count);
-        for at in 0..count {
-            let outcome = match self.settled(at).await {
-                Ok(state) => self.take(at, state).await,
-                Err(fault) => self.fail(at, None, &fault),
-            };
-            outcomes.push(outcome);
-        }
-        outcomes
-    }
-
-    /// The state of a slot's file, once it has come to rest.
-    async fn settled(&self, at: usize) -> Result<Fingerprint, Error> {
-        let mut state = self.look_at(at).await?;
-        for _ in 0..SETTLE_ATTEMPTS {
-            let rested_s = (self.clock)().as_second().saturating_sub(state.changed_at_s());
-            if u64::try_from(rested_s).is_ok_and(|rested_s| rested_s > self.settle.as_secs()) {
-                return Ok(state);
-            }
-            // The file's clock may be another machine's, so that it is not trusted to say that a file is fresh.
-            sleep(self.settle).await;
-            let later = self.look_at(at).await?;
-            if later == state {
-                return Ok(state);
-            }
-            state = later;
-        }
-        Err(Error::Changing { path: self.slots.lock()[at].file.path.clone() })
     }
 
     /// Takes the file of a slot in the state that it was seen in, unless it is the one in use.

@@ -18,20 +18,20 @@ use crate::geoip::fixture::{Fixture, asn, flat};
 struct Bench {
     directory: TempDir,
     path: PathBuf,
-    databases: Databases,
+    databases: Arc<Databases>,
 }
 
 /// A version of the file, which can be told by all that its record says.
-fn version(number: u32) -> Fixture {
+pub(super) fn version(number: u32) -> Fixture {
     let name = format!("V{number}");
     let lat = 1.0 + f64::from(number % 80);
     Fixture::new(4, "city ipv4").with("8.8.8.0/24", flat("CH", &name, &name, lat, lat))
 }
 
-fn open(paths: &[PathBuf]) -> Databases {
+fn open(paths: &[PathBuf]) -> Arc<Databases> {
     let databases = Databases::open(&Config::of_files(paths.iter().cloned()), Timestamp::now).unwrap();
     // The files of these tests are whole when they are asked for.
-    Databases { settle: Duration::ZERO, ..databases }
+    Arc::new(Databases { settle: Duration::ZERO, ..databases })
 }
 
 impl Bench {
@@ -65,7 +65,7 @@ impl Bench {
     }
 }
 
-fn city(databases: &Databases) -> String {
+pub(super) fn city(databases: &Databases) -> String {
     match databases.estimate("8.8.8.8".parse().unwrap(), Timestamp::UNIX_EPOCH) {
         Ok(estimate) => estimate.evidence.city,
         Err(why) => format!("{why:?}"),
