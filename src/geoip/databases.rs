@@ -125,6 +125,16 @@ impl Databases {
 
     /// Takes the file of a slot in the state that it was seen in, unless it is the one in use.
     async fn take(&self, at: usize, state: Fingerprint) -> Reloaded {
+        self.take_by(at, state, load).await
+    }
+
+    /// The same with another way to read the file.
+    async fn take_by(
+        &self,
+        at: usize,
+        state: Fingerprint,
+        load: impl FnOnce(&DatabaseConfig, Option<&Database>) -> Result<Database, Error> + Send + 'static,
+    ) -> Reloaded {
         let (file, old) = {
             let mut slots = self.slots.lock();
             let slot = &mut slots[at];

@@ -255,6 +255,18 @@ fn too_many_files_are_refused() {
 }
 
 #[test]
+fn a_panic_over_one_file_leaves_the_others() {
+    let config = Config::of_files(["a.mmdb".into(), "b.mmdb".into()]);
+    let opened = open_each_by(&config, |file| match file.path.to_str() {
+        Some("a.mmdb") => panic!("index 7 of 3"),
+        _ => Database::open(&file.path, file.age),
+    });
+    let told: Vec<_> = opened.unwrap().into_iter().map(|opened| opened.unwrap_err().to_string()).collect();
+    assert_eq!(told[0], "geoip database a.mmdb is damaged: reading it panicked: index 7 of 3; fetch it again");
+    assert!(told[1].starts_with("geoip database b.mmdb cannot be read"), "{}", told[1]);
+}
+
+#[test]
 fn a_damaged_record_is_no_position() {
     // The pointer leads out of the file. It is the second of many records, so that opening does not probe it.
     let mut file = Fixture::new(4, "city ipv4");

@@ -1,4 +1,4 @@
-//! What blocks on a file, in the threads for it, and for a time.
+//! What blocks on a file, in the threads for it: it has a time, and its panics are errors of the file.
 //!
 //! A network file system whose server is gone may hold whoever asks it for ever. So nobody waits longer than the time,
 //! and as long as a thread is held by a file nothing else is begun for it: a file costs one thread at most.
@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::timeout;
 
 use super::Databases;
@@ -27,7 +27,7 @@ impl Databases {
         self.within(at, LOOK_TIME_MAX, look).await
     }
 
-    /// What `work`, which may block, makes of a slot's file within the time.
+    /// What `work`, which may block and panic, makes of a slot's file within the time.
     pub(super) async fn within<T: Send + 'static>(
         &self,
         at: usize,
@@ -43,7 +43,7 @@ impl Databases {
         self.slots.lock()[at].work = Some(working.abort_handle());
         match timeout(time_max, working).await {
             Ok(Ok(made)) => made,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
+            Ok(Err(ended)) => Err(broken_off(path, ended)),
             Err(_) => Err(silent(path, format!("the system did not answer within {time_max:?}"))),
         }
     }
@@ -55,6 +55,14 @@ impl Databases {
 
 fn silent(path: PathBuf, why: String) -> Error {
     Error::Unreadable { path, source: io::Error::new(io::ErrorKind::TimedOut, why) }
+}
+
+/// What became of work without a result: it panicked, or the server ends.
+fn broken_off(path: PathBuf, ended: JoinError) -> Error {
+    match ended.try_into_panic() {
+        Ok(panic) => Error::panicked(path, &*panic),
+        Err(ended) => Error::Unreadable { path, source: io::Error::other(ended) },
+    }
 }
 
 #[cfg(test)]
@@ -89,5 +97,14 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(databases.look_at(0).await.unwrap_err().failure_reason(), FailureReason::Missing);
+    }
+
+    #[tokio::test]
+    async fn a_panic_over_a_file_is_an_error_of_the_file() {
+        let databases = databases();
+        let fault = databases.within::<()>(0, READ_TIME_MAX, || panic!("index 7 of 3")).await.unwrap_err();
+        assert_eq!(fault.failure_reason(), FailureReason::Damaged);
+        let told = fault.to_string();
+        assert!(told.contains("nowhere.mmdb is damaged: reading it panicked: index 7 of 3"), "{told}");
     }
 }

@@ -185,6 +185,23 @@ async fn a_file_that_is_missing_or_bad_at_the_start_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_file_that_makes_the_reader_panic_is_refused() {
+    let bench = Bench::new(Some(&version(1)));
+    bench.rename_over(&version(2).bytes());
+    let state = bench.databases.look_at(0).await.unwrap();
+    let outcome = bench.databases.take_by(0, state, |_, _| panic!("index 7 of 3")).await;
+    assert_eq!(outcome.failure.unwrap().reason, FailureReason::Damaged);
+    for _ in 0..5 {
+        bench.databases.look().await;
+    }
+    assert_eq!((bench.city().as_str(), bench.status().failures), ("V1", 1), "its bytes are not read again");
+    bench.rename_over(&version(3).bytes());
+    bench.databases.look().await;
+    bench.databases.look().await;
+    assert_eq!((bench.city().as_str(), bench.status().failure), ("V3", None));
+}
+
+#[tokio::test]
 async fn watching_takes_what_came_to_rest() {
     let bench = Bench::new(Some(&version(1)));
     bench.databases.look().await;
