@@ -50,6 +50,7 @@ impl Databases {
                 Ok(state) => self.take(at, state).await,
                 Err(fault) => self.fail(at, None, &fault),
             };
+            self.tell_age(at);
             outcomes.push(outcome);
         }
         outcomes

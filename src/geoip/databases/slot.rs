@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::task::AbortHandle;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::status::{DatabaseStatus, Failure};
 use crate::geoip::age::Freshness;
@@ -60,7 +60,10 @@ impl Slot {
             failures: 0,
         };
         match opened {
-            Ok(database) => slot.put(database, now),
+            Ok(database) => {
+                slot.put(database, now);
+                slot.tell_age(now);
+            }
             Err(fault) => {
                 error!("{fault}; sites are placed without it until it is there");
                 slot.fail(Failure { at: now, reason: fault.failure_reason(), message: fault.to_string() }, None);
@@ -99,6 +102,22 @@ impl Slot {
         }
         self.failure = Some(failure);
         self.failures += 1;
+    }
+
+    /// Says once that the database in use passed a limit of its age.
+    pub(super) fn tell_age(&mut self, now: Timestamp) {
+        let Some(database) = &self.in_use else { return };
+        let freshness = database.freshness(now);
+        if freshness != self.told && freshness > Freshness::Fresh {
+            let info = database.info();
+            let meaning = match freshness {
+                Freshness::Fresh | Freshness::Old => "a newer one is due",
+                Freshness::Outdated => "its estimates are marked as outdated",
+                Freshness::Refused => "it is not asked any more",
+            };
+            warn!(path = %info.path.display(), built = %info.build_time, "GeoIP database is old: {meaning}");
+        }
+        self.told = freshness;
     }
 
     pub(super) fn status(&self, now: Timestamp) -> DatabaseStatus {

@@ -307,3 +307,27 @@ async fn age_is_told_by_the_status() {
     bench.databases.look().await;
     assert_eq!(bench.status().freshness, Some(Freshness::Old));
 }
+
+#[tokio::test]
+async fn age_is_told_without_watching() {
+    let build = |days: i64| {
+        let time = Timestamp::now() - (24 * days).hours();
+        version(1).build_epoch(u64::try_from(time.as_second()).unwrap())
+    };
+    let bench = Bench::new(Some(&build(31)));
+    let told = |databases: &Databases| databases.slots.lock()[0].told;
+    assert_eq!(told(&bench.databases), Freshness::Old, "at the start");
+    bench.rename_over(&build(0).bytes());
+    bench.reload().await;
+    assert_eq!(told(&bench.databases), Freshness::Fresh);
+    bench.rename_over(&build(32).bytes());
+    bench.reload().await;
+    assert_eq!(told(&bench.databases), Freshness::Old, "at a reload that takes it");
+    // One that grew old where it was.
+    bench.rename_over(&build(0).bytes());
+    let databases = Databases::open(&Config::of_files([bench.path.clone()]), Timestamp::now).unwrap();
+    assert_eq!(told(&databases), Freshness::Fresh);
+    let databases = Arc::new(Databases { clock: || Timestamp::now() + (24 * 31).hours(), ..databases });
+    assert!(!databases.reload().await.remove(0).is_taken);
+    assert_eq!(told(&databases), Freshness::Old, "at a reload that takes nothing");
+}
