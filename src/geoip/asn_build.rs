@@ -203,6 +203,28 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_of_a_family_is_one_range() {
+        let built = build_of(
+            "2606::,2606:ffff:ffff:ffff:ffff:ffff:ffff:ffff,1,Before\n\
+             ::,ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff,2,All\n\
+             2a00::,2a00:ffff:ffff:ffff:ffff:ffff:ffff:ffff,3,After\n\
+             0.0.0.0,255.255.255.255,4,Old\n\
+             1.0.0.0,1.0.0.255,5,Older",
+        )
+        .unwrap();
+        let database = Database::from_bytes(Path::new("asn.mmdb"), built.bytes, AgePolicy::default()).unwrap();
+        for (ip, expect) in [
+            ("2606::7", "2000::/5 2 All"),
+            ("a000::1", "8000::/1 2 All"),
+            ("2a00::1", "2a00::/16 3 After"),
+            ("8.8.8.8", "8.0.0.0/5 4 Old"),
+            ("1.0.0.1", "1.0.0.0/24 5 Older"),
+        ] {
+            assert_eq!(ask(&database, ip), expect, "{ip}");
+        }
+    }
+
+    #[test]
     fn a_line_that_is_no_range_is_named() {
         for line in [
             "",
