@@ -18,8 +18,9 @@ from stubs import pb
 
 # Addresses asked of each data file.
 ASKED = 100_000
-# Most addresses of one call.
+# Most addresses of one call, and of one whose answers are explained.
 BATCH = 1_000
+EXPLAINED = 100
 SEED = 20_261_126
 # Seconds until something that takes moments must have happened.
 PATIENCE_S = 60
@@ -62,8 +63,8 @@ def check_agrees(world, files, ips):
     """Every step of every answer is what the independent reader says. Gives back how many records there were."""
     readers = [Independent(file) for file in files]
     records = [0] * len(readers)
-    for start in range(0, len(ips), BATCH):
-        batch = ips[start : start + BATCH]
+    for start in range(0, len(ips), EXPLAINED):
+        batch = ips[start : start + EXPLAINED]
         for ip, answer in zip(batch, world.look_up(batch, explain=True), strict=True):
             steps = answer.explanation.steps
             if not steps:
@@ -350,13 +351,17 @@ def test_a_record_without_a_usable_position_makes_no_estimate(tmp_path, what):
 
 def test_batches_are_bounded_and_name_the_bad_address(account):
     caller = account.caller()
-    for ips in ([], [GOOD] * 1_001):
-        refused(
+    for ips, explain in (([], False), ([], True), ([GOOD] * (BATCH + 1), False), ([GOOD] * (EXPLAINED + 1), True)):
+        fault = refused(
             "INVALID_ARGUMENT",
             "FIELD_INVALID",
-            lambda ips=ips: caller.BatchLookupIp(parent=account.name, ips=ips),
+            lambda ips=ips, explain=explain: caller.BatchLookupIp(parent=account.name, ips=ips, explain=explain),
             field="ips",
         )
+        assert f"1 and {EXPLAINED if explain else BATCH} addresses" in fault.message, fault
+    for count, explain in ((BATCH, False), (EXPLAINED, True)):
+        answer = caller.BatchLookupIp(parent=account.name, ips=[GOOD] * count, explain=explain)
+        assert len(answer.results) == count
     for bad in ("08.8.8.8", "0x8.8.8.8", "8.8.8", "fe80::1%eth0", "1.1.1.1/32", "", "134744072"):
         refused(
             "INVALID_ARGUMENT",
