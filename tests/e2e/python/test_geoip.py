@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from client import Account, Caller, refused
-from databases import ASN, COUNTRY, DBIP, FLAT, NESTED, Independent, rest, with_build_epoch, written
+from databases import ASN, COUNTRY, DBIP, FLAT, NESTED, Independent, backdate, with_build_epoch, written
 from server import ASN_FILE, GEOIP, Server
 from stubs import pb
 
@@ -275,11 +275,11 @@ def test_bad_files_in_turn_with_good_ones_cost_no_look_up(tmp_path):
 def place(path, data, in_place):
     if in_place:
         path.write_bytes(data)
-        rest(path)
+        backdate(path)
     else:
         beside = path.with_suffix(".part")
         beside.write_bytes(data)
-        rest(beside)
+        backdate(beside)
         os.replace(beside, path)
 
 
@@ -293,7 +293,7 @@ def resident_mb(server):
 def test_memory_returns_to_one_copy(tmp_path):
     path = tmp_path / "city.mmdb"
     shutil.copyfile(GEOIP[0], path)
-    rest(path)
+    backdate(path)
     size_mb = path.stat().st_size / 2**20
     with serving(tmp_path, path) as server:
         world = World(server)
