@@ -45,6 +45,7 @@ check: dashboard ## Format, lints, the rules of the tree, documentation, protos.
 	cargo test --quiet --test tidy
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
 	tests/e2e/node_modules/.bin/buf lint proto
+	PYTHONPYCACHEPREFIX=target/pycache python3 -m py_compile benches/report.py
 	@echo 'check: everything is in order'
 
 bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 100000 1000000; 10 million: bench-10m).

@@ -150,6 +150,7 @@ impl Loop {
         let a_call = |seconds: f64| seconds * 1e6 / calls as f64;
         figure.server_us = self.cpu_s.map(|(server, _)| a_call(server));
         figure.generator_us = self.cpu_s.map(|(_, generator)| a_call(generator));
+        figure.spent = self.spent.map(|spent| spent.iter().sum());
         figure
     }
 }

@@ -162,7 +162,7 @@ fn open_geoip(config: &geoip::config::Config) -> Result<Databases, Error> {
 }
 
 /// Reloads the databases at each hangup, for ever.
-async fn reload_at(mut hangup: Signal, databases: &Databases) {
+async fn reload_at(mut hangup: Signal, databases: &Arc<Databases>) {
     while hangup.recv().await.is_some() {
         info!("hangup: looking at the GeoIP databases");
         databases.reload().await;
