@@ -46,6 +46,7 @@ check: dashboard ## Format, lints, the rules of the tree, documentation, protos.
 	cargo test --quiet --test tidy
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
 	tests/e2e/node_modules/.bin/buf lint proto
+	PYTHONPYCACHEPREFIX=target/pycache python3 -m py_compile benches/report.py
 	@echo 'check: everything is in order'
 
 fuzz: dashboard ## Look for GeoIP files that crash or hang the reader: FUZZ_RUNS mutants (2000000).

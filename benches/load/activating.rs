@@ -6,11 +6,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use tonic::Request;
-use tonic::transport::Endpoint;
+use anyhow::{Context, Result, ensure};
+use tonic::metadata::AsciiMetadataValue;
+use tonic::service::Interceptor;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
 use waymark::api::proto::waymark::v1 as pb;
 use waymark::api::proto::waymark::v1::admin_service_client::AdminServiceClient;
+use waymark::api::proto::waymark::v1::map_service_client::MapServiceClient;
 use waymark::geoip::GeoIp;
 use waymark::geoip::config::Config;
 
@@ -25,7 +28,7 @@ use crate::wire::{Call, Target, http2};
 const AT_ONCE: usize = 64;
 /// Agents that there are to activate; no run gets through them.
 const AGENTS: usize = 200_000;
-/// Agents that activate at the very least.
+/// Agents that activate at the very least: the sheet says so.
 const AGENTS_MIN: usize = 10_000;
 /// Addresses that they come from.
 const ADDRESSES: usize = 10_000;
@@ -55,7 +58,7 @@ pub(crate) async fn measure() -> Result<()> {
     arguments.extend(files.iter().flat_map(|file| ["--geoip".to_owned(), file.display().to_string()]));
     let server = Server::start_with(&place.join("data"), &arguments)?;
     let operator = std::fs::read_to_string(&token_file)?.trim().to_owned();
-    let enrollment = account(&server, &operator).await?;
+    let [enrollment, viewer] = account(&server, &operator).await?;
     let ips = GeoIp::open(&Config::of_files(files))?.sample(ADDRESSES, SEED);
     let mut random = Random::new(SEED);
     let activate = |number: usize| -> Result<Call> {
@@ -79,9 +82,12 @@ pub(crate) async fn measure() -> Result<()> {
             .await?,
     ];
     let mut sheet = Sheet::new("activation", "agents", AGENTS_MIN, 1);
+    let mut activated = 0;
     for figure in alternate(loops, Some(server.id())).await? {
+        activated += figure.spent.unwrap_or_default();
         sheet.add(figure);
     }
+    sheet.add(count(&server, &viewer, activated).await?);
     let note = "4 KiB appended and synced, one after the other, by one thread";
     sheet.add(Figure::of("the disk's own syncs", "/s", syncs(&place)?).with_note(note));
     server.end()?;
@@ -89,19 +95,49 @@ pub(crate) async fn measure() -> Result<()> {
     Ok(sheet.write()?)
 }
 
-/// An account, and the token that lets its agents in.
-async fn account(server: &Server, operator: &str) -> Result<String> {
-    let channel = Endpoint::from_shared(format!("http://{}", server.address))?.connect().await?;
-    let value = format!("Bearer {operator}").parse().context("a secret is a header's value")?;
-    let mut client = AdminServiceClient::with_interceptor(channel, move |mut request: Request<()>| {
-        request.metadata_mut().insert("authorization", tonic::metadata::AsciiMetadataValue::clone(&value));
-        Ok(request)
-    });
+/// An account, the token that lets its agents in, and one that sees them.
+async fn account(server: &Server, operator: &str) -> Result<[String; 2]> {
+    let mut client = AdminServiceClient::with_interceptor(channel(server).await?, with_secret(operator)?);
     let account = pb::Account { display_name: "Agents".into(), ..pb::Account::default() };
     client.create_account(pb::CreateAccountRequest { account_id: "agents".into(), account: Some(account) }).await?;
-    let token = pb::Token { scope: pb::TokenScope::Enrollment.into(), ..pb::Token::default() };
-    let wanted = pb::CreateTokenRequest { parent: "accounts/agents".into(), token: Some(token) };
-    Ok(client.create_token(wanted).await?.into_inner().secret)
+    let mut secrets = [String::new(), String::new()];
+    for (secret, scope) in secrets.iter_mut().zip([pb::TokenScope::Enrollment, pb::TokenScope::Viewer]) {
+        let token = pb::Token { scope: scope.into(), ..pb::Token::default() };
+        let wanted = pb::CreateTokenRequest { parent: "accounts/agents".into(), token: Some(token) };
+        *secret = client.create_token(wanted).await?.into_inner().secret;
+    }
+    Ok(secrets)
+}
+
+/// The sites that there are afterwards: one for each agent that activated, and as many as the sheet says.
+#[expect(clippy::cast_precision_loss, reason = "a number of sites")]
+async fn count(server: &Server, viewer: &str, activated: usize) -> Result<Figure> {
+    let mut client = MapServiceClient::with_interceptor(channel(server).await?, with_secret(viewer)?);
+    let corner = |lat, lng| Some(pb::LatLng { lat, lng });
+    let world = pb::BoundingBox { low: corner(-90.0, -180.0), high: corner(90.0, 180.0) };
+    let parent = "accounts/agents".into();
+    let asked = pb::QueryViewportRequest { parent, viewport: Some(world), ..pb::QueryViewportRequest::default() };
+    let answer = client.query_viewport(asked).await?.into_inner();
+    let sites = answer.account_tally.context("a map has a tally")?.total + answer.unplaced;
+    ensure!(sites == activated as u64, "{activated} agents were activated, and there are {sites} sites");
+    ensure!(
+        activated >= AGENTS_MIN,
+        "{activated} agents were activated, and less than {AGENTS_MIN} say little: raise BENCH_ROUNDS or BENCH_SLICE_MS"
+    );
+    let note = "counted afterwards: one for each agent, those of the time before the first round too";
+    Ok(Figure::of("sites that were made", "", vec![sites as f64]).with_note(note))
+}
+
+async fn channel(server: &Server) -> Result<Channel> {
+    Ok(Endpoint::from_shared(format!("http://{}", server.address))?.connect().await?)
+}
+
+fn with_secret(secret: &str) -> Result<impl Interceptor + use<>> {
+    let value: AsciiMetadataValue = format!("Bearer {secret}").parse().context("a secret is a header's value")?;
+    Ok(move |mut request: Request<()>| {
+        request.metadata_mut().insert("authorization", value.clone());
+        Ok::<_, Status>(request)
+    })
 }
 
 /// Syncs a second of a file beside the store, in each round.

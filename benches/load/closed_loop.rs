@@ -13,6 +13,9 @@ pub(crate) const CONNECTIONS: usize = 8;
 /// For so long a loop runs before its first round, unmeasured.
 const WARM_UP: Duration = Duration::from_millis(150);
 
+/// After so long without a call connections of HTTP are made anew: servers close what idles, and others' rounds take long.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
 /// How a loop calls.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct How {
@@ -35,6 +38,9 @@ pub(crate) struct Loop {
     pub(crate) what: String,
     calls: Arc<Vec<Call>>,
     connections: Vec<Connection>,
+    target: Target,
+    /// When the last round ended.
+    used_at: Instant,
     /// Calls of each connection's share that were made, where each is made once.
     spent: Option<Vec<usize>>,
     rates: Vec<f64>,
@@ -64,6 +70,8 @@ impl Loop {
             what,
             calls: Arc::new(calls),
             connections,
+            target: target.clone(),
+            used_at: Instant::now(),
             spent: how.is_once.then(|| vec![0; how.connections]),
             rates: Vec::new(),
             times: Vec::new(),
@@ -88,6 +96,11 @@ impl Loop {
     /// One round.
     #[expect(clippy::cast_precision_loss, reason = "counts of calls")]
     async fn run(&mut self, slice: Duration) -> Result<()> {
+        if self.used_at.elapsed() >= IDLE_MAX && matches!(self.target, Target::Http1(_) | Target::Http2(_)) {
+            for connection in &mut self.connections {
+                *connection = self.target.connect().await.with_context(|| self.what.clone())?;
+            }
+        }
         let start = Instant::now();
         let mut running = tokio::task::JoinSet::new();
         let of = self.connections.len();
@@ -125,6 +138,7 @@ impl Loop {
             self.connections.push(connection);
         }
         self.rates.push(made as f64 / start.elapsed().as_secs_f64());
+        self.used_at = Instant::now();
         Ok(())
     }
 
@@ -136,6 +150,7 @@ impl Loop {
         let a_call = |seconds: f64| seconds * 1e6 / calls as f64;
         figure.server_us = self.cpu_s.map(|(server, _)| a_call(server));
         figure.generator_us = self.cpu_s.map(|(_, generator)| a_call(generator));
+        figure.spent = self.spent.map(|spent| spent.iter().sum());
         figure
     }
 }

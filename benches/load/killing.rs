@@ -1,6 +1,8 @@
 //! `kill -9` while writers write: what was acknowledged has to be there after the start.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -28,36 +30,45 @@ struct Written {
     open: Option<(String, i32)>,
 }
 
-/// Starts a server, kills it under writes, starts it again; answers how long that start took. Every change that was
-/// acknowledged was looked up.
-pub(crate) async fn restart(plan: &Plan, filled: &Filled) -> Result<f64> {
+/// A start after `kill -9`.
+#[derive(Debug)]
+pub(crate) struct Restart {
+    pub(crate) ready_s: f64,
+    /// Writers that had changes acknowledged, and were writing when the server was killed.
+    pub(crate) writers: usize,
+}
+
+/// Starts a server, kills it under writes, starts it again. Every change that was acknowledged was looked up.
+pub(crate) async fn restart(plan: &Plan, filled: &Filled) -> Result<Restart> {
     let server = Server::start(&filled.path)?;
     let mut writers = JoinSet::new();
+    let is_killed = Arc::new(AtomicBool::new(false));
     for first in 0..CONNECTIONS {
         let names: Vec<String> = names(plan).skip(first).step_by(CONNECTIONS).collect();
         if !names.is_empty() {
-            writers.spawn(write(client(&server).await?, filled.editor.clone(), names));
+            let client = client(&server).await?;
+            writers.spawn(write(client, filled.editor.clone(), names, Arc::clone(&is_killed)));
         }
     }
     tokio::time::sleep(WRITE_TIME).await;
+    is_killed.store(true, Ordering::SeqCst);
     server.kill()?;
-    let written = writers.join_all().await;
+    let written = writers.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
+    let writers = written.iter().filter(|written| !written.acknowledged.is_empty()).count();
     let server = Server::start(&filled.path)?;
     let mut client = client(&server).await?;
-    let mut looked_up = 0;
     for Written { acknowledged, open } in written {
         for (name, status) in acknowledged {
             let request = with_secret(pb::GetSiteRequest { name: name.clone() }, &filled.editor)?;
             let found = client.get_site(request).await?.into_inner().status;
             let may_be = open.as_ref().filter(|(other, _)| *other == name).map(|(_, status)| *status);
             ensure!(found == status || Some(found) == may_be, "{name}: an acknowledged change was lost");
-            looked_up += 1;
         }
     }
-    ensure!(looked_up > 0, "nothing was written before the end");
+    ensure!(writers > 0, "nothing was written before the end");
     let ready_s = server.ready_s;
     server.end()?;
-    Ok(ready_s)
+    Ok(Restart { ready_s, writers })
 }
 
 fn names(plan: &Plan) -> impl Iterator<Item = String> {
@@ -65,8 +76,13 @@ fn names(plan: &Plan) -> impl Iterator<Item = String> {
     plan.sites_of(0).take(CHANGED).map(name)
 }
 
-/// Writes until the server is gone.
-async fn write(mut client: SiteServiceClient<Channel>, secret: String, names: Vec<String>) -> Written {
+/// Writes until the server is killed; a write that fails before is a failure.
+async fn write(
+    mut client: SiteServiceClient<Channel>,
+    secret: String,
+    names: Vec<String>,
+    is_killed: Arc<AtomicBool>,
+) -> Result<Written> {
     let mut written = Written::default();
     for (turn, name) in names.iter().cycle().enumerate() {
         let status = STATUSES[(turn / names.len() + turn) % STATUSES.len()] as i32;
@@ -75,14 +91,14 @@ async fn write(mut client: SiteServiceClient<Channel>, secret: String, names: Ve
             update_mask: Some(prost_types::FieldMask { paths: vec!["status".into()] }),
             ..pb::UpdateSiteRequest::default()
         };
-        let Ok(request) = with_secret(message, &secret) else { break };
-        if client.update_site(request).await.is_err() {
+        if let Err(fault) = client.update_site(with_secret(message, &secret)?).await {
+            ensure!(is_killed.load(Ordering::SeqCst), "a writer ended before the server was killed: {fault}");
             written.open = Some((name.clone(), status));
             break;
         }
         written.acknowledged.insert(name.clone(), status);
     }
-    written
+    Ok(written)
 }
 
 async fn client(server: &Server) -> Result<SiteServiceClient<Channel>> {

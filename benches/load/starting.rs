@@ -23,15 +23,17 @@ const STARTS: usize = 3;
 
 /// Start after start: clean ends and `kill -9` under writes in turn.
 pub(crate) async fn measure(sheet: &mut Sheet, plan: &Plan, filled: &Filled) -> Result<()> {
-    let (mut clean, mut killed) = (Vec::new(), Vec::new());
+    let (mut clean, mut killed, mut writers) = (Vec::new(), Vec::new(), usize::MAX);
     for _ in 0..settings::rounds().min(STARTS) {
         let server = Server::start(&filled.path)?;
         clean.push(server.ready_s);
         server.end()?;
-        killed.push(killing::restart(plan, filled).await?);
+        let restart = killing::restart(plan, filled).await?;
+        killed.push(restart.ready_s);
+        writers = writers.min(restart.writers);
     }
     sheet.add(Figure::of("ready after a clean end", "s", clean));
-    let note = "killed while 8 writers wrote; every acknowledged change was found again";
+    let note = format!("killed while {writers} writers wrote; every acknowledged change was found again");
     sheet.add(Figure::of("ready after kill -9", "s", killed).with_note(note));
     Ok(())
 }

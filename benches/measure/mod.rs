@@ -42,6 +42,9 @@ pub(crate) struct Figure {
     /// Time that the generator spent on one call, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) generator_us: Option<f64>,
+    /// Calls that were made in all, unmeasured ones too, where each is made once.
+    #[serde(skip)]
+    pub(crate) spent: Option<usize>,
     /// What a reader has to know.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) note: String,

@@ -140,12 +140,14 @@ impl App {
             health.set_serving(false).await;
             info!("draining");
         };
+        // A task of its own: a page of sites must not stand between connections, and a fault of one not end the others.
+        let reestimating = tokio::spawn(async move { self.waymark.work_on_reestimations().await });
         tokio::select! {
             () = self.listener.serve_until(draining) => {}
             () = self.geoip.watch() => {}
-            () = self.waymark.work_on_reestimations() => {}
             () = reload_at(self.hangup, &self.geoip) => {}
         }
+        reestimating.abort();
         self.store.close().await;
         info!("closed");
     }
@@ -164,7 +166,7 @@ fn open_geoip(config: &geoip::config::Config) -> Result<Databases, Error> {
 }
 
 /// Reloads the databases at each hangup, for ever.
-async fn reload_at(mut hangup: Signal, databases: &Databases) {
+async fn reload_at(mut hangup: Signal, databases: &Arc<Databases>) {
     while hangup.recv().await.is_some() {
         info!("hangup: looking at the GeoIP databases");
         databases.reload().await;

@@ -11,8 +11,13 @@ mod token;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{self, Runtime};
+
+/// For so long the end of the program waits for threads that block.
+const END_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Where every site is, and all of them on one map.
 #[derive(Debug, Parser)]
@@ -44,7 +49,7 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(cause) => return fail(&cause.into()),
     };
@@ -59,10 +64,16 @@ pub fn run() -> ExitCode {
             Command::Demo(arguments) => demo::run(arguments).await,
         }
     });
+    end(runtime);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => fail(&cause),
     }
+}
+
+/// Ends the threads. What has to be finished is finished by now: one that a dead file system holds is left alone.
+fn end(runtime: Runtime) {
+    runtime.shutdown_timeout(END_TIME_MAX);
 }
 
 /// One clear line, and the code that says so.
@@ -77,4 +88,34 @@ fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_hangs_does_not_hold_the_end() {
+        let (release, hanging) = channel::<()>();
+        let (begun, beginning) = channel();
+        let runtime = runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.spawn_blocking(move || {
+            begun.send(()).unwrap();
+            hanging.recv()
+        });
+        beginning.recv().unwrap();
+        let (done, ending) = channel();
+        let ended = thread::spawn(move || {
+            end(runtime);
+            done.send(()).unwrap();
+        });
+        // Far above the limit: a program that waits for the thread waits for ever.
+        let is_ended = ending.recv_timeout(Duration::from_secs(30)).is_ok();
+        drop(release);
+        ended.join().unwrap();
+        assert!(is_ended);
+    }
 }

@@ -15,7 +15,7 @@ use super::writer::{Map, TooLarge, Writer, text, uint_32};
 
 /// The type that the made file states. It names whose data it is, by which its attribution is known.
 const DATABASE_TYPE: &str = "ip-location-db-ASN (RouteViews, NRO, DB-IP)";
-/// Longest line that is read, in bytes: a few times the longest of any real list.
+/// Longest line that is read, in bytes with its end: a few times the longest of any real list.
 const LINE_BYTES_MAX: u64 = 4_096;
 
 /// What was made.
@@ -48,6 +48,16 @@ pub enum BuildError {
         /// What stands there.
         text: String,
     },
+    /// A line has no end within the limit.
+    #[error("{}, line {line}: longer than {bytes_max} bytes", path.display())]
+    TooLong {
+        /// The list.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: usize,
+        /// The limit.
+        bytes_max: u64,
+    },
     /// The lists hold more than the format can.
     #[error("{}, line {line}: {cause}", path.display())]
     TooLarge {
@@ -69,9 +79,13 @@ pub fn build(lists: &[PathBuf], build_time: Timestamp) -> Result<Built, BuildErr
         let mut list = BufReader::new(File::open(path).map_err(unreadable)?);
         for line in 1.. {
             let mut bytes = Vec::new();
-            let read = (&mut list).take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes).map_err(unreadable)?;
+            // One byte more than the limit: a line that was cut would read as two.
+            let read = (&mut list).take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut bytes).map_err(unreadable)?;
             if read == 0 {
                 break;
+            }
+            if read as u64 > LINE_BYTES_MAX {
+                return Err(BuildError::TooLong { path: path.clone(), line, bytes_max: LINE_BYTES_MAX });
             }
             let text = String::from_utf8_lossy(&bytes);
             let range = Range::parse(text.trim_end_matches(['\r', '\n']));
@@ -174,6 +188,43 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_too_long_is_named() {
+        let range = "1.0.0.0,1.0.0.255,1,";
+        // What follows the limit would read as a range of its own.
+        let line = |bytes: usize| format!("{range}{}{range}{}", "x".repeat(bytes - range.len()), "y\n");
+        let too_long =
+            |line: &str| matches!(build_of(line), Err(BuildError::TooLong { line: 1, bytes_max: 4_096, .. }));
+        assert!(too_long(&line(4_096)) && too_long(&line(9_000)));
+        assert!(too_long(&format!("{range}\"{}\"", "x".repeat(9_000))));
+        // The longest that is read, with and without an end.
+        let longest = format!("{range}{}", "x".repeat(4_095 - range.len()));
+        assert_eq!(build_of(&format!("{longest}\n{longest}x")).unwrap().ranges, 2);
+        assert!(too_long(&format!("{longest}x\n")));
+    }
+
+    #[test]
+    fn the_whole_of_a_family_is_one_range() {
+        let built = build_of(
+            "2606::,2606:ffff:ffff:ffff:ffff:ffff:ffff:ffff,1,Before\n\
+             ::,ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff,2,All\n\
+             2a00::,2a00:ffff:ffff:ffff:ffff:ffff:ffff:ffff,3,After\n\
+             0.0.0.0,255.255.255.255,4,Old\n\
+             1.0.0.0,1.0.0.255,5,Older",
+        )
+        .unwrap();
+        let database = Database::from_bytes(Path::new("asn.mmdb"), built.bytes, AgePolicy::default()).unwrap();
+        for (ip, expect) in [
+            ("2606::7", "2000::/5 2 All"),
+            ("a000::1", "8000::/1 2 All"),
+            ("2a00::1", "2a00::/16 3 After"),
+            ("8.8.8.8", "8.0.0.0/5 4 Old"),
+            ("1.0.0.1", "1.0.0.0/24 5 Older"),
+        ] {
+            assert_eq!(ask(&database, ip), expect, "{ip}");
+        }
+    }
+
+    #[test]
     fn a_line_that_is_no_range_is_named() {
         for line in [
             "",
@@ -183,7 +234,6 @@ mod tests {
             "1.0.0.0/24,,1,x",
             "1.0.0.0,1.0.0.255,-1,x",
             "1.0.0.0,1.0.0.255,1,\"x",
-            &format!("1.0.0.0,1.0.0.255,1,\"{}\"", "x".repeat(9_000)),
         ] {
             let fault = build_of(&format!("1.0.0.0,1.0.0.255,1,x\n{line}\n")).unwrap_err();
             assert!(matches!(fault, BuildError::Malformed { line: 2, .. }), "{line}: {fault}");

@@ -22,7 +22,8 @@ pub struct Config {
     pub databases: Vec<DatabaseConfig>,
     /// How old a file may be that says nothing of its own.
     pub age: AgePolicy,
-    /// Seconds between two looks at whether a file changed; 0 for never, then SIGHUP alone reloads.
+    /// Seconds between two looks at whether a file changed and how old it is; 0 for never, then a reload alone that was
+    /// asked for does both.
     pub watch_interval_s: u64,
 }
 

@@ -9,7 +9,9 @@
 //! whoever looks twice also knows that a file has come to rest. Notices do not cross network file systems and bind
 //! mounts, and follow the inode that was renamed away.
 
+mod blocking;
 mod candidate;
+mod reload;
 mod slot;
 mod status;
 #[cfg(test)]
@@ -17,17 +19,17 @@ mod tests;
 mod watch;
 
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::time::sleep;
 use tracing::{info, warn};
 
+use self::blocking::READ_TIME_MAX;
 pub use self::candidate::CandidateError;
+use self::reload::SETTLE;
 use self::slot::Slot;
 pub use self::status::{DatabaseStatus, Failure, Reloaded};
 use super::attribution::Attribution;
@@ -39,19 +41,14 @@ use super::explain::Explanation;
 use super::{GeoIp, open_each};
 use crate::model::location::NoEstimate;
 
-/// For so long a file must not have changed before it is read. Copies and downloads write more often than that.
-const SETTLE: Duration = Duration::from_secs(2);
-/// So often a reload that was asked for waits for a file to come to rest; after that watching goes on with it.
-const SETTLE_ATTEMPTS: usize = 5;
-
 /// The databases in use. Shared by all who look up.
 #[derive(Debug)]
 pub struct Databases {
     current: ArcSwap<GeoIp>,
     /// What is known of each file, in the order of the stack. Held for moments.
     slots: Mutex<Vec<Slot>>,
-    /// Held by the one reload that runs.
-    reloading: tokio::sync::Mutex<()>,
+    /// Held by the one reload or look that runs; by a reload itself, which its caller may leave alone.
+    reloading: Arc<tokio::sync::Mutex<()>>,
     clock: fn() -> Timestamp,
     settle: Duration,
     watch_interval: Option<Duration>,
@@ -73,7 +70,7 @@ impl Databases {
         let databases = Self {
             current: ArcSwap::default(),
             slots: Mutex::new(slots),
-            reloading: tokio::sync::Mutex::default(),
+            reloading: Arc::default(),
             clock,
             settle: SETTLE,
             watch_interval: config.watch_interval(),
@@ -128,44 +125,18 @@ impl Databases {
         self.slots.lock().iter().map(|slot| slot.status(now)).collect()
     }
 
-    /// Takes every file that changed, now, and says what became of each. A file that is still being written is waited
-    /// for, up to some seconds. Look-ups go on meanwhile. A second reload waits for the first.
-    pub async fn reload(&self) -> Vec<Reloaded> {
-        let _alone = self.reloading.lock().await;
-        let count = self.slots.lock().len();
-        let mut outcomes = Vec::with_capacity(count);
-        for at in 0..count {
-            let path = self.slots.lock()[at].file.path.clone();
-            let outcome = match self.settled(&path).await {
-                Ok(state) => self.take(at, state).await,
-                Err(fault) => self.fail(at, None, &fault),
-            };
-            outcomes.push(outcome);
-        }
-        outcomes
-    }
-
-    /// The state of a file that has come to rest.
-    async fn settled(&self, path: &Path) -> Result<Fingerprint, Error> {
-        let mut state = look_at(path).await?;
-        for _ in 0..SETTLE_ATTEMPTS {
-            let rested_s = (self.clock)().as_second().saturating_sub(state.changed_at_s());
-            if u64::try_from(rested_s).is_ok_and(|rested_s| rested_s > self.settle.as_secs()) {
-                return Ok(state);
-            }
-            // The file's clock may be another machine's, so that it is not trusted to say that a file is fresh.
-            sleep(self.settle).await;
-            let later = look_at(path).await?;
-            if later == state {
-                return Ok(state);
-            }
-            state = later;
-        }
-        Err(Error::Changing { path: path.to_owned() })
-    }
-
     /// Takes the file of a slot in the state that it was seen in, unless it is the one in use.
     async fn take(&self, at: usize, state: Fingerprint) -> Reloaded {
+        self.take_by(at, state, load).await
+    }
+
+    /// The same with another way to read the file.
+    async fn take_by(
+        &self,
+        at: usize,
+        state: Fingerprint,
+        load: impl FnOnce(&DatabaseConfig, Option<&Database>) -> Result<Database, Error> + Send + 'static,
+    ) -> Reloaded {
         let (file, old) = {
             let mut slots = self.slots.lock();
             let slot = &mut slots[at];
@@ -176,8 +147,7 @@ impl Databases {
             (slot.file.clone(), slot.in_use.clone())
         };
         let replaced = old.clone();
-        let loaded = tokio::task::spawn_blocking(move || load(&file, replaced.as_deref())).await;
-        match loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+        match self.within(at, READ_TIME_MAX, move || load(&file, replaced.as_deref())).await {
             Ok(new) => self.put(at, new, old.as_deref()),
             Err(fault) => self.fail(at, Some(state), &fault),
         }
@@ -229,13 +199,4 @@ fn load(file: &DatabaseConfig, old: Option<&Database>) -> Result<Database, Error
         new.check_replaces(old)?;
     }
     Ok(new)
-}
-
-/// The state of a file; in the threads for what blocks, because a network file system may let one wait.
-async fn look_at(path: &Path) -> Result<Fingerprint, Error> {
-    let path = path.to_owned();
-    let looked = tokio::task::spawn_blocking(move || {
-        Fingerprint::of(&path).map_err(|source| Error::Unreadable { path, source })
-    });
-    looked.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

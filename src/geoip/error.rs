@@ -1,5 +1,6 @@
 //! Why a `GeoIP` database is not taken. Knows nothing of look-ups: those answer with a `NoEstimate`.
 
+use std::any::Any;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +40,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What was found.
+        why: String,
+    },
+    /// Reading the file ended in a panic, which no whole file brings about.
+    #[error("geoip database {} is damaged: reading it panicked: {why}; fetch it again", path.display())]
+    Panicked {
+        /// The file.
+        path: PathBuf,
+        /// What the panic said.
         why: String,
     },
     /// No record of the file says where anything is.
@@ -108,6 +117,12 @@ impl FailureReason {
 }
 
 impl Error {
+    /// Of what a panic over a file left behind.
+    pub(super) fn panicked(path: PathBuf, panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+        Self::Panicked { path, why: text.unwrap_or("it did not say why").to_owned() }
+    }
+
     /// The same on a closed list.
     #[must_use]
     pub fn failure_reason(&self) -> FailureReason {
@@ -117,7 +132,7 @@ impl Error {
             Self::Changing { .. } => FailureReason::Changing,
             Self::TooLarge { .. } => FailureReason::TooLarge,
             Self::NotMmdb { .. } => FailureReason::NotMmdb,
-            Self::Damaged { .. } => FailureReason::Damaged,
+            Self::Damaged { .. } | Self::Panicked { .. } => FailureReason::Damaged,
             Self::UnusableSchema { .. } => FailureReason::UnusableSchema,
             Self::WrongKind { .. } => FailureReason::WrongKind,
         }

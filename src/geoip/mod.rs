@@ -27,7 +27,6 @@ mod tests;
 mod writer;
 
 use std::net::IpAddr;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
@@ -145,16 +144,25 @@ impl GeoIp {
 
 /// Opens every configured file, at the same time; an error is one of the configuration.
 fn open_each(config: &Config) -> Result<Vec<Result<Database, Error>>, Error> {
+    open_each_by(config, |file| Database::open(&file.path, file.age))
+}
+
+/// The same with another way to open a file.
+fn open_each_by(
+    config: &Config,
+    open: impl Fn(&DatabaseConfig) -> Result<Database, Error> + Sync,
+) -> Result<Vec<Result<Database, Error>>, Error> {
     let count = config.databases.len();
     if count > DATABASES_MAX {
         return Err(Error::TooManyDatabases { count, databases_max: DATABASES_MAX });
     }
+    let (files, open): (Vec<_>, _) = (config.files().collect(), &open);
     Ok(thread::scope(|scope| {
-        let open = |DatabaseConfig { path, age }: DatabaseConfig| scope.spawn(move || Database::open(&path, age));
         // All are started before the first is waited for.
-        let opening: Vec<_> = config.files().map(open).collect();
-        let finish =
-            |opened: thread::ScopedJoinHandle<'_, _>| opened.join().unwrap_or_else(|panic| resume_unwind(panic));
-        opening.into_iter().map(finish).collect()
+        let opening: Vec<_> = files.iter().map(|file| scope.spawn(move || open(file))).collect();
+        let finish = |(opened, file): (thread::ScopedJoinHandle<'_, _>, &DatabaseConfig)| {
+            opened.join().unwrap_or_else(|panic| Err(Error::panicked(file.path.clone(), &*panic)))
+        };
+        opening.into_iter().zip(&files).map(finish).collect()
     }))
 }

@@ -222,7 +222,8 @@ fn the_first_position_wins_and_later_files_fill_in_names_of_the_same_country() {
     check(flat("CH", "Bern", "Bern", 46.9, 7.4), zurich(), "46.9,7.4 - City 8.8.8.0/24 [Bern|Bern|CH]");
     // The name is borrowed, the position is not: it stays as coarse as its own record.
     check(flat("CH", "", "", 46.8, 8.2), zurich(), "46.8,8.2 - Country 8.8.8.0/24 [Zürich|Zürich|CH]");
-    check(flat("CH", "Bern", "", 46.8, 8.2), zurich(), "46.8,8.2 - Region 8.8.8.0/24 [Zürich|Bern|CH]");
+    // A city of another region is not.
+    check(flat("CH", "Bern", "", 46.8, 8.2), zurich(), "46.8,8.2 - Region 8.8.8.0/24 [|Bern|CH]");
     check(flat("DE", "", "", 51.0, 9.0), zurich(), "51,9 - Country 8.8.8.0/24 [||DE]");
     check(flat("", "", "", 51.0, 9.0), zurich(), "51,9 - Country 8.8.8.0/24 [||CH]");
     check(flat("", "", "X", 51.0, 9.0), flat("", "", "", 1.0, 1.0), "51,9 - City 8.8.8.0/24 [X||]");
@@ -251,6 +252,18 @@ fn too_many_files_are_refused() {
     let config = Config::of_files(vec!["x.mmdb".into(); DATABASES_MAX + 1]);
     let error = GeoIp::open(&config).unwrap_err();
     assert_eq!(error.to_string(), "at most 16 geoip databases are stacked, got 17; leave some out");
+}
+
+#[test]
+fn a_panic_over_one_file_leaves_the_others() {
+    let config = Config::of_files(["a.mmdb".into(), "b.mmdb".into()]);
+    let opened = open_each_by(&config, |file| match file.path.to_str() {
+        Some("a.mmdb") => panic!("index 7 of 3"),
+        _ => Database::open(&file.path, file.age),
+    });
+    let told: Vec<_> = opened.unwrap().into_iter().map(|opened| opened.unwrap_err().to_string()).collect();
+    assert_eq!(told[0], "geoip database a.mmdb is damaged: reading it panicked: index 7 of 3; fetch it again");
+    assert!(told[1].starts_with("geoip database b.mmdb cannot be read"), "{}", told[1]);
 }
 
 #[test]

@@ -51,9 +51,14 @@ impl Writer {
             IpNet::V4(v4) => (u128::from(v4.network().to_bits()), 96 + v4.prefix_len()),
             IpNet::V6(v6) => (v6.network().to_bits(), v6.prefix_len()),
         };
+        // Everything: there is no node above the root that it could be a side of.
+        let Some(last) = length.checked_sub(1) else {
+            self.nodes[0] = [leaf; 2];
+            return self.check_size();
+        };
         let side = |depth: u8| usize::from(bits >> (127 - depth) & 1 == 1);
         let mut node = 0;
-        for depth in 0..length.saturating_sub(1) {
+        for depth in 0..last {
             let below = self.nodes[node][side(depth)];
             node = if below == EMPTY || below & IS_RECORD != 0 {
                 // A broader record above is split, so that both halves still say the same.
@@ -65,7 +70,11 @@ impl Writer {
                 below as usize
             };
         }
-        self.nodes[node][side(length.max(1) - 1)] = leaf;
+        self.nodes[node][side(last)] = leaf;
+        self.check_size()
+    }
+
+    fn check_size(&self) -> Result<(), TooLarge> {
         if self.nodes.len() as u64 + self.data.len() as u64 + 16 >= VALUES_MAX { Err(TooLarge) } else { Ok(()) }
     }
 

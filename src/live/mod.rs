@@ -73,21 +73,23 @@ impl LiveAccount {
 
     /// Reads the account's own networks from the store.
     async fn load_prefixes(&self, store: &dyn Store, account: &AccountId) -> Result<(), Error> {
-        let range = Range {
-            partition: Some(account.clone()),
-            kind: Kind::Prefix,
-            after: None,
-            descending: false,
-            limit: SCAN_MAX,
-        };
-        let records = store.scan(range).await?;
-        let mut prefixes = self.prefixes.write();
-        for record in records {
-            if let Document::Prefix(prefix) = record.document {
-                prefixes.put(prefix);
+        let mut after = None;
+        loop {
+            let partition = Some(account.clone());
+            let range = Range { partition, kind: Kind::Prefix, after, descending: false, limit: SCAN_MAX };
+            let records = store.scan(range).await?;
+            let is_last = records.len() < SCAN_MAX;
+            after = records.last().map(|record| record.key.id.clone());
+            let mut prefixes = self.prefixes.write();
+            for record in records {
+                if let Document::Prefix(prefix) = record.document {
+                    prefixes.put(prefix);
+                }
+            }
+            if is_last {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// How many networks of its own the account has.
@@ -105,6 +107,10 @@ impl LiveAccount {
     /// Takes note of a report of a site whose record it did not change.
     pub fn learn(&self, site: &Site, at: Timestamp) {
         self.presence.learn(site, at);
+        // It may have been deleted after it was read: the map hears of that first.
+        if self.map.read().all().get(site.id).is_none() {
+            self.presence.forget(site.id);
+        }
     }
 
     /// When a site was last heard of by reports that are in memory alone; `None` where there is none.
@@ -185,13 +191,13 @@ impl Live {
     /// Brings a site's present state in.
     fn apply_site(&self, site: &Site) {
         let Some(live) = self.account(&site.account) else { return };
-        live.presence.follow(site);
         match entry_of(&SiteSketch::from(site)) {
             Some(entry) => live.map.write().upsert(entry),
             None => {
                 live.map.write().remove(site.id);
             }
         }
+        live.presence.follow(site);
     }
 
     /// Takes a record out that is no more. Sites are purged and networks deleted; accounts and tokens keep their records.
@@ -201,6 +207,7 @@ impl Live {
             Kind::Site => {
                 if let Ok(site) = mutation.key.id.parse() {
                     account.map.write().remove(site);
+                    account.presence.forget(site);
                 }
             }
             Kind::Prefix => {

@@ -26,6 +26,8 @@ pub struct Presence {
     pub status: Status,
     /// The address that it comes from; `None` where that is not known or not told.
     pub ip: Option<IpAddr>,
+    /// The address by which it knows itself; `None` where it does not say.
+    pub claimed_ip: Option<IpAddr>,
 }
 
 /// What became of a report.
@@ -49,12 +51,19 @@ struct Known {
     status: Status,
     /// The address of its last call; `None` while the site is away from home, so that each call is looked at.
     ip: Option<IpAddr>,
+    claimed_ip: Option<IpAddr>,
 }
 
 impl Known {
     fn of(site: &Site, heard_at: Timestamp) -> Self {
         let ip = site.uplinks.last.filter(|_| site.uplinks.away.is_none());
-        Self { heard_at, written_at: site.last_seen_at.unwrap_or(Timestamp::MIN), status: site.status, ip }
+        Self {
+            heard_at,
+            written_at: site.last_seen_at.unwrap_or(Timestamp::MIN),
+            status: site.status,
+            ip,
+            claimed_ip: site.claimed_ip,
+        }
     }
 }
 
@@ -80,7 +89,8 @@ impl Presences {
         }
         // Whatever reports, maintenance ends by a person alone.
         let is_same_status = known.status == report.status || known.status == Status::Maintenance;
-        let is_same_ip = report.ip.is_none_or(|ip| known.ip == Some(ip));
+        let is_same_ip = report.ip.is_none_or(|ip| known.ip == Some(ip))
+            && report.claimed_ip.is_none_or(|ip| known.claimed_ip == Some(ip));
         if !is_same_status || !is_same_ip || report.at.duration_since(known.written_at) >= WRITTEN_EVERY {
             return Heard::News;
         }
@@ -93,6 +103,11 @@ impl Presences {
         let mut part = self.part(site.id).lock();
         let known = part.entry(site.id).or_insert_with(|| Known::of(site, at));
         known.heard_at = known.heard_at.max(at);
+    }
+
+    /// Forgets a site that is no more.
+    pub(super) fn forget(&self, site: SiteId) {
+        self.part(site).lock().remove(&site);
     }
 
     /// When a site was heard of.
@@ -131,7 +146,8 @@ mod tests {
     #[test]
     fn only_what_is_new_is_news() {
         let (presences, mut site) = (Presences::default(), site(0));
-        let report = |second: i64| Presence { at: at(second), status: Status::Online, ip: site.uplinks.last };
+        let report =
+            |second: i64| Presence { at: at(second), status: Status::Online, ip: site.uplinks.last, claimed_ip: None };
         let (first, same, later) = (report(10), report(20), report(900));
         assert_eq!(presences.hear(site.id, &first), Heard::News, "never heard of");
         presences.follow(&site);
@@ -140,6 +156,7 @@ mod tests {
         assert_eq!(presences.hear(site.id, &first), Heard::Late);
         assert_eq!(presences.hear(site.id, &later), Heard::News, "the time has to be written");
         assert_eq!(presences.hear(site.id, &Presence { ip: Some([198, 51, 100, 1].into()), ..same }), Heard::News);
+        assert_eq!(presences.hear(site.id, &Presence { claimed_ip: Some([10, 0, 0, 1].into()), ..same }), Heard::News);
         assert_eq!(presences.hear(site.id, &Presence { status: Status::Offline, ..same }), Heard::News);
         assert_eq!(presences.hear(site.id, &Presence { ip: None, ..same }), Heard::Noted, "no address tells nothing");
         site.status = Status::Maintenance;

@@ -1,5 +1,6 @@
 //! A run over sites that asks again where their addresses are: what would change, or what changed.
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,9 @@ use super::id::{AccountId, SiteId};
 pub const MOVE_CLASSES_M: [f64; 6] = [1_000.0, 10_000.0, 25_000.0, 100_000.0, 500_000.0, 1_000_000.0];
 /// Most moves that are told one by one: the farthest.
 pub const WORST_MAX: usize = 20;
+
+/// Most networks that a run keeps apart; where more changed, it looks at all sites of the account.
+pub const NETWORKS_MAX: usize = 1_000;
 
 /// What a run does with what it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,8 +45,27 @@ pub enum State {
 pub enum Reach {
     /// Those of all accounts.
     All,
-    /// Those of one account that come from this network.
-    Network(AccountId, ipnet::IpNet),
+    /// Those of one account that come from one of these networks.
+    Networks(AccountId, Vec<IpNet>),
+}
+
+impl Reach {
+    /// Takes more networks of the same account in; says whether it could.
+    pub fn join(&mut self, other: &Self) -> bool {
+        let (Self::Networks(account, networks), Self::Networks(theirs, more)) = (self, other) else { return false };
+        if account != theirs {
+            return false;
+        }
+        for network in more {
+            if !networks.contains(network) {
+                networks.push(*network);
+            }
+        }
+        if networks.len() > NETWORKS_MAX {
+            *networks = vec![IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
+        }
+        true
+    }
 }
 
 /// A run.
@@ -139,6 +162,22 @@ impl Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks_of_one_account_join() {
+        let of = |account: &str, third: u8, fourth: u8| {
+            Reach::Networks(account.parse().unwrap(), vec![IpNet::new([10, 0, third, fourth].into(), 32).unwrap()])
+        };
+        let mut reach = of("acme", 0, 0);
+        assert!(!reach.join(&of("other", 0, 1)) && !reach.join(&Reach::All) && !Reach::All.join(&of("acme", 0, 0)));
+        for number in 0..=u16::try_from(NETWORKS_MAX).unwrap() {
+            let [third, fourth] = number.to_be_bytes();
+            assert!(reach.join(&of("acme", third, fourth)));
+            let Reach::Networks(_, networks) = &reach else { panic!("{reach:?}") };
+            let expect = if usize::from(number) < NETWORKS_MAX { usize::from(number) + 1 } else { 2 };
+            assert_eq!(networks.len(), expect, "each once, and all addresses in the end");
+        }
+    }
 
     #[test]
     fn moves_are_counted_by_class_and_the_farthest_kept() {

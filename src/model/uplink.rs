@@ -27,6 +27,9 @@ pub struct Uplinks {
     /// The calls since the home network was seen last; `None` while the site is at home.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub away: Option<Away>,
+    /// The network that was home before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former: Option<IpNet>,
     /// Networks that the site was seen in and came home from, the latest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<IpNet>,
@@ -46,6 +49,8 @@ pub struct Seen {
 pub struct Away {
     /// The first call from elsewhere.
     pub since: Timestamp,
+    /// The first call from a network that is no known uplink; `None` while there was none.
+    pub unknown_since: Option<Timestamp>,
     /// Where the last call came from.
     pub network: IpNet,
 }
@@ -81,22 +86,34 @@ impl Uplinks {
             }
             return Sight::Home;
         }
-        let since = self.away.map_or(now, |away| away.since);
         let is_known = self.others.iter().any(|network| network.contains(&seen.ip));
-        let hold = if is_known { KNOWN_UPLINK_HOLD.max(hold) } else { hold };
-        if now.duration_since(since) >= hold {
+        let before = self.away;
+        let since = before.map_or(now, |away| away.since);
+        // An unknown network does not inherit the time that was spent in a known one.
+        let unknown_since = before.and_then(|away| away.unknown_since).or((!is_known).then_some(now));
+        let (since_then, hold) = match unknown_since.filter(|_| !is_known) {
+            Some(unknown_since) => (unknown_since, hold),
+            None => (since, KNOWN_UPLINK_HOLD.max(hold)),
+        };
+        if now.duration_since(since_then) >= hold {
             self.settle(seen);
             return Sight::Moved;
         }
-        self.away = Some(Away { since, network: seen.network });
+        self.away = Some(Away { since, unknown_since, network: seen.network });
         Sight::Away
     }
 
     /// Makes an address the home.
     pub fn settle(&mut self, seen: Seen) {
-        self.home = Some(seen);
+        let left = self.home.replace(seen).map(|home| home.network).filter(|network| *network != seen.network);
         self.away = None;
         self.others.retain(|network| !network.contains(&seen.ip));
+        if let Some(left) = left {
+            // Back where it was before: what it left now is its second uplink, and was home in a long outage.
+            if self.former.replace(left) == Some(seen.network) {
+                self.remember(left);
+            }
+        }
     }
 
     fn remember(&mut self, network: IpNet) {
@@ -155,6 +172,36 @@ mod tests {
         }
         assert_eq!(uplinks.see(seen(2), at(20 + 8 * 24 * 60), HOLD), Sight::Moved, "no outage lasts so long");
         assert!(uplinks.others.is_empty(), "what is home now is no further uplink");
+    }
+
+    #[test]
+    fn outages_that_come_again_move_a_site_there_and_back_once() {
+        let mut uplinks = Uplinks::default();
+        uplinks.see(seen(1), at(0), HOLD);
+        let mut moves = 0;
+        for day in 0..20_i64 {
+            // Two hours on the second uplink, the rest of the day on the first.
+            for quarter in 0..96 {
+                let number = if quarter < 8 { 2 } else { 1 };
+                let sight = uplinks.see(seen(number), at(day * 24 * 60 + quarter * 15 + 1), HOLD);
+                moves += usize::from(sight == Sight::Moved);
+            }
+        }
+        assert_eq!(moves, 2);
+        assert_eq!(uplinks.home, Some(seen(1)));
+    }
+
+    #[test]
+    fn an_unknown_network_does_not_inherit_the_time_of_a_known_one() {
+        let mut uplinks = Uplinks::default();
+        uplinks.see(seen(1), at(0), HOLD);
+        uplinks.see(seen(2), at(10), HOLD);
+        uplinks.see(seen(1), at(20), HOLD);
+        for minute in (30..210).step_by(10) {
+            assert_eq!(uplinks.see(seen(2), at(minute), HOLD), Sight::Away, "known, and an outage of three hours");
+        }
+        assert_eq!(uplinks.see(seen(3), at(215), HOLD), Sight::Away, "one call from a third network");
+        assert_eq!(uplinks.see(seen(3), at(275), HOLD), Sight::Moved, "an hour later");
     }
 
     proptest! {

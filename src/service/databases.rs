@@ -20,6 +20,9 @@ pub use crate::geoip::special::Wrapping;
 
 /// Most addresses of one question: some milliseconds in the largest stack of databases.
 pub const ADDRESSES_MAX: usize = 1_000;
+/// Most addresses of one question whose answers are explained. Each has a step for each of up to 16 databases, some 4 kB in
+/// all, and 30 kB where every text is as long as can be; clients of gRPC take 4 MiB if nobody tells them to take more.
+pub const EXPLAINED_MAX: usize = 100;
 
 /// What is known of an address, and how that came about where it was asked for.
 #[derive(Debug)]
@@ -43,7 +46,8 @@ impl Waymark {
         Ok(answers.pop().expect("one question has one answer"))
     }
 
-    /// What the account's own networks and the databases say of up to [`ADDRESSES_MAX`] addresses, all asked in the same versions of the files.
+    /// What the account's own networks and the databases say of up to [`ADDRESSES_MAX`] addresses, all asked in the same
+    /// versions of the files; of [`EXPLAINED_MAX`] where it is explained.
     pub fn lookup_ips(
         &self,
         principal: &Principal,
@@ -52,8 +56,9 @@ impl Waymark {
         explain: bool,
     ) -> Result<Vec<LookUp>, Error> {
         let live = self.account_for(principal, account, Permission::Read)?;
-        if !(1..=ADDRESSES_MAX).contains(&ips.len()) {
-            let why = format!("between 1 and {ADDRESSES_MAX} addresses, got {}", ips.len());
+        let (most, explained) = if explain { (EXPLAINED_MAX, " to be explained") } else { (ADDRESSES_MAX, "") };
+        if !(1..=most).contains(&ips.len()) {
+            let why = format!("between 1 and {most} addresses{explained}, got {}", ips.len());
             return Err(Invalid::new("ips", why).into());
         }
         let (databases, now) = (self.parts.geoip.current(), self.now());

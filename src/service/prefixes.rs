@@ -9,7 +9,7 @@ use super::paging::{Page, PageRequest, query_purpose};
 use super::{Error, Versioned, Waymark};
 use crate::model::access::Principal;
 use crate::model::geo::LatLng;
-use crate::model::id::AccountId;
+use crate::model::id::{AccountId, Revision};
 use crate::model::location::Granularity;
 use crate::model::prefix::{PREFIXES_MAX, Prefix};
 use crate::model::reestimation::Reach;
@@ -53,14 +53,13 @@ impl Waymark {
         if live.prefix_count() >= PREFIXES_MAX {
             return Err(Error::TooMany("prefixes of an account", PREFIXES_MAX));
         }
-        let key = key_of(account, prefix.network);
-        match self.parts.store.commit(vec![Mutation::create(key, Document::Prefix(prefix.clone()))]).await {
-            Ok(revision) => {
-                self.begin_reestimation(principal, Reach::Network(account.clone(), prefix.network)).await?;
-                Ok(Versioned { value: prefix, revision })
+        let change = Mutation::create(key_of(account, prefix.network), Document::Prefix(prefix.clone()));
+        match self.commit_prefix(principal, account, prefix.network, change).await {
+            Ok(revision) => Ok(Versioned { value: prefix, revision }),
+            Err(Error::Store(StoreError::Conflict { .. })) => {
+                Err(Error::Exists(Resource::Prefix(account.clone(), prefix.network)))
             }
-            Err(StoreError::Conflict { .. }) => Err(Error::Exists(Resource::Prefix(account.clone(), prefix.network))),
-            Err(cause) => Err(cause.into()),
+            Err(cause) => Err(cause),
         }
     }
 
@@ -77,15 +76,12 @@ impl Waymark {
         let prefix = fields.prefix(before.value.created_at, self.now())?;
         let key = key_of(account, network);
         let change = Mutation::replace(key, before.revision, Document::Prefix(prefix.clone()));
-        match self.parts.store.commit(vec![change]).await {
-            Ok(revision) => {
-                self.begin_reestimation(principal, Reach::Network(account.clone(), network)).await?;
-                Ok(Versioned { value: prefix, revision })
-            }
-            Err(StoreError::Conflict { .. }) => {
+        match self.commit_prefix(principal, account, network, change).await {
+            Ok(revision) => Ok(Versioned { value: prefix, revision }),
+            Err(Error::Store(StoreError::Conflict { .. })) => {
                 Err(Error::Contention(Resource::Prefix(account.clone(), network).to_string()))
             }
-            Err(cause) => Err(cause.into()),
+            Err(cause) => Err(cause),
         }
     }
 
@@ -93,8 +89,26 @@ impl Waymark {
     pub async fn delete_prefix(&self, principal: &Principal, account: &AccountId, network: IpNet) -> Result<(), Error> {
         self.account_for(principal, account, Permission::Change)?;
         self.find_prefix(account, network).await?;
-        self.parts.store.commit(vec![Mutation::delete(key_of(account, network))]).await?;
-        self.begin_reestimation(principal, Reach::Network(account.clone(), network)).await
+        self.commit_prefix(principal, account, network, Mutation::delete(key_of(account, network))).await?;
+        Ok(())
+    }
+
+    /// Changes a network and has its sites estimated again. The run is noted before the change, so that none is lost
+    /// whatever ends in between; and once more behind it, because that run may be over by then.
+    async fn commit_prefix(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        network: IpNet,
+        change: Mutation,
+    ) -> Result<Revision, Error> {
+        let reach = || Reach::Networks(account.clone(), vec![network]);
+        self.begin_reestimation(principal, reach()).await?;
+        let revision = self.parts.store.commit(vec![change]).await?;
+        if let Err(cause) = self.begin_reestimation(principal, reach()).await {
+            tracing::warn!(%cause, %network, "sites behind a network that changed may be estimated again late");
+        }
+        Ok(revision)
     }
 
     /// One network.

@@ -4,6 +4,8 @@
 //! seen the preview applies them. One run at a time, in the background, some sites at a time. A run is a record: after a
 //! restart it goes on behind the last site that was written down, and looking twice at a site changes nothing.
 
+mod look;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +15,15 @@ use tracing::{info, warn};
 use super::access::random_bytes;
 use super::accounts::require_operator;
 use super::error::Resource;
-use super::sites::key_of as site_key;
-use super::visit::place;
-use super::whereabouts::whereabouts_in;
-use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings};
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
+use crate::error::{Fault as _, Kind as FaultKind};
 use crate::geoip::GeoIp;
 use crate::geoip::databases::CandidateError;
 use crate::live::LiveAccount;
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision};
-use crate::model::location::{Fix, NoEstimate, Source};
-use crate::model::reestimation::{Findings, Mode, Move, Reach, Reestimation, State};
-use crate::model::site::Site;
+use crate::model::reestimation::{Findings, Mode, Reach, Reestimation, State};
 use crate::store::document::Document;
 use crate::store::{Error as StoreError, Key, Kind, Mutation, Range, Record, SCAN_MAX};
 
@@ -35,21 +33,8 @@ const PAGE: usize = 500;
 const RUNS_MAX: usize = 100;
 /// Most runs that wait.
 const WAITING_MAX: usize = 1_000;
-/// A position that moved less than that, in metres, is the same one, written with other digits.
-const SAME_M_MAX: f64 = 1.0;
 /// How long the worker waits after a failure of the store.
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// What a look at one site found.
-enum Found {
-    Kept,
-    Unknown,
-    Unchanged,
-    Regraded,
-    Placed,
-    Unplaced,
-    Moved(Move),
-}
 
 impl Waymark {
     /// Begins to count what the databases in use would change; or, with a candidate, what they would if the file at its
@@ -119,6 +104,9 @@ impl Waymark {
         candidate: Option<(String, String)>,
     ) -> Result<Reestimation, Error> {
         let runs = self.runs().await?;
+        if let Some(joined) = self.join_waiting(&runs, &reach).await? {
+            return Ok(joined);
+        }
         if runs.iter().filter(|run| run.value.state == State::Running).count() >= WAITING_MAX {
             return Err(Error::TooMany("re-estimations that wait", WAITING_MAX));
         }
@@ -146,12 +134,38 @@ impl Waymark {
             started_by: principal.actor(),
         };
         let mut batch = vec![Mutation::create(key_of(&run.id), Document::Reestimation(Box::new(run.clone())))];
-        let ended = runs.iter().filter(|run| run.value.state != State::Running);
-        let surplus = (runs.len() + 1).saturating_sub(RUNS_MAX);
+        let is_alike = |known: &&Versioned<Reestimation>| {
+            known.value.state != State::Running && (known.value.reach == Reach::All) == (run.reach == Reach::All)
+        };
+        let surplus = (runs.iter().filter(is_alike).count() + 1).saturating_sub(RUNS_MAX);
+        let ended = runs.iter().filter(is_alike);
         batch.extend(ended.take(surplus).map(|run| Mutation::delete(key_of(&run.value.id))));
         self.parts.store.commit(batch).await?;
         self.reestimating.notify_one();
         Ok(run)
+    }
+
+    /// Gives networks that changed to a run of their account that waits, so that an account has one run that waits at most.
+    async fn join_waiting(
+        &self,
+        runs: &[Versioned<Reestimation>],
+        reach: &Reach,
+    ) -> Result<Option<Reestimation>, Error> {
+        for Versioned { value: waiting, revision } in runs {
+            let mut joined = waiting.clone();
+            let waits = waiting.state == State::Running && waiting.findings.seen == 0 && waiting.cursor.is_none();
+            if !waits || !joined.reach.join(reach) {
+                continue;
+            }
+            let change = Document::Reestimation(Box::new(joined.clone()));
+            match self.parts.store.commit(vec![Mutation::replace(key_of(&joined.id), *revision, change)]).await {
+                Ok(_) => return Ok(Some(joined)),
+                // It began meanwhile, and may be past some of the sites.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+        Ok(None)
     }
 
     /// Works on runs for ever, one after the other, those of before a restart first. Ends when it is dropped.
@@ -170,21 +184,30 @@ impl Waymark {
 
     /// Works on the oldest run to its end; says whether there was one.
     async fn work_on_next(&self) -> Result<bool, Error> {
-        let Some(run) = self.runs().await?.into_iter().find(|run| run.value.state == State::Running) else {
-            return Ok(false);
-        };
-        let databases = match &run.value.candidate {
-            None => self.parts.geoip.current(),
-            Some((path, replaced)) => match self.with_candidate(path, replaced).await {
-                Ok(stack) => Arc::new(stack),
-                Err(cause) => {
-                    let failure = cause.to_string();
-                    self.end(Reestimation { state: State::Failed, failure, ..run.value }, run.revision).await?;
-                    return Ok(true);
-                }
-            },
-        };
+        let mut running: Vec<_> = self.runs().await?;
+        running.retain(|run| run.value.state == State::Running);
+        // The operator's first: those of networks are many, and of one account each.
+        running.sort_by_key(|run| (run.value.reach != Reach::All, run.value.id.clone()));
+        let Some(run) = running.into_iter().next() else { return Ok(false) };
+        let id = run.value.id.clone();
+        match self.work_on(run).await {
+            Err(cause) if !is_transient(&cause) => {
+                warn!(%cause, id, "a re-estimation failed");
+                let Versioned { value, revision } = self.find_run(&id).await?;
+                self.end(Reestimation { state: State::Failed, failure: cause.to_string(), ..value }, revision).await?;
+                Ok(true)
+            }
+            outcome => outcome.map(|()| true),
+        }
+    }
+
+    /// Works on a run to its end.
+    async fn work_on(&self, run: Versioned<Reestimation>) -> Result<(), Error> {
         let Versioned { value: mut run, mut revision } = run;
+        let candidate = match &run.candidate {
+            None => None,
+            Some((path, replaced)) => Some(Arc::new(self.with_candidate(path, replaced).await?)),
+        };
         info!(id = run.id, mode = ?run.mode, reach = ?run.reach, seen = run.findings.seen, "re-estimating sites");
         for live in self.accounts_in(&run.reach) {
             let account = live.account().id.clone();
@@ -196,20 +219,21 @@ impl Waymark {
             loop {
                 let records = self.sites_behind(&account, after, &mut run.findings).await?;
                 let Some(last) = records.last().map(|record| record.key.id.clone()) else { break };
+                // Of each page anew: a file that is replaced meanwhile is the one that counts.
+                let databases = candidate.clone().unwrap_or_else(|| self.parts.geoip.current());
                 self.look_at(&databases, &live, &mut run, records).await?;
                 run.cursor = Some((account.clone(), last.parse()?));
                 after = Some(last);
                 let note = Document::Reestimation(Box::new(run.clone()));
                 match self.parts.store.commit(vec![Mutation::replace(key_of(&run.id), revision, note)]).await {
                     Ok(next) => revision = next,
-                    // Somebody cancelled it.
-                    Err(StoreError::Conflict { .. }) => return Ok(true),
+                    // Somebody cancelled it, or gave it more networks: it is read again.
+                    Err(StoreError::Conflict { .. }) => return Ok(()),
                     Err(cause) => return Err(cause.into()),
                 }
             }
         }
-        self.end(Reestimation { state: State::Done, ..run }, revision).await?;
-        Ok(true)
+        self.end(Reestimation { state: State::Done, ..run }, revision).await
     }
 
     async fn end(&self, run: Reestimation, revision: Revision) -> Result<(), Error> {
@@ -220,98 +244,6 @@ impl Waymark {
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
             Err(cause) => Err(cause.into()),
         }
-    }
-
-    /// Looks at some sites, and writes what changed where the run is there for that.
-    async fn look_at(
-        &self,
-        databases: &GeoIp,
-        live: &LiveAccount,
-        run: &mut Reestimation,
-        records: Vec<Record>,
-    ) -> Result<(), Error> {
-        let mut writes = Vec::new();
-        for record in records {
-            let Document::Site(site) = record.document else { return Err(Error::Mismatched { key: record.key }) };
-            if site.deleted_at.is_some() || !is_within(&run.reach, &site) {
-                continue;
-            }
-            let found = self.compare(databases, live, &site);
-            if run.mode == Mode::Apply && found.1.is_some() {
-                writes.push(self.rewrite(databases, live, Versioned { value: *site, revision: record.revision }));
-            }
-            count(&mut run.findings, found.0);
-        }
-        // All of a page at once: they share a sync of the disk.
-        for written in futures_util::future::join_all(writes).await {
-            if !written? {
-                run.findings.contended += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// What a new look at a site's address finds, and the estimate to write where it differs.
-    fn compare(&self, databases: &GeoIp, live: &LiveAccount, site: &Site) -> (Found, Option<Result<Fix, NoEstimate>>) {
-        let is_confirmed = site.fixes.effective().is_some_and(|fix| fix.source.is_person());
-        if is_confirmed || site.estimate_removed_for.is_some() {
-            return (Found::Kept, None);
-        }
-        let home = site.uplinks.home.map(|home| home.ip);
-        let Some(ip) = home.or(site.public_ip).or(site.uplinks.last) else { return (Found::Unknown, None) };
-        let estimate = whereabouts_in(databases, live, ip, self.now()).fix;
-        let old = site.fixes.get(Source::GeoIp);
-        let found = match (old, &estimate) {
-            (None, Err(reason)) if site.no_estimate == Some(*reason) => return (Found::Unchanged, None),
-            (None, Err(_)) => Found::Unchanged,
-            (None, Ok(_)) => Found::Placed,
-            (Some(_), Err(_)) => Found::Unplaced,
-            (Some(old), Ok(new)) => {
-                let distance_m = old.position.distance_m(new.position);
-                let is_same_grade = old.granularity == new.granularity && old.accuracy_m == new.accuracy_m;
-                if distance_m > SAME_M_MAX {
-                    let (account, site) = (site.account.clone(), site.id);
-                    Found::Moved(Move { account, site, from: old.position, to: new.position, distance_m })
-                } else if is_same_grade && old.made_by == new.made_by {
-                    return (Found::Unchanged, None);
-                } else {
-                    Found::Regraded
-                }
-            }
-        };
-        (found, Some(estimate))
-    }
-
-    /// Writes a site's new estimate; looks anew where others were faster. Says whether that ended well.
-    async fn rewrite(&self, databases: &GeoIp, live: &LiveAccount, first: Versioned<Site>) -> Result<bool, Error> {
-        let (account, id) = (first.value.account.clone(), first.value.id);
-        let mut before = first;
-        for _ in 0..ATTEMPTS_MAX {
-            let (_, Some(estimate)) = self.compare(databases, live, &before.value) else { return Ok(true) };
-            let mut site = before.value.clone();
-            let home = site.uplinks.home.map(|home| home.ip);
-            if let Some(ip) = home.or(site.public_ip).or(site.uplinks.last) {
-                let found = whereabouts_in(databases, live, ip, self.now());
-                site.uplinks.settle(found.seen());
-                if found.is_public() && site.public_ip == Some(found.ip) {
-                    site.network = found.facts;
-                }
-            }
-            place(&mut site, estimate);
-            site.updated_at = self.now();
-            let mut batch = siblings::mutations(&before.value, &site);
-            batch.push(Mutation::replace(site_key(&site), before.revision, Document::Site(Box::new(site))));
-            match self.parts.store.commit(batch).await {
-                Ok(_) => return Ok(true),
-                Err(StoreError::Conflict { .. }) => {}
-                Err(cause) => return Err(cause.into()),
-            }
-            match self.find_site(&account, id).await? {
-                Some(now) if now.value.deleted_at.is_none() => before = now,
-                _ => return Ok(true),
-            }
-        }
-        Ok(false)
     }
 }
 
@@ -342,7 +274,7 @@ impl Waymark {
             Reach::All => {
                 self.parts.live.accounts().iter().filter_map(|account| self.parts.live.account(&account.id)).collect()
             }
-            Reach::Network(account, _) => self.parts.live.account(account).into_iter().collect(),
+            Reach::Networks(account, _) => self.parts.live.account(account).into_iter().collect(),
         }
     }
 
@@ -371,34 +303,15 @@ impl Waymark {
     }
 }
 
+/// Whether a failure passes by itself.
+fn is_transient(cause: &Error) -> bool {
+    matches!(cause.reason().kind(), FaultKind::Unavailable | FaultKind::ResourceExhausted | FaultKind::Aborted)
+}
+
 fn run_in(record: Record) -> Result<Versioned<Reestimation>, Error> {
     match record.document {
         Document::Reestimation(run) => Ok(Versioned { value: *run, revision: record.revision }),
         _ => Err(Error::Mismatched { key: record.key }),
-    }
-}
-
-/// Whether a run looks at a site of one of its accounts.
-fn is_within(reach: &Reach, site: &Site) -> bool {
-    match reach {
-        Reach::All => true,
-        Reach::Network(_, network) => {
-            let home = site.uplinks.home.map(|home| home.ip);
-            [home, site.uplinks.last, site.public_ip].into_iter().flatten().any(|ip| network.contains(&ip))
-        }
-    }
-}
-
-fn count(findings: &mut Findings, found: Found) {
-    findings.seen += 1;
-    match found {
-        Found::Kept => findings.kept += 1,
-        Found::Unknown => findings.unknown += 1,
-        Found::Unchanged => findings.unchanged += 1,
-        Found::Regraded => findings.regraded += 1,
-        Found::Placed => findings.placed += 1,
-        Found::Unplaced => findings.unplaced += 1,
-        Found::Moved(found) => findings.add_move(found),
     }
 }
 

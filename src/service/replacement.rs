@@ -118,8 +118,8 @@ impl Waymark {
         let (true, Some(claim_revision)) = (is_allowed, claim_revision) else { return Ok(None) };
         let (token, credential) = self.agent_credential(&before.account, &activation.agent, before.id, &key_hash);
         if self.parts.store.get(tokens::key_of(&token)).await?.is_some() {
-            // A key that was good once, and was ended: whoever has it is the one that was replaced.
-            return Ok(None);
+            // A key that was good once, and was ended: a device that comes back draws a new one.
+            return Err(Error::AgentKeyMismatch(activation.agent.clone()));
         }
         let mut site = before.clone();
         site.replacement = None;

@@ -119,7 +119,7 @@ impl Waymark {
     ) -> Result<Reported, Error> {
         if visit.device.is_none() {
             let ip = visit.ip.and_then(Result::ok).map(special::canonical);
-            match live.hear(id, &Presence { at: visit.at, status: visit.status, ip }) {
+            match live.hear(id, &Presence { at: visit.at, status: visit.status, ip, claimed_ip: visit.claimed_ip }) {
                 Heard::Noted => return Ok(Reported::Noted),
                 Heard::Late => return Ok(Reported::Late),
                 Heard::News => {}
@@ -127,7 +127,7 @@ impl Waymark {
         }
         for _ in 0..ATTEMPTS_MAX {
             let Versioned { value: before, revision } = self.standing_site(account, id).await?;
-            if before.last_seen_at > Some(visit.at) {
+            if before.last_seen_at.max(live.heard_at(id)) > Some(visit.at) {
                 return Ok(Reported::Late);
             }
             let mut site = before.clone();

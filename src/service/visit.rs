@@ -66,10 +66,12 @@ impl Waymark {
             // An address that is nowhere says nothing against the one that the site was seen at.
             Err(reason) if !reason.is_of_public_address() => {
                 site.uplinks.last = Some(found.ip);
-                if !has_estimate {
+                if !has_estimate && site.estimate_removed_for.is_none() {
                     site.no_estimate = Some(reason);
                 }
             }
+            // Nor does one of which the databases know nothing, or of which none can be asked just now.
+            Err(_) if has_estimate => site.uplinks.last = Some(found.ip),
             _ => self.follow_address(site, found, now),
         }
     }
@@ -80,10 +82,12 @@ impl Waymark {
         let has_estimate = site.fixes.get(Source::GeoIp).is_some();
         let sight = site.uplinks.see(seen, now, self.parts.config.move_after());
         // Where there is nothing that could flap, nothing is waited for.
-        let is_free = !has_estimate && !is_removed;
+        let is_free = !has_estimate && !is_removed && (found.fix.is_ok() || sight == Sight::Home);
         if sight == Sight::Moved && site.estimate_removed_for != Some(found.ip) || is_free {
             site.uplinks.settle(seen);
             place(site, found.fix);
+        } else if is_removed {
+            site.no_estimate = Some(NoEstimate::Removed);
         }
     }
 }

@@ -9,9 +9,11 @@ use crate::model::reestimation::{MOVE_CLASSES_M, Mode, Move, Reach, Reestimation
 /// A run.
 pub(in crate::api) fn reestimation(run: Reestimation) -> pb::Reestimation {
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let (account, network) = match &run.reach {
-        Reach::All => (String::new(), String::new()),
-        Reach::Network(account, network) => (names::of_account(account), network.to_string()),
+    let (account, networks) = match &run.reach {
+        Reach::All => (String::new(), Vec::new()),
+        Reach::Networks(account, networks) => {
+            (names::of_account(account), networks.iter().map(ToString::to_string).collect())
+        }
     };
     let (candidate_path, replaced_path) = run.candidate.unwrap_or_default();
     let found = run.findings;
@@ -22,7 +24,7 @@ pub(in crate::api) fn reestimation(run: Reestimation) -> pb::Reestimation {
         state: state(run.state).into(),
         failure: run.failure,
         account,
-        network,
+        networks,
         candidate_path,
         replaced_path,
         total_count: count(run.total),

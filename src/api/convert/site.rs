@@ -160,10 +160,15 @@ pub(in crate::api) fn parse_patch(site: pb::Site, mask: &[String]) -> Result<Sit
 
 /// A reported state; unspecified for online.
 pub(in crate::api) fn parse_reported_status(field: &str, value: i32) -> Result<Status, Invalid> {
-    if value == i32::from(pb::SiteStatus::Unspecified) {
-        return Ok(Status::Online);
+    match pb::SiteStatus::try_from(value) {
+        Ok(pb::SiteStatus::Unspecified | pb::SiteStatus::Online) => Ok(Status::Online),
+        Ok(pb::SiteStatus::Offline) => Ok(Status::Offline),
+        Ok(pb::SiteStatus::Unknown) => Ok(Status::Unknown),
+        Ok(pb::SiteStatus::Maintenance) | Err(_) => {
+            let allowed = "one of UNKNOWN, ONLINE, OFFLINE is reported; maintenance is for people to begin and end";
+            Err(Invalid::new(field, format!("{allowed}, got {value}")))
+        }
     }
-    parse_status(value).map_err(|fault| Invalid::new(field, fault.why))
 }
 
 fn parse_status(value: i32) -> Result<Status, Invalid> {

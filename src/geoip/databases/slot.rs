@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tracing::error;
+use tokio::task::AbortHandle;
+use tracing::{error, warn};
 
 use super::status::{DatabaseStatus, Failure};
 use crate::geoip::age::Freshness;
@@ -33,6 +34,8 @@ pub(super) struct Slot {
     pub(super) told: Freshness,
     /// Looks to let pass before the next attempt, and how many it were the last time.
     pub(super) pause: (u32, u32),
+    /// The work on the file that was begun last; nothing else is begun before its end.
+    pub(super) work: Option<AbortHandle>,
     counters: Arc<Counters>,
     loads: u64,
     failures: u64,
@@ -51,12 +54,16 @@ impl Slot {
             failure: None,
             told: Freshness::Fresh,
             pause: (0, 0),
+            work: None,
             counters: Arc::default(),
             loads: 0,
             failures: 0,
         };
         match opened {
-            Ok(database) => slot.put(database, now),
+            Ok(database) => {
+                slot.put(database, now);
+                slot.tell_age(now);
+            }
             Err(fault) => {
                 error!("{fault}; sites are placed without it until it is there");
                 slot.fail(Failure { at: now, reason: fault.failure_reason(), message: fault.to_string() }, None);
@@ -95,6 +102,22 @@ impl Slot {
         }
         self.failure = Some(failure);
         self.failures += 1;
+    }
+
+    /// Says once that the database in use passed a limit of its age.
+    pub(super) fn tell_age(&mut self, now: Timestamp) {
+        let Some(database) = &self.in_use else { return };
+        let freshness = database.freshness(now);
+        if freshness != self.told && freshness > Freshness::Fresh {
+            let info = database.info();
+            let meaning = match freshness {
+                Freshness::Fresh | Freshness::Old => "a newer one is due",
+                Freshness::Outdated => "its estimates are marked as outdated",
+                Freshness::Refused => "it is not asked any more",
+            };
+            warn!(path = %info.path.display(), built = %info.build_time, "GeoIP database is old: {meaning}");
+        }
+        self.told = freshness;
     }
 
     pub(super) fn status(&self, now: Timestamp) -> DatabaseStatus {

@@ -18,20 +18,20 @@ use crate::geoip::fixture::{Fixture, asn, flat};
 struct Bench {
     directory: TempDir,
     path: PathBuf,
-    databases: Databases,
+    databases: Arc<Databases>,
 }
 
 /// A version of the file, which can be told by all that its record says.
-fn version(number: u32) -> Fixture {
+pub(super) fn version(number: u32) -> Fixture {
     let name = format!("V{number}");
     let lat = 1.0 + f64::from(number % 80);
     Fixture::new(4, "city ipv4").with("8.8.8.0/24", flat("CH", &name, &name, lat, lat))
 }
 
-fn open(paths: &[PathBuf]) -> Databases {
+fn open(paths: &[PathBuf]) -> Arc<Databases> {
     let databases = Databases::open(&Config::of_files(paths.iter().cloned()), Timestamp::now).unwrap();
     // The files of these tests are whole when they are asked for.
-    Databases { settle: Duration::ZERO, ..databases }
+    Arc::new(Databases { settle: Duration::ZERO, ..databases })
 }
 
 impl Bench {
@@ -65,7 +65,7 @@ impl Bench {
     }
 }
 
-fn city(databases: &Databases) -> String {
+pub(super) fn city(databases: &Databases) -> String {
     match databases.estimate("8.8.8.8".parse().unwrap(), Timestamp::UNIX_EPOCH) {
         Ok(estimate) => estimate.evidence.city,
         Err(why) => format!("{why:?}"),
@@ -185,6 +185,23 @@ async fn a_file_that_is_missing_or_bad_at_the_start_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_file_that_makes_the_reader_panic_is_refused() {
+    let bench = Bench::new(Some(&version(1)));
+    bench.rename_over(&version(2).bytes());
+    let state = bench.databases.look_at(0).await.unwrap();
+    let outcome = bench.databases.take_by(0, state, |_, _| panic!("index 7 of 3")).await;
+    assert_eq!(outcome.failure.unwrap().reason, FailureReason::Damaged);
+    for _ in 0..5 {
+        bench.databases.look().await;
+    }
+    assert_eq!((bench.city().as_str(), bench.status().failures), ("V1", 1), "its bytes are not read again");
+    bench.rename_over(&version(3).bytes());
+    bench.databases.look().await;
+    bench.databases.look().await;
+    assert_eq!((bench.city().as_str(), bench.status().failure), ("V3", None));
+}
+
+#[tokio::test]
 async fn watching_takes_what_came_to_rest() {
     let bench = Bench::new(Some(&version(1)));
     bench.databases.look().await;
@@ -289,4 +306,28 @@ async fn age_is_told_by_the_status() {
     bench.reload().await;
     bench.databases.look().await;
     assert_eq!(bench.status().freshness, Some(Freshness::Old));
+}
+
+#[tokio::test]
+async fn age_is_told_without_watching() {
+    let build = |days: i64| {
+        let time = Timestamp::now() - (24 * days).hours();
+        version(1).build_epoch(u64::try_from(time.as_second()).unwrap())
+    };
+    let bench = Bench::new(Some(&build(31)));
+    let told = |databases: &Databases| databases.slots.lock()[0].told;
+    assert_eq!(told(&bench.databases), Freshness::Old, "at the start");
+    bench.rename_over(&build(0).bytes());
+    bench.reload().await;
+    assert_eq!(told(&bench.databases), Freshness::Fresh);
+    bench.rename_over(&build(32).bytes());
+    bench.reload().await;
+    assert_eq!(told(&bench.databases), Freshness::Old, "at a reload that takes it");
+    // One that grew old where it was.
+    bench.rename_over(&build(0).bytes());
+    let databases = Databases::open(&Config::of_files([bench.path.clone()]), Timestamp::now).unwrap();
+    assert_eq!(told(&databases), Freshness::Fresh);
+    let databases = Arc::new(Databases { clock: || Timestamp::now() + (24 * 31).hours(), ..databases });
+    assert!(!databases.reload().await.remove(0).is_taken);
+    assert_eq!(told(&databases), Freshness::Old, "at a reload that takes nothing");
 }

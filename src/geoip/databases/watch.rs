@@ -3,10 +3,8 @@
 use std::future::pending;
 
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::warn;
 
-use super::{Databases, look_at};
-use crate::geoip::age::Freshness;
+use super::Databases;
 
 impl Databases {
     /// Looks at the files for ever, as often as configured. Ends when it is dropped.
@@ -31,16 +29,15 @@ impl Databases {
     }
 
     async fn look_at_slot(&self, at: usize) {
-        let path = {
+        {
             let mut slots = self.slots.lock();
             let slot = &mut slots[at];
             if slot.pause.0 > 0 {
                 slot.pause.0 -= 1;
                 return;
             }
-            slot.file.path.clone()
-        };
-        let state = match look_at(&path).await {
+        }
+        let state = match self.look_at(at).await {
             Ok(state) => state,
             Err(fault) => {
                 self.fail(at, None, &fault);
@@ -62,22 +59,9 @@ impl Databases {
         }
     }
 
-    /// Says once that a database passed a limit of its age.
-    fn tell_age(&self, at: usize) {
+    /// Says once that the database of a slot passed a limit of its age.
+    pub(super) fn tell_age(&self, at: usize) {
         let now = (self.clock)();
-        let mut slots = self.slots.lock();
-        let slot = &mut slots[at];
-        let Some(database) = &slot.in_use else { return };
-        let freshness = database.freshness(now);
-        if freshness != slot.told && freshness > Freshness::Fresh {
-            let info = database.info();
-            let meaning = match freshness {
-                Freshness::Fresh | Freshness::Old => "a newer one is due",
-                Freshness::Outdated => "its estimates are marked as outdated",
-                Freshness::Refused => "it is not asked any more",
-            };
-            warn!(path = %info.path.display(), built = %info.build_time, "GeoIP database is old: {meaning}");
-        }
-        slot.told = freshness;
+        self.slots.lock()[at].tell_age(now);
     }
 }

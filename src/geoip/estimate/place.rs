@@ -7,7 +7,7 @@ use super::{Outcome, Parts, Reading, credit};
 use crate::geoip::age::Freshness;
 use crate::geoip::attribution::Attribution;
 use crate::geoip::record::Record;
-use crate::model::evidence::{AGREE_M_MAX, NetworkKind, OtherRecord, Part};
+use crate::model::evidence::{AGREE_M_MAX, DIFFER_M_MIN, NetworkKind, OtherRecord, Part};
 use crate::model::geo::LatLng;
 use crate::model::location::{DatabaseEvidence, Granularity};
 use crate::model::text::fold;
@@ -89,8 +89,9 @@ impl<'a> Place<'a> {
         self.granularity.min(granularity(record)) >= Granularity::City && !self.maker.is_same_maker(maker)
     }
 
-    /// Fills in what is missing, as far as the record does not contradict: names from one of the same country, a
-    /// region's code from one that names the same region, postcode and time zone from one that means the same city.
+    /// Fills in what is missing, as far as the record does not contradict: city and region from one of the same country
+    /// that names no other region and lies no farther than where databases differ, a region's code from one that names
+    /// the same region, postcode and time zone from one that means the same city.
     fn complete(&mut self, record: &Record<'_>, distance_m: Option<f64>) -> Parts {
         let mut gave = Parts::default();
         let Some(country) = record.country else { return gave };
@@ -109,14 +110,23 @@ impl<'a> Place<'a> {
                 gave.insert(part);
             }
         };
-        fill(Part::City, &mut evidence.city, record.city);
-        fill(Part::Region, &mut evidence.region, record.region);
+        // A record of another region, or from too far away, is that of another place, and its city may share the name.
+        let is_same_region = is_same_name(&evidence.region, record.region)
+            || is_same_name(&evidence.region_code, record.region_code)
+            || evidence.region.is_empty()
+            || record.region.is_empty();
+        let is_same_place = is_same_region && distance_m.is_none_or(|distance_m| distance_m <= DIFFER_M_MIN);
+        if is_same_place {
+            fill(Part::City, &mut evidence.city, record.city);
+            fill(Part::Region, &mut evidence.region, record.region);
+        }
         if is_same_name(&evidence.region, record.region) {
             fill(Part::RegionCode, &mut evidence.region_code, record.region_code);
         }
         // Makers write one city in several ways; those whose positions agree mean the same one.
         let is_near = || distance_m.is_some_and(|distance_m| distance_m <= AGREE_M_MAX);
-        if is_same_name(&evidence.city, record.city) || (!record.city.is_empty() && is_near()) {
+        let is_same_city = is_same_name(&evidence.city, record.city) || (!record.city.is_empty() && is_near());
+        if is_same_place && is_same_city {
             fill(Part::Postcode, &mut evidence.postcode, record.postcode);
             fill(Part::TimeZone, &mut evidence.time_zone, record.time_zone);
         }

@@ -115,6 +115,42 @@ fn what_contradicts_is_not_borrowed() {
 }
 
 #[test]
+fn names_of_another_region_or_from_too_far_are_not_borrowed() {
+    let check = |first: Value, second: Value, expect: &str| {
+        let geoip = stack(&[file("A", first.clone()), file("B", second)]);
+        assert_eq!(gave(&geoip).lines().last().unwrap(), format!("B: {expect}"), "{first:?}");
+    };
+    let of = |region: &str, city: &str, lat: f64| flat("CH", region, city, lat, 8.54);
+    let everything = "[Region, RegionCode, City, Postcode, TimeZone]";
+    check(of("", "", 47.37), zurich(), everything);
+    check(of("Zurich", "", 47.37), zurich(), "[RegionCode, City, Postcode, TimeZone]");
+    check(of("Bern", "", 47.37), zurich(), "[]");
+    // There may be a place of the name in two regions.
+    check(of("Bern", "Zürich", 47.37), zurich(), "[]");
+    check(of("", "Zürich", 47.37), zurich(), "[Region, RegionCode, Postcode, TimeZone]");
+    check(of("", "Zürich", 46.37), zurich(), "[]");
+    // 99 and 101 km: one degree of latitude is 111.2 km.
+    check(of("", "", 46.48), zurich(), everything);
+    check(of("", "", 46.46), zurich(), "[]");
+    check(of("Zurich", "", 46.46), zurich(), "[RegionCode]");
+    // Without a region of its own, and without a position.
+    let unplaced = map([("country_code", "CH".into()), ("city", "Zürich".into())]);
+    check(of("Bern", "", 47.37), unplaced, "[City]");
+    check(of("Bern", "", 47.37), of("", "Zürich", 47.37), "[City]");
+    // One region by two names.
+    let canton = |name: &str, city: &str| {
+        let names = |name: &str| map([("en", name.into())]);
+        map([
+            ("city", map([("names", names(city))])),
+            ("country", map([("iso_code", "CH".into())])),
+            ("location", map([("latitude", 47.37.into()), ("longitude", 8.54.into())])),
+            ("subdivisions", Value::Array(vec![map([("iso_code", "ZH".into()), ("names", names(name))])])),
+        ])
+    };
+    check(canton("Canton of Zurich", ""), zurich(), "[City, Postcode, TimeZone]");
+}
+
+#[test]
 fn a_file_before_the_one_with_the_position_completes_it_too() {
     let names = map([("country", map([("iso_code", "CH".into())])), ("city", "Zürich".into())]);
     let geoip = stack(&[

@@ -42,9 +42,9 @@ impl<'s> Candidate<'s> {
         match field {
             TextField::DisplayName => fits(self.name()),
             TextField::Note => self.note.is_some_and(|note| fits(self.folded_note.get_or_init(|| fold(note)))),
-            TextField::OnCard(field) if pattern.is_of_nothing() => !self.card.any(*field, |_| true),
+            TextField::OnCard(field) if pattern.is_of_nothing() => !self.card.any(*field, is_some_text),
             TextField::OnCard(field) => self.card.any(*field, fits),
-            TextField::Label(key) if pattern.is_of_nothing() => !self.card.label(key, |_| true),
+            TextField::Label(key) if pattern.is_of_nothing() => !self.card.label(key, is_some_text),
             TextField::Label(key) => self.card.label(key, fits),
             TextField::Anywhere => fits(self.name()) || self.card.contains(&pattern.text),
         }
@@ -53,6 +53,11 @@ impl<'s> Candidate<'s> {
     fn name(&self) -> &str {
         self.folded_name.get_or_init(|| folded(self.card.display_name()))
     }
+}
+
+/// A label may have an empty value, and folding may leave nothing of a text: both are no text.
+fn is_some_text(text: &str) -> bool {
+    !text.is_empty()
 }
 
 /// Whether `test` holds for the site.

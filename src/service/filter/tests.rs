@@ -9,6 +9,9 @@ fn site() -> Site {
     site.status = Status::Online;
     site.customer_id = "C-17".into();
     site.labels.insert("region".into(), "Nordics".into());
+    site.labels.insert("spare".into(), String::new());
+    // Folding leaves nothing of it.
+    site.contract_id = "\u{3000}".into();
     site.agent = Some("fw-1".parse().unwrap());
     site
 }
@@ -59,6 +62,13 @@ fn a_field_without_text_is_empty() {
     check("customer_id != ''", true);
     check("labels.other = ''", true);
     check("labels.region != ''", true);
+    check("labels.region = ''", false);
+    check("labels.spare = ''", true);
+    check("labels.spare != ''", false);
+    check("labels.spare = '*'", true);
+    check("labels.other = '*'", false);
+    check("contract_id = ''", true);
+    check("contract_id != ''", false);
 }
 
 #[test]

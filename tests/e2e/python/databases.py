@@ -7,8 +7,8 @@ import maxminddb
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-# Seconds since a file changed after which a reload need not wait for it to come to rest.
-RESTED_S = 60
+# Seconds by which the time of a file's last modification is put back.
+BACKDATED_S = 60
 
 NESTED = {
     "city": {"names": {"en": "Zürich", "de": "Zürich"}, "geoname_id": 2657896},
@@ -39,7 +39,7 @@ ASN = {"autonomous_system_number": 64500, "autonomous_system_organization": "Exa
 
 
 def written(path, kind, networks, ip_version=6, build_epoch=None):
-    """Writes a file of `{network: record}` with its time in the past, so that a reload takes it at once."""
+    """Writes a file of `{network: record}`, backdated, and renames it to its place."""
     writer = MMDBWriter(ip_version=ip_version, database_type=kind, ipv4_compatible=ip_version == 6, float_type="f64")
     for network, record in networks.items():
         writer.insert_network(IPSet([network]), record)
@@ -48,7 +48,7 @@ def written(path, kind, networks, ip_version=6, build_epoch=None):
     writer.to_db_file(str(beside))
     if build_epoch is not None:
         beside.write_bytes(with_build_epoch(beside.read_bytes(), build_epoch))
-    rest(beside)
+    backdate(beside)
     os.replace(beside, path)
     return path
 
@@ -62,9 +62,12 @@ def with_build_epoch(data, epoch):
     return data[: at + 2] + epoch.to_bytes(length, "big") + data[at + 2 + length :]
 
 
-def rest(path):
-    """Puts the time of a file's last change into the past."""
-    past = os.stat(path).st_mtime - RESTED_S
+def backdate(path):
+    """Puts the time of a file's last modification into the past, as copies have it that keep their original's.
+
+    Nothing rests sooner for it: a reload goes by the last change of the inode, which nobody can put back.
+    """
+    past = os.stat(path).st_mtime - BACKDATED_S
     os.utime(path, (past, past))
 
 

@@ -104,6 +104,9 @@ RULES = {
 
 # Fields of requests, or of resources in them, that hold names and cannot choose what is touched: the server fills them.
 OUTPUT_NAMES = {
+    ("GetReestimationRequest", "name"): "the operator's own: no account has one",
+    ("CancelReestimationRequest", "name"): "the operator's own: no account has one",
+    ("Reestimation", "name"): "output only",
     ("Prefix", "name"): "UpdatePrefix's `prefix.name` has a rule; CreatePrefix leaves it empty",
     ("Site", "name"): "UpdateSite's `site.name` has a rule; CreateSite leaves it empty",
     ("Account", "name"): "stays empty in CreateAccount",

@@ -133,6 +133,10 @@ def test_a_foreign_thing_is_as_absent_as_one_that_is_not(own, foreign, method, s
                 f"{what}\n    for {cases}" for what, cases in answers.items()
             )
             what = next(iter(answers))
+            if method == "BatchReportStatus" and what.startswith("OK"):
+                # Answered item by item: the failure of one leaves the others as they are.
+                assert "OUTCOME_FAILED" in what and "RESOURCE_NOT_FOUND" in what, what
+                continue
             assert not what.startswith("OK"), f"{method} as {scope} answers for {list(chosen)}: {what}"
             # With two names in a request the one may be said not to belong to the other.
             if scope in rule.scopes and len(rule.names) == 1 and method != "RevokeToken":

@@ -85,6 +85,19 @@ def test_a_person_is_not_overruled_by_a_network(account):
     assert account.caller().GetSite(name=site).location == pinned.location
 
 
+def test_many_networks_at_once_are_few_runs(account, operator):
+    """Each network once queued a run over all sites of its account, and those of all others waited behind it."""
+    site = account.activate(ip="10.40.49.1").site
+    cidrs = [f"10.40.{number}.0/24" for number in range(50)]
+    for cidr in cidrs:
+        place(account, cidr, LAB)
+    wait_for(lambda found: found.location.position == LAB, account, site)
+    runs = [run for run in operator.ListReestimations().reestimations if run.account == account.name]
+    assert {network for run in runs for network in run.networks} == set(cidrs)
+    waiting = [run for run in runs if run.state == pb.Reestimation.STATE_RUNNING]
+    assert len(waiting) <= 2
+
+
 def test_networks_are_kept_by_name(account):
     made = place(account, "2001:db8::/32", HALL, display_name="docs")
     assert made.name == f"{account.name}/prefixes/2001:db8::-32" and made.granularity == pb.GRANULARITY_DOOR

@@ -22,6 +22,8 @@ TRUST = ["--trusted-proxy", f"{ADDRESS}/32"]
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 HTTP = """
+  # Clients of these tests are on loopback, which has no place. So two servers say that theirs connected from elsewhere.
+  map $http_x_forwarded_for $chain { "" PUBLIC; default "$http_x_forwarded_for, PUBLIC"; }
   upstream waymark { server TARGET; keepalive 4; }
   grpc_bind 127.0.0.2;
   # Adds who connected to what came.
@@ -35,6 +37,18 @@ HTTP = """
     location / {
       grpc_pass grpc://waymark;
       grpc_set_header Forwarded "for=$remote_addr;proto=http";
+      grpc_set_header X-Forwarded-For "";
+    }
+  }
+  server {
+    listen 127.0.0.1:@appends_public@ http2;
+    location / { grpc_pass grpc://waymark; grpc_set_header X-Forwarded-For $chain; }
+  }
+  server {
+    listen 127.0.0.1:@states_public@ http2;
+    location / {
+      grpc_pass grpc://waymark;
+      grpc_set_header Forwarded "for=PUBLIC;proto=http";
       grpc_set_header X-Forwarded-For "";
     }
   }
@@ -85,22 +99,25 @@ def behind(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ports(behind, tmp_path_factory):
-    http_block = HTTP.replace("TARGET", behind.server.target)
+    http_block = HTTP.replace("TARGET", behind.server.target).replace("PUBLIC", PUBLIC)
     with Nginx(tmp_path_factory.mktemp("nginx") / "run", http=http_block) as nginx:
         yield nginx.ports
 
 
 def test_what_nginx_appends_is_believed_and_what_came_before_is_not(behind, ports):
-    for claim in (None, PUBLIC, f"{PUBLIC}, {OTHER}", f"{PUBLIC}, {ADDRESS}", "garbage", f"garbage, {PUBLIC}"):
+    for claim in (None, OTHER, f"{OTHER}, {PUBLIC}", f"{OTHER}, {ADDRESS}", "garbage", f"garbage, {OTHER}"):
+        assert behind.activate(ports["appends_public"], claim).public_ip == PUBLIC, claim
         answer = behind.activate(ports["appends"], claim)
         # The client itself is on loopback, which has no place.
         assert answer.public_ip == "" and answer.location.no_estimate_reason == pb.NO_ESTIMATE_REASON_LOOPBACK, claim
 
 
-def test_forwarded_of_nginx_is_believed(behind, ports):
-    for claim in (None, PUBLIC):
-        answer = behind.activate(ports["states"], claim)
-        assert answer.location.no_estimate_reason == pb.NO_ESTIMATE_REASON_LOOPBACK, claim
+def test_forwarded_of_nginx_is_believed_and_what_the_client_says_is_not(behind, ports):
+    for claim in (None, OTHER):
+        metadata = [("forwarded", f"for={claim}")] if claim else []
+        assert behind.activate(ports["states_public"], claim, metadata).public_ip == PUBLIC, claim
+        answer = behind.activate(ports["states"], claim, metadata)
+        assert answer.public_ip == "" and answer.location.no_estimate_reason == pb.NO_ESTIMATE_REASON_LOOPBACK, claim
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,14 @@ def test_a_service_reports_many_sites_and_hears_of_each(account):
     assert account.caller().GetSite(name=sites[3]).status == pb.SITE_STATUS_OFFLINE
 
 
+def test_an_agent_that_knows_itself_by_another_address_is_heard(account):
+    agent = agent_of(account, account.activate("fw-1", ip="8.8.8.8"))
+    assert agent.ReportStatus(claimed_ip="192.168.1.7").revision > 0
+    assert agent.ReportStatus(claimed_ip="192.168.1.7").revision == 0
+    said = agent.ReportStatus(claimed_ip="192.168.1.8")
+    assert said.revision > 0 and account.caller().GetSite(name=said.site).claimed_ip == "192.168.1.8"
+
+
 def test_a_late_report_changes_nothing(account):
     service, site = account.caller("SERVICE"), account.create_site().name
     report = pb.SiteReport(site=site, status=pb.SITE_STATUS_ONLINE)
@@ -121,6 +129,7 @@ def test_a_service_says_where_a_site_comes_from(account):
         ([{}, {"site": "nonsense"}], "reports[1].site"),
         ([{"public_ip": "010.0.0.1"}], "reports[0].public_ip"),
         ([{"status": 99}], "reports[0].status"),
+        ([{"status": pb.SITE_STATUS_MAINTENANCE}], "reports[0].status"),
         ([{"device_position": {"accuracy_m": 5}}], "reports[0].device_position.position"),
         ([{"device_position": {"position": {"lat": 0, "lng": 0}, "accuracy_m": 5}}], "reports[0].device_position.position"),
         ([{"device_position": {"position": {"lat": 9, "lng": 9}}}], "reports[0].device_position.accuracy_m"),
@@ -220,6 +229,18 @@ def test_the_same_agent_comes_back_with_a_new_key_by_consent(account):
     refused("PERMISSION_DENIED", "AGENT_KEY_MISMATCH", lambda: account.activate("fw-1", key=b"a" * 32))
     editor.AllowReplacement(site=old.site, agent_id="fw-1")
     refused("PERMISSION_DENIED", "AGENT_KEY_MISMATCH", lambda: account.activate("fw-1", key=b"a" * 32))
+
+
+def test_a_device_that_comes_back_with_its_old_key_makes_no_second_site(account):
+    """A key that was ended by a replacement stays ended: the device draws a new one, and has its site again."""
+    editor = account.caller("EDITOR")
+    old = account.activate("fw-old", key=b"a" * 32)
+    editor.AllowReplacement(site=old.site, agent_id="fw-new")
+    account.activate("fw-new", key=b"b" * 32)
+    editor.AllowReplacement(site=old.site, agent_id="fw-old")
+    refused("PERMISSION_DENIED", "AGENT_KEY_MISMATCH", lambda: account.activate("fw-old", key=b"a" * 32))
+    assert account.activate("fw-old", key=b"c" * 32).site == old.site
+    assert len(account.caller().ListSites(parent=account.name).sites) == 1
 
 
 def test_a_consent_is_for_one_agent_and_can_be_taken_back(account):

@@ -1,0 +1,150 @@
+//! A look at some sites of a run: where their addresses are now, how far that is from where they were, and the write.
+
+use super::super::sites::key_of as site_key;
+use super::super::visit::place;
+use super::super::whereabouts::whereabouts_in;
+use super::super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings};
+use crate::geoip::GeoIp;
+use crate::live::LiveAccount;
+use crate::model::location::{Fix, NoEstimate, Source};
+use crate::model::reestimation::{Findings, Mode, Move, Reach, Reestimation};
+use crate::model::site::Site;
+use crate::store::document::Document;
+use crate::store::{Error as StoreError, Mutation, Record};
+
+/// A position that moved less than that, in metres, is the same one, written with other digits.
+const SAME_M_MAX: f64 = 1.0;
+/// What a look at one site found.
+enum Found {
+    Kept,
+    Unknown,
+    Unchanged,
+    Regraded,
+    Placed,
+    Unplaced,
+    Moved(Move),
+}
+
+impl Waymark {
+    /// Looks at some sites, and writes what changed where the run is there for that.
+    pub(super) async fn look_at(
+        &self,
+        databases: &GeoIp,
+        live: &LiveAccount,
+        run: &mut Reestimation,
+        records: Vec<Record>,
+    ) -> Result<(), Error> {
+        let mut writes = Vec::new();
+        for record in records {
+            let Document::Site(site) = record.document else { return Err(Error::Mismatched { key: record.key }) };
+            if site.deleted_at.is_some() || !is_within(&run.reach, &site) {
+                continue;
+            }
+            let found = self.compare(databases, live, &site);
+            if run.mode == Mode::Apply && found.1.is_some() {
+                writes.push(self.rewrite(databases, live, Versioned { value: *site, revision: record.revision }));
+            }
+            count(&mut run.findings, found.0);
+        }
+        // All of a page at once: they share a sync of the disk.
+        for written in futures_util::future::join_all(writes).await {
+            if !written? {
+                run.findings.contended += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a new look at a site's address finds, and the estimate to write where it differs.
+    fn compare(&self, databases: &GeoIp, live: &LiveAccount, site: &Site) -> (Found, Option<Result<Fix, NoEstimate>>) {
+        let is_confirmed = site.fixes.effective().is_some_and(|fix| fix.source.is_person());
+        if is_confirmed || site.estimate_removed_for.is_some() {
+            return (Found::Kept, None);
+        }
+        let home = site.uplinks.home.map(|home| home.ip);
+        let Some(ip) = home.or(site.public_ip).or(site.uplinks.last) else { return (Found::Unknown, None) };
+        let estimate = whereabouts_in(databases, live, ip, self.now()).fix;
+        let old = site.fixes.get(Source::GeoIp);
+        let found = match (old, &estimate) {
+            (None, Err(reason)) if site.no_estimate == Some(*reason) => return (Found::Unchanged, None),
+            (None, Err(_)) => Found::Unchanged,
+            (None, Ok(_)) => Found::Placed,
+            // No file can be asked just now: that says nothing of the site.
+            (Some(_), Err(NoEstimate::NoDatabase)) => return (Found::Unknown, None),
+            (Some(_), Err(_)) => Found::Unplaced,
+            (Some(old), Ok(new)) => {
+                let distance_m = old.position.distance_m(new.position);
+                let is_same_grade = old.granularity == new.granularity && old.accuracy_m == new.accuracy_m;
+                if distance_m > SAME_M_MAX {
+                    let (account, site) = (site.account.clone(), site.id);
+                    Found::Moved(Move { account, site, from: old.position, to: new.position, distance_m })
+                } else if is_same_grade && old.made_by == new.made_by {
+                    return (Found::Unchanged, None);
+                } else {
+                    Found::Regraded
+                }
+            }
+        };
+        (found, Some(estimate))
+    }
+
+    /// Writes a site's new estimate; looks anew where others were faster. Says whether that ended well.
+    async fn rewrite(&self, databases: &GeoIp, live: &LiveAccount, first: Versioned<Site>) -> Result<bool, Error> {
+        let (account, id) = (first.value.account.clone(), first.value.id);
+        let mut before = first;
+        for _ in 0..ATTEMPTS_MAX {
+            let (_, Some(estimate)) = self.compare(databases, live, &before.value) else { return Ok(true) };
+            let mut site = before.value.clone();
+            let home = site.uplinks.home.map(|home| home.ip);
+            if let Some(ip) = home.or(site.public_ip).or(site.uplinks.last) {
+                let found = whereabouts_in(databases, live, ip, self.now());
+                // Only what the network is held for: whether the site is away from it stays as it is.
+                site.uplinks.home = Some(found.seen());
+                if found.is_public() && site.public_ip == Some(found.ip) {
+                    site.network = found.facts;
+                }
+            }
+            place(&mut site, estimate);
+            site.updated_at = self.now();
+            let mut batch = siblings::mutations(&before.value, &site);
+            batch.push(Mutation::replace(site_key(&site), before.revision, Document::Site(Box::new(site))));
+            match self.parts.store.commit(batch).await {
+                Ok(_) => return Ok(true),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(cause) => return Err(cause.into()),
+            }
+            match self.find_site(&account, id).await? {
+                Some(now) if now.value.deleted_at.is_none() => before = now,
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether a run looks at a site of one of its accounts.
+fn is_within(reach: &Reach, site: &Site) -> bool {
+    match reach {
+        Reach::All => true,
+        Reach::Networks(_, networks) => {
+            let home = site.uplinks.home.map(|home| home.ip);
+            [home, site.uplinks.last, site.public_ip]
+                .into_iter()
+                .flatten()
+                .any(|ip| networks.iter().any(|network| network.contains(&ip)))
+        }
+    }
+}
+
+fn count(findings: &mut Findings, found: Found) {
+    findings.seen += 1;
+    match found {
+        Found::Kept => findings.kept += 1,
+        Found::Unknown => findings.unknown += 1,
+        Found::Unchanged => findings.unchanged += 1,
+        Found::Regraded => findings.regraded += 1,
+        Found::Placed => findings.placed += 1,
+        Found::Unplaced => findings.unplaced += 1,
+        Found::Moved(found) => findings.add_move(found),
+    }
+}
