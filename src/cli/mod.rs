@@ -16,6 +16,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{self, Runtime};
 
+use crate::geoip::STACK_BYTES;
+
 /// For so long the end of the program waits for threads that block.
 const END_TIME_MAX: Duration = Duration::from_secs(2);
 
@@ -49,7 +51,7 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = match runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build() {
         Ok(runtime) => runtime,
         Err(cause) => return fail(&cause.into()),
     };

@@ -42,6 +42,9 @@ use self::explain::{Explanation, Step};
 use crate::model::evidence::NetworkFacts;
 use crate::model::location::NoEstimate;
 
+/// Stack of a thread that reads records, in bytes. The reader follows 512 pointers that lead to pointers before it calls a file
+/// damaged, a call each, whose frame has 6 kB in a build without optimization: more than the 2 MiB that threads have by default.
+pub const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Most databases in the stack. Two families from three makers are six; each costs a look-up and its bytes in memory.
 pub const DATABASES_MAX: usize = 16;
 
@@ -159,7 +162,8 @@ fn open_each_by(
     let (files, open): (Vec<_>, _) = (config.files().collect(), &open);
     Ok(thread::scope(|scope| {
         // All are started before the first is waited for.
-        let opening: Vec<_> = files.iter().map(|file| scope.spawn(move || open(file))).collect();
+        let spawn = |file| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || open(file));
+        let opening: Vec<_> = files.iter().map(|file| spawn(file).expect("the system gives threads")).collect();
         let finish = |(opened, file): (thread::ScopedJoinHandle<'_, _>, &DatabaseConfig)| {
             opened.join().unwrap_or_else(|panic| Err(Error::panicked(file.path.clone(), &*panic)))
         };

@@ -137,8 +137,15 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "a summary for who runs it")]
 fn no_mutant_of_a_file_panics_or_hangs() {
+    let with_its_stack = std::thread::Builder::new().stack_size(crate::geoip::STACK_BYTES);
+    if let Err(panic) = with_its_stack.spawn(fuzz).unwrap().join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a summary for who runs it")]
+fn fuzz() {
     let runs = setting("WAYMARK_FUZZ_RUNS", RUNS_DEFAULT);
     let seed = setting("WAYMARK_FUZZ_SEED", SEED_DEFAULT);
     let mut numbers = Numbers(seed);

@@ -128,6 +128,16 @@ fn an_ipv6_question_to_an_ipv4_file_finds_nothing() {
     assert!(matches!(database.look_up("8.8.8.8".parse().unwrap()), Ok(Some(_))));
 }
 
+/// Found by fuzzing: such a record ended the process, because each step of the chain took a frame of several kilobytes.
+#[test]
+fn a_pointer_to_itself_is_a_damaged_record_and_not_the_end_of_the_stack() {
+    let itself = Fixture::new(4, "GeoLite2-City").with("8.8.8.0/24", Value::Pointer(0)).bytes();
+    let with_its_stack = std::thread::Builder::new().stack_size(crate::geoip::STACK_BYTES);
+    let opened = with_its_stack.spawn(move || open(itself).map(|_| ()).unwrap_err().to_string());
+    let opened = opened.unwrap().join().unwrap();
+    assert!(opened.contains("depth"), "{opened}");
+}
+
 /// Asks everything there is to ask; the answers may be anything, as long as there are some.
 fn exercise(bytes: Vec<u8>) {
     let Ok(database) = open(bytes) else { return };
