@@ -21,9 +21,12 @@ use crate::calls::EMPTY_GRPC;
 use crate::closed_loop::{How, Loop, alternate};
 use crate::data::random::Random;
 use crate::measure::{self, Figure, Sheet, settings};
+use crate::reporting;
 use crate::server::Server;
 use crate::wire::{Call, Target, http2};
 
+/// The account that they activate in.
+pub(crate) const ACCOUNT: &str = "accounts/agents";
 /// Agents at once: DESIGN.md, section 9, M9.
 const AT_ONCE: usize = 64;
 /// Agents that there are to activate; no run gets through them.
@@ -58,13 +61,13 @@ pub(crate) async fn measure() -> Result<()> {
     arguments.extend(files.iter().flat_map(|file| ["--geoip".to_owned(), file.display().to_string()]));
     let server = Server::start_with(&place.join("data"), &arguments)?;
     let operator = std::fs::read_to_string(&token_file)?.trim().to_owned();
-    let [enrollment, viewer] = account(&server, &operator).await?;
+    let [enrollment, viewer, service] = account(&server, &operator).await?;
     let ips = GeoIp::open(&Config::of_files(files))?.sample(ADDRESSES, SEED);
     let mut random = Random::new(SEED);
     let activate = |number: usize| -> Result<Call> {
         let agent_key = (0..4).flat_map(|_| random.next().to_le_bytes()).collect();
         let message = pb::ActivateAgentRequest {
-            parent: "accounts/agents".into(),
+            parent: ACCOUNT.into(),
             agent_id: format!("fw-{number:08}"),
             agent_key,
             ..pb::ActivateAgentRequest::default()
@@ -88,6 +91,7 @@ pub(crate) async fn measure() -> Result<()> {
         sheet.add(figure);
     }
     sheet.add(count(&server, &viewer, activated).await?);
+    reporting::measure(&mut sheet, &server, &enrollment, &service).await?;
     let note = "4 KiB appended and synced, one after the other, by one thread";
     sheet.add(Figure::of("the disk's own syncs", "/s", syncs(&place)?).with_note(note));
     server.end()?;
@@ -95,15 +99,17 @@ pub(crate) async fn measure() -> Result<()> {
     Ok(sheet.write()?)
 }
 
-/// An account, the token that lets its agents in, and one that sees them.
-async fn account(server: &Server, operator: &str) -> Result<[String; 2]> {
+/// An account, the token that lets its agents in, one that sees them, and one that reports for them.
+async fn account(server: &Server, operator: &str) -> Result<[String; 3]> {
     let mut client = AdminServiceClient::with_interceptor(channel(server).await?, with_secret(operator)?);
     let account = pb::Account { display_name: "Agents".into(), ..pb::Account::default() };
     client.create_account(pb::CreateAccountRequest { account_id: "agents".into(), account: Some(account) }).await?;
-    let mut secrets = [String::new(), String::new()];
-    for (secret, scope) in secrets.iter_mut().zip([pb::TokenScope::Enrollment, pb::TokenScope::Viewer]) {
+    let mut secrets = [const { String::new() }; 3];
+    for (secret, scope) in
+        secrets.iter_mut().zip([pb::TokenScope::Enrollment, pb::TokenScope::Viewer, pb::TokenScope::Service])
+    {
         let token = pb::Token { scope: scope.into(), ..pb::Token::default() };
-        let wanted = pb::CreateTokenRequest { parent: "accounts/agents".into(), token: Some(token) };
+        let wanted = pb::CreateTokenRequest { parent: ACCOUNT.into(), token: Some(token) };
         *secret = client.create_token(wanted).await?.into_inner().secret;
     }
     Ok(secrets)
@@ -115,7 +121,7 @@ async fn count(server: &Server, viewer: &str, activated: usize) -> Result<Figure
     let mut client = MapServiceClient::with_interceptor(channel(server).await?, with_secret(viewer)?);
     let corner = |lat, lng| Some(pb::LatLng { lat, lng });
     let world = pb::BoundingBox { low: corner(-90.0, -180.0), high: corner(90.0, 180.0) };
-    let parent = "accounts/agents".into();
+    let parent = ACCOUNT.into();
     let asked = pb::QueryViewportRequest { parent, viewport: Some(world), ..pb::QueryViewportRequest::default() };
     let answer = client.query_viewport(asked).await?.into_inner();
     let sites = answer.account_tally.context("a map has a tally")?.total + answer.unplaced;
@@ -128,11 +134,11 @@ async fn count(server: &Server, viewer: &str, activated: usize) -> Result<Figure
     Ok(Figure::of("sites that were made", "", vec![sites as f64]).with_note(note))
 }
 
-async fn channel(server: &Server) -> Result<Channel> {
+pub(crate) async fn channel(server: &Server) -> Result<Channel> {
     Ok(Endpoint::from_shared(format!("http://{}", server.address))?.connect().await?)
 }
 
-fn with_secret(secret: &str) -> Result<impl Interceptor + use<>> {
+pub(crate) fn with_secret(secret: &str) -> Result<impl Interceptor + use<>> {
     let value: AsciiMetadataValue = format!("Bearer {secret}").parse().context("a secret is a header's value")?;
     Ok(move |mut request: Request<()>| {
         request.metadata_mut().insert("authorization", value.clone());

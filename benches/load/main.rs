@@ -19,6 +19,7 @@ mod killing;
 #[path = "../measure/mod.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod measure;
+mod reporting;
 mod server;
 mod serving;
 mod starting;
