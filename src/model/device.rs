@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Invalid;
 use super::geo::LatLng;
-use super::location::Granularity;
+use super::location::{Fix, Granularity};
 
 /// Largest radius of a measured position, in metres: beyond it, it says less than an address.
 pub const DEVICE_ACCURACY_M_MAX: f64 = 100_000.0;
@@ -29,6 +29,12 @@ impl DevicePosition {
             return Err(Invalid::new("accuracy_m", why));
         }
         Ok(Self { position, accuracy_m })
+    }
+
+    /// The measurement behind a device's fix; `None` for one without a radius, which no device makes.
+    #[must_use]
+    pub fn of_fix(fix: &Fix) -> Option<Self> {
+        fix.accuracy_m.map(|accuracy_m| Self { position: fix.position, accuracy_m })
     }
 
     /// What a circle of this radius can tell apart.

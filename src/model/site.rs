@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::device::DevicePosition;
 use super::evidence::NetworkFacts;
 use super::id::{AccountId, AgentId, SiteId};
 use super::location::{Fixes, NoEstimate};
@@ -183,6 +184,9 @@ pub struct Site {
     /// The address whose estimate a person removed: it makes none again.
     #[serde(default)]
     pub estimate_removed_for: Option<IpAddr>,
+    /// The device's position that a person removed: the device says the same in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_removed: Option<DevicePosition>,
     /// The address that a person stated.
     pub address: Option<SiteAddress>,
     /// When it was made.
@@ -219,6 +223,7 @@ impl Site {
             fixes: Fixes::default(),
             no_estimate: None,
             estimate_removed_for: None,
+            device_removed: None,
             address: None,
             created_at: now,
             updated_at: now,

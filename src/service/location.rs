@@ -8,6 +8,7 @@ use crate::geocode::{self, CANDIDATES_MAX};
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::address::AddressQuery;
+use crate::model::device::DevicePosition;
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix, Granularity, NoEstimate, Source};
@@ -132,10 +133,11 @@ impl Waymark {
         id: SiteId,
         etag: String,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for(principal, account, Permission::Change)?;
-        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, _| {
+        let live = self.account_for(principal, account, Permission::Change)?;
+        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
             site.fixes.reset_to_automatic();
             site.address = None;
+            self.follow_prefixes(&live, site, now);
             Ok(())
         })
         .await
@@ -152,14 +154,18 @@ impl Waymark {
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
         self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, _| {
-            site.fixes.remove(source).ok_or(Error::FixMissing)?;
+            let removed = site.fixes.remove(source).ok_or(Error::FixMissing)?;
             match source {
                 Source::Address => site.address = None,
                 Source::GeoIp => {
                     site.estimate_removed_for = site.uplinks.home.map(|home| home.ip).or(site.public_ip);
                     site.no_estimate = Some(NoEstimate::Removed);
                 }
-                Source::Device | Source::Pin => settle_address(site),
+                Source::Device => {
+                    site.device_removed = DevicePosition::of_fix(&removed);
+                    settle_address(site);
+                }
+                Source::Pin => settle_address(site),
             }
             Ok(())
         })

@@ -92,6 +92,19 @@ impl Waymark {
     }
 }
 
+impl Waymark {
+    /// Brings an estimate up to the account's own networks. While a person's fix stood above it, nobody did.
+    pub(super) fn follow_prefixes(&self, account: &LiveAccount, site: &mut Site, now: Timestamp) {
+        let (Some(home), Some(old)) = (site.uplinks.home, site.fixes.get(Source::GeoIp)) else { return };
+        let is_of_prefix = |fix: &Fix| matches!(fix.evidence, Evidence::Prefix(_));
+        let found = self.whereabouts(account, home.ip, now);
+        if is_of_prefix(old) || found.fix.as_ref().is_ok_and(is_of_prefix) {
+            site.uplinks.home = Some(found.seen());
+            place(site, found.fix);
+        }
+    }
+}
+
 /// Gives a site the estimate, or the reason why there is none.
 pub(super) fn place(site: &mut Site, estimate: Result<Fix, NoEstimate>) {
     site.fixes.remove(Source::GeoIp);
@@ -106,13 +119,10 @@ pub(super) fn place(site: &mut Site, estimate: Result<Fix, NoEstimate>) {
 }
 
 fn note_device(site: &mut Site, device: &DevicePosition, visit: &Visit) {
-    let known = site.fixes.get(Source::Device);
-    let is_news = known.is_none_or(|fix| {
-        // A device's fix always has its radius: it is not made without one.
-        let known = DevicePosition { position: fix.position, accuracy_m: fix.accuracy_m.unwrap_or(f64::MAX) };
-        device.is_news_beside(&known)
-    });
+    let known = site.fixes.get(Source::Device).and_then(DevicePosition::of_fix);
+    let is_news = known.or(site.device_removed).is_none_or(|known| device.is_news_beside(&known));
     if is_news {
+        site.device_removed = None;
         site.fixes.remove(Source::Device);
         site.fixes.put(Fix {
             source: Source::Device,

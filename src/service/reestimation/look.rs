@@ -6,6 +6,7 @@ use super::super::whereabouts::whereabouts_in;
 use super::super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings};
 use crate::geoip::GeoIp;
 use crate::live::LiveAccount;
+use crate::model::evidence::NetworkFacts;
 use crate::model::location::{Fix, NoEstimate, Source};
 use crate::model::reestimation::{Findings, Mode, Move, Reach, Reestimation};
 use crate::model::site::Site;
@@ -63,7 +64,11 @@ impl Waymark {
         }
         let home = site.uplinks.home.map(|home| home.ip);
         let Some(ip) = home.or(site.public_ip).or(site.uplinks.last) else { return (Found::Unknown, None) };
-        let estimate = whereabouts_in(databases, live, ip, self.now()).fix;
+        let whereabouts = whereabouts_in(databases, live, ip, self.now());
+        let (estimate, facts) = (whereabouts.fix, whereabouts.facts);
+        // An address's network alone is written too, and is no change of the estimate.
+        let told = |facts: &NetworkFacts| (facts.asn, facts.isp.clone(), facts.kind);
+        let is_same_network = site.public_ip != Some(whereabouts.ip) || told(&facts) == told(&site.network);
         let old = site.fixes.get(Source::GeoIp);
         let found = match (old, &estimate) {
             (None, Err(reason)) if site.no_estimate == Some(*reason) => return (Found::Unchanged, None),
@@ -79,7 +84,7 @@ impl Waymark {
                     let (account, site) = (site.account.clone(), site.id);
                     Found::Moved(Move { account, site, from: old.position, to: new.position, distance_m })
                 } else if is_same_grade && old.made_by == new.made_by {
-                    return (Found::Unchanged, None);
+                    return (Found::Unchanged, (!is_same_network).then_some(estimate));
                 } else {
                     Found::Regraded
                 }

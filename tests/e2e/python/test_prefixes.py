@@ -83,6 +83,8 @@ def test_a_person_is_not_overruled_by_a_network(account):
     place(account, "8.8.8.0/24", LAB)
     wait_for(lambda found: found.location.position == LAB, account, waiting)
     assert account.caller().GetSite(name=site).location == pinned.location
+    reset = account.caller().ResetLocation(site=site).location
+    assert reset.position == LAB and reset.fixes[0].HasField("prefix"), "the network was made under the pin"
 
 
 def test_many_networks_at_once_are_few_runs(account, operator):

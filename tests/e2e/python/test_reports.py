@@ -181,6 +181,19 @@ def test_a_device_places_its_site_and_noise_moves_nothing(account):
     assert reader.DeleteFix(site=activated.site, source=pb.FIX_SOURCE_DEVICE).location.source == pb.FIX_SOURCE_GEOIP
 
 
+def test_a_removed_measurement_does_not_come_back_with_the_next_report(account):
+    activated = account.activate("fw-1", ip="8.8.8.8")
+    agent, caller = agent_of(account, activated), account.caller()
+    wrong = pb.DevicePosition(position=pb.LatLng(lat=47.0, lng=8.0), accuracy_m=20)
+    agent.ReportStatus(device_position=wrong)
+    caller.DeleteFix(site=activated.site, source=pb.FIX_SOURCE_DEVICE)
+    assert agent.ReportStatus(device_position=wrong).revision == 0
+    assert caller.GetSite(name=activated.site).location.source == pb.FIX_SOURCE_GEOIP
+    elsewhere = pb.DevicePosition(position=pb.LatLng(lat=48.0, lng=8.0), accuracy_m=20)
+    assert agent.ReportStatus(device_position=elsewhere).revision > 0
+    assert caller.GetSite(name=activated.site).location.source == pb.FIX_SOURCE_DEVICE
+
+
 def test_an_agent_may_bring_its_position_along(account):
     call, at = account.caller("ENROLLMENT").ActivateAgent, pb.LatLng(lat=64.1, lng=-21.9)
     position = pb.DevicePosition(position=at, accuracy_m=300)
