@@ -105,7 +105,7 @@ pub struct Findings {
     pub seen: u64,
     /// Of them: sites that a person located, or whose estimate a person removed. They are left as they are.
     pub kept: u64,
-    /// Sites without an address to ask for.
+    /// Sites without an address to ask for, and placed ones while no database could be asked. They are left as they are.
     pub unknown: u64,
     /// Estimates that stay where they are, as fine as they are.
     pub unchanged: u64,
