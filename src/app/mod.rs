@@ -135,9 +135,11 @@ impl App {
         self.health.set_serving(true).await;
         info!(url = self.url, "serving");
         let health = self.health.clone();
+        let waymark = Arc::clone(&self.waymark);
         let draining = async move {
             shutdown.await;
             health.set_serving(false).await;
+            waymark.end_watches();
             info!("draining");
         };
         // A task of its own: a page of sites must not stand between connections, and a fault of one not end the others.

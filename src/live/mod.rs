@@ -4,6 +4,7 @@
 //! here. One lock an account, held for microseconds, and some milliseconds by a page that looks at many sites; an
 //! account's readers never wait for another account.
 
+mod changes;
 mod entry;
 mod loading;
 mod look;
@@ -13,10 +14,10 @@ mod tokens;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use crate::model::access::{Account, Token};
 use crate::model::id::{AccountId, Revision, SiteId, TokenId};
@@ -28,6 +29,7 @@ use crate::store::document::Document;
 use crate::store::{Error, Kind, Mutation, Observer, Range, SCAN_MAX, Store};
 use tokens::Tokens;
 
+pub use changes::{Change, Commit, Commits, Lagged, Next};
 pub use entry::entry_of;
 pub use look::Selected;
 pub use presence::{Heard, Presence, WRITTEN_EVERY};
@@ -36,7 +38,8 @@ pub use presence::{Heard, Presence, WRITTEN_EVERY};
 #[derive(Debug)]
 pub struct LiveAccount {
     account: RwLock<Arc<Account>>,
-    revision: AtomicU64,
+    /// Its revision, and what changed lately.
+    changes: Arc<changes::Changes>,
     /// Its sites; the lock is never held over an await.
     pub map: RwLock<AccountMap>,
     /// Held by who makes a selection.
@@ -51,7 +54,7 @@ impl LiveAccount {
     fn new(account: Account) -> Arc<Self> {
         Arc::new(Self {
             account: RwLock::new(Arc::new(account)),
-            revision: AtomicU64::default(),
+            changes: Arc::default(),
             map: RwLock::default(),
             selecting: tokio::sync::Mutex::default(),
             prefixes: RwLock::default(),
@@ -62,7 +65,26 @@ impl LiveAccount {
     /// Everything that was written to the account up to this revision is in.
     #[must_use]
     pub fn revision(&self) -> Revision {
-        Revision(self.revision.load(Ordering::Acquire))
+        self.changes.revision()
+    }
+
+    /// Tells when the account's revision is another.
+    #[must_use]
+    pub fn revisions(&self) -> watch::Receiver<Revision> {
+        self.changes.revisions()
+    }
+
+    /// The account's commits from now on.
+    #[must_use]
+    pub fn commits(&self) -> Commits {
+        self.changes.subscribe()
+    }
+
+    /// The sites that changed after a revision, each once, up to the revision that is told with them; `None` where that is
+    /// not known any more, or not yet.
+    #[must_use]
+    pub fn changed_since(&self, revision: Revision) -> Option<(Vec<SiteId>, Revision)> {
+        self.changes.since(revision)
     }
 
     /// The account's own network that holds `ip`, the longest there is.
@@ -141,7 +163,7 @@ impl Live {
         let live = Arc::new(loading::load(store).await?);
         for account in live.accounts() {
             if let Some(loaded) = live.account(&account.id) {
-                loaded.revision.store(store.revision(Some(&account.id)).await?.0, Ordering::Release);
+                loaded.changes.start_at(store.revision(Some(&account.id)).await?);
                 loaded.load_prefixes(store, &account.id).await?;
             }
         }
@@ -242,8 +264,20 @@ impl Observer for Live {
         // All keys of a commit are of one partition.
         let account = mutations.first().and_then(|mutation| mutation.key.partition.as_ref());
         if let Some(live) = account.and_then(|account| self.account(account)) {
-            live.revision.store(revision.0, Ordering::Release);
+            let sites: Vec<&Mutation> = mutations.iter().filter(|mutation| mutation.key.kind == Kind::Site).collect();
+            let ids: Vec<SiteId> = sites.iter().filter_map(|mutation| mutation.key.id.parse().ok()).collect();
+            let count = live.map.read().len();
+            live.changes.publish(revision, &ids, count, || sites.into_iter().filter_map(change_of).collect());
         }
+    }
+}
+
+/// What a mutation of a site makes of it.
+fn change_of(mutation: &Mutation) -> Option<Change> {
+    match &mutation.document {
+        Some(Document::Site(site)) => Some(Change::Put(Arc::from(site.clone()))),
+        Some(_) => None,
+        None => mutation.key.id.parse().ok().map(Change::Purged),
     }
 }
 

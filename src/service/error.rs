@@ -116,6 +116,9 @@ pub enum Error {
     /// The site has no such fix.
     #[error("the site has no fix of this source")]
     FixMissing,
+    /// The server ends, and its watches with it.
+    #[error("the server is ending: watch again, from the last revision that you were told")]
+    Ending,
     /// Others were before it for too long.
     #[error("there was no turn for it within {0:?}: repeat the request, it may be faster then")]
     TooLate(Duration),
@@ -161,6 +164,7 @@ impl Fault for Error {
             Self::SiteUnplaced(_) => Reason::SiteUnplaced,
             Self::LastOperatorToken => Reason::LastOperatorToken,
             Self::TooLate(_) => Reason::DeadlineExceeded,
+            Self::Ending => Reason::NotReady,
             Self::Contention(_) => Reason::Contention,
             Self::Random(_) => Reason::Internal,
             Self::Mismatched { .. } => Reason::StorageCorrupt,
@@ -173,7 +177,7 @@ impl Fault for Error {
         match self {
             Self::Store(cause) => cause.retry_after(),
             Self::Geocode(cause) => cause.retry_after(),
-            Self::Contention(_) | Self::TooLate(_) => Some(Duration::from_millis(250)),
+            Self::Contention(_) | Self::TooLate(_) | Self::Ending => Some(Duration::from_millis(250)),
             _ => None,
         }
     }

@@ -26,6 +26,7 @@ pub mod tile_url;
 pub mod time_zone;
 pub mod tokens;
 mod visit;
+pub mod watch;
 pub mod whereabouts;
 
 use std::net::IpAddr;
@@ -107,6 +108,8 @@ pub struct Parts {
 pub struct Waymark {
     parts: Parts,
     sealer: Sealer,
+    /// Who watches, and whether they have to go.
+    watchers: watch::Watchers,
     /// Told when a re-estimation is waiting.
     reestimating: tokio::sync::Notify,
     /// Held while an operator's token is revoked: two that revoke each other at once leave one.
@@ -123,6 +126,7 @@ impl Waymark {
                 return Ok(Self {
                     parts,
                     sealer: Sealer::new(&secret),
+                    watchers: watch::Watchers::default(),
                     reestimating: tokio::sync::Notify::new(),
                     operator_revocation: tokio::sync::Mutex::default(),
                 });

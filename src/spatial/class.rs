@@ -101,7 +101,7 @@ impl Classes {
 }
 
 /// Numbers of placed sites by status × source.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Tally([u32; Class::COUNT]);
 
 /// Statuses from the worst to the best: a site that is known to be down, one of which nothing is known, one that

@@ -31,6 +31,11 @@ impl Default for Keys {
 const PLACES_MIN: usize = 8;
 
 impl Directory {
+    /// How many sites are in.
+    pub(super) fn len(&self) -> usize {
+        self.taken
+    }
+
     pub(super) fn reserve(&mut self, additional: usize) {
         let wanted = ((self.taken + additional) * 8 / 7 + 1).next_power_of_two().max(PLACES_MIN);
         if wanted > self.places.len() {

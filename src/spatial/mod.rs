@@ -136,6 +136,18 @@ impl AccountMap {
         true
     }
 
+    /// How many sites are in, placed or not.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.directory.len()
+    }
+
+    /// Whether no site is in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// All sites.
     #[must_use]
     pub fn all(&self) -> MapView<'_> {

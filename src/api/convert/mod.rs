@@ -8,6 +8,7 @@ pub(super) mod polygon;
 pub(super) mod prefix;
 pub(super) mod reestimation;
 pub(super) mod site;
+pub(super) mod watch;
 
 use jiff::Timestamp;
 use prost_types::Timestamp as ProtoTimestamp;

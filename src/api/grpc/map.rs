@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::api::convert::location::{bounding_box, parse_bounding_box, parse_lat_lng};
 use crate::api::convert::map::{near_duplicates, neighbours, summaries, summary, symbols, tally};
@@ -156,6 +156,24 @@ impl MapService for Maps {
         let page = page.await.map_err(Failure)?;
         let duplicates = near_duplicates(&account, page.items);
         Ok(Response::new(pb::ListNearDuplicatesResponse { duplicates, next_page_token: page.next_token }))
+    }
+
+    type WatchMapStream = super::watches::Messages<pb::WatchMapResponse>;
+
+    async fn watch_map(
+        &self,
+        request: Request<Streaming<pb::WatchMapRequest>>,
+    ) -> Result<Response<Self::WatchMapStream>, Status> {
+        super::watches::map(&self.0, request).await
+    }
+
+    type WatchViewportStream = super::watches::Messages<pb::WatchViewportResponse>;
+
+    async fn watch_viewport(
+        &self,
+        request: Request<pb::WatchViewportRequest>,
+    ) -> Result<Response<Self::WatchViewportStream>, Status> {
+        super::watches::viewport(&self.0, request)
     }
 
     type StreamTilesStream = super::tiles::TileStream;

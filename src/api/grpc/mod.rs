@@ -9,6 +9,7 @@ mod map;
 mod prefixes;
 mod sites;
 mod tiles;
+mod watches;
 
 use std::sync::Arc;
 use std::time::Duration;

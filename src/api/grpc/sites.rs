@@ -66,6 +66,15 @@ impl SiteService for Sites {
         Ok(Response::new(pb::ListSitesResponse { sites, next_page_token: page.next_token }))
     }
 
+    type WatchSitesStream = super::watches::Messages<pb::WatchSitesResponse>;
+
+    async fn watch_sites(
+        &self,
+        request: Request<pb::WatchSitesRequest>,
+    ) -> Result<Response<Self::WatchSitesStream>, Status> {
+        super::watches::sites(&self.0, &request)
+    }
+
     async fn create_site(&self, request: Request<pb::CreateSiteRequest>) -> Result<Response<pb::Site>, Status> {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();

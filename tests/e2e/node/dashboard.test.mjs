@@ -59,9 +59,9 @@ async function openPage() {
 const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
 
 /** Logs in by typing the token. */
-async function logIn(page) {
+async function logIn(page, secret = token) {
   await page.goto(`${server.url}/`);
-  await byId(page, "login-token").fill(token);
+  await byId(page, "login-token").fill(secret);
   await byId(page, "login-submit").click();
   await byId(page, "map").waitFor();
 }
@@ -141,6 +141,31 @@ test("log in, see clusters, correct an address, watch the pin move, go back to a
     [before.lat, before.lng],
   );
   assert.deepEqual(faults, []);
+});
+
+test("what others change shows on the open page, whose panel stays open, until the token is revoked", async () => {
+  const own = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_VIEWER", displayName: "a wallboard's" } };
+  const made = await server.call("AdminService", "CreateToken", own, server.adminToken);
+  const { page, faults } = await openPage();
+  await logIn(page, made.secret);
+  await byId(page, "site-row").nth(1).waitFor();
+  const [opened, deleted] = await Promise.all(
+    [0, 1].map((at) => byId(page, "site-row").nth(at).getAttribute("data-site").then(siteName)),
+  );
+  await page.locator(`[data-site="${opened}"]`).click();
+  await byId(page, "site-panel").waitFor();
+
+  const site = { name: opened, displayName: "renamed by somebody else" };
+  await server.call("SiteService", "UpdateSite", { site, updateMask: "displayName" }, token);
+  await byId(page, "site-panel").getByText(site.displayName).first().waitFor();
+  await server.call("SiteService", "DeleteSite", { name: deleted }, token);
+  await page.locator(`[data-site="${deleted}"]`).waitFor({ state: "detached" });
+  assert.ok(await byId(page, "site-panel").isVisible());
+  assert.deepEqual(faults, []);
+
+  await server.call("AdminService", "RevokeToken", { name: made.token.name }, server.adminToken);
+  await byId(page, "login-token").waitFor();
+  await page.context().close();
 });
 
 test("a link with a token logs in and leaves no token in the address bar", async () => {

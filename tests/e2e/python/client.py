@@ -14,6 +14,10 @@ from stubs import methods, pb, stub
 
 SERVICE_OF = {method.name: service for service, method in methods()}
 STREAMED = {method.name for _, method in methods() if method.server_streaming}
+# Those whose requests are streamed too.
+TWO_WAY = {method.name for _, method in methods() if method.client_streaming}
+# Those that answer until the client leaves.
+WATCHES = {"WatchSites", "WatchMap", "WatchViewport"}
 # Seconds a call: far above what any takes, so that a hang fails and a busy machine does not.
 CALL_S_MAX = 30
 _numbers = itertools.count(1)
@@ -30,12 +34,19 @@ class Caller:
             self.metadata.append(("x-forwarded-for", forwarded_for))
 
     def call(self, method, request, timeout=CALL_S_MAX):
-        """One call with a request message; `timeout` in seconds. A streamed answer comes as the list of its messages."""
+        """One call with a request message; `timeout` in seconds. A streamed answer comes as the list of its messages, a watch
+        as its first one."""
         answer = self.begin(method, request, timeout)
+        if method in WATCHES:
+            first = next(answer)
+            answer.cancel()
+            return [first]
         return list(answer) if method in STREAMED else answer
 
     def begin(self, method, request, timeout=CALL_S_MAX):
-        """A call whose streamed answer is read by who began it."""
+        """A call whose streamed answer is read by who began it. `request` is an iterator of them where they are streamed."""
+        if method in TWO_WAY and not hasattr(request, "__next__"):
+            request = iter([request])
         bound = getattr(stub(SERVICE_OF[method], self.channel), method)
         return bound(request, metadata=self.metadata, timeout=timeout)
 

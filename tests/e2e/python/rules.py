@@ -89,6 +89,9 @@ RULES = {
     "ListPolygonSites": Rule(READERS, {"parent": "account"}, {"polygons": [TRIANGLE]}),
     "FitSites": Rule(READERS, {"parent": "account"}),
     "ListNearDuplicates": Rule(READERS, {"parent": "account"}, {"distanceM": 10}),
+    "WatchSites": Rule(READERS, {"parent": "account"}),
+    "WatchMap": Rule(READERS, {"parent": "account"}, {"viewport": BOX, "zoom": 5}),
+    "WatchViewport": Rule(READERS, {"parent": "account"}, {"viewport": BOX, "zoom": 5}),
     "StreamTiles": Rule(READERS, {"parent": "account"}, {"tiles": [{"z": 3, "x": 4, "y": 3}]}),
     "SignTileUrl": Rule(READERS, {"parent": "account"}),
     # The operator alone: an account's own ADMIN is refused too.

@@ -1,0 +1,328 @@
+//! What changed lately, for those who watch: the last commits, and which sites the ones before them touched.
+//!
+//! A writer never waits for a watcher: it puts its commit at the end of a row that all watchers of the account read, each
+//! at its own place, and whoever is too slow for the row is told so. For an account that nobody watches only the ids of
+//! the sites that changed last are kept, so that a watcher that was away for a while need not begin anew.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::model::id::{Revision, SiteId};
+use crate::model::site::Site;
+
+/// Commits that a watcher may be behind, and about how many bytes of sites: at 1,000 writes a second some tenths of one.
+/// Whoever is further behind reads the present state of what it missed from the store.
+const COMMITS_KEPT: usize = 256;
+const BYTES_KEPT: usize = 1024 * 1024;
+/// About how many bytes a site takes beside its note.
+const SITE_BYTES: usize = 2 * 1024;
+/// Least and most changes that are remembered, and one for so many sites between them: to read a quarter of the sites
+/// costs about what a snapshot does. 24 bytes each, so at most 6 a site and 6 KiB an account.
+const CHANGES_KEPT: (usize, usize) = (256, 65_536);
+const SITES_A_CHANGE: usize = 4;
+
+/// What a commit made of the sites that it touched.
+#[derive(Debug)]
+pub struct Commit {
+    /// Its revision.
+    pub revision: Revision,
+    /// The sites, each once.
+    pub changes: Vec<Change>,
+}
+
+/// What became of a site.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// It is this now; deleted perhaps.
+    Put(Arc<Site>),
+    /// Its record is no more.
+    Purged(SiteId),
+}
+
+impl Change {
+    /// The site.
+    #[must_use]
+    pub fn site(&self) -> SiteId {
+        match self {
+            Self::Put(site) => site.id,
+            Self::Purged(site) => *site,
+        }
+    }
+}
+
+impl Commit {
+    fn bytes(&self) -> usize {
+        let bytes = |change: &Change| match change {
+            Change::Put(site) => SITE_BYTES + site.note.len(),
+            Change::Purged(_) => size_of::<Change>(),
+        };
+        self.changes.iter().map(bytes).sum()
+    }
+}
+
+/// A watcher's place among an account's commits. Commits are kept as long as there is one.
+#[derive(Debug)]
+pub struct Commits {
+    changes: Arc<Changes>,
+    /// Every commit up to it was given, or was there before the place was taken.
+    at: Revision,
+    revisions: watch::Receiver<Revision>,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Next {
+    /// A commit that touched sites.
+    Commit(Arc<Commit>),
+    /// Nothing yet: every commit up to this revision was given, or touched no site.
+    Quiet(Revision),
+}
+
+/// The watcher was too slow: commits were lost to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lagged;
+
+impl Commits {
+    /// Every commit up to this one was given.
+    #[must_use]
+    pub fn at(&self) -> Revision {
+        self.at
+    }
+
+    /// Waits until every commit up to a revision can be taken.
+    pub async fn reach(&mut self, revision: Revision) {
+        // The sender lives as long as `changes`.
+        let _ = self.revisions.wait_for(|published| *published >= revision).await;
+    }
+
+    /// What comes next.
+    pub fn try_next(&mut self) -> Result<Next, Lagged> {
+        let next = self.changes.log.lock().after(self.at)?;
+        self.at = match &next {
+            Next::Commit(commit) => commit.revision,
+            Next::Quiet(revision) => *revision,
+        };
+        Ok(next)
+    }
+}
+
+impl Drop for Commits {
+    fn drop(&mut self) {
+        let mut log = self.changes.log.lock();
+        log.watchers -= 1;
+        if log.watchers == 0 {
+            log.commits = VecDeque::new();
+            log.bytes = 0;
+        }
+    }
+}
+
+/// An account's changes.
+#[derive(Debug)]
+pub(super) struct Changes {
+    log: Mutex<Log>,
+    /// The last revision that is in memory; those wait here who want to know that something changed.
+    revision: watch::Sender<Revision>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    /// The last revision that was published.
+    published: Revision,
+    /// The last changes, oldest first.
+    recent: VecDeque<(Revision, SiteId)>,
+    /// Changes up to this revision may be missing in `recent`; those after it are all there.
+    forgotten: Revision,
+    watchers: usize,
+    /// The last commits that touched sites, oldest first; empty while there is no watcher.
+    commits: VecDeque<Arc<Commit>>,
+    /// Commits up to this revision may be missing in `commits`; those after it are all there.
+    dropped: Revision,
+    /// About how many bytes `commits` holds.
+    bytes: usize,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { log: Mutex::default(), revision: watch::Sender::new(Revision::default()) }
+    }
+}
+
+impl Changes {
+    /// Every write up to this one is in memory.
+    pub(super) fn revision(&self) -> Revision {
+        *self.revision.borrow()
+    }
+
+    /// Tells when the revision is another.
+    pub(super) fn revisions(&self) -> watch::Receiver<Revision> {
+        self.revision.subscribe()
+    }
+
+    /// Sets the revision at the start, from which on changes are remembered.
+    pub(super) fn start_at(&self, revision: Revision) {
+        let mut log = self.log.lock();
+        (log.forgotten, log.published, log.dropped) = (revision, revision, revision);
+        drop(log);
+        self.revision.send_replace(revision);
+    }
+
+    /// Takes note of a commit that is in memory now, in an account of so many sites. `make` gives what became of the sites
+    /// that it touched, and is asked only while somebody watches.
+    pub(super) fn publish(&self, revision: Revision, ids: &[SiteId], sites: usize, make: impl FnOnce() -> Vec<Change>) {
+        let mut log = self.log.lock();
+        log.published = revision;
+        log.remember(revision, ids, sites);
+        if log.watchers == 0 {
+            log.dropped = revision;
+        } else if !ids.is_empty() {
+            log.keep(Commit { revision, changes: make() });
+        }
+        drop(log);
+        self.revision.send_replace(revision);
+    }
+
+    /// A place among the commits, behind the last one.
+    pub(super) fn subscribe(self: &Arc<Self>) -> Commits {
+        let mut log = self.log.lock();
+        log.watchers += 1;
+        Commits { changes: Arc::clone(self), at: log.published, revisions: self.revision.subscribe() }
+    }
+
+    /// The sites that changed after `since`, each once, up to the revision that is told with them; `None` where that is not
+    /// known any more, or not yet.
+    pub(super) fn since(&self, since: Revision) -> Option<(Vec<SiteId>, Revision)> {
+        let log = self.log.lock();
+        if since < log.forgotten || since > log.published {
+            return None;
+        }
+        let from = log.recent.partition_point(|(revision, _)| *revision <= since);
+        let mut sites: Vec<SiteId> = log.recent.range(from..).map(|(_, site)| *site).collect();
+        let published = log.published;
+        drop(log);
+        sites.sort_unstable();
+        sites.dedup();
+        Some((sites, published))
+    }
+}
+
+impl Log {
+    fn remember(&mut self, revision: Revision, ids: &[SiteId], sites: usize) {
+        self.recent.extend(ids.iter().map(|site| (revision, *site)));
+        let kept = (sites / SITES_A_CHANGE).clamp(CHANGES_KEPT.0, CHANGES_KEPT.1);
+        while self.recent.len() > kept {
+            if let Some((revision, _)) = self.recent.pop_front() {
+                self.forgotten = revision;
+            }
+        }
+    }
+
+    /// Puts a commit at the end; the last one stays, however large it is.
+    fn keep(&mut self, commit: Commit) {
+        self.bytes += commit.bytes();
+        self.commits.push_back(Arc::new(commit));
+        while self.commits.len() > COMMITS_KEPT || (self.bytes > BYTES_KEPT && self.commits.len() > 1) {
+            if let Some(oldest) = self.commits.pop_front() {
+                self.bytes -= oldest.bytes();
+                self.dropped = oldest.revision;
+            }
+        }
+    }
+
+    fn after(&self, at: Revision) -> Result<Next, Lagged> {
+        if at < self.dropped {
+            return Err(Lagged);
+        }
+        let next = self.commits.partition_point(|commit| commit.revision <= at);
+        Ok(self.commits.get(next).map_or(Next::Quiet(self.published), |commit| Next::Commit(Arc::clone(commit))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sites(numbers: &[u128]) -> Vec<SiteId> {
+        numbers.iter().map(|number| SiteId::from_u128(*number)).collect()
+    }
+
+    fn publish(changes: &Changes, revision: u64, numbers: &[u128]) {
+        let ids = sites(numbers);
+        let purged = || ids.iter().map(|site| Change::Purged(*site)).collect();
+        changes.publish(Revision(revision), &ids, 0, purged);
+    }
+
+    #[test]
+    fn what_changed_since_is_told_as_long_as_it_is_known() {
+        let changes = Changes::default();
+        changes.start_at(Revision(10));
+        let since = |revision| changes.since(Revision(revision)).map(|(sites, _)| sites);
+        assert_eq!(changes.since(Revision(10)), Some((vec![], Revision(10))));
+        assert_eq!((since(9), since(11)), (None, None), "before the start; not yet");
+        publish(&changes, 11, &[3, 1]);
+        publish(&changes, 12, &[]);
+        publish(&changes, 13, &[1]);
+        assert_eq!(since(10), Some(sites(&[1, 3])));
+        assert_eq!(since(11), Some(sites(&[1])));
+        assert_eq!(since(13), Some(vec![]));
+        for revision in 14..14 + CHANGES_KEPT.0 as u64 - 1 {
+            publish(&changes, revision, &[7]);
+        }
+        assert_eq!(since(10), None, "a half of revision 11 is not known any more");
+        assert_eq!(since(11), Some(sites(&[1, 7])));
+    }
+
+    #[tokio::test]
+    async fn a_watcher_hears_of_each_commit_after_its_place_or_that_it_missed_some() {
+        let changes = Arc::new(Changes::default());
+        publish(&changes, 1, &[1]);
+        let mut commits = changes.subscribe();
+        assert!(matches!(commits.try_next(), Ok(Next::Quiet(Revision(1)))));
+        publish(&changes, 2, &[1, 2]);
+        publish(&changes, 3, &[]);
+        let Ok(Next::Commit(commit)) = commits.try_next() else { panic!("two commits are there") };
+        let touched: Vec<SiteId> = commit.changes.iter().map(Change::site).collect();
+        assert_eq!((commit.revision, touched), (Revision(2), sites(&[1, 2])));
+        assert!(matches!(commits.try_next(), Ok(Next::Quiet(Revision(3)))), "a commit without sites is passed over");
+        let waiting = tokio::spawn(async move {
+            commits.reach(Revision(4)).await;
+            commits
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        publish(&changes, 4, &[5]);
+        let mut commits = waiting.await.unwrap();
+        assert!(matches!(commits.try_next(), Ok(Next::Commit(commit)) if commit.revision == Revision(4)));
+        for revision in 5..=5 + COMMITS_KEPT as u64 {
+            publish(&changes, revision, &[1]);
+        }
+        assert_eq!(commits.try_next().unwrap_err(), Lagged);
+        drop(commits);
+        publish(&changes, 1_000, &[1]);
+        assert!(changes.log.lock().commits.is_empty(), "nobody watches, so nothing is kept");
+        assert!(matches!(changes.subscribe().try_next(), Ok(Next::Quiet(Revision(1_000)))));
+    }
+
+    #[test]
+    fn great_commits_make_the_row_shorter_and_the_last_one_is_always_there() {
+        let changes = Arc::new(Changes::default());
+        let mut commits = changes.subscribe();
+        let great: Vec<u128> = (0..=(BYTES_KEPT / size_of::<Change>()) as u128).collect();
+        publish(&changes, 1, &great);
+        assert!(matches!(commits.try_next(), Ok(Next::Commit(commit)) if commit.revision == Revision(1)));
+        publish(&changes, 2, &great);
+        publish(&changes, 3, &[1]);
+        assert_eq!(commits.try_next().unwrap_err(), Lagged);
+        assert_eq!(changes.log.lock().commits.len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_made_for_an_account_that_nobody_watches() {
+        let changes = Arc::new(Changes::default());
+        drop(changes.subscribe());
+        changes.publish(Revision(1), &sites(&[1]), 0, || panic!("nobody watches"));
+    }
+}

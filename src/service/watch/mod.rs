@@ -1,0 +1,150 @@
+//! Watches: answers that go on, for as long as their credential is good and the server runs.
+//!
+//! `sites` tells what becomes of sites, `map` what becomes of the symbols in view, `shown` what of them is new. A watch
+//! makes its next message when the one before was taken, from what is true then: a slow reader costs no memory, delays no
+//! writer, and misses nothing unless it is told so.
+
+mod map;
+mod shown;
+mod sites;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout_at};
+
+use super::access::Permission;
+use super::{Error, Waymark};
+use crate::live::LiveAccount;
+use crate::model::access::Principal;
+use crate::model::id::{AccountId, TokenId};
+
+pub use map::{Counts, MapChanges, MapWatch, View};
+pub use sites::{SiteChanges, SiteWatch, SitesWanted};
+
+/// Most watches of one account at once. One of sites or of a usual screen costs some tens of KiB.
+pub const WATCHES_MAX: usize = 2_048;
+/// A credential that ended, ends its watches within this time.
+const CHECKED_EVERY: Duration = Duration::from_secs(2);
+/// A watch on which nothing happens says so this often: who hears nothing for longer has lost its connection.
+const PROGRESS_EVERY: Duration = Duration::from_secs(15);
+
+/// Where a watch stands with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// An ordinary message.
+    Ordinary,
+    /// All that is, or was missed, has been sent: what follows is live.
+    Current,
+    /// Nothing was missed up to the message's revision.
+    Progress,
+    /// What was missed is not known any more: what the client holds is worth nothing, all of it follows.
+    Resync,
+}
+
+/// All who watch.
+#[derive(Debug, Default)]
+pub(super) struct Watchers {
+    by_account: Arc<Mutex<HashMap<AccountId, usize>>>,
+    ending: tokio::sync::watch::Sender<bool>,
+}
+
+/// A place among an account's watches, free again when dropped.
+#[derive(Debug)]
+struct Place {
+    by_account: Arc<Mutex<HashMap<AccountId, usize>>>,
+    account: AccountId,
+}
+
+impl Watchers {
+    fn place(&self, account: &AccountId) -> Result<Place, Error> {
+        let mut by_account = self.by_account.lock();
+        let taken = by_account.entry(account.clone()).or_default();
+        if *taken >= WATCHES_MAX {
+            return Err(Error::TooMany("watches of the account", WATCHES_MAX));
+        }
+        *taken += 1;
+        Ok(Place { by_account: Arc::clone(&self.by_account), account: account.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut by_account = self.by_account.lock();
+        if let Some(taken) = by_account.get_mut(&self.account) {
+            *taken -= 1;
+            if *taken == 0 {
+                by_account.remove(&self.account);
+            }
+        }
+    }
+}
+
+/// What every watch stands on: whose it is, and whether it may go on.
+#[derive(Debug)]
+struct Seat {
+    waymark: Arc<Waymark>,
+    token: TokenId,
+    account: AccountId,
+    live: Arc<LiveAccount>,
+    ending: tokio::sync::watch::Receiver<bool>,
+    /// When the client last heard anything.
+    heard: Instant,
+    _place: Place,
+}
+
+impl Seat {
+    fn take(waymark: &Arc<Waymark>, principal: &Principal, account: &AccountId) -> Result<Self, Error> {
+        let live = waymark.account_for(principal, account, Permission::Read)?;
+        Ok(Self {
+            waymark: Arc::clone(waymark),
+            token: principal.token,
+            account: account.clone(),
+            live,
+            ending: waymark.watchers.ending.subscribe(),
+            heard: Instant::now(),
+            _place: waymark.watchers.place(account)?,
+        })
+    }
+
+    /// The principal, if the watch may still go on.
+    fn check(&self) -> Result<Principal, Error> {
+        if *self.ending.borrow() {
+            return Err(Error::Ending);
+        }
+        let principal = self.waymark.principal_of(self.token)?;
+        self.waymark.account_for(&principal, &self.account, Permission::Read)?;
+        Ok(principal)
+    }
+
+    /// What comes first: what is waited for, or the time to look around, and then `None`. The time comes when the client has
+    /// heard nothing for `silence`, at the latest.
+    async fn wait<T>(&mut self, waited: impl Future<Output = T>, silence: Duration) -> Result<Option<T>, Error> {
+        let until = (Instant::now() + CHECKED_EVERY).min(self.heard + silence);
+        tokio::select! {
+            come = timeout_at(until, waited) => Ok(come.ok()),
+            _ = self.ending.wait_for(|is_ending| *is_ending) => Err(Error::Ending),
+        }
+    }
+
+    /// Whether the client has heard nothing for so long.
+    fn is_silent(&self, silence: Duration) -> bool {
+        self.heard.elapsed() >= silence
+    }
+
+    fn heard_now(&mut self) {
+        self.heard = Instant::now();
+    }
+}
+
+impl Waymark {
+    /// Ends all watches, and lets none begin: each client is told to watch again from where it is.
+    pub fn end_watches(&self) {
+        self.watchers.ending.send_replace(true);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! A small world to watch, with a model of what was true at each revision; and what holds for all watches.
+
+mod map;
+mod sites;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use futures_util::stream;
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::*;
+use crate::geoip::databases::Databases;
+use crate::live::Live;
+use crate::model::access::Scope;
+use crate::model::geo::{BoundingBox, LatLng};
+use crate::model::id::{Revision, SiteId};
+use crate::model::location::{Evidence, Fix, Granularity, Source};
+use crate::model::site::{Site, Status};
+use crate::service::Parts;
+use crate::service::filter::Filter;
+use crate::service::tokens::NewToken;
+use crate::store::document::Document;
+use crate::store::embedded::Embedded;
+use crate::store::{Expect, Key, Kind, Mutation, Store};
+
+const ONLINE: &str = "status = ONLINE";
+
+fn id() -> AccountId {
+    "acme".parse().unwrap()
+}
+
+/// A server without a network, with one account and a viewer in it.
+struct World {
+    waymark: Arc<Waymark>,
+    store: Arc<dyn Store>,
+    viewer: Principal,
+    operator: Principal,
+}
+
+impl World {
+    async fn open(directory: &Path) -> Self {
+        let store: Arc<dyn Store> = Arc::new(Embedded::open(directory).unwrap());
+        let parts = Parts {
+            store: Arc::clone(&store),
+            live: Live::follow(&*store).await.unwrap(),
+            geoip: Arc::new(Databases::empty()),
+            geocoder: None,
+            clock: Timestamp::now,
+            config: crate::service::Config::default(),
+        };
+        let waymark = Arc::new(Waymark::new(parts).await.unwrap());
+        let secret = waymark.create_operator_token::<Error>("test", |_| Ok(())).await.unwrap();
+        let operator = waymark.authenticate(&secret).unwrap();
+        if waymark.parts.live.account(&id()).is_none() {
+            waymark.create_account(&operator, id(), "Acme", None).await.unwrap();
+        }
+        let new =
+            NewToken { account: Some(id()), scope: Scope::Viewer, display_name: "viewer".into(), expires_at: None };
+        let (_, secret) = waymark.create_token(&operator, new).await.unwrap();
+        let viewer = waymark.authenticate(&secret).unwrap();
+        Self { waymark, store, viewer, operator }
+    }
+
+    fn watch(&self, filter: &str, resume: Option<Revision>) -> SiteWatch {
+        let wanted = SitesWanted { account: id(), filter: Filter::parse(filter).unwrap(), resume };
+        self.waymark.watch_sites(&self.viewer, wanted).unwrap()
+    }
+
+    fn revision(&self) -> Revision {
+        self.waymark.parts.live.account(&id()).unwrap().revision()
+    }
+
+    /// Commits all batches at once, in any order, and enters each into the model.
+    async fn commit(&self, batches: Vec<Vec<Step>>, model: &mut Model) {
+        let commit = |batch: &Vec<Step>| self.store.commit(batch.iter().map(Step::mutation).collect());
+        let outcomes = futures_util::future::join_all(batches.iter().map(commit)).await;
+        let by_revision: BTreeMap<u64, Vec<Step>> =
+            outcomes.into_iter().map(|outcome| outcome.unwrap().0).zip(batches).collect();
+        for (revision, batch) in by_revision {
+            model.enter(Revision(revision), batch);
+        }
+    }
+}
+
+/// What becomes of a site. All sites of one batch get the same note, so that a half of a batch is seen.
+#[derive(Debug, Clone)]
+enum Step {
+    Put { number: u128, status: Status, is_deleted: bool, note: u32, lat: f64 },
+    Purge { number: u128 },
+}
+
+impl Step {
+    fn number(&self) -> u128 {
+        match self {
+            Self::Put { number, .. } | Self::Purge { number } => *number,
+        }
+    }
+
+    fn mutation(&self) -> Mutation {
+        let key = Key::of(&id(), Kind::Site, SiteId::from_u128(self.number()));
+        let Self::Put { number, status, is_deleted, note, lat } = self else { return Mutation::delete(key) };
+        let mut site = Site::new(id(), format!("site {number}"), Timestamp::UNIX_EPOCH);
+        (site.id, site.status, site.note) = (SiteId::from_u128(*number), *status, note.to_string());
+        site.deleted_at = is_deleted.then_some(Timestamp::UNIX_EPOCH);
+        site.fixes.put(Fix {
+            source: Source::Pin,
+            position: LatLng::new(*lat, 20.0).unwrap(),
+            accuracy_m: None,
+            granularity: Granularity::Door,
+            evidence: Evidence::Measured,
+            made_at: Timestamp::UNIX_EPOCH,
+            made_by: "test".to_owned(),
+        });
+        Mutation { key, expect: Expect::Any, document: Some(Document::Site(Box::new(site))) }
+    }
+}
+
+fn batch() -> impl Strategy<Value = Vec<Step>> {
+    let put = (1..9_u128, 0..4_usize, prop::bool::weighted(0.1), -80.0..80.0_f64).prop_map(
+        |(number, status, is_deleted, lat)| Step::Put { number, status: Status::ALL[status], is_deleted, note: 0, lat },
+    );
+    let step = prop_oneof![9 => put, 1 => (1..9_u128).prop_map(|number| Step::Purge { number })];
+    (prop::collection::vec(step, 1..4), any::<u32>()).prop_map(|(mut steps, drawn)| {
+        steps.sort_by_key(Step::number);
+        steps.dedup_by_key(|step| step.number());
+        for step in &mut steps {
+            if let Step::Put { note, .. } = step {
+                *note = drawn;
+            }
+        }
+        steps
+    })
+}
+
+/// What a client may hold of a site.
+type Held = BTreeMap<u128, (Status, String)>;
+
+/// What was true at each revision.
+#[derive(Debug, Default)]
+struct Model {
+    sites: BTreeMap<u128, Step>,
+    /// The sites that match, and those of all statuses.
+    online: BTreeMap<u64, Held>,
+    all: BTreeMap<u64, Held>,
+}
+
+impl Model {
+    fn enter(&mut self, revision: Revision, batch: Vec<Step>) {
+        for step in batch {
+            self.sites.insert(step.number(), step);
+        }
+        let held = |wanted: &dyn Fn(Status) -> bool| {
+            let shown = |step: &Step| match step {
+                Step::Put { number, status, is_deleted: false, note, .. } if wanted(*status) => {
+                    Some((*number, (*status, note.to_string())))
+                }
+                _ => None,
+            };
+            self.sites.values().filter_map(shown).collect()
+        };
+        let (online, all) = (held(&|status| status == Status::Online), held(&|_| true));
+        self.online.insert(revision.0, online);
+        self.all.insert(revision.0, all);
+    }
+
+    /// What matches at a revision: that of the last write of sites before.
+    fn at(&self, filter: &str, revision: Revision) -> Held {
+        let history = if filter == ONLINE { &self.online } else { &self.all };
+        history.range(..=revision.0).next_back().map(|(_, held)| held.clone()).unwrap_or_default()
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn put(number: u128, note: u32) -> Vec<Step> {
+    vec![Step::Put { number, status: Status::Online, is_deleted: false, note, lat: 1.0 }]
+}
+
+fn view(id: u64) -> View {
+    let bounds = BoundingBox::new(LatLng::new(-90.0, -180.0).unwrap(), LatLng::new(90.0, 180.0).unwrap()).unwrap();
+    View { id, bounds, zoom: 3, filter: String::new() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_ends_with_its_token_and_with_the_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::open(directory.path()).await;
+    let mut watches = [world.watch("", None), world.watch("", None)];
+    for watch in &mut watches {
+        assert_eq!(watch.next().await.unwrap().mark, Mark::Current);
+    }
+    let [mut ends_with_server, _] = watches;
+    world.waymark.end_watches();
+    assert!(matches!(ends_with_server.next().await, Err(Error::Ending)));
+    assert!(matches!(world.watch("", None).next().await, Err(Error::Ending)));
+
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::open(directory.path()).await;
+    let mut watch = world.watch("", None);
+    let mut map = world.waymark.watch_map(&world.viewer, &id(), view(1)).unwrap();
+    assert_eq!(watch.next().await.unwrap().mark, Mark::Current);
+    assert_eq!(map.next(&mut stream::pending()).await.unwrap().mark, Mark::Current);
+    world.waymark.revoke_token(&world.operator, Some(&id()), world.viewer.token).await.unwrap();
+    assert!(matches!(watch.next().await, Err(Error::Credential)));
+    assert!(matches!(map.next(&mut stream::pending()).await, Err(Error::Credential)));
+}
+
+#[tokio::test]
+async fn a_quiet_watch_says_that_it_lives() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::open(directory.path()).await;
+    let mut watch = world.watch("", None);
+    let mut map = world.waymark.watch_map(&world.viewer, &id(), view(1)).unwrap();
+    watch.next().await.unwrap();
+    map.next(&mut stream::pending()).await.unwrap();
+    tokio::time::pause();
+    let begun = Instant::now();
+    assert_eq!(watch.next().await.unwrap().mark, Mark::Progress);
+    assert_eq!(begun.elapsed().as_secs(), PROGRESS_EVERY.as_secs());
+    assert_eq!(map.next(&mut stream::pending()).await.unwrap().mark, Mark::Progress);
+}
+
+#[test]
+fn places_are_counted_by_account_and_given_back() {
+    let watchers = Watchers::default();
+    let taken: Vec<Place> = (0..WATCHES_MAX).map(|_| watchers.place(&id()).unwrap()).collect();
+    assert!(matches!(watchers.place(&id()), Err(Error::TooMany(_, WATCHES_MAX))));
+    assert!(watchers.place(&"other".parse().unwrap()).is_ok());
+    drop(taken);
+    assert!(watchers.place(&id()).is_ok() && watchers.by_account.lock().is_empty());
+}
