@@ -21,11 +21,15 @@ export interface Api {
 export function connect(token: string, onRejected: () => void): Api {
   const authorize: Interceptor = (next) => async (request) => {
     request.header.set("authorization", `Bearer ${token}`);
-    try {
-      return await next(request);
-    } catch (error) {
+    const watched = (error: unknown): unknown => {
       if (ConnectError.from(error).code === Code.Unauthenticated) onRejected();
-      throw error;
+      return error;
+    };
+    try {
+      const response = await next(request);
+      return response.stream ? { ...response, message: through(response.message, watched) } : response;
+    } catch (error) {
+      throw watched(error);
     }
   };
   const transport = createGrpcWebTransport({
@@ -39,4 +43,13 @@ export function connect(token: string, onRejected: () => void): Api {
     location: createClient(LocationService, transport),
     map: createClient(MapService, transport),
   };
+}
+
+/** The same messages; what ends them early goes through `watched`. */
+async function* through<T>(messages: AsyncIterable<T>, watched: (error: unknown) => unknown): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw watched(error);
+  }
 }

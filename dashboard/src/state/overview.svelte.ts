@@ -1,14 +1,16 @@
-// The account at a glance: its tallies, and the revision that tells whether anything changed. Asks now and then, while the
-// page is seen.
+// The account at a glance: its tallies, and word of every change, from one watch of the whole world while the page is seen.
 import type { Api } from "../api/client.js";
 import { faultOf } from "../api/fault.js";
 import type { SiteTally } from "../gen/waymark/v1/map_pb.js";
+import type { MapChanges } from "../gen/waymark/v1/watch_pb.js";
 import type { SiteFilter } from "./filter.svelte.js";
 
-/** Pause between two questions in milliseconds: a new agent is on the map within it, at one tiny call each. */
-const POLL_INTERVAL_MS = 5_000;
-/** The whole world at zoom 0: the cheapest viewport, of which only the tally and the revision are wanted. */
+/** The whole world at zoom 0: the cheapest viewport. Whatever changes elsewhere is told as a new revision within a second. */
 const WORLD = { low: { lat: -90, lng: -180 }, high: { lat: 90, lng: 180 } };
+/** Pauses in milliseconds before a watch that ended is begun again; the last one repeats. */
+const PAUSES_MS = [500, 1_000, 2_000, 5_000, 10_000];
+/** A watch says something every 15 seconds: one that is silent for so many milliseconds has lost its connection. */
+const SILENCE_MS_MAX = 40_000;
 
 export class Overview {
   /** All placed sites. */
@@ -19,7 +21,7 @@ export class Overview {
   legend = $state.raw<SiteTally | undefined>();
   /** Matching sites without a position. */
   unplaced = $state(0n);
-  /** Whether the server could not be reached the last time. */
+  /** Whether the server cannot be reached. */
   offline = $state(false);
 
   #api: Api;
@@ -27,10 +29,10 @@ export class Overview {
   #filter: SiteFilter;
   #onChange: () => void;
   #revision: bigint | undefined;
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #stop = new AbortController();
+  #failures = 0;
+  #watch: AbortController | undefined;
 
-  /** `onChange` runs when the account's data changed since the last answer, whoever changed it. */
+  /** `onChange` runs when the account's data changed since the last word, whoever changed it. */
   constructor(api: Api, account: string, filter: SiteFilter, onChange: () => void) {
     this.#api = api;
     this.#account = account;
@@ -39,39 +41,71 @@ export class Overview {
   }
 
   start(): void {
-    void this.refresh();
-    this.#timer = setInterval(() => document.visibilityState === "visible" && void this.refresh(), POLL_INTERVAL_MS);
     document.addEventListener("visibilitychange", this.#onVisible);
+    this.watch();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
     document.removeEventListener("visibilitychange", this.#onVisible);
-    this.#stop.abort();
+    this.#watch?.abort();
   }
 
-  /** Asks now. `silent`: the caller knows of the change already. */
-  async refresh(silent = false): Promise<void> {
-    try {
-      const { text: filter } = this.#filter;
-      const request = { parent: this.#account, viewport: WORLD, zoom: 0, filter };
-      const answer = await this.#api.map.queryViewport(request, { signal: this.#stop.signal });
-      // An answer to a filter that was changed meanwhile is none.
-      if (filter !== this.#filter.text) return;
-      this.offline = false;
-      this.tally = answer.accountTally;
-      this.matching = answer.matchingTally;
-      this.legend = answer.legendTally;
-      this.unplaced = answer.unplaced;
-      const changed = this.#revision !== undefined && answer.revision !== this.#revision;
-      this.#revision = answer.revision;
-      if (changed && !silent) this.#onChange();
-    } catch (error) {
-      this.offline = faultOf(error).kind === "unreachable";
+  /** Watches what the filter says now, in place of what was watched before. */
+  watch(): void {
+    this.#watch?.abort();
+    this.#watch = new AbortController();
+    void this.#follow(this.#watch);
+  }
+
+  /** Follows one watch after the other, until it is aborted or the server refuses it for good. */
+  async #follow(watch: AbortController): Promise<void> {
+    while (!watch.signal.aborted) {
+      try {
+        await this.#listen(watch.signal);
+      } catch (error) {
+        if (watch.signal.aborted) return;
+        const { kind } = faultOf(error);
+        // A silence of ours is "cancelled".
+        this.offline = kind === "unreachable" || kind === "cancelled";
+        if (kind === "signed-out" || kind === "invalid" || kind === "missing" || kind === "forbidden") return;
+      }
+      const pause = PAUSES_MS[Math.min(this.#failures, PAUSES_MS.length - 1)];
+      this.#failures += 1;
+      await new Promise((resume) => setTimeout(resume, pause));
     }
   }
 
+  async #listen(aborted: AbortSignal): Promise<void> {
+    const silence = new AbortController();
+    const signal = AbortSignal.any([aborted, silence.signal]);
+    let alarm = setTimeout(() => silence.abort(), SILENCE_MS_MAX);
+    try {
+      const request = { parent: this.#account, viewport: WORLD, zoom: 0, filter: this.#filter.text };
+      for await (const { changes } of this.#api.map.watchViewport(request, { signal, timeoutMs: 0 })) {
+        clearTimeout(alarm);
+        alarm = setTimeout(() => silence.abort(), SILENCE_MS_MAX);
+        if (changes) this.#take(changes);
+      }
+    } finally {
+      clearTimeout(alarm);
+    }
+  }
+
+  #take(changes: MapChanges): void {
+    this.offline = false;
+    this.#failures = 0;
+    this.tally = changes.accountTally;
+    this.matching = changes.matchingTally;
+    this.legend = changes.legendTally;
+    this.unplaced = changes.unplaced;
+    const changed = this.#revision !== undefined && changes.revision !== this.#revision;
+    this.#revision = changes.revision;
+    if (changed) this.#onChange();
+  }
+
+  /** A page that nobody sees holds no connection: browsers have six for all pages of a server. */
   #onVisible = (): void => {
-    if (document.visibilityState === "visible") void this.refresh();
+    if (document.visibilityState === "visible") this.watch();
+    else this.#watch?.abort();
   };
 }

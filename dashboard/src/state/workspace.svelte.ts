@@ -82,7 +82,7 @@ export class Workspace {
   /** Looks at the sites that the filter has just been set to. */
   refilter(): void {
     void this.listing.reload();
-    void this.overview.refresh(true);
+    this.overview.watch();
   }
 
   close(): void {
@@ -97,7 +97,6 @@ export class Workspace {
 
   #changedHere(site: Site, moved: boolean): void {
     this.#reload();
-    void this.overview.refresh(true);
     const { position, granularity } = site.location ?? {};
     if (moved && position && granularity !== undefined) this.visit(position, granularity);
   }
