@@ -22,6 +22,8 @@ pub mod siblings;
 pub mod site_list;
 pub mod sites;
 pub mod symbols;
+#[cfg(test)]
+mod tests;
 pub mod tile_url;
 pub mod time_zone;
 pub mod tokens;
