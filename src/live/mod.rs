@@ -43,6 +43,8 @@ pub struct LiveAccount {
     selecting: tokio::sync::Mutex<()>,
     /// Its own networks.
     prefixes: RwLock<Prefixes>,
+    /// Held by who makes a network.
+    placing: tokio::sync::Mutex<()>,
     /// When its sites were heard of.
     presence: presence::Presences,
 }
@@ -55,6 +57,7 @@ impl LiveAccount {
             map: RwLock::default(),
             selecting: tokio::sync::Mutex::default(),
             prefixes: RwLock::default(),
+            placing: tokio::sync::Mutex::default(),
             presence: presence::Presences::default(),
         })
     }
@@ -96,6 +99,11 @@ impl LiveAccount {
     #[must_use]
     pub fn prefix_count(&self) -> usize {
         self.prefixes.read().len()
+    }
+
+    /// A turn at making a network: while it is held, [`Self::prefix_count`] only grows by who holds it.
+    pub async fn placing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.placing.lock().await
     }
 
     /// Takes note of a report that changes nothing durable; says what is to be done where it does.

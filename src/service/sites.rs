@@ -271,7 +271,12 @@ pub fn etag_of(site: &Site) -> String {
     let fixes: Vec<_> = site.fixes.iter().filter(|fix| fix.source.is_person()).collect();
     let (contact, links) = (&site.contact, &site.ticketing_links);
     let texts = (&site.display_name, &site.customer_id, &site.contract_id, &site.note, &site.labels);
-    let hash = hash_of(&(texts, contact, links, fixes, &site.address, site.deleted_at));
+    etag(&(texts, contact, links, fixes, &site.address, site.deleted_at))
+}
+
+/// The etag of what people say of something: one for the same words, whenever they were written.
+pub(super) fn etag(said: &impl Serialize) -> String {
+    let hash = hash_of(said);
     hash.first_chunk().map(|first| format!("{:016x}", u64::from_be_bytes(*first))).unwrap_or_default()
 }
 

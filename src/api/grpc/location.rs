@@ -16,6 +16,7 @@ use crate::api::proto::waymark::v1::location_service_server::LocationService;
 use crate::api::status::Failure;
 use crate::api::{caller, names};
 use crate::model::Invalid;
+use crate::model::id::AccountId;
 use crate::service::Waymark;
 use crate::service::databases::LookUp;
 use crate::service::sites::ChangeOptions;
@@ -110,7 +111,7 @@ impl LocationService for Locations {
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let ip: IpAddr = parse_ip("ip", &message.ip).map_err(Failure::from)?;
         let answer = self.0.lookup_ip(&principal, &account, ip, message.explain).map_err(Failure)?;
-        Ok(Response::new(look_up(answer)))
+        Ok(Response::new(look_up(&account, answer)))
     }
 
     async fn batch_lookup_ip(
@@ -123,7 +124,9 @@ impl LocationService for Locations {
         let ips = message.ips.iter().enumerate().map(|(at, ip)| parse_ip(&format!("ips[{at}]"), ip));
         let ips: Vec<IpAddr> = ips.collect::<Result<_, _>>().map_err(Failure::from)?;
         let answers = self.0.lookup_ips(&principal, &account, &ips, message.explain).map_err(Failure)?;
-        Ok(Response::new(pb::BatchLookupIpResponse { results: answers.into_iter().map(look_up).collect() }))
+        Ok(Response::new(pb::BatchLookupIpResponse {
+            results: answers.into_iter().map(|answer| look_up(&account, answer)).collect(),
+        }))
     }
 
     async fn suggest_locations(
@@ -137,13 +140,13 @@ impl LocationService for Locations {
     }
 }
 
-fn look_up(LookUp { whereabouts, explanation: way }: LookUp) -> pb::LookupIpResponse {
+fn look_up(account: &AccountId, LookUp { whereabouts, explanation: way }: LookUp) -> pb::LookupIpResponse {
     pb::LookupIpResponse {
         canonical_ip: whereabouts.ip.to_string(),
         no_estimate_reason: no_estimate(whereabouts.fix.as_ref().err().copied()).into(),
         fix: whereabouts.fix.as_ref().ok().map(fix),
         network: network_facts(&whereabouts.facts),
-        explanation: way.as_ref().map(explanation),
+        explanation: way.as_ref().map(|way| explanation(account, way)),
     }
 }
 

@@ -27,7 +27,7 @@ async fn each_site_is_counted_once_wherever_a_run_breaks_off() {
     for commits in [0, 1, 250, 500, 501, 502, 900, 1_002, 1_050, 1_102, 1_103] {
         lat = if lat > 50.0 { 47.0 } else { 52.0 };
         let fields = network("10.0.0.0/8", lat);
-        world.waymark.update_prefix(&world.operator, &world.account, fields).await.unwrap();
+        world.waymark.update_prefix(&world.operator, &world.account, fields, "").await.unwrap();
         world.fail_after(commits);
         let broken_off = world.work().await;
         world.fail_after(usize::MAX);
@@ -54,7 +54,7 @@ async fn the_evidence_of_what_stays_is_brought_up_to_date() {
     wait(SignedDuration::from_hours(1));
     let mut fields = network("10.0.0.0/8", 47.0);
     fields.display_name = "renamed".to_owned();
-    world.waymark.update_prefix(&world.operator, &world.account, fields).await.unwrap();
+    world.waymark.update_prefix(&world.operator, &world.account, fields, "").await.unwrap();
     let run = world.work().await;
     assert_eq!((run.findings.seen, run.findings.unchanged, run.findings.moved_total()), (3, 3, 0));
     for (before, mut after) in before.into_iter().zip(world.sites().await) {
