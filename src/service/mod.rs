@@ -18,6 +18,7 @@ pub mod reestimation;
 pub mod replacement;
 pub mod reports;
 mod sealed;
+mod shown;
 pub mod siblings;
 pub mod site_list;
 pub mod sites;

@@ -31,9 +31,9 @@ use crate::store::{Error as StoreError, Key, Kind, Mutation, Range, Record, SCAN
 /// Sites between two looks at whether somebody cancelled, and between two notes of how far it is.
 const PAGE: usize = 500;
 /// Most runs that are kept; the oldest that ended goes.
-const RUNS_MAX: usize = 100;
+pub(super) const RUNS_MAX: usize = 100;
 /// Most runs that wait.
-const WAITING_MAX: usize = 1_000;
+pub(super) const WAITING_MAX: usize = 1_000;
 /// How long the worker waits after a failure of the store.
 const PAUSE: Duration = Duration::from_secs(5);
 

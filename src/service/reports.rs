@@ -152,13 +152,6 @@ impl Waymark {
         }
         Err(Error::Contention(Resource::Site(account.clone(), id).to_string()))
     }
-
-    /// The site with the time of its last report, which may be in memory alone.
-    pub(super) fn with_presence(&self, mut site: Versioned<Site>) -> Versioned<Site> {
-        let heard_at = self.parts.live.account(&site.value.account).and_then(|live| live.heard_at(site.value.id));
-        site.value.last_seen_at = site.value.last_seen_at.max(heard_at);
-        site
-    }
 }
 
 /// A service's report as a visit. Its word on the address is evidence, as our own look at a connection is.

@@ -70,7 +70,7 @@ impl LocationService for Locations {
         let outcome = outcome.map_err(Failure)?;
         Ok(Response::new(pb::SetAddressResponse {
             state: location::address_state(outcome.state).into(),
-            site: Some(site(outcome.site)),
+            site: Some(site(&self.0, outcome.site)),
             candidates: outcome.choices.into_iter().map(candidate).collect(),
         }))
     }
@@ -79,7 +79,7 @@ impl LocationService for Locations {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
-        answer(self.0.apply_candidate(&principal, &account, id, &message.candidate_token, message.etag).await)
+        answer(&self.0, self.0.apply_candidate(&principal, &account, id, &message.candidate_token, message.etag).await)
     }
 
     async fn set_pin(&self, request: Request<pb::SetPinRequest>) -> Result<Response<pb::Site>, Status> {
@@ -87,14 +87,14 @@ impl LocationService for Locations {
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let position = parse_lat_lng("position", message.position.as_ref()).map_err(Failure::from)?;
-        answer(self.0.set_pin(&principal, &account, id, position, message.etag).await)
+        answer(&self.0, self.0.set_pin(&principal, &account, id, position, message.etag).await)
     }
 
     async fn reset_location(&self, request: Request<pb::ResetLocationRequest>) -> Result<Response<pb::Site>, Status> {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
-        answer(self.0.reset_location(&principal, &account, id, message.etag).await)
+        answer(&self.0, self.0.reset_location(&principal, &account, id, message.etag).await)
     }
 
     async fn delete_fix(&self, request: Request<pb::DeleteFixRequest>) -> Result<Response<pb::Site>, Status> {
@@ -102,7 +102,7 @@ impl LocationService for Locations {
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let source = parse_source("source", message.source).map_err(Failure::from)?;
-        answer(self.0.delete_fix(&principal, &account, id, source, message.etag).await)
+        answer(&self.0, self.0.delete_fix(&principal, &account, id, source, message.etag).await)
     }
 
     async fn lookup_ip(&self, request: Request<pb::LookupIpRequest>) -> Result<Response<pb::LookupIpResponse>, Status> {

@@ -1,6 +1,7 @@
 //! Tests of what no client can bring about: a store that fails in the middle, limits that take too long to reach from
 //! outside, a clock that jumps. Everything else is tested through the API.
 
+mod limits;
 mod reestimation;
 
 use std::cell::Cell;

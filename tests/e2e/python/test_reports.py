@@ -38,6 +38,32 @@ def test_a_report_that_tells_the_time_alone_writes_nothing(account):
     assert batch.last_seen_time == after.last_seen_time
 
 
+def test_every_answer_with_a_site_tells_when_it_was_seen(account):
+    """Answers of changes told the time of the record, up to a quarter of an hour behind."""
+    activated = account.activate("fw-1", ip="8.8.8.8")
+    agent, caller = agent_of(account, activated), account.caller()
+
+    def seen():
+        agent.ReportStatus()
+        return caller.GetSite(name=activated.site).last_seen_time
+
+    name, at = activated.site, pb.LatLng(lat=47.0, lng=8.0)
+    note = {"site": pb.Site(name=name, note="x"), "update_mask": {"paths": ["note"]}}
+    calls = {
+        "UpdateSite": lambda: caller.UpdateSite(**note),
+        "UpdateSite, validate_only": lambda: caller.UpdateSite(**note, validate_only=True),
+        "SetPin": lambda: caller.SetPin(site=name, position=at),
+        "SetAddress": lambda: caller.SetAddress(site=name, address_line="47.1, 8.1").site,
+        "ResetLocation": lambda: caller.ResetLocation(site=name),
+        "AllowReplacement": lambda: caller.AllowReplacement(site=name, agent_id="fw-2"),
+        "CancelReplacement": lambda: caller.CancelReplacement(site=name),
+        "DeleteFix": lambda: caller.DeleteFix(site=name, source=pb.FIX_SOURCE_GEOIP),
+    }
+    for method, call in calls.items():
+        last = seen()
+        assert call().last_seen_time == last, method
+
+
 def test_a_change_of_status_is_written_and_on_the_map_at_once(account):
     activated = account.activate("fw-1", ip="8.8.8.8")
     agent, reader = agent_of(account, activated), account.caller()
