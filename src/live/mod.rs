@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::RwLock;
 
 use crate::model::access::{Account, Token};
@@ -106,10 +106,23 @@ impl LiveAccount {
         self.placing.lock().await
     }
 
-    /// Takes note of a report that changes nothing durable; says what is to be done where it does.
+    /// Takes note of a report that changes nothing durable; says what is to be done where it does. Calls that take turns
+    /// between addresses change nothing durable for `turn_max` after one was written.
     #[must_use]
-    pub fn hear(&self, site: SiteId, report: &Presence) -> Heard {
-        self.presence.hear(site, report)
+    pub fn hear(&self, site: SiteId, report: &Presence, turn_max: SignedDuration) -> Heard {
+        self.presence.hear(site, report, turn_max)
+    }
+
+    /// The address of a site's last report, where its record has another one; `None` where it has that one.
+    #[must_use]
+    pub fn noted_ip(&self, site: SiteId) -> Option<IpAddr> {
+        self.presence.noted_ip(site)
+    }
+
+    /// The sites that were heard of later than their records say. Costs a look at each that reported.
+    #[must_use]
+    pub fn unwritten(&self) -> Vec<SiteId> {
+        self.presence.unwritten()
     }
 
     /// Takes note of a report of a site whose record it did not change.

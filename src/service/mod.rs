@@ -9,6 +9,7 @@ pub mod candidates;
 pub mod databases;
 pub mod error;
 pub mod filter;
+mod last_seen;
 pub mod location;
 pub mod map;
 pub mod paging;

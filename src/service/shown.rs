@@ -6,14 +6,20 @@ use super::{Versioned, Waymark};
 use crate::model::site::Site;
 
 impl Waymark {
-    /// The site with the time of its last report, which may be in memory alone, and without a consent that ended.
+    /// The site with the time and the address of its last report, which may be in memory alone, and without a consent
+    /// that ended.
     #[must_use]
     pub fn shown(&self, mut versioned: Versioned<Site>) -> Versioned<Site> {
         let site = &mut versioned.value;
         let now = self.now();
         site.replacement = site.replacement.take().filter(|consent| consent.until > now);
-        if let Some(live) = self.parts.live.account(&site.account) {
-            site.last_seen_at = site.last_seen_at.max(live.heard_at(site.id));
+        let Some(live) = self.parts.live.account(&site.account) else { return versioned };
+        site.last_seen_at = site.last_seen_at.max(live.heard_at(site.id));
+        if let Some(ip) = live.noted_ip(site.id) {
+            let found = self.whereabouts(&live, ip, now);
+            if found.is_public() {
+                (site.public_ip, site.network) = (Some(found.ip), found.facts);
+            }
         }
         versioned
     }

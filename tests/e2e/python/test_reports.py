@@ -345,3 +345,31 @@ def test_reports_survive_kill_9(tmp_path):
             assert site.last_seen_time == last
             assert Caller(channel, activated.credential, "8.8.8.8").ReportStatus(status=pb.SITE_STATUS_OFFLINE)
             assert Caller(channel, token).GetSite(name=activated.site).last_seen_time.ToNanoseconds() > last.ToNanoseconds()
+
+
+def test_an_orderly_end_writes_when_sites_were_seen(tmp_path):
+    """Times that were in memory alone were lost at each restart."""
+    import grpc
+
+    server = Server(tmp_path / "data")
+    with server:
+        with grpc.insecure_channel(server.target) as channel:
+            account = Account(Caller(channel, server.admin_token))
+            names = [account.create_site().name for _ in range(600)]
+            reports = [pb.SiteReport(site=name) for name in names]
+            for outcome in (WRITTEN, NOTED):
+                results = account.caller("SERVICE").BatchReportStatus(parent=account.name, reports=reports).results
+                assert {result.outcome for result in results} == {outcome}
+            gone = names.pop()
+            account.caller().DeleteSite(name=gone)
+            list_all = lambda caller: caller.ListSites(parent=account.name, page_size=1_000).sites
+            before = {site.name: site for site in list_all(account.caller())}
+            token = account.caller().token
+        assert server.stop() == 0
+        server.start()
+        with grpc.insecure_channel(server.target) as channel:
+            after = {site.name: site for site in list_all(Caller(channel, token))}
+            assert set(after) == set(names)
+            for name, site in after.items():
+                assert site.last_seen_time == before[name].last_seen_time
+                assert site.update_time == before[name].update_time and site.etag == before[name].etag
