@@ -265,6 +265,21 @@ def test_agents_go_on_while_a_run_writes(world):
     assert overlaps, "no report was written while a run was in its middle"
 
 
+def test_another_address_of_a_home_that_a_newer_file_widens_is_home(world):
+    """Two files cut the world into other networks: what the newer one holds as one with the home is no other place."""
+    key = b"k" * 32
+    first = world.account.activate("fw-1", key=key, ip="8.0.0.7")
+    other = copy.deepcopy(HOME["8.0.4.0/24"][1])
+    written(world.file, "GeoLite2-City", {"8.0.0.0/20": other})
+    world.operator.ReloadDatabases()
+    again = world.account.activate("fw-1", key=key, ip="8.0.9.9")
+    assert again.location == first.location, "it did not move, and nobody applied the new file"
+    written(world.file, "GeoLite2-City", {"8.0.0.0/21": other, "8.0.8.0/21": other})
+    world.operator.ReloadDatabases()
+    moved = world.account.activate("fw-1", key=key, ip="8.0.9.9")
+    assert moved.location.position != first.location.position, "another network is a move, where none is waited for"
+
+
 def test_the_evidence_of_what_stays_is_that_of_the_new_file(world):
     """An estimate that did not move told the build date of a file that was long gone."""
     site = world.account.activate(ip="8.0.0.7").site
