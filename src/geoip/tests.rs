@@ -225,7 +225,9 @@ fn the_first_position_wins_and_later_files_fill_in_names_of_the_same_country() {
     // A city of another region is not.
     check(flat("CH", "Bern", "", 46.8, 8.2), zurich(), "46.8,8.2 - Region 8.8.8.0/24 [|Bern|CH]");
     check(flat("DE", "", "", 51.0, 9.0), zurich(), "51,9 - Country 8.8.8.0/24 [||DE]");
-    check(flat("", "", "", 51.0, 9.0), zurich(), "51,9 - Country 8.8.8.0/24 [||CH]");
+    // A country is, from a record that can mean the same place: 51,9 is in Germany.
+    check(flat("", "", "", 47.0, 9.0), zurich(), "47,9 - Country 8.8.8.0/24 [||CH]");
+    check(flat("", "", "", 51.0, 9.0), zurich(), "51,9 - Country 8.8.8.0/24 [||]");
     check(flat("", "", "X", 51.0, 9.0), flat("", "", "", 1.0, 1.0), "51,9 - City 8.8.8.0/24 [X||]");
     check(flat("CH", "Bern", "Bern", f64::NAN, 7.4), zurich(), "47.4,8.5 - City 8.8.8.0/24 [Zürich|Zürich|CH]");
     check(flat("CH", "", "", 0.0, 0.0), flat("CH", "", "", 0.0, 0.0), "NoPosition");
