@@ -1,9 +1,11 @@
 //! What the whole of `geoip` answers, on files that are made for each test.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::config::Config;
 use super::fixture::{Fixture, Value, flat, map, nested, stack};
+use super::opening::open_each_by;
 use super::*;
 use crate::model::location::{Evidence, Granularity, Source};
 
@@ -259,11 +261,11 @@ fn too_many_files_are_refused() {
 #[test]
 fn a_panic_over_one_file_leaves_the_others() {
     let config = Config::of_files(["a.mmdb".into(), "b.mmdb".into()]);
-    let opened = open_each_by(&config, |file| match file.path.to_str() {
+    let opened = open_each_by(&config, Duration::from_mins(1), |file| match file.path.to_str() {
         Some("a.mmdb") => panic!("index 7 of 3"),
         _ => Database::open(&file.path, file.age),
     });
-    let told: Vec<_> = opened.unwrap().into_iter().map(|opened| opened.unwrap_err().to_string()).collect();
+    let told: Vec<_> = opened.unwrap().into_iter().map(|opening| opening.opened.unwrap_err().to_string()).collect();
     assert_eq!(told[0], "geoip database a.mmdb is damaged: reading it panicked: index 7 of 3; fetch it again");
     assert!(told[1].starts_with("geoip database b.mmdb cannot be read"), "{}", told[1]);
 }
