@@ -44,8 +44,12 @@ def test_every_answer_with_a_site_tells_when_it_was_seen(account):
     agent, caller = agent_of(account, activated), account.caller()
 
     def seen():
+        before = caller.GetSite(name=activated.site)
         agent.ReportStatus()
-        return caller.GetSite(name=activated.site).last_seen_time
+        after = caller.GetSite(name=activated.site)
+        assert after.last_seen_time.ToNanoseconds() > before.last_seen_time.ToNanoseconds()
+        assert after.revision == before.revision, "it is in memory alone"
+        return after.last_seen_time
 
     name, at = activated.site, pb.LatLng(lat=47.0, lng=8.0)
     note = {"site": pb.Site(name=name, note="x"), "update_mask": {"paths": ["note"]}}
