@@ -46,7 +46,7 @@ const WINDOW_BYTES: (u32, u32) = (256 * 1024, 1024 * 1024);
 /// Pause after the system refused a connection (file descriptors used up), so that accepting does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time for running requests when the program ends.
-const DRAIN_TIME: Duration = Duration::from_secs(10);
+pub(super) const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 /// A bound address and what is served on it.
 #[derive(Debug)]

@@ -7,10 +7,12 @@ mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tracing::info;
 
 use crate::api::{self, Health};
@@ -23,7 +25,7 @@ use crate::service::{Parts, Waymark};
 use crate::store::Store;
 use crate::store::embedded::Embedded;
 use crate::{geocode, geoip, service, store, telemetry};
-use listener::Listener;
+use listener::{DRAIN_TIME, Listener};
 
 /// Why the program does not start.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,9 @@ pub enum Error {
         cause: std::io::Error,
     },
 }
+
+/// Time to write when sites were heard of last, where requests took all the time of the drain.
+const LAST_SEEN_TIME_MIN: Duration = Duration::from_secs(1);
 
 /// A program that is ready to serve.
 #[derive(Debug)]
@@ -135,11 +140,14 @@ impl App {
         self.health.set_serving(true).await;
         info!(url = self.url, "serving");
         let health = self.health.clone();
-        let waymark = Arc::clone(&self.waymark);
+        let ending = Arc::new(OnceLock::new());
+        let (begun, waymark) = (Arc::clone(&ending), Arc::clone(&self.waymark));
+        let watched = Arc::clone(&self.waymark);
         let draining = async move {
             shutdown.await;
+            let _ = begun.set(Instant::now());
             health.set_serving(false).await;
-            waymark.end_watches();
+            watched.end_watches();
             info!("draining");
         };
         // A task of its own: a page of sites must not stand between connections, and a fault of one not end the others.
@@ -150,6 +158,8 @@ impl App {
             () = reload_at(self.hangup, &self.geoip) => {}
         }
         reestimating.abort();
+        let spent = ending.get().map(Instant::elapsed).unwrap_or_default();
+        waymark.write_last_seen(DRAIN_TIME.saturating_sub(spent).max(LAST_SEEN_TIME_MIN)).await;
         self.store.close().await;
         info!("closed");
     }

@@ -32,13 +32,14 @@ pub use self::candidate::CandidateError;
 use self::reload::SETTLE;
 use self::slot::Slot;
 pub use self::status::{DatabaseStatus, Failure, Reloaded};
+use super::GeoIp;
 use super::attribution::Attribution;
 use super::config::{Config, DatabaseConfig};
 use super::database::{Database, Fingerprint};
 use super::error::Error;
 use super::estimate::{Estimate, Findings};
 use super::explain::Explanation;
-use super::{GeoIp, open_each};
+use super::opening::{Opening, open_each};
 use crate::model::location::NoEstimate;
 
 /// The databases in use. Shared by all who look up.
@@ -57,16 +58,20 @@ pub struct Databases {
 impl Databases {
     /// Opens all configured files, at the same time. Blocks; see [`Database::open`] for what it costs.
     ///
-    /// A file that is missing or bad is no error: it is told in the log and in [`Databases::statuses`], the others
+    /// A file that is missing or bad, or that the system does not give within half a minute, is no error: it is told in the log and in [`Databases::statuses`], the others
     /// serve, and watching takes it as soon as it is good.
     ///
     /// # Errors
     ///
     /// A configuration that no file could satisfy.
     pub fn open(config: &Config, clock: fn() -> Timestamp) -> Result<Self, Error> {
-        let opened = open_each(config)?;
+        Ok(Self::of(config, clock, open_each(config)?))
+    }
+
+    /// Of what became of each configured file.
+    fn of(config: &Config, clock: fn() -> Timestamp, openings: Vec<Opening>) -> Self {
         let now = clock();
-        let slots = config.files().zip(opened).map(|(file, opened)| Slot::new(file, opened, now)).collect();
+        let slots = config.files().zip(openings).map(|(file, opening)| Slot::new(file, opening, now)).collect();
         let databases = Self {
             current: ArcSwap::default(),
             slots: Mutex::new(slots),
@@ -76,7 +81,7 @@ impl Databases {
             watch_interval: config.watch_interval(),
         };
         databases.swap();
-        Ok(databases)
+        databases
     }
 
     /// No databases, for ever.

@@ -117,6 +117,11 @@ impl FailureReason {
 }
 
 impl Error {
+    /// Of a file that the system does not give in time.
+    pub(super) fn silent(path: PathBuf, why: String) -> Self {
+        Self::Unreadable { path, source: io::Error::new(io::ErrorKind::TimedOut, why) }
+    }
+
     /// Of what a panic over a file left behind.
     pub(super) fn panicked(path: PathBuf, panic: &(dyn Any + Send)) -> Self {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());

@@ -20,6 +20,7 @@ pub mod special;
 
 #[cfg(test)]
 mod fixture;
+mod opening;
 mod record;
 mod sample;
 #[cfg(test)]
@@ -28,17 +29,17 @@ mod writer;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::thread;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
 
 use self::attribution::Attribution;
-use self::config::{Config, DatabaseConfig};
+use self::config::Config;
 use self::database::{Database, DatabaseInfo};
 use self::error::Error;
 use self::estimate::{Estimate, Findings, Reading, Readings, compose};
 use self::explain::{Explanation, Step};
+use self::opening::open_each;
 use crate::model::evidence::NetworkFacts;
 use crate::model::location::NoEstimate;
 
@@ -59,7 +60,8 @@ impl GeoIp {
     /// Opens and checks all configured files, at the same time. Blocks; see [`Database::open`] for what it costs. One
     /// bad file fails the whole.
     pub fn open(config: &Config) -> Result<Self, Error> {
-        let databases = open_each(config)?.into_iter().map(|opened| opened.map(Arc::new)).collect::<Result<_, _>>()?;
+        let databases =
+            open_each(config)?.into_iter().map(|opening| opening.opened.map(Arc::new)).collect::<Result<_, _>>()?;
         Ok(Self { databases })
     }
 
@@ -143,30 +145,4 @@ impl GeoIp {
     fn read(&self, ip: IpAddr, now: Timestamp) -> Readings<'_> {
         self.databases.iter().map(|database| Reading::of(database, ip, now)).collect()
     }
-}
-
-/// Opens every configured file, at the same time; an error is one of the configuration.
-fn open_each(config: &Config) -> Result<Vec<Result<Database, Error>>, Error> {
-    open_each_by(config, |file| Database::open(&file.path, file.age))
-}
-
-/// The same with another way to open a file.
-fn open_each_by(
-    config: &Config,
-    open: impl Fn(&DatabaseConfig) -> Result<Database, Error> + Sync,
-) -> Result<Vec<Result<Database, Error>>, Error> {
-    let count = config.databases.len();
-    if count > DATABASES_MAX {
-        return Err(Error::TooManyDatabases { count, databases_max: DATABASES_MAX });
-    }
-    let (files, open): (Vec<_>, _) = (config.files().collect(), &open);
-    Ok(thread::scope(|scope| {
-        // All are started before the first is waited for.
-        let spawn = |file| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || open(file));
-        let opening: Vec<_> = files.iter().map(|file| spawn(file).expect("the system gives threads")).collect();
-        let finish = |(opened, file): (thread::ScopedJoinHandle<'_, _>, &DatabaseConfig)| {
-            opened.join().unwrap_or_else(|panic| Err(Error::panicked(file.path.clone(), &*panic)))
-        };
-        opening.into_iter().zip(&files).map(finish).collect()
-    }))
 }

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
@@ -46,6 +46,8 @@ pub struct LiveAccount {
     selecting: tokio::sync::Mutex<()>,
     /// Its own networks.
     prefixes: RwLock<Prefixes>,
+    /// Held by who makes a network.
+    placing: tokio::sync::Mutex<()>,
     /// When its sites were heard of.
     presence: presence::Presences,
 }
@@ -58,6 +60,7 @@ impl LiveAccount {
             map: RwLock::default(),
             selecting: tokio::sync::Mutex::default(),
             prefixes: RwLock::default(),
+            placing: tokio::sync::Mutex::default(),
             presence: presence::Presences::default(),
         })
     }
@@ -120,10 +123,28 @@ impl LiveAccount {
         self.prefixes.read().len()
     }
 
-    /// Takes note of a report that changes nothing durable; says what is to be done where it does.
+    /// A turn at making a network: while it is held, [`Self::prefix_count`] only grows by who holds it.
+    pub async fn placing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.placing.lock().await
+    }
+
+    /// Takes note of a report that changes nothing durable; says what is to be done where it does. Calls that take turns
+    /// between addresses change nothing durable for `turn_max` after one was written.
     #[must_use]
-    pub fn hear(&self, site: SiteId, report: &Presence) -> Heard {
-        self.presence.hear(site, report)
+    pub fn hear(&self, site: SiteId, report: &Presence, turn_max: SignedDuration) -> Heard {
+        self.presence.hear(site, report, turn_max)
+    }
+
+    /// The address of a site's last report, where its record has another one; `None` where it has that one.
+    #[must_use]
+    pub fn noted_ip(&self, site: SiteId) -> Option<IpAddr> {
+        self.presence.noted_ip(site)
+    }
+
+    /// The sites that were heard of later than their records say. Costs a look at each that reported.
+    #[must_use]
+    pub fn unwritten(&self) -> Vec<SiteId> {
+        self.presence.unwritten()
     }
 
     /// Takes note of a report of a site whose record it did not change.

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
@@ -49,20 +50,70 @@ struct Known {
     /// The time that its record has.
     written_at: Timestamp,
     status: Status,
-    /// The address of its last call; `None` while the site is away from home, so that each call is looked at.
-    ip: Option<IpAddr>,
+    /// The address of the last call that its record has.
+    last: Option<IpAddr>,
+    /// Whether it is away from home, so that each call is looked at.
+    is_away: bool,
     claimed_ip: Option<IpAddr>,
+    /// Where else it calls from in turn; `None` for the many sites that always come from one address.
+    turns: Option<Box<Turns>>,
+}
+
+/// A site whose calls come from several addresses in turn. The first call of a turn is written, and for a while those that
+/// follow are noted here alone: a site behind two lines would be written at each report.
+///
+/// Nothing is put off but the time of the next look at where the site is: calls that may be the beginning of a move come
+/// from a network that is not among these, or while the site is away, and are looked at.
+#[derive(Debug)]
+struct Turns {
+    /// When a turn was written last.
+    at: Timestamp,
+    /// The address before that turn.
+    former: Option<IpAddr>,
+    /// The site's home network, and those that it is known to fall back to.
+    networks: Vec<IpNet>,
+    /// The address of the last report, where it is not the record's.
+    noted: Option<IpAddr>,
 }
 
 impl Known {
     fn of(site: &Site, heard_at: Timestamp) -> Self {
-        let ip = site.uplinks.last.filter(|_| site.uplinks.away.is_none());
         Self {
             heard_at,
             written_at: site.last_seen_at.unwrap_or(Timestamp::MIN),
             status: site.status,
-            ip,
+            last: site.uplinks.last,
+            is_away: site.uplinks.away.is_some(),
             claimed_ip: site.claimed_ip,
+            turns: None,
+        }
+    }
+
+    /// The same after its record changed: a new turn, or the one that goes on.
+    fn following(self, site: &Site, heard_at: Timestamp) -> Self {
+        let turns = if self.last == site.uplinks.last {
+            self.turns
+        } else {
+            let home = site.uplinks.home.map(|home| home.network);
+            let networks = site.uplinks.others.iter().copied().chain(home).collect();
+            let at = site.last_seen_at.unwrap_or(heard_at);
+            Some(Box::new(Turns { at, former: self.last, networks, noted: None }))
+        };
+        Self { turns, ..Self::of(site, heard_at) }
+    }
+
+    /// Whether an address is one that the site calls from in turn, and the last turn was written less than `time` ago.
+    fn is_turn(&self, ip: IpAddr, at: Timestamp, time: SignedDuration) -> bool {
+        self.turns.as_ref().is_some_and(|turns| {
+            let is_known = turns.former == Some(ip) || turns.networks.iter().any(|network| network.contains(&ip));
+            is_known && at.duration_since(turns.at) < time
+        })
+    }
+
+    fn note(&mut self, report: &Presence) {
+        self.heard_at = report.at;
+        if let (Some(turns), Some(ip)) = (&mut self.turns, report.ip) {
+            turns.noted = Some(ip).filter(|ip| self.last != Some(*ip));
         }
     }
 }
@@ -80,8 +131,8 @@ impl Presences {
         &self.parts[bits]
     }
 
-    /// Takes note of a report.
-    pub(super) fn hear(&self, site: SiteId, report: &Presence) -> Heard {
+    /// Takes note of a report. Calls that take turns between addresses are noted for `turn_max` after one was written.
+    pub(super) fn hear(&self, site: SiteId, report: &Presence, turn_max: SignedDuration) -> Heard {
         let mut part = self.part(site).lock();
         let Some(known) = part.get_mut(&site) else { return Heard::News };
         if report.at < known.heard_at {
@@ -89,12 +140,14 @@ impl Presences {
         }
         // Whatever reports, maintenance ends by a person alone.
         let is_same_status = known.status == report.status || known.status == Status::Maintenance;
-        let is_same_ip = report.ip.is_none_or(|ip| known.ip == Some(ip))
+        let is_same_ip = report
+            .ip
+            .is_none_or(|ip| !known.is_away && (known.last == Some(ip) || known.is_turn(ip, report.at, turn_max)))
             && report.claimed_ip.is_none_or(|ip| known.claimed_ip == Some(ip));
         if !is_same_status || !is_same_ip || report.at.duration_since(known.written_at) >= WRITTEN_EVERY {
             return Heard::News;
         }
-        known.heard_at = report.at;
+        known.note(report);
         Heard::Noted
     }
 
@@ -115,6 +168,21 @@ impl Presences {
         self.part(site).lock().get(&site).map(|known| known.heard_at)
     }
 
+    /// The address of a site's last report, where its record has another one.
+    pub(super) fn noted_ip(&self, site: SiteId) -> Option<IpAddr> {
+        self.part(site).lock().get(&site)?.turns.as_ref()?.noted
+    }
+
+    /// The sites that were heard of later than their records say.
+    pub(super) fn unwritten(&self) -> Vec<SiteId> {
+        let of_part = |part: &Mutex<HashMap<SiteId, Known>>| -> Vec<SiteId> {
+            let part = part.lock();
+            let unwritten = part.iter().filter(|(_, known)| known.heard_at > known.written_at);
+            unwritten.map(|(site, _)| *site).collect()
+        };
+        self.parts.iter().flat_map(of_part).collect()
+    }
+
     /// Follows a site's record. Sites that never reported, and those that are deleted, have no entry.
     pub(super) fn follow(&self, site: &Site) {
         let mut part = self.part(site.id).lock();
@@ -122,17 +190,28 @@ impl Presences {
             part.remove(&site.id);
             return;
         };
-        let heard_at = part.get(&site.id).map_or(seen_at, |known| known.heard_at.max(seen_at));
-        part.insert(site.id, Known::of(site, heard_at));
+        let known = match part.remove(&site.id) {
+            Some(known) => {
+                let heard_at = known.heard_at.max(seen_at);
+                known.following(site, heard_at)
+            }
+            None => Known::of(site, seen_at),
+        };
+        part.insert(site.id, known);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::uplink::{Seen, Sight, Uplinks};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    fn hear(presences: &Presences, site: &Site, report: &Presence) -> Heard {
+        presences.hear(site.id, report, WRITTEN_EVERY)
     }
 
     fn site(seen: i64) -> Site {
@@ -149,22 +228,80 @@ mod tests {
         let report =
             |second: i64| Presence { at: at(second), status: Status::Online, ip: site.uplinks.last, claimed_ip: None };
         let (first, same, later) = (report(10), report(20), report(900));
-        assert_eq!(presences.hear(site.id, &first), Heard::News, "never heard of");
+        assert_eq!(hear(&presences, &site, &first), Heard::News, "never heard of");
         presences.follow(&site);
-        assert_eq!(presences.hear(site.id, &same), Heard::Noted);
+        assert_eq!(hear(&presences, &site, &same), Heard::Noted);
         assert_eq!(presences.heard_at(site.id), Some(at(20)));
-        assert_eq!(presences.hear(site.id, &first), Heard::Late);
-        assert_eq!(presences.hear(site.id, &later), Heard::News, "the time has to be written");
-        assert_eq!(presences.hear(site.id, &Presence { ip: Some([198, 51, 100, 1].into()), ..same }), Heard::News);
-        assert_eq!(presences.hear(site.id, &Presence { claimed_ip: Some([10, 0, 0, 1].into()), ..same }), Heard::News);
-        assert_eq!(presences.hear(site.id, &Presence { status: Status::Offline, ..same }), Heard::News);
-        assert_eq!(presences.hear(site.id, &Presence { ip: None, ..same }), Heard::Noted, "no address tells nothing");
+        assert_eq!(hear(&presences, &site, &first), Heard::Late);
+        assert_eq!(hear(&presences, &site, &later), Heard::News, "the time has to be written");
+        assert_eq!(hear(&presences, &site, &Presence { ip: Some([198, 51, 100, 1].into()), ..same }), Heard::News);
+        assert_eq!(hear(&presences, &site, &Presence { claimed_ip: Some([10, 0, 0, 1].into()), ..same }), Heard::News);
+        assert_eq!(hear(&presences, &site, &Presence { status: Status::Offline, ..same }), Heard::News);
+        assert_eq!(hear(&presences, &site, &Presence { ip: None, ..same }), Heard::Noted, "no address tells nothing");
         site.status = Status::Maintenance;
         presences.follow(&site);
         assert_eq!(presences.heard_at(site.id), Some(at(20)), "a record with an older time takes nothing back");
-        assert_eq!(presences.hear(site.id, &same), Heard::Noted, "maintenance stays");
+        assert_eq!(hear(&presences, &site, &same), Heard::Noted, "maintenance stays");
         site.deleted_at = Some(at(30));
         presences.follow(&site);
-        assert_eq!(presences.hear(site.id, &same), Heard::News, "a deleted site is looked up");
+        assert_eq!(hear(&presences, &site, &same), Heard::News, "a deleted site is looked up");
+    }
+    /// Each call of a site behind two lines was written, a durable write at every report.
+    #[test]
+    fn calls_that_take_turns_are_written_now_and_then() {
+        let (presences, mut site) = (Presences::default(), site(0));
+        let seen = |number: u8| Seen {
+            ip: [203, 0, number, 7].into(),
+            network: IpNet::new([203, 0, number, 0].into(), 24).unwrap(),
+        };
+        let hold = SignedDuration::from_hours(1);
+        site.uplinks = Uplinks::default();
+        site.uplinks.see(seen(1), at(0), hold);
+        presences.follow(&site);
+        let (mut writes, mut sights) = (0, Vec::new());
+        for minute in 1..=24 * 60 {
+            let from = seen(if minute % 2 == 0 { 1 } else { 2 });
+            let report = Presence { at: at(minute * 60), status: Status::Online, ip: Some(from.ip), claimed_ip: None };
+            if hear(&presences, &site, &report) == Heard::News {
+                writes += 1;
+                sights.push(site.uplinks.see(from, report.at, hold));
+                site.last_seen_at = Some(report.at);
+                presences.follow(&site);
+            }
+            let noted = presences.noted_ip(site.id).or(site.uplinks.last);
+            assert_eq!((noted, presences.heard_at(site.id)), (Some(from.ip), Some(report.at)), "minute {minute}");
+        }
+        assert!(writes <= 24 * 4 * 3, "{writes} writes in a day");
+        assert!(!sights.contains(&Sight::Moved), "turns are no move");
+        // The second line alone, for good: one move, and not a quarter of an hour later than without the notes.
+        let begins = 24 * 60;
+        let mut moves = Vec::new();
+        for minute in begins + 1..begins + 9 * 24 * 60 {
+            let report =
+                Presence { at: at(minute * 60), status: Status::Online, ip: Some(seen(2).ip), claimed_ip: None };
+            if hear(&presences, &site, &report) == Heard::News {
+                if site.uplinks.see(seen(2), report.at, hold) == Sight::Moved {
+                    moves.push(minute - begins);
+                }
+                site.last_seen_at = Some(report.at);
+                presences.follow(&site);
+            }
+        }
+        let [moved] = moves[..] else { panic!("{moves:?}") };
+        assert!((7 * 24 * 60..=7 * 24 * 60 + 16).contains(&moved), "after {moved} minutes");
+        // A network that is not known is looked at at once.
+        let report =
+            Presence { at: at(20 * 24 * 3_600), status: Status::Online, ip: Some(seen(3).ip), claimed_ip: None };
+        assert_eq!(hear(&presences, &site, &report), Heard::News);
+    }
+
+    #[test]
+    fn what_is_not_written_is_known() {
+        let (presences, site) = (Presences::default(), site(0));
+        presences.follow(&site);
+        assert!(presences.unwritten().is_empty());
+        let report = Presence { at: at(20), status: Status::Online, ip: None, claimed_ip: None };
+        assert_eq!(hear(&presences, &site, &report), Heard::Noted);
+        assert_eq!(presences.unwritten(), [site.id]);
     }
 }

@@ -47,6 +47,14 @@ pub enum Part {
     Mobile,
 }
 
+impl Part {
+    /// Whether it is of the network of an address, and not of its place.
+    #[must_use]
+    pub fn is_of_network(self) -> bool {
+        self >= Self::Asn
+    }
+}
+
 /// A record of another database than the one whose position a fix took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OtherRecord {

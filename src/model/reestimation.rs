@@ -83,8 +83,11 @@ pub struct Reestimation {
     pub state: State,
     /// Why it failed.
     pub failure: String,
-    /// The last site that was looked at.
+    /// The last site that was looked at and counted.
     pub cursor: Option<(AccountId, SiteId)>,
+    /// Sites up to the cursor that were counted before they were written, and may not be yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwritten: Option<Unwritten>,
     /// Sites there were when it began: what `seen` is a part of.
     pub total: u64,
     /// What was found so far.
@@ -95,6 +98,14 @@ pub struct Reestimation {
     pub ended_at: Option<Timestamp>,
     /// The actor that began it.
     pub started_by: String,
+}
+
+/// The page of sites that a run counted last. It is noted before it is written, so that each site is counted once,
+/// whatever ends in between; writing a site twice changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unwritten {
+    /// The page begins behind this site of the cursor's account; `None` at its first one.
+    pub behind: Option<SiteId>,
 }
 
 /// What a run found.

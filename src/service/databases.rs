@@ -9,7 +9,9 @@ use super::whereabouts::{Whereabouts, whereabouts_in};
 use super::{Error, Waymark};
 use crate::model::Invalid;
 use crate::model::access::Principal;
+use crate::model::evidence::PrefixEvidence;
 use crate::model::id::AccountId;
+use crate::model::location::Evidence;
 
 pub use crate::geoip::age::Freshness;
 pub use crate::geoip::database::DatabaseInfo;
@@ -29,8 +31,34 @@ pub const EXPLAINED_MAX: usize = 100;
 pub struct LookUp {
     /// The answer.
     pub whereabouts: Whereabouts,
-    /// The way to it, as far as the databases go.
-    pub explanation: Option<Explanation>,
+    /// The way to it.
+    pub explanation: Option<Way>,
+}
+
+/// The way to an answer: the account's own network first, then the databases.
+#[derive(Debug)]
+pub struct Way {
+    /// The account's own network that the answer is the word of; `None` where the databases answered.
+    pub own: Option<PrefixEvidence>,
+    /// What the databases say, and what of it was taken.
+    pub explanation: Explanation,
+}
+
+impl Way {
+    /// The way to `whereabouts`. Where a network of the account's own places the address, no database does.
+    fn to(whereabouts: &Whereabouts, mut explanation: Explanation) -> Self {
+        let Some((fix, Evidence::Prefix(own))) = whereabouts.fix.as_ref().ok().map(|fix| (fix, &fix.evidence)) else {
+            return Self { own: None, explanation };
+        };
+        explanation.agreement = None;
+        for step in &mut explanation.steps {
+            step.gave.retain(|part| part.is_of_network());
+            if let Said::Record(stated) = &mut step.said {
+                stated.distance_m = stated.position.map(|position| position.distance_m(fix.position));
+            }
+        }
+        Self { own: Some(own.clone()), explanation }
+    }
 }
 
 impl Waymark {
@@ -62,9 +90,10 @@ impl Waymark {
             return Err(Invalid::new("ips", why).into());
         }
         let (databases, now) = (self.parts.geoip.current(), self.now());
-        let look_up = |ip: &IpAddr| LookUp {
-            whereabouts: whereabouts_in(&databases, &live, *ip, now),
-            explanation: explain.then(|| databases.explain(*ip, now)),
+        let look_up = |ip: &IpAddr| {
+            let whereabouts = whereabouts_in(&databases, &live, *ip, now);
+            let explanation = explain.then(|| Way::to(&whereabouts, databases.explain(*ip, now)));
+            LookUp { whereabouts, explanation }
         };
         Ok(ips.iter().map(look_up).collect())
     }

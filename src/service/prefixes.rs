@@ -6,15 +6,21 @@ use jiff::Timestamp;
 use super::access::Permission;
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
+use super::sites::etag;
 use super::{Error, Versioned, Waymark};
+use crate::geoip::special;
+use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, Revision};
 use crate::model::location::Granularity;
 use crate::model::prefix::{PREFIXES_MAX, Prefix};
-use crate::model::reestimation::Reach;
+use crate::model::reestimation::{Reach, Reestimation};
 use crate::store::document::Document;
-use crate::store::{Error as StoreError, Key, Kind, Mutation, Range};
+use crate::store::{Error as StoreError, Expect, Key, Kind, Mutation, Range};
+
+/// What an account hears of a run of its that failed.
+const FAILURE_TOLD: &str = "the run cannot go on: the operator of this server sees why";
 
 /// What people say of a network.
 #[derive(Debug, Clone)]
@@ -34,6 +40,7 @@ pub struct PrefixFields {
 impl PrefixFields {
     fn prefix(self, created_at: Timestamp, now: Timestamp) -> Result<Prefix, Error> {
         let Self { network, display_name, position, accuracy_m, granularity } = self;
+        refuse_wrapped(network)?;
         let prefix = Prefix { network, display_name, position, accuracy_m, granularity, created_at, updated_at: now };
         Ok(prefix.checked().map_err(|fault| fault.within("prefix"))?)
     }
@@ -50,6 +57,8 @@ impl Waymark {
         let live = self.account_for(principal, account, Permission::Change)?;
         let now = self.now();
         let prefix = fields.prefix(now, now)?;
+        // Counting and making are one step, so that calls that race do not go beyond the limit together.
+        let _alone = live.placing().await;
         if live.prefix_count() >= PREFIXES_MAX {
             return Err(Error::TooMany("prefixes of an account", PREFIXES_MAX));
         }
@@ -63,16 +72,18 @@ impl Waymark {
         }
     }
 
-    /// Changes all that is said of a network. Sites that come from it are estimated again, in the background.
+    /// Changes all that is said of a network, in the version of `etag`; empty for any. Sites that come from it are
+    /// estimated again, in the background.
     pub async fn update_prefix(
         &self,
         principal: &Principal,
         account: &AccountId,
         fields: PrefixFields,
+        etag: &str,
     ) -> Result<Versioned<Prefix>, Error> {
         self.account_for(principal, account, Permission::Change)?;
         let network = fields.network;
-        let before = self.find_prefix(account, network).await?;
+        let before = self.find_version(account, network, etag).await?;
         let prefix = fields.prefix(before.value.created_at, self.now())?;
         let key = key_of(account, network);
         let change = Mutation::replace(key, before.revision, Document::Prefix(prefix.clone()));
@@ -85,12 +96,24 @@ impl Waymark {
         }
     }
 
-    /// Leaves a network to the databases again. Sites that come from it are estimated again, in the background.
-    pub async fn delete_prefix(&self, principal: &Principal, account: &AccountId, network: IpNet) -> Result<(), Error> {
+    /// Leaves a network to the databases again, in the version of `etag`; empty for any. Sites that come from it are
+    /// estimated again, in the background.
+    pub async fn delete_prefix(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        network: IpNet,
+        etag: &str,
+    ) -> Result<(), Error> {
         self.account_for(principal, account, Permission::Change)?;
-        self.find_prefix(account, network).await?;
-        self.commit_prefix(principal, account, network, Mutation::delete(key_of(account, network))).await?;
-        Ok(())
+        let before = self.find_version(account, network, etag).await?;
+        let (key, expect) = (key_of(account, network), Expect::Revision(before.revision));
+        match self.commit_prefix(principal, account, network, Mutation { key, expect, document: None }).await {
+            Err(Error::Store(StoreError::Conflict { .. })) => {
+                Err(Error::Contention(Resource::Prefix(account.clone(), network).to_string()))
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
     /// Changes a network and has its sites estimated again. The run is noted before the change, so that none is lost
@@ -122,6 +145,22 @@ impl Waymark {
         self.find_prefix(account, network).await
     }
 
+    /// The runs that the account's networks began and that are kept, the newest first.
+    pub async fn list_prefix_reestimations(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+    ) -> Result<Vec<Reestimation>, Error> {
+        self.account_for(principal, account, Permission::Read)?;
+        let mut runs = self.kept_runs().await?;
+        runs.retain(|run| matches!(&run.reach, Reach::Networks(of, _) if of == account));
+        for run in runs.iter_mut().filter(|run| !run.failure.is_empty()) {
+            // It may name files of the server, which are the operator's business.
+            FAILURE_TOLD.clone_into(&mut run.failure);
+        }
+        Ok(runs)
+    }
+
     /// The networks of an account, in the order of their texts.
     pub async fn list_prefixes(
         &self,
@@ -144,6 +183,15 @@ impl Waymark {
         Ok(self.page(&purpose, prefixes, limit, |prefix| prefix.value.network.to_string()))
     }
 
+    /// The network, if it is in the version that its caller has seen.
+    async fn find_version(&self, account: &AccountId, network: IpNet, etag: &str) -> Result<Versioned<Prefix>, Error> {
+        let found = self.find_prefix(account, network).await?;
+        if etag.is_empty() || etag == etag_of(&found.value) {
+            return Ok(found);
+        }
+        Err(Error::EtagMismatch(Resource::Prefix(account.clone(), network)))
+    }
+
     async fn find_prefix(&self, account: &AccountId, network: IpNet) -> Result<Versioned<Prefix>, Error> {
         let missing = || Error::NotFound(Resource::Prefix(account.clone(), network));
         let record = self.parts.store.get(key_of(account, network)).await?.ok_or_else(missing)?;
@@ -152,6 +200,23 @@ impl Waymark {
             _ => Err(Error::Mismatched { key: record.key }),
         }
     }
+}
+
+/// Refuses a network of addresses that hold IPv4 ones: these are looked up as IPv4, so it would never be asked.
+fn refuse_wrapped(network: IpNet) -> Result<(), Invalid> {
+    let ((first, way), (last, last_way)) = (special::unwrap(network.network()), special::unwrap(network.broadcast()));
+    if way.is_none() || way != last_way {
+        return Ok(());
+    }
+    let why =
+        format!("an IPv4 network is written as one: this one holds {first} to {last}, which are asked for as such");
+    Err(Invalid::new("prefix.cidr", why))
+}
+
+/// A version of what people say of a network.
+#[must_use]
+pub fn etag_of(prefix: &Prefix) -> String {
+    etag(&(&prefix.display_name, prefix.position, prefix.accuracy_m, prefix.granularity))
 }
 
 fn key_of(account: &AccountId, network: IpNet) -> Key {

@@ -2,7 +2,8 @@
 //!
 //! New versions of databases answer for new addresses at once; estimates that sites have already stay until somebody who has
 //! seen the preview applies them. One run at a time, in the background, some sites at a time. A run is a record: after a
-//! restart it goes on behind the last site that was written down, and looking twice at a site changes nothing.
+//! restart it goes on behind the last site that was written down. A page is counted in the record before its sites are
+//! written: whatever ends in between, each site is counted once, and writing one twice changes nothing.
 
 mod look;
 
@@ -23,16 +24,16 @@ use crate::live::LiveAccount;
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision};
-use crate::model::reestimation::{Findings, Mode, Reach, Reestimation, State};
+use crate::model::reestimation::{Findings, Mode, Reach, Reestimation, State, Unwritten};
 use crate::store::document::Document;
 use crate::store::{Error as StoreError, Key, Kind, Mutation, Range, Record, SCAN_MAX};
 
 /// Sites between two looks at whether somebody cancelled, and between two notes of how far it is.
 const PAGE: usize = 500;
 /// Most runs that are kept; the oldest that ended goes.
-const RUNS_MAX: usize = 100;
+pub(super) const RUNS_MAX: usize = 100;
 /// Most runs that wait.
-const WAITING_MAX: usize = 1_000;
+pub(super) const WAITING_MAX: usize = 1_000;
 /// How long the worker waits after a failure of the store.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -66,6 +67,11 @@ impl Waymark {
     /// All runs that are kept, the newest first. For the operator.
     pub async fn list_reestimations(&self, principal: &Principal) -> Result<Vec<Reestimation>, Error> {
         require_operator(principal)?;
+        self.kept_runs().await
+    }
+
+    /// All runs that are kept, the newest first.
+    pub(super) async fn kept_runs(&self) -> Result<Vec<Reestimation>, Error> {
         let mut runs: Vec<_> = self.runs().await?.into_iter().map(|run| run.value).collect();
         runs.sort_by_key(|run| std::cmp::Reverse((run.started_at, run.id.clone())));
         Ok(runs)
@@ -127,6 +133,7 @@ impl Waymark {
             state: State::Running,
             failure: String::new(),
             cursor: None,
+            unwritten: None,
             total,
             findings: Findings::default(),
             started_at: now,
@@ -183,7 +190,7 @@ impl Waymark {
     }
 
     /// Works on the oldest run to its end; says whether there was one.
-    async fn work_on_next(&self) -> Result<bool, Error> {
+    pub(super) async fn work_on_next(&self) -> Result<bool, Error> {
         let mut running: Vec<_> = self.runs().await?;
         running.retain(|run| run.value.state == State::Running);
         // The operator's first: those of networks are many, and of one account each.
@@ -209,6 +216,7 @@ impl Waymark {
             Some((path, replaced)) => Some(Arc::new(self.with_candidate(path, replaced).await?)),
         };
         info!(id = run.id, mode = ?run.mode, reach = ?run.reach, seen = run.findings.seen, "re-estimating sites");
+        self.write_counted(&mut run).await?;
         for live in self.accounts_in(&run.reach) {
             let account = live.account().id.clone();
             let mut after = match &run.cursor {
@@ -217,12 +225,14 @@ impl Waymark {
                 _ => None,
             };
             loop {
-                let records = self.sites_behind(&account, after, &mut run.findings).await?;
+                let records = self.sites_behind(&account, after.clone(), &mut run.findings).await?;
                 let Some(last) = records.last().map(|record| record.key.id.clone()) else { break };
                 // Of each page anew: a file that is replaced meanwhile is the one that counts.
                 let databases = candidate.clone().unwrap_or_else(|| self.parts.geoip.current());
-                self.look_at(&databases, &live, &mut run, records).await?;
+                let changed = self.look_at(&databases, &live, &run.reach, records, &mut run.findings)?;
                 run.cursor = Some((account.clone(), last.parse()?));
+                let behind = after.as_deref().map(str::parse).transpose()?;
+                run.unwritten = (run.mode == Mode::Apply && !changed.is_empty()).then_some(Unwritten { behind });
                 after = Some(last);
                 let note = Document::Reestimation(Box::new(run.clone()));
                 match self.parts.store.commit(vec![Mutation::replace(key_of(&run.id), revision, note)]).await {
@@ -231,9 +241,31 @@ impl Waymark {
                     Err(StoreError::Conflict { .. }) => return Ok(()),
                     Err(cause) => return Err(cause.into()),
                 }
+                if run.mode == Mode::Apply {
+                    run.findings.contended += self.rewrite_all(&databases, &live, changed).await?;
+                }
             }
         }
-        self.end(Reestimation { state: State::Done, ..run }, revision).await
+        self.end(Reestimation { state: State::Done, unwritten: None, ..run }, revision).await
+    }
+
+    /// Writes the page that the record counts and that may not have been written before the run broke off.
+    async fn write_counted(&self, run: &mut Reestimation) -> Result<(), Error> {
+        let (Some(page), Some((account, last))) = (run.unwritten.take(), run.cursor.clone()) else { return Ok(()) };
+        let Some(live) = self.parts.live.account(&account) else { return Ok(()) };
+        let (last, mut after) = (last.to_string(), page.behind.map(|site| site.to_string()));
+        loop {
+            let mut records = self.sites_behind(&account, after, &mut Findings::default()).await?;
+            let is_end = records.last().is_none_or(|record| record.key.id >= last);
+            after = records.last().map(|record| record.key.id.clone());
+            records.retain(|record| record.key.id <= last);
+            let databases = self.parts.geoip.current();
+            let changed = self.look_at(&databases, &live, &run.reach, records, &mut Findings::default())?;
+            run.findings.contended += self.rewrite_all(&databases, &live, changed).await?;
+            if is_end {
+                return Ok(());
+            }
+        }
     }
 
     async fn end(&self, run: Reestimation, revision: Revision) -> Result<(), Error> {

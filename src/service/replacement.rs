@@ -8,16 +8,16 @@ use jiff::{SignedDuration, Timestamp};
 use super::access::Permission;
 use super::activation::{Activated, Activation, claim_in};
 use super::error::Resource;
-use super::sites::key_of as site_key;
+use super::sites::{Draft, Step, key_of as site_key};
 use super::visit::Visit;
-use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings, tokens};
+use super::{Error, Versioned, Waymark, siblings, tokens};
 use crate::live::LiveAccount;
 use crate::model::Invalid;
 use crate::model::access::{Principal, Token};
 use crate::model::id::{AccountId, AgentId, Revision, SiteId};
 use crate::model::site::{Replacement, Site};
 use crate::store::document::{AgentClaim, Document};
-use crate::store::{Error as StoreError, Expect, Key, Kind, Mutation};
+use crate::store::{Expect, Key, Kind, Mutation};
 
 /// How long a consent lasts where its giver does not say: a device is posted, and mounted on a weekday.
 pub const CONSENT_DEFAULT: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -42,37 +42,35 @@ impl Waymark {
             let why = format!("a consent ends in the future, at most {} days from now", CONSENT_MAX.as_hours() / 24);
             return Err(Invalid::new("expire_time", why).into());
         }
-        let claim_key = Key::of(account, Kind::Agent, agent);
-        for _ in 0..ATTEMPTS_MAX {
-            let before = self.standing_site(account, id).await?;
-            let mut site = before.value.clone();
-            let mut batch = self.free_reservation(&before.value, agent).await?;
-            match self.parts.store.get(claim_key.clone()).await? {
-                None => {
-                    let claim = Document::Agent(AgentClaim { site: id, key_hash: None });
-                    batch.push(Mutation::create(claim_key.clone(), claim));
-                }
-                Some(record) => {
-                    let claim = claim_in(&record)?;
-                    if claim.site != id && self.is_held(account, agent, claim).await? {
-                        return Err(Error::AgentElsewhere(agent.clone(), Resource::Site(account.clone(), claim.site)));
-                    }
-                    if claim.site != id {
-                        let claim = Document::Agent(AgentClaim { site: id, key_hash: None });
-                        batch.push(Mutation::replace(claim_key.clone(), record.revision, claim));
-                    }
-                }
-            }
-            site.replacement = Some(Replacement { agent: agent.clone(), until });
-            site.updated_at = now;
-            batch.push(Mutation::replace(site_key(&site), before.revision, Document::Site(Box::new(site.clone()))));
-            match self.parts.store.commit(batch).await {
-                Ok(revision) => return Ok(Versioned { value: site, revision }),
-                Err(StoreError::Conflict { .. }) => {}
-                Err(cause) => return Err(cause.into()),
-            }
+        self.commit_over(account, id, |before, now| async move {
+            refuse_deleted(&before)?;
+            let mut batch = self.free_reservation(&before, agent).await?;
+            batch.extend(self.reserve(&before, agent).await?);
+            let replacement = Some(Replacement { agent: agent.clone(), until });
+            let site = Site { replacement, updated_at: now, ..before.clone() };
+            Ok(Draft { before, site, step: Step::Write(batch) })
+        })
+        .await
+    }
+
+    /// What reserves an agent's id for a site: a claim without a key, unless the agent stands on the site already. An
+    /// agent whose site is deleted leaves it, and its credential ends with that: the site may come back.
+    async fn reserve(&self, site: &Site, agent: &AgentId) -> Result<Vec<Mutation>, Error> {
+        let key = Key::of(&site.account, Kind::Agent, agent);
+        let reserved = Document::Agent(AgentClaim { site: site.id, key_hash: None });
+        let Some(record) = self.parts.store.get(key.clone()).await? else {
+            return Ok(vec![Mutation::create(key, reserved)]);
+        };
+        let claim = claim_in(&record)?;
+        if claim.site == site.id {
+            return Ok(Vec::new());
         }
-        Err(Error::Contention(Resource::Site(account.clone(), id).to_string()))
+        if self.is_held(&site.account, agent, claim).await? {
+            return Err(Error::AgentElsewhere(agent.clone(), Resource::Site(site.account.clone(), claim.site)));
+        }
+        let mut batch = self.end_credential(&site.account, agent, claim).await?;
+        batch.push(Mutation::replace(key, record.revision, reserved));
+        Ok(batch)
     }
 
     /// Takes the consent back. Whoever took the site over keeps it.
@@ -83,21 +81,16 @@ impl Waymark {
         id: SiteId,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        for _ in 0..ATTEMPTS_MAX {
-            let before = self.standing_site(account, id).await?;
-            let Some(consent) = &before.value.replacement else { return Ok(before) };
-            let mut batch = self.reservation_of(account, id, &consent.agent).await?;
-            let mut site = before.value.clone();
-            site.replacement = None;
-            site.updated_at = self.now();
-            batch.push(Mutation::replace(site_key(&site), before.revision, Document::Site(Box::new(site.clone()))));
-            match self.parts.store.commit(batch).await {
-                Ok(revision) => return Ok(Versioned { value: site, revision }),
-                Err(StoreError::Conflict { .. }) => {}
-                Err(cause) => return Err(cause.into()),
-            }
-        }
-        Err(Error::Contention(Resource::Site(account.clone(), id).to_string()))
+        self.commit_over(account, id, |before, now| async move {
+            refuse_deleted(&before)?;
+            let Some(consent) = &before.replacement else {
+                return Ok(Draft { site: before.clone(), before, step: Step::Leave });
+            };
+            let batch = self.reservation_of(account, id, &consent.agent).await?;
+            let site = Site { replacement: None, updated_at: now, ..before.clone() };
+            Ok(Draft { before, site, step: Step::Write(batch) })
+        })
+        .await
     }
 
     /// Takes the site over, if its account consented to this agent; `None` if not.
@@ -149,30 +142,37 @@ impl Waymark {
         claim: &AgentClaim,
     ) -> Result<Vec<Mutation>, Error> {
         let Some(old) = &site.agent else { return Ok(Vec::new()) };
-        let is_same_agent = *old == activation.agent;
-        let old_key = Key::of(&site.account, Kind::Agent, old);
-        let (key_hash, mut batch) = if is_same_agent {
-            (claim.key_hash, Vec::new())
-        } else {
-            match self.parts.store.get(old_key.clone()).await? {
-                Some(record) => {
-                    let key_hash = claim_in(&record)?.key_hash;
-                    let expect = Expect::Revision(record.revision);
-                    (key_hash, vec![Mutation { key: old_key, expect, document: None }])
-                }
-                None => (None, Vec::new()),
-            }
-        };
-        let Some(key_hash) = key_hash else { return Ok(batch) };
-        let (token, _) = self.agent_credential(&site.account, old, site.id, &key_hash);
-        if let Some(record) = self.parts.store.get(tokens::key_of(&token)).await?
-            && let Document::Token(token) = record.document
-            && token.revoked_at.is_none()
-        {
-            let revoked = Token { revoked_at: Some(self.now()), ..token };
-            batch.push(Mutation::replace(record.key, record.revision, Document::Token(revoked)));
+        if *old == activation.agent {
+            return self.end_credential(&site.account, old, claim).await;
         }
+        let old_key = Key::of(&site.account, Kind::Agent, old);
+        let Some(record) = self.parts.store.get(old_key.clone()).await? else { return Ok(Vec::new()) };
+        let claim = claim_in(&record)?;
+        if claim.site != site.id {
+            // It went to another site while this one was deleted, and its credential here ended then.
+            return Ok(Vec::new());
+        }
+        let mut batch = self.end_credential(&site.account, old, claim).await?;
+        batch.push(Mutation { key: old_key, expect: Expect::Revision(record.revision), document: None });
         Ok(batch)
+    }
+
+    /// What revokes the credential that an agent has by its claim on a site, while it is good.
+    async fn end_credential(
+        &self,
+        account: &AccountId,
+        agent: &AgentId,
+        claim: &AgentClaim,
+    ) -> Result<Vec<Mutation>, Error> {
+        let Some(key_hash) = claim.key_hash else { return Ok(Vec::new()) };
+        let (token, _) = self.agent_credential(account, agent, claim.site, &key_hash);
+        let Some(record) = self.parts.store.get(tokens::key_of(&token)).await? else { return Ok(Vec::new()) };
+        let Document::Token(token) = record.document else { return Err(Error::Mismatched { key: record.key }) };
+        if token.revoked_at.is_some() {
+            return Ok(Vec::new());
+        }
+        let revoked = Token { revoked_at: Some(self.now()), ..token };
+        Ok(vec![Mutation::replace(record.key, record.revision, Document::Token(revoked))])
     }
 
     /// Whether the site of an agent's claim needs it: it is not deleted, and the agent stands on it or may come to it.
@@ -200,4 +200,11 @@ impl Waymark {
         let free = Mutation { key, expect: Expect::Revision(record.revision), document: None };
         Ok(if is_waiting { vec![free] } else { Vec::new() })
     }
+}
+
+fn refuse_deleted(site: &Site) -> Result<(), Error> {
+    if site.deleted_at.is_none() {
+        return Ok(());
+    }
+    Err(Error::SiteDeleted(Resource::Site(site.account.clone(), site.id)))
 }

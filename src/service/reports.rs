@@ -1,7 +1,8 @@
 //! Reports: agents say that they are up, and services say it of many sites at once, at a high rate.
 //!
 //! A report that tells nothing but the time is noted in memory, and its time is written down now and then. A report that
-//! changes the site's status, address or position is durable before it is answered.
+//! changes the site's status, address or position is durable before it is answered; of addresses that take turns, one
+//! turn in some minutes is.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -119,7 +120,9 @@ impl Waymark {
     ) -> Result<Reported, Error> {
         if visit.device.is_none() {
             let ip = visit.ip.and_then(Result::ok).map(special::canonical);
-            match live.hear(id, &Presence { at: visit.at, status: visit.status, ip, claimed_ip: visit.claimed_ip }) {
+            let report = Presence { at: visit.at, status: visit.status, ip, claimed_ip: visit.claimed_ip };
+            // No longer than an estimate waits: where it waits for nothing, each address is looked at.
+            match live.hear(id, &report, WRITTEN_EVERY.min(self.parts.config.move_after())) {
                 Heard::Noted => return Ok(Reported::Noted),
                 Heard::Late => return Ok(Reported::Late),
                 Heard::News => {}
@@ -151,13 +154,6 @@ impl Waymark {
             }
         }
         Err(Error::Contention(Resource::Site(account.clone(), id).to_string()))
-    }
-
-    /// The site with the time of its last report, which may be in memory alone.
-    pub(super) fn with_presence(&self, mut site: Versioned<Site>) -> Versioned<Site> {
-        let heard_at = self.parts.live.account(&site.value.account).and_then(|live| live.heard_at(site.value.id));
-        site.value.last_seen_at = site.value.last_seen_at.max(heard_at);
-        site
     }
 }
 

@@ -20,7 +20,8 @@ use crate::store::{Expect, Key, Kind, Mutation, Range};
 
 /// Most suggestions of one site.
 pub const SUGGESTIONS_MAX: usize = 20;
-/// Most records that are read for them: behind a carrier's address there may be very many sites.
+/// Most records that are read for them, of the address and of the network each: behind a carrier's address there may be very
+/// many sites. The proto tells it.
 const LOOKED_AT_MAX: usize = 200;
 /// Shortest prefixes of databases that make siblings: beyond, a network is a provider's, and says nothing of places.
 /// An account's own networks do so at any length.

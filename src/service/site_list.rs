@@ -107,7 +107,7 @@ impl Waymark {
             matched_bytes += bytes;
             for (index, (cursor, site)) in rows.into_iter().enumerate() {
                 page_bytes += site.as_ref().map_or(0, |site| site.value.note.len() + SITE_BYTES);
-                items.extend(site.map(|site| self.with_presence(site)));
+                items.extend(site);
                 let is_spent = scanned >= SCANNED_MAX || matched_bytes >= MATCHED_BYTES_MAX;
                 let is_long = items.len() >= limit || page_bytes >= PAGE_BYTES_MAX;
                 let is_full = is_long || (is_spent && index == last_index);

@@ -30,6 +30,23 @@ pub struct ChangeOptions {
     pub validate_only: bool,
 }
 
+/// A site that changes: as it was read, as it shall be, and what becomes of that.
+pub(super) struct Draft {
+    pub(super) before: Site,
+    pub(super) site: Site,
+    pub(super) step: Step,
+}
+
+/// What becomes of a change.
+pub(super) enum Step {
+    /// It is written, together with these.
+    Write(Vec<Mutation>),
+    /// Nothing is written.
+    Leave,
+    /// What was read beside the site is newer than it: everything is read again.
+    Again,
+}
+
 impl Waymark {
     /// One site, deleted ones too.
     pub async fn get_site(
@@ -39,8 +56,7 @@ impl Waymark {
         site: SiteId,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Read)?;
-        let found = self.find_site(account, site).await?.ok_or_else(|| missing(account, site))?;
-        Ok(self.with_presence(found))
+        self.find_site(account, site).await?.ok_or_else(|| missing(account, site))
     }
 
     /// Several sites of one account, in the order asked for.
@@ -59,7 +75,7 @@ impl Waymark {
         let found = records.into_iter().zip(sites).map(|(record, site)| {
             let record = record.ok_or_else(|| missing(account, *site))?;
             let Document::Site(value) = record.document else { return Err(Error::Mismatched { key: record.key }) };
-            Ok(self.with_presence(Versioned { value: *value, revision: record.revision }))
+            Ok(Versioned { value: *value, revision: record.revision })
         });
         found.collect()
     }
@@ -180,7 +196,7 @@ impl Waymark {
         .await
     }
 
-    /// Reads, changes and commits a site, again and again while others are faster.
+    /// Reads, changes and commits a site with its claims, again and again while others are faster.
     async fn commit_change(
         &self,
         account: &AccountId,
@@ -188,30 +204,51 @@ impl Waymark {
         options: &ChangeOptions,
         change: impl Fn(&mut Site, Timestamp) -> Result<(), Error>,
     ) -> Result<Versioned<Site>, Error> {
-        let resource = || Resource::Site(account.clone(), id);
-        for _ in 0..ATTEMPTS_MAX {
-            let before = self.find_site(account, id).await?.ok_or_else(|| missing(account, id))?;
-            if !options.etag.is_empty() && options.etag != etag_of(&before.value) {
-                return Err(Error::EtagMismatch(resource()));
+        let change = &change;
+        self.commit_over(account, id, |before, now| async move {
+            if !options.etag.is_empty() && options.etag != etag_of(&before) {
+                return Err(Error::EtagMismatch(Resource::Site(account.clone(), id)));
             }
-            let now = self.now();
-            let mut site = before.value.clone();
+            let mut site = before.clone();
             change(&mut site, now)?;
             site.updated_at = now;
-            let Some(mut batch) = self.name_mutations(&before.value, &site).await? else { continue };
-            if options.validate_only {
-                return Ok(Versioned { value: site, revision: before.revision });
-            }
-            batch.extend(siblings::mutations(&before.value, &site));
-            batch.push(Mutation::replace(key_of(&site), before.revision, Document::Site(Box::new(site.clone()))));
+            let step = match self.name_mutations(&before, &site).await? {
+                None => Step::Again,
+                Some(_) if options.validate_only => Step::Leave,
+                Some(claims) => Step::Write(claims),
+            };
+            Ok(Draft { before, site, step })
+        })
+        .await
+    }
+
+    /// Reads a site, lets `change` make another version of it, and commits that over what was read, together with what
+    /// `change` adds: again and again while others are faster.
+    pub(super) async fn commit_over<Changing: Future<Output = Result<Draft, Error>>>(
+        &self,
+        account: &AccountId,
+        id: SiteId,
+        change: impl Fn(Site, Timestamp) -> Changing,
+    ) -> Result<Versioned<Site>, Error> {
+        for _ in 0..ATTEMPTS_MAX {
+            let Versioned { value, revision } =
+                self.find_site(account, id).await?.ok_or_else(|| missing(account, id))?;
+            let Draft { before, site, step } = change(value, self.now()).await?;
+            let mut batch = match step {
+                Step::Write(batch) => batch,
+                Step::Leave => return Ok(Versioned { value: site, revision }),
+                Step::Again => continue,
+            };
+            batch.extend(siblings::mutations(&before, &site));
+            batch.push(Mutation::replace(key_of(&site), revision, Document::Site(Box::new(site.clone()))));
             match self.parts.store.commit(batch).await {
                 Ok(revision) => return Ok(Versioned { value: site, revision }),
-                // Another write to this site or to the name: read again, and the claim says whose the name is.
+                // Another write to this site or to what goes with it: read again, and the records say whose it is.
                 Err(StoreError::Conflict { .. }) => {}
                 Err(cause) => return Err(cause.into()),
             }
         }
-        Err(Error::Contention(resource().to_string()))
+        Err(Error::Contention(Resource::Site(account.clone(), id).to_string()))
     }
 
     /// What a change does to the claims on names: the new one is claimed, the old one let go. `None` where the site
@@ -271,7 +308,12 @@ pub fn etag_of(site: &Site) -> String {
     let fixes: Vec<_> = site.fixes.iter().filter(|fix| fix.source.is_person()).collect();
     let (contact, links) = (&site.contact, &site.ticketing_links);
     let texts = (&site.display_name, &site.customer_id, &site.contract_id, &site.note, &site.labels);
-    let hash = hash_of(&(texts, contact, links, fixes, &site.address, site.deleted_at));
+    etag(&(texts, contact, links, fixes, &site.address, site.deleted_at))
+}
+
+/// The etag of what people say of something: one for the same words, whenever they were written.
+pub(super) fn etag(said: &impl Serialize) -> String {
+    let hash = hash_of(said);
     hash.first_chunk().map(|first| format!("{:016x}", u64::from_be_bytes(*first))).unwrap_or_default()
 }
 

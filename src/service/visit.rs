@@ -10,7 +10,7 @@ use crate::live::LiveAccount;
 use crate::model::device::DevicePosition;
 use crate::model::location::{Evidence, Fix, NoEstimate, Source};
 use crate::model::site::{Site, Status};
-use crate::model::uplink::Sight;
+use crate::model::uplink::{Seen, Sight};
 
 /// A call from a site.
 #[derive(Debug, Clone)]
@@ -72,12 +72,13 @@ impl Waymark {
             }
             // Nor does one of which the databases know nothing, or of which none can be asked just now.
             Err(_) if has_estimate => site.uplinks.last = Some(found.ip),
-            _ => self.follow_address(site, found, now),
+            _ => self.follow_address(account, site, found, now),
         }
     }
 
-    fn follow_address(&self, site: &mut Site, found: Whereabouts, now: Timestamp) {
+    fn follow_address(&self, account: &LiveAccount, site: &mut Site, found: Whereabouts, now: Timestamp) {
         let seen = found.seen();
+        self.renew_home(account, site, seen, now);
         let is_removed = site.estimate_removed_for.is_some();
         let has_estimate = site.fixes.get(Source::GeoIp).is_some();
         let sight = site.uplinks.see(seen, now, self.parts.config.move_after());
@@ -93,6 +94,20 @@ impl Waymark {
 }
 
 impl Waymark {
+    /// Notes the present network of a site's home where `seen` is in it. A newer file may hold another network as one
+    /// than the file that the estimate is of, and its other addresses are home all the same. Asked, and not computed from
+    /// the two networks: an own network may lie inside of one that is elsewhere.
+    fn renew_home(&self, account: &LiveAccount, site: &mut Site, seen: Seen, now: Timestamp) {
+        let Some(home) = site.uplinks.home.filter(|home| home.ip.is_ipv4() == seen.ip.is_ipv4()) else { return };
+        if site.uplinks.is_home(seen) || !seen.network.contains(&home.ip) {
+            return;
+        }
+        let present = self.whereabouts(account, home.ip, now).seen();
+        if present.network == seen.network {
+            site.uplinks.home = Some(present);
+        }
+    }
+
     /// Brings an estimate up to the account's own networks. While a person's fix stood above it, nobody did.
     pub(super) fn follow_prefixes(&self, account: &LiveAccount, site: &mut Site, now: Timestamp) {
         let (Some(home), Some(old)) = (site.uplinks.home, site.fixes.get(Source::GeoIp)) else { return };

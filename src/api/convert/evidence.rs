@@ -1,12 +1,14 @@
 //! What `GeoIP` databases say, how an answer comes about, and what state they are in.
 
 use super::{optional_text, timestamp};
+use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::evidence::{Agreement, NetworkFacts, NetworkKind, OtherRecord, Part};
 use crate::model::geo::LatLng;
+use crate::model::id::AccountId;
 use crate::model::location::DatabaseEvidence;
 use crate::service::databases::{
-    DatabaseInfo, DatabaseStatus, Explanation, Failure, FailureReason, Freshness, Said, Stated, Step, Wrapping,
+    DatabaseInfo, DatabaseStatus, Failure, FailureReason, Freshness, Said, Stated, Step, Way, Wrapping,
 };
 
 /// The record behind a fix.
@@ -87,7 +89,8 @@ pub(in crate::api) fn network_facts(facts: &NetworkFacts) -> Option<pb::NetworkF
 }
 
 /// The way to an answer.
-pub(in crate::api) fn explanation(explanation: &Explanation) -> pb::IpExplanation {
+pub(in crate::api) fn explanation(account: &AccountId, way: &Way) -> pb::IpExplanation {
+    let Way { own, explanation } = way;
     let wrapping = explanation.wrapping.map(|wrapping| match wrapping {
         Wrapping::Mapped => "mapped",
         Wrapping::Nat64 => "nat64",
@@ -102,6 +105,11 @@ pub(in crate::api) fn explanation(explanation: &Explanation) -> pb::IpExplanatio
         block_name: block.map(|block| block.name.to_owned()).unwrap_or_default(),
         block_source: block.map(|block| block.source.to_owned()).unwrap_or_default(),
         steps: explanation.steps.iter().map(step).collect(),
+        own_network: own.as_ref().map(|own| pb::OwnNetworkStep {
+            name: own.network.parse().map(|network| names::of_prefix(account, &network)).unwrap_or_default(),
+            network: own.network.clone(),
+            display_name: own.display_name.clone(),
+        }),
     }
 }
 

@@ -9,11 +9,12 @@ use crate::model::id::AccountId;
 use crate::model::location::Granularity;
 use crate::model::prefix::{Prefix, parse_network};
 use crate::service::Versioned;
-use crate::service::prefixes::PrefixFields;
+use crate::service::prefixes::{PrefixFields, etag_of};
 
 /// A network.
 pub(in crate::api) fn prefix(account: &AccountId, versioned: Versioned<Prefix>) -> pb::Prefix {
     let Versioned { value: prefix, revision } = versioned;
+    let etag = etag_of(&prefix);
     pb::Prefix {
         name: names::of_prefix(account, &prefix.network),
         cidr: prefix.network.to_string(),
@@ -24,6 +25,7 @@ pub(in crate::api) fn prefix(account: &AccountId, versioned: Versioned<Prefix>) 
         create_time: Some(timestamp(prefix.created_at)),
         update_time: Some(timestamp(prefix.updated_at)),
         revision: revision.0,
+        etag,
     }
 }
 

@@ -7,14 +7,13 @@ use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
 use crate::model::site::{Contact, Phone, PhoneKind, Site, Status, TicketingLink};
 use crate::model::text::shown;
-use crate::service::Versioned;
 use crate::service::patch::SitePatch;
 use crate::service::sites::etag_of;
-use crate::service::time_zone;
+use crate::service::{Versioned, Waymark, time_zone};
 
-/// A site.
-pub(in crate::api) fn site(versioned: Versioned<Site>) -> pb::Site {
-    let Versioned { value: site, revision } = versioned;
+/// A site, as it is shown now.
+pub(in crate::api) fn site(waymark: &Waymark, versioned: Versioned<Site>) -> pb::Site {
+    let Versioned { value: site, revision } = waymark.shown(versioned);
     let time_zone = time_zone::of(&site).unwrap_or_default().to_owned();
     pb::Site {
         name: names::of_site(&site.account, site.id),

@@ -7,6 +7,7 @@ use crate::api::names::{self, SiteNames};
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
 use crate::model::id::AccountId;
+use crate::service::Waymark;
 use crate::service::watch::{MapChanges, Mark, SiteChanges, View};
 
 fn mark(mark: Mark) -> pb::WatchMark {
@@ -19,11 +20,15 @@ fn mark(mark: Mark) -> pb::WatchMark {
 }
 
 /// A message of a watch of sites.
-pub(in crate::api) fn site_changes(names: &SiteNames, changes: SiteChanges) -> pb::WatchSitesResponse {
+pub(in crate::api) fn site_changes(
+    waymark: &Waymark,
+    names: &SiteNames,
+    changes: SiteChanges,
+) -> pb::WatchSitesResponse {
     pb::WatchSitesResponse {
         mark: mark(changes.mark).into(),
         revision: changes.revision.0,
-        changed_sites: changes.changed.into_iter().map(site).collect(),
+        changed_sites: changes.changed.into_iter().map(|changed| site(waymark, changed)).collect(),
         removed_sites: changes.removed.into_iter().map(|id| names.of_site(id)).collect(),
     }
 }

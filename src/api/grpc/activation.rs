@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::location::parse_optional_ip;
+use super::sites::answer;
 use crate::api::convert::location::parse_device;
-use crate::api::convert::site::{parse_reported_status, site};
+use crate::api::convert::site::parse_reported_status;
 use crate::api::convert::{location, optional_text, parse_timestamp};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::activation_service_server::ActivationService;
@@ -100,8 +101,7 @@ impl ActivationService for Activations {
         let agent = message.agent_id.parse::<AgentId>().map_err(Failure::from)?;
         let until = message.expire_time.as_ref().map(|time| parse_timestamp("expire_time", time)).transpose();
         let until = until.map_err(Failure::from)?;
-        let changed = self.0.allow_replacement(&principal, &account, id, &agent, until).await.map_err(Failure)?;
-        Ok(Response::new(site(changed)))
+        answer(&self.0, self.0.allow_replacement(&principal, &account, id, &agent, until).await)
     }
 
     async fn cancel_replacement(
@@ -110,8 +110,7 @@ impl ActivationService for Activations {
     ) -> Result<Response<pb::Site>, Status> {
         let principal = caller::of(&self.0, &request)?;
         let (account, id) = names::site("site", &request.get_ref().site).map_err(Failure::from)?;
-        let changed = self.0.cancel_replacement(&principal, &account, id).await.map_err(Failure)?;
-        Ok(Response::new(site(changed)))
+        answer(&self.0, self.0.cancel_replacement(&principal, &account, id).await)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::api::proto::waymark::v1::location_service_server::LocationService;
 use crate::api::status::Failure;
 use crate::api::{caller, names};
 use crate::model::Invalid;
+use crate::model::id::AccountId;
 use crate::service::Waymark;
 use crate::service::databases::LookUp;
 use crate::service::sites::ChangeOptions;
@@ -69,7 +70,7 @@ impl LocationService for Locations {
         let outcome = outcome.map_err(Failure)?;
         Ok(Response::new(pb::SetAddressResponse {
             state: location::address_state(outcome.state).into(),
-            site: Some(site(outcome.site)),
+            site: Some(site(&self.0, outcome.site)),
             candidates: outcome.choices.into_iter().map(candidate).collect(),
         }))
     }
@@ -78,7 +79,7 @@ impl LocationService for Locations {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
-        answer(self.0.apply_candidate(&principal, &account, id, &message.candidate_token, message.etag).await)
+        answer(&self.0, self.0.apply_candidate(&principal, &account, id, &message.candidate_token, message.etag).await)
     }
 
     async fn set_pin(&self, request: Request<pb::SetPinRequest>) -> Result<Response<pb::Site>, Status> {
@@ -86,14 +87,14 @@ impl LocationService for Locations {
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let position = parse_lat_lng("position", message.position.as_ref()).map_err(Failure::from)?;
-        answer(self.0.set_pin(&principal, &account, id, position, message.etag).await)
+        answer(&self.0, self.0.set_pin(&principal, &account, id, position, message.etag).await)
     }
 
     async fn reset_location(&self, request: Request<pb::ResetLocationRequest>) -> Result<Response<pb::Site>, Status> {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
-        answer(self.0.reset_location(&principal, &account, id, message.etag).await)
+        answer(&self.0, self.0.reset_location(&principal, &account, id, message.etag).await)
     }
 
     async fn delete_fix(&self, request: Request<pb::DeleteFixRequest>) -> Result<Response<pb::Site>, Status> {
@@ -101,7 +102,7 @@ impl LocationService for Locations {
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let source = parse_source("source", message.source).map_err(Failure::from)?;
-        answer(self.0.delete_fix(&principal, &account, id, source, message.etag).await)
+        answer(&self.0, self.0.delete_fix(&principal, &account, id, source, message.etag).await)
     }
 
     async fn lookup_ip(&self, request: Request<pb::LookupIpRequest>) -> Result<Response<pb::LookupIpResponse>, Status> {
@@ -110,7 +111,7 @@ impl LocationService for Locations {
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let ip: IpAddr = parse_ip("ip", &message.ip).map_err(Failure::from)?;
         let answer = self.0.lookup_ip(&principal, &account, ip, message.explain).map_err(Failure)?;
-        Ok(Response::new(look_up(answer)))
+        Ok(Response::new(look_up(&account, answer)))
     }
 
     async fn batch_lookup_ip(
@@ -123,7 +124,9 @@ impl LocationService for Locations {
         let ips = message.ips.iter().enumerate().map(|(at, ip)| parse_ip(&format!("ips[{at}]"), ip));
         let ips: Vec<IpAddr> = ips.collect::<Result<_, _>>().map_err(Failure::from)?;
         let answers = self.0.lookup_ips(&principal, &account, &ips, message.explain).map_err(Failure)?;
-        Ok(Response::new(pb::BatchLookupIpResponse { results: answers.into_iter().map(look_up).collect() }))
+        Ok(Response::new(pb::BatchLookupIpResponse {
+            results: answers.into_iter().map(|answer| look_up(&account, answer)).collect(),
+        }))
     }
 
     async fn suggest_locations(
@@ -137,13 +140,13 @@ impl LocationService for Locations {
     }
 }
 
-fn look_up(LookUp { whereabouts, explanation: way }: LookUp) -> pb::LookupIpResponse {
+fn look_up(account: &AccountId, LookUp { whereabouts, explanation: way }: LookUp) -> pb::LookupIpResponse {
     pb::LookupIpResponse {
         canonical_ip: whereabouts.ip.to_string(),
         no_estimate_reason: no_estimate(whereabouts.fix.as_ref().err().copied()).into(),
         fix: whereabouts.fix.as_ref().ok().map(fix),
         network: network_facts(&whereabouts.facts),
-        explanation: way.as_ref().map(explanation),
+        explanation: way.as_ref().map(|way| explanation(account, way)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use crate::api::convert::prefix::{parse_prefix, prefix};
+use crate::api::convert::reestimation::reestimation;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::prefix_service_server::PrefixService;
 use crate::api::status::Failure;
@@ -62,15 +63,27 @@ impl PrefixService for Prefixes {
             let why = format!("a network does not change: delete {network} and create the other one");
             return Err(Failure::from(Invalid::new("prefix.cidr", why)).into());
         }
-        let changed = self.0.update_prefix(&principal, &account, fields).await.map_err(Failure)?;
+        let changed = self.0.update_prefix(&principal, &account, fields, &stated.etag).await.map_err(Failure)?;
         Ok(Response::new(prefix(&account, changed)))
     }
 
     async fn delete_prefix(&self, request: Request<pb::DeletePrefixRequest>) -> Result<Response<()>, Status> {
         let principal = caller::of(&self.0, &request)?;
-        let (account, network) = names::prefix("name", &request.get_ref().name).map_err(Failure::from)?;
-        self.0.delete_prefix(&principal, &account, network).await.map_err(Failure)?;
+        let message = request.into_inner();
+        let (account, network) = names::prefix("name", &message.name).map_err(Failure::from)?;
+        self.0.delete_prefix(&principal, &account, network, &message.etag).await.map_err(Failure)?;
         Ok(Response::new(()))
+    }
+
+    async fn list_prefix_reestimations(
+        &self,
+        request: Request<pb::ListPrefixReestimationsRequest>,
+    ) -> Result<Response<pb::ListPrefixReestimationsResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let account = names::account("parent", &request.get_ref().parent).map_err(Failure::from)?;
+        let runs = self.0.list_prefix_reestimations(&principal, &account).await.map_err(Failure)?;
+        let reestimations = runs.into_iter().map(reestimation).collect();
+        Ok(Response::new(pb::ListPrefixReestimationsResponse { reestimations }))
     }
 }
 

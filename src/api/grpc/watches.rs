@@ -32,9 +32,10 @@ pub(super) fn sites(
     let resume = (message.resume_revision != 0).then_some(Revision(message.resume_revision));
     let names = SiteNames::of(&account);
     let watch = waymark.watch_sites(&principal, SitesWanted { account, filter, resume }).map_err(Failure)?;
-    let messages = stream::try_unfold((watch, names), |(mut watch, names)| async move {
+    let course = (watch, Arc::clone(waymark), names);
+    let messages = stream::try_unfold(course, |(mut watch, waymark, names)| async move {
         let changes = watch.next().await.map_err(Failure)?;
-        Ok(Some((site_changes(&names, changes), (watch, names))))
+        Ok(Some((site_changes(&waymark, &names, changes), (watch, waymark, names))))
     });
     Ok(Response::new(messages.boxed()))
 }

@@ -35,8 +35,8 @@ impl Databases {
         work: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let path = self.path(at);
-        if self.slots.lock()[at].work.as_ref().is_some_and(|work| !work.is_finished()) {
-            return Err(silent(path, "the system has not answered the last question yet".to_owned()));
+        if self.slots.lock()[at].is_held() {
+            return Err(Error::silent(path, "the system has not answered the last question yet".to_owned()));
         }
         let working = spawn_blocking(work);
         // Before it is waited for: who waits may go away.
@@ -44,17 +44,13 @@ impl Databases {
         match timeout(time_max, working).await {
             Ok(Ok(made)) => made,
             Ok(Err(ended)) => Err(broken_off(path, ended)),
-            Err(_) => Err(silent(path, format!("the system did not answer within {time_max:?}"))),
+            Err(_) => Err(Error::silent(path, format!("the system did not answer within {time_max:?}"))),
         }
     }
 
     fn path(&self, at: usize) -> PathBuf {
         self.slots.lock()[at].file.path.clone()
     }
-}
-
-fn silent(path: PathBuf, why: String) -> Error {
-    Error::Unreadable { path, source: io::Error::new(io::ErrorKind::TimedOut, why) }
 }
 
 /// What became of work without a result: it panicked, or the server ends.
@@ -73,7 +69,10 @@ mod tests {
 
     use super::*;
     use crate::geoip::config::Config;
+    use crate::geoip::database::Database;
     use crate::geoip::error::FailureReason;
+    use crate::geoip::fixture::{Fixture, flat};
+    use crate::geoip::opening::open_each_by;
 
     fn databases() -> Databases {
         Databases::open(&Config::of_files(["nowhere.mmdb".into()]), Timestamp::now).unwrap()
@@ -106,5 +105,35 @@ mod tests {
         assert_eq!(fault.failure_reason(), FailureReason::Damaged);
         let told = fault.to_string();
         assert!(told.contains("nowhere.mmdb is damaged: reading it panicked: index 7 of 3"), "{told}");
+    }
+    /// One file of a network file system that was gone held the start of the server for ever.
+    #[tokio::test]
+    async fn a_file_that_hangs_at_the_start_leaves_the_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let good = Fixture::new(4, "city ipv4").with("8.8.8.0/24", flat("US", "", "X", 1.5, 2.5));
+        let config = Config::of_files(["hangs.mmdb".into(), good.write(directory.path(), "good.mmdb")]);
+        let (answer, hanging) = channel::<()>();
+        let hanging = std::sync::Mutex::new(hanging);
+        let openings = open_each_by(&config, Duration::from_millis(500), move |file| {
+            if file.path.to_str() == Some("hangs.mmdb") {
+                let _ = hanging.lock().unwrap().recv();
+            }
+            Database::open(&file.path, file.age)
+        });
+        let databases = Databases::of(&config, Timestamp::now, openings.unwrap());
+        assert!(databases.estimate("8.8.8.8".parse().unwrap(), Timestamp::now()).is_ok());
+        let [hangs, good] = &databases.statuses()[..] else { panic!("two files") };
+        assert!(good.in_use.is_some() && good.failure.is_none());
+        let failure = hangs.failure.as_ref().unwrap();
+        assert_eq!(failure.reason, FailureReason::Unreadable);
+        assert!(failure.message.contains("the system did not answer within 500ms at the start"), "{failure:?}");
+        // It costs one thread: nothing else is begun for it before its end.
+        let told = databases.look_at(0).await.unwrap_err().to_string();
+        assert!(told.contains("has not answered the last question yet"), "{told}");
+        drop(answer);
+        while databases.slots.lock()[0].is_held() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(databases.look_at(0).await.unwrap_err().failure_reason(), FailureReason::Missing);
     }
 }

@@ -1,6 +1,7 @@
 //! One place in the stack: its file, the version of it that is in use, and what became of newer ones.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 use tokio::task::AbortHandle;
@@ -10,7 +11,8 @@ use super::status::{DatabaseStatus, Failure};
 use crate::geoip::age::Freshness;
 use crate::geoip::config::DatabaseConfig;
 use crate::geoip::database::{Counters, Database, Fingerprint};
-use crate::geoip::error::{Error, FailureReason};
+use crate::geoip::error::FailureReason;
+use crate::geoip::opening::Opening;
 
 /// Most looks that pass between two attempts to read a file that the system does not give: five minutes, where a look
 /// is taken every five seconds.
@@ -36,6 +38,8 @@ pub(super) struct Slot {
     pub(super) pause: (u32, u32),
     /// The work on the file that was begun last; nothing else is begun before its end.
     pub(super) work: Option<AbortHandle>,
+    /// The thread that the file held at the start for too long; nothing else is begun before its end.
+    held: Option<JoinHandle<()>>,
     counters: Arc<Counters>,
     loads: u64,
     failures: u64,
@@ -43,7 +47,7 @@ pub(super) struct Slot {
 
 impl Slot {
     /// A slot at the start.
-    pub(super) fn new(file: DatabaseConfig, opened: Result<Database, Error>, now: Timestamp) -> Self {
+    pub(super) fn new(file: DatabaseConfig, opening: Opening, now: Timestamp) -> Self {
         let mut slot = Self {
             file,
             in_use: None,
@@ -55,11 +59,12 @@ impl Slot {
             told: Freshness::Fresh,
             pause: (0, 0),
             work: None,
+            held: opening.held,
             counters: Arc::default(),
             loads: 0,
             failures: 0,
         };
-        match opened {
+        match opening.opened {
             Ok(database) => {
                 slot.put(database, now);
                 slot.tell_age(now);
@@ -70,6 +75,12 @@ impl Slot {
             }
         }
         slot
+    }
+
+    /// Whether the file holds a thread that asked for it.
+    pub(super) fn is_held(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| !work.is_finished())
+            || self.held.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// Puts a good file to use. Its look-ups are counted on.

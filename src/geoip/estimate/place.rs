@@ -12,6 +12,10 @@ use crate::model::geo::LatLng;
 use crate::model::location::{DatabaseEvidence, Granularity};
 use crate::model::text::fold;
 
+/// How far a place may be from the middle of its country, in metres: Hawaii is 5,900 km from that of the United States, and
+/// no country without possessions overseas reaches farther.
+const COUNTRY_M_MAX: f64 = 6_000_000.0;
+
 /// A position with its evidence in the making.
 pub(super) struct Place<'a> {
     pub(super) position: LatLng,
@@ -89,7 +93,8 @@ impl<'a> Place<'a> {
         self.granularity.min(granularity(record)) >= Granularity::City && !self.maker.is_same_maker(maker)
     }
 
-    /// Fills in what is missing, as far as the record does not contradict: city and region from one of the same country
+    /// Fills in what is missing, as far as the record does not contradict: the country from one whose position, if it has
+    /// any, can lie in the same country; city and region from one of the same country
     /// that names no other region and lies no farther than where databases differ, a region's code from one that names
     /// the same region, postcode and time zone from one that means the same city.
     fn complete(&mut self, record: &Record<'_>, distance_m: Option<f64>) -> Parts {
@@ -97,6 +102,12 @@ impl<'a> Place<'a> {
         let Some(country) = record.country else { return gave };
         let evidence = &mut self.evidence;
         if evidence.country.is_none() {
+            // Where the position is that of a city, the country is known by where that lies; the middle of a country or
+            // of a region may be far from a place in it.
+            let far_m = if granularity(record) >= Granularity::City { DIFFER_M_MIN } else { COUNTRY_M_MAX };
+            if distance_m.is_some_and(|distance_m| distance_m > far_m) {
+                return gave;
+            }
             evidence.country = Some(country);
             gave.insert(Part::Country);
             return gave;

@@ -114,6 +114,25 @@ fn what_contradicts_is_not_borrowed() {
     assert_eq!(gave(&geoip), "A: [Position, Country, Region, City]\nB: [RegionCode, Postcode, TimeZone]\n");
 }
 
+/// A position without a country took that of any record, from the other side of the earth too.
+#[test]
+fn a_country_from_too_far_is_not_borrowed() {
+    let check = |lat: f64, second: Value, expect: &str| {
+        let bare = map([("latitude", lat.into()), ("longitude", 8.54.into())]);
+        let geoip = stack(&[file("A", bare), file("B", second)]);
+        assert_eq!(gave(&geoip).lines().last().unwrap(), format!("B: {expect}"), "{lat}");
+    };
+    // A city within and beyond 100 km: one degree of latitude is 111.2 km.
+    check(46.48, zurich(), "[Country]");
+    check(46.46, zurich(), "[]");
+    // The middle of a country within and beyond 6,000 km.
+    let middle = || flat("CH", "", "", 47.37, 8.54);
+    check(-6.0, middle(), "[Country]");
+    check(-7.0, middle(), "[]");
+    // A record without a position is of the same address, and contradicts nothing.
+    check(-33.0, map([("country_code", "CH".into())]), "[Country]");
+}
+
 #[test]
 fn names_of_another_region_or_from_too_far_are_not_borrowed() {
     let check = |first: Value, second: Value, expect: &str| {

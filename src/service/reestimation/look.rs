@@ -8,7 +8,7 @@ use crate::geoip::GeoIp;
 use crate::live::LiveAccount;
 use crate::model::evidence::NetworkFacts;
 use crate::model::location::{Fix, NoEstimate, Source};
-use crate::model::reestimation::{Findings, Mode, Move, Reach, Reestimation};
+use crate::model::reestimation::{Findings, Move, Reach};
 use crate::model::site::Site;
 use crate::store::document::Document;
 use crate::store::{Error as StoreError, Mutation, Record};
@@ -27,33 +27,44 @@ enum Found {
 }
 
 impl Waymark {
-    /// Looks at some sites, and writes what changed where the run is there for that.
-    pub(super) async fn look_at(
+    /// Looks at some sites, counts what it finds, and gives those of them that are to be written.
+    pub(super) fn look_at(
         &self,
         databases: &GeoIp,
         live: &LiveAccount,
-        run: &mut Reestimation,
+        reach: &Reach,
         records: Vec<Record>,
-    ) -> Result<(), Error> {
-        let mut writes = Vec::new();
+        findings: &mut Findings,
+    ) -> Result<Vec<Versioned<Site>>, Error> {
+        let mut changed = Vec::new();
         for record in records {
             let Document::Site(site) = record.document else { return Err(Error::Mismatched { key: record.key }) };
-            if site.deleted_at.is_some() || !is_within(&run.reach, &site) {
+            if site.deleted_at.is_some() || !is_within(reach, &site) {
                 continue;
             }
-            let found = self.compare(databases, live, &site);
-            if run.mode == Mode::Apply && found.1.is_some() {
-                writes.push(self.rewrite(databases, live, Versioned { value: *site, revision: record.revision }));
+            let (found, estimate) = self.compare(databases, live, &site);
+            if estimate.is_some() {
+                changed.push(Versioned { value: *site, revision: record.revision });
             }
-            count(&mut run.findings, found.0);
+            count(findings, found);
         }
+        Ok(changed)
+    }
+
+    /// Writes the new estimates of some sites; gives how many could not be written.
+    pub(super) async fn rewrite_all(
+        &self,
+        databases: &GeoIp,
+        live: &LiveAccount,
+        sites: Vec<Versioned<Site>>,
+    ) -> Result<u64, Error> {
+        let writes = sites.into_iter().map(|site| self.rewrite(databases, live, site));
+        let mut contended = 0;
         // All of a page at once: they share a sync of the disk.
         for written in futures_util::future::join_all(writes).await {
-            if !written? {
-                run.findings.contended += 1;
-            }
+            contended += u64::from(!written?);
         }
-        Ok(())
+        Ok(contended)
     }
 
     /// What a new look at a site's address finds, and the estimate to write where it differs.
@@ -84,7 +95,11 @@ impl Waymark {
                     let (account, site) = (site.account.clone(), site.id);
                     Found::Moved(Move { account, site, from: old.position, to: new.position, distance_m })
                 } else if is_same_grade && old.made_by == new.made_by {
-                    return (Found::Unchanged, (!is_same_network).then_some(estimate));
+                    // What it rests on is brought up to date, so that nobody takes it for the word of an old file.
+                    // It was made when it was made, where it was made.
+                    let renewed = Fix { position: old.position, made_at: old.made_at, ..new.clone() };
+                    let is_same = old.evidence == new.evidence && is_same_network;
+                    return (Found::Unchanged, (!is_same).then_some(Ok(renewed)));
                 } else {
                     Found::Regraded
                 }
@@ -98,7 +113,8 @@ impl Waymark {
         let (account, id) = (first.value.account.clone(), first.value.id);
         let mut before = first;
         for _ in 0..ATTEMPTS_MAX {
-            let (_, Some(estimate)) = self.compare(databases, live, &before.value) else { return Ok(true) };
+            let (found, Some(estimate)) = self.compare(databases, live, &before.value) else { return Ok(true) };
+            let is_renewed = matches!((&found, &estimate), (Found::Unchanged, Ok(_)));
             let mut site = before.value.clone();
             let home = site.uplinks.home.map(|home| home.ip);
             if let Some(ip) = home.or(site.public_ip).or(site.uplinks.last) {
@@ -110,7 +126,10 @@ impl Waymark {
                 }
             }
             place(&mut site, estimate);
-            site.updated_at = self.now();
+            // Evidence that is brought up to date is no change that anybody has to look at.
+            if !is_renewed {
+                site.updated_at = self.now();
+            }
             let mut batch = siblings::mutations(&before.value, &site);
             batch.push(Mutation::replace(site_key(&site), before.revision, Document::Site(Box::new(site))));
             match self.parts.store.commit(batch).await {

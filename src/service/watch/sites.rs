@@ -162,7 +162,7 @@ impl SiteWatch {
             match self.ready.pop_front() {
                 Some(Item::Changed(site)) => {
                     bytes += SITE_BYTES + site.value.note.len();
-                    changed.push(self.seat.waymark.with_presence(*site));
+                    changed.push(*site);
                 }
                 Some(Item::Removed(site)) => removed.push(site),
                 None => break,

@@ -54,6 +54,7 @@ RULES = {
     "ListPrefixes": Rule(READERS, {"parent": "account"}),
     "UpdatePrefix": Rule(WRITERS, {"prefix.name": "prefix"}, {"prefix": {"position": AT}}),
     "DeletePrefix": Rule(WRITERS, {"name": "prefix"}, {}, {}),
+    "ListPrefixReestimations": Rule(READERS, {"parent": "account"}),
     "SuggestLocations": Rule(READERS, {"site": "site"}),
     "PreviewDatabase": Rule([]),
     "ApplyDatabase": Rule([]),

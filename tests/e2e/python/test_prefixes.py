@@ -117,6 +117,69 @@ def test_networks_are_kept_by_name(account):
     refused("NOT_FOUND", "RESOURCE_NOT_FOUND", lambda: caller.DeletePrefix(name=made.name))
 
 
+def test_wide_networks_that_also_hold_ipv4_in_ipv6_are_taken(account):
+    for cidr in ("::/0", "::/80", "2000::/3"):
+        place(account, cidr, HALL)
+    assert account.caller().LookupIp(parent=account.name, ip="2a00::1").fix.prefix.network == "2000::/3"
+
+
+def test_an_etag_guards_a_network(account):
+    made, caller = place(account, "10.50.0.0/16", HALL), account.caller()
+    assert made.etag
+    change = pb.Prefix(name=made.name, position=LAB, etag=made.etag)
+    changed = caller.UpdatePrefix(prefix=change)
+    assert changed.etag != made.etag and caller.GetPrefix(name=made.name).etag == changed.etag
+    refused("ABORTED", "ETAG_MISMATCH", lambda: caller.UpdatePrefix(prefix=change))
+    refused("ABORTED", "ETAG_MISMATCH", lambda: caller.DeletePrefix(name=made.name, etag=made.etag))
+    assert caller.GetPrefix(name=made.name) == changed, "what was refused changed nothing"
+    caller.UpdatePrefix(prefix=pb.Prefix(name=made.name, position=HALL))
+    caller.DeletePrefix(name=made.name, etag=made.etag)
+    refused("NOT_FOUND", "RESOURCE_NOT_FOUND", lambda: caller.GetPrefix(name=made.name))
+
+
+def test_an_account_sees_the_runs_of_its_networks_alone(account, iceland, operator):
+    site = account.activate(ip="10.60.0.1").site
+    place(account, "10.60.0.0/16", LAB)
+    place(iceland, "10.61.0.0/16", HALL)
+    wait_for(lambda found: found.location.position == LAB, account, site)
+    operator.PreviewDatabase()
+    ends = time.monotonic() + FOLLOWED_S_MAX
+    while True:
+        runs = account.caller("VIEWER").ListPrefixReestimations(parent=account.name).reestimations
+        if runs and all(run.state == pb.Reestimation.STATE_DONE for run in runs):
+            break
+        assert time.monotonic() < ends, runs
+        time.sleep(0.02)
+    assert {run.account for run in runs} == {account.name}
+    assert {network for run in runs for network in run.networks} == {"10.60.0.0/16"}
+    assert sum(run.placed_count for run in runs) == 1
+    others = iceland.caller().ListPrefixReestimations(parent=iceland.name).reestimations
+    assert others and {run.account for run in others} == {iceland.name}
+
+
+def test_the_own_network_is_a_step_of_the_explanation(account):
+    made = place(account, "8.8.8.0/24", HALL, display_name="lab")
+    place(account, "10.70.0.0/16", LAB)
+    caller = account.caller()
+    inside, outside, private = caller.BatchLookupIp(
+        parent=account.name, ips=["8.8.8.8", "9.9.9.9", "10.70.1.1"], explain=True
+    ).results
+    assert inside.explanation == caller.LookupIp(parent=account.name, ip="8.8.8.8", explain=True).explanation
+    step = inside.explanation.own_network
+    assert (step.name, step.network, step.display_name) == (made.name, "8.8.8.0/24", "lab")
+    taken = {part for step in inside.explanation.steps for part in step.gave}
+    places = {
+        pb.DATABASE_PART_POSITION, pb.DATABASE_PART_COUNTRY, pb.DATABASE_PART_REGION, pb.DATABASE_PART_CITY
+    }
+    assert inside.explanation.steps and not taken & places, "nothing of the place is the databases' word"
+    for step in inside.explanation.steps:
+        assert not step.record.HasField("distance_m") or step.record.distance_m > 1_000, "from the answer, not its own"
+    assert not outside.explanation.HasField("own_network")
+    assert pb.DATABASE_PART_POSITION in {part for step in outside.explanation.steps for part in step.gave}
+    assert private.explanation.own_network.network == "10.70.0.0/16" and not private.explanation.steps
+    assert private.explanation.block == "10.0.0.0/8"
+
+
 @pytest.mark.parametrize(
     "fields, field",
     [
@@ -126,6 +189,10 @@ def test_networks_are_kept_by_name(account):
         ({"cidr": "10.0.0.0/33"}, "prefix.cidr"),
         ({"cidr": "010.0.0.0/8"}, "prefix.cidr"),
         ({"cidr": "fe80::%eth0/10"}, "prefix.cidr"),
+        ({"cidr": "::ffff:10.0.0.0/104"}, "prefix.cidr"),
+        ({"cidr": "::ffff:0:0/96"}, "prefix.cidr"),
+        ({"cidr": "2002:a00::/24"}, "prefix.cidr"),
+        ({"cidr": "64:ff9b::/96"}, "prefix.cidr"),
         ({"position": None}, "prefix.position"),
         ({"position": pb.LatLng(lat=0, lng=0)}, "prefix.position"),
         ({"position": pb.LatLng(lat=91, lng=0)}, "prefix.position.lat"),

@@ -14,6 +14,8 @@ from stubs import pb
 
 # Seconds until a run must have ended; generous for a busy machine.
 ENDED_S_MAX = 120
+# When the files here were built: one time for all, so that what a file says alike is the same to the letter.
+BUILT = int(time.time()) - 86_400
 DONE, RUNNING, CANCELLED = (
     pb.Reestimation.STATE_DONE,
     pb.Reestimation.STATE_RUNNING,
@@ -51,7 +53,7 @@ class World:
 
     def put(self, version, path=None):
         networks = {network: both[version] for network, both in HOME.items() if both[version]}
-        written(path or self.file, "GeoLite2-City", networks)
+        written(path or self.file, "GeoLite2-City", networks, build_epoch=BUILT)
 
     def __enter__(self):
         self.server.__enter__()
@@ -210,6 +212,7 @@ def test_a_run_goes_on_after_kill_9(world):
             world.connect()
         run = world.ended(world.operator.GetReestimation(name=run.name))
         assert run.state == DONE and run.seen_count == count == run.total_count, run
+        assert run.moved_count == count, "what was written before the kill is counted as moved, not as unchanged"
         operator = Caller(world.channel, world.server.admin_token)
         expect = HOME["8.0.4.0/24"][version]["location"]["latitude"]
         for account in accounts:
@@ -236,21 +239,61 @@ def test_a_cancelled_run_ends_and_the_next_goes_on(world):
 
 def test_agents_go_on_while_a_run_writes(world):
     """An agent's report and a run write the same sites: neither loses anything."""
-    accounts = many_sites(world, 2_000)
+    accounts = many_sites(world, 4_000)
     account = accounts[0]
     sites = [site.name for site in account.caller().ListSites(parent=account.name, page_size=1_000).sites]
-    world.put(1)
-    world.operator.ReloadDatabases()
-    run, status = world.operator.ApplyDatabase(), pb.SITE_STATUS_OFFLINE
-    while True:
-        reports = [pb.SiteReport(site=site, status=status) for site in sites]
-        results = account.caller("SERVICE").BatchReportStatus(parent=account.name, reports=reports).results
-        assert {result.outcome for result in results} == {pb.SiteReportResult.OUTCOME_WRITTEN}
-        run = world.operator.GetReestimation(name=run.name)
-        if run.state != RUNNING:
+    version, overlaps, status = 0, 0, pb.SITE_STATUS_ONLINE
+    # Until reports were written in the middle of a run: on a fast machine one may be over before.
+    for _ in range(10):
+        version = 1 - version
+        world.put(version)
+        world.operator.ReloadDatabases()
+        run = world.operator.ApplyDatabase()
+        while run.state == RUNNING:
+            status = pb.SITE_STATUS_ONLINE if status == pb.SITE_STATUS_OFFLINE else pb.SITE_STATUS_OFFLINE
+            reports = [pb.SiteReport(site=site, status=status) for site in sites]
+            results = account.caller("SERVICE").BatchReportStatus(parent=account.name, reports=reports).results
+            assert {result.outcome for result in results} == {pb.SiteReportResult.OUTCOME_WRITTEN}
+            run = world.operator.GetReestimation(name=run.name)
+            overlaps += run.state == RUNNING and 0 < run.seen_count < run.total_count
+        assert run.state == DONE and run.contended_count == 0
+        assert run.seen_count == run.moved_count == 4_000
+        listed = account.caller().ListSites(parent=account.name, page_size=1_000).sites
+        assert {site.status for site in listed} == {status}
+        expect = HOME["8.0.4.0/24"][version]["location"]["latitude"]
+        assert {site.location.position.lat for site in listed} == {expect}
+        if overlaps:
             break
-        status = pb.SITE_STATUS_ONLINE if status == pb.SITE_STATUS_OFFLINE else pb.SITE_STATUS_OFFLINE
-    assert run.state == DONE and run.contended_count == 0
-    listed = account.caller().ListSites(parent=account.name, page_size=1_000).sites
-    assert {site.status for site in listed} == {status}
-    assert {site.location.position.lat for site in listed} == {-33.0}
+    assert overlaps, "no report was written while a run was in its middle"
+
+
+def test_another_address_of_a_home_that_a_newer_file_widens_is_home(world):
+    """Two files cut the world into other networks: what the newer one holds as one with the home is no other place."""
+    key = b"k" * 32
+    first = world.account.activate("fw-1", key=key, ip="8.0.0.7")
+    other = copy.deepcopy(HOME["8.0.4.0/24"][1])
+    written(world.file, "GeoLite2-City", {"8.0.0.0/20": other})
+    world.operator.ReloadDatabases()
+    again = world.account.activate("fw-1", key=key, ip="8.0.9.9")
+    assert again.location == first.location, "it did not move, and nobody applied the new file"
+    written(world.file, "GeoLite2-City", {"8.0.0.0/21": other, "8.0.8.0/21": other})
+    world.operator.ReloadDatabases()
+    moved = world.account.activate("fw-1", key=key, ip="8.0.9.9")
+    assert moved.location.position != first.location.position, "another network is a move, where none is waited for"
+
+
+def test_the_evidence_of_what_stays_is_that_of_the_new_file(world):
+    """An estimate that did not move told the build date of a file that was long gone."""
+    site = world.account.activate(ip="8.0.0.7").site
+    before = world.sites()[site]
+    built = before.location.fixes[0].database.build_time.seconds + 3_600
+    networks = {network: both[0] for network, both in HOME.items() if both[0]}
+    written(world.file, "GeoLite2-City", networks, build_epoch=built)
+    world.operator.ReloadDatabases()
+    run = world.ended(world.operator.ApplyDatabase())
+    assert (run.unchanged_count, run.moved_count, run.regraded_count) == (1, 0, 0)
+    after = world.sites()[site]
+    assert after.location.fixes[0].database.build_time.seconds == built
+    assert after.update_time == before.update_time and after.etag == before.etag
+    assert after.location.fixes[0].make_time == before.location.fixes[0].make_time
+    assert after.location.position == before.location.position

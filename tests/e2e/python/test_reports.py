@@ -38,6 +38,36 @@ def test_a_report_that_tells_the_time_alone_writes_nothing(account):
     assert batch.last_seen_time == after.last_seen_time
 
 
+def test_every_answer_with_a_site_tells_when_it_was_seen(account):
+    """Answers of changes told the time of the record, up to a quarter of an hour behind."""
+    activated = account.activate("fw-1", ip="8.8.8.8")
+    agent, caller = agent_of(account, activated), account.caller()
+
+    def seen():
+        before = caller.GetSite(name=activated.site)
+        agent.ReportStatus()
+        after = caller.GetSite(name=activated.site)
+        assert after.last_seen_time.ToNanoseconds() > before.last_seen_time.ToNanoseconds()
+        assert after.revision == before.revision, "it is in memory alone"
+        return after.last_seen_time
+
+    name, at = activated.site, pb.LatLng(lat=47.0, lng=8.0)
+    note = {"site": pb.Site(name=name, note="x"), "update_mask": {"paths": ["note"]}}
+    calls = {
+        "UpdateSite": lambda: caller.UpdateSite(**note),
+        "UpdateSite, validate_only": lambda: caller.UpdateSite(**note, validate_only=True),
+        "SetPin": lambda: caller.SetPin(site=name, position=at),
+        "SetAddress": lambda: caller.SetAddress(site=name, address_line="47.1, 8.1").site,
+        "ResetLocation": lambda: caller.ResetLocation(site=name),
+        "AllowReplacement": lambda: caller.AllowReplacement(site=name, agent_id="fw-2"),
+        "CancelReplacement": lambda: caller.CancelReplacement(site=name),
+        "DeleteFix": lambda: caller.DeleteFix(site=name, source=pb.FIX_SOURCE_GEOIP),
+    }
+    for method, call in calls.items():
+        last = seen()
+        assert call().last_seen_time == last, method
+
+
 def test_a_change_of_status_is_written_and_on_the_map_at_once(account):
     activated = account.activate("fw-1", ip="8.8.8.8")
     agent, reader = agent_of(account, activated), account.caller()
@@ -319,3 +349,31 @@ def test_reports_survive_kill_9(tmp_path):
             assert site.last_seen_time == last
             assert Caller(channel, activated.credential, "8.8.8.8").ReportStatus(status=pb.SITE_STATUS_OFFLINE)
             assert Caller(channel, token).GetSite(name=activated.site).last_seen_time.ToNanoseconds() > last.ToNanoseconds()
+
+
+def test_an_orderly_end_writes_when_sites_were_seen(tmp_path):
+    """Times that were in memory alone were lost at each restart."""
+    import grpc
+
+    server = Server(tmp_path / "data")
+    with server:
+        with grpc.insecure_channel(server.target) as channel:
+            account = Account(Caller(channel, server.admin_token))
+            names = [account.create_site().name for _ in range(600)]
+            reports = [pb.SiteReport(site=name) for name in names]
+            for outcome in (WRITTEN, NOTED):
+                results = account.caller("SERVICE").BatchReportStatus(parent=account.name, reports=reports).results
+                assert {result.outcome for result in results} == {outcome}
+            gone = names.pop()
+            account.caller().DeleteSite(name=gone)
+            list_all = lambda caller: caller.ListSites(parent=account.name, page_size=1_000).sites
+            before = {site.name: site for site in list_all(account.caller())}
+            token = account.caller().token
+        assert server.stop() == 0
+        server.start()
+        with grpc.insecure_channel(server.target) as channel:
+            after = {site.name: site for site in list_all(Caller(channel, token))}
+            assert set(after) == set(names)
+            for name, site in after.items():
+                assert site.last_seen_time == before[name].last_seen_time
+                assert site.update_time == before[name].update_time and site.etag == before[name].etag

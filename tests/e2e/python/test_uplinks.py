@@ -48,6 +48,31 @@ def test_two_uplinks_that_take_turns_move_nothing(account):
     assert turns > 10
 
 
+def test_two_uplinks_that_take_turns_are_seldom_written(tmp_path):
+    """Each call of a site behind two lines was a durable write."""
+    with Server(tmp_path / "data", extra=["--move-after", "3600", "--geoip", str(ASN_FILE)]) as server:
+        with grpc.insecure_channel(server.target) as channel:
+            account = Account(Caller(channel, server.admin_token))
+            site, caller = account.create_site().name, account.caller("SERVICE")
+
+            def report(**said):
+                said = pb.SiteReport(site=site, **said)
+                return caller.BatchReportStatus(parent=account.name, reports=[said]).results[0].outcome
+
+            outcomes = []
+            for turn in range(40):
+                ip = (REYKJAVIK, OTHER)[turn % 2]
+                outcomes.append(report(public_ip=ip))
+                found = caller.GetSite(name=site)
+                assert found.public_ip == ip, "the last address is shown"
+                assert found.network == caller.LookupIp(parent=account.name, ip=ip).network
+                assert caller.ListSites(parent=account.name).sites[0].public_ip == ip
+            written = outcomes.count(pb.SiteReportResult.OUTCOME_WRITTEN)
+            assert written <= 4 and outcomes.count(pb.SiteReportResult.OUTCOME_NOTED) == 40 - written, outcomes
+            offline = report(public_ip=OTHER, status=pb.SITE_STATUS_OFFLINE)
+            assert offline == pb.SiteReportResult.OUTCOME_WRITTEN, "whatever else is new is written"
+
+
 def test_a_real_move_is_one_event(account):
     activated = account.activate("fw-1", ip=REYKJAVIK)
     reader, agent = account.caller(), from_(account, activated, OTHER)

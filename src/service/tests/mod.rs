@@ -1,0 +1,158 @@
+//! Tests of what no client can bring about: a store that fails in the middle, limits that take too long to reach from
+//! outside, a clock that jumps. Everything else is tested through the API.
+
+mod limits;
+mod reestimation;
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+use super::prefixes::PrefixFields;
+use super::{Config, Parts, Waymark};
+use crate::geoip::databases::Databases;
+use crate::live::Live;
+use crate::model::access::{Principal, Scope};
+use crate::model::geo::LatLng;
+use crate::model::id::{AccountId, Revision};
+use crate::model::location::Granularity;
+use crate::model::site::Site;
+use crate::model::uplink::Seen;
+use crate::store::document::Document;
+use crate::store::embedded::Embedded;
+use crate::store::{Error as StoreError, Key, Kind, Mutation, Observer, Range, Record, Store, Visit};
+
+thread_local! {
+    /// How far the clock of a test is ahead. A test has a thread of its own.
+    static AHEAD: Cell<SignedDuration> = const { Cell::new(SignedDuration::ZERO) };
+}
+
+fn now() -> Timestamp {
+    Timestamp::now() + AHEAD.get()
+}
+
+/// Lets the clock of the test jump.
+fn wait(time: SignedDuration) {
+    AHEAD.set(AHEAD.get() + time);
+}
+
+/// A store that is out of service after some commits.
+#[derive(Debug)]
+struct Failing {
+    inner: Arc<dyn Store>,
+    /// Commits that it still does.
+    left: AtomicUsize,
+}
+
+#[async_trait]
+impl Store for Failing {
+    async fn commit(&self, batch: Vec<Mutation>) -> Result<Revision, StoreError> {
+        let spend = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend).is_err() {
+            return Err(StoreError::Unavailable { cause: "the test took it away".to_owned() });
+        }
+        self.inner.commit(batch).await
+    }
+
+    async fn get(&self, key: Key) -> Result<Option<Record>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, StoreError> {
+        self.inner.get_many(keys).await
+    }
+
+    async fn scan(&self, range: Range) -> Result<Vec<Record>, StoreError> {
+        self.inner.scan(range).await
+    }
+
+    async fn load(&self, visits: Vec<Visit>) -> Result<(), StoreError> {
+        self.inner.load(visits).await
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        self.inner.observe(observer);
+    }
+
+    async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, StoreError> {
+        self.inner.revision(partition).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+/// A deployment with one account, in a directory of its own.
+struct World {
+    waymark: Waymark,
+    store: Arc<Failing>,
+    operator: Principal,
+    account: AccountId,
+    _directory: TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let inner: Arc<dyn Store> = Arc::new(Embedded::open(directory.path()).unwrap());
+        let store = Arc::new(Failing { inner, left: AtomicUsize::new(usize::MAX) });
+        let operator =
+            Principal { token: "0123456789abcdef".parse().unwrap(), scope: Scope::Admin, account: None, agent: None };
+        let waymark = Waymark::new(Parts {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            live: Live::follow(&*store).await.unwrap(),
+            geoip: Arc::new(Databases::empty()),
+            geocoder: None,
+            clock: now,
+            config: Config::default(),
+        });
+        let (waymark, account) = (waymark.await.unwrap(), "acme".parse::<AccountId>().unwrap());
+        waymark.create_account(&operator, account.clone(), "Acme", None).await.unwrap();
+        Self { waymark, store, operator, account, _directory: directory }
+    }
+
+    /// Lets the store do so many commits more.
+    fn fail_after(&self, commits: usize) {
+        self.store.left.store(commits, Ordering::SeqCst);
+    }
+
+    /// Makes sites that come from the addresses of 10.0.0.0/8, without an estimate.
+    async fn create_sites(&self, count: u32) {
+        let site = |number: u32| {
+            let mut site = Site::new(self.account.clone(), format!("site {number}"), now());
+            let ip = std::net::Ipv4Addr::from(0x0a00_0000 + number).into();
+            site.uplinks.last = Some(ip);
+            site.uplinks.home = Some(Seen { ip, network: IpNet::from(ip) });
+            Mutation::create(Key::of(&self.account, Kind::Site, site.id), Document::Site(Box::new(site)))
+        };
+        self.store.commit((0..count).map(site).collect()).await.unwrap();
+    }
+
+    async fn sites(&self) -> Vec<Site> {
+        let partition = Some(self.account.clone());
+        let range = Range { partition, kind: Kind::Site, after: None, descending: false, limit: usize::MAX };
+        let records = self.store.scan(range).await.unwrap();
+        let site = |record: Record| match record.document {
+            Document::Site(site) => *site,
+            other => panic!("{other:?}"),
+        };
+        records.into_iter().map(site).collect()
+    }
+}
+
+/// A network at a latitude.
+fn network(cidr: &str, lat: f64) -> PrefixFields {
+    PrefixFields {
+        network: cidr.parse().unwrap(),
+        display_name: format!("at {lat}"),
+        position: LatLng::new(lat, 8.0).unwrap(),
+        accuracy_m: None,
+        granularity: Granularity::Door,
+    }
+}
