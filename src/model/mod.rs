@@ -5,6 +5,7 @@
 pub mod access;
 pub mod address;
 pub mod card;
+pub mod coordinates;
 pub mod device;
 pub mod evidence;
 pub mod geo;
