@@ -1,11 +1,12 @@
 //! What changed lately, for those who watch: the last commits, and which sites the ones before them touched.
 //!
-//! A writer never waits for a watcher: it puts its commit at the end of a row that all watchers of the account read, each
+//! A writer waits for no watcher's reader: it puts its commit at the end of a row that all watchers of the account read, each
 //! at its own place, and whoever is too slow for the row is told so. For an account that nobody watches only the ids of
 //! the sites that changed last are kept, so that a watcher that was away for a while need not begin anew.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -17,12 +18,10 @@ use crate::model::site::Site;
 /// Whoever is further behind reads the present state of what it missed from the store.
 const COMMITS_KEPT: usize = 256;
 const BYTES_KEPT: usize = 1024 * 1024;
-/// About how many bytes a site takes beside its note.
-const SITE_BYTES: usize = 2 * 1024;
-/// Least and most changes that are remembered, and one for so many sites between them: to read a quarter of the sites
-/// costs about what a snapshot does. 24 bytes each, so at most 6 a site and 6 KiB an account.
-const CHANGES_KEPT: (usize, usize) = (256, 65_536);
-const SITES_A_CHANGE: usize = 4;
+/// Least and most sites that are remembered to have changed, and one for so many sites between them: to read a quarter
+/// of the sites costs about what a snapshot does. Some 100 bytes each, so at most 25 a site, or 6 KiB an account.
+const CHANGED_KEPT: (usize, usize) = (64, 65_536);
+const SITES_A_CHANGED_ONE: usize = 4;
 
 /// What a commit made of the sites that it touched.
 #[derive(Debug)]
@@ -54,9 +53,11 @@ impl Change {
 }
 
 impl Commit {
-    fn bytes(&self) -> usize {
+    /// About how many bytes its sites take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         let bytes = |change: &Change| match change {
-            Change::Put(site) => SITE_BYTES + site.note.len(),
+            Change::Put(site) => site.weight(),
             Change::Purged(_) => size_of::<Change>(),
         };
         self.changes.iter().map(bytes).sum()
@@ -111,11 +112,13 @@ impl Commits {
 
 impl Drop for Commits {
     fn drop(&mut self) {
-        let mut log = self.changes.log.lock();
-        log.watchers -= 1;
-        if log.watchers == 0 {
-            log.commits = VecDeque::new();
-            log.bytes = 0;
+        if self.changes.watchers.fetch_sub(1, Ordering::Relaxed) == 1 {
+            // Whoever came in between is told that it lags, and reads from the store.
+            let mut log = self.changes.log.lock();
+            let old = std::mem::take(&mut log.commits);
+            (log.bytes, log.dropped) = (0, log.published);
+            drop(log);
+            drop(old);
         }
     }
 }
@@ -124,6 +127,7 @@ impl Drop for Commits {
 #[derive(Debug)]
 pub(super) struct Changes {
     log: Mutex<Log>,
+    watchers: AtomicUsize,
     /// The last revision that is in memory; those wait here who want to know that something changed.
     revision: watch::Sender<Revision>,
 }
@@ -132,11 +136,7 @@ pub(super) struct Changes {
 struct Log {
     /// The last revision that was published.
     published: Revision,
-    /// The last changes, oldest first.
-    recent: VecDeque<(Revision, SiteId)>,
-    /// Changes up to this revision may be missing in `recent`; those after it are all there.
-    forgotten: Revision,
-    watchers: usize,
+    recent: Recent,
     /// The last commits that touched sites, oldest first; empty while there is no watcher.
     commits: VecDeque<Arc<Commit>>,
     /// Commits up to this revision may be missing in `commits`; those after it are all there.
@@ -147,7 +147,8 @@ struct Log {
 
 impl Default for Changes {
     fn default() -> Self {
-        Self { log: Mutex::default(), revision: watch::Sender::new(Revision::default()) }
+        let revision = watch::Sender::new(Revision::default());
+        Self { log: Mutex::default(), watchers: AtomicUsize::default(), revision }
     }
 }
 
@@ -165,21 +166,31 @@ impl Changes {
     /// Sets the revision at the start, from which on changes are remembered.
     pub(super) fn start_at(&self, revision: Revision) {
         let mut log = self.log.lock();
-        (log.forgotten, log.published, log.dropped) = (revision, revision, revision);
+        (log.recent.forgotten, log.published, log.dropped) = (revision, revision, revision);
         drop(log);
         self.revision.send_replace(revision);
     }
 
-    /// Takes note of a commit that is in memory now, in an account of so many sites. `make` gives what became of the sites
-    /// that it touched, and is asked only while somebody watches.
-    pub(super) fn publish(&self, revision: Revision, ids: &[SiteId], sites: usize, make: impl FnOnce() -> Vec<Change>) {
+    /// Whether commits are wanted.
+    pub(super) fn are_watched(&self) -> bool {
+        self.watchers.load(Ordering::Relaxed) > 0
+    }
+
+    /// Takes note of a commit that is in memory now, in an account of so many sites. Without `changes` whoever watches
+    /// reads from the store what became of the sites that it touched.
+    pub(super) fn publish(&self, revision: Revision, ids: &[SiteId], sites: usize, changes: Option<Vec<Change>>) {
+        let mut old = Vec::new();
         let mut log = self.log.lock();
         log.published = revision;
-        log.remember(revision, ids, sites);
-        if log.watchers == 0 {
-            log.dropped = revision;
-        } else if !ids.is_empty() {
-            log.keep(Commit { revision, changes: make() });
+        log.recent.remember(revision, ids, sites);
+        match changes {
+            Some(changes) => log.keep(Commit { revision, changes }, &mut old),
+            None if ids.is_empty() => {}
+            None => {
+                log.dropped = revision;
+                log.bytes = 0;
+                old.extend(log.commits.drain(..));
+            }
         }
         drop(log);
         self.revision.send_replace(revision);
@@ -187,47 +198,70 @@ impl Changes {
 
     /// A place among the commits, behind the last one.
     pub(super) fn subscribe(self: &Arc<Self>) -> Commits {
-        let mut log = self.log.lock();
-        log.watchers += 1;
-        Commits { changes: Arc::clone(self), at: log.published, revisions: self.revision.subscribe() }
+        self.watchers.fetch_add(1, Ordering::Relaxed);
+        let at = self.log.lock().published;
+        Commits { changes: Arc::clone(self), at, revisions: self.revision.subscribe() }
     }
 
     /// The sites that changed after `since`, each once, up to the revision that is told with them; `None` where that is not
     /// known any more, or not yet.
     pub(super) fn since(&self, since: Revision) -> Option<(Vec<SiteId>, Revision)> {
         let log = self.log.lock();
-        if since < log.forgotten || since > log.published {
+        if since < log.recent.forgotten || since > log.published {
             return None;
         }
-        let from = log.recent.partition_point(|(revision, _)| *revision <= since);
-        let mut sites: Vec<SiteId> = log.recent.range(from..).map(|(_, site)| *site).collect();
-        let published = log.published;
-        drop(log);
-        sites.sort_unstable();
-        sites.dedup();
-        Some((sites, published))
+        Some((log.recent.since(since), log.published))
+    }
+}
+
+/// The sites that changed last, each at its last change.
+#[derive(Debug, Default)]
+struct Recent {
+    last: HashMap<SiteId, Revision>,
+    /// Every change, oldest first; those that are not a site's last one any more are passed over.
+    order: VecDeque<(Revision, SiteId)>,
+    /// Changes up to this revision may be missing; those after it are all there.
+    forgotten: Revision,
+}
+
+impl Recent {
+    fn remember(&mut self, revision: Revision, ids: &[SiteId], sites: usize) {
+        for id in ids {
+            self.last.insert(*id, revision);
+            self.order.push_back((revision, *id));
+        }
+        let kept = (sites / SITES_A_CHANGED_ONE).clamp(CHANGED_KEPT.0, CHANGED_KEPT.1);
+        while self.last.len() > kept {
+            let Some((revision, site)) = self.order.pop_front() else { break };
+            if self.last.get(&site) == Some(&revision) {
+                self.last.remove(&site);
+                self.forgotten = revision;
+            }
+        }
+        // Half of it or more is passed over: each change pays for one of them.
+        if self.order.len() > 2 * self.last.len().max(CHANGED_KEPT.0) {
+            let last = &self.last;
+            self.order.retain(|(revision, site)| last.get(site) == Some(revision));
+        }
+    }
+
+    fn since(&self, since: Revision) -> Vec<SiteId> {
+        let from = self.order.partition_point(|(revision, _)| *revision <= since);
+        let is_last = |(revision, site): &&(Revision, SiteId)| self.last.get(site) == Some(revision);
+        self.order.range(from..).filter(is_last).map(|(_, site)| *site).collect()
     }
 }
 
 impl Log {
-    fn remember(&mut self, revision: Revision, ids: &[SiteId], sites: usize) {
-        self.recent.extend(ids.iter().map(|site| (revision, *site)));
-        let kept = (sites / SITES_A_CHANGE).clamp(CHANGES_KEPT.0, CHANGES_KEPT.1);
-        while self.recent.len() > kept {
-            if let Some((revision, _)) = self.recent.pop_front() {
-                self.forgotten = revision;
-            }
-        }
-    }
-
-    /// Puts a commit at the end; the last one stays, however large it is.
-    fn keep(&mut self, commit: Commit) {
+    /// Puts a commit at the end; the last one stays, however large it is. What has to go is for the caller to drop.
+    fn keep(&mut self, commit: Commit, old: &mut Vec<Arc<Commit>>) {
         self.bytes += commit.bytes();
         self.commits.push_back(Arc::new(commit));
         while self.commits.len() > COMMITS_KEPT || (self.bytes > BYTES_KEPT && self.commits.len() > 1) {
             if let Some(oldest) = self.commits.pop_front() {
                 self.bytes -= oldest.bytes();
                 self.dropped = oldest.revision;
+                old.push(oldest);
             }
         }
     }
@@ -249,10 +283,15 @@ mod tests {
         numbers.iter().map(|number| SiteId::from_u128(*number)).collect()
     }
 
+    fn sorted(mut sites: Vec<SiteId>) -> Vec<SiteId> {
+        sites.sort_unstable();
+        sites
+    }
+
     fn publish(changes: &Changes, revision: u64, numbers: &[u128]) {
         let ids = sites(numbers);
-        let purged = || ids.iter().map(|site| Change::Purged(*site)).collect();
-        changes.publish(Revision(revision), &ids, 0, purged);
+        let purged = changes.are_watched().then(|| ids.iter().map(|site| Change::Purged(*site)).collect());
+        changes.publish(Revision(revision), &ids, 0, purged.filter(|changes: &Vec<Change>| !changes.is_empty()));
     }
 
     #[test]
@@ -265,14 +304,20 @@ mod tests {
         publish(&changes, 11, &[3, 1]);
         publish(&changes, 12, &[]);
         publish(&changes, 13, &[1]);
-        assert_eq!(since(10), Some(sites(&[1, 3])));
+        assert_eq!(since(10).map(sorted), Some(sites(&[1, 3])));
         assert_eq!(since(11), Some(sites(&[1])));
         assert_eq!(since(13), Some(vec![]));
-        for revision in 14..14 + CHANGES_KEPT.0 as u64 - 1 {
+        // One site that changes again and again makes nobody forget the others.
+        for revision in 14..1_014 {
             publish(&changes, revision, &[7]);
         }
-        assert_eq!(since(10), None, "a half of revision 11 is not known any more");
-        assert_eq!(since(11), Some(sites(&[1, 7])));
+        assert_eq!(since(10).map(sorted), Some(sites(&[1, 3, 7])));
+        assert!(changes.log.lock().recent.order.len() <= 2 * CHANGED_KEPT.0);
+        for number in 0..CHANGED_KEPT.0 as u64 - 2 {
+            publish(&changes, 1_014 + number, &[100 + u128::from(number)]);
+        }
+        assert_eq!(since(10), None, "revision 11 is not known any more");
+        assert_eq!(since(11).map(|sites| sites.len()), Some(CHANGED_KEPT.0));
     }
 
     #[tokio::test]
@@ -320,9 +365,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_made_for_an_account_that_nobody_watches() {
+    fn a_commit_of_which_only_the_ids_are_told_makes_watchers_read() {
         let changes = Arc::new(Changes::default());
-        drop(changes.subscribe());
-        changes.publish(Revision(1), &sites(&[1]), 0, || panic!("nobody watches"));
+        assert!(!changes.are_watched());
+        let mut commits = changes.subscribe();
+        assert!(changes.are_watched());
+        changes.publish(Revision(1), &sites(&[1]), 0, None);
+        assert_eq!(commits.try_next().unwrap_err(), Lagged);
+        drop(commits);
+        assert!(!changes.are_watched());
     }
 }

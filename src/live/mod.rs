@@ -162,6 +162,18 @@ impl LiveAccount {
         self.presence.heard_at(site)
     }
 
+    /// Tells of a commit that is in memory now.
+    fn publish(&self, revision: Revision, mutations: &[Mutation]) {
+        let sites = || mutations.iter().filter(|mutation| mutation.key.kind == Kind::Site);
+        let ids: Vec<SiteId> = sites().filter_map(|mutation| mutation.key.id.parse().ok()).collect();
+        if ids.is_empty() {
+            return self.changes.publish(revision, &ids, 0, None);
+        }
+        let changes = self.changes.are_watched().then(|| sites().filter_map(change_of).collect());
+        let count = self.map.read().len();
+        self.changes.publish(revision, &ids, count, changes);
+    }
+
     /// The account's record.
     #[must_use]
     pub fn account(&self) -> Arc<Account> {
@@ -285,10 +297,7 @@ impl Observer for Live {
         // All keys of a commit are of one partition.
         let account = mutations.first().and_then(|mutation| mutation.key.partition.as_ref());
         if let Some(live) = account.and_then(|account| self.account(account)) {
-            let sites: Vec<&Mutation> = mutations.iter().filter(|mutation| mutation.key.kind == Kind::Site).collect();
-            let ids: Vec<SiteId> = sites.iter().filter_map(|mutation| mutation.key.id.parse().ok()).collect();
-            let count = live.map.read().len();
-            live.changes.publish(revision, &ids, count, || sites.into_iter().filter_map(change_of).collect());
+            live.publish(revision, mutations);
         }
     }
 }
@@ -296,7 +305,7 @@ impl Observer for Live {
 /// What a mutation of a site makes of it.
 fn change_of(mutation: &Mutation) -> Option<Change> {
     match &mutation.document {
-        Some(Document::Site(site)) => Some(Change::Put(Arc::from(site.clone()))),
+        Some(Document::Site(site)) => Some(Change::Put(Arc::new(Site::clone(site)))),
         Some(_) => None,
         None => mutation.key.id.parse().ok().map(Change::Purged),
     }

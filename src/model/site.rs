@@ -197,7 +197,18 @@ pub struct Site {
     pub deleted_at: Option<Timestamp>,
 }
 
+/// About how many bytes a site takes beside its long texts.
+const OTHER_BYTES: usize = 2 * 1024;
+
 impl Site {
+    /// About how many bytes the site takes, in memory and in a message: what pages are cut by.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let labels: usize = self.labels.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let link = |link: &TicketingLink| link.organization_name.len() + link.external_site_id.len() + link.uri.len();
+        OTHER_BYTES + self.note.len() + labels + self.ticketing_links.iter().map(link).sum::<usize>()
+    }
+
     /// A new site with a name and nothing else.
     #[must_use]
     pub fn new(account: AccountId, display_name: String, now: Timestamp) -> Self {

@@ -1,6 +1,7 @@
 //! Why a use case did not do what was asked.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -119,6 +120,9 @@ pub enum Error {
     /// The server ends, and its watches with it.
     #[error("the server is ending: watch again, from the last revision that you were told")]
     Ending,
+    /// The client of a watch takes nothing.
+    #[error("nothing was read for {0:?}: watch again, from the last revision that you were told")]
+    Stalled(Duration),
     /// Others were before it for too long.
     #[error("there was no turn for it within {0:?}: repeat the request, it may be faster then")]
     TooLate(Duration),
@@ -157,7 +161,7 @@ impl Fault for Error {
             Self::RequestIdReused => Reason::RequestIdReused,
             Self::AgentKeyMismatch(_) => Reason::AgentKeyMismatch,
             Self::AgentElsewhere(..) => Reason::AgentElsewhere,
-            Self::TooMany(..) => Reason::LimitReached,
+            Self::TooMany(..) | Self::Stalled(_) => Reason::LimitReached,
             Self::Credential => Reason::CredentialInvalid,
             Self::Scope => Reason::ScopeInsufficient,
             Self::FixMissing => Reason::FixMissing,
@@ -177,8 +181,14 @@ impl Fault for Error {
         match self {
             Self::Store(cause) => cause.retry_after(),
             Self::Geocode(cause) => cause.retry_after(),
-            Self::Contention(_) | Self::TooLate(_) | Self::Ending => Some(Duration::from_millis(250)),
+            Self::Contention(_) | Self::TooLate(_) => Some(Duration::from_millis(250)),
+            Self::Ending => Some(spread()),
             _ => None,
         }
     }
+}
+
+/// A quarter of a second to some two: all watches end at once, and had better not begin at once.
+fn spread() -> Duration {
+    Duration::from_millis(250 + RandomState::new().hash_one(()) % 2_000)
 }

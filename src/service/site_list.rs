@@ -26,8 +26,6 @@ pub const SCANNED_MAX: usize = 10_000;
 pub const MATCHED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// About how many bytes a page may hold: gRPC clients take messages of 4 MiB where nobody says otherwise.
 pub const PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
-/// About how many bytes a site takes beside its note.
-const SITE_BYTES: usize = 2 * 1024;
 /// Records of one read.
 const CHUNK: usize = 100;
 
@@ -106,7 +104,7 @@ impl Waymark {
             let (rows, bytes) = wanted_of(Arc::clone(&query), loaded).await?;
             matched_bytes += bytes;
             for (index, (cursor, site)) in rows.into_iter().enumerate() {
-                page_bytes += site.as_ref().map_or(0, |site| site.value.note.len() + SITE_BYTES);
+                page_bytes += site.as_ref().map_or(0, |site| site.value.weight());
                 items.extend(site);
                 let is_spent = scanned >= SCANNED_MAX || matched_bytes >= MATCHED_BYTES_MAX;
                 let is_long = items.len() >= limit || page_bytes >= PAGE_BYTES_MAX;

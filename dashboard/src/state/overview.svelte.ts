@@ -9,8 +9,8 @@ import type { SiteFilter } from "./filter.svelte.js";
 const WORLD = { low: { lat: -90, lng: -180 }, high: { lat: 90, lng: 180 } };
 /** Pauses in milliseconds before a watch that ended is begun again; the last one repeats. */
 const PAUSES_MS = [500, 1_000, 2_000, 5_000, 10_000];
-/** A watch says something every 15 seconds: one that is silent for so many milliseconds has lost its connection. */
-const SILENCE_MS_MAX = 40_000;
+/** A watch says something every 10 seconds: one that is silent for so many milliseconds has lost its connection. */
+const SILENCE_MS_MAX = 25_000;
 
 export class Overview {
   /** All placed sites. */
@@ -65,8 +65,8 @@ export class Overview {
       } catch (error) {
         if (watch.signal.aborted) return;
         const { kind } = faultOf(error);
-        // A silence of ours is "cancelled".
-        this.offline = kind === "unreachable" || kind === "cancelled";
+        // Whatever the reason, the page is not live now, and must not look so.
+        this.offline = true;
         if (kind === "signed-out" || kind === "invalid" || kind === "missing" || kind === "forbidden") return;
       }
       const pause = PAUSES_MS[Math.min(this.#failures, PAUSES_MS.length - 1)];

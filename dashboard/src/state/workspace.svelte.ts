@@ -6,8 +6,12 @@ import { SiteFilter } from "./filter.svelte.js";
 import { Listing, type Row } from "./listing.svelte.js";
 import { OpenedSite } from "./opened.svelte.js";
 import { Overview } from "./overview.svelte.js";
+import { Paced } from "./paced.js";
 import { Relocation } from "./relocation.svelte.js";
 import type { Session } from "./session.svelte.js";
+
+/** Least pause in milliseconds between two loads of what changed: a busy account changes all the time. */
+const RELOAD_PAUSE_MS = 1_000;
 
 /** How close to come to a site, by how finely its position is known: closer would promise more than is known. */
 const ZOOMS: Record<Granularity, number> = {
@@ -44,10 +48,13 @@ export class Workspace {
   /** The latest wish for the map; each is a new object. */
   flight = $state.raw<Flight | undefined>();
 
+  /** Loads again what changes may have touched. */
+  #reloads = new Paced(() => this.#reload(), RELOAD_PAUSE_MS);
+
   constructor(session: Session) {
     this.session = session;
     this.account = session.account;
-    this.overview = new Overview(session.api, this.account, this.filter, () => this.#changedElsewhere());
+    this.overview = new Overview(session.api, this.account, this.filter, () => this.#reloads.ask());
     this.listing = new Listing(session.api, this.account, this.filter);
     this.opened = new OpenedSite(session.api, (site, moved) => this.#changedHere(site, moved));
     this.relocation = new Relocation(session.api, this.account, this.opened);
@@ -59,6 +66,7 @@ export class Workspace {
 
   stop(): void {
     this.overview.stop();
+    this.#reloads.stop();
     this.listing.stop();
   }
 
@@ -96,18 +104,13 @@ export class Workspace {
   }
 
   #changedHere(site: Site, moved: boolean): void {
-    this.#reload();
+    this.#reloads.ask();
     const { position, granularity } = site.location ?? {};
     if (moved && position && granularity !== undefined) this.visit(position, granularity);
   }
 
-  #changedElsewhere(): void {
-    this.#reload();
-    void this.opened.refresh();
-  }
-
-  #reload(): void {
+  async #reload(): Promise<void> {
     this.revision += 1;
-    void this.listing.reload();
+    await Promise.all([this.listing.reload(), this.opened.refresh()]);
   }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::api::caller;
@@ -14,7 +15,7 @@ use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision};
 use crate::service::filter::Filter;
-use crate::service::watch::{MapChanges, SitesWanted, View};
+use crate::service::watch::{SitesWanted, View};
 use crate::service::{Error, Waymark};
 
 /// Messages on their way, each made when the client has room for it.
@@ -32,12 +33,16 @@ pub(super) fn sites(
     let resume = (message.resume_revision != 0).then_some(Revision(message.resume_revision));
     let names = SiteNames::of(&account);
     let watch = waymark.watch_sites(&principal, SitesWanted { account, filter, resume }).map_err(Failure)?;
-    let course = (watch, Arc::clone(waymark), names);
-    let messages = stream::try_unfold(course, |(mut watch, waymark, names)| async move {
-        let changes = watch.next().await.map_err(Failure)?;
-        Ok(Some((site_changes(&waymark, &names, changes), (watch, waymark, names))))
-    });
-    Ok(Response::new(messages.boxed()))
+    let waymark = Arc::clone(waymark);
+    let message = move |changes: Result<_, Error>| Ok(site_changes(&waymark, &names, changes.map_err(Failure)?));
+    Ok(told_at_once(watch.messages().map(message).boxed()))
+}
+
+/// An answer whose messages no proxy may hold back: nginx does unless it is told.
+fn told_at_once<T>(messages: Messages<T>) -> Response<Messages<T>> {
+    let mut response = Response::new(messages);
+    response.metadata_mut().insert("x-accel-buffering", MetadataValue::from_static("no"));
+    response
 }
 
 /// `WatchMap`: the first message opens the watch, each further one moves its view.
@@ -57,7 +62,7 @@ pub(super) async fn map(
         if account == parent { Ok(view) } else { Err(Invalid::new("parent", "one stream watches one account").into()) }
     });
     let wrap = |changes| pb::WatchMapResponse { changes: Some(changes) };
-    Ok(Response::new(follow(waymark, &principal, account, view, moves.boxed(), wrap)?))
+    follow(waymark, &principal, account, view, moves.boxed(), wrap)
 }
 
 /// `WatchViewport`.
@@ -70,7 +75,7 @@ pub(super) fn viewport(
     let only = pb::WatchMapRequest { parent, viewport, zoom, filter, view_id: 0 };
     let (account, view) = parse_view(only).map_err(Failure::from)?;
     let wrap = |changes| pb::WatchViewportResponse { changes: Some(changes) };
-    Ok(Response::new(follow(waymark, &principal, account, view, stream::pending(), wrap)?))
+    follow(waymark, &principal, account, view, stream::pending().boxed(), wrap)
 }
 
 fn follow<T: 'static>(
@@ -78,13 +83,10 @@ fn follow<T: 'static>(
     principal: &Principal,
     account: AccountId,
     view: View,
-    moves: impl Stream<Item = Result<View, Error>> + Unpin + Send + 'static,
-    wrap: impl Fn(pb::MapChanges) -> T + Copy + Send + 'static,
-) -> Result<Messages<T>, Status> {
+    moves: BoxStream<'static, Result<View, Error>>,
+    wrap: impl Fn(pb::MapChanges) -> T + Send + 'static,
+) -> Result<Response<Messages<T>>, Status> {
     let watch = waymark.watch_map(principal, &account, view).map_err(Failure)?;
-    let messages = stream::try_unfold((watch, moves, account), move |(mut watch, mut moves, account)| async move {
-        let changes: MapChanges = watch.next(&mut moves).await.map_err(Failure)?;
-        Ok(Some((wrap(map_changes(&account, changes)), (watch, moves, account))))
-    });
-    Ok(messages.boxed())
+    let message = move |changes: Result<_, Error>| Ok(wrap(map_changes(&account, changes.map_err(Failure)?)));
+    Ok(told_at_once(watch.messages(moves).map(message).boxed()))
 }

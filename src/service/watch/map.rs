@@ -6,10 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::drive::{Messages, drive};
 use super::shown::Shown;
 use super::{Mark, PROGRESS_EVERY, Seat};
 use crate::model::access::Principal;
@@ -25,6 +27,10 @@ const TICK: Duration = Duration::from_millis(200);
 /// A view that takes long to answer is looked at less often: this many times longer is the rest, so that one crowded
 /// screen takes at most a twentieth of a core.
 const REST: u32 = 20;
+/// The same after a look for a view that moved: somebody waits for it.
+const MOVE_REST: u32 = 4;
+/// Most views that are passed over at once, so that a client that never stops moving lets others have their turn.
+const MOVES_PASSED_MAX: usize = 64;
 
 /// Of writes that changed nothing in view the client hears after this time: whoever waits for a write to be on its map
 /// need not wait longer, and a busy account costs a message a second.
@@ -86,8 +92,9 @@ pub struct MapWatch {
     revision: Revision,
     told: Revision,
     revisions: watch::Receiver<Revision>,
-    /// Until then no further change is told.
-    rests_until: Instant,
+    /// Before these times no further view, and no further change, is looked at.
+    moves_from: Instant,
+    changes_from: Instant,
 }
 
 impl Waymark {
@@ -109,7 +116,8 @@ impl Waymark {
             revision: Revision::default(),
             told: Revision::default(),
             revisions,
-            rests_until: Instant::now(),
+            moves_from: Instant::now(),
+            changes_from: Instant::now(),
         })
     }
 }
@@ -117,49 +125,92 @@ impl Waymark {
 /// What a watch waited for.
 enum Come {
     Moved(View),
-    Changed,
+    Due,
 }
 
 impl MapWatch {
-    /// The next message, once there is one. `moves` says where the client looks from now on; its end changes nothing.
-    pub async fn next(
+    /// The messages, in a task of their own. `moves` says where the client looks from now on; its end changes nothing.
+    #[must_use]
+    pub fn messages(self, moves: BoxStream<'static, Result<View, Error>>) -> Messages<MapChanges> {
+        let vigil = self.seat.vigil.clone();
+        let next = async |(mut watch, mut moves): (Self, BoxStream<'static, Result<View, Error>>)| {
+            let changes = watch.next(&mut moves).await?;
+            Ok(Some((changes, (watch, moves))))
+        };
+        drive(vigil, stream::try_unfold((self, moves), next).boxed())
+    }
+
+    /// The next message, once there is one.
+    pub(super) async fn next(
         &mut self,
         moves: &mut (impl Stream<Item = Result<View, Error>> + Unpin),
     ) -> Result<MapChanges, Error> {
         loop {
-            let principal = self.seat.check()?;
-            if self.is_new || *self.revisions.borrow() > self.revision {
+            if self.is_due() {
                 let begun = Instant::now();
-                let View { bounds, zoom, filter, .. } = &self.view;
-                let account = &self.seat.account;
-                let seen = self.seat.waymark.viewport(&principal, account, bounds, *zoom, filter).await?;
-                self.rests_until = Instant::now() + TICK.max(begun.elapsed() * REST);
+                let Some(seen) = self.look().await? else { continue };
+                let cost = begun.elapsed();
+                let now = Instant::now();
+                (self.moves_from, self.changes_from) = (now + cost * MOVE_REST, now + TICK.max(cost * REST));
                 if let Some(message) = self.news(seen) {
                     return Ok(message);
                 }
             }
             let silence = if self.revision > self.told { UNSEEN_TOLD_AFTER } else { PROGRESS_EVERY };
-            if self.seat.is_silent(silence) {
+            if self.seat.is_silent(silence) && !self.is_new {
                 return Ok(self.message(Mark::Progress, Symbols::default(), Vec::new()));
             }
-            let (known, rests_until, revisions) = (self.revision, self.rests_until, &mut self.revisions);
-            let change = async {
-                // The sender lives as long as the account.
-                let _ = revisions.wait_for(|revision| *revision > known).await;
-                sleep_until(rests_until).await;
-            };
-            let come = async {
-                tokio::select! {
-                    moved = moved(moves) => moved.map(Come::Moved),
-                    () = change => Ok(Come::Changed),
-                }
-            };
-            match self.seat.wait(come, silence).await? {
-                Some(Ok(Come::Moved(view))) => (self.view, self.is_new) = (view, true),
-                Some(Ok(Come::Changed)) | None => {}
-                Some(Err(fault)) => return Err(fault),
+            match self.come(moves, silence).await? {
+                Some(Come::Moved(view)) => (self.view, self.is_new) = (view, true),
+                Some(Come::Due) | None => {}
             }
         }
+    }
+
+    /// Whether there is something to look at, and the time for it.
+    fn is_due(&self) -> bool {
+        let now = Instant::now();
+        if self.is_new {
+            return now >= self.moves_from;
+        }
+        *self.revisions.borrow() > self.revision && now >= self.changes_from
+    }
+
+    /// What comes first; `None` for the time to look around.
+    async fn come(
+        &mut self,
+        moves: &mut (impl Stream<Item = Result<View, Error>> + Unpin),
+        silence: Duration,
+    ) -> Result<Option<Come>, Error> {
+        let (is_new, known) = (self.is_new, self.revision);
+        let (moves_from, changes_from) = (self.moves_from, self.changes_from);
+        let mut revisions = self.revisions.clone();
+        let due = async {
+            if is_new {
+                return sleep_until(moves_from).await;
+            }
+            // The sender lives as long as the account.
+            let _ = revisions.wait_for(|revision| *revision > known).await;
+            sleep_until(changes_from).await;
+        };
+        let come = async {
+            tokio::select! {
+                moved = moved(moves) => moved.map(Come::Moved),
+                () = due => Ok(Come::Due),
+            }
+        };
+        let come = self.seat.wait(come, silence).await?;
+        self.seat.vigil.check()?;
+        come.transpose()
+    }
+
+    /// The view as it is now; `None` where a new selection takes its time, and goes on at the next look.
+    async fn look(&mut self) -> Result<Option<Viewport>, Error> {
+        let principal = self.seat.vigil.check()?;
+        let (waymark, account) = (Arc::clone(&self.seat.vigil.waymark), self.seat.account().clone());
+        let View { bounds, zoom, filter, .. } = self.view.clone();
+        let seen = async { waymark.viewport(&principal, &account, &bounds, zoom, &filter).await };
+        self.seat.wait(seen, PROGRESS_EVERY).await?.transpose()
     }
 
     /// What is new in what was seen; `None` where all is as it was.
@@ -185,9 +236,11 @@ impl MapWatch {
 
 /// The last of the views that the client asked for by now; never, where it asks for no more.
 async fn moved(moves: &mut (impl Stream<Item = Result<View, Error>> + Unpin)) -> Result<View, Error> {
-    let Some(mut view) = moves.next().await else { return std::future::pending().await };
-    while let Some(Some(newer)) = futures_util::FutureExt::now_or_never(moves.next()) {
-        view = newer;
+    let Some(first) = moves.next().await else { return std::future::pending().await };
+    let mut view = first?;
+    for _ in 0..MOVES_PASSED_MAX {
+        let Some(Some(newer)) = moves.next().now_or_never() else { break };
+        view = newer?;
     }
-    view
+    Ok(view)
 }

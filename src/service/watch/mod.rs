@@ -1,9 +1,12 @@
 //! Watches: answers that go on, for as long as their credential is good and the server runs.
 //!
-//! `sites` tells what becomes of sites, `map` what becomes of the symbols in view, `shown` what of them is new. A watch
+//! `sites` tells what becomes of sites, `map` what becomes of the symbols in view, `shown` what of them is new; `drive` runs
+//! one for a client that may stop reading. A watch
 //! makes its next message when the one before was taken, from what is true then: a slow reader costs no memory, delays no
 //! writer, and misses nothing unless it is told so.
 
+mod drive;
+mod found;
 mod map;
 mod shown;
 mod sites;
@@ -13,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::access::Permission;
@@ -20,16 +24,24 @@ use super::{Error, Waymark};
 use crate::live::LiveAccount;
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, TokenId};
+use crate::store::Store;
 
+pub use drive::Messages;
 pub use map::{Counts, MapChanges, MapWatch, View};
 pub use sites::{SiteChanges, SiteWatch, SitesWanted};
 
-/// Most watches of one account at once. One of sites or of a usual screen costs some tens of KiB.
+/// Most watches of one account at once. One of a usual screen costs some tens of KiB; one of sites whose client stopped
+/// reading at most some 750 KiB, twice what a message holds and the bytes of one on their way; one of the most crowded
+/// view there is, 2 MiB.
 pub const WATCHES_MAX: usize = 2_048;
+/// A client that takes no message for so long has gone, whatever its connection says.
+const STALLED_MAX: Duration = Duration::from_mins(1);
+/// Watches that read the store at once, of all accounts: others want to be served too.
+const READING_MAX: usize = 8;
 /// A credential that ended, ends its watches within this time.
 const CHECKED_EVERY: Duration = Duration::from_secs(2);
 /// A watch on which nothing happens says so this often: who hears nothing for longer has lost its connection.
-const PROGRESS_EVERY: Duration = Duration::from_secs(15);
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// Where a watch stands with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +57,18 @@ pub enum Mark {
 }
 
 /// All who watch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Watchers {
     by_account: Arc<Mutex<HashMap<AccountId, usize>>>,
-    ending: tokio::sync::watch::Sender<bool>,
+    ending: watch::Sender<bool>,
+    reading: Semaphore,
+}
+
+impl Default for Watchers {
+    fn default() -> Self {
+        let (by_account, ending) = (Arc::default(), watch::Sender::new(false));
+        Self { by_account, ending, reading: Semaphore::new(READING_MAX) }
+    }
 }
 
 /// A place among an account's watches, free again when dropped.
@@ -82,33 +102,16 @@ impl Drop for Place {
     }
 }
 
-/// What every watch stands on: whose it is, and whether it may go on.
-#[derive(Debug)]
-struct Seat {
+/// Whose a watch is, and whether it may go on.
+#[derive(Debug, Clone)]
+struct Vigil {
     waymark: Arc<Waymark>,
     token: TokenId,
     account: AccountId,
-    live: Arc<LiveAccount>,
-    ending: tokio::sync::watch::Receiver<bool>,
-    /// When the client last heard anything.
-    heard: Instant,
-    _place: Place,
+    ending: watch::Receiver<bool>,
 }
 
-impl Seat {
-    fn take(waymark: &Arc<Waymark>, principal: &Principal, account: &AccountId) -> Result<Self, Error> {
-        let live = waymark.account_for(principal, account, Permission::Read)?;
-        Ok(Self {
-            waymark: Arc::clone(waymark),
-            token: principal.token,
-            account: account.clone(),
-            live,
-            ending: waymark.watchers.ending.subscribe(),
-            heard: Instant::now(),
-            _place: waymark.watchers.place(account)?,
-        })
-    }
-
+impl Vigil {
     /// The principal, if the watch may still go on.
     fn check(&self) -> Result<Principal, Error> {
         if *self.ending.borrow() {
@@ -119,13 +122,49 @@ impl Seat {
         Ok(principal)
     }
 
+    /// Waits for the end of the server.
+    async fn ending(&mut self) -> Error {
+        // Who holds the other end is held by `waymark`.
+        let _ = self.ending.wait_for(|is_ending| *is_ending).await;
+        Error::Ending
+    }
+}
+
+/// What every watch stands on.
+#[derive(Debug)]
+struct Seat {
+    vigil: Vigil,
+    live: Arc<LiveAccount>,
+    /// When the client last heard anything.
+    heard: Instant,
+    _place: Place,
+}
+
+impl Seat {
+    fn take(waymark: &Arc<Waymark>, principal: &Principal, account: &AccountId) -> Result<Self, Error> {
+        let live = waymark.account_for(principal, account, Permission::Read)?;
+        let ending = waymark.watchers.ending.subscribe();
+        let (waymark, token) = (Arc::clone(waymark), principal.token);
+        let place = waymark.watchers.place(account)?;
+        let vigil = Vigil { waymark, token, account: account.clone(), ending };
+        Ok(Self { vigil, live, heard: Instant::now(), _place: place })
+    }
+
+    fn account(&self) -> &AccountId {
+        &self.vigil.account
+    }
+
+    fn store(&self) -> &dyn Store {
+        &*self.vigil.waymark.parts.store
+    }
+
     /// What comes first: what is waited for, or the time to look around, and then `None`. The time comes when the client has
     /// heard nothing for `silence`, at the latest.
     async fn wait<T>(&mut self, waited: impl Future<Output = T>, silence: Duration) -> Result<Option<T>, Error> {
         let until = (Instant::now() + CHECKED_EVERY).min(self.heard + silence);
         tokio::select! {
             come = timeout_at(until, waited) => Ok(come.ok()),
-            _ = self.ending.wait_for(|is_ending| *is_ending) => Err(Error::Ending),
+            ending = self.vigil.ending() => Err(ending),
         }
     }
 
@@ -136,6 +175,11 @@ impl Seat {
 
     fn heard_now(&mut self) {
         self.heard = Instant::now();
+    }
+
+    /// A turn to read from the store.
+    async fn reading(&self) -> SemaphorePermit<'_> {
+        self.vigil.waymark.watchers.reading.acquire().await.expect("the semaphore is never closed")
     }
 }
 

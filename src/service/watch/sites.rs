@@ -4,26 +4,27 @@
 //! account's commits; from there on each commit comes once, whole, and in order. One that falls too far behind reads what
 //! it missed from the store and is current again; only where that is not known any more it begins anew, and says so.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt as _};
+
+use super::drive::{Messages, drive};
+use super::found::{Found, Gathered, Item};
 use super::{Mark, PROGRESS_EVERY, Seat};
-use crate::live::{Change, Commit, Commits, Lagged, Next};
+use crate::live::{Commits, Lagged, Next};
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::site::Site;
 use crate::service::filter::Filter;
-use crate::service::site_list::PAGE_BYTES_MAX;
 use crate::service::{Error, Versioned, Waymark};
-use crate::store::document::Document;
-use crate::store::{Error as StoreError, Key, Kind, Range, Record};
+use crate::store::{Error as StoreError, Key, Kind, Range};
 
-/// Most sites of one message.
+/// Most sites of one message, and about most bytes: what a client that stops reading leaves in memory is some of these.
 const SITES_MAX: usize = 500;
-/// About how many bytes a site takes beside its note.
-const SITE_BYTES: usize = 2 * 1024;
-/// Records of one read.
-const CHUNK: usize = 100;
+const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+/// Least and most records of one read: as many as fill a message.
+const CHUNK: (usize, usize) = (4, 100);
 /// Most text that is looked through for a filter without leaving the thread: some tens of microseconds.
 const MATCHED_HERE_MAX: usize = 64 * 1024;
 
@@ -63,13 +64,8 @@ pub struct SiteWatch {
     end: Option<(Mark, Revision)>,
     /// Every change up to it was sent.
     sent: Revision,
-}
-
-/// What a client is told of a site.
-#[derive(Debug)]
-enum Item {
-    Changed(Box<Versioned<Site>>),
-    Removed(SiteId),
+    /// Records of the next read.
+    chunk: usize,
 }
 
 /// How far the watch is.
@@ -100,13 +96,11 @@ struct All {
 #[derive(Debug)]
 struct Missed {
     /// Those that are still to be read.
-    sites: VecDeque<SiteId>,
-    /// Changes up to this revision were sent, or are of `sites`.
+    sites: BTreeSet<SiteId>,
+    /// Changes up to this revision were read, or are of `sites`.
     base: Revision,
-    /// The commits after it, and perhaps some before.
-    commits: Commits,
-    /// The newest of the states that were read; perhaps of a commit that has not come by yet.
-    newest: Revision,
+    /// The commits after it, once few sites are left: a place there is soon lost.
+    commits: Option<Commits>,
 }
 
 impl Waymark {
@@ -120,12 +114,13 @@ impl Waymark {
             ready: VecDeque::new(),
             end: None,
             sent: Revision::default(),
+            chunk: CHUNK.0,
         };
         watch.phase = match wanted.resume {
             None => watch.all(),
             Some(resume) => {
                 watch.sent = resume;
-                watch.missed(resume, BTreeSet::new())
+                Phase::Missed(Missed { sites: BTreeSet::new(), base: resume, commits: None })
             }
         };
         Ok(watch)
@@ -133,23 +128,39 @@ impl Waymark {
 }
 
 impl SiteWatch {
+    /// The messages, in a task of their own.
+    #[must_use]
+    pub fn messages(self) -> Messages<SiteChanges> {
+        let vigil = self.seat.vigil.clone();
+        let next = async |mut watch: Self| Ok(Some((watch.next().await?, watch)));
+        drive(vigil, stream::try_unfold(self, next).boxed())
+    }
+
     /// The next message, once there is one.
     pub async fn next(&mut self) -> Result<SiteChanges, Error> {
         loop {
-            self.seat.check()?;
+            self.seat.vigil.check()?;
             if let Some(message) = self.take() {
                 self.seat.heard_now();
                 return Ok(message);
+            }
+            // Few may match of many that are read.
+            if self.seat.is_silent(PROGRESS_EVERY) && !matches!(self.phase, Phase::Live(_)) {
+                self.seat.heard_now();
+                return Ok(self.message(Mark::Ordinary, Vec::new(), Vec::new()));
             }
             let phase = std::mem::replace(&mut self.phase, Phase::Resync);
             self.phase = match phase {
                 Phase::Resync => self.resync(),
                 Phase::All(all) => self.read_all(all).await?,
-                Phase::Missed(missed) if missed.sites.is_empty() => self.settle(missed).await?,
                 Phase::Missed(missed) => self.read_missed(missed).await?,
                 Phase::Live(commits) => self.follow(commits).await?,
             };
         }
+    }
+
+    fn message(&self, mark: Mark, changed: Vec<Versioned<Site>>, removed: Vec<SiteId>) -> SiteChanges {
+        SiteChanges { mark, revision: self.sent, changed, removed }
     }
 
     /// As much of what is ready as goes into one message.
@@ -158,11 +169,11 @@ impl SiteWatch {
             return None;
         }
         let (mut changed, mut removed, mut bytes) = (Vec::new(), Vec::new(), 0);
-        while changed.len() + removed.len() < SITES_MAX && bytes < PAGE_BYTES_MAX {
+        while changed.len() + removed.len() < SITES_MAX && bytes < MESSAGE_BYTES_MAX {
             match self.ready.pop_front() {
-                Some(Item::Changed(site)) => {
-                    bytes += SITE_BYTES + site.value.note.len();
-                    changed.push(*site);
+                Some(Item::Changed(site, revision)) => {
+                    bytes += site.weight();
+                    changed.push(Versioned { value: Arc::unwrap_or_clone(site), revision });
                 }
                 Some(Item::Removed(site)) => removed.push(site),
                 None => break,
@@ -174,7 +185,7 @@ impl SiteWatch {
         {
             (mark, self.sent) = (last, revision);
         }
-        Some(SiteChanges { mark, revision: self.sent, changed, removed })
+        Some(self.message(mark, changed, removed))
     }
 
     fn resync(&mut self) -> Phase {
@@ -192,68 +203,89 @@ impl SiteWatch {
         all.again.extend(changed.into_iter().filter(|site| Some(*site) <= all.after));
         all.base = base;
         let range = Range {
-            partition: Some(self.seat.account.clone()),
+            partition: Some(self.seat.account().clone()),
             kind: Kind::Site,
             after: all.after.map(|site| site.to_string()),
             descending: false,
-            limit: CHUNK,
+            limit: self.chunk,
         };
-        let records = self.seat.waymark.parts.store.scan(range).await?;
-        let is_last = records.len() < CHUNK;
+        let records = {
+            let _turn = self.seat.reading().await;
+            self.seat.store().scan(range).await?
+        };
+        let is_last = records.len() < self.chunk;
         let found: Vec<Found> = records.into_iter().map(Found::of).collect::<Result<_, _>>()?;
         all.after = found.last().map(Found::site).or(all.after);
+        self.size_chunk(&found);
         let items = self.judge(found).await?;
-        self.ready.extend(items.into_iter().filter(|item| matches!(item, Item::Changed(_))));
+        self.ready.extend(items.into_iter().filter(|item| matches!(item, Item::Changed(..))));
         if !is_last {
             return Ok(Phase::All(all));
         }
-        Ok(self.missed(all.base, all.again))
+        Ok(Phase::Missed(Missed { sites: all.again, base: all.base, commits: None }))
     }
 
-    /// Goes on with some sites, and with all that changed since a revision.
-    fn missed(&self, since: Revision, mut sites: BTreeSet<SiteId>) -> Phase {
-        let commits = self.seat.live.commits();
-        let Some((changed, base)) = self.seat.live.changed_since(since) else { return Phase::Resync };
-        sites.extend(changed);
-        Phase::Missed(Missed { sites: sites.into_iter().collect(), base, commits, newest: base })
-    }
-
-    /// Reads the present state of some of the sites that were missed.
+    /// Reads the present state of some of the sites that were missed; when none is left, follows the commits.
     async fn read_missed(&mut self, mut missed: Missed) -> Result<Phase, Error> {
-        let sites: Vec<SiteId> = missed.sites.drain(..CHUNK.min(missed.sites.len())).collect();
-        let keys = sites.iter().map(|site| Key::of(&self.seat.account, Kind::Site, site)).collect();
-        let records = self.seat.waymark.parts.store.get_many(keys).await?;
-        let mut found = Vec::with_capacity(records.len());
-        for (record, site) in records.into_iter().zip(sites) {
-            let state = record.map_or(Ok(Found::Purged(site)), Found::of)?;
-            if let Found::Put(site) = &state {
-                missed.newest = missed.newest.max(site.revision);
+        if missed.commits.is_none() {
+            if missed.sites.len() <= CHUNK.1 {
+                missed.commits = Some(self.seat.live.commits());
             }
-            found.push(state);
+            let Some((changed, base)) = self.seat.live.changed_since(missed.base) else { return Ok(Phase::Resync) };
+            missed.sites.extend(changed);
+            missed.base = base;
         }
+        if missed.sites.is_empty()
+            && let Some(commits) = missed.commits
+        {
+            return self.settle(commits, missed.base).await;
+        }
+        let mut sites = Vec::with_capacity(self.chunk);
+        while sites.len() < self.chunk
+            && let Some(site) = missed.sites.pop_first()
+        {
+            sites.push(site);
+        }
+        let keys = sites.iter().map(|site| Key::of(self.seat.account(), Kind::Site, site)).collect();
+        let records = {
+            let _turn = self.seat.reading().await;
+            self.seat.store().get_many(keys).await?
+        };
+        let states = records.into_iter().zip(sites);
+        let found = states.map(|(record, site)| record.map_or(Ok(Found::Purged(site)), Found::of));
+        let found: Vec<Found> = found.collect::<Result<_, _>>()?;
+        self.size_chunk(&found);
         let items = self.judge(found).await?;
         self.ready.extend(items);
         Ok(Phase::Missed(missed))
     }
 
+    /// As many records in the next read as fill a message.
+    fn size_chunk(&mut self, found: &[Found]) {
+        let bytes: usize = found.iter().map(Found::weight).sum();
+        let fitting = (MESSAGE_BYTES_MAX * found.len()).checked_div(bytes).unwrap_or(CHUNK.1);
+        self.chunk = fitting.clamp(CHUNK.0, CHUNK.1);
+    }
+
     /// Follows the commits up to the newest state that was read: then all that was sent is of one instant.
-    async fn settle(&mut self, mut missed: Missed) -> Result<Phase, Error> {
+    async fn settle(&mut self, mut commits: Commits, base: Revision) -> Result<Phase, Error> {
+        // The store tells its readers a moment before it tells us.
+        let newest = self.seat.store().revision(Some(self.seat.account())).await?;
         let mut gathered = Gathered::default();
         loop {
-            match missed.commits.try_next() {
+            match commits.try_next() {
                 Ok(Next::Commit(commit)) => gathered.put(&commit),
-                Ok(Next::Quiet(revision)) if revision >= missed.newest => {
+                Ok(Next::Quiet(revision)) if revision >= newest => {
                     let items = self.judge(gathered.found()).await?;
                     self.ready.extend(items);
                     self.end = Some((Mark::Current, revision));
-                    return Ok(Phase::Live(missed.commits));
+                    return Ok(Phase::Live(commits));
                 }
                 Ok(Next::Quiet(_)) => {
-                    // The store tells its readers a moment before it tells us.
-                    self.seat.wait(missed.commits.reach(missed.newest), PROGRESS_EVERY).await?;
-                    self.seat.check()?;
+                    self.seat.wait(commits.reach(newest), PROGRESS_EVERY).await?;
+                    self.seat.vigil.check()?;
                 }
-                Err(Lagged) => return Ok(self.missed(missed.base, BTreeSet::new())),
+                Err(Lagged) => return Ok(Phase::Missed(Missed { sites: BTreeSet::new(), base, commits: None })),
             }
         }
     }
@@ -266,20 +298,22 @@ impl SiteWatch {
             match commits.try_next() {
                 Ok(Next::Commit(commit)) => {
                     gathered.put(&commit);
-                    if gathered.by_site.len() >= SITES_MAX {
+                    if gathered.bytes >= MESSAGE_BYTES_MAX {
                         break;
                     }
                 }
-                Ok(Next::Quiet(_)) if !gathered.by_site.is_empty() => break,
+                Ok(Next::Quiet(_)) if !gathered.is_empty() => break,
                 Ok(Next::Quiet(revision)) if self.seat.is_silent(PROGRESS_EVERY) => {
                     self.end = Some((Mark::Progress, revision));
                     return Ok(Phase::Live(commits));
                 }
                 Ok(Next::Quiet(revision)) => {
                     self.seat.wait(commits.reach(Revision(revision.0 + 1)), PROGRESS_EVERY).await?;
-                    self.seat.check()?;
+                    self.seat.vigil.check()?;
                 }
-                Err(Lagged) => return Ok(self.missed(begun, BTreeSet::new())),
+                Err(Lagged) => {
+                    return Ok(Phase::Missed(Missed { sites: BTreeSet::new(), base: begun, commits: None }));
+                }
             }
         }
         self.end = Some((Mark::Ordinary, commits.at()));
@@ -298,61 +332,5 @@ impl SiteWatch {
         let judging = tokio::task::spawn_blocking(move || found.into_iter().map(|each| each.judge(&filter)).collect());
         // Only a panic ends the task early, and the panic is told where it happened.
         judging.await.map_err(|cause| StoreError::Unavailable { cause: cause.to_string() }.into())
-    }
-}
-
-/// A site as it was found.
-#[derive(Debug)]
-enum Found {
-    Put(Box<Versioned<Site>>),
-    Purged(SiteId),
-}
-
-impl Found {
-    fn of(record: Record) -> Result<Self, Error> {
-        let Document::Site(value) = record.document else { return Err(Error::Mismatched { key: record.key }) };
-        Ok(Self::Put(Box::new(Versioned { value: *value, revision: record.revision })))
-    }
-
-    fn site(&self) -> SiteId {
-        match self {
-            Self::Put(site) => site.value.id,
-            Self::Purged(site) => *site,
-        }
-    }
-
-    fn cost(&self, filter: &Filter) -> usize {
-        match self {
-            Self::Put(site) => filter.cost_of(&site.value),
-            Self::Purged(_) => 0,
-        }
-    }
-
-    fn judge(self, filter: &Filter) -> Item {
-        match self {
-            Self::Put(site) if site.value.deleted_at.is_none() && filter.matches(&site.value) => Item::Changed(site),
-            Self::Put(site) => Item::Removed(site.value.id),
-            Self::Purged(site) => Item::Removed(site),
-        }
-    }
-}
-
-/// The last change of each site of some commits.
-#[derive(Debug, Default)]
-struct Gathered {
-    by_site: BTreeMap<SiteId, (Change, Revision)>,
-}
-
-impl Gathered {
-    fn put(&mut self, commit: &Commit) {
-        self.by_site.extend(commit.changes.iter().map(|change| (change.site(), (change.clone(), commit.revision))));
-    }
-
-    fn found(self) -> Vec<Found> {
-        let found = |(change, revision)| match change {
-            Change::Put(site) => Found::Put(Box::new(Versioned { value: Site::clone(&site), revision })),
-            Change::Purged(site) => Found::Purged(site),
-        };
-        self.by_site.into_values().map(found).collect()
     }
 }

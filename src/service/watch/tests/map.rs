@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::stream;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -69,4 +69,31 @@ fn what_a_client_shows_is_what_the_map_answers() {
             })
         })
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_follow_one_another_fast_are_told_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let (world, mut model) = (Arc::new(World::open(directory.path()).await), Model::default());
+    let mut watch = world.waymark.watch_map(&world.viewer, &id(), view(1)).unwrap();
+    watch.next(&mut stream::pending()).await.unwrap();
+    let writing = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move {
+            for number in 1..=200 {
+                world.commit(vec![put(number, 0)], &mut model).await;
+            }
+            world.revision()
+        }
+    });
+    let begun = Instant::now();
+    let (mut messages, mut seen) = (0, Revision::default());
+    while !writing.is_finished() || seen < world.revision() {
+        seen = watch.next(&mut stream::pending()).await.unwrap().revision;
+        messages += 1;
+    }
+    // At once, and then one a tick; however slow the machine is, it is not more.
+    let ticks = begun.elapsed().as_millis() / 200;
+    assert!(messages <= ticks + 2, "{messages} messages in {ticks} ticks");
+    assert_eq!(writing.await.unwrap(), seen);
 }

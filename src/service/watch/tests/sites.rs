@@ -102,7 +102,7 @@ async fn who_is_too_slow_catches_up_and_who_is_far_too_slow_is_told() {
     let mut client = Client::new(&world, "");
     world.commit((1..=300).map(|number| put(number, 0)).collect(), &mut model).await;
     client.read_to(world.revision(), &model).await.unwrap();
-    // Great notes fill the row of commits long before the memory of which sites changed.
+    // They fill the row of commits before the memory of which sites changed, and then that too.
     let great: Vec<Vec<Step>> =
         (0..40_u128).map(|number| (1..=5).flat_map(|k| put(number * 5 + k, 1)).collect()).collect();
     for _ in 0..8 {
@@ -111,11 +111,30 @@ async fn who_is_too_slow_catches_up_and_who_is_far_too_slow_is_told() {
     client.is_current = false;
     let before = client.resyncs;
     client.read_to(world.revision(), &model).await.unwrap();
-    assert_eq!((client.resyncs, client.held.len()), (before + 1, 300), "1,600 changes are more than are remembered");
-    world.commit((1..=200).map(|number| put(number, 2)).collect(), &mut model).await;
+    assert_eq!((client.resyncs, client.held.len()), (before + 1, 300), "200 sites of 300 are more than are remembered");
+    for note in 2..8 {
+        world.commit((1..=70).map(|number| put(number, note)).collect(), &mut model).await;
+    }
     client.resume(&world);
     client.read_to(world.revision(), &model).await.unwrap();
-    assert_eq!(client.resyncs, before + 1, "200 changes are remembered");
+    assert_eq!(client.resyncs, before + 1, "70 sites are remembered, however often they change");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_of_very_many_sites_is_whole_with_its_last_message() {
+    let directory = tempfile::tempdir().unwrap();
+    let (world, mut model) = (World::open(directory.path()).await, Model::default());
+    let mut client = Client::new(&world, "");
+    client.read_to(world.revision(), &model).await.unwrap();
+    let before = client.revision;
+    world.commit(vec![(1..=1_500).flat_map(|number| put(number, 7)).collect()], &mut model).await;
+    let mut messages = 1;
+    while !client.take().await {
+        assert_eq!((client.revision, client.is_current), (before, true), "it is not whole yet");
+        messages += 1;
+    }
+    assert_eq!((client.revision, client.held.len()), (world.revision(), 1_500));
+    assert!(messages >= 3, "{messages} messages hold 1,500 sites");
 }
 
 /// Sites in the test of watches that begin while others write: several pages of them.
