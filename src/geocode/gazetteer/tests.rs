@@ -23,7 +23,7 @@ static FIXTURE: LazyLock<(TempDir, Gazetteer)> = LazyLock::new(|| {
 });
 
 fn ask(query: &AddressQuery, bias: &Bias, limit: usize) -> Vec<Candidate> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(FIXTURE.1.forward(query, bias, limit)).unwrap()
 }
 
@@ -205,7 +205,7 @@ fn what_is_shown_with_an_answer_follows_its_source() {
     let of = |line: &str| ask_line(line).swap_remove(0);
     let (door, city) = (of("Þórsgata 3, Reykjavík"), of("Tokyo"));
     assert!(door.attribution.contains("Registers Iceland") && city.attribution.contains("GeoNames"));
-    assert_eq!((door.provider, door.country), (PROVIDER, CountryCode::parse("IS")));
+    assert_eq!((&*door.provider, door.country), (PROVIDER, CountryCode::parse("IS")));
     let summary = FIXTURE.1.manifest().summary;
     assert_eq!((summary.places, summary.addresses, summary.skipped), (13, HOUSES.len() as u64, 2));
     let notes = &FIXTURE.1.manifest().sources;
