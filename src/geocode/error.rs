@@ -134,9 +134,40 @@ pub enum Error {
     },
 }
 
+/// Whose failure it is: what decorators go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// The provider's, and the same request may succeed soon.
+    Passing,
+    /// The provider's, and will stay until a human does something.
+    Lasting,
+    /// Nobody's: the question is not for this provider, or it was not asked.
+    Nobody,
+}
+
 impl Error {
+    /// Whose failure it is.
+    pub(super) fn blame(&self) -> Blame {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Failed { .. } | Self::QuotaUsed { .. } => {
+                Blame::Passing
+            }
+            Self::Denied { .. }
+            | Self::Redirected { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::Index { .. }
+            | Self::SourceFile { .. } => Blame::Lasting,
+            Self::NotConfigured
+            | Self::Unsupported { .. }
+            | Self::Refused { .. }
+            | Self::Busy { .. }
+            | Self::Resting { .. } => Blame::Nobody,
+        }
+    }
+
     /// When the provider itself wants to be asked again.
-    fn asked_to_wait(&self) -> Option<Duration> {
+    pub(super) fn asked_to_wait(&self) -> Option<Duration> {
         match self {
             Self::Failed { retry_after, .. } | Self::QuotaUsed { retry_after, .. } => *retry_after,
             _ => None,

@@ -2,12 +2,40 @@
 //!
 //! A geocoder gives ranked candidates and says how sure it is. It never decides: whether one of them is
 //! applied to a site is the business of `service`. Knows nothing of sites.
+//!
+//! Providers are `gazetteer`, which needs no network, and `nominatim`, `photon` and `opencage` over `http`. Around them
+//! stand geocoders that are named by what they add: `timed`, `throttled`, `breaker`, `retried`, `coalesced`, `cached`,
+//! `chain`, `reloadable`. `build` puts all together as `config` says.
 
+mod breaker;
+pub mod build;
+mod cached;
+mod chain;
+mod coalesced;
 mod confidence;
+pub mod config;
+#[cfg(test)]
+mod contract;
 mod error;
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod faults;
 pub mod gazetteer;
+mod http;
 mod inquiry;
+pub mod limiter;
+mod nominatim;
+mod opencage;
+mod photon;
+pub mod reloadable;
+mod retried;
+mod terms;
+mod throttled;
 pub mod time_zone;
+mod timed;
+#[cfg(test)]
+mod worlds;
 
 use std::sync::Arc;
 use std::time::Duration;

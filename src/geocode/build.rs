@@ -1,0 +1,87 @@
+//! Builds the geocoder out of its configuration: each provider with what protects it and us, then all of them in order.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::breaker::Breaker;
+use super::cached::Cached;
+use super::chain::{Chain, Link};
+use super::coalesced::Coalesced;
+use super::config::{Config, Error, Kind, Plan, Remote};
+use super::gazetteer::{self, Gazetteer};
+use super::http::{Client, Endpoint};
+use super::limiter::Limits;
+use super::nominatim::Nominatim;
+use super::opencage::OpenCage;
+use super::photon::Photon;
+use super::retried::Retried;
+use super::terms::Terms;
+use super::throttled::Throttled;
+use super::timed::Timed;
+use super::{Error as GeocodeError, Geocoder};
+
+/// The geocoder of a configuration; `None` where it names none. Sends nothing.
+///
+/// `limits` outlive it, so that a rate is kept across reloads. Blocking: reads files of keys, opens the gazetteer.
+///
+/// # Errors
+/// The first fault that is found, with the key that it is in.
+pub fn build(
+    config: &Config,
+    limits: &dyn Limits,
+    clock: fn() -> Timestamp,
+) -> Result<Option<Arc<dyn Geocoder>>, Error> {
+    let mut links = Vec::new();
+    for plan in config.plans()? {
+        links.push(match plan {
+            Plan::Gazetteer(directory) => embedded(&directory)?,
+            Plan::Remote(remote) => protected(*remote, limits, clock)?,
+        });
+    }
+    Ok(match links.len() {
+        0 => None,
+        1 => links.pop().map(|link| link.geocoder),
+        _ => Some(Arc::new(Chain::new(links, config.confidence_min))),
+    })
+}
+
+fn embedded(directory: &Path) -> Result<Link, GeocodeError> {
+    Ok(Link { provider: gazetteer::PROVIDER.into(), geocoder: Arc::new(Gazetteer::open(directory)?) })
+}
+
+/// A provider and what is around it, from the inside: a time for each request, a turn for each, a rest after failures,
+/// repetitions, one call for equal questions, and a memory.
+fn protected(remote: Remote, limits: &dyn Limits, clock: fn() -> Timestamp) -> Result<Link, Error> {
+    let name = Arc::clone(&remote.name);
+    // Whoever asks the same server shares its limit, under whatever name.
+    let server = remote.url.host_str().unwrap_or_default().to_owned();
+    let limiter = limits.limiter(&server, remote.period);
+    let (time_max, times, keep) = (remote.time_max, remote.times, remote.terms.keep);
+    let geocoder = provider(remote, clock)?;
+    let geocoder = Arc::new(Timed::new(geocoder, Arc::clone(&name), time_max));
+    let geocoder = Arc::new(Throttled::new(geocoder, Arc::clone(&name), limiter));
+    let geocoder = Arc::new(Breaker::new(geocoder, Arc::clone(&name)));
+    let geocoder = Arc::new(Retried::new(geocoder));
+    let geocoder = Arc::new(Coalesced::new(geocoder, Arc::clone(&name)));
+    Ok(Link { provider: name, geocoder: Arc::new(Cached::new(geocoder, times, keep)) })
+}
+
+/// A provider alone.
+pub(super) fn provider(remote: Remote, clock: fn() -> Timestamp) -> Result<Arc<dyn Geocoder>, Error> {
+    let Remote { kind, name, url, key, user_agent, time_max, may_suggest, terms, .. } = remote;
+    let endpoint = Endpoint { provider: Arc::clone(&name), base: url, user_agent, key, time_max, clock };
+    let fault = |why| Error::Provider { provider: name.to_string(), key: "url", why };
+    let client = Client::new(endpoint).map_err(fault)?;
+    Ok(of_kind(kind, client, terms, may_suggest))
+}
+
+fn of_kind(kind: Kind, client: Client, terms: Terms, may_suggest: bool) -> Arc<dyn Geocoder> {
+    match kind {
+        Kind::Photon => Arc::new(Photon::new(client, terms)),
+        Kind::OpenCage => Arc::new(OpenCage::new(client, terms)),
+        // The gazetteer is no remote one: `plans` makes none of it.
+        Kind::Nominatim | Kind::Gazetteer => Arc::new(Nominatim::new(client, terms, may_suggest)),
+    }
+}
