@@ -128,8 +128,7 @@ impl OpenIndex {
 
     /// The places that a text may become while it is typed, at most `limit`, best first.
     pub(super) fn suggest(&self, typed: &str, bias: &Bias, limit: usize) -> Result<Vec<Candidate>, Error> {
-        let query = AddressQuery::Line(typed.to_owned());
-        let question = Question::new(&query);
+        let question = Question::typed(typed);
         // Behind a space the last word is whole.
         if !typed.ends_with(char::is_whitespace) {
             let found = self.segment.complete(&question, bias, limit).map_err(|cause| self.fault(&cause))?;
@@ -138,7 +137,7 @@ impl OpenIndex {
                 return Ok(suggestions);
             }
         }
-        self.answer(&query, bias, limit)
+        self.answer(&AddressQuery::Line(typed.to_owned()), bias, limit)
     }
 
     /// The doors within [`DOOR_M_MAX`] of a position and the nearest place within [`PLACE_M_MAX`]; a door far off comes

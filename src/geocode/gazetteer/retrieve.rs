@@ -34,8 +34,12 @@ const LATIN_FIRST: &str = "a";
 /// The least text behind all keys that begin with a plain Latin letter: `{` follows on `z`.
 const LATIN_END: &str = "{";
 
-/// Fewest characters of a name that is still being typed: one letter is the beginning of everything.
-const BEGUN_CHARS_MIN: usize = 2;
+/// Fewest bytes of a name that is still being typed: one Latin letter is the beginning of everything, one Chinese
+/// character is half a name. What qualifies a name may begin with less, because there is less of it.
+const BEGUN_BYTES_MIN: usize = 2;
+/// Edits that another name counts for which is not typed to its end: of all spellings of the world, most begin with
+/// any two letters, and people type the name that they would write.
+const BEGUN_ALIAS_EDITS: u8 = 1;
 /// Most keys of one part that a beginning may stand for: for two letters in the names of the world, most of them.
 const BEGUN_MAX: usize = 4_096;
 
@@ -132,15 +136,16 @@ impl Lists {
             Part::Country,
         ];
         let mut hits = Vec::new();
-        let is_begun = |run: &&Run| run.words.to == question.words.len() && run.key.chars().count() >= BEGUN_CHARS_MIN;
-        for run in question.runs.iter().filter(is_begun) {
-            for part in NAMES {
+        for run in question.runs.iter().filter(|run| run.words.to == question.words.len()) {
+            let is_enough = |part: &Part| !part.is_anchor() || run.key.len() >= BEGUN_BYTES_MIN;
+            for part in NAMES.into_iter().filter(is_enough) {
+                let edits = if part == Part::Alias { BEGUN_ALIAS_EDITS } else { 0 };
                 let keys = self.list(part).terms().range().gt(&run.key).lt(format!("{}{}", run.key, char::MAX));
                 let mut stream = keys.into_stream()?;
                 let mut count = 0;
                 while count < BEGUN_MAX && stream.advance() {
                     count += 1;
-                    let what = Match { part, words: run.words, edits: 0, is_another_name: false };
+                    let what = Match { part, words: run.words, edits, is_another_name: false };
                     hits.push(Hit { what, term: stream.value().clone() });
                 }
             }

@@ -308,10 +308,14 @@ fn a_text_is_completed_while_it_is_typed() {
         let found = answers(Subject::Typed(typed.into()), &Bias::default());
         assert_eq!(found.iter().take(expect.len()).map(String::as_str).collect::<Vec<_>>(), expect, "{typed}");
     };
-    check("Þórsg", &["0.90 Street Þórsgata, 101 Reykjavík"]);
+    check("Þórsg", &["1.00 Street Þórsgata, 101 Reykjavík"]);
+    check("Þórsgata 3, R", &["1.00 Door Þórsgata 3, 101 Reykjavík"]);
     check("Þórsgata 3, Rey", &["1.00 Door Þórsgata 3, 101 Reykjavík"]);
     check("hafnargata 7 reykjanesb", &["1.00 Door Hafnargata 7, 230 Reykjanesbær"]);
     check("Springf", &["1.00 City Springfield, Missouri, United States"]);
+    let near = Bias { near: LatLng::new(64.1, -21.9).ok(), country: None };
+    let found = answers(Subject::Typed("Laug".into()), &near);
+    assert!(found[0].contains("Laugavegur"), "what is near comes first: {found:?}");
     // A whole word, and one that is misspelt.
     check("Laugavegr 1 Reykjavík", &["0.92 Door Laugavegur 1, 101 Reykjavík"]);
     for nothing in ["", " ", "x", "?!", "qzx"] {
