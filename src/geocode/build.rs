@@ -1,7 +1,9 @@
 //! Builds the geocoder out of its configuration: each provider with what protects it and us, then all of them in order.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -12,7 +14,7 @@ use super::coalesced::Coalesced;
 use super::config::{Config, Error, Kind, Plan, Remote};
 use super::gazetteer::{self, Gazetteer};
 use super::http::{Client, Endpoint};
-use super::limiter::Limits;
+use super::limiter::{Limiter, Limits};
 use super::nominatim::Nominatim;
 use super::opencage::OpenCage;
 use super::photon::Photon;
@@ -33,11 +35,22 @@ pub fn build(
     limits: &dyn Limits,
     clock: fn() -> Timestamp,
 ) -> Result<Option<Arc<dyn Geocoder>>, Error> {
+    let plans = config.plans()?;
+    let mut periods: HashMap<String, Duration> = HashMap::new();
+    for plan in &plans {
+        if let Plan::Remote(remote) = plan {
+            let period = periods.entry(server(remote)).or_default();
+            *period = remote.period.max(*period);
+        }
+    }
     let mut links = Vec::new();
-    for plan in config.plans()? {
+    for plan in plans {
         links.push(match plan {
             Plan::Gazetteer(directory) => embedded(&directory)?,
-            Plan::Remote(remote) => protected(*remote, limits, clock)?,
+            Plan::Remote(remote) => {
+                let server = server(&remote);
+                protected(*remote, limits.limiter(&server, periods[&server]), clock)?
+            }
         });
     }
     Ok(match links.len() {
@@ -51,13 +64,16 @@ fn embedded(directory: &Path) -> Result<Link, GeocodeError> {
     Ok(Link { provider: gazetteer::PROVIDER.into(), geocoder: Arc::new(Gazetteer::open(directory)?) })
 }
 
+/// The server that a provider asks. Whoever asks the same shares its limit, the lowest that is stated, under whatever name.
+fn server(remote: &Remote) -> String {
+    let port = remote.url.port_or_known_default().unwrap_or_default();
+    format!("{}:{port}", remote.url.host_str().unwrap_or_default())
+}
+
 /// A provider and what is around it, from the inside: a time for each request, a turn for each, a rest after failures,
 /// repetitions, one call for equal questions, and a memory.
-fn protected(remote: Remote, limits: &dyn Limits, clock: fn() -> Timestamp) -> Result<Link, Error> {
+fn protected(remote: Remote, limiter: Arc<dyn Limiter>, clock: fn() -> Timestamp) -> Result<Link, Error> {
     let name = Arc::clone(&remote.name);
-    // Whoever asks the same server shares its limit, under whatever name.
-    let server = remote.url.host_str().unwrap_or_default().to_owned();
-    let limiter = limits.limiter(&server, remote.period);
     let (time_max, times, keep) = (remote.time_max, remote.times, remote.terms.keep);
     let geocoder = provider(remote, clock)?;
     let geocoder = Arc::new(Timed::new(geocoder, Arc::clone(&name), time_max));
@@ -83,5 +99,57 @@ fn of_kind(kind: Kind, client: Client, terms: Terms, may_suggest: bool) -> Arc<d
         Kind::OpenCage => Arc::new(OpenCage::new(client, terms)),
         // The gazetteer is no remote one: `plans` makes none of it.
         Kind::Nominatim | Kind::Gazetteer => Arc::new(Nominatim::new(client, terms, may_suggest)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use parking_lot::Mutex;
+    use tokio::time::Instant;
+
+    use super::super::limiter::NoTurn;
+    use super::*;
+
+    /// Notes which limiters are asked for, and gives everybody a turn.
+    #[derive(Debug, Default)]
+    struct Noted(Mutex<Vec<(String, u64)>>);
+
+    #[derive(Debug)]
+    struct Free;
+
+    #[async_trait]
+    impl Limiter for Free {
+        async fn turn(&self, _deadline: Instant) -> Result<(), NoTurn> {
+            Ok(())
+        }
+    }
+
+    impl Limits for Noted {
+        fn limiter(&self, name: &str, period: Duration) -> Arc<dyn Limiter> {
+            self.0.lock().push((name.to_owned(), period.as_secs()));
+            Arc::new(Free)
+        }
+    }
+
+    #[test]
+    fn one_server_has_one_limit() {
+        let written = "
+            [[providers]]
+            kind = 'photon'
+            requests_per_s = 0.5
+            url = 'https://maps.example/photon'
+            [[providers]]
+            kind = 'nominatim'
+            requests_per_s = 0.1
+            url = 'https://maps.example/nominatim'
+            [[providers]]
+            kind = 'photon'
+            name = 'other'
+            url = 'https://maps.example:8443'";
+        let noted = Noted::default();
+        build(&toml::from_str(written).unwrap(), &noted, Timestamp::now).unwrap().unwrap();
+        let expect = [("maps.example:443", 10), ("maps.example:443", 10), ("maps.example:8443", 1)];
+        assert_eq!(*noted.0.lock(), expect.map(|(server, period)| (server.to_owned(), period)));
     }
 }

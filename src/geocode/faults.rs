@@ -4,12 +4,20 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
+use tokio::net::TcpListener;
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
 use super::build::{build, provider};
 use super::config::{Config, Kind, Plan, ProviderConfig};
@@ -144,6 +152,53 @@ async fn connections_that_break_are_told() {
         let outcome = ask(&*bare(provider_at(kind, &gone)), &gata()).await;
         assert!(matches!(outcome, Err(Error::Unreachable { .. })), "{outcome:?}");
     }
+}
+
+/// A server with a certificate that nobody vouches for hears no request.
+#[tokio::test]
+async fn a_certificate_that_nobody_trusts_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (acceptor, listener) = (distrusted(directory.path()), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    let refused = tokio::spawn(async move {
+        let mut count = 0;
+        while count < KINDS.len() {
+            let (stream, _) = listener.accept().await.unwrap();
+            count += usize::from(acceptor.accept(stream).await.is_err());
+        }
+        count
+    });
+    for kind in KINDS {
+        let outcome = ask(&*bare(provider_at(kind, &format!("https://{address}"))), &gata()).await;
+        assert!(
+            matches!(&outcome, Err(Error::Unreachable { cause, .. }) if cause.contains("certificate")),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(refused.await.unwrap(), KINDS.len(), "the fault took place");
+}
+
+/// TLS with a certificate of its own making.
+fn distrusted(directory: &Path) -> TlsAcceptor {
+    let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let certificate = CertificateDer::from_pem_file(certificate).unwrap();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certificate], key))
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 #[tokio::test]

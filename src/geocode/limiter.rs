@@ -31,23 +31,28 @@ pub trait Limiter: Send + Sync + std::fmt::Debug {
     async fn turn(&self, deadline: Instant) -> Result<(), NoTurn>;
 }
 
-/// Where limiters come from. The same name and period lead to the same limiter, across reloads too.
+/// Where limiters come from. The same name and period lead to the same limiter, across reloads too; another period to a
+/// new one, from which on the old one counts for those alone who have it.
 pub trait Limits: Send + Sync + std::fmt::Debug {
     /// The limiter that gives one turn each `period` to all who ask under this name.
     fn limiter(&self, name: &str, period: Duration) -> Arc<dyn Limiter>;
 }
 
-/// Limits of this process alone.
+/// Limits of this process alone: one for each server that was ever configured.
 #[derive(Debug, Default)]
 pub struct LocalLimits {
-    made: Mutex<HashMap<(String, Duration), Arc<Local>>>,
+    made: Mutex<HashMap<String, Arc<Local>>>,
 }
 
 impl Limits for LocalLimits {
     fn limiter(&self, name: &str, period: Duration) -> Arc<dyn Limiter> {
         let mut made = self.made.lock();
-        let local = made.entry((name.to_owned(), period)).or_insert_with(|| Arc::new(Local::new(period)));
-        Arc::clone(local) as _
+        if let Some(local) = made.get(name).filter(|local| local.period == period) {
+            return Arc::clone(local) as _;
+        }
+        let local = Arc::new(Local::new(period));
+        made.insert(name.to_owned(), Arc::clone(&local));
+        local
     }
 }
 
@@ -138,6 +143,20 @@ mod tests {
             let late = at.checked_sub(PERIOD * expect).expect("not before its turn");
             assert!(late < Duration::from_millis(20), "{number}: {at:?}");
         }
+    }
+
+    /// Whoever came later and happens to look first does not take the turn of the one who waits.
+    #[tokio::test(start_paused = true)]
+    async fn nobody_overtakes() {
+        use futures_util::FutureExt as _;
+        let limiter = limiter();
+        let far = Instant::now() + PERIOD * 60;
+        limiter.turn(far).await.unwrap();
+        let mut first = limiter.turn(far);
+        assert_eq!((&mut first).now_or_never(), None);
+        tokio::time::advance(PERIOD).await;
+        assert_eq!(limiter.turn(far).now_or_never(), None, "the turn is another's");
+        first.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
