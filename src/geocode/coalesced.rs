@@ -21,7 +21,7 @@ type Calls = Arc<Mutex<HashMap<String, WeakShared<Call>>>>;
 /// A geocoder that is asked once for all who ask the same at the same time.
 ///
 /// The call belongs to all who wait for it: whoever goes away harms nobody, and when all are gone it ends. It has its
-/// own time, and each waits until their own deadline.
+/// own time, at least [`ANSWER_TIME`] and as long as the first has, and each waits until their own deadline.
 pub(super) struct Coalesced {
     inner: Arc<dyn Geocoder>,
     provider: Arc<str>,
@@ -41,7 +41,7 @@ impl Coalesced {
     }
 
     /// The call that is in flight for the key, or a new one.
-    fn call(&self, key: &str, inquiry: &Inquiry) -> Result<Shared<Call>, Error> {
+    fn call(&self, key: &str, inquiry: &Inquiry, deadline: Instant) -> Result<Shared<Call>, Error> {
         let mut calls = self.calls.lock();
         if let Some(call) = calls.get(key).and_then(WeakShared::upgrade).filter(|call| call.peek().is_none()) {
             return Ok(call);
@@ -50,7 +50,8 @@ impl Coalesced {
             return Err(Error::Busy { provider: Arc::clone(&self.provider), retry_after: ANSWER_TIME });
         }
         let (inner, inquiry) = (Arc::clone(&self.inner), inquiry.clone());
-        let call = async move { inner.answer(&inquiry, Instant::now() + ANSWER_TIME).await }.boxed().shared();
+        let ends = deadline.max(Instant::now() + ANSWER_TIME);
+        let call = async move { inner.answer(&inquiry, ends).await }.boxed().shared();
         let weak = call.downgrade().expect("a call that nobody polled has not ended");
         calls.insert(key.to_owned(), weak);
         Ok(call)
@@ -80,7 +81,7 @@ impl Drop for Waiter {
 impl Geocoder for Coalesced {
     async fn answer(&self, inquiry: &Inquiry, deadline: Instant) -> Answer {
         let key = inquiry.key();
-        let call = self.call(&key, inquiry)?;
+        let call = self.call(&key, inquiry, deadline)?;
         let waiter = Waiter { calls: Arc::clone(&self.calls), key, call: Some(call.clone()) };
         let answered = timeout_at(deadline, call).await;
         drop(waiter);
@@ -146,6 +147,14 @@ mod tests {
         let follower = asking(&coalesced, gata(), SOON);
         assert!(matches!(leader.await.unwrap(), Err(Error::TimedOut { .. })));
         assert_eq!((follower.await.unwrap().unwrap().len(), fake.count()), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_more_time_gets_it() {
+        let fake: Arc<dyn Geocoder> = Arc::new(Fake::of([Act::AnswerAfter(ANSWER_TIME + Duration::from_secs(5))]));
+        let timed = Arc::new(super::super::timed::Timed::new(fake, "fake".into(), SOON));
+        let coalesced = Arc::new(Coalesced::new(timed, "fake".into()));
+        assert_eq!(asking(&coalesced, gata(), SOON).await.unwrap().unwrap().len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
