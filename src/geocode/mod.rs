@@ -16,6 +16,8 @@ mod confidence;
 pub mod config;
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod damage;
 mod error;
 #[cfg(test)]
 mod fake;
