@@ -127,8 +127,8 @@ async fn nobody_follows_a_redirect() {
 #[tokio::test]
 async fn silence_and_drops_end_in_time() {
     let start = Instant::now();
-    tells!(|_| Reply::Silent, 100, Error::TimedOut { .. });
-    tells!(|_| Reply::Dripping, 100, Error::TimedOut { .. });
+    tells!(|_| Reply::Silent, 500, Error::TimedOut { .. });
+    tells!(|_| Reply::Dripping, 500, Error::TimedOut { .. });
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
@@ -137,7 +137,7 @@ async fn the_callers_deadline_holds_without_anything_around() {
     for kind in KINDS {
         let stub = Stub::always(Reply::Silent).await;
         let geocoder = bare(provider_at(kind, &stub.url));
-        let outcome = geocoder.answer(&gata(), Instant::now() + Duration::from_millis(100)).await;
+        let outcome = geocoder.answer(&gata(), Instant::now() + Duration::from_millis(500)).await;
         assert!(matches!(outcome, Err(Error::TimedOut { .. })), "{outcome:?}");
         assert_eq!(stub.count(), 1);
     }
