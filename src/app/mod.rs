@@ -1,5 +1,6 @@
 //! The composition root: builds the parts from the configuration, starts and ends them in order.
 
+pub mod geocoder;
 mod listener;
 mod proxy_header;
 pub mod secret_file;
@@ -17,14 +18,13 @@ use tracing::info;
 
 use crate::api::{self, Health};
 use crate::config::{self, Config};
-use crate::geocode::Geocoder;
-use crate::geocode::gazetteer::Gazetteer;
 use crate::geoip::databases::Databases;
 use crate::live::Live;
 use crate::service::{Parts, Waymark};
 use crate::store::Store;
 use crate::store::embedded::Embedded;
 use crate::{geocode, geoip, service, store, telemetry};
+use geocoder::{ConfiguredGeocoder, Reread};
 use listener::{DRAIN_TIME, Listener};
 
 /// Why the program does not start.
@@ -42,9 +42,9 @@ pub enum Error {
     /// More `GeoIP` databases are configured than are stacked.
     #[error(transparent)]
     GeoIp(#[from] geoip::error::Error),
-    /// The geocoder does not open.
+    /// The geocoders are not built.
     #[error(transparent)]
-    Geocode(#[from] geocode::Error),
+    Geocode(#[from] geocode::config::Error),
     /// The system does not hand over its signals.
     #[error("cannot listen for signals: {0}")]
     Signal(std::io::Error),
@@ -94,15 +94,17 @@ pub struct App {
     health: Health,
     store: Arc<dyn Store>,
     geoip: Arc<Databases>,
+    geocoder: ConfiguredGeocoder,
     waymark: Arc<Waymark>,
     hangup: Signal,
 }
 
 impl App {
-    /// Builds everything; when this returns, the address is bound and the map is whole.
-    pub async fn start(config: Config) -> Result<Self, Error> {
+    /// Builds everything; when this returns, the address is bound and the map is whole. `reread` gives the
+    /// configuration anew, as it is when it is called.
+    pub async fn start(config: Config, reread: Reread) -> Result<Self, Error> {
         let config = config.check()?;
-        // From here on a hangup means to look at the databases, and ends nothing.
+        // From here on a hangup means to look at databases and configuration, and ends nothing.
         let hangup = signal(SignalKind::hangup()).map_err(Error::Signal)?;
         telemetry::start(&config.log)?;
         let proxies = config.listen.proxy_protocol.then(|| config.service.trusted_proxies.clone().into());
@@ -110,12 +112,13 @@ impl App {
         let store: Arc<dyn Store> = Arc::new(Embedded::open(&config.data_dir)?);
         let live = Live::follow(&*store).await?;
         let geoip = Arc::new(open_geoip(&config.geoip)?);
+        let geocoder = ConfiguredGeocoder::open(&config.geocode, reread)?;
         let waymark = Arc::new(
             Waymark::new(Parts {
                 store: Arc::clone(&store),
                 live,
                 geoip: Arc::clone(&geoip),
-                geocoder: open_geocoder(config.geocode.gazetteer.as_deref())?,
+                geocoder: Some(geocoder.current()),
                 clock: Timestamp::now,
                 config: config.service,
             })
@@ -132,7 +135,7 @@ impl App {
             Some(waymark.create_operator_token("first start", hand_over).await?)
         };
         let url = format!("{scheme}://{}", listener.local_address());
-        Ok(Self { url, admin_token, listener, health, store, geoip, waymark, hangup })
+        Ok(Self { url, admin_token, listener, health, store, geoip, geocoder, waymark, hangup })
     }
 
     /// Serves until `shutdown` resolves, then lets what runs finish, within a limit, and closes the store.
@@ -155,7 +158,7 @@ impl App {
         tokio::select! {
             () = self.listener.serve_until(draining) => {}
             () = self.geoip.watch() => {}
-            () = reload_at(self.hangup, &self.geoip) => {}
+            () = reload_at(self.hangup, &self.geoip, &self.geocoder) => {}
         }
         reestimating.abort();
         let spent = ending.get().map(Instant::elapsed).unwrap_or_default();
@@ -177,24 +180,14 @@ fn open_geoip(config: &geoip::config::Config) -> Result<Databases, Error> {
     Ok(databases)
 }
 
-/// Reloads the databases at each hangup, for ever.
-async fn reload_at(mut hangup: Signal, databases: &Arc<Databases>) {
+/// Reloads databases and geocoders at each hangup, for ever.
+async fn reload_at(mut hangup: Signal, databases: &Arc<Databases>, geocoder: &ConfiguredGeocoder) {
     while hangup.recv().await.is_some() {
-        info!("hangup: looking at the GeoIP databases");
+        info!("hangup: looking at the GeoIP databases and the geocoders");
         databases.reload().await;
+        geocoder.reload().await;
     }
     std::future::pending::<()>().await;
-}
-
-/// Opens the gazetteer, if there is one.
-fn open_geocoder(directory: Option<&Path>) -> Result<Option<Arc<dyn Geocoder>>, Error> {
-    let Some(directory) = directory else {
-        info!("no geocoder is configured: addresses cannot be looked up");
-        return Ok(None);
-    };
-    let gazetteer = Gazetteer::open(directory)?;
-    info!(path = %directory.display(), "gazetteer");
-    Ok(Some(Arc::new(gazetteer)))
 }
 
 /// Writes the operator's secret into the file, if there is one.

@@ -9,12 +9,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::say;
 use crate::app::App;
-use crate::config::{Config, Tls};
+use crate::config::{self, Config, Tls};
 use crate::geoip::config::DatabaseConfig;
 use crate::telemetry::Format;
 
 /// Flags win over the file.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct Arguments {
     /// Configuration file, TOML
     #[arg(long, env = "WAYMARK_CONFIG")]
@@ -62,7 +62,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     /// The configuration: the file's, with what the flags say over it.
-    fn resolve(self) -> anyhow::Result<Config> {
+    fn resolve(self) -> Result<Config, config::Error> {
         let mut config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         config.listen.address = self.listen.unwrap_or(config.listen.address);
         config.listen.allow_plaintext |= self.allow_plaintext;
@@ -89,7 +89,9 @@ impl Arguments {
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let app = App::start(arguments.resolve()?).await.context("cannot start")?;
+    let again = arguments.clone();
+    let reread = Box::new(move || again.clone().resolve());
+    let app = App::start(arguments.resolve()?, reread).await.context("cannot start")?;
     if let Some(token) = &app.admin_token {
         say(format_args!("admin token, shown once: {token}"))?;
     }

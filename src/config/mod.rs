@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::{geoip, service, telemetry};
+use crate::{geocode, geoip, service, telemetry};
 
 /// Where the program listens when nobody says otherwise.
 pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8642);
@@ -43,14 +43,6 @@ impl Default for Listen {
     }
 }
 
-/// The geocoder.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Geocode {
-    /// Directory of the embedded gazetteer's index; none for no geocoder.
-    pub gazetteer: Option<PathBuf>,
-}
-
 /// Everything.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -63,8 +55,8 @@ pub struct Config {
     pub listen: Listen,
     /// `GeoIP` databases.
     pub geoip: geoip::config::Config,
-    /// The geocoder.
-    pub geocode: Geocode,
+    /// The geocoders.
+    pub geocode: geocode::config::Config,
     /// Use cases.
     pub service: service::Config,
     /// Logs.
@@ -78,7 +70,7 @@ impl Default for Config {
             admin_token_file: None,
             listen: Listen::default(),
             geoip: geoip::config::Config::default(),
-            geocode: Geocode::default(),
+            geocode: geocode::config::Config::default(),
             service: service::Config::default(),
             log: telemetry::Config::default(),
         }
@@ -145,8 +137,15 @@ mod tests {
             "data_dir = \"d\"\n[listen]\naddress = \"127.0.0.1:1\"\n[service]\ntrusted_proxies = [\"10.0.0.0/8\"]",
         );
         assert_eq!(config.unwrap().service.trusted_proxies.len(), 1);
-        for text in ["colour = 1", "[listen]\nport = 1", "[geoip]\nfiles = []", "[service]\ntrusted_proxies = [\"x\"]"]
-        {
+        for text in [
+            "colour = 1",
+            "[listen]\nport = 1",
+            "[geoip]\nfiles = []",
+            "[service]\ntrusted_proxies = [\"x\"]",
+            "[geocode]\nindex = \"x\"",
+            "[[geocode.providers]]\nkind = \"photon\"\nhost = \"x\"",
+            "[[geocode.providers]]\nkind = \"phonon\"",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

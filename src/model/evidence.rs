@@ -165,6 +165,31 @@ pub struct NetworkFacts {
     pub attribution: String,
 }
 
+/// Whether the terms of a provider allow its answer to be kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Storage {
+    /// It may be shown, and not be kept.
+    Never,
+    /// It may be kept until then.
+    Until(Timestamp),
+    /// It may be kept for good.
+    #[default]
+    Unlimited,
+}
+
+impl Storage {
+    /// Whether the answer may still be held at `now`.
+    #[must_use]
+    pub fn allows(self, now: Timestamp) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Until(end) => now < end,
+            Self::Unlimited => true,
+        }
+    }
+}
+
 /// The geocoder's answer behind an address fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GeocodedEvidence {
@@ -201,6 +226,14 @@ mod tests {
         check(&[0.0, 25_001.0], Some(Agreement::Near));
         check(&[100_000.0], Some(Agreement::Near));
         check(&[3.0, 100_001.0, 5.0], Some(Agreement::Differ));
+    }
+
+    #[test]
+    fn terms_end_at_their_end() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert!(!Storage::Never.allows(at(0)));
+        assert!(Storage::Until(at(10)).allows(at(9)) && !Storage::Until(at(10)).allows(at(10)));
+        assert!(Storage::Unlimited.allows(at(i64::from(u32::MAX))));
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(super) fn fix_of(candidate: &Candidate, query: &AddressQuery, made_at: Times
 
 fn evidence_of(candidate: &Candidate, query: &AddressQuery) -> GeocodedEvidence {
     GeocodedEvidence {
-        provider: candidate.provider.to_owned(),
+        provider: candidate.provider.to_string(),
         place_id: candidate.place_id.clone(),
         formatted_address: candidate.formatted_address.clone(),
         query: query.one_line(),
@@ -173,8 +173,9 @@ mod tests {
             granularity,
             confidence,
             country: None,
-            provider: "test",
+            provider: "test".into(),
             attribution: String::new(),
+            storage: crate::model::evidence::Storage::Unlimited,
         };
         Choice { candidate, token: String::new(), distance_to_geoip_m: None, distance_to_position_m: None }
     }

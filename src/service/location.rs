@@ -40,8 +40,9 @@ impl Waymark {
         let present = self.get_site(principal, account, id).await?;
         let (choices, is_answered) = match self.choices(account, query, Some(&present.value), CANDIDATES_MAX).await {
             Ok(choices) => (choices, true),
+            Err(cause @ Error::Geocode(geocode::Error::NotConfigured)) => return Err(cause),
             // A geocoder that does not answer loses nobody's typing: the address waits.
-            Err(Error::Geocode(geocode::Error::Index { .. })) => (Vec::new(), false),
+            Err(Error::Geocode(_)) => (Vec::new(), false),
             Err(cause) => return Err(cause),
         };
         let winner = clear_winner(&choices).cloned();

@@ -103,6 +103,36 @@ fn databases_that_are_not_there_are_waited_for() {
     }
 }
 
+/// Changing the geocoder needs the file and a hangup; a file that is refused changes nothing and is told.
+#[test]
+fn geocoders_are_exchanged_at_a_hangup() {
+    let directory = tempfile::tempdir().unwrap();
+    let (config, log) = (directory.path().join("waymark.toml"), directory.path().join("log"));
+    let write = |name: &str, more: &str| {
+        let provider = format!("[[geocode.providers]]\nkind = \"photon\"\nname = \"{name}\"\n");
+        std::fs::write(&config, format!("{provider}url = \"http://127.0.0.1:1\"\n{more}")).unwrap();
+    };
+    write("first", "");
+    let mut starting = with(command(directory.path()), &["--config", config.to_str().unwrap()]);
+    let mut server = Server::spawn(starting.stderr(std::fs::File::create(&log).unwrap()));
+    let wait_for = |told: &str| {
+        let start = std::time::Instant::now();
+        while !std::fs::read_to_string(&log).unwrap().contains(told) {
+            assert!(start.elapsed().as_secs() < 30, "{told}: {}", std::fs::read_to_string(&log).unwrap());
+            std::thread::yield_now();
+        }
+    };
+    wait_for("first");
+    write("second", "");
+    server.signal(SIGHUP);
+    wait_for("second");
+    write("third", "colour = 1\n");
+    server.signal(SIGHUP);
+    wait_for("unknown field `colour`");
+    server.signal(SIGTERM);
+    assert!(server.wait().success());
+}
+
 #[test]
 fn what_cannot_be_served_is_refused_in_one_line() {
     let directory = tempfile::tempdir().unwrap();

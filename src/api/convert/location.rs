@@ -211,7 +211,7 @@ pub(in crate::api) fn candidate(choice: Choice) -> pb::Candidate {
         granularity: granularity(candidate.granularity).into(),
         confidence: candidate.confidence,
         country_code: optional_text(candidate.country),
-        provider: candidate.provider.to_owned(),
+        provider: candidate.provider.to_string(),
         attribution: candidate.attribution,
         distance_to_geoip_m: choice.distance_to_geoip_m,
         distance_to_position_m: choice.distance_to_position_m,

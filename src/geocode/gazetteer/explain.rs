@@ -145,7 +145,7 @@ fn judge(question: &Question, chosen: &[Match], country: InCountry) -> Reading {
     confidence *= UNEXPLAINED.powi(i32::try_from(question.words_beyond).unwrap_or(i32::MAX));
 
     let has_context = chosen.iter().any(|found| found.part >= Part::Postcode) || country == InCountry::Inside;
-    if matches!(name.part, Part::Street | Part::Area) && !has_context {
+    if matches!(name.part, Part::Street | Part::Area) && !has_context && !question.is_typed {
         confidence *= NO_CONTEXT;
     }
     if country == InCountry::Outside {

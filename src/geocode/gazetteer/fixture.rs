@@ -34,7 +34,7 @@ pub(super) const HOUSES: &[HouseRow] = &[
 ];
 
 /// Where a house of the fixture stands: each 200 m north of the one before.
-pub(super) fn house_position(id: i64) -> (f64, f64) {
+pub(in crate::geocode) fn house_position(id: i64) -> (f64, f64) {
     (64.1 + 0.002 * f64::from(i32::try_from(id).unwrap()), -21.9)
 }
 
@@ -57,7 +57,7 @@ pub(super) fn sources(directory: &Path) -> Sources {
 }
 
 /// The fixture, built into `directory/gazetteer`.
-pub(super) fn built(directory: &Path) -> PathBuf {
+pub(in crate::geocode) fn built(directory: &Path) -> PathBuf {
     let out = directory.join("gazetteer");
     build(&sources(directory), &out, &|_| ()).unwrap();
     out

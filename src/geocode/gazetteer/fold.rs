@@ -14,7 +14,7 @@ const TWO_EDITS_CHARS_MIN: usize = 9;
 /// The words of a text, folded: lower case, Latin letters without accents, runs of letters and runs of digits apart.
 ///
 /// `Þórsgata 12B` gives `thorsgata`, `12`, `b`. Empty where the text holds neither letters nor digits.
-pub(super) fn words(text: &str) -> Vec<String> {
+pub(in crate::geocode) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut word_is_number = false;
@@ -39,7 +39,7 @@ pub(super) fn words(text: &str) -> Vec<String> {
 }
 
 /// Words as one key: nothing between them but a hyphen where two numbers meet, so that `1 10` is not `110`.
-pub(super) fn join<W: AsRef<str>>(words: &[W]) -> String {
+pub(in crate::geocode) fn join<W: AsRef<str>>(words: &[W]) -> String {
     let mut key = String::new();
     for word in words {
         let word = word.as_ref();
@@ -52,12 +52,12 @@ pub(super) fn join<W: AsRef<str>>(words: &[W]) -> String {
 }
 
 /// The key of a whole name: `San José`, `san-jose` and `SanJose` are one.
-pub(super) fn key(text: &str) -> String {
+pub(in crate::geocode) fn key(text: &str) -> String {
     join(&words(text))
 }
 
 /// How many edits a key may be away from what was meant, in [0, 2]; 0 for all that holds digits.
-pub(super) fn edits_max(key: &str) -> u8 {
+pub(in crate::geocode) fn edits_max(key: &str) -> u8 {
     match key.chars().count() {
         _ if key.contains(char::is_numeric) => 0,
         ..ONE_EDIT_CHARS_MIN => 0,
@@ -69,7 +69,7 @@ pub(super) fn edits_max(key: &str) -> u8 {
 /// Edits from one key to the other: insertions, deletions, substitutions and swaps of neighbours, each counted once.
 ///
 /// The restricted form (optimal string alignment), as the automata of the index count. Cost: the product of lengths.
-pub(super) fn edits(one: &str, other: &str) -> usize {
+pub(in crate::geocode) fn edits(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let mut before = Vec::new();
     let mut above: Vec<usize> = (0..=other.len()).collect();

@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use tantivy::columnar::Column;
 use tantivy::directory::MmapDirectory;
@@ -13,15 +14,18 @@ use tantivy::store::StoreReader;
 use tantivy::{DocId, Index, SegmentReader, TantivyDocument};
 
 use super::PROVIDER;
+use super::atlas::{Atlas, Spotted};
 use super::explain::{InCountry, Reading, explain};
 use super::manifest::Manifest;
 use super::question::Question;
-use super::record::{Record, Wanted};
+use super::record::{Record, Spot, Wanted};
 use super::retrieve::{Lists, Match};
 use super::schema::{COUNTRY, Fields, LAT, LNG, SIZE, country_number};
 use super::sources::unreadable;
+use crate::geocode::confidence::nearness;
 use crate::geocode::{Bias, Candidate, Error};
 use crate::model::address::{AddressQuery, CountryCode};
+use crate::model::evidence::Storage;
 use crate::model::geo::{DISTANCE_M_MAX, LatLng};
 
 /// The confidence with which a question counts as answered: below it, misspelt names are searched too.
@@ -33,16 +37,27 @@ const READ_PER_CANDIDATE: usize = 3;
 /// Blocks of stored records that are kept unpacked: one block is 16 KiB, and an answer touches about as many.
 const STORE_CACHE_BLOCKS: usize = 256;
 
+/// How far a door may be from a position to be its address, in metres: the other side of a large yard or car park.
+const DOOR_M_MAX: f64 = 250.0;
+/// How far the centre of a place may be from a position for it to be in or near it, in metres.
+const PLACE_M_MAX: f64 = 30_000.0;
+/// Documents that are judged for a text that is being typed, the nearest and the largest of them: a short beginning
+/// names thousands, of which a person looks at ten.
+const BEGUN_JUDGED_MAX: usize = 512;
+
 /// An index that is open for reading.
 pub(super) struct OpenIndex {
     directory: PathBuf,
     manifest: Manifest,
     fields: Fields,
     segment: Segment,
+    /// Blocking to make, so made at most once.
+    atlas: OnceLock<Result<Atlas, Error>>,
 }
 
 /// The one segment of the index.
 struct Segment {
+    documents: DocId,
     lists: Lists,
     store: StoreReader,
     size: Column<u64>,
@@ -91,7 +106,7 @@ impl OpenIndex {
             return Err(unreadable(directory, &format!("it has {} segments instead of one", segments.len())));
         };
         let segment = SegmentReader::open(segment).and_then(|reader| Segment::open(&reader, &fields)).map_err(fault)?;
-        Ok(Self { directory: directory.to_owned(), manifest, fields, segment })
+        Ok(Self { directory: directory.to_owned(), manifest, fields, segment, atlas: OnceLock::new() })
     }
 
     /// What the index was built from.
@@ -108,10 +123,84 @@ impl OpenIndex {
     pub(super) fn answer(&self, query: &AddressQuery, bias: &Bias, limit: usize) -> Result<Vec<Candidate>, Error> {
         let question = Question::new(query);
         let found = self.segment.find(&question, bias, limit).map_err(|cause| self.fault(&cause))?;
+        self.ranked(&question, found, bias, limit)
+    }
+
+    /// The places that a text may become while it is typed, at most `limit`, best first.
+    pub(super) fn suggest(&self, typed: &str, bias: &Bias, limit: usize) -> Result<Vec<Candidate>, Error> {
+        let question = Question::typed(typed);
+        // Behind a space the last word is whole.
+        if !typed.ends_with(char::is_whitespace) {
+            let found = self.segment.complete(&question, bias, limit).map_err(|cause| self.fault(&cause))?;
+            let suggestions = self.ranked(&question, found, bias, limit)?;
+            if suggestions.iter().any(|candidate| candidate.confidence >= ANSWERED) {
+                return Ok(suggestions);
+            }
+        }
+        self.answer(&AddressQuery::Line(typed.to_owned()), bias, limit)
+    }
+
+    /// The doors within [`DOOR_M_MAX`] of a position and the nearest place within [`PLACE_M_MAX`]; a door far off comes
+    /// behind the place that it is in.
+    pub(super) fn reverse(&self, position: LatLng, limit: usize) -> Result<Vec<Candidate>, Error> {
+        let atlas = self.atlas()?;
+        let mut candidates: Vec<Candidate> = Vec::new();
+        let doors = atlas.doors_near(position, DOOR_M_MAX).into_iter().take(limit);
+        let place = atlas.places_near(position, PLACE_M_MAX).into_iter().take(1);
+        for spotted in doors.chain(place) {
+            let Some(mut candidate) = self.spotted(spotted)? else { continue };
+            candidate.confidence = nearness(candidate.position.distance_m(position), candidate.granularity);
+            if !candidates.iter().any(|other| other.place_id == candidate.place_id) {
+                candidates.push(candidate);
+            }
+        }
+        candidates.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        candidates.truncate(limit);
+        Ok(candidates)
+    }
+
+    /// The place with this id.
+    pub(super) fn look_up(&self, place_id: &str) -> Result<Option<Candidate>, Error> {
+        for spotted in self.atlas()?.by_id(place_id) {
+            let found = self.spotted(spotted)?.filter(|candidate| candidate.place_id == place_id);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The tables of positions and ids; made by the first who needs them, which takes a second or two.
+    fn atlas(&self) -> Result<&Atlas, Error> {
+        let made = self.atlas.get_or_init(|| {
+            let mut atlas = Atlas::default();
+            for document in 0..self.segment.documents {
+                atlas.add(document, self.segment.position(document), &self.record(document)?);
+            }
+            atlas.sort();
+            Ok(atlas)
+        });
+        made.as_ref().map_err(Clone::clone)
+    }
+
+    /// The candidate of a record or house, sure of itself.
+    fn spotted(&self, spotted: Spotted) -> Result<Option<Candidate>, Error> {
+        let record = self.record(spotted.document)?;
+        Ok(record.spot(spotted.house).and_then(|spot| self.candidate(spotted.document, &record, spot, 1.0)))
+    }
+
+    /// The best candidates of the documents that were found, best first.
+    fn ranked(
+        &self,
+        question: &Question,
+        found: Vec<Found>,
+        bias: &Bias,
+        limit: usize,
+    ) -> Result<Vec<Candidate>, Error> {
         let mut candidates = Vec::new();
         for found in found {
             let record = self.record(found.document)?;
-            candidates.extend(self.candidates(&question, &found, bias, &record));
+            candidates.extend(self.candidates(question, &found, bias, &record));
         }
         candidates.sort_by(|(a, rank_a), (b, rank_b)| {
             let confidence = b.confidence.total_cmp(&a.confidence);
@@ -141,28 +230,34 @@ impl OpenIndex {
             Some(_) if found.reading.house_is_there => Wanted::House(&key),
             Some(_) => Wanted::Like(&key),
         };
-        let Some(own_position) = self.segment.position(found.document) else { return Vec::new() };
-        let spots = record.spots(wanted).into_iter().map(|spot| {
-            let position = spot.position.unwrap_or(own_position);
-            let candidate = Candidate {
-                place_id: spot.place_id,
-                formatted_address: spot.formatted_address,
-                position,
-                granularity: spot.granularity,
-                confidence: found.reading.confidence,
-                country: self.segment.country_code(found.document),
-                provider: PROVIDER,
-                attribution: self.manifest.attribution(record.origin()).to_owned(),
-            };
-            (candidate, Rank { distance_m: distance_m(bias, position), ..found.rank })
+        let spots = record.spots(wanted).into_iter().filter_map(|spot| {
+            let candidate = self.candidate(found.document, record, spot, found.reading.confidence)?;
+            let position = candidate.position;
+            Some((candidate, Rank { distance_m: distance_m(bias, position), ..found.rank }))
         });
         spots.collect()
+    }
+
+    /// The candidate of a spot; `None` where neither it nor its document has a position.
+    fn candidate(&self, document: DocId, record: &Record, spot: Spot, confidence: f64) -> Option<Candidate> {
+        Some(Candidate {
+            place_id: spot.place_id,
+            formatted_address: spot.formatted_address,
+            position: spot.position.or_else(|| self.segment.position(document))?,
+            granularity: spot.granularity,
+            confidence,
+            country: self.segment.country_code(document),
+            provider: PROVIDER.into(),
+            attribution: self.manifest.attribution(record.origin()).to_owned(),
+            storage: Storage::Unlimited,
+        })
     }
 }
 
 impl Segment {
     fn open(reader: &SegmentReader, fields: &Fields) -> tantivy::Result<Self> {
         Ok(Self {
+            documents: reader.max_doc(),
             lists: Lists::open(reader, fields)?,
             store: reader.get_store_reader(STORE_CACHE_BLOCKS)?,
             size: reader.fast_fields().u64(SIZE)?,
@@ -182,19 +277,44 @@ impl Segment {
             hits.extend(misspelt);
             found = self.judge(question, bias, &self.lists.documents(&hits)?);
         }
-        let better = |a: &Found, b: &Found| {
-            let confidence = b.reading.confidence.total_cmp(&a.reading.confidence);
-            confidence.then_with(|| a.rank.compare(&b.rank)).then_with(|| a.document.cmp(&b.document))
-        };
-        found.sort_unstable_by(better);
+        found.sort_unstable_by(Found::compare);
         found.truncate(limit * READ_PER_CANDIDATE);
         Ok(found)
+    }
+
+    /// The documents that a text may name when it is typed to its end, best first, a few more than `limit`.
+    fn complete(&self, question: &Question, bias: &Bias, limit: usize) -> tantivy::Result<Vec<Found>> {
+        let mut hits = self.lists.exact(question)?;
+        hits.extend(self.lists.begun(question)?);
+        let matches = self.lists.documents(&hits)?;
+        let mut groups: Vec<(Rank, &[(DocId, Match)])> =
+            matches.chunk_by(|a, b| a.0 == b.0).map(|group| (self.rank(group[0].0, bias), group)).collect();
+        if groups.len() > BEGUN_JUDGED_MAX {
+            // One half of them for the largest, the other for the nearest of the rest.
+            groups.sort_by_key(|(rank, _)| std::cmp::Reverse(rank.size));
+            groups[BEGUN_JUDGED_MAX / 2..].sort_by(|a, b| a.0.compare(&b.0));
+            groups.truncate(BEGUN_JUDGED_MAX);
+        }
+        let judged = groups.into_iter().flat_map(|(_, group)| self.judge(question, bias, group));
+        let mut found: Vec<Found> = judged.collect();
+        found.sort_unstable_by(Found::compare);
+        found.truncate(limit * READ_PER_CANDIDATE);
+        Ok(found)
+    }
+
+    /// What decides between equal confidences.
+    fn rank(&self, document: DocId, bias: &Bias) -> Rank {
+        let biased = country_number(bias.country);
+        Rank {
+            distance_m: self.position(document).map_or(DISTANCE_M_MAX, |position| distance_m(bias, position)),
+            is_in_country: biased != 0 && self.country.first(document).unwrap_or_default() == biased,
+            size: self.size.first(document).unwrap_or_default(),
+        }
     }
 
     /// Judges every document that has matches; `matches` are sorted by document.
     fn judge(&self, question: &Question, bias: &Bias, matches: &[(DocId, Match)]) -> Vec<Found> {
         let stated = country_number(question.country);
-        let biased = country_number(bias.country);
         let mut found = Vec::new();
         for group in matches.chunk_by(|a, b| a.0 == b.0) {
             let document = group[0].0;
@@ -209,10 +329,7 @@ impl Segment {
             if reading.confidence < CONFIDENCE_MIN {
                 continue;
             }
-            let distance_m = self.position(document).map_or(DISTANCE_M_MAX, |position| distance_m(bias, position));
-            let size = self.size.first(document).unwrap_or_default();
-            let rank = Rank { distance_m, is_in_country: biased != 0 && country == biased, size };
-            found.push(Found { document, reading, rank });
+            found.push(Found { document, reading, rank: self.rank(document, bias) });
         }
         found
     }
@@ -224,6 +341,14 @@ impl Segment {
     fn country_code(&self, document: DocId) -> Option<CountryCode> {
         let [.., first, second] = self.country.first(document)?.to_be_bytes();
         CountryCode::parse(std::str::from_utf8(&[first, second]).ok()?)
+    }
+}
+
+impl Found {
+    /// The one to show first is less.
+    fn compare(&self, other: &Self) -> Ordering {
+        let confidence = other.reading.confidence.total_cmp(&self.reading.confidence);
+        confidence.then_with(|| self.rank.compare(&other.rank)).then_with(|| self.document.cmp(&other.document))
     }
 }
 

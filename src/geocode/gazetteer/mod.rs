@@ -2,14 +2,15 @@
 //!
 //! `builder` makes the index out of `places` (the world) and `iceland` (street addresses); here it is opened and
 //! asked. A query is folded into words (`question`), the words are looked up (`retrieve`), and each document that
-//! they name is judged (`explain`). Knows nothing of sites, and decides nothing.
+//! they name is judged (`explain`). Positions and ids are looked up in `atlas`. Knows nothing of sites, and decides nothing.
 
+mod atlas;
 mod builder;
 mod countries;
 mod explain;
 #[cfg(test)]
-mod fixture;
-mod fold;
+pub(in crate::geocode) mod fixture;
+pub(in crate::geocode) mod fold;
 mod iceland;
 mod index;
 mod manifest;
@@ -27,13 +28,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 
 pub use self::builder::build;
 use self::index::OpenIndex;
 pub use self::manifest::{MANIFEST_FILE, Manifest, Origin, SourceNote, Summary};
 pub use self::sources::{Progress, Sources};
-use super::{Bias, CANDIDATES_MAX, Candidate, Error, Geocoder};
-use crate::model::address::AddressQuery;
+use super::{Candidate, Error, Geocoder, Inquiry, Subject};
 
 /// The name by which candidates and fixes call this provider.
 pub const PROVIDER: &str = "gazetteer";
@@ -73,12 +74,22 @@ impl Gazetteer {
 
 #[async_trait]
 impl Geocoder for Gazetteer {
-    async fn forward(&self, query: &AddressQuery, bias: &Bias, limit: usize) -> Result<Vec<Candidate>, Error> {
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
-        let (index, query, bias) = (Arc::clone(&self.index), query.clone(), bias.clone());
-        let answer = move || index.answer(&query, &bias, limit.min(CANDIDATES_MAX));
-        let answered = tokio::task::spawn_blocking(answer).await;
-        answered.unwrap_or_else(|cause| Err(self.index.fault(&cause)))
+    async fn answer(&self, inquiry: &Inquiry, deadline: Instant) -> Result<Vec<Candidate>, Error> {
+        let (index, inquiry) = (Arc::clone(&self.index), inquiry.clone());
+        let turns = Arc::clone(&self.turns);
+        let answered = timeout_at(deadline, async move {
+            let turn = turns.acquire_owned().await.expect("the semaphore is never closed");
+            let answer = move || {
+                // Held to the end of the work, which goes on when nobody waits for it any more.
+                let _turn = turn;
+                index.ask(&inquiry)
+            };
+            tokio::task::spawn_blocking(answer).await
+        });
+        match answered.await {
+            Ok(done) => done.unwrap_or_else(|cause| Err(self.index.fault(&cause))),
+            Err(_) => Err(Error::TimedOut { provider: PROVIDER.into() }),
+        }
     }
 
     fn attributions(&self) -> Vec<String> {
@@ -89,5 +100,18 @@ impl Geocoder for Gazetteer {
             }
         }
         distinct
+    }
+}
+
+impl OpenIndex {
+    /// The candidates for a question. Blocking.
+    fn ask(&self, inquiry: &Inquiry) -> Result<Vec<Candidate>, Error> {
+        match &inquiry.subject {
+            Subject::Address(query) => self.answer(query, &inquiry.bias, inquiry.limit),
+            Subject::Position(position) => self.reverse(*position, inquiry.limit),
+            Subject::Typed(typed) => self.suggest(typed, &inquiry.bias, inquiry.limit),
+            Subject::Place(place) if &*place.provider == PROVIDER => Ok(self.look_up(&place.id)?.into_iter().collect()),
+            Subject::Place(_) => Ok(Vec::new()),
+        }
     }
 }

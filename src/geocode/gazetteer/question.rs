@@ -69,6 +69,8 @@ pub(super) struct Question {
     pub(super) runs: Vec<Run>,
     /// The country that was stated in so many words.
     pub(super) country: Option<CountryCode>,
+    /// Whether it is still being typed: what is not there may follow.
+    pub(super) is_typed: bool,
 }
 
 impl Question {
@@ -89,7 +91,12 @@ impl Question {
         let mut words: Vec<Word> = all.collect();
         let words_beyond = words.len().saturating_sub(WORDS_MAX);
         words.truncate(WORDS_MAX);
-        Self { runs: runs(&words), words, words_beyond, country: query.country() }
+        Self { runs: runs(&words), words, words_beyond, country: query.country(), is_typed: false }
+    }
+
+    /// The question of a line that is being typed.
+    pub(super) fn typed(line: &str) -> Self {
+        Self { is_typed: true, ..Self::new(&AddressQuery::Line(line.to_owned())) }
     }
 
     /// The key of a run of words.

@@ -120,6 +120,16 @@ impl Record {
         }
     }
 
+    /// The spot of the record itself, or of one of a street's houses; `None` where there is no such house.
+    pub(super) fn spot(&self, house: Option<u32>) -> Option<Spot> {
+        match (self, house) {
+            (Self::Street(street), Some(house)) => Some(street.door(street.houses.get(house as usize)?)),
+            (_, Some(_)) => None,
+            (Self::Street(street), None) => Some(street.whole(None)),
+            (Self::Place(_) | Self::Area(_), None) => self.spots(Wanted::Street).pop(),
+        }
+    }
+
     /// The spots that the record answers with: one, or several doors that share an address.
     pub(super) fn spots(&self, wanted: Wanted<'_>) -> Vec<Spot> {
         match self {
@@ -174,12 +184,17 @@ impl Street {
             Wanted::Street => None,
             Wanted::House(key) | Wanted::Like(key) => self.like(key),
         };
-        vec![Spot {
+        vec![self.whole(near)]
+    }
+
+    /// The street itself, shown at one of its houses where that is known.
+    fn whole(&self, near: Option<&House>) -> Spot {
+        Spot {
             place_id: format!("is/street/{}/{}", self.postcode, fold::key(&self.name)),
             formatted_address: self.address(""),
             position: near.map(|house| house.position),
             granularity: Granularity::Street,
-        }]
+        }
     }
 
     /// The houses with this key, one for each spot.

@@ -34,6 +34,15 @@ const LATIN_FIRST: &str = "a";
 /// The least text behind all keys that begin with a plain Latin letter: `{` follows on `z`.
 const LATIN_END: &str = "{";
 
+/// Fewest bytes of a name that is still being typed: one Latin letter is the beginning of everything, one Chinese
+/// character is half a name. What qualifies a name may begin with less, because there is less of it.
+const BEGUN_BYTES_MIN: usize = 2;
+/// Edits that another name counts for which is not typed to its end: of all spellings of the world, most begin with
+/// any two letters, and people type the name that they would write.
+const BEGUN_ALIAS_EDITS: u8 = 1;
+/// Most keys of one part that a beginning may stand for: for two letters in the names of the world, most of them.
+const BEGUN_MAX: usize = 4_096;
+
 /// What some words of a query name in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Match {
@@ -107,6 +116,38 @@ impl Lists {
             for &part in if is_world { ALL.as_slice() } else { SHORT.as_slice() } {
                 let is_same = |hit: &Hit| hit.what.words == run.words && is_same_kind(hit.what.part, part);
                 self.near(part, run, exact.iter().any(is_same), &mut hits)?;
+            }
+        }
+        Ok(hits)
+    }
+
+    /// The keys that begin with a run of words that the query ends with, as while its last word is being typed.
+    ///
+    /// Houses are left out: of a number nobody expects the longer ones. Cost: some milliseconds for two letters.
+    pub(super) fn begun(&self, question: &Question) -> tantivy::Result<Vec<Hit>> {
+        const NAMES: [Part; 8] = [
+            Part::Street,
+            Part::Place,
+            Part::Alias,
+            Part::Area,
+            Part::Postcode,
+            Part::Town,
+            Part::Region,
+            Part::Country,
+        ];
+        let mut hits = Vec::new();
+        for run in question.runs.iter().filter(|run| run.words.to == question.words.len()) {
+            let is_enough = |part: &Part| !part.is_anchor() || run.key.len() >= BEGUN_BYTES_MIN;
+            for part in NAMES.into_iter().filter(is_enough) {
+                let edits = if part == Part::Alias { BEGUN_ALIAS_EDITS } else { 0 };
+                let keys = self.list(part).terms().range().gt(&run.key).lt(format!("{}{}", run.key, char::MAX));
+                let mut stream = keys.into_stream()?;
+                let mut count = 0;
+                while count < BEGUN_MAX && stream.advance() {
+                    count += 1;
+                    let what = Match { part, words: run.words, edits, is_another_name: false };
+                    hits.push(Hit { what, term: stream.value().clone() });
+                }
             }
         }
         Ok(hits)

@@ -6,11 +6,12 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::fixture::{HOUSES, built, house_position, sources};
 use super::schema::FORMAT;
 use super::{Gazetteer, MANIFEST_FILE, Origin, PROVIDER, Sources, build};
-use crate::geocode::{Bias, Candidate, Error, Geocoder};
+use crate::geocode::{ANSWER_TIME, Bias, Candidate, Error, Geocoder, Inquiry, PlaceId, Subject};
 use crate::model::address::{AddressQuery, CountryCode, PostalAddress};
 use crate::model::geo::LatLng;
 use crate::model::location::Granularity;
@@ -23,7 +24,7 @@ static FIXTURE: LazyLock<(TempDir, Gazetteer)> = LazyLock::new(|| {
 });
 
 fn ask(query: &AddressQuery, bias: &Bias, limit: usize) -> Vec<Candidate> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(FIXTURE.1.forward(query, bias, limit)).unwrap()
 }
 
@@ -205,7 +206,7 @@ fn what_is_shown_with_an_answer_follows_its_source() {
     let of = |line: &str| ask_line(line).swap_remove(0);
     let (door, city) = (of("Þórsgata 3, Reykjavík"), of("Tokyo"));
     assert!(door.attribution.contains("Registers Iceland") && city.attribution.contains("GeoNames"));
-    assert_eq!((door.provider, door.country), (PROVIDER, CountryCode::parse("IS")));
+    assert_eq!((&*door.provider, door.country), (PROVIDER, CountryCode::parse("IS")));
     let summary = FIXTURE.1.manifest().summary;
     assert_eq!((summary.places, summary.addresses, summary.skipped), (13, HOUSES.len() as u64, 2));
     let notes = &FIXTURE.1.manifest().sources;
@@ -291,4 +292,59 @@ proptest! {
         let wanted = format!("is/stadfong/{id}");
         prop_assert!(answers.iter().any(|found| found.place_id == wanted && found.confidence >= best), "{}", line);
     }
+}
+
+/// What a question of any kind is answered with.
+fn answers(subject: Subject, bias: &Bias) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let inquiry = Inquiry::new(subject, bias, 3);
+    let answered = runtime.block_on(FIXTURE.1.answer(&inquiry, Instant::now() + ANSWER_TIME)).unwrap();
+    answered.iter().map(text).collect()
+}
+
+#[test]
+fn a_text_is_completed_while_it_is_typed() {
+    let check = |typed: &str, expect: &[&str]| {
+        let found = answers(Subject::Typed(typed.into()), &Bias::default());
+        assert_eq!(found.iter().take(expect.len()).map(String::as_str).collect::<Vec<_>>(), expect, "{typed}");
+    };
+    check("Þórsg", &["1.00 Street Þórsgata, 101 Reykjavík"]);
+    check("Þórsgata 3, R", &["1.00 Door Þórsgata 3, 101 Reykjavík"]);
+    check("Þórsgata 3, Rey", &["1.00 Door Þórsgata 3, 101 Reykjavík"]);
+    check("hafnargata 7 reykjanesb", &["1.00 Door Hafnargata 7, 230 Reykjanesbær"]);
+    check("Springf", &["1.00 City Springfield, Missouri, United States"]);
+    let near = Bias { near: LatLng::new(64.1, -21.9).ok(), country: None };
+    let found = answers(Subject::Typed("Laug".into()), &near);
+    assert!(found[0].contains("Laugavegur"), "what is near comes first: {found:?}");
+    // A whole word, and one that is misspelt.
+    check("Laugavegr 1 Reykjavík", &["0.92 Door Laugavegur 1, 101 Reykjavík"]);
+    for nothing in ["", " ", "x", "?!", "qzx"] {
+        check(nothing, &[]);
+    }
+}
+
+#[test]
+fn a_position_has_the_doors_around_it_and_its_place() {
+    let at = |lat: f64, lng: f64| answers(Subject::Position(LatLng::new(lat, lng).unwrap()), &Bias::default());
+    let (lat, lng) = house_position(8);
+    let found = at(lat, lng);
+    assert_eq!(found[0], "1.00 Door Þórsgata 3, 101 Reykjavík", "{found:?}");
+    assert!(found.iter().any(|text| text.contains("City")), "{found:?}");
+    assert!(at(lat + 0.1, lng + 0.1).iter().all(|text| !text.contains("Door")), "far from all doors");
+    assert!(at(-60.0, 100.0).is_empty() && at(90.0, 0.0).is_empty() && at(0.0, 180.0).is_empty());
+}
+
+#[test]
+fn every_id_of_an_answer_leads_back_to_its_place() {
+    let place = |id: &str| Subject::Place(PlaceId { provider: PROVIDER.into(), id: id.into() });
+    for line in ["Laugavegur 1, 101 Reykjavík", "Laugavegur, 101 Reykjavík", "Springfield", "560"] {
+        for candidate in ask_line(line) {
+            let found = answers(place(&candidate.place_id), &Bias::default());
+            assert_eq!(found.len(), 1, "{}", candidate.place_id);
+            assert!(found[0].ends_with(&candidate.formatted_address), "{found:?}");
+        }
+    }
+    assert!(answers(place("is/stadfong/12345"), &Bias::default()).is_empty());
+    let other = PlaceId { provider: "photon".into(), id: "is/stadfong/1".into() };
+    assert!(answers(Subject::Place(other), &Bias::default()).is_empty());
 }

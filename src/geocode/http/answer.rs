@@ -1,0 +1,187 @@
+//! What is believed of an answer that has been parsed: positions on the globe, texts that are texts, a bounded number.
+//!
+//! An answer is a stranger's data. What does not hold is left out with a reason; an answer of which nothing is left is
+//! an error. Nothing of it is ever told in a message.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tracing::warn;
+
+use super::super::confidence::{Names, likeness, nearness};
+use super::super::terms::Terms;
+use super::super::{Candidate, Error, Inquiry, Subject};
+use super::Client;
+use crate::model::address::{AddressQuery, CountryCode};
+use crate::model::geo::LatLng;
+use crate::model::location::Granularity;
+
+/// Most results of an answer: several times what is asked for. More is not an answer to the question.
+pub(in crate::geocode) const RESULTS_MAX: usize = 100;
+/// Longest text of an answer, in bytes: the longest addresses stay below 500.
+const TEXT_BYTES_MAX: usize = 1_024;
+
+/// Why a result is left out.
+pub(in crate::geocode) type Fault = &'static str;
+
+/// One result of a provider, checked.
+#[derive(Debug)]
+pub(in crate::geocode) struct Found {
+    /// The provider's id of the place; may be empty.
+    pub(in crate::geocode) place_id: String,
+    /// The address on one line.
+    pub(in crate::geocode) formatted_address: String,
+    /// Where it is.
+    pub(in crate::geocode) position: LatLng,
+    /// How fine that is.
+    pub(in crate::geocode) granularity: Granularity,
+    /// The country that it is in.
+    pub(in crate::geocode) country: Option<CountryCode>,
+    /// What its parts are called.
+    pub(in crate::geocode) names: Names,
+}
+
+/// A position of an answer. 0,0 is what a missing value looks like.
+pub(in crate::geocode) fn position(lat: f64, lng: f64) -> Result<LatLng, Fault> {
+    let position = LatLng::new(lat, lng).map_err(|_| "a position is outside the globe")?;
+    if position.is_null_island() { Err("a position is 0,0") } else { Ok(position) }
+}
+
+/// A number that a protocol writes as a text: plain decimal notation and nothing else.
+pub(in crate::geocode) fn decimal(text: &str) -> Result<f64, Fault> {
+    const FAULT: Fault = "a number is not written as one";
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_plain = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && text.len() <= 32;
+    if is_plain { text.parse().map_err(|_| FAULT) } else { Err(FAULT) }
+}
+
+/// A text of an answer: one line, neither empty nor endless. Markup stays as it is, because it is text.
+pub(in crate::geocode) fn text(raw: &str) -> Result<String, Fault> {
+    if raw.len() > TEXT_BYTES_MAX {
+        return Err("a text is longer than any address");
+    }
+    let plain =
+        crate::model::text::line("address", raw, TEXT_BYTES_MAX).map_err(|_| "a text holds control characters")?;
+    if plain.is_empty() { Err("a text is empty") } else { Ok(plain) }
+}
+
+/// The candidates of an answer, best first.
+///
+/// # Errors
+/// `Malformed` where there are too many results, or none of them holds.
+pub(in crate::geocode) fn candidates<R: DeserializeOwned>(
+    client: &Client,
+    inquiry: &Inquiry,
+    terms: &Terms,
+    results: Vec<Value>,
+    read: impl Fn(&R) -> Result<Found, Fault>,
+) -> Result<Vec<Candidate>, Error> {
+    if results.len() > RESULTS_MAX {
+        return Err(client.malformed(format!("it has more than {RESULTS_MAX} results")));
+    }
+    let mut candidates: Vec<Candidate> = Vec::new();
+    let mut fault = None;
+    for result in results {
+        let result = R::deserialize(result).map_err(|_| "a field is missing or of another type");
+        match result.and_then(|result| read(&result)) {
+            Ok(found) => candidates.push(candidate(client, inquiry, terms, found)),
+            Err(why) => fault = Some(why),
+        }
+    }
+    if let Some(why) = fault {
+        if candidates.is_empty() {
+            return Err(client.malformed(why));
+        }
+        warn!(provider = &**client.provider(), why, "a geocoder's result is left out");
+    }
+    // The provider's own order decides between equals: it knows the bias and the size of places.
+    candidates.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    candidates.truncate(inquiry.limit);
+    Ok(candidates)
+}
+
+fn candidate(client: &Client, inquiry: &Inquiry, terms: &Terms, found: Found) -> Candidate {
+    let Found { names, granularity, country, position, .. } = &found;
+    let confidence = match &inquiry.subject {
+        Subject::Address(query) => likeness(query, false, names, *granularity, *country),
+        Subject::Typed(typed) => likeness(&AddressQuery::Line(typed.clone()), true, names, *granularity, *country),
+        Subject::Position(at) => nearness(position.distance_m(*at), *granularity),
+        Subject::Place(_) => 1.0,
+    };
+    Candidate {
+        place_id: found.place_id,
+        formatted_address: found.formatted_address,
+        position: found.position,
+        granularity: found.granularity,
+        confidence,
+        country: found.country,
+        provider: Arc::clone(client.provider()),
+        attribution: terms.attribution.clone(),
+        storage: terms.keep.from(client.now()),
+    }
+}
+
+/// Refuses JSON that is nested deeper than `depth_max`, before anything is built of it.
+pub(super) fn check_depth(json: &[u8], depth_max: usize) -> Result<(), Fault> {
+    let (mut depth, mut is_in_text, mut is_escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_in_text => is_escaped = true,
+            b'"' => is_in_text = !is_in_text,
+            b'[' | b'{' if !is_in_text => depth += 1,
+            b']' | b'}' if !is_in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > depth_max {
+            return Err("it is nested deeper than any real one");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_positions_on_the_globe_are_taken() {
+        for (lat, lng) in
+            [(f64::NAN, 0.0), (90.1, 0.0), (0.0, -180.1), (f64::INFINITY, 1.0), (0.0, 0.0), (-0.0, 0.0), (1e300, 1.0)]
+        {
+            assert!(position(lat, lng).is_err(), "{lat}, {lng}");
+        }
+        assert!(position(-90.0, 180.0).is_ok() && position(0.0, 1.0).is_ok());
+    }
+
+    #[test]
+    fn only_plain_decimals_are_numbers() {
+        for bad in ["", "-", "abc", "NaN", "inf", "1e400", "1e3", "+1", " 1", "1 ", "0x1", "1.2.3", ".5", "--1", "١"] {
+            assert!(decimal(bad).is_err(), "{bad}");
+        }
+        assert!(decimal(&"1".repeat(33)).is_err());
+        for (good, expect) in [("64.1", 64.1), ("-0.5", -0.5), ("7", 7.0), ("180.0000000", 180.0)] {
+            assert!((decimal(good).unwrap() - expect).abs() < 1e-12, "{good}");
+        }
+    }
+
+    #[test]
+    fn markup_stays_text_and_control_characters_do_not_come_in() {
+        assert_eq!(text(" <b onclick=x>Gata</b> ").unwrap(), "<b onclick=x>Gata</b>");
+        for bad in ["", "  ", "a\u{0}b", "a\nb", "a\u{202e}b", &"x".repeat(TEXT_BYTES_MAX + 1)] {
+            assert!(text(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_texts() {
+        let check = |json: &str, expect: bool| assert_eq!(check_depth(json.as_bytes(), 3).is_ok(), expect, "{json}");
+        check("[[[1]]]", true);
+        check("[[[[1]]]]", false);
+        check(r#"["[[[[", {"a\"[[[": [2]}]"#, true);
+        check(&"[".repeat(500_000), false);
+    }
+}

@@ -1,0 +1,258 @@
+//! One provider over HTTP: how its requests are built and sent, and what of an answer is believed before it is parsed.
+//!
+//! Addresses of requests come from the URL encoder alone, so that no text of a question can change where it goes.
+//! Nothing is followed, no proxy of the environment is asked, and an answer is cut at a size. Knows no provider.
+
+pub(super) mod answer;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+pub(super) mod stub;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::{Response, StatusCode, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
+
+use super::Error;
+
+/// Largest answer, in bytes after decompression: 20 places with all their details have 40 KiB.
+pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Longest time for a connection to stand: further away than any real provider.
+const CONNECT_TIME: Duration = Duration::from_secs(3);
+/// Longest time that an unused connection is kept: some providers close theirs after half a minute.
+const IDLE_TIME: Duration = Duration::from_secs(20);
+/// Longest wait that a provider is believed: quotas are by the day.
+const WAIT_MAX: Duration = Duration::from_hours(24);
+/// What a quota's end is told by, where there is no `retry-after`: seconds since 1970.
+const QUOTA_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+/// The parameter of the key, where a provider has one: that of `OpenCage`.
+const KEY: &str = "key";
+/// Depth of an answer: the deepest real one has 6 levels.
+const DEPTH_MAX: usize = 32;
+
+/// Where and how a provider is asked; checked.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    /// The provider's name.
+    pub(super) provider: Arc<str>,
+    /// The URL below which its methods are.
+    pub(super) base: Url,
+    /// How we name ourselves.
+    pub(super) user_agent: String,
+    /// Its key, where it wants one.
+    pub(super) key: Option<SecretString>,
+    /// Longest time of one request, in all.
+    pub(super) time_max: Duration,
+    /// The clock that quotas and terms are told by.
+    pub(super) clock: fn() -> Timestamp,
+}
+
+/// A request below the base: where to, and its parameters as they are before they are encoded.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// The segments of the path.
+    pub(super) path: &'static [&'static str],
+    /// Names and values.
+    pub(super) parameters: Vec<(&'static str, String)>,
+}
+
+/// A connection to one provider.
+pub(super) struct Client {
+    endpoint: Endpoint,
+    http: reqwest::Client,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Client");
+        text.field("provider", &self.endpoint.provider).field("base", &self.endpoint.base.as_str());
+        text.finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Connects nowhere yet. Fails where TLS does not start, or the user agent is no header.
+    pub(super) fn new(endpoint: Endpoint) -> Result<Self, String> {
+        let http = reqwest::Client::builder()
+            .user_agent(&endpoint.user_agent)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(CONNECT_TIME)
+            .timeout(endpoint.time_max)
+            .pool_idle_timeout(IDLE_TIME)
+            .build()
+            .map_err(|cause| chain(&cause.without_url()))?;
+        Ok(Self { endpoint, http })
+    }
+
+    /// The provider's name.
+    pub(super) fn provider(&self) -> &Arc<str> {
+        &self.endpoint.provider
+    }
+
+    /// Now, by the provider's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        (self.endpoint.clock)()
+    }
+
+    /// Sends a request, with the provider's key where it has one, and parses what comes back.
+    /// Gives up at `deadline`, or after the time of a request.
+    pub(super) async fn get<A: DeserializeOwned>(&self, request: &Request, deadline: Instant) -> Result<A, Error> {
+        let answered = timeout_at(deadline, self.ask(request)).await;
+        answered.unwrap_or_else(|_| Err(Error::TimedOut { provider: Arc::clone(self.provider()) }))
+    }
+
+    async fn ask<A: DeserializeOwned>(&self, request: &Request) -> Result<A, Error> {
+        let mut url = url(&self.endpoint.base, request);
+        if let Some(key) = &self.endpoint.key {
+            url.query_pairs_mut().append_pair(KEY, key.expose_secret());
+        }
+        let request = self.http.get(url).header(ACCEPT, "application/json");
+        let response = request.send().await.map_err(|cause| self.broken(cause))?;
+        self.check_status(&response)?;
+        let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| is_json(kind.as_bytes()));
+        if !is_json {
+            return Err(self.malformed("its content type is not JSON"));
+        }
+        let body = self.read(response).await?;
+        answer::check_depth(&body, DEPTH_MAX).map_err(|why| self.malformed(why))?;
+        // The parser's own message may hold a piece of the answer: where it stands is told, and what is wrong is not.
+        serde_json::from_slice(&body).map_err(|cause| {
+            let kind = if cause.is_data() { "a field is missing or of another type" } else { "it is not JSON" };
+            self.malformed(format!("{kind}, at line {} column {}", cause.line(), cause.column()))
+        })
+    }
+
+    /// An answer that is not what the protocol says; `why` holds nothing of it.
+    pub(super) fn malformed(&self, why: impl Into<String>) -> Error {
+        Error::Malformed { provider: Arc::clone(self.provider()), why: why.into() }
+    }
+
+    /// What a status other than success means. Told by numbers, whether they came as a header or within the answer.
+    pub(super) fn refusal(&self, status: u16, retry_after: Option<Duration>) -> Error {
+        let provider = Arc::clone(self.provider());
+        match status {
+            300..=399 => Error::Redirected { provider, status },
+            401 | 403 => Error::Denied { provider, status },
+            402 | 429 => Error::QuotaUsed { provider, status, retry_after },
+            408 | 425 | 500.. => Error::Failed { provider, status, retry_after },
+            _ => Error::Refused { provider, status },
+        }
+    }
+
+    fn check_status(&self, response: &Response) -> Result<(), Error> {
+        if response.status() == StatusCode::OK {
+            return Ok(());
+        }
+        let wait = wait(response.headers(), self.now());
+        Err(self.refusal(response.status().as_u16(), wait))
+    }
+
+    /// Reads the body, as far as it may be long. What is counted is what comes out of decompression.
+    async fn read(&self, mut response: Response) -> Result<Vec<u8>, Error> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|cause| self.broken(cause))? {
+            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(Error::TooLarge { provider: Arc::clone(self.provider()), bytes_max: ANSWER_BYTES_MAX });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// A request that broke off. The URL holds key and address, so it goes first.
+    fn broken(&self, cause: reqwest::Error) -> Error {
+        let provider = Arc::clone(self.provider());
+        if cause.is_timeout() {
+            return Error::TimedOut { provider };
+        }
+        if cause.is_decode() {
+            return self.malformed("it cannot be decompressed");
+        }
+        Error::Unreachable { provider, cause: chain(&cause.without_url()) }
+    }
+}
+
+/// The URL of a request, made by the encoder alone.
+fn url(base: &Url, request: &Request) -> Url {
+    let mut url = base.clone();
+    url.path_segments_mut().expect("a base URL with a host has a path").pop_if_empty().extend(request.path);
+    url.query_pairs_mut().clear().extend_pairs(&request.parameters);
+    url
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}
+
+/// Whether a content type is one of JSON, such as `application/json` or `application/geo+json; charset=utf-8`.
+fn is_json(content_type: &[u8]) -> bool {
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    essence == b"application/json" || (essence.starts_with(b"application/") && essence.ends_with(b"+json"))
+}
+
+/// How long the provider wants to be left alone: seconds or a date in `retry-after`, or the end of a quota.
+fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let until = |end: Timestamp| Duration::try_from(end.duration_since(now)).unwrap_or_default();
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let retry_after = text(&RETRY_AFTER).and_then(|value| match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => jiff::fmt::rfc2822::parse(value).ok().map(|date| until(date.timestamp())),
+    });
+    let reset = || text(&QUOTA_RESET)?.parse().ok().and_then(|second| Timestamp::from_second(second).ok()).map(until);
+    retry_after.or_else(reset).map(|wait| wait.min(WAIT_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn a_wait_is_seconds_or_a_date_or_the_end_of_a_quota() {
+        let now = Timestamp::from_second(1_000_000_000).unwrap();
+        let check = |name, value, expect: Option<u64>| {
+            assert_eq!(wait(&headers(name, value), now), expect.map(Duration::from_secs), "{name}: {value}");
+        };
+        check("retry-after", "7", Some(7));
+        check("retry-after", "Sun, 09 Sep 2001 01:47:10 GMT", Some(30));
+        check("retry-after", "Sun, 09 Sep 2001 01:46:00 GMT", Some(0));
+        check("retry-after", "99999999999", Some(WAIT_MAX.as_secs()));
+        check("retry-after", "-1", None);
+        check("retry-after", "soon", None);
+        check("x-ratelimit-reset", "1000000060", Some(60));
+        check("x-ratelimit-reset", "999999999999999999", None);
+        check("date", "7", None);
+    }
+
+    #[test]
+    fn content_types_of_json() {
+        for good in ["application/json", "Application/JSON; charset=utf-8", "application/geo+json"] {
+            assert!(is_json(good.as_bytes()), "{good}");
+        }
+        for bad in ["text/html", "text/json", "application/jsonp", "", "application/xml; x=application/json"] {
+            assert!(!is_json(bad.as_bytes()), "{bad}");
+        }
+    }
+}

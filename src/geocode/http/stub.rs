@@ -1,0 +1,164 @@
+//! A server on loopback for tests: speaks HTTP/1.1 as it is told to, well or badly, and counts what it was asked.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use reqwest::Url;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// What a client sent.
+#[derive(Debug, Clone)]
+pub(in crate::geocode) struct Received {
+    /// Path and query, as sent.
+    pub(in crate::geocode) target: String,
+    /// The headers, in small letters.
+    pub(in crate::geocode) headers: String,
+}
+
+impl Received {
+    fn url(&self) -> Url {
+        Url::parse("http://stub").unwrap().join(&self.target).unwrap()
+    }
+
+    /// The path.
+    pub(in crate::geocode) fn path(&self) -> String {
+        self.url().path().to_owned()
+    }
+
+    /// The parameters.
+    pub(in crate::geocode) fn parameters(&self) -> HashMap<String, String> {
+        self.url().query_pairs().into_owned().collect()
+    }
+}
+
+/// What the stub does with a request.
+#[derive(Debug, Clone)]
+pub(in crate::geocode) enum Reply {
+    /// Answers JSON with status 200.
+    Json(String),
+    /// Answers this status line, these headers and this body.
+    Whole(u16, Vec<(&'static str, String)>, Vec<u8>),
+    /// Promises more than it sends, and closes.
+    Truncated,
+    /// Closes in the middle of nowhere, with a reset.
+    Reset,
+    /// Never answers, and keeps the connection.
+    Silent,
+    /// Answers one byte after the other, for ever.
+    Dripping,
+    /// Sends a body that never ends.
+    Endless,
+}
+
+/// A running stub; ends when it is dropped.
+#[derive(Debug)]
+pub(in crate::geocode) struct Stub {
+    /// Its base URL.
+    pub(in crate::geocode) url: String,
+    received: Arc<Mutex<Vec<Received>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Stub {
+    /// Answers each request as `answer` says.
+    pub(in crate::geocode) async fn start(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let (seen, answer) = (Arc::clone(&received), Arc::new(answer));
+        let task = tokio::spawn(async move {
+            // Connections end with the stub.
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                connections.spawn(async move {
+                    // A client that went away is no fault of the stub.
+                    let _ = serve(stream, &seen, &*answer).await;
+                });
+            }
+        });
+        Self { url, received, task }
+    }
+
+    /// Always answers the same.
+    pub(in crate::geocode) async fn always(reply: Reply) -> Self {
+        Self::start(move |_| reply.clone()).await
+    }
+
+    /// What was asked so far.
+    pub(in crate::geocode) fn received(&self) -> Vec<Received> {
+        self.received.lock().clone()
+    }
+
+    /// How often it was asked.
+    pub(in crate::geocode) fn count(&self) -> usize {
+        self.received.lock().len()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    seen: &Mutex<Vec<Received>>,
+    answer: &(dyn Fn(&Received) -> Reply + Send + Sync),
+) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let (line, headers) = head.split_once("\r\n").unwrap_or_default();
+    let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let received = Received { target, headers: headers.to_ascii_lowercase() };
+    let reply = answer(&received);
+    seen.lock().push(received);
+    match reply {
+        Reply::Json(body) => {
+            let kind = vec![("content-type", "application/json; charset=utf-8".to_owned())];
+            stream.write_all(&whole(200, &kind, body.as_bytes())).await?;
+        }
+        Reply::Whole(status, headers, body) => stream.write_all(&whole(status, &headers, &body)).await?,
+        Reply::Truncated => {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n[{")
+                .await?;
+        }
+        Reply::Reset => stream.set_zero_linger()?,
+        Reply::Silent => std::future::pending().await,
+        Reply::Dripping => {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n[")
+                .await?;
+            loop {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                stream.write_all(b" ").await?;
+            }
+        }
+        Reply::Endless => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n[").await?;
+            loop {
+                stream.write_all(&[b' '; 4_096]).await?;
+            }
+        }
+    }
+    stream.flush().await
+}
+
+fn whole(status: u16, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
+    let mut text = format!("HTTP/1.1 {status} Status\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in headers {
+        write!(text, "{name}: {value}\r\n").unwrap();
+    }
+    text.push_str("\r\n");
+    [text.as_bytes(), body].concat()
+}

@@ -1,0 +1,247 @@
+//! Nominatim: `/search`, `/reverse` and `/lookup` in the format `jsonv2`. Numbers of positions are texts there.
+//!
+//! An address in parts is asked in parts; a stated country restricts, a likely one does not. Ids are those of
+//! `OpenStreetMap`, such as `N107775`: the server's own change when it imports again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::confidence::Names;
+use super::http::answer::{Fault, Found, candidates, decimal, position, text};
+use super::http::{Client, Request};
+use super::terms::Terms;
+use super::{Candidate, Error, Geocoder, Inquiry, Subject};
+use crate::model::address::{AddressQuery, CountryCode};
+use crate::model::location::Granularity;
+
+/// Half the edge of the box in which results are preferred, in degrees: a region around a GeoIP fix.
+const PREFERRED_DEGREES: f64 = 0.5;
+
+/// A server that speaks Nominatim's protocol.
+#[derive(Debug)]
+pub(super) struct Nominatim {
+    client: Client,
+    terms: Terms,
+    /// Whether its terms allow to ask while somebody types. Those of the public server do not.
+    may_suggest: bool,
+}
+
+impl Nominatim {
+    /// A server behind this client.
+    pub(super) fn new(client: Client, terms: Terms, may_suggest: bool) -> Self {
+        Self { client, terms, may_suggest }
+    }
+}
+
+#[async_trait]
+impl Geocoder for Nominatim {
+    async fn answer(&self, inquiry: &Inquiry, deadline: Instant) -> Result<Vec<Candidate>, Error> {
+        if !self.may_suggest && matches!(inquiry.subject, Subject::Typed(_)) {
+            return Err(Error::Unsupported { provider: Arc::clone(self.client.provider()), what: inquiry.kind() });
+        }
+        let Some(request) = request(inquiry, self.client.provider()) else { return Ok(Vec::new()) };
+        let results = if let Subject::Position(_) = inquiry.subject {
+            let place: Value = self.client.get(&request, deadline).await?;
+            // Where nothing is, the answer is an object that says so.
+            if place.get("error").is_some() { Vec::new() } else { vec![place] }
+        } else {
+            self.client.get(&request, deadline).await?
+        };
+        candidates(&self.client, inquiry, &self.terms, results, found)
+    }
+
+    fn attributions(&self) -> Vec<String> {
+        vec![self.terms.attribution.clone()]
+    }
+}
+
+/// The request for a question; `None` where no request can answer it.
+pub(super) fn request(inquiry: &Inquiry, provider: &str) -> Option<Request> {
+    let mut parameters = vec![("format", "jsonv2".to_owned()), ("addressdetails", "1".to_owned())];
+    let path: &[&str] = match &inquiry.subject {
+        Subject::Address(AddressQuery::Line(line)) | Subject::Typed(line) => {
+            parameters.push(("q", line.clone()));
+            &["search"]
+        }
+        Subject::Address(AddressQuery::Parts(parts)) => {
+            let texts = [
+                ("street", &parts.street),
+                ("postalcode", &parts.postal_code),
+                ("city", &parts.locality),
+                ("state", &parts.region),
+            ];
+            let stated = texts.into_iter().filter(|(_, text)| !text.is_empty());
+            parameters.extend(stated.map(|(name, text)| (name, text.clone())));
+            parameters.extend(parts.country.map(|country| ("countrycodes", country.as_str().to_ascii_lowercase())));
+            &["search"]
+        }
+        Subject::Position(at) => {
+            parameters.extend([("lat", at.lat().to_string()), ("lon", at.lng().to_string())]);
+            &["reverse"]
+        }
+        Subject::Place(place) => {
+            if *place.provider != *provider || !is_osm_id(&place.id) {
+                return None;
+            }
+            parameters.push(("osm_ids", place.id.clone()));
+            &["lookup"]
+        }
+    };
+    if path == ["search"] {
+        parameters.push(("limit", inquiry.limit.to_string()));
+        if let Some(near) = inquiry.bias.near_coarsely() {
+            let edge = |degrees: f64, limit: f64| degrees.clamp(-limit, limit);
+            let (west, east) =
+                (edge(near.lng() - PREFERRED_DEGREES, 180.0), edge(near.lng() + PREFERRED_DEGREES, 180.0));
+            let (south, north) =
+                (edge(near.lat() - PREFERRED_DEGREES, 90.0), edge(near.lat() + PREFERRED_DEGREES, 90.0));
+            parameters.push(("viewbox", format!("{west},{south},{east},{north}")));
+        }
+    }
+    Some(Request { path, parameters })
+}
+
+/// Whether a text is an id of `OpenStreetMap`: its kind, and a number.
+fn is_osm_id(id: &str) -> bool {
+    id.strip_prefix(['N', 'W', 'R'])
+        .is_some_and(|number| (1..=19).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// A place, as the protocol has it.
+#[derive(Debug, Deserialize)]
+struct Place {
+    lat: String,
+    lon: String,
+    display_name: String,
+    #[serde(rename = "place_rank")]
+    rank: u8,
+    #[serde(default)]
+    osm_type: String,
+    #[serde(default)]
+    osm_id: Option<u64>,
+    #[serde(default)]
+    category: String,
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    address: BTreeMap<String, String>,
+}
+
+fn found(place: &Place) -> Result<Found, Fault> {
+    let of = |key: &str| place.address.get(key).cloned();
+    let (house, road) = (of("house_number"), of("road"));
+    let granularity = granularity(place)?;
+    let name = place.name.clone().filter(|name| !name.is_empty());
+    let is_named_house = granularity >= Granularity::Interpolated && house.is_none();
+    let is_own = |key: &str, value: &String| matches!(key, "house_number" | "road") || Some(value) == name.as_ref();
+    let context = place.address.iter().filter(|(key, value)| !is_own(key, value)).map(|(_, value)| value.clone());
+    let names = Names {
+        context: context.collect(),
+        house: if is_named_house { name.clone().into_iter().collect() } else { house.into_iter().collect() },
+        own: road.into_iter().chain(name).collect(),
+    };
+    let kind = match place.osm_type.as_str() {
+        "node" => "N",
+        "way" => "W",
+        "relation" => "R",
+        _ => "",
+    };
+    Ok(Found {
+        place_id: place.osm_id.filter(|_| !kind.is_empty()).map(|id| format!("{kind}{id}")).unwrap_or_default(),
+        formatted_address: text(&place.display_name)?,
+        position: position(decimal(&place.lat)?, decimal(&place.lon)?)?,
+        granularity,
+        country: of("country_code").and_then(|code| CountryCode::parse(&code)),
+        names,
+    })
+}
+
+/// How fine a place is, by its rank. A house on a way without a building is one that was counted off along the street.
+fn granularity(place: &Place) -> Result<Granularity, Fault> {
+    let is_house = place.category == "place" && place.kind == "house";
+    Ok(match place.rank {
+        _ if place.kind == "postcode" || place.kind == "postal_code" => Granularity::Postcode,
+        30 if is_house && place.osm_type == "way" => Granularity::Interpolated,
+        30 => Granularity::Door,
+        26..=29 => Granularity::Street,
+        13..=25 => Granularity::City,
+        5..=12 => Granularity::Region,
+        4 => Granularity::Country,
+        _ => return Err("a place is larger than a country"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn place(changes: &Value) -> Result<Found, Fault> {
+        let mut place = json!({
+            "place_id": 100_149, "osm_type": "node", "osm_id": 107_775, "lat": "51.5", "lon": "-0.1", "category": "place",
+            "type": "house", "place_rank": 30, "importance": 0.1, "addresstype": "place", "name": "",
+            "display_name": "1, Laugavegur, Reykjavík, 101, Ísland",
+            "address": {"house_number": "1", "road": "Laugavegur", "city": "Reykjavík", "country_code": "is"}
+        });
+        for (key, value) in changes.as_object().unwrap() {
+            place[key] = value.clone();
+        }
+        found(&Place::deserialize(place).map_err(|_| "shape")?)
+    }
+
+    #[test]
+    fn kinds_become_granularities() {
+        let check = |changes: Value, expect| assert_eq!(place(&changes).unwrap().granularity, expect, "{changes}");
+        check(json!({}), Granularity::Door);
+        check(json!({"osm_type": "way"}), Granularity::Interpolated);
+        check(json!({"osm_type": "way", "category": "building", "type": "yes"}), Granularity::Door);
+        check(json!({"place_rank": 26, "category": "highway", "type": "residential"}), Granularity::Street);
+        check(json!({"place_rank": 21, "type": "postcode"}), Granularity::Postcode);
+        check(json!({"place_rank": 16, "type": "city"}), Granularity::City);
+        check(json!({"place_rank": 8, "type": "administrative"}), Granularity::Region);
+        check(json!({"place_rank": 4, "type": "administrative"}), Granularity::Country);
+        assert!(place(&json!({"place_rank": 2})).is_err(), "a continent is no answer");
+    }
+
+    #[test]
+    fn what_does_not_hold_is_left_out() {
+        for changes in [
+            json!({"lat": "abc"}),
+            json!({"lat": 51.5}),
+            json!({"lat": "1e400"}),
+            json!({"lat": "91"}),
+            json!({"lat": "0", "lon": "0.0"}),
+            json!({"lon": null}),
+            json!({"display_name": ""}),
+            json!({"place_rank": "30"}),
+            json!({"address": {"city": 7}}),
+        ] {
+            assert!(place(&changes).is_err(), "{changes}");
+        }
+    }
+
+    #[test]
+    fn a_place_without_an_osm_object_has_no_id() {
+        assert_eq!(place(&json!({})).unwrap().place_id, "N107775");
+        assert_eq!(place(&json!({"osm_type": null, "osm_id": null})).map(|found| found.place_id), Err("shape"));
+        let mut postcode = json!({"lat": "51.5", "lon": "-0.1", "display_name": "101", "place_rank": 21});
+        postcode["type"] = "postcode".into();
+        assert_eq!(found(&Place::deserialize(postcode).unwrap()).unwrap().place_id, "");
+    }
+
+    #[test]
+    fn ids_are_those_of_openstreetmap() {
+        for bad in ["", "N", "X1", "N1,W2", "n1", "N-1", "N 1", &format!("N{}", "1".repeat(20))] {
+            assert!(!is_osm_id(bad), "{bad}");
+        }
+        assert!(is_osm_id("N107775") && is_osm_id("W1") && is_osm_id("R1"));
+    }
+}
