@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::Timestamp;
 use waymark::model::access::{Scope, Token};
 use waymark::model::address::CountryCode;
-use waymark::model::evidence::GeocodedEvidence;
 use waymark::model::evidence::NetworkKind;
+use waymark::model::evidence::{GeocodedEvidence, Storage};
 use waymark::model::id::{AccountId, AgentId, TokenId};
 use waymark::model::location::{DatabaseEvidence, Evidence, Fix, Granularity, Source};
 use waymark::model::site::{AddressState, Contact, Site, SiteAddress};
@@ -126,6 +126,7 @@ fn stated(position: LatLng, made_at: Timestamp, address: &str) -> Fix {
             formatted_address: address.into(),
             query: address.into(),
             attribution: "places by GeoNames".into(),
+            storage: Storage::Unlimited,
         }),
         made_at,
         made_by: "token:0123456789abcdef".into(),

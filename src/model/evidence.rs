@@ -203,6 +203,9 @@ pub struct GeocodedEvidence {
     pub query: String,
     /// The attribution that the provider's licence asks for, as plain text.
     pub attribution: String,
+    /// Whether the answer may be kept, and until when.
+    #[serde(default)]
+    pub storage: Storage,
 }
 
 /// The account's own network behind an estimate.

@@ -4,16 +4,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::access::Permission;
-use super::{Error, Waymark};
-use crate::geocode::{Bias, CANDIDATES_MAX, Candidate};
-use crate::model::Invalid;
+use super::{Error, Waymark, pasted};
+use crate::geocode::{self, Bias, CANDIDATES_MAX, Candidate};
 use crate::model::access::Principal;
-use crate::model::address::AddressQuery;
-use crate::model::evidence::GeocodedEvidence;
+use crate::model::address::{ADDRESS_LINE_BYTES_MAX, AddressQuery, CountryCode};
+use crate::model::evidence::{GeocodedEvidence, Storage};
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix, Granularity, Source};
 use crate::model::site::Site;
+use crate::model::{Invalid, text};
 
 /// Candidates of an answer where the caller does not say.
 const CANDIDATES_DEFAULT: usize = 5;
@@ -39,6 +39,13 @@ pub struct Choice {
     pub distance_to_position_m: Option<f64>,
 }
 
+impl Choice {
+    /// Whether it is coordinates that the person pasted.
+    pub(super) fn is_pasted(&self) -> bool {
+        &*self.candidate.provider == pasted::PROVIDER
+    }
+}
+
 /// What a candidate token holds.
 #[derive(Debug, Serialize, Deserialize)]
 struct Ticket {
@@ -52,6 +59,8 @@ struct Ticket {
 pub(super) fn clear_winner(choices: &[Choice]) -> Option<&Choice> {
     let best = choices.first()?;
     let is_sure = best.candidate.confidence >= CONFIDENCE_MIN && best.candidate.granularity >= Granularity::Street;
+    // What may not be kept cannot be applied: a person is shown it, and may drop a pin there.
+    let is_sure = is_sure && best.candidate.storage != Storage::Never;
     let rival = choices[1..]
         .iter()
         .find(|other| other.candidate.position.distance_m(best.candidate.position) > SAME_DOOR_M)
@@ -71,6 +80,7 @@ fn evidence_of(candidate: &Candidate, query: &AddressQuery) -> GeocodedEvidence 
         formatted_address: candidate.formatted_address.clone(),
         query: query.one_line(),
         attribution: candidate.attribution.clone(),
+        storage: candidate.storage,
     }
 }
 
@@ -97,11 +107,63 @@ impl Waymark {
     ) -> Result<Vec<Choice>, Error> {
         self.account_for(principal, account, Permission::Read)?;
         let limit = super::paging::page_size("candidates_max", candidates_max, CANDIDATES_DEFAULT, CANDIDATES_MAX)?;
-        let site = match site {
-            Some(site) => Some(self.get_site(principal, account, site).await?.value),
-            None => None,
-        };
+        let site = self.seen_site(principal, account, site).await?;
         self.choices(account, query, site.as_ref(), limit).await
+    }
+
+    /// The places that a text may become while it is typed; with a site, near it first and with tokens.
+    pub async fn suggest_addresses(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        typed: &str,
+        site: Option<SiteId>,
+        candidates_max: i32,
+    ) -> Result<Vec<Choice>, Error> {
+        self.account_for(principal, account, Permission::Read)?;
+        let limit = super::paging::page_size("candidates_max", candidates_max, CANDIDATES_DEFAULT, CANDIDATES_MAX)?;
+        let typed = text::line("typed", typed, ADDRESS_LINE_BYTES_MAX)?;
+        let site = self.seen_site(principal, account, site).await?;
+        if typed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = AddressQuery::Line(typed.clone());
+        let outlook = self.outlook(account, query.country(), site.as_ref());
+        let geocoder = self.parts.geocoder.as_ref().ok_or(geocode::Error::NotConfigured)?;
+        let candidates = geocoder.suggest(&typed, &outlook.bias(), limit).await?;
+        Ok(self.seen_from(account, &query, site.as_ref(), &outlook, candidates))
+    }
+
+    /// The addresses at a position, nearest first; with a site, with tokens.
+    pub async fn reverse_geocode(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        position: LatLng,
+        site: Option<SiteId>,
+        candidates_max: i32,
+    ) -> Result<Vec<Choice>, Error> {
+        self.account_for(principal, account, Permission::Read)?;
+        let limit = super::paging::page_size("candidates_max", candidates_max, CANDIDATES_DEFAULT, CANDIDATES_MAX)?;
+        pasted::refuse_null_island("position", position)?;
+        let site = self.seen_site(principal, account, site).await?;
+        let geocoder = self.parts.geocoder.as_ref().ok_or(geocode::Error::NotConfigured)?;
+        let candidates = geocoder.reverse(position, limit).await?;
+        let query = AddressQuery::Line(format!("{}, {}", position.lat(), position.lng()));
+        let outlook = self.outlook(account, None, site.as_ref());
+        Ok(self.seen_from(account, &query, site.as_ref(), &outlook, candidates))
+    }
+
+    async fn seen_site(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: Option<SiteId>,
+    ) -> Result<Option<Site>, Error> {
+        match site {
+            Some(site) => Ok(Some(self.get_site(principal, account, site).await?.value)),
+            None => Ok(None),
+        }
     }
 
     /// The geocoder's candidates, seen from a site.
@@ -112,19 +174,40 @@ impl Waymark {
         site: Option<&Site>,
         limit: usize,
     ) -> Result<Vec<Choice>, Error> {
-        let geocoder = self.parts.geocoder.as_ref().ok_or(crate::geocode::Error::NotConfigured)?;
-        let at_geoip = site.and_then(|site| site.fixes.get(Source::GeoIp)).map(|fix| fix.position);
-        let at_present = site.and_then(|site| site.fixes.effective()).map(|fix| fix.position);
-        let country = query.country().or_else(|| self.parts.live.account(account)?.account().country);
-        let bias = Bias { near: at_geoip.or(at_present), country };
-        let candidates = geocoder.forward(query, &bias, limit).await?;
+        let outlook = self.outlook(account, query.country(), site);
+        let candidates = if let Some(pasted) = pasted::parse(query)? {
+            self.candidates_of_pasted(pasted, query, &outlook.bias(), limit).await?
+        } else {
+            let geocoder = self.parts.geocoder.as_ref().ok_or(geocode::Error::NotConfigured)?;
+            geocoder.forward(query, &outlook.bias(), limit).await?
+        };
+        Ok(self.seen_from(account, query, site, &outlook, candidates))
+    }
+
+    fn outlook(&self, account: &AccountId, country: Option<CountryCode>, site: Option<&Site>) -> Outlook {
+        Outlook {
+            at_geoip: site.and_then(|site| site.fixes.get(Source::GeoIp)).map(|fix| fix.position),
+            at_present: site.and_then(|site| site.fixes.effective()).map(|fix| fix.position),
+            country: country.or_else(|| self.parts.live.account(account)?.account().country),
+        }
+    }
+
+    /// Candidates as they are seen from a site.
+    fn seen_from(
+        &self,
+        account: &AccountId,
+        query: &AddressQuery,
+        site: Option<&Site>,
+        outlook: &Outlook,
+        candidates: Vec<Candidate>,
+    ) -> Vec<Choice> {
         let choice = |candidate: Candidate| Choice {
             token: site.map(|site| self.issue(account, site.id, query, &candidate)).unwrap_or_default(),
-            distance_to_geoip_m: at_geoip.map(|at| at.distance_m(candidate.position)),
-            distance_to_position_m: at_present.map(|at| at.distance_m(candidate.position)),
+            distance_to_geoip_m: outlook.at_geoip.map(|at| at.distance_m(candidate.position)),
+            distance_to_position_m: outlook.at_present.map(|at| at.distance_m(candidate.position)),
             candidate,
         };
-        Ok(candidates.into_iter().map(choice).collect())
+        candidates.into_iter().map(choice).collect()
     }
 
     fn issue(&self, account: &AccountId, site: SiteId, query: &AddressQuery, candidate: &Candidate) -> String {
@@ -153,7 +236,27 @@ impl Waymark {
         if ticket.ends_at <= now {
             return Err(Error::CandidateToken);
         }
+        if ticket.evidence.provider == pasted::PROVIDER {
+            return Ok(pasted::pin(ticket.position, now, principal.actor()));
+        }
+        if !ticket.evidence.storage.allows(now) {
+            let why = "the terms of its provider do not allow to keep it: drop a pin there instead";
+            return Err(Invalid::new("candidate_token", why).into());
+        }
         Ok(address_fix(ticket.position, ticket.granularity, ticket.evidence, now, principal.actor()))
+    }
+}
+
+/// From where an account, and perhaps a site, looks at candidates.
+struct Outlook {
+    at_geoip: Option<LatLng>,
+    at_present: Option<LatLng>,
+    country: Option<CountryCode>,
+}
+
+impl Outlook {
+    fn bias(&self) -> Bias {
+        Bias { near: self.at_geoip.or(self.at_present), country: self.country }
     }
 }
 

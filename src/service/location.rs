@@ -1,7 +1,10 @@
 //! Where a site is, by a person's word: an address, a choice, a pin, or back to the machines.
 
+use jiff::Timestamp;
+
 use super::access::Permission;
 use super::candidates::{Choice, clear_winner, fix_of};
+use super::pasted::{self, pin, refuse_null_island};
 use super::sites::ChangeOptions;
 use super::{Error, Versioned, Waymark};
 use crate::geocode::{self, CANDIDATES_MAX};
@@ -11,7 +14,7 @@ use crate::model::address::AddressQuery;
 use crate::model::device::DevicePosition;
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, SiteId};
-use crate::model::location::{Evidence, Fix, Granularity, NoEstimate, Source};
+use crate::model::location::{Evidence, Fix, NoEstimate, Source};
 use crate::model::site::{AddressState, Site, SiteAddress};
 
 /// What became of an address.
@@ -37,6 +40,10 @@ impl Waymark {
         options: &ChangeOptions,
     ) -> Result<AddressOutcome, Error> {
         self.account_for(principal, account, Permission::Change)?;
+        if keep_pin && pasted::parse(query)?.is_some() {
+            let why = "coordinates are a position and no address: there is nothing to keep the pin away from";
+            return Err(Invalid::new("keep_pin", why).into());
+        }
         let present = self.get_site(principal, account, id).await?;
         let (choices, is_answered) = match self.choices(account, query, Some(&present.value), CANDIDATES_MAX).await {
             Ok(choices) => (choices, true),
@@ -55,6 +62,11 @@ impl Waymark {
         };
         let site = self
             .change_site(account, id, options, |site, now| {
+                if let (Some(choice), AddressState::Applied) = (&winner, state)
+                    && choice.is_pasted()
+                {
+                    return drop_pin(site, choice.candidate.position, now, principal);
+                }
                 let formatted = winner.as_ref().map(|choice| choice.candidate.formatted_address.clone());
                 site.address =
                     Some(SiteAddress { typed: query.one_line(), formatted: formatted.unwrap_or_default(), state });
@@ -81,14 +93,17 @@ impl Waymark {
         self.get_site(principal, account, id).await?;
         let fix = self.redeem(principal, account, id, token)?;
         self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
-            if let Evidence::Geocoded(evidence) = &fix.evidence {
-                site.address = Some(SiteAddress {
-                    typed: evidence.query.clone(),
-                    formatted: evidence.formatted_address.clone(),
-                    state: AddressState::Applied,
-                });
-            }
             site.fixes.put(Fix { made_at: site.fixes.next_time(now), ..fix.clone() });
+            match &fix.evidence {
+                Evidence::Geocoded(evidence) => {
+                    site.address = Some(SiteAddress {
+                        typed: evidence.query.clone(),
+                        formatted: evidence.formatted_address.clone(),
+                        state: AddressState::Applied,
+                    });
+                }
+                _ => settle_address(site),
+            }
             Ok(())
         })
         .await
@@ -104,24 +119,9 @@ impl Waymark {
         etag: String,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        if position.is_null_island() {
-            let why = "0,0 is open sea and mostly a missing value: state where the site is";
-            return Err(Invalid::new("position", why).into());
-        }
+        refuse_null_island("position", position)?;
         self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
-            refuse_swapped(site, position)?;
-            let made_at = site.fixes.next_time(now);
-            site.fixes.put(Fix {
-                source: Source::Pin,
-                position,
-                accuracy_m: None,
-                granularity: Granularity::Door,
-                evidence: Evidence::Dropped,
-                made_at,
-                made_by: principal.actor(),
-            });
-            settle_address(site);
-            Ok(())
+            drop_pin(site, position, now, principal)
         })
         .await
     }
@@ -172,6 +172,15 @@ impl Waymark {
         })
         .await
     }
+}
+
+/// Puts a pin where a person says.
+fn drop_pin(site: &mut Site, position: LatLng, now: Timestamp, principal: &Principal) -> Result<(), Error> {
+    refuse_swapped(site, position)?;
+    let made_at = site.fixes.next_time(now);
+    site.fixes.put(pin(position, made_at, principal.actor()));
+    settle_address(site);
+    Ok(())
 }
 
 /// Says of an applied address whether the site still stands at it, after the stack of fixes changed.

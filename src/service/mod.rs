@@ -13,6 +13,7 @@ mod last_seen;
 pub mod location;
 pub mod map;
 pub mod paging;
+mod pasted;
 pub mod patch;
 pub mod prefixes;
 pub mod reestimation;

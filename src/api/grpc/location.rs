@@ -16,7 +16,7 @@ use crate::api::proto::waymark::v1::location_service_server::LocationService;
 use crate::api::status::Failure;
 use crate::api::{caller, names};
 use crate::model::Invalid;
-use crate::model::id::AccountId;
+use crate::model::id::{AccountId, SiteId};
 use crate::service::Waymark;
 use crate::service::databases::LookUp;
 use crate::service::sites::ChangeOptions;
@@ -40,16 +40,38 @@ impl LocationService for Locations {
             Address::PostalAddress(parts) => TypedAddress::Parts(parts),
         }))
         .map_err(Failure::from)?;
-        let near = match message.site.as_str() {
-            "" => None,
-            name => match names::site("site", name).map_err(Failure::from)? {
-                (parent, id) if parent == account => Some(id),
-                _ => return Err(Failure::from(Invalid::new("site", "the site is not one of `parent`")).into()),
-            },
-        };
+        let near = site_of(&account, &message.site).map_err(Failure::from)?;
         let choices = self.0.geocode_address(&principal, &account, &query, near, message.candidates_max).await;
         let candidates = choices.map_err(Failure)?.into_iter().map(candidate).collect();
         Ok(Response::new(pb::GeocodeAddressResponse { candidates }))
+    }
+
+    async fn suggest_addresses(
+        &self,
+        request: Request<pb::SuggestAddressesRequest>,
+    ) -> Result<Response<pb::SuggestAddressesResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let near = site_of(&account, &message.site).map_err(Failure::from)?;
+        let (typed, limit) = (&message.typed, message.candidates_max);
+        let choices = self.0.suggest_addresses(&principal, &account, typed, near, limit).await.map_err(Failure)?;
+        let candidates = choices.into_iter().map(candidate).collect();
+        Ok(Response::new(pb::SuggestAddressesResponse { candidates }))
+    }
+
+    async fn reverse_geocode(
+        &self,
+        request: Request<pb::ReverseGeocodeRequest>,
+    ) -> Result<Response<pb::ReverseGeocodeResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let position = parse_lat_lng("position", message.position.as_ref()).map_err(Failure::from)?;
+        let site = site_of(&account, &message.site).map_err(Failure::from)?;
+        let choices = self.0.reverse_geocode(&principal, &account, position, site, message.candidates_max).await;
+        let candidates = choices.map_err(Failure)?.into_iter().map(candidate).collect();
+        Ok(Response::new(pb::ReverseGeocodeResponse { candidates }))
     }
 
     async fn set_address(
@@ -158,4 +180,15 @@ pub(super) fn parse_ip(field: &str, text: &str) -> Result<IpAddr, Invalid> {
 /// An address from a request's `field`; empty for none.
 pub(super) fn parse_optional_ip(field: &str, text: &str) -> Result<Option<IpAddr>, Invalid> {
     if text.is_empty() { Ok(None) } else { parse_ip(field, text).map(Some) }
+}
+
+/// The site that an address is for, of this account; `None` where none is named.
+fn site_of(account: &AccountId, name: &str) -> Result<Option<SiteId>, Invalid> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    match names::site("site", name)? {
+        (parent, id) if parent == *account => Ok(Some(id)),
+        _ => Err(Invalid::new("site", "the site is not one of `parent`")),
+    }
 }

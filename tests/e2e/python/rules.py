@@ -72,6 +72,8 @@ RULES = {
     "DeleteSite": Rule(WRITERS, {"name": "site"}, {}, {"etag": "stale"}),
     "UndeleteSite": Rule(WRITERS, {"name": "site"}, {}, {"etag": "stale"}),
     "GeocodeAddress": Rule(READERS, {"parent": "account", "site": "site"}, {"addressLine": "Paris"}),
+    "SuggestAddresses": Rule(READERS, {"parent": "account", "site": "site"}, {"typed": "Par"}),
+    "ReverseGeocode": Rule(READERS, {"parent": "account", "site": "site"}, {"position": AT}),
     "SetAddress": Rule(WRITERS, {"site": "site"}, {"addressLine": "Paris"}, {"validateOnly": True}),
     "ApplyCandidate": Rule(WRITERS, {"site": "site"}, {"candidateToken": "nonsense"}),
     "SetPin": Rule(WRITERS, {"site": "site"}, {"position": AT}),
