@@ -161,6 +161,8 @@ impl App {
             () = reload_at(self.hangup, &self.geoip, &self.geocoder) => {}
         }
         reestimating.abort();
+        // Until it has let go: the sites that it still had in hand would be written beside those below.
+        let _ = reestimating.await;
         let spent = ending.get().map(Instant::elapsed).unwrap_or_default();
         waymark.write_last_seen(DRAIN_TIME.saturating_sub(spent).max(LAST_SEEN_TIME_MIN)).await;
         self.store.close().await;

@@ -19,7 +19,7 @@ pub mod explain;
 pub mod special;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod opening;
 mod record;
 mod sample;

@@ -147,9 +147,9 @@ impl LiveAccount {
         self.presence.unwritten()
     }
 
-    /// Takes note of a report of a site whose record it did not change.
-    pub fn learn(&self, site: &Site, at: Timestamp) {
-        self.presence.learn(site, at);
+    /// Takes note of a report of a site whose record it did not change, and of the address that it came from.
+    pub fn learn(&self, site: &Site, at: Timestamp, ip: Option<IpAddr>) {
+        self.presence.learn(site, at, ip);
         // It may have been deleted after it was read: the map hears of that first.
         if self.map.read().all().get(site.id).is_none() {
             self.presence.forget(site.id);

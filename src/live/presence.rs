@@ -72,8 +72,8 @@ struct Turns {
     former: Option<IpAddr>,
     /// The site's home network, and those that it is known to fall back to.
     networks: Vec<IpNet>,
-    /// The address of the last report, where it is not the record's.
-    noted: Option<IpAddr>,
+    /// The address of the last report, where it is not the record's, and when that came.
+    noted: Option<(IpAddr, Timestamp)>,
 }
 
 impl Known {
@@ -92,7 +92,12 @@ impl Known {
     /// The same after its record changed: a new turn, or the one that goes on.
     fn following(self, site: &Site, heard_at: Timestamp) -> Self {
         let turns = if self.last == site.uplinks.last {
-            self.turns
+            let mut turns = self.turns;
+            if let Some(turns) = &mut turns {
+                // A call from the record's own address may be written for another reason: it is the last one then.
+                turns.noted = turns.noted.filter(|(_, noted_at)| site.last_seen_at < Some(*noted_at));
+            }
+            turns
         } else {
             let home = site.uplinks.home.map(|home| home.network);
             let networks = site.uplinks.others.iter().copied().chain(home).collect();
@@ -110,10 +115,10 @@ impl Known {
         })
     }
 
-    fn note(&mut self, report: &Presence) {
-        self.heard_at = report.at;
-        if let (Some(turns), Some(ip)) = (&mut self.turns, report.ip) {
-            turns.noted = Some(ip).filter(|ip| self.last != Some(*ip));
+    fn note(&mut self, at: Timestamp, ip: Option<IpAddr>) {
+        self.heard_at = at;
+        if let (Some(turns), Some(ip)) = (&mut self.turns, ip) {
+            turns.noted = (self.last != Some(ip)).then_some((ip, at));
         }
     }
 }
@@ -147,15 +152,17 @@ impl Presences {
         if !is_same_status || !is_same_ip || report.at.duration_since(known.written_at) >= WRITTEN_EVERY {
             return Heard::News;
         }
-        known.note(report);
+        known.note(report.at, report.ip);
         Heard::Noted
     }
 
     /// Takes note of a report of a site whose record it did not change. What a commit said meanwhile stands.
-    pub(super) fn learn(&self, site: &Site, at: Timestamp) {
+    pub(super) fn learn(&self, site: &Site, at: Timestamp, ip: Option<IpAddr>) {
         let mut part = self.part(site.id).lock();
         let known = part.entry(site.id).or_insert_with(|| Known::of(site, at));
-        known.heard_at = known.heard_at.max(at);
+        if at >= known.heard_at {
+            known.note(at, ip);
+        }
     }
 
     /// Forgets a site that is no more.
@@ -170,7 +177,7 @@ impl Presences {
 
     /// The address of a site's last report, where its record has another one.
     pub(super) fn noted_ip(&self, site: SiteId) -> Option<IpAddr> {
-        self.part(site).lock().get(&site)?.turns.as_ref()?.noted
+        self.part(site).lock().get(&site)?.turns.as_ref()?.noted.map(|(ip, _)| ip)
     }
 
     /// The sites that were heard of later than their records say.
@@ -246,6 +253,38 @@ mod tests {
         presences.follow(&site);
         assert_eq!(hear(&presences, &site, &same), Heard::News, "a deleted site is looked up");
     }
+
+    /// The record's address, a report from another one that was noted, then a call from the record's address that was
+    /// written for another reason: the noted address was shown as the last one.
+    #[test]
+    fn a_written_call_is_later_than_a_noted_one() {
+        let (presences, site) = (Presences::default(), site(0));
+        let (first, second) = (IpAddr::from([203, 0, 113, 7]), IpAddr::from([203, 0, 114, 7]));
+        let noted = |second_at: i64, ip| {
+            let report = Presence { at: at(second_at), status: site.status, ip: Some(ip), claimed_ip: None };
+            assert_eq!(presences.hear(site.id, &report, WRITTEN_EVERY), Heard::Noted);
+        };
+        presences.follow(&site);
+        let mut turned = site.clone();
+        (turned.uplinks.last, turned.last_seen_at) = (Some(second), Some(at(10)));
+        presences.follow(&turned);
+        noted(20, first);
+        assert_eq!(presences.noted_ip(site.id), Some(first));
+        turned.display_name = "renamed".to_owned();
+        presences.follow(&turned);
+        assert_eq!(presences.noted_ip(site.id), Some(first), "a person's edit is no call");
+        turned.last_seen_at = Some(at(30));
+        presences.follow(&turned);
+        assert_eq!(presences.noted_ip(site.id), None, "the record has the last call");
+        noted(40, first);
+        presences.learn(&turned, at(35), Some(second));
+        assert_eq!(presences.noted_ip(site.id), Some(first), "what is late tells nothing");
+        presences.learn(&turned, at(50), Some(second));
+        assert_eq!((presences.noted_ip(site.id), presences.heard_at(site.id)), (None, Some(at(50))));
+        presences.learn(&turned, at(60), None);
+        assert_eq!((presences.noted_ip(site.id), presences.heard_at(site.id)), (None, Some(at(60))));
+    }
+
     /// Each call of a site behind two lines was written, a durable write at every report.
     #[test]
     fn calls_that_take_turns_are_written_now_and_then() {

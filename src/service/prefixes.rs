@@ -7,7 +7,7 @@ use super::access::Permission;
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::sites::etag;
-use super::{Error, Versioned, Waymark};
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
 use crate::geoip::special;
 use crate::model::Invalid;
 use crate::model::access::Principal;
@@ -19,8 +19,11 @@ use crate::model::reestimation::{Reach, Reestimation};
 use crate::store::document::Document;
 use crate::store::{Error as StoreError, Expect, Key, Kind, Mutation, Range};
 
+/// Most runs that an account is told of: one goes on, one waits, and what matters of the others is whether the last ones
+/// ended well. The proto tells it.
+pub(super) const RUNS_TOLD_MAX: usize = 20;
 /// What an account hears of a run of its that failed.
-const FAILURE_TOLD: &str = "the run cannot go on: the operator of this server sees why";
+pub(super) const FAILURE_TOLD: &str = "the run cannot go on: the operator of this server sees why";
 
 /// What people say of a network.
 #[derive(Debug, Clone)]
@@ -83,17 +86,12 @@ impl Waymark {
     ) -> Result<Versioned<Prefix>, Error> {
         self.account_for(principal, account, Permission::Change)?;
         let network = fields.network;
-        let before = self.find_version(account, network, etag).await?;
-        let prefix = fields.prefix(before.value.created_at, self.now())?;
-        let key = key_of(account, network);
-        let change = Mutation::replace(key, before.revision, Document::Prefix(prefix.clone()));
-        match self.commit_prefix(principal, account, network, change).await {
-            Ok(revision) => Ok(Versioned { value: prefix, revision }),
-            Err(Error::Store(StoreError::Conflict { .. })) => {
-                Err(Error::Contention(Resource::Prefix(account.clone(), network).to_string()))
-            }
-            Err(cause) => Err(cause),
-        }
+        let change = |before: &Prefix| fields.clone().prefix(before.created_at, self.now());
+        self.commit_over_prefix(principal, account, network, etag, |before| {
+            let prefix = change(before)?;
+            Ok((Some(Document::Prefix(prefix.clone())), prefix))
+        })
+        .await
     }
 
     /// Leaves a network to the databases again, in the version of `etag`; empty for any. Sites that come from it are
@@ -106,14 +104,30 @@ impl Waymark {
         etag: &str,
     ) -> Result<(), Error> {
         self.account_for(principal, account, Permission::Change)?;
-        let before = self.find_version(account, network, etag).await?;
-        let (key, expect) = (key_of(account, network), Expect::Revision(before.revision));
-        match self.commit_prefix(principal, account, network, Mutation { key, expect, document: None }).await {
-            Err(Error::Store(StoreError::Conflict { .. })) => {
-                Err(Error::Contention(Resource::Prefix(account.clone(), network).to_string()))
+        self.commit_over_prefix(principal, account, network, etag, |_| Ok((None, ()))).await.map(drop)
+    }
+
+    /// Reads a network in the version of `etag`, and commits what `change` makes of it over what was read: again and again
+    /// while others are faster. What is gone by then, or says something else than the version asked for, is refused.
+    async fn commit_over_prefix<T>(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        network: IpNet,
+        etag: &str,
+        change: impl Fn(&Prefix) -> Result<(Option<Document>, T), Error>,
+    ) -> Result<Versioned<T>, Error> {
+        for _ in 0..ATTEMPTS_MAX {
+            let before = self.find_version(account, network, etag).await?;
+            let (document, value) = change(&before.value)?;
+            let (key, expect) = (key_of(account, network), Expect::Revision(before.revision));
+            match self.commit_prefix(principal, account, network, Mutation { key, expect, document }).await {
+                Ok(revision) => return Ok(Versioned { value, revision }),
+                Err(Error::Store(StoreError::Conflict { .. })) => {}
+                Err(cause) => return Err(cause),
             }
-            outcome => outcome.map(drop),
         }
+        Err(Error::Contention(Resource::Prefix(account.clone(), network).to_string()))
     }
 
     /// Changes a network and has its sites estimated again. The run is noted before the change, so that none is lost
@@ -145,15 +159,15 @@ impl Waymark {
         self.find_prefix(account, network).await
     }
 
-    /// The runs that the account's networks began and that are kept, the newest first.
+    /// The last [`RUNS_TOLD_MAX`] runs that the account's networks began and that are kept, the newest first.
     pub async fn list_prefix_reestimations(
         &self,
         principal: &Principal,
         account: &AccountId,
     ) -> Result<Vec<Reestimation>, Error> {
         self.account_for(principal, account, Permission::Read)?;
-        let mut runs = self.kept_runs().await?;
-        runs.retain(|run| matches!(&run.reach, Reach::Networks(of, _) if of == account));
+        let is_own = |run: &Reestimation| matches!(&run.reach, Reach::Networks(of, _) if of == account);
+        let mut runs = self.last_runs(RUNS_TOLD_MAX, is_own).await?;
         for run in runs.iter_mut().filter(|run| !run.failure.is_empty()) {
             // It may name files of the server, which are the operator's business.
             FAILURE_TOLD.clone_into(&mut run.failure);

@@ -6,6 +6,7 @@
 //! written: whatever ends in between, each site is counted once, and writing one twice changes nothing.
 
 mod look;
+mod records;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use self::records::key_of;
 use super::access::random_bytes;
 use super::accounts::require_operator;
 use super::error::Resource;
@@ -26,7 +28,7 @@ use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision};
 use crate::model::reestimation::{Findings, Mode, Reach, Reestimation, State, Unwritten};
 use crate::store::document::Document;
-use crate::store::{Error as StoreError, Key, Kind, Mutation, Range, Record, SCAN_MAX};
+use crate::store::{Error as StoreError, Kind, Mutation, Range, Record};
 
 /// Sites between two looks at whether somebody cancelled, and between two notes of how far it is.
 const PAGE: usize = 500;
@@ -67,17 +69,12 @@ impl Waymark {
     /// All runs that are kept, the newest first. For the operator.
     pub async fn list_reestimations(&self, principal: &Principal) -> Result<Vec<Reestimation>, Error> {
         require_operator(principal)?;
-        self.kept_runs().await
-    }
-
-    /// All runs that are kept, the newest first.
-    pub(super) async fn kept_runs(&self) -> Result<Vec<Reestimation>, Error> {
         let mut runs: Vec<_> = self.runs().await?.into_iter().map(|run| run.value).collect();
         runs.sort_by_key(|run| std::cmp::Reverse((run.started_at, run.id.clone())));
         Ok(runs)
     }
 
-    /// Ends a run. What it wrote stays. For the operator.
+    /// Ends a run. What it wrote stays, and what it has counted already is written. For the operator.
     pub async fn cancel_reestimation(&self, principal: &Principal, id: &str) -> Result<Reestimation, Error> {
         require_operator(principal)?;
         for _ in 0..ATTEMPTS_MAX {
@@ -89,7 +86,10 @@ impl Waymark {
             run.ended_at = Some(self.now());
             let change = Mutation::replace(key_of(id), revision, Document::Reestimation(Box::new(run.clone())));
             match self.parts.store.commit(vec![change]).await {
-                Ok(_) => return Ok(run),
+                Ok(_) => {
+                    self.reestimating.notify_one();
+                    return Ok(run);
+                }
                 Err(StoreError::Conflict { .. }) => {}
                 Err(cause) => return Err(cause.into()),
             }
@@ -191,11 +191,16 @@ impl Waymark {
 
     /// Works on the oldest run to its end; says whether there was one.
     pub(super) async fn work_on_next(&self) -> Result<bool, Error> {
-        let mut running: Vec<_> = self.runs().await?;
-        running.retain(|run| run.value.state == State::Running);
-        // The operator's first: those of networks are many, and of one account each.
-        running.sort_by_key(|run| (run.value.reach != Reach::All, run.value.id.clone()));
-        let Some(run) = running.into_iter().next() else { return Ok(false) };
+        let mut open: Vec<_> = self.runs().await?;
+        open.retain(|run| run.value.state == State::Running || run.value.unwritten.is_some());
+        // What ended first: it is a page. Then the operator's: those of networks are many, and of one account each.
+        open.sort_by_key(|Versioned { value: run, .. }| {
+            (run.state == State::Running, run.reach != Reach::All, run.id.clone())
+        });
+        let Some(run) = open.into_iter().next() else { return Ok(false) };
+        if run.value.state != State::Running {
+            return self.complete(run).await.map(|()| true);
+        }
         let id = run.value.id.clone();
         match self.work_on(run).await {
             Err(cause) if !is_transient(&cause) => {
@@ -268,30 +273,30 @@ impl Waymark {
         }
     }
 
+    /// Writes the page that a run counted before somebody ended it, or before it failed.
+    async fn complete(&self, run: Versioned<Reestimation>) -> Result<(), Error> {
+        let Versioned { value: mut run, revision } = run;
+        match self.write_counted(&mut run).await {
+            Err(cause) if is_transient(&cause) => return Err(cause),
+            Err(cause) => {
+                warn!(%cause, id = run.id, "a page of sites that is counted is not all written");
+                let told = format!("of the {PAGE} sites counted last not all are written: {cause}");
+                run.failure = if run.failure.is_empty() { told } else { format!("{}; {told}", run.failure) };
+            }
+            Ok(()) => {}
+        }
+        run.unwritten = None;
+        self.put_run(run, revision).await
+    }
+
     async fn end(&self, run: Reestimation, revision: Revision) -> Result<(), Error> {
         let run = Reestimation { ended_at: Some(self.now()), ..run };
         info!(id = run.id, state = ?run.state, seen = run.findings.seen, "re-estimation ended");
-        let note = Document::Reestimation(Box::new(run.clone()));
-        match self.parts.store.commit(vec![Mutation::replace(key_of(&run.id), revision, note)]).await {
-            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
-            Err(cause) => Err(cause.into()),
-        }
+        self.put_run(run, revision).await
     }
 }
 
 impl Waymark {
-    async fn runs(&self) -> Result<Vec<Versioned<Reestimation>>, Error> {
-        let range =
-            Range { partition: None, kind: Kind::Reestimation, after: None, descending: false, limit: SCAN_MAX };
-        let records = self.parts.store.scan(range).await?;
-        records.into_iter().map(run_in).collect()
-    }
-
-    async fn find_run(&self, id: &str) -> Result<Versioned<Reestimation>, Error> {
-        let missing = || Error::NotFound(Resource::Reestimation(id.to_owned()));
-        run_in(self.parts.store.get(key_of(id)).await?.ok_or_else(missing)?)
-    }
-
     async fn with_candidate(&self, path: &str, replaced: &str) -> Result<GeoIp, Error> {
         let stack = self.parts.geoip.with_candidate(Path::new(path), Path::new(replaced)).await;
         Ok(stack.map_err(|fault| match fault {
@@ -338,15 +343,4 @@ impl Waymark {
 /// Whether a failure passes by itself.
 fn is_transient(cause: &Error) -> bool {
     matches!(cause.reason().kind(), FaultKind::Unavailable | FaultKind::ResourceExhausted | FaultKind::Aborted)
-}
-
-fn run_in(record: Record) -> Result<Versioned<Reestimation>, Error> {
-    match record.document {
-        Document::Reestimation(run) => Ok(Versioned { value: *run, revision: record.revision }),
-        _ => Err(Error::Mismatched { key: record.key }),
-    }
-}
-
-fn key_of(id: &str) -> Key {
-    Key::operator(Kind::Reestimation, id)
 }

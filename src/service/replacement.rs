@@ -54,7 +54,7 @@ impl Waymark {
     }
 
     /// What reserves an agent's id for a site: a claim without a key, unless the agent stands on the site already. An
-    /// agent whose site is deleted leaves it, and its credential ends with that: the site may come back.
+    /// agent whose site is deleted leaves it, and its credential ends with that: the site may come back, without it.
     async fn reserve(&self, site: &Site, agent: &AgentId) -> Result<Vec<Mutation>, Error> {
         let key = Key::of(&site.account, Kind::Agent, agent);
         let reserved = Document::Agent(AgentClaim { site: site.id, key_hash: None });
@@ -65,10 +65,12 @@ impl Waymark {
         if claim.site == site.id {
             return Ok(Vec::new());
         }
-        if self.is_held(&site.account, agent, claim).await? {
+        let other = self.find_site(&site.account, claim.site).await?;
+        if other.as_ref().is_some_and(|other| self.is_held(agent, claim, &other.value)) {
             return Err(Error::AgentElsewhere(agent.clone(), Resource::Site(site.account.clone(), claim.site)));
         }
         let mut batch = self.end_credential(&site.account, agent, claim).await?;
+        batch.extend(other.and_then(|other| self.left_by(agent, other)));
         batch.push(Mutation::replace(key, record.revision, reserved));
         Ok(batch)
     }
@@ -176,11 +178,24 @@ impl Waymark {
     }
 
     /// Whether the site of an agent's claim needs it: it is not deleted, and the agent stands on it or may come to it.
-    async fn is_held(&self, account: &AccountId, agent: &AgentId, claim: &AgentClaim) -> Result<bool, Error> {
-        let Some(Versioned { value: site, .. }) = self.find_site(account, claim.site).await? else { return Ok(false) };
+    fn is_held(&self, agent: &AgentId, claim: &AgentClaim, site: &Site) -> bool {
         let awaits = |consent: &Replacement| consent.agent == *agent && consent.until > self.now();
         let is_needed = claim.key_hash.is_some() || site.replacement.as_ref().is_some_and(awaits);
-        Ok(is_needed && site.deleted_at.is_none())
+        is_needed && site.deleted_at.is_none()
+    }
+
+    /// What takes an agent off a deleted site that it stood on or was awaited at, so that the site does not come back
+    /// with it. Of the version that was read: a site that is restored meanwhile keeps its agent.
+    fn left_by(&self, agent: &AgentId, Versioned { value: before, revision }: Versioned<Site>) -> Option<Mutation> {
+        before.deleted_at?;
+        let mut site = before.clone();
+        site.agent = site.agent.filter(|standing| standing != agent);
+        site.replacement = site.replacement.filter(|consent| consent.agent != *agent);
+        if site == before {
+            return None;
+        }
+        site.updated_at = self.now();
+        Some(Mutation::replace(site_key(&site), revision, Document::Site(Box::new(site))))
     }
 
     /// What frees the claim that waits for another agent than `agent`.

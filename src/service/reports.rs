@@ -118,8 +118,8 @@ impl Waymark {
         id: SiteId,
         visit: &Visit,
     ) -> Result<Reported, Error> {
+        let ip = visit.ip.and_then(Result::ok).map(special::canonical);
         if visit.device.is_none() {
-            let ip = visit.ip.and_then(Result::ok).map(special::canonical);
             let report = Presence { at: visit.at, status: visit.status, ip, claimed_ip: visit.claimed_ip };
             // No longer than an estimate waits: where it waits for nothing, each address is looked at.
             match live.hear(id, &report, WRITTEN_EVERY.min(self.parts.config.move_after())) {
@@ -128,6 +128,9 @@ impl Waymark {
                 Heard::News => {}
             }
         }
+        // A record that is written has the last address that is known, also where this report does not say one.
+        let noted = if visit.ip.is_none() { live.noted_ip(id) } else { None };
+        let visit = &Visit { ip: visit.ip.or(noted.map(Ok)), ..visit.clone() };
         for _ in 0..ATTEMPTS_MAX {
             let Versioned { value: before, revision } = self.standing_site(account, id).await?;
             if before.last_seen_at.max(live.heard_at(id)) > Some(visit.at) {
@@ -139,7 +142,7 @@ impl Waymark {
             let is_written =
                 before.last_seen_at.is_some_and(|seen_at| visit.at.duration_since(seen_at) < WRITTEN_EVERY);
             if tells_time_alone && is_written {
-                live.learn(&before, visit.at);
+                live.learn(&before, visit.at, ip);
                 return Ok(Reported::Noted);
             }
             if !tells_time_alone {

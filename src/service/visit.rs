@@ -49,7 +49,7 @@ impl Waymark {
     }
 
     /// Notes where a call comes from, and lets the estimate follow where that is more than another uplink.
-    fn note_address(&self, account: &LiveAccount, site: &mut Site, ip: IpAddr, now: Timestamp) {
+    pub(super) fn note_address(&self, account: &LiveAccount, site: &mut Site, ip: IpAddr, now: Timestamp) {
         let has_estimate = site.fixes.get(Source::GeoIp).is_some();
         let is_settled = site.uplinks.last == Some(ip)
             && site.uplinks.home.is_some_and(|home| home.ip == ip)
@@ -91,9 +91,7 @@ impl Waymark {
             site.no_estimate = Some(NoEstimate::Removed);
         }
     }
-}
 
-impl Waymark {
     /// Notes the present network of a site's home where `seen` is in it. A newer file may hold another network as one
     /// than the file that the estimate is of, and its other addresses are home all the same. Asked, and not computed from
     /// the two networks: an own network may lie inside of one that is elsewhere.

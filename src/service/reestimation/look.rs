@@ -77,12 +77,16 @@ impl Waymark {
         let Some(ip) = home.or(site.public_ip).or(site.uplinks.last) else { return (Found::Unknown, None) };
         let whereabouts = whereabouts_in(databases, live, ip, self.now());
         let (estimate, facts) = (whereabouts.fix, whereabouts.facts);
-        // An address's network alone is written too, and is no change of the estimate.
-        let told = |facts: &NetworkFacts| (facts.asn, facts.isp.clone(), facts.kind);
-        let is_same_network = site.public_ip != Some(whereabouts.ip) || told(&facts) == told(&site.network);
+        // An address's network alone is written too, and is no change of the estimate. All that is said of it: also
+        // which file says so, and when that was built.
+        let is_same_network = site.public_ip != Some(whereabouts.ip) || facts == site.network;
         let old = site.fixes.get(Source::GeoIp);
         let found = match (old, &estimate) {
-            (None, Err(reason)) if site.no_estimate == Some(*reason) => return (Found::Unchanged, None),
+            (None, Err(reason)) if site.no_estimate == Some(*reason) => {
+                // Where no file can be asked just now, nothing is known anew of the network either.
+                let is_unasked = *reason == NoEstimate::NoDatabase && facts == NetworkFacts::default();
+                return (Found::Unchanged, (!is_same_network && !is_unasked).then_some(Err(*reason)));
+            }
             (None, Err(_)) => Found::Unchanged,
             (None, Ok(_)) => Found::Placed,
             // No file can be asked just now: that says nothing of the site.
@@ -114,7 +118,8 @@ impl Waymark {
         let mut before = first;
         for _ in 0..ATTEMPTS_MAX {
             let (found, Some(estimate)) = self.compare(databases, live, &before.value) else { return Ok(true) };
-            let is_renewed = matches!((&found, &estimate), (Found::Unchanged, Ok(_)));
+            let is_same_reason = |reason: &NoEstimate| before.value.no_estimate == Some(*reason);
+            let is_renewed = matches!(found, Found::Unchanged) && estimate.as_ref().err().is_none_or(is_same_reason);
             let mut site = before.value.clone();
             let home = site.uplinks.home.map(|home| home.ip);
             if let Some(ip) = home.or(site.public_ip).or(site.uplinks.last) {

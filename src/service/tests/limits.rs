@@ -15,10 +15,10 @@ use crate::store::document::Document;
 use crate::store::{Key, Kind, Mutation, Store as _};
 
 impl World {
-    /// Puts runs of networks of other accounts into the store, as they are after a time.
-    async fn put_runs(&self, count: usize, state: State) {
+    /// Puts runs of networks of other accounts into the store, as they are after a time, and as `set` changes them.
+    pub(super) async fn put_runs(&self, count: usize, state: State, set: impl Fn(&mut Reestimation)) {
         let run = |number: usize| {
-            let run = Reestimation {
+            let mut run = Reestimation {
                 id: format!("{number:012x}-0000000000000000"),
                 mode: Mode::Apply,
                 reach: Reach::Networks(format!("other-{number}").parse().unwrap(), Vec::new()),
@@ -33,6 +33,7 @@ impl World {
                 ended_at: (state != State::Running).then(now),
                 started_by: "test".to_owned(),
             };
+            set(&mut run);
             Mutation::create(Key::operator(Kind::Reestimation, &run.id), Document::Reestimation(Box::new(run)))
         };
         self.store.commit((0..count).map(run).collect()).await.unwrap();
@@ -55,7 +56,7 @@ impl World {
         self.store.commit((0..count).map(prefix).collect()).await.unwrap();
     }
 
-    fn activation(&self, agent: &AgentId) -> Activation {
+    pub(super) fn activation(&self, agent: &AgentId) -> Activation {
         Activation {
             account: self.account.clone(),
             agent: agent.clone(),
@@ -71,7 +72,7 @@ impl World {
 #[tokio::test]
 async fn runs_that_wait_are_bounded() {
     let world = World::new().await;
-    world.put_runs(WAITING_MAX - 1, State::Running).await;
+    world.put_runs(WAITING_MAX - 1, State::Running, |_| {}).await;
     world.waymark.apply_database(&world.operator).await.unwrap();
     let refused = world.waymark.apply_database(&world.operator).await;
     assert!(matches!(refused, Err(Error::TooMany("re-estimations that wait", WAITING_MAX))), "{refused:?}");
@@ -84,7 +85,7 @@ async fn runs_that_wait_are_bounded() {
 #[tokio::test]
 async fn the_oldest_runs_that_ended_go() {
     let world = World::new().await;
-    world.put_runs(RUNS_MAX + 3, State::Done).await;
+    world.put_runs(RUNS_MAX + 3, State::Done, |_| {}).await;
     let kept = world.waymark.apply_database(&world.operator).await.unwrap();
     world.waymark.cancel_reestimation(&world.operator, &kept.id).await.unwrap();
     world.waymark.create_prefix(&world.operator, &world.account, network("10.0.0.0/8", 47.0)).await.unwrap();
@@ -148,4 +149,50 @@ async fn the_credential_of_a_deleted_site_ends_when_its_agent_goes_on() {
     assert!(world.waymark.authenticate(&credential).is_ok(), "the site may come back with its agent");
     world.waymark.allow_replacement(&world.operator, &world.account, next, &agent, None).await.unwrap();
     assert!(matches!(world.waymark.authenticate(&credential), Err(Error::Credential)));
+}
+
+/// The deleted site kept the name of the agent that had gone on, and came back with it: two sites named one agent.
+#[tokio::test]
+async fn a_deleted_site_comes_back_without_the_agent_that_went_on() {
+    let world = World::new().await;
+    world.create_sites(2).await;
+    let (next, third, agent) =
+        (world.sites().await[0].id, world.sites().await[1].id, "fw-1".parse::<AgentId>().unwrap());
+    let allow = async |site| world.waymark.allow_replacement(&world.operator, &world.account, site, &agent, None).await;
+    let delete = async |site| {
+        world.waymark.delete_site(&world.operator, &world.account, site, String::new()).await.unwrap();
+    };
+    let restore = async |site| {
+        let restored = world.waymark.undelete_site(&world.operator, &world.account, site, String::new(), "").await;
+        restored.unwrap().value
+    };
+    let first = world.waymark.activate_agent(&world.operator, world.activation(&agent)).await.unwrap();
+    let old = first.site.value.id;
+    delete(old).await;
+    allow(next).await.unwrap();
+    assert_eq!(restore(old).await.agent, None);
+    let refused = allow(old).await;
+    assert!(matches!(refused, Err(Error::AgentElsewhere(..))), "it is awaited at the next site: {refused:?}");
+    delete(next).await;
+    allow(third).await.unwrap();
+    assert_eq!(restore(next).await.replacement, None, "nor is it awaited at two sites");
+}
+
+/// The consent looked at the deleted site, and did not hold on to what it saw.
+#[tokio::test]
+async fn a_site_that_is_restored_meanwhile_keeps_its_agent() {
+    let world = World::new().await;
+    world.create_sites(1).await;
+    let (next, agent) = (world.sites().await[0].id, "fw-1".parse::<AgentId>().unwrap());
+    let first = world.waymark.activate_agent(&world.operator, world.activation(&agent)).await.unwrap();
+    let (site, credential) = (first.site.value, first.credential.unwrap());
+    world.waymark.delete_site(&world.operator, &world.account, site.id, String::new()).await.unwrap();
+    let key = Key::of(&world.account, Kind::Site, site.id);
+    let restored = Some(Document::Site(Box::new(site.clone())));
+    world.overtake(vec![Mutation { document: restored, ..Mutation::delete(key) }]);
+    let refused = world.waymark.allow_replacement(&world.operator, &world.account, next, &agent, None).await;
+    assert!(matches!(refused, Err(Error::AgentElsewhere(..))), "{refused:?}");
+    let found = world.waymark.get_site(&world.operator, &world.account, site.id).await.unwrap();
+    assert_eq!(found.value.agent, Some(agent));
+    assert!(world.waymark.authenticate(&credential).is_ok());
 }

@@ -1,7 +1,9 @@
 //! Tests of what no client can bring about: a store that fails in the middle, limits that take too long to reach from
 //! outside, a clock that jumps. Everything else is tested through the API.
 
+mod last_seen;
 mod limits;
+mod networks;
 mod reestimation;
 
 use std::cell::Cell;
@@ -11,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::prefixes::PrefixFields;
@@ -41,12 +44,37 @@ fn wait(time: SignedDuration) {
     AHEAD.set(AHEAD.get() + time);
 }
 
-/// A store that is out of service after some commits.
+/// A store that is out of service after some commits, where others are faster, and where records cannot be read.
 #[derive(Debug)]
 struct Failing {
     inner: Arc<dyn Store>,
     /// Commits that it still does.
     left: AtomicUsize,
+    /// Batches of others, each committed once, just before a batch that has its first record too.
+    overtaking: Mutex<Vec<Vec<Mutation>>>,
+    /// Ids of records that cannot be read one by one.
+    corrupt: Mutex<Vec<String>>,
+}
+
+impl Failing {
+    fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, left: AtomicUsize::new(usize::MAX), overtaking: Mutex::default(), corrupt: Mutex::default() }
+    }
+
+    /// The batch of somebody else that is faster than this one.
+    fn overtaking(&self, batch: &[Mutation]) -> Option<Vec<Mutation>> {
+        let mut overtaking = self.overtaking.lock();
+        let is_of = |other: &Vec<Mutation>| batch.iter().any(|mutation| mutation.key == other[0].key);
+        let at = overtaking.iter().position(is_of)?;
+        Some(overtaking.remove(at))
+    }
+
+    fn refuse_corrupt(&self, key: &Key) -> Result<(), StoreError> {
+        if !self.corrupt.lock().contains(&key.id) {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt { kind: key.kind, id: key.id.clone(), path: "of the test".into() })
+    }
 }
 
 #[async_trait]
@@ -56,14 +84,19 @@ impl Store for Failing {
         if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend).is_err() {
             return Err(StoreError::Unavailable { cause: "the test took it away".to_owned() });
         }
+        if let Some(other) = self.overtaking(&batch) {
+            self.inner.commit(other).await?;
+        }
         self.inner.commit(batch).await
     }
 
     async fn get(&self, key: Key) -> Result<Option<Record>, StoreError> {
+        self.refuse_corrupt(&key)?;
         self.inner.get(key).await
     }
 
     async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, StoreError> {
+        keys.iter().try_for_each(|key| self.refuse_corrupt(key))?;
         self.inner.get_many(keys).await
     }
 
@@ -99,15 +132,18 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::with(Databases::empty()).await
+    }
+
+    async fn with(databases: Databases) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let inner: Arc<dyn Store> = Arc::new(Embedded::open(directory.path()).unwrap());
-        let store = Arc::new(Failing { inner, left: AtomicUsize::new(usize::MAX) });
+        let store = Arc::new(Failing::new(Arc::new(Embedded::open(directory.path()).unwrap())));
         let operator =
             Principal { token: "0123456789abcdef".parse().unwrap(), scope: Scope::Admin, account: None, agent: None };
         let waymark = Waymark::new(Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,
             live: Live::follow(&*store).await.unwrap(),
-            geoip: Arc::new(Databases::empty()),
+            geoip: Arc::new(databases),
             geocoder: None,
             clock: now,
             config: Config::default(),
@@ -120,6 +156,11 @@ impl World {
     /// Lets the store do so many commits more.
     fn fail_after(&self, commits: usize) {
         self.store.left.store(commits, Ordering::SeqCst);
+    }
+
+    /// Lets somebody else commit a batch just before the next one that has its first record too.
+    fn overtake(&self, batch: Vec<Mutation>) {
+        self.store.overtaking.lock().push(batch);
     }
 
     /// Makes sites that come from the addresses of 10.0.0.0/8, without an estimate.

@@ -69,8 +69,15 @@ def test_two_uplinks_that_take_turns_are_seldom_written(tmp_path):
                 assert caller.ListSites(parent=account.name).sites[0].public_ip == ip
             written = outcomes.count(pb.SiteReportResult.OUTCOME_WRITTEN)
             assert written <= 4 and outcomes.count(pb.SiteReportResult.OUTCOME_NOTED) == 40 - written, outcomes
-            offline = report(public_ip=OTHER, status=pb.SITE_STATUS_OFFLINE)
+            # The second line is noted beside the record, which has the first; then the first says something new.
+            assert outcomes[-1] == pb.SiteReportResult.OUTCOME_NOTED
+            offline = report(public_ip=REYKJAVIK, status=pb.SITE_STATUS_OFFLINE)
             assert offline == pb.SiteReportResult.OUTCOME_WRITTEN, "whatever else is new is written"
+            assert caller.GetSite(name=site).public_ip == REYKJAVIK, "the one that was noted is not the last one"
+            # A report without an address takes the noted one into the record with it.
+            assert report(public_ip=OTHER, status=pb.SITE_STATUS_OFFLINE) == pb.SiteReportResult.OUTCOME_NOTED
+            assert report(status=pb.SITE_STATUS_ONLINE) == pb.SiteReportResult.OUTCOME_WRITTEN
+            assert caller.GetSite(name=site).public_ip == OTHER
 
 
 def test_a_real_move_is_one_event(account):
