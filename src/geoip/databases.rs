@@ -58,8 +58,8 @@ pub struct Databases {
 impl Databases {
     /// Opens all configured files, at the same time. Blocks; see [`Database::open`] for what it costs.
     ///
-    /// A file that is missing or bad, or that the system does not give within half a minute, is no error: it is told in the log and in [`Databases::statuses`], the others
-    /// serve, and watching takes it as soon as it is good.
+    /// A file that is missing or bad, or that the system does not give within half a minute, is no error: it is told in
+    /// the log and in [`Databases::statuses`], the others serve, and watching takes it as soon as it is good.
     ///
     /// # Errors
     ///

@@ -55,7 +55,7 @@ impl Waymark {
     /// Positions that a site may have because persons located its siblings, the nearest in the network first, then the
     /// newest. Empty for a site that a person located itself.
     ///
-    /// Cost: reads at most 200 records.
+    /// Cost: reads at most 200 records and as many sites, for the address and again for the network.
     pub async fn suggest_locations(
         &self,
         principal: &Principal,

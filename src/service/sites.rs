@@ -148,8 +148,10 @@ impl Waymark {
         site: SiteId,
         etag: String,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for(principal, account, Permission::Change)?;
+        let live = self.account_for(principal, account, Permission::Change)?;
         self.change_site(account, site, &ChangeOptions { etag, validate_only: false }, |site, now| {
+            // Memory forgets it, so the record has to know.
+            site.last_seen_at = site.last_seen_at.max(live.heard_at(site.id));
             site.deleted_at = Some(now);
             Ok(())
         })

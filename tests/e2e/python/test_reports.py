@@ -53,15 +53,21 @@ def test_every_answer_with_a_site_tells_when_it_was_seen(account):
 
     name, at = activated.site, pb.LatLng(lat=47.0, lng=8.0)
     note = {"site": pb.Site(name=name, note="x"), "update_mask": {"paths": ["note"]}}
+    chosen = lambda: caller.GeocodeAddress(parent=account.name, site=name, address_line="47.2, 8.2").candidates[0].token  # noqa: E731
     calls = {
+        "BatchGetSites": lambda: caller.BatchGetSites(parent=account.name, names=[name]).sites[0],
+        "ListSites": lambda: caller.ListSites(parent=account.name).sites[0],
+        "WatchSites": lambda: caller.WatchSites(parent=account.name)[0].changed_sites[0],
         "UpdateSite": lambda: caller.UpdateSite(**note),
         "UpdateSite, validate_only": lambda: caller.UpdateSite(**note, validate_only=True),
         "SetPin": lambda: caller.SetPin(site=name, position=at),
         "SetAddress": lambda: caller.SetAddress(site=name, address_line="47.1, 8.1").site,
+        "ApplyCandidate": lambda: caller.ApplyCandidate(site=name, candidate_token=chosen()),
         "ResetLocation": lambda: caller.ResetLocation(site=name),
         "AllowReplacement": lambda: caller.AllowReplacement(site=name, agent_id="fw-2"),
         "CancelReplacement": lambda: caller.CancelReplacement(site=name),
         "DeleteFix": lambda: caller.DeleteFix(site=name, source=pb.FIX_SOURCE_GEOIP),
+        "DeleteSite": lambda: caller.DeleteSite(name=name),
     }
     for method, call in calls.items():
         last = seen()
