@@ -86,8 +86,11 @@ mod tests {
     fn configured(text: &Arc<Mutex<String>>) -> ConfiguredGeocoder {
         let read = Arc::clone(text);
         let reread: Reread = Box::new(move || {
-            toml::from_str(&read.lock())
-                .map_err(|cause| config::Error::Malformed { path: "x".into(), cause: Box::new(cause) })
+            toml::from_str(&read.lock()).map_err(|cause| config::Error::Malformed {
+                path: "x".into(),
+                line: 1,
+                cause: cause.to_string(),
+            })
         });
         let config = reread().unwrap();
         ConfiguredGeocoder::open(&config.geocode, reread).unwrap()

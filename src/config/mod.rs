@@ -88,13 +88,15 @@ pub enum Error {
         /// What the system says.
         cause: std::io::Error,
     },
-    /// The file is not as it should be; the cause names line and key.
-    #[error("{path}: {cause}")]
+    /// The file is not as it should be. The line itself is not told: it may hold a secret.
+    #[error("{path}, line {line}: {cause}")]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with line and key.
-        cause: Box<toml::de::Error>,
+        /// Where, counted from 1.
+        line: usize,
+        /// What is wrong, with the key.
+        cause: String,
     },
     /// A plain listener that others could reach.
     #[error(
@@ -110,7 +112,16 @@ impl Config {
     /// Reads a file; unknown keys are errors.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })?;
-        toml::from_str(&text).map_err(|cause| Error::Malformed { path: path.to_owned(), cause: Box::new(cause) })
+        Self::parse(&text).map_err(|(line, cause)| Error::Malformed { path: path.to_owned(), line, cause })
+    }
+
+    /// The configuration of a file's text, or in which line what is wrong with it.
+    fn parse(text: &str) -> Result<Self, (usize, String)> {
+        toml::from_str(text).map_err(|cause: toml::de::Error| {
+            let at = cause.span().map_or(0, |span| span.start);
+            let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+            (line, cause.message().to_owned())
+        })
     }
 
     /// Refuses what must not be started.

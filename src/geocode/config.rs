@@ -172,7 +172,7 @@ impl Config {
             return fault("providers", format!("at most {} are asked in turn", LINKS_MAX - 1));
         }
         let mut plans = Vec::new();
-        let mut names: Vec<Arc<str>> = vec![gazetteer::PROVIDER.into()];
+        let mut names: Vec<Arc<str>> = vec![gazetteer::PROVIDER.into(), super::COORDINATES.into()];
         let mut gazetteer = self.gazetteer.clone();
         for provider in &self.providers {
             if provider.kind == Kind::Gazetteer {
@@ -187,7 +187,8 @@ impl Config {
             }
             let remote = provider.remote(&self.user_agent)?;
             if names.contains(&remote.name) {
-                return Err(provider.fault("name", "two providers have it, or it is the gazetteer's".to_owned()));
+                return Err(provider
+                    .fault("name", "two providers have it, or it is one of `gazetteer` and `coordinates`".to_owned()));
             }
             names.push(Arc::clone(&remote.name));
             plans.push(Plan::Remote(Box::new(remote)));

@@ -52,6 +52,8 @@ use crate::model::evidence::Storage;
 use crate::model::geo::LatLng;
 use crate::model::location::Granularity;
 
+/// The provider's name of positions that a person states as coordinates: no geocoder may have it.
+pub const COORDINATES: &str = "coordinates";
 /// How long an answer may take where the caller states no deadline: what a person at a form waits for.
 pub const ANSWER_TIME: Duration = Duration::from_secs(10);
 

@@ -38,6 +38,9 @@ impl Nominatim {
     }
 }
 
+/// What the answer of a reverse look-up says where nothing is.
+const NOTHING_THERE: &str = "Unable to geocode";
+
 #[async_trait]
 impl Geocoder for Nominatim {
     async fn answer(&self, inquiry: &Inquiry, deadline: Instant) -> Result<Vec<Candidate>, Error> {
@@ -47,8 +50,9 @@ impl Geocoder for Nominatim {
         let Some(request) = request(inquiry, self.client.provider()) else { return Ok(Vec::new()) };
         let results = if let Subject::Position(_) = inquiry.subject {
             let place: Value = self.client.get(&request, deadline).await?;
-            // Where nothing is, the answer is an object that says so.
-            if place.get("error").is_some() { Vec::new() } else { vec![place] }
+            // Where nothing is, the answer is an object that says so; other errors are none of "nothing".
+            let is_nothing = place.get("error").and_then(Value::as_str) == Some(NOTHING_THERE);
+            if is_nothing { Vec::new() } else { vec![place] }
         } else {
             self.client.get(&request, deadline).await?
         };

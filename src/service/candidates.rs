@@ -42,7 +42,7 @@ pub struct Choice {
 impl Choice {
     /// Whether it is coordinates that the person pasted.
     pub(super) fn is_pasted(&self) -> bool {
-        &*self.candidate.provider == pasted::PROVIDER
+        &*self.candidate.provider == geocode::COORDINATES
     }
 }
 
@@ -236,7 +236,7 @@ impl Waymark {
         if ticket.ends_at <= now {
             return Err(Error::CandidateToken);
         }
-        if ticket.evidence.provider == pasted::PROVIDER {
+        if ticket.evidence.provider == geocode::COORDINATES {
             return Ok(pasted::pin(ticket.position, now, principal.actor()));
         }
         if !ticket.evidence.storage.allows(now) {

@@ -93,17 +93,15 @@ impl Waymark {
         self.get_site(principal, account, id).await?;
         let fix = self.redeem(principal, account, id, token)?;
         self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
+            let Evidence::Geocoded(evidence) = &fix.evidence else {
+                return drop_pin(site, fix.position, now, principal);
+            };
+            site.address = Some(SiteAddress {
+                typed: evidence.query.clone(),
+                formatted: evidence.formatted_address.clone(),
+                state: AddressState::Applied,
+            });
             site.fixes.put(Fix { made_at: site.fixes.next_time(now), ..fix.clone() });
-            match &fix.evidence {
-                Evidence::Geocoded(evidence) => {
-                    site.address = Some(SiteAddress {
-                        typed: evidence.query.clone(),
-                        formatted: evidence.formatted_address.clone(),
-                        state: AddressState::Applied,
-                    });
-                }
-                _ => settle_address(site),
-            }
             Ok(())
         })
         .await

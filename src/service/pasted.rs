@@ -13,8 +13,8 @@ use crate::model::evidence::Storage;
 use crate::model::geo::LatLng;
 use crate::model::location::{Evidence, Fix, Granularity, Source};
 
-/// The name under which coordinates are candidates.
-pub(super) const PROVIDER: &str = "coordinates";
+/// The confidence of a position that is near what was meant, and may not be it: too little to be applied unasked.
+const GUESSED: f64 = 0.5;
 
 /// The coordinates that an address holds; `None` for one that is an address.
 pub(super) fn parse(query: &AddressQuery) -> Result<Option<Pasted>, Invalid> {
@@ -38,10 +38,16 @@ impl Waymark {
                 refuse_null_island("address_line", position)?;
                 return Ok(vec![candidate(position, format!("{}, {}", position.lat(), position.lng()))]);
             }
+            Pasted::Shown(position) => {
+                refuse_null_island("address_line", position)?;
+                let shown = candidate(position, format!("{}, {}", position.lat(), position.lng()));
+                return Ok(vec![Candidate { confidence: GUESSED, ..shown }]);
+            }
             Pasted::Near(code, place) if place.is_empty() => {
                 let why = "a short plus code is near some place: write it beside the code, as in `9G8F+6X Zurich`";
                 let near = bias.near.ok_or_else(|| Invalid::new("address_line", why))?;
-                return Ok(vec![candidate(code.nearest(near), query.one_line())]);
+                let near = candidate(code.nearest(near), query.one_line());
+                return Ok(vec![Candidate { confidence: GUESSED, ..near }]);
             }
             Pasted::Near(code, place) => (code, AddressQuery::line(&place)?),
         };
@@ -49,7 +55,9 @@ impl Waymark {
         let near = geocoder.forward(&place, bias, limit).await?;
         let written = query.one_line();
         let written = written.split([' ', ',']).next().unwrap_or_default().to_uppercase();
-        let found = near.into_iter().map(|place| Candidate {
+        // The code comes again some hundred kilometres on: a place that is larger tells nothing of which one is meant.
+        let near = near.into_iter().filter(|place| place.granularity >= Granularity::City);
+        let found = near.map(|place| Candidate {
             confidence: place.confidence,
             country: place.country,
             attribution: place.attribution,
@@ -67,7 +75,7 @@ fn candidate(position: LatLng, formatted_address: String) -> Candidate {
         granularity: Granularity::Door,
         confidence: 1.0,
         country: None,
-        provider: PROVIDER.into(),
+        provider: geocode::COORDINATES.into(),
         attribution: String::new(),
         storage: Storage::Unlimited,
     }

@@ -132,9 +132,12 @@ mod tests {
         let told = databases.look_at(0).await.unwrap_err().to_string();
         assert!(told.contains("has not answered the last question yet"), "{told}");
         drop(answer);
-        while databases.slots.lock()[0].is_held() {
-            tokio::task::yield_now().await;
-        }
+        let ends = async {
+            while databases.slots.lock()[0].is_held() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), ends).await.unwrap();
         assert_eq!(databases.look_at(0).await.unwrap_err().failure_reason(), FailureReason::Missing);
     }
 }

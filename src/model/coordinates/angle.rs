@@ -7,16 +7,27 @@ use crate::model::geo::LatLng;
 /// A piece of the text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Token {
-    Number {
-        value: f64,
-        is_signed: bool,
-        has_fraction: bool,
-    },
-    /// A mark of degrees, minutes or seconds.
-    Mark,
+    /// A number, without the sign that may stand before it.
+    Number(Number),
+    Mark(Unit),
     Hemisphere(Axis, f64),
     Label(Axis),
     Separator,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Number {
+    value: f64,
+    sign: Option<f64>,
+    has_fraction: bool,
+}
+
+/// What a mark behind a number says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Degrees,
+    Minutes,
+    Seconds,
 }
 
 /// Which of the two an angle is.
@@ -73,41 +84,45 @@ fn with_points(text: &str) -> String {
 fn tokens(text: &str) -> Option<Vec<Token>> {
     let text = text.trim_matches(['(', ')', '[', ']', ' ']);
     let text = text.strip_suffix('/').unwrap_or(text);
-    let mut tokens = Vec::new();
-    let mut rest = text.trim_start();
+    let mut tokens: Vec<Token> = Vec::new();
+    let (mut rest, mut is_adjacent) = (text.trim_start(), false);
     while let Some(first) = rest.chars().next() {
         let (token, length) = match first {
             '0'..='9' | '.' | '+' | '-' | '\u{2212}' | '\u{2013}' => number(rest)?,
             ',' | ';' | '/' => (Token::Separator, 1),
-            '°' | 'º' | '˚' | '\'' | '′' | '’' | '‘' | '"' | '″' | '”' | '“' => {
-                (Token::Mark, first.len_utf8())
-            }
-            _ => word(rest, tokens.last())?,
+            '°' | 'º' | '˚' => (Token::Mark(Unit::Degrees), first.len_utf8()),
+            '\'' | '′' | '’' | '‘' => (Token::Mark(Unit::Minutes), first.len_utf8()),
+            '"' | '″' | '”' | '“' => (Token::Mark(Unit::Seconds), first.len_utf8()),
+            _ => word(rest, tokens.last().filter(|_| is_adjacent))?,
         };
-        tokens.push(token);
-        rest = rest[length..].trim_start();
+        // Two marks of minutes in a row are one of seconds.
+        let minutes = Token::Mark(Unit::Minutes);
+        match tokens.last_mut() {
+            Some(last) if *last == minutes && token == minutes => *last = Token::Mark(Unit::Seconds),
+            _ => tokens.push(token),
+        }
+        let behind = &rest[length..];
+        rest = behind.trim_start();
+        is_adjacent = rest.len() == behind.len();
     }
-    // Two marks of minutes in a row are one of seconds.
-    tokens.dedup_by(|a, b| (*a, *b) == (Token::Mark, Token::Mark));
     Some(tokens)
 }
 
 fn number(text: &str) -> Option<(Token, usize)> {
     let (sign, unsigned) = match text.chars().next()? {
-        '+' => (1.0, &text[1..]),
-        '-' => (-1.0, &text[1..]),
-        minus @ ('\u{2212}' | '\u{2013}') => (-1.0, &text[minus.len_utf8()..]),
-        _ => (1.0, text),
+        '+' => (Some(1.0), &text[1..]),
+        '-' => (Some(-1.0), &text[1..]),
+        minus @ ('\u{2212}' | '\u{2013}') => (Some(-1.0), &text[minus.len_utf8()..]),
+        _ => (None, text),
     };
-    let is_signed = unsigned.len() < text.len();
     let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
     let digits = &unsigned[..end];
     let value: f64 = digits.parse().ok().filter(|_| digits.starts_with(|c: char| c.is_ascii_digit()))?;
-    let has_fraction = digits.contains('.');
-    Some((Token::Number { value: sign * value, is_signed, has_fraction }, text.len() - unsigned.len() + end))
+    let number = Number { value, sign, has_fraction: digits.contains('.') };
+    Some((Token::Number(number), text.len() - unsigned.len() + end))
 }
 
-/// A label, a hemisphere, or `d`, `m` and `s` behind numbers.
+/// A label, a hemisphere, or `d`, `m` and `s` right behind numbers; `before` is what stands right before the word.
 fn word(text: &str, before: Option<&Token>) -> Option<(Token, usize)> {
     let end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
     let word = text[..end].to_lowercase();
@@ -116,11 +131,16 @@ fn word(text: &str, before: Option<&Token>) -> Option<(Token, usize)> {
         let colon = usize::from(behind.starts_with([':', '=']));
         return Some((Token::Label(*axis), text.len() - behind.len() + colon));
     }
-    let is_behind_number = matches!(before, Some(Token::Number { .. }));
+    let is_behind_number = matches!(before, Some(Token::Number(_)));
+    let unit = match word.chars().next()? {
+        'd' => Some(Unit::Degrees),
+        'm' => Some(Unit::Minutes),
+        's' => Some(Unit::Seconds),
+        _ => None,
+    };
     // `sN`, as in `47.76sN`, is a mark and a hemisphere.
-    let letter = word.chars().next()?;
-    if matches!(letter, 'd' | 'm' | 's') && is_behind_number && word != "s" && word.chars().count() <= 2 {
-        return Some((Token::Mark, 1));
+    if let Some(unit) = unit.filter(|_| is_behind_number && word != "s" && word.chars().count() <= 2) {
+        return Some((Token::Mark(unit), 1));
     }
     let hemisphere = match word.as_str() {
         "n" => Token::Hemisphere(Axis::Lat, 1.0),
@@ -134,18 +154,25 @@ fn word(text: &str, before: Option<&Token>) -> Option<(Token, usize)> {
 
 /// The tokens of the first angle and of the second; `None` where there are not two.
 fn halves(tokens: &[Token]) -> Option<(&[Token], &[Token])> {
-    let is_number = |token: &&Token| matches!(token, Token::Number { .. });
-    let numbers = tokens.iter().filter(is_number).count();
-    let is_marked = tokens.iter().any(|token| !matches!(token, Token::Number { .. } | Token::Separator));
-    let has_fraction = tokens.iter().any(|token| matches!(token, Token::Number { has_fraction: true, .. }));
-    // Two bare whole numbers are a house and a postcode.
-    if numbers < 2 || !(is_marked || has_fraction) {
+    let count = |wanted: &dyn Fn(&Token) -> bool| tokens.iter().filter(|token| wanted(token)).count();
+    let numbers = count(&|token| matches!(token, Token::Number(_)));
+    let hemispheres = count(&|token| matches!(token, Token::Hemisphere(..)));
+    let named = count(&|token| matches!(token, Token::Mark(Unit::Degrees) | Token::Label(_)));
+    let fractions = count(&|token| matches!(token, Token::Number(number) if number.has_fraction));
+    // Whole numbers are a house and a postcode, and with the winds streets of a grid: `350 S 400 W`.
+    let is_sexagesimal = numbers == 6 && hemispheres == 2;
+    if numbers < 2 || !(fractions > 0 || named > 0 || is_sexagesimal) {
         return None;
     }
-    let at = split_at(tokens, numbers)?;
-    let (first, second) = tokens.split_at(at);
-    let trim = |half: &'_ [Token]| half.iter().any(|token| matches!(token, Token::Number { .. }));
-    (trim(first) && trim(second)).then_some((first, second))
+    let (first, second) = tokens.split_at(split_at(tokens, numbers)?);
+    (is_angle(first) && is_angle(second)).then_some((first, second))
+}
+
+/// Whether tokens may be one angle: there is a number, and marks begin with that of degrees.
+fn is_angle(tokens: &[Token]) -> bool {
+    let mark = tokens.iter().find_map(|token| if let Token::Mark(unit) = token { Some(*unit) } else { None });
+    let has_number = tokens.iter().any(|token| matches!(token, Token::Number(_)));
+    has_number && mark.is_none_or(|mark| mark == Unit::Degrees)
 }
 
 /// Where the second angle begins.
@@ -166,11 +193,21 @@ fn split_at(tokens: &[Token], numbers: usize) -> Option<usize> {
         return None;
     }
     let separators = places(&|token| *token == Token::Separator);
-    if let [only] = separators[..] {
-        return Some(only);
+    if !separators.is_empty() {
+        return if let [only] = separators[..] { Some(only) } else { None };
     }
-    let signed = places(&|token| matches!(token, Token::Number { .. }));
-    (separators.is_empty() && numbers == 2).then(|| signed[1])
+    // A sign or a mark of degrees begins an angle.
+    let begins = |at: &usize| {
+        let is_degrees = tokens.get(at + 1) == Some(&Token::Mark(Unit::Degrees));
+        is_degrees || matches!(tokens[*at], Token::Number(Number { sign: Some(_), .. }))
+    };
+    let starts = places(&|token| matches!(token, Token::Number(_)));
+    let begun: Vec<usize> = starts.iter().skip(1).copied().filter(begins).collect();
+    match begun[..] {
+        [only] => Some(only),
+        [] if numbers == 2 && !tokens.iter().any(|token| matches!(token, Token::Mark(_))) => Some(starts[1]),
+        _ => None,
+    }
 }
 
 /// One angle.
@@ -182,33 +219,33 @@ struct Angle {
 
 impl Angle {
     fn of(tokens: &[Token]) -> Result<Self, Invalid> {
-        let (mut axis, mut hemisphere, mut parts, mut is_signed) = (None, None, Vec::new(), false);
+        let (mut axis, mut hemisphere, mut parts) = (None, None, Vec::<Number>::new());
         for token in tokens {
             match token {
-                Token::Number { value, is_signed: signed, has_fraction } => {
-                    if parts.iter().any(|(_, fraction)| *fraction) {
+                Token::Number(number) => {
+                    if parts.iter().any(|before| before.has_fraction) {
                         return Err(fault("only the last of degrees, minutes and seconds has a fraction"));
                     }
-                    if !parts.is_empty() && !(0.0..60.0).contains(value) {
+                    if !parts.is_empty() && (number.sign.is_some() || number.value >= 60.0) {
                         return Err(fault("minutes and seconds are in [0, 60)"));
                     }
-                    is_signed |= *signed && *value < 0.0;
-                    parts.push((*value, *has_fraction));
+                    parts.push(*number);
                 }
                 Token::Hemisphere(of, sign) => (axis, hemisphere) = (Some(*of), Some(*sign)),
                 Token::Label(of) => axis = Some(*of),
-                Token::Mark | Token::Separator => {}
+                Token::Mark(_) | Token::Separator => {}
             }
         }
         if parts.len() > 3 {
             return Err(fault("degrees, minutes and seconds, and no more numbers"));
         }
-        if is_signed && hemisphere.is_some() {
+        // Also of zero: -0° 7' is south or west.
+        let sign = parts.first().and_then(|degrees| degrees.sign);
+        if sign.is_some() && hemisphere.is_some() {
             return Err(fault("a sign or a hemisphere, not both"));
         }
-        let value = |at: usize| parts.get(at).map_or(0.0, |(value, _)| value.abs());
+        let value = |at: usize| parts.get(at).map_or(0.0, |number| number.value);
         let size = value(0) + value(1) / 60.0 + value(2) / 3600.0;
-        let sign = hemisphere.unwrap_or(if is_signed { -1.0 } else { 1.0 });
-        Ok(Self { degrees: sign * size, axis })
+        Ok(Self { degrees: hemisphere.or(sign).unwrap_or(1.0) * size, axis })
     }
 }

@@ -2,26 +2,30 @@
 //!
 //! Nothing is ever fetched: a short link that has to be followed names no position.
 
-use super::position;
+use super::{Pasted, position};
 use crate::model::Invalid;
 use crate::model::geo::LatLng;
 
-/// Names of parameters that hold `lat,lng`, in the order in which they are believed: what was searched for before what the
-/// page happens to show.
-const PAIRS: [&str; 9] = ["q", "query", "destination", "daddr", "ll", "sll", "center", "map", "cp"];
+/// Names of parameters that hold the `lat,lng` that somebody searched for or marked.
+const MEANT: [&str; 4] = ["q", "query", "destination", "daddr"];
+/// Names of those that hold the middle of what the page shows.
+const SHOWN: [&str; 5] = ["ll", "sll", "center", "map", "cp"];
 
 /// The position that a link names; `None` for a text that is no link.
-pub(super) fn parse(text: &str) -> Option<Result<LatLng, Invalid>> {
+pub(super) fn parse(text: &str) -> Option<Result<Pasted, Invalid>> {
     let (scheme, rest) = text.split_once(':')?;
     if scheme.eq_ignore_ascii_case("geo") {
-        return Some(geo(rest));
+        return Some(geo(rest).map(Pasted::Position));
     }
     if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) || text.contains(char::is_whitespace) {
         return None;
     }
     let missing = || Invalid::new("address_line", "the link names no position: open it and paste the coordinates");
     let found = page(&decoded(rest.trim_start_matches('/')));
-    Some(found.ok_or_else(missing).and_then(|(lat, lng)| position(lat, lng)))
+    Some(found.ok_or_else(missing).and_then(|((lat, lng), is_meant)| {
+        let at = position(lat, lng)?;
+        Ok(if is_meant { Pasted::Position(at) } else { Pasted::Shown(at) })
+    }))
 }
 
 /// `lat,lng[,altitude][;parameters][?q=lat,lng(label)]`, as RFC 5870 and Android have it.
@@ -33,8 +37,9 @@ fn geo(rest: &str) -> Result<LatLng, Invalid> {
     position(lat, lng)
 }
 
-/// Latitude and longitude of a page's address, without its scheme.
-fn page(address: &str) -> Option<(f64, f64)> {
+/// Latitude and longitude of a page's address, without its scheme, and whether the link is about them: others are what the
+/// page happens to show.
+fn page(address: &str) -> Option<((f64, f64), bool)> {
     let (address, fragment) = address.split_once('#').unwrap_or((address, ""));
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let host = path.split('/').next().unwrap_or_default();
@@ -42,8 +47,8 @@ fn page(address: &str) -> Option<(f64, f64)> {
     let turned = |(a, b): (f64, f64)| if host.contains("yandex") { (b, a) } else { (a, b) };
     let of = |wanted: &str| parameters(query).find(|(name, _)| *name == wanted).map(|(_, value)| value);
     let marked = || Some((of("mlat")?.parse().ok()?, of("mlon")?.parse().ok()?));
-    let named = || {
-        PAIRS.iter().find_map(|name| {
+    let named = |names: &[&str]| {
+        names.iter().find_map(|name| {
             let value = of(name)?;
             pair(value, ',').or_else(|| pair(value, '~')).map(turned)
         })
@@ -52,12 +57,15 @@ fn page(address: &str) -> Option<(f64, f64)> {
         let segment = path.split('/').find_map(|segment| segment.strip_prefix('@'))?;
         pair(segment, ',')
     };
-    let shared = || path.split('/').skip(1).find_map(|segment| pair(segment, ','));
     let osm = || {
         let map = parameters(fragment).find(|(name, _)| *name == "map")?.1;
         pair(map.split_once('/')?.1, '/')
     };
-    pinned(path).or_else(marked).or_else(named).or_else(shown).or_else(osm).or_else(shared)
+    let shared =
+        || path.split('/').skip(1).filter(|segment| !segment.starts_with('@')).find_map(|segment| pair(segment, ','));
+    let meant = pinned(path).or_else(marked).or_else(|| named(&MEANT)).or_else(shared);
+    let seen = || named(&SHOWN).or_else(shown).or_else(osm);
+    meant.map(|at| (at, true)).or_else(|| seen().map(|at| (at, false)))
 }
 
 /// The place of a Google link: `!3dLAT!4dLNG`, the last one where there are several.

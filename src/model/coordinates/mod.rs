@@ -16,6 +16,8 @@ use plus_code::PlusCode;
 pub enum Pasted {
     /// A position.
     Position(LatLng),
+    /// The middle of a map that somebody looked at, which may be anywhere near what they mean.
+    Shown(LatLng),
     /// A plus code without its first letters, and the place near which it is: `9G8F+6X Zurich`. The place may be empty.
     Near(ShortCode, String),
 }
@@ -39,12 +41,14 @@ impl ShortCode {
 pub fn parse(text: &str) -> Result<Option<Pasted>, Invalid> {
     let text = text.trim();
     if let Some(found) = link::parse(text) {
-        return found.map(|position| Some(Pasted::Position(position)));
+        return found.map(Some);
     }
     if let Some((code, place)) = plus_code::parse(text) {
         let pasted = match code.position() {
-            Some(position) if place.is_empty() => Pasted::Position(position),
-            // Whoever wrote a place beside a whole code said the same twice.
+            Some(_) if !code.is_a_door() => {
+                return Err(Invalid::new("address_line", "the plus code names an area: write all of its digits"));
+            }
+            // A place beside a whole code says the same twice.
             Some(position) => Pasted::Position(position),
             None => Pasted::Near(ShortCode(code), place),
         };
@@ -70,6 +74,7 @@ mod tests {
     fn check(text: &str, expect: &str) {
         let told = match parse(text) {
             Ok(None) => "an address".to_owned(),
+            Ok(Some(Pasted::Shown(at))) => format!("around {:.5} {:.5}", at.lat(), at.lng()),
             Ok(Some(Pasted::Position(at))) => format!("{:.5} {:.5}", at.lat(), at.lng()),
             Ok(Some(Pasted::Near(code, place))) => {
                 let at = code.nearest(LatLng::new(47.4, 8.6).unwrap());
@@ -120,32 +125,47 @@ mod tests {
             "64 08 47.76, -21 56 33.36",
             "64º8’47.76”N 21º56’33.36”W",
             "64d08m47.76sN 21d56m33.36sW",
+            "64°08'47.76\" -21°56'33.36\"",
+            "64°08'47.76\", -21°56'33.36\"",
+            "64 08 47.76 -21 56 33.36",
         ] {
             check(text, "64.14660 -21.94260");
         }
     }
 
     #[test]
+    fn a_sign_before_zero_counts() {
+        check("51°28'38\", -0°07'05\"", "51.47722 -0.11806");
+        check("-0 7 5.0, 0 30 0", "-0.11806 0.50000");
+        check("-0.5, \u{2212}0.25", "-0.50000 -0.25000");
+    }
+
+    #[test]
     fn links_of_maps() {
         for text in [
-            "https://www.google.com/maps/@64.1466,-21.9426,15z",
-            "https://www.google.com/maps/place/Harpa/@10.0,20.0,17z/data=!3m1!4b1!4m5!3m4!1s0x0:0x0!8m2!3d64.1466!4d-21.9426",
+            "https://www.google.com/maps/place/X/@10.0,20.0,17z/data=!3m1!4b1!4m5!3m4!1s0x0:0x0!8m2!3d64.1466!4d-21.9426",
             "https://maps.google.com/?q=64.1466,-21.9426",
             "https://www.google.com/maps/search/?api=1&query=64.1466%2C-21.9426",
             "https://www.google.is/maps/dir/?api=1&destination=64.1466,-21.9426",
-            "https://www.openstreetmap.org/#map=15/64.1466/-21.9426",
             "https://www.openstreetmap.org/?mlat=64.1466&mlon=-21.9426#map=15/1.0/2.0",
-            "https://maps.apple.com/?ll=64.1466,-21.9426&q=Harpa",
-            "https://www.bing.com/maps?cp=64.1466~-21.9426&lvl=15",
-            "https://yandex.com/maps/?ll=-21.9426%2C64.1466&z=12",
-            "https://waze.com/ul?ll=64.1466,-21.9426&navigate=yes",
-            "https://wego.here.com/?map=64.1466,-21.9426,15,normal",
             "https://share.here.com/l/64.1466,-21.9426,Harpa",
             "geo:64.1466,-21.9426",
             "geo:64.1466,-21.9426;u=35?z=15",
             "geo:0,0?q=64.1466,-21.9426(Harpa)",
         ] {
             check(text, "64.14660 -21.94260");
+        }
+        for text in [
+            "https://www.google.com/maps/@64.1466,-21.9426,3z",
+            "https://www.google.com/maps/dir/A/B/@64.1466,-21.9426,12z",
+            "https://www.openstreetmap.org/#map=3/64.1466/-21.9426",
+            "https://maps.apple.com/?ll=64.1466,-21.9426&q=Harpa",
+            "https://www.bing.com/maps?cp=64.1466~-21.9426&lvl=15",
+            "https://yandex.com/maps/?ll=-21.9426%2C64.1466&z=12",
+            "https://waze.com/ul?ll=64.1466,-21.9426&navigate=yes",
+            "https://wego.here.com/?map=64.1466,-21.9426,15,normal",
+        ] {
+            check(text, "around 64.14660 -21.94260");
         }
         check("https://goo.gl/maps/abc", "address_line: the link names no position: open it and paste the coordinates");
         check(
@@ -158,12 +178,14 @@ mod tests {
     fn plus_codes() {
         check("8FVC9G8F+6X", "47.36556 8.52494");
         check("8fvc9g8f+6x", "47.36556 8.52494");
-        check("8FVC0000+", "47.50000 8.50000");
+        for text in ["8FVC0000+", "8F000000+"] {
+            check(text, "address_line: the plus code names an area: write all of its digits");
+        }
         check("8FVC9G8F+6XQ", "47.36559 8.52498");
         check("9G8F+6X Zurich", "near \"Zurich\": 47.36556 8.52494");
         check("9G8F+6X, Zürich, Switzerland", "near \"Zürich, Switzerland\": 47.36556 8.52494");
         check("9G8F+6X", "near \"\": 47.36556 8.52494");
-        for text in ["8FVC9G8+6X", "8FVC9A8F+6X", "C+F", "A+B Street 5", "8FVC9G8F+6"] {
+        for text in ["22+24 High Street, London", "8FVC9G8+6X", "8FVC9A8F+6X", "C+F", "A+B Street 5", "8FVC9G8F+6"] {
             check(text, "an address");
         }
     }
@@ -188,6 +210,12 @@ mod tests {
             "+354 555 1234",
             "64.1 N",
             "W 5",
+            "350 S 400 W",
+            "45 S 60 E",
+            "12 SE 34 SW",
+            "51° 30'",
+            "64°8.796'",
+            "5' 3\"",
             "1600 Pennsylvania Ave NW, 20500",
             "3.14 159 2",
             "°",
@@ -224,7 +252,9 @@ mod tests {
         }
 
         #[test]
-        fn a_position_comes_back_however_it_is_written(lat in -89.9..89.9_f64, lng in -179.9..179.9_f64, form in 0..5_u8) {
+        fn a_position_comes_back_however_it_is_written(lat in -89.9..89.9_f64, lng in -179.9..179.9_f64, form in 0..6_u8, is_near in any::<bool>()) {
+            // Within a degree of the equator and of Greenwich signs stand before zeros.
+            let (lat, lng) = if is_near { (lat / 90.0, lng / 180.0) } else { (lat, lng) };
             let hemisphere = |at: f64, both: [char; 2]| if at < 0.0 { both[1] } else { both[0] };
             let (north, east) = (hemisphere(lat, ['N', 'S']), hemisphere(lng, ['E', 'W']));
             let sexagesimal = |at: f64| {
@@ -235,6 +265,10 @@ mod tests {
                 0 => format!("{lat:.7}, {lng:.7}"),
                 1 => format!("{:.7}{north} {:.7}{east}", lat.abs(), lng.abs()),
                 2 => format!("{}{north} {}{east}", sexagesimal(lat), sexagesimal(lng)),
+                5 => {
+                    let sign = |at: f64| if at < 0.0 { "-" } else { "" };
+                    format!("{}{}, {}{}", sign(lat), sexagesimal(lat), sign(lng), sexagesimal(lng))
+                }
                 3 => format!("https://www.openstreetmap.org/?mlat={lat:.7}&mlon={lng:.7}"),
                 _ => format!("{lat:.7}; {lng:.7}").replace('.', ","),
             };

@@ -12,7 +12,7 @@ FORMS = [
     "64°08'47.76\"N 21°56'33.36\"W",
     "N 64°8.796' W 21°56.556'",
     "https://www.google.com/maps/place/X/@1.0,2.0,17z/data=!8m2!3d64.1466!4d-21.9426",
-    "https://www.openstreetmap.org/#map=15/64.1466/-21.9426",
+    "https://www.openstreetmap.org/?mlat=64.1466&mlon=-21.9426#map=15/1.0/2.0",
     "geo:64.1466,-21.9426",
 ]
 
@@ -47,6 +47,19 @@ def test_a_pin_by_coordinates_stands_beside_the_address(iceland):
     moved = caller.SetAddress(site=site, address_line="64.15, -21.95").site.location
     assert is_at(moved.position, (64.15, -21.95)) and moved.address.state == pb.ADDRESS_STATE_PIN_KEPT
     assert moved.address.typed == "Laugavegur 1, 101 Reykjavík"
+
+
+@pytest.mark.parametrize("typed", ["https://www.google.com/maps/@64.1466,-21.9426,12z", "9G8F+6X"])
+def test_what_is_near_what_was_meant_is_asked_for(typed, account):
+    """The middle of a map, and a short plus code near an estimate."""
+    caller = account.caller()
+    site = account.activate(ip="213.167.128.1").site
+    before = caller.GetSite(name=site).location
+    answer = caller.SetAddress(site=site, address_line=typed)
+    assert answer.state == pb.ADDRESS_STATE_AMBIGUOUS and answer.site.location.position == before.position
+    [candidate] = answer.candidates
+    moved = caller.ApplyCandidate(site=site, candidate_token=candidate.token).location
+    assert moved.source == pb.FIX_SOURCE_PIN and moved.position == candidate.position
 
 
 def test_short_plus_codes_are_near_the_place_beside_them(account):

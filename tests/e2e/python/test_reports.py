@@ -72,6 +72,7 @@ def test_every_answer_with_a_site_tells_when_it_was_seen(account):
     for method, call in calls.items():
         last = seen()
         assert call().last_seen_time == last, method
+    assert caller.UndeleteSite(name=name).last_seen_time == last, "UndeleteSite"
 
 
 def test_a_change_of_status_is_written_and_on_the_map_at_once(account):
