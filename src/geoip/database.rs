@@ -145,6 +145,9 @@ impl Database {
         let Some(schema) = survey.schema() else {
             return Err(Error::UnusableSchema { path: path.to_owned(), database_type });
         };
+        if let Some(why) = survey.loss() {
+            return Err(damaged(why));
+        }
         let attribution = Attribution::of(&database_type, path);
         let age = AgeLimits::new(build_time, age.or(attribution.age_policy()));
         let info = DatabaseInfo {

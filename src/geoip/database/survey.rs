@@ -8,9 +8,13 @@ use super::Schema;
 use crate::geoip::record::Record;
 
 /// Records that are decoded when a file is opened, spread evenly over it. Where one record in a thousand is damaged,
-/// so many meet one in 98 of 100 cases, and cost some milliseconds. A block of zeros is not seen: it reads as empty
-/// records, which are allowed.
+/// so many meet one in 98 of 100 cases, and cost some milliseconds.
 const PROBES: u32 = 4_096;
+/// Of so many probed records at most one may say nothing at all. Files have some; but zeros, which a disk leaves where it
+/// lost a part of a file, read as empty records too.
+const EMPTY_ONE_OF: u32 = 4;
+/// Fewer records tell nothing of shares.
+const SHARE_OF_MIN: u32 = 64;
 /// Leaves that the search tree may have for each of its nodes. A tree without shared branches has one; a damaged one
 /// that shares branches has up to 2¹²⁷, and walking it would never end.
 const LEAVES_PER_NODE_MAX: usize = 4;
@@ -28,6 +32,9 @@ pub(super) struct Survey {
     flat: u32,
     country_only: u32,
     network_only: u32,
+    /// Probed records that say nothing of any of these, and all of them.
+    empty: u32,
+    probed: u32,
 }
 
 impl Survey {
@@ -51,12 +58,20 @@ impl Survey {
     }
 
     fn probe(&mut self, record: &Record<'_>) {
+        self.probed += 1;
         match (record.position, record.country) {
             (Some(_), _) if record.is_nested => self.nested += 1,
             (Some(_), _) => self.flat += 1,
             (None, Some(_)) => self.country_only += 1,
-            (None, None) => self.network_only += u32::from(record.describes_network()),
+            (None, None) if record.describes_network() => self.network_only += 1,
+            (None, None) => self.empty += 1,
         }
+    }
+
+    /// Why the file must have lost a part of what it held; `None` where nothing says so.
+    pub(super) fn loss(&self) -> Option<String> {
+        let is_lost = self.probed >= SHARE_OF_MIN && self.empty > self.probed / EMPTY_ONE_OF;
+        is_lost.then(|| format!("{} of {} of its records that were looked at are empty", self.empty, self.probed))
     }
 
     /// The way most records are written; `None` where they say nothing of use.

@@ -23,6 +23,20 @@ fn check_refused(bytes: Vec<u8>, expect: &str) {
     assert!(message.contains(expect), "{message}");
 }
 
+/// A file of 256 networks whose records had been zeroed in part was taken in place of a good one.
+#[test]
+fn a_file_that_lost_a_part_of_its_records_is_refused() {
+    let file = |empty: u8| {
+        (0..=255_u8).fold(Fixture::new(4, "city ipv4"), |file, second| {
+            let record = if second < empty { map([]) } else { flat("IS", "", "", 64.5, -21.5) };
+            file.with(&format!("81.{second}.0.0/16"), record)
+        })
+    };
+    assert!(open(file(64).bytes()).is_ok(), "files have some empty records");
+    check_refused(file(65).bytes(), "65 of 256 of its records that were looked at are empty");
+    check_refused(file(128).bytes(), "128 of 256");
+}
+
 #[test]
 fn what_is_known_of_a_file_is_told() {
     let database = open(small(4).bytes()).unwrap();
