@@ -21,7 +21,7 @@ type Calls = Arc<Mutex<HashMap<String, WeakShared<Call>>>>;
 /// A geocoder that is asked once for all who ask the same at the same time.
 ///
 /// The call belongs to all who wait for it: whoever goes away harms nobody, and when all are gone it ends. It has its
-/// own time, at least [`ANSWER_TIME`] and as long as the first has, and each waits until their own deadline.
+/// own time, at least [`ANSWER_TIME`] and as long as the first has, and each waits for it until their own deadline at most.
 pub(super) struct Coalesced {
     inner: Arc<dyn Geocoder>,
     provider: Arc<str>,

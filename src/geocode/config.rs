@@ -68,7 +68,7 @@ pub struct ProviderConfig {
     pub key_file: Option<PathBuf>,
     /// Environment variable that holds its key.
     pub key_env: Option<String>,
-    /// Most requests a second, over the whole deployment.
+    /// Most requests a second of this process to the server.
     pub requests_per_s: Option<f64>,
     /// Longest time of one request, in milliseconds.
     pub timeout_ms: Option<u64>,
