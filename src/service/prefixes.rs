@@ -159,7 +159,7 @@ impl Waymark {
         self.find_prefix(account, network).await
     }
 
-    /// The last [`RUNS_TOLD_MAX`] runs that the account's networks began and that are kept, the newest first.
+    /// The last runs (20 at most) that the account's networks began and that are kept, the newest first.
     pub async fn list_prefix_reestimations(
         &self,
         principal: &Principal,
