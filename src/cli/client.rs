@@ -2,14 +2,23 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
+
+/// Attempts at a call that the server answers with "later".
+const ATTEMPTS_MAX: u32 = 6;
+/// First pause between two of them; each is twice the last.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Longest pause that the server may ask for.
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// Which server, and with which credential.
 #[derive(Debug, Clone, clap::Args)]
@@ -90,4 +99,32 @@ pub(super) fn explain(status: &Status) -> anyhow::Error {
         violations.iter().map(|violation| format!("{}: {}", violation.field, violation.description)).collect();
     let text = if fields.is_empty() { status.message().to_owned() } else { fields.join("; ") };
     anyhow::anyhow!("{text} ({:?})", status.code())
+}
+
+/// Repeats a call while the server says "later": after the pause that it asks for, or growing ones.
+pub(super) async fn patiently<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F) -> Result<T, Status> {
+    let mut pause = PAUSE;
+    for _ in 1..ATTEMPTS_MAX {
+        match call().await {
+            Err(status) if is_later(&status) => {
+                let asked = status.get_details_retry_info().and_then(|info| info.retry_delay).unwrap_or_default();
+                tokio::time::sleep(asked.max(pause).min(PAUSE_MAX)).await;
+                pause *= 2;
+            }
+            settled => return settled,
+        }
+    }
+    call().await
+}
+
+/// Whether the same call may fare better after a while.
+fn is_later(status: &Status) -> bool {
+    status.code() == Code::Unavailable || status.get_details_retry_info().is_some()
+}
+
+/// A bar that counts to `length`, with the rate; nothing where nobody watches.
+pub(super) fn progress_bar(length: usize, what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:24} {wide_bar} {pos}/{len} {per_sec} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length as u64).with_style(style).with_message(what)
 }

@@ -5,6 +5,7 @@ mod asn;
 mod client;
 mod demo;
 mod gazetteer;
+mod import;
 mod lookup;
 mod serve;
 mod token;
@@ -43,6 +44,8 @@ enum Command {
     Asn(asn::Arguments),
     /// Says what `GeoIP` databases know of an address
     Lookup(lookup::Arguments),
+    /// Makes and changes sites from a sheet
+    Import(import::Arguments),
     /// Fills a demo account with agents from real networks
     Demo(demo::Arguments),
 }
@@ -63,6 +66,7 @@ pub fn run() -> ExitCode {
             Command::Gazetteer(arguments) => gazetteer::run(arguments),
             Command::Asn(arguments) => asn::run(&arguments),
             Command::Lookup(arguments) => lookup::run(&arguments),
+            Command::Import(arguments) => import::run(arguments).await,
             Command::Demo(arguments) => demo::run(arguments).await,
         }
     });

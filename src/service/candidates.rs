@@ -12,7 +12,7 @@ use crate::model::evidence::{GeocodedEvidence, Storage};
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix, Granularity, Source};
-use crate::model::site::Site;
+use crate::model::site::{AddressState, Site};
 use crate::model::{Invalid, text};
 
 /// Candidates of an answer where the caller does not say.
@@ -68,6 +68,15 @@ pub(super) fn clear_winner(choices: &[Choice]) -> Option<&Choice> {
     (is_sure && best.candidate.confidence - rival >= LEAD_MIN).then_some(best)
 }
 
+/// What becomes of an address that these candidates answer to.
+pub(super) fn state_of(choices: &[Choice]) -> AddressState {
+    match clear_winner(choices) {
+        Some(_) => AddressState::Applied,
+        None if choices.is_empty() => AddressState::NotFound,
+        None => AddressState::Ambiguous,
+    }
+}
+
 /// The fix that a candidate makes.
 pub(super) fn fix_of(candidate: &Candidate, query: &AddressQuery, made_at: Timestamp, made_by: String) -> Fix {
     address_fix(candidate.position, candidate.granularity, evidence_of(candidate, query), made_at, made_by)
@@ -96,7 +105,8 @@ fn address_fix(
 }
 
 impl Waymark {
-    /// The places that an address may mean, best first; with a site, near it first and with tokens.
+    /// The places that an address may mean, best first, and what would become of it; with a site, near it first and with
+    /// tokens.
     pub async fn geocode_address(
         &self,
         principal: &Principal,
@@ -104,11 +114,15 @@ impl Waymark {
         query: &AddressQuery,
         site: Option<SiteId>,
         candidates_max: i32,
-    ) -> Result<Vec<Choice>, Error> {
+    ) -> Result<(AddressState, Vec<Choice>), Error> {
         self.account_for(principal, account, Permission::Read)?;
         let limit = super::paging::page_size("candidates_max", candidates_max, CANDIDATES_DEFAULT, CANDIDATES_MAX)?;
         let site = self.seen_site(principal, account, site).await?;
-        self.choices(account, query, site.as_ref(), limit).await
+        // Whether one wins is seen beside all others.
+        let mut choices = self.choices(account, query, site.as_ref(), CANDIDATES_MAX).await?;
+        let state = state_of(&choices);
+        choices.truncate(limit);
+        Ok((state, choices))
     }
 
     /// The places that a text may become while it is typed; with a site, near it first and with tokens.

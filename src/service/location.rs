@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::access::Permission;
-use super::candidates::{Choice, clear_winner, fix_of};
+use super::candidates::{Choice, clear_winner, fix_of, state_of};
 use super::pasted::{self, pin, refuse_null_island};
 use super::sites::ChangeOptions;
 use super::{Error, Versioned, Waymark};
@@ -56,9 +56,7 @@ impl Waymark {
         let state = match &winner {
             _ if !is_answered => AddressState::Pending,
             _ if keep_pin => AddressState::PinKept,
-            Some(_) => AddressState::Applied,
-            None if choices.is_empty() => AddressState::NotFound,
-            None => AddressState::Ambiguous,
+            _ => state_of(&choices),
         };
         let site = self
             .change_site(account, id, options, |site, now| {

@@ -89,13 +89,8 @@ impl Waymark {
         request_id: &str,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        let patch = patch.checked().map_err(|fault| fault.within("site"))?;
-        let Some(display_name) = patch.display_name.clone() else {
-            return Err(Invalid::new("site.display_name", "a site's name is not empty").into());
-        };
-        let now = self.now();
-        let mut site = Site::new(account.clone(), display_name, now);
-        patch.apply(&mut site);
+        let (site, patch) = self.new_site(account, patch)?;
+        let now = site.created_at;
         let mut batch = vec![
             Mutation::create(site_name_key(&site), Document::SiteName(NameClaim { site: site.id })),
             Mutation::create(key_of(&site), Document::Site(Box::new(site.clone()))),
@@ -120,6 +115,33 @@ impl Waymark {
             }
             Err(cause) => Err(cause.into()),
         }
+    }
+
+    /// The site that `create_site` would make; refused where it would be, and nothing is made.
+    pub async fn preview_site(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        patch: SitePatch,
+    ) -> Result<Versioned<Site>, Error> {
+        let live = self.account_for(principal, account, Permission::Change)?;
+        let (value, _) = self.new_site(account, patch)?;
+        let key = site_name_key(&value);
+        if self.parts.store.get(key.clone()).await?.is_some() {
+            return Err(taken(key, &value));
+        }
+        Ok(Versioned { value, revision: live.revision() })
+    }
+
+    /// A site of an account as a patch says, not kept yet, with the patch, checked.
+    fn new_site(&self, account: &AccountId, patch: SitePatch) -> Result<(Site, SitePatch), Error> {
+        let patch = patch.checked().map_err(|fault| fault.within("site"))?;
+        let Some(display_name) = patch.display_name.clone() else {
+            return Err(Invalid::new("site.display_name", "a site's name is not empty").into());
+        };
+        let mut site = Site::new(account.clone(), display_name, self.now());
+        patch.apply(&mut site);
+        Ok((site, patch))
     }
 
     /// Changes what the patch names.

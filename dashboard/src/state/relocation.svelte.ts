@@ -2,10 +2,11 @@
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
 import { distance, metresBetween } from "../format.js";
-import type { Candidate, FixSource } from "../gen/waymark/v1/location_pb.js";
+import { type Candidate, type FixSource, Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
 import * as strings from "../strings.js";
 import type { OpenedSite } from "./opened.svelte.js";
+import { Suggestions } from "./suggestions.svelte.js";
 import type { Position } from "../position.js";
 
 /** Candidates asked for: as many as fit beside the map without scrolling far. */
@@ -20,6 +21,8 @@ export interface Move {
 export class Relocation {
   /** What is typed in the address field. */
   typed = $state("");
+  /** What it may become. */
+  readonly suggestions: Suggestions;
   /** What was found for it; absent before a search. */
   candidates = $state.raw<Candidate[] | undefined>();
   /** Index of the candidate that the pointer or the focus is on; -1 for none. */
@@ -28,6 +31,8 @@ export class Relocation {
   placing = $state(false);
   /** The pin that is not saved yet. */
   draft = $state.raw<Position | undefined>();
+  /** The address nearest to that pin; absent where none is known. */
+  nearest = $state.raw<Candidate | undefined>();
   /** What is being waited for. */
   busy = $state<"" | "find" | "change">("");
   message = $state("");
@@ -43,6 +48,7 @@ export class Relocation {
     this.#api = api;
     this.#account = account;
     this.#opened = opened;
+    this.suggestions = new Suggestions(api, account);
   }
 
   /** Forgets all that concerned another site. */
@@ -53,8 +59,24 @@ export class Relocation {
     this.#clear();
   }
 
+  /** Asks for what the typed text may become. */
+  suggest(): void {
+    this.suggestions.ask(this.typed, this.#opened.name);
+  }
+
+  /** Takes a suggestion: a street or a door moves the site, and anything coarser is shown, to be used or typed on. */
+  async choose(candidate: Candidate): Promise<void> {
+    this.suggestions.close();
+    this.typed = candidate.formattedAddress;
+    if (candidate.granularity >= Granularity.STREET) return this.apply(candidate);
+    this.#clear();
+    this.candidates = [candidate];
+    this.#say(strings.locate.coarse(strings.granularity[candidate.granularity]), false);
+  }
+
   /** Looks for the places that the typed address may mean. */
   async find(): Promise<void> {
+    this.suggestions.close();
     const site = this.#opened.site;
     const addressLine = this.typed.trim();
     if (!site || !addressLine || this.busy) return;
@@ -86,7 +108,10 @@ export class Relocation {
 
   /** Puts the unsaved pin somewhere. */
   drop(position: Position): void {
-    if (this.placing) this.draft = position;
+    if (!this.placing) return;
+    this.draft = position;
+    this.nearest = undefined;
+    void this.#name(position);
   }
 
   /** Saves the pin. */
@@ -104,6 +129,17 @@ export class Relocation {
   /** Takes away one source's fix. */
   async removeFix(source: FixSource): Promise<void> {
     await this.#change((site) => this.#api.location.deleteFix({ site: site.name, source, etag: site.etag }));
+  }
+
+  /** Looks for the address at the unsaved pin. That there is none, or no answer, keeps nobody from saving it. */
+  async #name(position: Position): Promise<void> {
+    const request = { parent: this.#account, site: this.#opened.name, position, candidatesMax: 1 };
+    try {
+      const { candidates } = await this.#api.location.reverseGeocode(request);
+      if (this.draft === position) this.nearest = candidates[0];
+    } catch {
+      // The pin is what the person wants; its address is a help.
+    }
   }
 
   async #change(call: (site: Site) => Promise<Site>): Promise<void> {
@@ -147,6 +183,8 @@ export class Relocation {
     this.highlighted = -1;
     this.placing = false;
     this.draft = undefined;
+    this.nearest = undefined;
+    this.suggestions.close();
   }
 }
 

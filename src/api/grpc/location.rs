@@ -41,9 +41,10 @@ impl LocationService for Locations {
         }))
         .map_err(Failure::from)?;
         let near = site_of(&account, &message.site).map_err(Failure::from)?;
-        let choices = self.0.geocode_address(&principal, &account, &query, near, message.candidates_max).await;
-        let candidates = choices.map_err(Failure)?.into_iter().map(candidate).collect();
-        Ok(Response::new(pb::GeocodeAddressResponse { candidates }))
+        let found = self.0.geocode_address(&principal, &account, &query, near, message.candidates_max).await;
+        let (state, choices) = found.map_err(Failure)?;
+        let candidates = choices.into_iter().map(candidate).collect();
+        Ok(Response::new(pb::GeocodeAddressResponse { candidates, state: location::address_state(state).into() }))
     }
 
     async fn suggest_addresses(

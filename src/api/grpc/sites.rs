@@ -82,6 +82,9 @@ impl SiteService for Sites {
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let patch = parse_new_site(message.site.unwrap_or_default()).map_err(Failure::from)?;
+        if message.validate_only {
+            return answer(&self.0, self.0.preview_site(&principal, &account, patch).await);
+        }
         answer(&self.0, self.0.create_site(&principal, &account, patch, &message.request_id).await)
     }
 

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use tonic::Request;
 use tonic::transport::Channel;
 
-use super::super::client::Credential;
-use super::{CALLS_MAX, patiently, progress_bar};
+use super::super::client::{Credential, explain, patiently, progress_bar};
+use super::CALLS_MAX;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::activation_service_client::ActivationServiceClient;
 use crate::geoip::GeoIp;
@@ -88,7 +88,7 @@ pub(super) async fn activate(
                 let request = request_of(agent, parent);
                 async move { client.activate_agent(request).await }
             });
-            let answer = answer.await?.into_inner();
+            let answer = answer.await.map_err(|status| explain(&status))?.into_inner();
             bar.inc(1);
             Ok::<_, anyhow::Error>(activated(index, answer))
         }

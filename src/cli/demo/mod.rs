@@ -7,12 +7,10 @@ mod agents;
 mod people;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
-use tonic::{Code, Status};
+use tonic::Code;
 
 use super::account::admin;
 use super::client::{ServerArguments, explain};
@@ -24,8 +22,6 @@ use crate::geoip::config::Config;
 
 /// Calls in flight at once.
 const CALLS_MAX: usize = 64;
-/// Attempts at a call that the server answers with "later".
-const ATTEMPTS_MAX: u32 = 6;
 /// How long the token in the log-in link is good.
 const LINK_LIFE: SignedDuration = SignedDuration::from_hours(24 * 30);
 
@@ -93,26 +89,4 @@ async fn create_token(
     let request = pb::CreateTokenRequest { parent: parent.to_owned(), token: Some(token) };
     let made = admin(&arguments.server)?.create_token(request).await.map_err(|status| explain(&status))?;
     Ok(made.into_inner().secret)
-}
-
-/// A bar that counts to `length`, with the rate; nothing where nobody watches.
-fn progress_bar(length: usize, what: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:24} {wide_bar} {pos}/{len} {per_sec} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length as u64).with_style(style).with_message(what)
-}
-
-/// Repeats a call while the server says "later", with growing pauses.
-async fn patiently<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F) -> anyhow::Result<T> {
-    let mut pause = Duration::from_millis(100);
-    for _ in 1..ATTEMPTS_MAX {
-        match call().await {
-            Err(status) if matches!(status.code(), Code::Unavailable | Code::Aborted) => {
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-            }
-            settled => return settled.map_err(|status| explain(&status)),
-        }
-    }
-    call().await.map_err(|status| explain(&status))
 }

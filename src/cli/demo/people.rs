@@ -3,9 +3,9 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tonic::transport::Channel;
 
-use super::super::client::{Connection, Credential};
+use super::super::client::{Connection, Credential, explain, patiently, progress_bar};
+use super::CALLS_MAX;
 use super::agents::Activated;
-use super::{CALLS_MAX, patiently, progress_bar};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
 use crate::api::proto::waymark::v1::site_service_client::SiteServiceClient;
@@ -94,7 +94,8 @@ async fn set_status(client: &SiteServiceClient<Connection>, site: &str, status: 
         let (mut client, request) = (client.clone(), request.clone());
         async move { client.update_site(request).await }
     })
-    .await?;
+    .await
+    .map_err(|status| explain(&status))?;
     Ok(())
 }
 
@@ -109,7 +110,8 @@ async fn set_address(client: &LocationServiceClient<Connection>, site: &str, add
         let (mut client, request) = (client.clone(), request.clone());
         async move { client.set_address(request).await }
     })
-    .await?;
+    .await
+    .map_err(|status| explain(&status))?;
     Ok(())
 }
 
@@ -119,6 +121,7 @@ async fn set_pin(client: &LocationServiceClient<Connection>, site: &str, positio
         let (mut client, request) = (client.clone(), request.clone());
         async move { client.set_pin(request).await }
     })
-    .await?;
+    .await
+    .map_err(|status| explain(&status))?;
     Ok(())
 }

@@ -143,6 +143,70 @@ test("log in, see clusters, correct an address, watch the pin move, go back to a
   assert.deepEqual(faults, []);
 });
 
+/** Waits until the open site stands within `near` degrees of a position. */
+async function standsAt(page, { lat, lng }, near) {
+  await page.waitForFunction(
+    ([lat, lng, near]) => {
+      const data = document.querySelector('[data-testid="site-position"]')?.dataset ?? {};
+      return Math.abs(Number(data.lat) - lat) < near && Math.abs(Number(data.lng) - lng) < near;
+    },
+    [lat, lng, near],
+  );
+}
+
+test("type, choose a suggestion by keyboard, drag the pin, go back to automatic", async () => {
+  const { page, faults } = await openPage();
+  await logIn(page);
+  await symbolsDrawn(page);
+  await openApproximateSite(page);
+  const estimate = await position(page);
+
+  // A town is a suggestion, and never a move.
+  const input = byId(page, "address-input");
+  await input.pressSequentially("Reykjav");
+  await byId(page, "suggestion").first().waitFor();
+  assert.equal(await input.getAttribute("aria-expanded"), "true");
+  await page.keyboard.press("Escape");
+  assert.equal(await byId(page, "suggestion").count(), 0);
+
+  await input.fill("");
+  await input.pressSequentially("laugavegur 1 reyk");
+  await byId(page, "suggestion").filter({ hasText: /^Laugavegur 1\b/ }).first().waitFor();
+  await page.keyboard.press("ArrowDown");
+  const active = await input.getAttribute("aria-activedescendant");
+  assert.match(await page.locator(`#${active}`).textContent(), /Laugavegur 1\b/);
+  await page.keyboard.press("Enter");
+  await standsAt(page, TARGET, NEAR_DEG);
+  assert.match(await byId(page, "site-address").textContent(), /Laugavegur 1\b/);
+
+  // A pin, dropped beside it and dragged: each place is told with its address before anything is saved.
+  await byId(page, "place-pin").click();
+  await page.waitForFunction(() => document.querySelector('[data-testid="map"]').dataset.idle === "true");
+  const box = await byId(page, "map").boundingBox();
+  const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  await page.mouse.click(middle.x + 60, middle.y + 40);
+  const pin = page.locator(".draft-mark");
+  await pin.waitFor();
+  await byId(page, "pin-address").waitFor();
+  const dropped = await page.locator(".placing").textContent();
+  const grip = await pin.boundingBox();
+  await page.mouse.move(grip.x + grip.width / 2, grip.y + grip.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(grip.x + 80, grip.y - 50, { steps: 8 });
+  await page.mouse.up();
+  await page.waitForFunction((before) => document.querySelector(".placing").textContent !== before, dropped);
+  const applied = await position(page);
+  await byId(page, "pin-save").click();
+  await byId(page, "locate-message").filter({ hasText: /^Moved/ }).waitFor();
+  const pinned = await position(page);
+  assert.notDeepEqual(pinned, applied);
+
+  await byId(page, "reset-location").click();
+  await standsAt(page, estimate, 1e-6);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
 test("what others change shows on the open page, whose panel stays open, until the token is revoked", async () => {
   const own = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_VIEWER", displayName: "a wallboard's" } };
   const made = await server.call("AdminService", "CreateToken", own, server.adminToken);

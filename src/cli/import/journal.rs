@@ -1,0 +1,200 @@
+//! What became of each row, kept in a file beside the sheet, so that an interrupted import goes on where it stopped.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+
+/// What an import is: the journal of one is of no use for another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    /// SHA-256 of the sheet.
+    sheet: String,
+    /// The account, `accounts/{account}`.
+    account: String,
+    /// Makes the request ids of this import its own.
+    import: uuid::Uuid,
+}
+
+/// A place that an address may mean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// As the geocoder writes it.
+    pub(super) formatted_address: String,
+    /// How fine it is.
+    pub(super) granularity: String,
+    /// In [0, 1].
+    pub(super) confidence: f64,
+    /// Latitude in degrees.
+    pub(super) lat: f64,
+    /// Longitude in degrees.
+    pub(super) lng: f64,
+}
+
+/// What became of a row's site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    /// It was made.
+    Created,
+    /// It was there and was changed.
+    Updated,
+    /// It was there, as the row has it.
+    Unchanged,
+    /// The row was refused; `message` says why.
+    Failed,
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Done {
+    /// Its line in the sheet.
+    pub(super) line: u64,
+    /// The site's name as the row has it.
+    pub(super) name: String,
+    /// Resource name of the site; empty where there is none.
+    pub(super) site: String,
+    /// What became of the site.
+    pub(super) outcome: Outcome,
+    /// What was typed as its address, on one line; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) address: String,
+    /// What became of the address: the name of an `AddressState` in lower case; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) address_state: String,
+    /// What went wrong; empty for nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) message: String,
+    /// The places that the address may mean, where a person has to choose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) places: Vec<Place>,
+}
+
+/// The journal of one import, open for more.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    head: Head,
+    done: BTreeMap<u64, Done>,
+}
+
+impl Journal {
+    /// Goes on with the journal at `path`, or begins one.
+    ///
+    /// One of another sheet or account is refused: it says what became of rows that are not these.
+    pub(super) fn open(path: &Path, sheet: &str, account: &str) -> anyhow::Result<Self> {
+        let new = Head { sheet: sheet.to_owned(), account: account.to_owned(), import: uuid::Uuid::now_v7() };
+        Self::read(path, new).with_context(|| path.display().to_string())
+    }
+
+    fn read(path: &Path, new: Head) -> anyhow::Result<Self> {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let mut lines = BufReader::new(&file).lines();
+        let head = match lines.next() {
+            None => None,
+            Some(line) => Some(serde_json::from_str::<Head>(&line?).context("this is no journal of an import")?),
+        };
+        if head.as_ref().is_some_and(|head| (&head.sheet, &head.account) != (&new.sheet, &new.account)) {
+            bail!(
+                "this import was begun with another sheet or account: give the same again, or move the journal away \
+                 to begin anew (sites that are there are updated, not doubled)"
+            );
+        }
+        let mut done = BTreeMap::new();
+        let mut whole = true;
+        for line in lines {
+            // What was cut off in the middle is done again, which changes nothing: see `Import::request_id`.
+            match serde_json::from_str::<Done>(&line?) {
+                Ok(row) => drop(done.insert(row.line, row)),
+                Err(_) => whole = false,
+            }
+        }
+        let is_new = head.is_none();
+        let mut journal = Self { path: path.to_owned(), file, head: head.unwrap_or(new), done };
+        if is_new {
+            let line = serde_json::to_string(&journal.head)?;
+            writeln!(journal.file, "{line}")?;
+        } else if !whole {
+            // The next line begins on a line of its own.
+            writeln!(journal.file)?;
+        }
+        Ok(journal)
+    }
+
+    /// The id of this import.
+    pub(super) fn import(&self) -> uuid::Uuid {
+        self.head.import
+    }
+
+    /// Whether a row is done. One that failed is tried again by the next run.
+    pub(super) fn has(&self, line: u64) -> bool {
+        self.done.get(&line).is_some_and(|done| done.outcome != Outcome::Failed)
+    }
+
+    /// Keeps what became of a row.
+    pub(super) fn put(&mut self, row: Done) -> anyhow::Result<()> {
+        let line = serde_json::to_string(&row)?;
+        writeln!(self.file, "{line}").with_context(|| self.path.display().to_string())?;
+        self.done.insert(row.line, row);
+        Ok(())
+    }
+
+    /// What became of the rows so far, in their order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Done> {
+        self.done.values()
+    }
+
+    /// Takes the journal away, where all is done.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        std::fs::remove_file(&self.path).with_context(|| self.path.display().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(line: u64, outcome: Outcome) -> Done {
+        let (name, site) = (format!("site {line}"), String::new());
+        let (address, address_state, message) = (String::new(), String::new(), String::new());
+        Done { line, name, site, outcome, address, address_state, message, places: Vec::new() }
+    }
+
+    #[test]
+    fn a_torn_journal_forgets_its_last_row_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let mut journal = Journal::open(&path, "sheet", "accounts/a").unwrap();
+        let import = journal.import();
+        for line in 2..5 {
+            journal.put(done(line, Outcome::Created)).unwrap();
+        }
+        drop(journal);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
+        let mut journal = Journal::open(&path, "sheet", "accounts/a").unwrap();
+        assert_eq!(journal.import(), import);
+        assert_eq!([2, 3, 4].map(|line| journal.has(line)), [true, true, false]);
+        journal.put(done(4, Outcome::Failed)).unwrap();
+        journal.put(done(5, Outcome::Updated)).unwrap();
+        let journal = Journal::open(&path, "sheet", "accounts/a").unwrap();
+        assert_eq!(journal.rows().map(|row| row.line).collect::<Vec<_>>(), [2, 3, 4, 5]);
+        assert!(!journal.has(4), "what failed is tried again");
+    }
+
+    #[test]
+    fn a_journal_of_something_else_is_refused_and_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        Journal::open(&path, "sheet", "accounts/a").unwrap();
+        assert!(Journal::open(&path, "other", "accounts/a").is_err());
+        assert!(Journal::open(&path, "sheet", "accounts/b").is_err());
+        std::fs::write(&path, "name,address\n").unwrap();
+        assert!(Journal::open(&path, "sheet", "accounts/a").is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "name,address\n");
+    }
+}

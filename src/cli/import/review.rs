@@ -1,0 +1,211 @@
+//! The two sheets that come out of an import: what became of each row, and what a person has to choose.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::journal::{Done, Outcome};
+use crate::api::proto::waymark::v1 as pb;
+use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
+use crate::cli::client::{Connection, explain, patiently};
+
+/// Characters with which a cell is a formula to a spreadsheet.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// How near a place must be to one of the review sheet to be it, in degrees: less than a metre.
+const SAME_PLACE_DEG: f64 = 5e-6;
+/// Candidates asked for: as many as there ever are.
+const CANDIDATES_MAX: i32 = 20;
+
+/// A row of the report.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    line: u64,
+    name: String,
+    site: &'a str,
+    outcome: Outcome,
+    address_state: &'a str,
+    message: String,
+}
+
+/// A row of the review sheet: one place that a site's address may mean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Offer {
+    /// Anything but blanks chooses it.
+    choice: String,
+    line: u64,
+    name: String,
+    site: String,
+    address: String,
+    formatted_address: String,
+    granularity: String,
+    confidence: f64,
+    lat: f64,
+    lng: f64,
+}
+
+/// Writes what became of each row.
+pub(super) fn write_report<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>) -> anyhow::Result<()> {
+    let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
+    for row in rows {
+        writer.serialize(Report {
+            line: row.line,
+            name: harmless(&row.name),
+            site: &row.site,
+            outcome: row.outcome,
+            address_state: &row.address_state,
+            message: harmless(&row.message),
+        })?;
+    }
+    Ok(writer.flush()?)
+}
+
+/// Writes the places that a person has to choose between; how many sites they are of.
+pub(super) fn write_review<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>) -> anyhow::Result<usize> {
+    let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
+    let mut sites = 0;
+    for row in rows.filter(|row| !row.places.is_empty()) {
+        sites += 1;
+        for place in &row.places {
+            writer.serialize(Offer {
+                choice: String::new(),
+                line: row.line,
+                name: harmless(&row.name),
+                site: row.site.clone(),
+                address: harmless(&row.address),
+                formatted_address: harmless(&place.formatted_address),
+                granularity: place.granularity.clone(),
+                confidence: place.confidence,
+                lat: place.lat,
+                lng: place.lng,
+            })?;
+        }
+    }
+    writer.flush()?;
+    Ok(sites)
+}
+
+/// The places chosen in a review sheet, by site; refuses one that chooses two for a site.
+pub(super) fn read_choices(path: &Path) -> anyhow::Result<Vec<Offer>> {
+    let mut reader = csv::Reader::from_path(path).with_context(|| path.display().to_string())?;
+    let mut chosen: BTreeMap<String, Offer> = BTreeMap::new();
+    for row in reader.deserialize::<Offer>() {
+        let row = row.with_context(|| path.display().to_string())?;
+        if row.choice.trim().is_empty() {
+            continue;
+        }
+        let line = row.line;
+        let before = chosen.insert(row.site.clone(), row);
+        ensure!(before.is_none(), "two places are chosen for line {line}: mark one of them");
+    }
+    Ok(chosen.into_values().collect())
+}
+
+/// Applies one choice. The address is looked up again: what was offered then may be offered no more.
+pub(super) async fn apply(
+    locations: &LocationServiceClient<Connection>,
+    parent: &str,
+    chosen: &Offer,
+) -> anyhow::Result<()> {
+    let line = plain(&chosen.address).to_owned();
+    let request = pb::GeocodeAddressRequest {
+        parent: parent.to_owned(),
+        site: chosen.site.clone(),
+        address: Some(pb::geocode_address_request::Address::AddressLine(line)),
+        candidates_max: CANDIDATES_MAX,
+    };
+    let found = patiently(|| {
+        let (mut locations, request) = (locations.clone(), request.clone());
+        async move { locations.geocode_address(request).await }
+    });
+    let found = found.await.map_err(|status| explain(&status))?.into_inner().candidates;
+    let wanted = plain(&chosen.formatted_address);
+    let same = found.into_iter().find(|candidate| {
+        let at = candidate.position.unwrap_or_default();
+        let is_there = (at.lat - chosen.lat).abs() < SAME_PLACE_DEG && (at.lng - chosen.lng).abs() < SAME_PLACE_DEG;
+        is_there && candidate.formatted_address == wanted
+    });
+    let same = same.context("the geocoder offers this place no more: import the row again")?;
+    let request = pb::ApplyCandidateRequest {
+        site: chosen.site.clone(),
+        candidate_token: same.token,
+        ..pb::ApplyCandidateRequest::default()
+    };
+    let applied = patiently(|| {
+        let (mut locations, request) = (locations.clone(), request.clone());
+        async move { locations.apply_candidate(request).await }
+    });
+    applied.await.map(drop).map_err(|status| explain(&status))
+}
+
+impl Offer {
+    /// Its row in the sheet that was imported, and the site, for people.
+    pub(super) fn label(&self) -> String {
+        format!("line {}, {}", self.line, plain(&self.name))
+    }
+}
+
+/// A text that no spreadsheet takes for a formula.
+fn harmless(text: &str) -> String {
+    if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
+}
+
+/// The text of a harmless cell.
+fn plain(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA)).unwrap_or(cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::import::journal::Place;
+
+    fn done(line: u64, name: &str, places: &[&str]) -> Done {
+        let place = |(at, text): (usize, &&str)| Place {
+            formatted_address: (*text).to_owned(),
+            granularity: "city".into(),
+            confidence: 0.5,
+            lat: f64::from(u32::try_from(at).unwrap()),
+            lng: 0.25,
+        };
+        Done {
+            line,
+            name: name.to_owned(),
+            site: format!("accounts/a/sites/{line}"),
+            outcome: Outcome::Created,
+            address: "Springfield".into(),
+            address_state: "ambiguous".into(),
+            message: String::new(),
+            places: places.iter().enumerate().map(place).collect(),
+        }
+    }
+
+    #[test]
+    fn a_review_sheet_comes_back_as_it_was_marked_and_holds_no_formula() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("review.csv");
+        let rows =
+            [done(2, "=1+1", &["Springfield, IL", "-Springfield, MO"]), done(3, "plain", &[]), done(4, "b", &["x"])];
+        assert_eq!(write_review(&path, rows.iter()).unwrap(), 2);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 4);
+        assert!(!text.contains(",=1") && !text.contains(",-Spring"), "{text}");
+        assert_eq!(read_choices(&path).unwrap(), []);
+
+        let marked: Vec<_> =
+            text.lines().enumerate().map(|(at, line)| if at == 2 { format!("x{line}") } else { line.into() }).collect();
+        std::fs::write(&path, marked.join("\n")).unwrap();
+        let chosen = read_choices(&path).unwrap();
+        assert_eq!(chosen.len(), 1);
+        assert_eq!(
+            (chosen[0].label().as_str(), plain(&chosen[0].formatted_address)),
+            ("line 2, =1+1", "-Springfield, MO")
+        );
+
+        let twice: Vec<_> =
+            text.lines().enumerate().map(|(at, line)| if at > 0 { format!("x{line}") } else { line.into() }).collect();
+        std::fs::write(&path, twice.join("\n")).unwrap();
+        assert!(format!("{:#}", read_choices(&path).unwrap_err()).contains("two places"));
+    }
+}

@@ -1,0 +1,225 @@
+"""Sites from a sheet, by the command line: what becomes of each row, what a person chooses, and going on after a fall."""
+
+import csv
+import subprocess
+import time
+
+import grpc
+import pytest
+
+from client import Account, Caller
+from server import BINARY, Server
+from stubs import pb
+
+# Seconds for one import in a build without optimisation.
+IMPORT_S_MAX = 120
+# Rows of a sheet that is interrupted: enough that it lasts some seconds.
+MANY = 400
+
+
+class Importer:
+    """The command line with a token of one account."""
+
+    def __init__(self, server, account, directory):
+        self.server, self.account, self.directory = server, account, directory
+        self.token_file = directory / "token"
+        token = pb.Token(scope=pb.TOKEN_SCOPE_EDITOR)
+        self.token_file.write_text(account.operator.CreateToken(parent=account.name, token=token).secret)
+
+    def command(self, *arguments):
+        own = ["--account", self.account.id, "--server", self.server.url, "--token-file", self.token_file]
+        return [str(part) for part in [BINARY, "import", *arguments, *own]]
+
+    def run(self, *arguments):
+        """Runs it to its end."""
+        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=IMPORT_S_MAX, check=False)
+        assert "panicked" not in done.stderr, done.stderr
+        return done
+
+    def sheet(self, text, name="sites.csv"):
+        path = self.directory / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def rows(self, name):
+        with open(self.directory / name, encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def sites(self, caller=None):
+        """The account's sites by name."""
+        caller, token, found = caller or self.account.caller("VIEWER"), "", {}
+        while True:
+            page = caller.ListSites(parent=self.account.name, page_size=1000, page_token=token)
+            for site in page.sites:
+                assert site.display_name not in found
+                found[site.display_name] = site
+            token = page.next_page_token
+            if not token:
+                return found
+
+
+@pytest.fixture
+def importer(server, iceland, tmp_path):
+    return Importer(server, iceland, tmp_path)
+
+
+SHEET = """name,customer_id,email,phone,label.tier,address,lat,lng
+Harpa,C-1,harpa@example.com,+3545285000,gold,"Laugavegur 1, 101 Reykjavík",,
+Vague,C-2,,,,Springfield,,
+Lost,C-3,,,,"Xyzzyplugh 9999, Nowhereton",,
+Pinned,C-4,,,,"Austurstræti 9, Reykjavík",64.15,-21.9
+Bare,,,,,,,
+"""
+
+
+def test_a_sheet_becomes_sites_and_what_is_ambiguous_waits_for_a_choice(importer):
+    sheet = importer.sheet(SHEET)
+    done = importer.run("sites", sheet)
+    assert done.returncode == 0, done.stderr
+    assert "5 rows: 5 created, 0 updated, 0 as they were, 0 failed; 1 addresses were not found" in done.stdout
+    sites = importer.sites()
+    assert set(sites) == {"Harpa", "Vague", "Lost", "Pinned", "Bare"}
+    harpa = sites["Harpa"]
+    assert (harpa.customer_id, harpa.contact.email, harpa.labels["tier"]) == ("C-1", "harpa@example.com", "gold")
+    assert harpa.contact.phones[0].number == "+3545285000"
+    assert harpa.location.source == pb.FIX_SOURCE_ADDRESS and abs(harpa.location.position.lat - 64.146) < 0.005
+    pinned = sites["Pinned"].location
+    assert (pinned.position.lat, pinned.position.lng, pinned.source) == (64.15, -21.9, pb.FIX_SOURCE_PIN)
+    assert pinned.address.state == pb.ADDRESS_STATE_PIN_KEPT and "Austurstræti" in pinned.address.formatted
+    assert not sites["Vague"].location.HasField("position") and not sites["Bare"].location.HasField("address")
+
+    report = {row["name"]: row for row in importer.rows("sites.csv.report.csv")}
+    states = {name: row["address_state"] for name, row in report.items()}
+    assert states == {"Harpa": "applied", "Vague": "ambiguous", "Lost": "not_found", "Pinned": "pin_kept", "Bare": ""}
+    assert report["Harpa"]["line"] == "2" and report["Harpa"]["site"] == harpa.name
+    offers = importer.rows("sites.csv.review.csv")
+    assert len(offers) > 1 and {offer["name"] for offer in offers} == {"Vague"}
+    assert not sheet.with_name("sites.csv.journal").exists(), "all is done"
+
+    # A person marks the second place, and that is where the site goes.
+    chosen = offers[1] | {"choice": "x"}
+    with open(importer.directory / "review.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, offers[0].keys())
+        writer.writeheader()
+        writer.writerows([offers[0], chosen])
+    done = importer.run("choices", importer.directory / "review.csv")
+    assert done.returncode == 0 and "1 of 1 choices applied" in done.stdout, done.stdout + done.stderr
+    vague = importer.sites()["Vague"].location
+    assert vague.address.formatted == chosen["formatted_address"]
+    assert abs(vague.position.lat - float(chosen["lat"])) < 1e-5
+
+    # The same sheet again finds all as it was; what a sheet does not speak of stays.
+    before = importer.sites()
+    done = importer.run("sites", importer.sheet("name,customer_id\nharpa,C-1\nBare,C-9\n"))
+    assert "2 rows: 0 created, 1 updated, 1 as they were, 0 failed" in done.stdout, done.stdout + done.stderr
+    after = importer.sites()
+    assert after["Harpa"] == before["Harpa"] and after["Bare"].customer_id == "C-9"
+
+
+def test_labels_of_a_sheet_join_those_that_are_there(importer):
+    importer.account.create_site("Harpa", labels={"tier": "silver", "floor": "3"})
+    done = importer.run("sites", importer.sheet("name,label.tier\nHARPA,gold\n"))
+    assert done.returncode == 0, done.stderr
+    assert dict(importer.sites()["Harpa"].labels) == {"tier": "gold", "floor": "3"}
+
+
+def test_a_dry_run_says_what_would_be_and_changes_nothing(importer):
+    importer.account.create_site("Bare")
+    before = importer.sites()
+    sheet = importer.sheet(SHEET + "Bad,,no address,,,,,\n")
+    done = importer.run("sites", sheet, "--dry-run")
+    assert done.returncode == 1 and "1 rows failed" in done.stderr
+    report = {row["name"]: row for row in importer.rows("sites.csv.report.csv")}
+    outcomes = {name: row["outcome"] for name, row in report.items()}
+    created = dict.fromkeys(["Harpa", "Vague", "Lost", "Pinned"], "created")
+    assert outcomes == created | {"Bare": "unchanged", "Bad": "failed"}
+    assert report["Vague"]["address_state"] == "ambiguous" and report["Harpa"]["address_state"] == "applied"
+    assert "email" in report["Bad"]["message"]
+    assert importer.sites() == before
+
+
+def test_bad_rows_are_told_and_tried_again_and_the_others_are_done(importer):
+    sheet = importer.sheet("name;status;address\nGood;online;\nBad;broken;\nShort\nWorse;online;\x07bell\nLast;offline;\n")
+    done = importer.run("sites", sheet)
+    assert done.returncode == 1 and "3 rows failed" in done.stderr, done.stderr
+    report = {row["line"]: row for row in importer.rows("sites.csv.report.csv")}
+    assert [report[line]["outcome"] for line in "23456"] == ["created", "failed", "failed", "failed", "created"]
+    assert "a status is" in report["3"]["message"] and "fields" in report["4"]["message"]
+    assert "address_line" in report["5"]["message"]
+    assert set(importer.sites()) == {"Good", "Last", "Worse"}
+    again = importer.run("sites", sheet)
+    assert again.returncode == 1 and "2 created" in again.stdout
+    # Another sheet is no continuation of this one.
+    other = importer.run("sites", importer.sheet("name\nOther\n"))
+    assert other.returncode == 1 and "begun with another sheet" in other.stderr
+
+
+@pytest.mark.parametrize(
+    "text,told",
+    [("", "empty"), ("naem\nx\n", "no column is called"), ("customer_id\nx\n", "`name`"), ("name,name\n", "two columns")],
+)
+def test_a_file_that_is_no_sheet_is_refused(importer, text, told):
+    done = importer.run("sites", importer.sheet(text))
+    assert done.returncode == 1 and told in done.stderr
+    assert importer.sites() == {}
+
+
+def test_a_token_without_the_right_stops_the_import_at_once(importer):
+    viewer = importer.account.operator.CreateToken(
+        parent=importer.account.name, token=pb.Token(scope=pb.TOKEN_SCOPE_VIEWER)
+    )
+    importer.token_file.write_text(viewer.secret)
+    done = importer.run("sites", importer.sheet("name\n" + "".join(f"site {number}\n" for number in range(MANY))))
+    assert done.returncode == 1 and "run it again to go on" in done.stderr
+    assert importer.sites() == {}
+
+
+def many():
+    """A sheet of many sites at doors that there are."""
+    rows = (f'"site {number}","Laugavegur {number % 40 + 1}, Reykjavík"\n' for number in range(MANY))
+    return "name,address\n" + "".join(rows)
+
+
+def begun(process, journal, rows):
+    """Waits until so many rows are in the journal."""
+    deadline = time.monotonic() + IMPORT_S_MAX
+    while not journal.exists() or journal.read_bytes().count(b"\n") <= rows:
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.01)
+
+
+def test_an_import_that_is_killed_goes_on_and_doubles_nothing(importer):
+    sheet = importer.sheet(many())
+    journal = sheet.with_name("sites.csv.journal")
+    for rows in (20, 120):
+        process = subprocess.Popen(importer.command("sites", sheet), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        begun(process, journal, rows)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -9
+    kept = journal.read_bytes().count(b"\n") - 1
+    done = importer.run("sites", sheet)
+    assert done.returncode == 0 and f"{MANY} rows: {MANY} created" in done.stdout, done.stdout + done.stderr
+    assert kept < MANY
+    assert len(importer.sites()) == MANY
+
+
+def test_a_server_that_falls_stops_the_import_and_the_next_run_ends_it(tmp_path):
+    with Server(tmp_path / "data", geoip=False, gazetteer=True) as server:
+        with grpc.insecure_channel(server.target) as channel:
+            account = Account(Caller(channel, server.admin_token), country="IS")
+            importer = Importer(server, account, tmp_path)
+        sheet = importer.sheet(many())
+        process = subprocess.Popen(importer.command("sites", sheet), stderr=subprocess.PIPE, text=True)
+        begun(process, sheet.with_name("sites.csv.journal"), 50)
+        server.kill()
+        _, told = process.communicate(timeout=IMPORT_S_MAX)
+        assert process.returncode == 1 and "run it again to go on" in told, told
+        server.start()
+        done = importer.run("sites", sheet)
+        assert done.returncode == 0, done.stderr
+        with grpc.insecure_channel(server.target) as channel:
+            sites = importer.sites(Caller(channel, importer.token_file.read_text()))
+        assert len(sites) == MANY
+        # A site is made before its address is set, and has it all the same.
+        assert all(site.location.address.typed for site in sites.values())
