@@ -16,6 +16,7 @@ mod confidence;
 pub mod config;
 #[cfg(test)]
 mod contract;
+mod country_names;
 #[cfg(test)]
 mod damage;
 mod error;

@@ -145,7 +145,13 @@ fn found(place: &Place) -> Result<Found, Fault> {
     let name = place.name.clone().filter(|name| !name.is_empty());
     let is_named_house = granularity >= Granularity::Interpolated && house.is_none();
     let is_own = |key: &str, value: &String| matches!(key, "house_number" | "road") || Some(value) == name.as_ref();
-    let context = place.address.iter().filter(|(key, value)| !is_own(key, value)).map(|(_, value)| value.clone());
+    let context = place.address.iter().filter(|(key, value)| !is_own(key, value));
+    // Of the code of a region, such as `US-TN` or `IS-1`, people write the letters behind the country's. Its digits are no
+    // number of an address.
+    let context = context.filter_map(|(key, value)| match value.split_once('-') {
+        Some((_, code)) if key.starts_with("ISO3166-2") => code.parse::<u32>().is_err().then(|| code.to_owned()),
+        _ => Some(value.clone()),
+    });
     let names = Names {
         context: context.collect(),
         house: if is_named_house { name.clone().into_iter().collect() } else { house.into_iter().collect() },
@@ -239,6 +245,15 @@ mod tests {
         let mut postcode = json!({"lat": "51.5", "lon": "-0.1", "display_name": "101", "place_rank": 21});
         postcode["type"] = "postcode".into();
         assert_eq!(found(&Place::deserialize(postcode).unwrap()).unwrap().place_id, "");
+    }
+
+    #[test]
+    fn the_number_of_a_region_is_no_number_of_an_address() {
+        let of = |code: &str| {
+            let address = json!({"road": "Gata", "country_code": "is", "ISO3166-2-lvl4": code});
+            place(&json!({"address": address})).unwrap().names.context
+        };
+        assert_eq!((of("IS-1"), of("US-TN")), (vec!["is".to_owned()], vec!["TN".to_owned(), "is".to_owned()]));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 mod atlas;
 mod builder;
-mod countries;
+pub(in crate::geocode) mod countries;
 mod explain;
 #[cfg(test)]
 pub(in crate::geocode) mod fixture;
