@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::confidence::Names;
 use super::http::answer::{Fault, Found, candidates, decimal, position, text};
 use super::http::{Client, Request};
+use super::inquiry::told;
 use super::terms::Terms;
 use super::{Candidate, Error, Geocoder, Inquiry, Subject};
 use crate::model::address::{AddressQuery, CountryCode};
@@ -47,6 +48,7 @@ impl Geocoder for Nominatim {
         if !self.may_suggest && matches!(inquiry.subject, Subject::Typed(_)) {
             return Err(Error::Unsupported { provider: Arc::clone(self.client.provider()), what: inquiry.kind() });
         }
+        inquiry.check_fineness()?;
         let Some(request) = request(inquiry, self.client.provider()) else { return Ok(Vec::new()) };
         let results = if let Subject::Position(_) = inquiry.subject {
             let place: Value = self.client.get(&request, deadline).await?;
@@ -85,6 +87,7 @@ pub(super) fn request(inquiry: &Inquiry, provider: &str) -> Option<Request> {
             &["search"]
         }
         Subject::Position(at) => {
+            let at = told(*at);
             parameters.extend([("lat", at.lat().to_string()), ("lon", at.lng().to_string())]);
             &["reverse"]
         }
@@ -184,7 +187,7 @@ fn granularity(place: &Place) -> Result<Granularity, Fault> {
         13..=25 => Granularity::City,
         5..=12 => Granularity::Region,
         4 => Granularity::Country,
-        _ => return Err("a place is larger than a country"),
+        _ => return Err(Fault::Unusable("a place is larger than a country")),
     })
 }
 
@@ -193,6 +196,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    const SHAPE: Fault = Fault::Damaged("shape");
 
     fn place(changes: &Value) -> Result<Found, Fault> {
         let mut place = json!({
@@ -204,7 +209,7 @@ mod tests {
         for (key, value) in changes.as_object().unwrap() {
             place[key] = value.clone();
         }
-        found(&Place::deserialize(place).map_err(|_| "shape")?)
+        found(&Place::deserialize(place).map_err(|_| SHAPE)?)
     }
 
     #[test]
@@ -241,7 +246,7 @@ mod tests {
     #[test]
     fn a_place_without_an_osm_object_has_no_id() {
         assert_eq!(place(&json!({})).unwrap().place_id, "N107775");
-        assert_eq!(place(&json!({"osm_type": null, "osm_id": null})).map(|found| found.place_id), Err("shape"));
+        assert_eq!(place(&json!({"osm_type": null, "osm_id": null})).map(|found| found.place_id), Err(SHAPE));
         let mut postcode = json!({"lat": "51.5", "lon": "-0.1", "display_name": "101", "place_rank": 21});
         postcode["type"] = "postcode".into();
         assert_eq!(found(&Place::deserialize(postcode).unwrap()).unwrap().place_id, "");
