@@ -68,19 +68,20 @@ fn http_code(reason: Reason) -> StatusCode {
     }
 }
 
-/// What the caller reads. A fault of waymark's own is told in the log, not to the caller.
+/// What the caller reads. A fault of waymark's own is told in the log, not to the caller; nor is how a geocoder is set up.
 fn message(error: &service::Error) -> String {
     let reason = error.reason();
-    match reason.kind() {
-        Kind::Internal | Kind::DataLoss => {
+    match (reason.kind(), reason) {
+        (Kind::Internal | Kind::DataLoss, _) => {
             error!(reason = reason.as_str(), %error, "a request failed");
             "an internal fault; the operator finds it in the log".into()
         }
-        Kind::Unavailable => {
+        (Kind::Unavailable, _)
+        | (_, Reason::GeocoderQuotaUsed | Reason::GeocoderBusy | Reason::GeocoderMisconfigured) => {
             warn!(reason = reason.as_str(), %error, "a request was refused");
-            error.to_string()
+            error.told()
         }
-        _ => error.to_string(),
+        _ => error.told(),
     }
 }
 
@@ -178,4 +179,85 @@ pub(super) fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
     // A gRPC caller reads the trailers-only status; a browser gets its own code.
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::geocode::{self, Rest};
+
+    /// A canary of what only the operator may read.
+    const SECRET: &str = "10.1.2.3";
+
+    /// What a caller gets: code, reason, seconds to wait.
+    #[track_caller]
+    fn check(error: geocode::Error, code: Code, reason: &str, wait_s: Option<u64>) {
+        let status = Status::from(Failure(service::Error::Geocode(error)));
+        let details = status.get_error_details();
+        let told = details.error_info().map(|info| info.reason.as_str());
+        assert_eq!((status.code(), told), (code, Some(reason)), "{status:?}");
+        let wait = details.retry_info().and_then(|info| info.retry_delay);
+        assert_eq!(wait, wait_s.map(Duration::from_secs), "{status:?}");
+        for secret in [SECRET, "403", "key", "/var/lib"] {
+            assert!(!status.message().contains(secret), "{status:?}");
+        }
+    }
+
+    /// All failures of geocoders were one reason, and all asked for a retry.
+    #[test]
+    fn geocoders_failures_say_what_can_be_done() {
+        use geocode::Error;
+        let provider = || Arc::<str>::from("photon");
+        let hour = Duration::from_hours(1);
+        let unavailable = |error| check(error, Code::Unavailable, "GEOCODER_UNAVAILABLE", Some(5));
+        unavailable(Error::Unreachable { provider: provider(), cause: SECRET.into() });
+        unavailable(Error::TimedOut { provider: provider() });
+        unavailable(Error::Malformed { provider: provider(), why: SECRET.into() });
+        unavailable(Error::TooLarge { provider: provider(), bytes_max: 1 });
+        let failed = Error::Failed { provider: provider(), status: 503, retry_after: Some(hour) };
+        check(failed, Code::Unavailable, "GEOCODER_UNAVAILABLE", Some(3_600));
+        let resting = |why| Error::Resting { provider: provider(), retry_after: hour, why };
+        check(resting(Rest::Failures), Code::Unavailable, "GEOCODER_UNAVAILABLE", Some(3_600));
+        let (exhausted, used) = (Code::ResourceExhausted, "GEOCODER_QUOTA_USED");
+        check(resting(Rest::Quota), exhausted, used, Some(3_600));
+        let quota = |retry_after| Error::QuotaUsed { provider: provider(), status: 429, retry_after };
+        check(quota(Some(hour)), exhausted, used, Some(3_600));
+        check(quota(None), exhausted, used, Some(60));
+        check(Error::Busy { provider: provider(), retry_after: hour }, exhausted, "GEOCODER_BUSY", Some(3_600));
+        check(Error::Refused { provider: provider(), status: 400 }, Code::InvalidArgument, "GEOCODER_REFUSED", None);
+        check(Error::TooCoarse, Code::InvalidArgument, "FIELD_INVALID", None);
+        let (precondition, misconfigured) = (Code::FailedPrecondition, "GEOCODER_MISCONFIGURED");
+        for error in [
+            Error::NotConfigured,
+            Error::Denied { provider: provider(), status: 403 },
+            Error::WrongUrl { provider: provider(), status: 404 },
+            Error::Redirected { provider: provider(), status: 301 },
+            Error::Index { path: "/var/lib/x".into(), cause: SECRET.into() },
+            Error::SourceFile { path: "/var/lib/x".into(), cause: SECRET.into() },
+        ] {
+            check(error, precondition, misconfigured, None);
+        }
+        let unsupported = Error::Unsupported { provider: provider(), what: "suggest" };
+        check(unsupported, precondition, "GEOCODER_UNSUPPORTED", None);
+        check(Error::OutOfTime { provider: provider() }, Code::DeadlineExceeded, "DEADLINE_EXCEEDED", Some(5));
+    }
+
+    /// Each reason stands in the protos under its name, or callers would read one that is not documented.
+    #[test]
+    fn reasons_of_geocoders_are_in_the_protos() {
+        for reason in [
+            Reason::GeocoderUnavailable,
+            Reason::GeocoderQuotaUsed,
+            Reason::GeocoderBusy,
+            Reason::GeocoderRefused,
+            Reason::GeocoderUnsupported,
+            Reason::GeocoderMisconfigured,
+        ] {
+            let name = format!("ERROR_REASON_{}", reason.as_str());
+            assert!(pb::ErrorReason::from_str_name(&name).is_some(), "{name}");
+        }
+    }
 }

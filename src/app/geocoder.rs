@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tracing::{error, info};
 
 use crate::config::{self, Config};
 use crate::geocode::Geocoder;
-use crate::geocode::build::build;
+use crate::geocode::build::{Built, build};
 use crate::geocode::config::{Config as GeocodeConfig, Error};
 use crate::geocode::limiter::LocalLimits;
 use crate::geocode::reloadable::Reloadable;
@@ -17,10 +18,12 @@ pub type Reread = Box<dyn Fn() -> Result<Config, config::Error> + Send + Sync>;
 
 /// The geocoder that is in use, and the way to another one.
 ///
-/// Limits of requests outlive a reload, so that reloading often is no way around them. What was kept in memory of
-/// answers does not: another configuration may have other terms.
+/// Limits of requests outlive a reload, so that reloading often is no way around them. Geocoders of which nothing changed
+/// stay as they are, with what they remember and whom they leave alone; of the others nothing is kept, because another
+/// configuration may have other terms. A configuration that is refused changes nothing.
 pub(super) struct ConfiguredGeocoder {
     current: Arc<Reloadable>,
+    built: Mutex<Arc<Built>>,
     limits: Arc<LocalLimits>,
     reread: Arc<Reread>,
 }
@@ -35,9 +38,10 @@ impl ConfiguredGeocoder {
     /// Builds what the configuration names. Blocking.
     pub(super) fn open(config: &GeocodeConfig, reread: Reread) -> Result<Self, Error> {
         let limits = Arc::<LocalLimits>::default();
-        let built = build(config, &*limits, Timestamp::now)?;
-        tell(config, built.is_some());
-        Ok(Self { current: Arc::new(Reloadable::new(built)), limits, reread: Arc::new(reread) })
+        let built = build(config, &*limits, Timestamp::now, &Built::default())?;
+        tell(config, &built);
+        let current = Arc::new(Reloadable::new(built.geocoder()));
+        Ok(Self { current, built: Mutex::new(Arc::new(built)), limits, reread: Arc::new(reread) })
     }
 
     /// The geocoder, which stays the same through all reloads.
@@ -48,15 +52,17 @@ impl ConfiguredGeocoder {
     /// Reads the configuration anew and uses what it names; where it is refused, the last good one stays.
     pub(super) async fn reload(&self) {
         let (reread, limits) = (Arc::clone(&self.reread), Arc::clone(&self.limits));
+        let before = Arc::clone(&self.built.lock());
         let building = tokio::task::spawn_blocking(move || {
             let config = reread().map_err(|cause| cause.to_string())?.geocode;
-            let built = build(&config, &*limits, Timestamp::now).map_err(|cause| cause.to_string())?;
+            let built = build(&config, &*limits, Timestamp::now, &before).map_err(|cause| cause.to_string())?;
             Ok::<_, String>((config, built))
         });
         match building.await.unwrap_or_else(|panic| Err(panic.to_string())) {
             Ok((config, built)) => {
-                tell(&config, built.is_some());
-                self.current.replace(built);
+                tell(&config, &built);
+                self.current.replace(built.geocoder());
+                *self.built.lock() = Arc::new(built);
             }
             Err(cause) => error!(cause, "the geocoders stay as they are: the configuration is refused"),
         }
@@ -64,8 +70,8 @@ impl ConfiguredGeocoder {
 }
 
 /// Says which geocoders are in use.
-fn tell(config: &GeocodeConfig, is_any: bool) {
-    if !is_any {
+fn tell(config: &GeocodeConfig, built: &Built) {
+    if built.geocoder().is_none() {
         info!("no geocoder is configured: addresses cannot be looked up");
     }
     if let Some(path) = &config.gazetteer {
@@ -78,9 +84,13 @@ fn tell(config: &GeocodeConfig, is_any: bool) {
 
 #[cfg(test)]
 mod tests {
-    use parking_lot::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+    use crate::geocode::{self, Bias};
+    use crate::model::address::AddressQuery;
 
     /// One whose configuration is what the text says when it is read.
     fn configured(text: &Arc<Mutex<String>>) -> ConfiguredGeocoder {
@@ -117,5 +127,47 @@ mod tests {
         check("[geocode]\ngazetteer = 'nowhere'", &["two"]).await;
         check("[[geocode.providers]]\nkind = 'opencage'\nkey_file = 'nowhere'", &["two"]).await;
         check("", &[]).await;
+    }
+
+    /// A server on this machine that counts its requests and answers none.
+    async fn counting() -> (String, Arc<AtomicUsize>, tokio::task::JoinHandle<()>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let count = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&count);
+        let task = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n{\"features\":[]}";
+                let _ = stream.read(&mut [0; 4_096]).await;
+                let _ = stream.write_all(answer).await;
+            }
+        });
+        (url, count, task)
+    }
+
+    /// A hangup made a new limiter and forgot every answer: reloading in a loop asked the public server at will.
+    #[tokio::test]
+    async fn a_hangup_keeps_turns_and_memory() {
+        let (url, count, server) = counting().await;
+        let photon = format!("[[geocode.providers]]\nkind = 'photon'\nurl = '{url}'\nrequests_per_s = 0.01\n");
+        let text = Arc::new(Mutex::new(photon.clone()));
+        let geocoder = configured(&text);
+        let in_use = geocoder.current();
+        let ask = async |line: &str| in_use.forward(&AddressQuery::Line(line.to_owned()), &Bias::default(), 5).await;
+        assert_eq!(ask("Gata 1").await, Ok(Vec::new()));
+        // The file as it was; one that is refused; one with another rate; and one with another time of a cache.
+        let refused = format!("{photon}[[geocode.providers]]\nkind = 'opencage'\n");
+        for written in [photon.clone(), refused, photon.replace("0.01", "0.02")] {
+            *text.lock() = written;
+            geocoder.reload().await;
+            assert_eq!(ask("Gata 1").await, Ok(Vec::new()), "it is remembered");
+            assert!(matches!(ask("Gata 2").await, Err(geocode::Error::Busy { .. })), "the turn is taken");
+        }
+        *text.lock() = format!("{photon}cache_s = 1");
+        geocoder.reload().await;
+        assert!(matches!(ask("Gata 1").await, Err(geocode::Error::Busy { .. })), "another provider by its terms");
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        server.abort();
     }
 }

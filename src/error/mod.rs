@@ -83,8 +83,18 @@ pub enum Reason {
     StorageCorrupt,
     /// Too many writers met at one record; repeat.
     Contention,
-    /// The geocoder is not configured or out of service.
+    /// The geocoder is out of service, or answers what cannot be used.
     GeocoderUnavailable,
+    /// The geocoder wants fewer requests, or its quota is used up.
+    GeocoderQuotaUsed,
+    /// Too many ask the geocoder at once: there was no turn in time.
+    GeocoderBusy,
+    /// The geocoder does not take such a question.
+    GeocoderRefused,
+    /// No geocoder answers this kind of question.
+    GeocoderUnsupported,
+    /// There is no geocoder, or its URL, key or file is not good.
+    GeocoderMisconfigured,
     /// The process is starting, or ending.
     NotReady,
     /// A fault of waymark's own.
@@ -120,6 +130,11 @@ impl Reason {
             Self::StorageCorrupt => "STORAGE_CORRUPT",
             Self::Contention => "CONTENTION",
             Self::GeocoderUnavailable => "GEOCODER_UNAVAILABLE",
+            Self::GeocoderQuotaUsed => "GEOCODER_QUOTA_USED",
+            Self::GeocoderBusy => "GEOCODER_BUSY",
+            Self::GeocoderRefused => "GEOCODER_REFUSED",
+            Self::GeocoderUnsupported => "GEOCODER_UNSUPPORTED",
+            Self::GeocoderMisconfigured => "GEOCODER_MISCONFIGURED",
             Self::NotReady => "NOT_READY",
             Self::Internal => "INTERNAL",
         }
@@ -129,7 +144,9 @@ impl Reason {
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
-            Self::FieldInvalid | Self::PageTokenInvalid | Self::CandidateTokenInvalid => Kind::InvalidArgument,
+            Self::FieldInvalid | Self::PageTokenInvalid | Self::CandidateTokenInvalid | Self::GeocoderRefused => {
+                Kind::InvalidArgument
+            }
             Self::ResourceNotFound => Kind::NotFound,
             Self::ResourceExists | Self::SiteNameTaken | Self::RequestIdReused | Self::AgentElsewhere => {
                 Kind::AlreadyExists
@@ -138,12 +155,16 @@ impl Reason {
             | Self::SiteNotDeleted
             | Self::FixMissing
             | Self::SiteUnplaced
-            | Self::LastOperatorToken => Kind::FailedPrecondition,
+            | Self::LastOperatorToken
+            | Self::GeocoderUnsupported
+            | Self::GeocoderMisconfigured => Kind::FailedPrecondition,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::EtagMismatch | Self::Contention => Kind::Aborted,
             Self::CredentialInvalid => Kind::Unauthenticated,
             Self::ScopeInsufficient | Self::AgentKeyMismatch => Kind::PermissionDenied,
-            Self::LimitReached | Self::StorageFull => Kind::ResourceExhausted,
+            Self::LimitReached | Self::StorageFull | Self::GeocoderQuotaUsed | Self::GeocoderBusy => {
+                Kind::ResourceExhausted
+            }
             Self::StorageUnavailable | Self::GeocoderUnavailable | Self::NotReady => Kind::Unavailable,
             Self::StorageCorrupt => Kind::DataLoss,
             Self::Internal => Kind::Internal,

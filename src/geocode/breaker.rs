@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use super::error::Blame;
+use super::error::{Blame, Rest};
 use super::{Candidate, Error, Geocoder, Inquiry};
 
 /// Failures in a row after which the provider is left alone.
@@ -17,7 +17,8 @@ const FAILURES_MAX: u32 = 5;
 const REST: Duration = Duration::from_secs(30);
 
 /// A geocoder that is not asked while it is broken. After a rest one question is let through: its answer ends the
-/// rest for all, its failure begins another. A provider that names a time itself rests at once, until then.
+/// rest for all, its failure begins another. A provider that names a time itself rests at once, until then, and one that
+/// wants fewer requests too. What the provider never heard of says nothing about it.
 #[derive(Debug)]
 pub(super) struct Breaker {
     inner: Arc<dyn Geocoder>,
@@ -30,9 +31,9 @@ enum State {
     /// All are let through; so many failed in a row.
     Closed(u32),
     /// None is let through until then.
-    Open(Instant),
+    Open(Instant, Rest),
     /// One was let through, and is waited for.
-    HalfOpen,
+    HalfOpen(Rest),
 }
 
 impl Breaker {
@@ -45,16 +46,16 @@ impl Breaker {
     fn enter(&self) -> Result<Pass<'_>, Error> {
         let mut state = self.state.lock();
         let now = Instant::now();
-        let retry_after = match *state {
+        let (retry_after, why) = match *state {
             State::Closed(_) => return Ok(Pass { breaker: self, is_probe: false }),
-            State::Open(end) if end <= now => {
-                *state = State::HalfOpen;
+            State::Open(end, why) if end <= now => {
+                *state = State::HalfOpen(why);
                 return Ok(Pass { breaker: self, is_probe: true });
             }
-            State::Open(end) => end - now,
-            State::HalfOpen => Duration::from_secs(1),
+            State::Open(end, why) => (end - now, why),
+            State::HalfOpen(why) => (Duration::from_secs(1), why),
         };
-        Err(Error::Resting { provider: Arc::clone(&self.provider), retry_after })
+        Err(Error::Resting { provider: Arc::clone(&self.provider), retry_after, why })
     }
 
     /// Takes in what became of a question. `is_probe`: the one that was let through on trial.
@@ -80,9 +81,20 @@ impl Breaker {
         }
         let rest = wait.unwrap_or(REST);
         if !is_probe {
-            warn!(provider = &*self.provider, %failure, rest_s = rest.as_secs(), "the geocoder is left alone");
+            self.tell(failure, rest);
         }
-        *state = State::Open(Instant::now() + rest);
+        let why = if failure.blame() == Blame::Excess { Rest::Quota } else { Rest::Failures };
+        *state = State::Open(Instant::now() + rest, why);
+    }
+
+    /// Says that a rest begins. What lasts wants a human.
+    fn tell(&self, failure: &Error, rest: Duration) {
+        let (provider, rest_s) = (&*self.provider, rest.as_secs());
+        if failure.blame() == Blame::Lasting {
+            error!(provider, %failure, rest_s, "the geocoder is left alone");
+        } else {
+            warn!(provider, %failure, rest_s, "the geocoder is left alone");
+        }
     }
 }
 
@@ -96,8 +108,8 @@ impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if self.is_probe {
             let mut state = self.breaker.state.lock();
-            if matches!(*state, State::HalfOpen) {
-                *state = State::Open(Instant::now());
+            if let State::HalfOpen(why) = *state {
+                *state = State::Open(Instant::now(), why);
             }
         }
     }
@@ -109,10 +121,10 @@ impl Geocoder for Breaker {
         let pass = self.enter()?;
         let answered = self.inner.answer(inquiry, deadline).await;
         match &answered {
-            Err(failure) if failure.blame() != Blame::Nobody => self.settle(Some(failure), pass.is_probe),
-            // No turn and no such question: the provider was not heard at all.
-            Err(Error::Busy { .. } | Error::Unsupported { .. }) => {}
-            _ => self.settle(None, pass.is_probe),
+            Ok(_) | Err(Error::Refused { .. }) => self.settle(None, pass.is_probe),
+            // No turn, no time, no such question: the provider was not heard.
+            Err(failure) if failure.blame() == Blame::Nobody => {}
+            Err(failure) => self.settle(Some(failure), pass.is_probe),
         }
         answered
     }
@@ -170,11 +182,41 @@ mod tests {
         let (fake, breaker) = breaker([Act::Fail(429, Some(wait)), Act::Answer]);
         let _ = ask(&breaker).await;
         match ask(&breaker).await {
-            Err(Error::Resting { retry_after, .. }) => assert_eq!(retry_after, wait),
+            Err(Error::Resting { retry_after, why, .. }) => assert_eq!((retry_after, why), (wait, Rest::Quota)),
             other => panic!("{other:?}"),
         }
         tokio::time::advance(wait).await;
         assert_eq!((ask(&breaker).await, fake.count()), (Ok(1), 2));
+    }
+
+    /// A provider that said 429 and no time was asked again at once, and again.
+    #[tokio::test(start_paused = true)]
+    async fn one_that_wants_fewer_requests_rests_at_once() {
+        let (fake, breaker) = breaker([Act::Fail(429, None), Act::Fail(402, None), Act::Answer]);
+        for count in 1..=2 {
+            assert!(matches!(ask(&breaker).await, Err(Error::QuotaUsed { .. })));
+            assert!(matches!(ask(&breaker).await, Err(Error::Resting { why: Rest::Quota, .. })));
+            assert_eq!(fake.count(), count);
+            tokio::time::advance(super::super::error::QUOTA_REST).await;
+        }
+        assert_eq!(ask(&breaker).await, Ok(1));
+    }
+
+    /// Questions that got no turn counted as answers, and those that had no time as failures.
+    #[tokio::test(start_paused = true)]
+    async fn what_the_provider_never_heard_of_says_nothing() {
+        let failures = |count| vec![Act::Fail(503, None); count];
+        let (fake, breaker) = breaker([failures(4), vec![Act::Busy, Act::OutOfTime], failures(1)].concat());
+        for _ in 0..7 {
+            let _ = ask(&breaker).await;
+        }
+        assert!(matches!(ask(&breaker).await, Err(Error::Resting { .. })), "five failures in a row all the same");
+        assert_eq!(fake.count(), 7);
+        let (fake, breaker) = self::breaker(vec![Act::OutOfTime; 9]);
+        for _ in 0..9 {
+            let _ = ask(&breaker).await;
+        }
+        assert_eq!(fake.count(), 9);
     }
 
     #[tokio::test(start_paused = true)]

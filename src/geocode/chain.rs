@@ -8,12 +8,13 @@ use tracing::debug;
 
 use super::error::Blame;
 use super::{Candidate, Error, Geocoder, Inquiry, Subject};
+use crate::error::Fault as _;
 
 /// Most geocoders of a chain: each gets its share of a person's patience.
 pub(super) const LINKS_MAX: usize = 8;
 
 /// A geocoder of a chain.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Link {
     /// Its name, as in its candidates.
     pub(super) provider: Arc<str>,
@@ -106,13 +107,14 @@ impl Geocoder for Chain {
     }
 }
 
-/// The failure that leaves the answer open: the first that passes, else the first of any kind. That a question is not
-/// for one geocoder is told only where it is for none.
+/// The failure that leaves the answer open: the first that passes by itself, then the first after which asking again later
+/// helps, else the first of any kind. That a question is not for one geocoder is told only where it is for none.
 fn worth_telling(failures: Vec<Error>) -> Option<Error> {
     let rank = |failure: &Error| match (failure, failure.blame()) {
         (_, Blame::Passing) => 0,
-        (Error::Unsupported { .. }, _) => 2,
-        _ => 1,
+        (failure, _) if failure.retry_after().is_some() => 1,
+        (Error::Unsupported { .. } | Error::TooCoarse, _) => 3,
+        _ => 2,
     };
     failures.into_iter().min_by_key(rank)
 }
@@ -152,6 +154,8 @@ mod tests {
         check(&[Act::Answer, Act::Answer], "1.0", &[1, 0]).await;
         check(&[Act::Fail(503, None), Act::Answer], "1.0", &[1, 1]).await;
         check(&[Act::Fail(429, Some(SOON)), Act::Answer], "1.0", &[1, 1]).await;
+        check(&[Act::Fail(402, None), Act::Answer], "1.0", &[1, 1]).await;
+        check(&[Act::Busy, Act::Answer], "1.0", &[1, 1]).await;
         check(&[Act::Empty, Act::Answer], "1.0", &[1, 1]).await;
         check(&[Act::Doubt(0.3), Act::Answer], "1.0", &[1, 1]).await;
         check(&[Act::Silence, Act::Answer], "1.0", &[1, 1]).await;
@@ -170,6 +174,9 @@ mod tests {
         check(&[Act::Empty, Act::Fail(503, None)], "503", &[1, 1]).await;
         check(&[Act::Fail(403, None), Act::Fail(503, None)], "503", &[1, 1]).await;
         check(&[Act::Fail(403, None), Act::Unsupported], "403", &[1, 1]).await;
+        check(&[Act::Fail(403, None), Act::Fail(429, None)], "429", &[1, 1]).await;
+        check(&[Act::Fail(403, None), Act::Busy], "no turn", &[1, 1]).await;
+        check(&[Act::Busy, Act::Fail(503, None)], "503", &[1, 1]).await;
         check(&[Act::Unsupported, Act::Empty], "this kind", &[1, 1]).await;
     }
 

@@ -3,7 +3,11 @@
 //! Providers tell how important a place is, or how large its box, which are other things than whether it is what was
 //! asked for. So the words of the question are looked for in the answer; each that is missing counts against it, in
 //! the manner and with the factors of the gazetteer, so that confidences of all providers mean about the same.
+//!
+//! A word of the answer explains one of the question and no second one. The number of a house is one word with its
+//! letter: 12 is not 12B.
 
+use super::country_names;
 use super::gazetteer::fold;
 use crate::model::address::{AddressQuery, CountryCode};
 use crate::model::location::Granularity;
@@ -16,6 +20,8 @@ const NUMBER_MISSING: f64 = 0.5;
 const EDIT: f64 = 0.92;
 /// For a word that the answer spells out, or shortens: `St` for `Street`.
 const ABBREVIATED: f64 = 0.97;
+/// For the number of a house that is one of several of the answer's: 12 of 12-14.
+const ONE_OF_SEVERAL: f64 = 0.95;
 /// For a house number or name in the answer that nobody asked for: a street was, and this is one of its houses.
 const UNASKED: f64 = 0.6;
 /// For a street or house without town, postcode, region or country in the question: the world has many of them.
@@ -26,6 +32,10 @@ const OTHER_COUNTRY: f64 = 0.3;
 const STEPS: f64 = 10_000.0;
 /// Most words of a question that are looked at; each further one counts as unexplained.
 const WORDS_MAX: usize = 20;
+/// Most texts of an answer that are looked at, and most words of one: several times what real ones have.
+const TEXTS_MAX: usize = 64;
+/// Most letters behind the number of a house that belong to it: `12B`, `12bis`.
+const SUFFIX_CHARS_MAX: usize = 3;
 
 /// The texts of an answer, by what they name. All may be empty.
 #[derive(Debug, Default)]
@@ -46,26 +56,29 @@ pub(super) fn likeness(
     granularity: Granularity,
     country: Option<CountryCode>,
 ) -> f64 {
-    let asked = words_of(query);
-    let fold_all = |texts: &[String]| texts.iter().flat_map(|text| fold::words(text)).collect::<Vec<String>>();
-    let (house, own, context) = (fold_all(&names.house), fold_all(&names.own), fold_all(&names.context));
-    let mut confidence = 1.0;
-    let mut has_house = house.is_empty();
+    let mut question = Question::new(query, is_typed);
+    let (numbers, named): (Vec<&String>, Vec<&String>) =
+        names.house.iter().take(TEXTS_MAX).partition(|house| !house_numbers(house).is_empty());
+    let mut has_house = names.house.iter().all(|house| fold::words(house).is_empty());
+    has_house |= numbers.iter().any(|house| question.take_house(house));
+    let mut texts = Vec::new();
+    texts.extend(named.into_iter().map(|text| Text::new(Part::House, text)));
+    texts.extend(names.own.iter().take(TEXTS_MAX).map(|text| Text::new(Part::Own, text)));
+    texts.extend(names.context.iter().take(TEXTS_MAX).map(|text| Text::new(Part::Context, text)));
     let mut has_context = query.country().is_some() && query.country() == country;
-    for (index, word) in asked.iter().take(WORDS_MAX).enumerate() {
-        let is_begun = is_typed && index + 1 == asked.len();
-        let of = |words: &[String]| words.iter().map(|other| factor(word, other, is_begun)).fold(0.0, f64::max);
-        let (in_house, in_own, in_context) = (of(&house), of(&own), of(&context));
-        has_house |= in_house > 0.0;
-        has_context |= in_context > in_own.max(in_house);
-        let best = in_house.max(in_own).max(in_context);
-        confidence *= match best {
-            0.0 if word.starts_with(char::is_numeric) => NUMBER_MISSING,
-            0.0 => UNEXPLAINED,
-            best => best,
-        };
+    // Whole texts first, so that `SW1A1AA` is `SW1A 1AA`; then words as written, then what they may mean.
+    for part in question.take_texts(&mut texts).into_iter().chain(question.take_words(&mut texts, true)) {
+        has_house |= part == Part::House;
+        has_context |= part == Part::Context;
     }
-    confidence *= UNEXPLAINED.powi(i32::try_from(asked.len().saturating_sub(WORDS_MAX)).unwrap_or(i32::MAX));
+    for name in country.map(country_names::keys).unwrap_or_default() {
+        has_context |= question.take_run(&name, 1.0);
+    }
+    for part in question.take_words(&mut texts, false) {
+        has_house |= part == Part::House;
+        has_context |= part == Part::Context;
+    }
+    let mut confidence = question.confidence();
     if !has_house {
         confidence *= UNASKED;
     }
@@ -92,15 +105,171 @@ pub(super) fn nearness(distance_m: f64, granularity: Granularity) -> f64 {
     (STEPS / (1.0 + distance_m / doubted_m)).round() / STEPS
 }
 
-/// The words of a question; a country that is stated by its code is not one of them.
-fn words_of(query: &AddressQuery) -> Vec<String> {
-    match query {
-        AddressQuery::Line(line) => fold::words(line),
-        AddressQuery::Parts(parts) => {
-            let texts = [&parts.street, &parts.postal_code, &parts.locality, &parts.region];
-            texts.into_iter().flat_map(|text| fold::words(text)).collect()
+/// What a text of an answer names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    House,
+    Own,
+    Context,
+}
+
+/// A text of an answer; a word that explained one of the question is gone.
+#[derive(Debug)]
+struct Text {
+    part: Part,
+    key: String,
+    words: Vec<Option<String>>,
+}
+
+impl Text {
+    fn new(part: Part, text: &str) -> Self {
+        Self { part, key: fold::key(text), words: words(text).into_iter().take(TEXTS_MAX).map(Some).collect() }
+    }
+}
+
+/// The words of a question, and how well each is explained so far.
+#[derive(Debug)]
+struct Question {
+    words: Vec<(String, Option<f64>)>,
+    /// Words beyond the limit.
+    unread: usize,
+    is_typed: bool,
+}
+
+impl Question {
+    /// A country that is stated by its code is not one of the words; what is said twice counts once, as in `Berlin, Berlin`.
+    fn new(query: &AddressQuery, is_typed: bool) -> Self {
+        let said: Vec<&str> = match query {
+            AddressQuery::Line(line) => line.split(',').collect(),
+            AddressQuery::Parts(parts) => vec![&parts.street, &parts.postal_code, &parts.locality, &parts.region],
+        };
+        let mut keys: Vec<String> = Vec::new();
+        let mut all = Vec::new();
+        for part in said {
+            let key = fold::key(part);
+            if !keys.contains(&key) {
+                all.extend(words(part));
+                keys.push(key);
+            }
+        }
+        let unread = all.len().saturating_sub(WORDS_MAX);
+        // Of a text that is longer the last word is not looked at.
+        let is_typed = is_typed && unread == 0;
+        Self { words: all.into_iter().take(WORDS_MAX).map(|word| (word, None)).collect(), unread, is_typed }
+    }
+
+    /// Whether some words that follow each other and are not explained yet make up the key; they are then.
+    fn take_run(&mut self, key: &str, factor: f64) -> bool {
+        for from in 0..self.words.len() {
+            let mut joined: Vec<&str> = Vec::new();
+            for to in from..self.words.len() {
+                let (word, explained) = &self.words[to];
+                joined.push(word);
+                let run = fold::join(&joined);
+                if explained.is_some() || !key.starts_with(&run) {
+                    break;
+                }
+                let is_begun = self.is_typed && to + 1 == self.words.len();
+                if run == key || is_begun {
+                    self.words[from..=to].iter_mut().for_each(|(_, explained)| *explained = Some(factor));
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether the number of a house is asked for: as a whole, or one of several.
+    fn take_house(&mut self, house: &str) -> bool {
+        let numbers = house_numbers(house);
+        self.take_run(&fold::join(&numbers), 1.0)
+            || (numbers.len() > 1 && numbers.iter().any(|number| self.take_run(number, ONE_OF_SEVERAL)))
+    }
+
+    /// Explains words by texts that they make up as a whole.
+    fn take_texts(&mut self, texts: &mut [Text]) -> Vec<Part> {
+        let mut taken = Vec::new();
+        for text in texts.iter_mut().filter(|text| !text.key.is_empty()) {
+            if self.take_run(&text.key, 1.0) {
+                text.words.clear();
+                taken.push(text.part);
+            }
+        }
+        taken
+    }
+
+    /// Explains words by words: as written, or by the best that there is.
+    fn take_words(&mut self, texts: &mut [Text], is_exact: bool) -> Vec<Part> {
+        let mut taken = Vec::new();
+        let last = self.words.len().saturating_sub(1);
+        for (index, (word, explained)) in self.words.iter_mut().enumerate().filter(|(_, word)| word.1.is_none()) {
+            let is_begun = self.is_typed && index == last;
+            let mut best: Option<(f64, Part, &mut Option<String>)> = None;
+            for text in texts.iter_mut() {
+                for other in &mut text.words {
+                    let factor = other.as_ref().map_or(0.0, |other| factor(word, other, is_begun));
+                    let is_enough = factor > 0.0 && (factor >= 1.0 || !is_exact);
+                    if is_enough && best.as_ref().is_none_or(|(best, ..)| *best < factor) {
+                        best = Some((factor, text.part, other));
+                    }
+                }
+            }
+            if let Some((factor, part, other)) = best {
+                *other = None;
+                *explained = Some(factor);
+                taken.push(part);
+            }
+        }
+        taken
+    }
+
+    /// The product over all words.
+    fn confidence(&self) -> f64 {
+        let of = |(word, explained): &(String, Option<f64>)| match explained {
+            Some(factor) => *factor,
+            None if word.starts_with(char::is_numeric) => NUMBER_MISSING,
+            None => UNEXPLAINED,
+        };
+        self.words.iter().map(of).product::<f64>() * UNEXPLAINED.powi(i32::try_from(self.unread).unwrap_or(i32::MAX))
+    }
+}
+
+/// The words of a text; letters that stand right behind a number belong to it, as in `12B` and `5th`.
+fn words(text: &str) -> Vec<String> {
+    let parts = |c: char| c.is_whitespace() || (c.is_ascii_punctuation() && !matches!(c, '\'' | '`'));
+    let mut all: Vec<String> = Vec::new();
+    for piece in text.split(parts) {
+        let mut is_behind_number = false;
+        for word in fold::words(piece) {
+            let is_number = word.starts_with(char::is_numeric);
+            match all.last_mut() {
+                Some(number) if is_behind_number && is_suffix(&word) => number.push_str(&word),
+                _ => all.push(word),
+            }
+            is_behind_number = is_number;
         }
     }
+    all
+}
+
+fn is_suffix(word: &str) -> bool {
+    !word.contains(char::is_numeric) && word.chars().count() <= SUFFIX_CHARS_MAX
+}
+
+/// The numbers of a house, each with its letter; none where it has a name instead.
+fn house_numbers(house: &str) -> Vec<String> {
+    let mut numbers: Vec<String> = Vec::new();
+    let mut is_behind_number = false;
+    for word in words(house) {
+        let is_number = word.starts_with(char::is_numeric);
+        match numbers.last_mut() {
+            _ if is_number => numbers.push(word.clone()),
+            Some(number) if is_behind_number && is_suffix(&word) => number.push_str(&word),
+            _ => {}
+        }
+        is_behind_number = is_number && word.ends_with(char::is_numeric);
+    }
+    numbers
 }
 
 /// How well two words are the same; 0 where they are not.
@@ -114,8 +283,12 @@ fn factor(asked: &str, other: &str, is_begun: bool) -> f64 {
     if is_short_for(asked, other) || is_short_for(other, asked) {
         return ABBREVIATED;
     }
+    let edits_max = usize::from(fold::edits_max(asked));
+    if asked.chars().count().abs_diff(other.chars().count()) > edits_max {
+        return 0.0;
+    }
     let edits = fold::edits(asked, other);
-    if edits <= usize::from(fold::edits_max(asked)) { EDIT.powi(i32::try_from(edits).unwrap_or(i32::MAX)) } else { 0.0 }
+    if edits <= edits_max { EDIT.powi(i32::try_from(edits).unwrap_or(i32::MAX)) } else { 0.0 }
 }
 
 /// Whether a word is short for another: at least two letters, which are its beginning, or at most half of it, the first
@@ -132,68 +305,4 @@ fn is_short_for(short: &str, long: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(line: &str, house: &[&str], own: &[&str], context: &[&str], expect: f64) {
-        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let names = Names { house: texts(house), own: texts(own), context: texts(context) };
-        let granularity = if house.is_empty() { Granularity::Street } else { Granularity::Door };
-        let found = likeness(&AddressQuery::Line(line.into()), false, &names, granularity, None);
-        assert!((found - expect).abs() < 1e-4, "{line}: {found}, expected {expect}");
-    }
-
-    const TOWN: &[&str] = &["Reykjavík", "101", "Ísland", "IS"];
-
-    #[test]
-    fn every_word_that_is_missing_counts() {
-        let (house, street) = (&["1"], &["Laugavegur"]);
-        check("Laugavegur 1, 101 Reykjavík", house, street, TOWN, 1.0);
-        check("laugavegur 1 reykjavik iceland", house, street, TOWN, UNEXPLAINED);
-        check("Laugavegr 1, Reykjavík", house, street, TOWN, EDIT);
-        check("Laugavegur 7, Reykjavík", &[], street, TOWN, NUMBER_MISSING);
-        check("Laugavegur 7, Reykjavík", house, street, TOWN, NUMBER_MISSING * UNASKED);
-        check("Laugavegur 1", house, street, TOWN, NO_CONTEXT);
-    }
-
-    #[test]
-    fn what_nobody_asked_for_is_doubted() {
-        check("Laugavegur, Reykjavík", &["1"], &["Laugavegur"], TOWN, UNASKED);
-        check("Laugavegur, Reykjavík", &[], &["Laugavegur"], TOWN, 1.0);
-    }
-
-    #[test]
-    fn short_forms_are_understood() {
-        check("5 Main St, Jackson TN", &["5"], &["Main Street"], &["Jackson", "Tennessee"], ABBREVIATED.powi(2));
-        check("Hauptstr. 5 Bonn", &["5"], &["Hauptstraße"], &["Bonn"], ABBREVIATED);
-        check("X 5 Bonn", &["5"], &["Xanten"], &["Bonn"], UNEXPLAINED);
-    }
-
-    #[test]
-    fn a_stated_country_contradicts() {
-        let parts = crate::model::address::PostalAddress {
-            locality: "Paris".into(),
-            country: CountryCode::parse("FR"),
-            ..Default::default()
-        };
-        let query = AddressQuery::Parts(parts);
-        let names = Names { own: vec!["Paris".to_owned()], ..Names::default() };
-        let found = |code| likeness(&query, false, &names, Granularity::City, CountryCode::parse(code));
-        assert!((found("FR") - 1.0).abs() < 1e-9 && (found("US") - OTHER_COUNTRY).abs() < 1e-9);
-    }
-
-    #[test]
-    fn nearer_is_surer() {
-        assert!((nearness(0.0, Granularity::Door) - 1.0).abs() < 1e-9);
-        assert!(nearness(50.0, Granularity::Door) < nearness(50.0, Granularity::City));
-        assert!(nearness(2e7, Granularity::Door) >= 0.0 && nearness(1_000.0, Granularity::Street) < 0.1);
-    }
-
-    #[test]
-    fn a_long_question_is_answered_in_bounds() {
-        let query = AddressQuery::Line("gata ".repeat(3_000));
-        let found = likeness(&query, false, &Names::default(), Granularity::City, None);
-        assert!((0.0..=1.0).contains(&found));
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! Secrets come from files or the environment, and are in no message.
 
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::Error as GeocodeError;
@@ -64,6 +65,9 @@ pub struct ProviderConfig {
     pub name: Option<String>,
     /// The URL below which its methods are; the public server's where none is given.
     pub url: Option<String>,
+    /// Whether requests may travel unencrypted to another machine, for all on their way to read: addresses of sites. Never
+    /// with a key.
+    pub plain_http: Option<bool>,
     /// File that holds its key.
     pub key_file: Option<PathBuf>,
     /// Environment variable that holds its key.
@@ -148,6 +152,7 @@ pub(super) enum Plan {
 }
 
 /// A provider over HTTP; checked.
+#[derive(Debug, Clone)]
 pub(super) struct Remote {
     pub(super) kind: Kind,
     pub(super) name: Arc<str>,
@@ -159,6 +164,40 @@ pub(super) struct Remote {
     pub(super) may_suggest: bool,
     pub(super) terms: Terms,
     pub(super) times: Times,
+}
+
+impl Remote {
+    /// The server that is asked. Whoever asks the same shares its limit, the lowest that is stated, under whatever name and
+    /// by whatever protocol of the two.
+    pub(super) fn server(&self) -> String {
+        let host = host(&self.url);
+        match self.url.port() {
+            None | Some(80 | 443) => host.to_owned(),
+            Some(port) => format!("{host}:{port}"),
+        }
+    }
+
+    /// Whether another one would ask and answer in the same way; how often it may be asked makes no difference.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let key = |remote: &Self| remote.key.as_ref().map(|key| key.expose_secret().to_owned());
+        let Self { kind, name, url, key: _, user_agent, period: _, time_max, may_suggest, terms, times } = self;
+        (kind, name, url, user_agent) == (&other.kind, &other.name, &other.url, &other.user_agent)
+            && (time_max, may_suggest, terms, times)
+                == (&other.time_max, &other.may_suggest, &other.terms, &other.times)
+            && key(self) == key(other)
+    }
+}
+
+/// The host of a URL, without the dot that may stand behind it.
+fn host(url: &Url) -> &str {
+    url.host_str().unwrap_or_default().trim_end_matches('.')
+}
+
+/// Whether a URL leads to this machine.
+fn is_loopback(url: &Url) -> bool {
+    let host = host(url);
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 impl Config {
@@ -240,7 +279,7 @@ impl ProviderConfig {
         if may_suggest && self.kind != Kind::Nominatim {
             return Err(self.fault("suggest", "it is a choice of Nominatim's alone".to_owned()));
         }
-        if url.host_str() == Some(PUBLIC_NOMINATIM) {
+        if host(&url) == PUBLIC_NOMINATIM {
             self.check_policy(rate, may_suggest, user_agent)?;
         }
         let seconds = |given: Option<u64>, default| Duration::from_secs(given.unwrap_or(default));
@@ -282,15 +321,18 @@ impl ProviderConfig {
         let written = self.url.as_deref().unwrap_or(public);
         let fault = |why: &str| self.fault("url", format!("{why}, such as {public}"));
         let url = Url::parse(written).map_err(|_| fault("it is no URL"))?;
-        let is_loopback = url.host_str().is_some_and(|host| matches!(host, "127.0.0.1" | "[::1]" | "localhost"));
         if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none_or(str::is_empty) {
             return Err(fault("it begins with https:// or http:// and a host"));
         }
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err(fault("it has neither a user, nor parameters, nor a fragment"));
         }
-        if has_key && url.scheme() == "http" && !is_loopback {
+        let is_open = url.scheme() == "http" && !is_loopback(&url);
+        if is_open && has_key {
             return Err(fault("a key travels by https:// alone"));
+        }
+        if is_open && self.plain_http != Some(true) {
+            return Err(fault("addresses of sites travel by https:// alone, unless plain_http = true allows it"));
         }
         Ok(url)
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::breaker::Breaker;
-use super::build::{build, provider};
+use super::build::{Built, build, provider};
 use super::cached::{Cached, Times};
 use super::chain::{Chain, Link};
 use super::coalesced::Coalesced;
@@ -196,7 +196,7 @@ async fn all_of_it_together_holds_it() {
     for kind in KINDS {
         let stub = world(kind).await;
         let config = Config { providers: vec![provider_at(kind, &stub.url)], ..Config::default() };
-        let geocoder = build(&config, &limits, Timestamp::now).unwrap().unwrap();
+        let geocoder = build(&config, &limits, Timestamp::now, &Built::default()).unwrap().geocoder().unwrap();
         let can = Abilities { suggests: kind == Kind::Photon, ..abilities(kind) };
         holds(&*geocoder, name(kind), can).await;
     }
@@ -205,7 +205,7 @@ async fn all_of_it_together_holds_it() {
     let own = ProviderConfig { key_env: None, url: None, ..provider_at(Kind::Gazetteer, "") };
     let providers = vec![own, provider_at(Kind::OpenCage, &stub.url)];
     let config = Config { gazetteer: Some(gazetteer), providers, ..Config::default() };
-    let geocoder = build(&config, &limits, Timestamp::now).unwrap().unwrap();
+    let geocoder = build(&config, &limits, Timestamp::now, &Built::default()).unwrap().geocoder().unwrap();
     holds(&*geocoder, "gazetteer", ALL).await;
     assert!(stub.count() >= 1);
     assert!(geocoder.attributions().len() >= 2);

@@ -31,10 +31,16 @@ pub(super) enum Act {
     Empty,
     /// Fails with this status, and perhaps a time to wait.
     Fail(u16, Option<Duration>),
+    /// Fails with this status, after a time.
+    FailAfter(u16, Duration),
     /// Answers something that is no answer.
     Garbage,
     /// Does not answer such questions.
     Unsupported,
+    /// Has no turn.
+    Busy,
+    /// Had not enough time.
+    OutOfTime,
     /// Never answers.
     Silence,
 }
@@ -143,8 +149,14 @@ impl Geocoder for Fake {
             Some(Act::Fail(status @ (401 | 403), _)) => Err(Error::Denied { provider, status }),
             Some(Act::Fail(status @ 400, _)) => Err(Error::Refused { provider, status }),
             Some(Act::Fail(status, retry_after)) => Err(Error::Failed { provider, status, retry_after }),
+            Some(Act::FailAfter(status, time)) => {
+                sleep(time).await;
+                Err(Error::Failed { provider, status, retry_after: None })
+            }
             Some(Act::Garbage) => Err(Error::Malformed { provider, why: "garbage".into() }),
             Some(Act::Unsupported) => Err(Error::Unsupported { provider, what: inquiry.kind() }),
+            Some(Act::Busy) => Err(Error::Busy { provider, retry_after: SOON }),
+            Some(Act::OutOfTime) => Err(Error::OutOfTime { provider }),
             Some(Act::Silence) => std::future::pending().await,
         }
     }

@@ -2,33 +2,31 @@
 //!
 //! Every test sees to it that the fault took place: a stub that nobody asked proves nothing.
 
-use std::fmt::Write as _;
+mod names;
+mod tls;
+
 use std::io::Write as _;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use reqwest::{ClientBuilder, Url};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
 
-use super::build::{build, provider};
+use super::build::{Built, build, provider};
 use super::config::{Config, Kind, Plan, ProviderConfig};
 use super::fake::{SOON, gata};
 use super::http::answer::RESULTS_MAX;
 use super::http::stub::{Reply, Stub};
-use super::http::{ANSWER_BYTES_MAX, stub};
+use super::http::{ANSWER_BYTES_MAX, Client, Endpoint};
 use super::limiter::LocalLimits;
+use super::photon::Photon;
+use super::terms::{Keep, Terms};
 use super::worlds::{KINDS, answer, number, provider_at};
-use super::{Candidate, Error, Geocoder, Inquiry};
-use crate::error::{Fault as _, Kind as FaultKind};
+use super::{Bias, Candidate, Error, Geocoder, Inquiry, Rest, Subject};
+use crate::error::Fault as _;
+use crate::model::address::{AddressQuery, CountryCode, PostalAddress};
 
 /// The key that `worlds` gives to a provider that wants one, as a parameter of a URL.
 const KEY_PARAMETER: &str = "key=waymark";
@@ -38,6 +36,20 @@ fn bare(config: ProviderConfig) -> Arc<dyn Geocoder> {
         Plan::Remote(remote) => provider(*remote, Timestamp::now).unwrap(),
         Plan::Gazetteer(_) => panic!("the gazetteer is not asked over HTTP"),
     }
+}
+
+/// A Photon at this URL whose client is changed.
+fn photon(url: &str, time_max: Duration, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Photon {
+    let endpoint = Endpoint {
+        provider: "photon".into(),
+        base: Url::parse(url).unwrap(),
+        user_agent: "waymark".to_owned(),
+        key: None,
+        time_max,
+        clock: Timestamp::now,
+    };
+    let terms = Terms { attribution: "the stub".to_owned(), keep: Keep::Unlimited };
+    Photon::new(Client::changed(endpoint, change).unwrap(), terms)
 }
 
 async fn ask(geocoder: &dyn Geocoder, inquiry: &Inquiry) -> Result<Vec<Candidate>, Error> {
@@ -59,7 +71,7 @@ async fn each(reply: impl Fn(Kind) -> Reply, timeout_ms: u64) -> Vec<Result<Vec<
         if let Err(failure) = &outcome {
             let told = format!("{failure} {failure:?} {geocoder:?}");
             assert!(!told.contains(KEY_PARAMETER) && !told.contains("Laugavegur"), "{told}");
-            assert_eq!(failure.reason().kind(), FaultKind::Unavailable);
+            assert!(!failure.told().contains("status"), "{}", failure.told());
         }
         outcomes.push(outcome);
     }
@@ -93,12 +105,16 @@ async fn statuses_have_their_errors() {
     tells!(|_| status(503, &[("retry-after", "7")]), 5_000, Error::Failed { retry_after, .. } if *retry_after == seven);
     tells!(|_| status(429, &[("retry-after", "7")]), 5_000, Error::QuotaUsed { retry_after, .. } if *retry_after == seven);
     tells!(|_| status(429, &[]), 5_000, Error::QuotaUsed { retry_after: None, .. });
-    tells!(|_| status(402, &[("x-ratelimit-reset", "1")]), 5_000, Error::QuotaUsed { retry_after: Some(_), .. });
+    let tomorrow = (Timestamp::now().as_second() + 80_000).to_string();
+    let reset = [("x-ratelimit-reset", tomorrow.as_str())];
+    tells!(|_| status(402, &reset), 5_000, Error::QuotaUsed { retry_after: Some(_), .. });
+    tells!(|_| status(429, &[("retry-after", "0")]), 5_000, Error::QuotaUsed { retry_after: None, .. });
+    tells!(|_| status(503, &reset), 5_000, Error::Failed { retry_after: None, .. });
     tells!(|_| status(401, &[]), 5_000, Error::Denied { status: 401, .. });
     tells!(|_| status(403, &[]), 5_000, Error::Denied { status: 403, .. });
     tells!(|_| status(400, &[]), 5_000, Error::Refused { .. });
-    tells!(|_| status(404, &[]), 5_000, Error::Refused { .. });
-    tells!(|_| status(204, &[]), 5_000, Error::Refused { .. });
+    tells!(|_| status(404, &[]), 5_000, Error::WrongUrl { .. });
+    tells!(|_| status(204, &[]), 5_000, Error::WrongUrl { .. });
 }
 
 #[tokio::test]
@@ -154,53 +170,6 @@ async fn connections_that_break_are_told() {
     }
 }
 
-/// A server with a certificate that nobody vouches for hears no request.
-#[tokio::test]
-async fn a_certificate_that_nobody_trusts_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let (acceptor, listener) = (distrusted(directory.path()), TcpListener::bind("127.0.0.1:0").await.unwrap());
-    let address = listener.local_addr().unwrap();
-    let refused = tokio::spawn(async move {
-        let mut count = 0;
-        while count < KINDS.len() {
-            let (stream, _) = listener.accept().await.unwrap();
-            count += usize::from(acceptor.accept(stream).await.is_err());
-        }
-        count
-    });
-    for kind in KINDS {
-        let outcome = ask(&*bare(provider_at(kind, &format!("https://{address}"))), &gata()).await;
-        assert!(
-            matches!(&outcome, Err(Error::Unreachable { cause, .. }) if cause.contains("certificate")),
-            "{outcome:?}"
-        );
-    }
-    assert_eq!(refused.await.unwrap(), KINDS.len(), "the fault took place");
-}
-
-/// TLS with a certificate of its own making.
-fn distrusted(directory: &Path) -> TlsAcceptor {
-    let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .arg("-keyout")
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let certificate = CertificateDer::from_pem_file(certificate).unwrap();
-    let key = PrivateKeyDer::from_pem_file(key).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certificate], key))
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
-}
-
 #[tokio::test]
 async fn what_is_no_json_is_malformed() {
     let html = vec![("content-type", "text/html".to_owned())];
@@ -244,11 +213,13 @@ fn many_results(kind: Kind, results: &str) -> Reply {
     })
 }
 
+/// Positions outside of the globe, and 0,0, are no places; the answer is one all the same.
 #[tokio::test]
 async fn positions_that_are_none_are_not_taken() {
     for (lat, lng) in [(91.0, 0.0), (-90.1, 0.0), (0.0, 180.1), (0.0, 0.0), (-0.0, 0.0), (64.0, -200.0)] {
-        let reply = |kind| Reply::Json(answer(kind, &number(kind, lat), &number(kind, lng)));
-        tells!(reply, 5_000, Error::Malformed { .. });
+        for outcome in each(|kind| Reply::Json(answer(kind, &number(kind, lat), &number(kind, lng))), 5_000).await {
+            assert_eq!(outcome, Ok(Vec::new()), "{lat}, {lng}");
+        }
     }
     for bad in [json!(null), json!("abc"), json!("NaN"), json!("1e400"), json!([]), json!({}), json!(true)] {
         tells!(|kind| Reply::Json(answer(kind, &bad, &bad)), 5_000, Error::Malformed { .. });
@@ -256,6 +227,32 @@ async fn positions_that_are_none_are_not_taken() {
     // The other kind of number: a text where a number belongs, and a number where a text does.
     let other = |kind| if kind == Kind::Nominatim { json!(64.1) } else { json!("64.1") };
     tells!(|kind| Reply::Json(answer(kind, &other(kind), &other(kind))), 5_000, Error::Malformed { .. });
+}
+
+/// A provider that honestly knew no place for five questions in a row was left alone as if it were broken.
+#[tokio::test]
+async fn answers_without_a_place_are_empty_and_no_failures() {
+    for kind in KINDS {
+        let stub = Stub::start(move |_| Reply::Json(answer(kind, &number(kind, 0.0), &number(kind, 0.0)))).await;
+        let config = Config { providers: vec![provider_at(kind, &stub.url)], ..Config::default() };
+        let geocoder = build(&config, &LocalLimits::default(), Timestamp::now, &Built::default()).unwrap();
+        let geocoder = geocoder.geocoder().unwrap();
+        for house in 0..7 {
+            assert_eq!(ask(&*geocoder, &super::fake::line(&format!("Gata {house}"))).await, Ok(Vec::new()));
+        }
+        assert_eq!(stub.count(), 7);
+    }
+}
+
+#[tokio::test]
+async fn a_country_alone_is_not_asked_for() {
+    for kind in KINDS {
+        let stub = Stub::always(status(400, &[])).await;
+        let parts = PostalAddress { country: CountryCode::parse("IS"), ..PostalAddress::default() };
+        let subject = Subject::Address(AddressQuery::Parts(parts));
+        let outcome = ask(&*bare(provider_at(kind, &stub.url)), &Inquiry::new(subject, &Bias::default(), 5)).await;
+        assert_eq!((outcome, stub.count()), (Err(Error::TooCoarse), 0));
+    }
 }
 
 #[tokio::test]
@@ -289,7 +286,8 @@ async fn the_next_answers_while_one_rests() {
     let good = super::worlds::world(Kind::Photon).await;
     let providers = vec![provider_at(Kind::Nominatim, &broken.url), provider_at(Kind::Photon, &good.url)];
     let config = Config { providers, ..Config::default() };
-    let geocoder = build(&config, &LocalLimits::default(), Timestamp::now).unwrap().unwrap();
+    let geocoder =
+        build(&config, &LocalLimits::default(), Timestamp::now, &Built::default()).unwrap().geocoder().unwrap();
     for house in 1..=4 {
         let found = ask(&*geocoder, &super::fake::line(&format!("Laugavegur 1, Reykjavík {house}"))).await.unwrap();
         assert_eq!(&*found[0].provider, "photon");
@@ -302,32 +300,66 @@ async fn the_next_answers_while_one_rests() {
 async fn a_named_time_is_kept() {
     let stub = Stub::always(status(429, &[("retry-after", "3600")])).await;
     let config = Config { providers: vec![provider_at(Kind::OpenCage, &stub.url)], ..Config::default() };
-    let geocoder = build(&config, &LocalLimits::default(), Timestamp::now).unwrap().unwrap();
+    let geocoder =
+        build(&config, &LocalLimits::default(), Timestamp::now, &Built::default()).unwrap().geocoder().unwrap();
     assert!(matches!(ask(&*geocoder, &gata()).await, Err(Error::QuotaUsed { .. })));
     let failure = ask(&*geocoder, &super::fake::line("Other 1")).await.unwrap_err();
-    assert!(matches!(failure, Error::Resting { .. }), "{failure:?}");
+    assert!(matches!(failure, Error::Resting { why: Rest::Quota, .. }), "{failure:?}");
     assert!(failure.retry_after().is_some_and(|wait| wait > Duration::from_mins(50)));
     assert_eq!(stub.count(), 1);
 }
 
-/// What is on the way to a provider ends when nobody waits for it: 200 callers go away, and no connection stays.
+/// One that names none is not asked again for the same question, nor at once for another, and the next one answers.
+#[tokio::test]
+async fn who_wants_fewer_requests_gets_none_for_a_while() {
+    for (code, more) in [(429, vec![]), (402, vec![]), (429, vec![("retry-after", "0")])] {
+        let stub = Stub::always(status(code, &more)).await;
+        let good = super::worlds::world(Kind::Photon).await;
+        let providers = vec![provider_at(Kind::Nominatim, &stub.url), provider_at(Kind::Photon, &good.url)];
+        let config = Config { providers, ..Config::default() };
+        let built = build(&config, &LocalLimits::default(), Timestamp::now, &Built::default()).unwrap();
+        for house in 0..3 {
+            let line = super::fake::line(&format!("Laugavegur 1, Reykjavík {house}"));
+            assert_eq!(ask(&*built.geocoder().unwrap(), &line).await.unwrap().len(), 1);
+        }
+        assert_eq!((stub.count(), good.count()), (1, 3));
+    }
+}
+
+/// What is on the way to a provider ends when nobody waits for it: callers go away, and no connection stays.
 #[tokio::test]
 async fn callers_that_go_away_leave_nothing_behind() {
     let stub = Stub::always(Reply::Silent).await;
-    let geocoder = bare(provider_at(Kind::Photon, &stub.url));
+    let bare = bare(ProviderConfig { timeout_ms: Some(60_000), ..provider_at(Kind::Photon, &stub.url) });
+    go_away(&stub, &bare, 200).await;
+    let config = Config {
+        providers: vec![ProviderConfig { timeout_ms: Some(60_000), ..provider_at(Kind::Photon, &stub.url) }],
+        ..Config::default()
+    };
+    let all = build(&config, &LocalLimits::default(), Timestamp::now, &Built::default()).unwrap().geocoder().unwrap();
+    go_away(&stub, &all, 12).await;
+}
+
+/// Lets so many callers ask a stub that never answers, and go away when it has heard all of them.
+async fn go_away(stub: &Stub, geocoder: &Arc<dyn Geocoder>, callers: usize) {
+    let before = stub.count();
     let mut calls = tokio::task::JoinSet::new();
-    for _ in 0..200 {
-        let geocoder = Arc::clone(&geocoder);
-        calls.spawn(async move { ask(&*geocoder, &gata()).await.map(|found| found.len()) });
+    for number in 0..callers {
+        let geocoder = Arc::clone(geocoder);
+        calls.spawn(async move { ask(&*geocoder, &super::fake::line(&format!("Gata {number}"))).await });
     }
-    while stub.count() < 200 {
-        tokio::task::yield_now().await;
-    }
+    until(|| stub.count() == before + callers).await;
+    assert_eq!(stub.open(), callers);
     calls.shutdown().await;
-    drop(geocoder);
-    let mut told = String::new();
-    for received in stub.received() {
-        writeln!(told, "{}", stub::Received::path(&received)).unwrap();
-    }
-    assert_eq!(told.lines().count(), 200);
+    until(|| stub.open() == 0).await;
+}
+
+/// Waits until it is so; fails when it takes longer than anything may.
+async fn until(is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(SOON, waiting).await.expect("it comes to pass");
 }

@@ -5,7 +5,7 @@
 //!
 //! Providers are `gazetteer`, which needs no network, and `nominatim`, `photon` and `opencage` over `http`. Around them
 //! stand geocoders that are named by what they add: `timed`, `throttled`, `breaker`, `retried`, `coalesced`, `cached`,
-//! `chain`, `reloadable`. `build` puts all together as `config` says.
+//! `chain`, `reloadable`, `on_behalf`. `build` puts all together as `config` says.
 
 mod breaker;
 pub mod build;
@@ -16,6 +16,7 @@ mod confidence;
 pub mod config;
 #[cfg(test)]
 mod contract;
+mod country_names;
 #[cfg(test)]
 mod damage;
 mod error;
@@ -28,7 +29,9 @@ mod http;
 mod inquiry;
 pub mod limiter;
 mod nominatim;
+pub mod on_behalf;
 mod opencage;
+pub mod pace;
 mod photon;
 pub mod reloadable;
 mod retried;
@@ -36,6 +39,7 @@ mod terms;
 mod throttled;
 pub mod time_zone;
 mod timed;
+mod turns;
 #[cfg(test)]
 mod worlds;
 
@@ -45,8 +49,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-pub use self::error::Error;
-pub use self::inquiry::{Bias, CANDIDATES_MAX, Inquiry, PlaceId, Subject};
+pub use self::error::{Error, Rest};
+pub use self::inquiry::{Asker, Bias, CANDIDATES_MAX, Inquiry, PlaceId, Subject};
 use crate::model::address::{AddressQuery, CountryCode};
 use crate::model::evidence::Storage;
 use crate::model::geo::LatLng;

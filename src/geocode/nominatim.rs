@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::confidence::Names;
 use super::http::answer::{Fault, Found, candidates, decimal, position, text};
 use super::http::{Client, Request};
+use super::inquiry::told;
 use super::terms::Terms;
 use super::{Candidate, Error, Geocoder, Inquiry, Subject};
 use crate::model::address::{AddressQuery, CountryCode};
@@ -47,6 +48,7 @@ impl Geocoder for Nominatim {
         if !self.may_suggest && matches!(inquiry.subject, Subject::Typed(_)) {
             return Err(Error::Unsupported { provider: Arc::clone(self.client.provider()), what: inquiry.kind() });
         }
+        inquiry.check_fineness()?;
         let Some(request) = request(inquiry, self.client.provider()) else { return Ok(Vec::new()) };
         let results = if let Subject::Position(_) = inquiry.subject {
             let place: Value = self.client.get(&request, deadline).await?;
@@ -85,6 +87,7 @@ pub(super) fn request(inquiry: &Inquiry, provider: &str) -> Option<Request> {
             &["search"]
         }
         Subject::Position(at) => {
+            let at = told(*at);
             parameters.extend([("lat", at.lat().to_string()), ("lon", at.lng().to_string())]);
             &["reverse"]
         }
@@ -145,7 +148,13 @@ fn found(place: &Place) -> Result<Found, Fault> {
     let name = place.name.clone().filter(|name| !name.is_empty());
     let is_named_house = granularity >= Granularity::Interpolated && house.is_none();
     let is_own = |key: &str, value: &String| matches!(key, "house_number" | "road") || Some(value) == name.as_ref();
-    let context = place.address.iter().filter(|(key, value)| !is_own(key, value)).map(|(_, value)| value.clone());
+    let context = place.address.iter().filter(|(key, value)| !is_own(key, value));
+    // Of the code of a region, such as `US-TN` or `IS-1`, people write the letters behind the country's. Its digits are no
+    // number of an address.
+    let context = context.filter_map(|(key, value)| match value.split_once('-') {
+        Some((_, code)) if key.starts_with("ISO3166-2") => code.parse::<u32>().is_err().then(|| code.to_owned()),
+        _ => Some(value.clone()),
+    });
     let names = Names {
         context: context.collect(),
         house: if is_named_house { name.clone().into_iter().collect() } else { house.into_iter().collect() },
@@ -178,7 +187,7 @@ fn granularity(place: &Place) -> Result<Granularity, Fault> {
         13..=25 => Granularity::City,
         5..=12 => Granularity::Region,
         4 => Granularity::Country,
-        _ => return Err("a place is larger than a country"),
+        _ => return Err(Fault::Unusable("a place is larger than a country")),
     })
 }
 
@@ -187,6 +196,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    const SHAPE: Fault = Fault::Damaged("shape");
 
     fn place(changes: &Value) -> Result<Found, Fault> {
         let mut place = json!({
@@ -198,7 +209,7 @@ mod tests {
         for (key, value) in changes.as_object().unwrap() {
             place[key] = value.clone();
         }
-        found(&Place::deserialize(place).map_err(|_| "shape")?)
+        found(&Place::deserialize(place).map_err(|_| SHAPE)?)
     }
 
     #[test]
@@ -235,10 +246,19 @@ mod tests {
     #[test]
     fn a_place_without_an_osm_object_has_no_id() {
         assert_eq!(place(&json!({})).unwrap().place_id, "N107775");
-        assert_eq!(place(&json!({"osm_type": null, "osm_id": null})).map(|found| found.place_id), Err("shape"));
+        assert_eq!(place(&json!({"osm_type": null, "osm_id": null})).map(|found| found.place_id), Err(SHAPE));
         let mut postcode = json!({"lat": "51.5", "lon": "-0.1", "display_name": "101", "place_rank": 21});
         postcode["type"] = "postcode".into();
         assert_eq!(found(&Place::deserialize(postcode).unwrap()).unwrap().place_id, "");
+    }
+
+    #[test]
+    fn the_number_of_a_region_is_no_number_of_an_address() {
+        let of = |code: &str| {
+            let address = json!({"road": "Gata", "country_code": "is", "ISO3166-2-lvl4": code});
+            place(&json!({"address": address})).unwrap().names.context
+        };
+        assert_eq!((of("IS-1"), of("US-TN")), (vec!["is".to_owned()], vec!["TN".to_owned(), "is".to_owned()]));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::confidence::Names;
 use super::http::answer::{Fault, Found, candidates, position, text};
 use super::http::{Client, Request};
+use super::inquiry::told;
 use super::terms::Terms;
 use super::{Candidate, Error, Geocoder, Inquiry, Subject};
 use crate::model::address::{AddressQuery, CountryCode, PostalAddress};
@@ -49,6 +50,7 @@ struct Status {
 #[async_trait]
 impl Geocoder for OpenCage {
     async fn answer(&self, inquiry: &Inquiry, deadline: Instant) -> Result<Vec<Candidate>, Error> {
+        inquiry.check_fineness()?;
         let provider = Arc::clone(self.client.provider());
         let request = request(inquiry).ok_or(Error::Unsupported { provider, what: inquiry.kind() })?;
         let Answer { status, results } = self.client.get(&request, deadline).await?;
@@ -70,7 +72,7 @@ pub(super) fn request(inquiry: &Inquiry) -> Option<Request> {
         Subject::Address(AddressQuery::Parts(parts)) => {
             AddressQuery::Parts(PostalAddress { country: None, ..parts.clone() }).one_line()
         }
-        Subject::Position(at) => format!("{},{}", at.lat(), at.lng()),
+        Subject::Position(at) => format!("{},{}", told(*at).lat(), told(*at).lng()),
         Subject::Typed(_) | Subject::Place(_) => return None,
     };
     let mut parameters = vec![
@@ -136,7 +138,7 @@ fn granularity(kind: &str, confidence: u8) -> Result<Granularity, Fault> {
         7..=8 => Granularity::Street,
         2..=6 => Granularity::City,
         0..=1 => Granularity::Region,
-        _ => return Err("a confidence is not in its range"),
+        _ => return Err(Fault::Damaged("a confidence is not in its range")),
     };
     let stated = match kind {
         "road" => Granularity::Street,
@@ -145,7 +147,9 @@ fn granularity(kind: &str, confidence: u8) -> Result<Granularity, Fault> {
         | "city_district" | "quarter" | "place" => Granularity::City,
         "county" | "state" | "state_district" | "region" | "island" | "partial" | "unknown" => Granularity::Region,
         "country" => Granularity::Country,
-        "" | "continent" | "fictitious" | "body_of_water" => return Err("a result is no place to be at"),
+        "" | "continent" | "fictitious" | "body_of_water" => {
+            return Err(Fault::Unusable("a result is no place to be at"));
+        }
         // Buildings, and everything that has a door: shops, schools, offices.
         _ => Granularity::Door,
     };
@@ -163,7 +167,7 @@ mod tests {
         let place = json!({
             "components": components, "confidence": confidence, "geometry": geometry, "formatted": "Gata 1, Bær"
         });
-        found(&Place::deserialize(place).map_err(|_| "shape")?)
+        found(&Place::deserialize(place).map_err(|_| Fault::Damaged("shape"))?)
     }
 
     #[test]

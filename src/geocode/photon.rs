@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::confidence::Names;
 use super::http::answer::{Fault, Found, candidates, position, text};
 use super::http::{Client, Request};
+use super::inquiry::told;
 use super::terms::Terms;
 use super::{Candidate, Error, Geocoder, Inquiry, Subject};
 use crate::model::address::{AddressQuery, CountryCode};
@@ -44,6 +45,7 @@ struct Features {
 #[async_trait]
 impl Geocoder for Photon {
     async fn answer(&self, inquiry: &Inquiry, deadline: Instant) -> Result<Vec<Candidate>, Error> {
+        inquiry.check_fineness()?;
         let provider = Arc::clone(self.client.provider());
         let request = request(inquiry).ok_or(Error::Unsupported { provider, what: inquiry.kind() })?;
         let Features { features } = self.client.get(&request, deadline).await?;
@@ -73,6 +75,7 @@ pub(super) fn request(inquiry: &Inquiry) -> Option<Request> {
             Some(search(AddressQuery::Parts(parts).one_line()))
         }
         Subject::Position(at) => {
+            let at = told(*at);
             let (lat, lon) = (("lat", at.lat().to_string()), ("lon", at.lng().to_string()));
             let radius = ("radius", REVERSE_RADIUS_KM.to_string());
             Some(Request { path: &["reverse"], parameters: vec![lat, lon, radius, limit] })
@@ -173,7 +176,7 @@ fn granularity(of: &Properties) -> Result<Granularity, Fault> {
         "" if !of.housenumber.is_empty() => Granularity::Door,
         "" if of.osm_key == "highway" => Granularity::Street,
         "" if of.osm_key == "place" => Granularity::City,
-        _ => return Err("a feature is of a kind that nobody knows"),
+        _ => return Err(Fault::Unusable("a feature is of a kind that nobody knows")),
     })
 }
 
@@ -185,7 +188,7 @@ mod tests {
 
     fn feature(properties: &Value, coordinates: &Value) -> Result<Found, Fault> {
         let feature = json!({"type": "Feature", "properties": properties, "geometry": {"coordinates": coordinates}});
-        found(&Feature::deserialize(feature).map_err(|_| "shape")?)
+        found(&Feature::deserialize(feature).map_err(|_| Fault::Damaged("shape"))?)
     }
 
     #[test]

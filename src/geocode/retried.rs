@@ -18,7 +18,8 @@ const WAIT_MIN: Duration = Duration::from_millis(200);
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// A geocoder that is asked again after failures that pass. Where the provider names a time, not before it; where
-/// that is beyond the caller's deadline, the failure is told at once.
+/// that is beyond the caller's deadline, the failure is told at once, and so is that it wants fewer requests. A repetition
+/// that got no turn or no time tells nothing new: the failure before it is told.
 #[derive(Debug)]
 pub(super) struct Retried {
     inner: Arc<dyn Geocoder>,
@@ -40,8 +41,9 @@ impl Geocoder for Retried {
             .with_max_times(RETRIES_MAX)
             .with_jitter()
             .build();
+        let mut answered = self.inner.answer(inquiry, deadline).await;
         for wait in waits {
-            let failure = match self.inner.answer(inquiry, deadline).await {
+            let failure = match answered {
                 Err(failure) if failure.blame() == Blame::Passing => failure,
                 answered => return answered,
             };
@@ -50,8 +52,12 @@ impl Geocoder for Retried {
                 return Err(failure);
             }
             sleep(wait).await;
+            answered = match self.inner.answer(inquiry, deadline).await {
+                Err(Error::Busy { .. } | Error::OutOfTime { .. }) => return Err(failure),
+                answered => answered,
+            };
         }
-        self.inner.answer(inquiry, deadline).await
+        answered
     }
 
     fn attributions(&self) -> Vec<String> {
@@ -76,7 +82,16 @@ mod tests {
         let (answered, count, took) = ask([Act::Fail(503, None), Act::Fail(503, None), Act::Answer], SOON).await;
         assert_eq!((answered, count), (Ok(1), 3));
         assert!(took >= WAIT_MIN * 3 && took <= (WAIT_MIN + WAIT_MIN * 2) * 2, "{took:?}");
-        for act in [Act::Fail(403, None), Act::Fail(400, None), Act::Empty, Act::Garbage] {
+        for act in [
+            Act::Fail(403, None),
+            Act::Fail(400, None),
+            Act::Fail(429, None),
+            Act::Fail(402, Some(WAIT_MIN)),
+            Act::Empty,
+            Act::Garbage,
+            Act::Busy,
+            Act::OutOfTime,
+        ] {
             assert_eq!(ask([act], SOON).await.1, 1);
         }
         let (answered, count, _) = ask(vec![Act::Fail(503, None); 9], SOON).await;
@@ -86,9 +101,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_provider_names_the_time_and_the_caller_the_end() {
         let wait = Duration::from_secs(7);
-        let (answered, count, took) = ask([Act::Fail(429, Some(wait)), Act::Answer], SOON).await;
+        let (answered, count, took) = ask([Act::Fail(503, Some(wait)), Act::Answer], SOON).await;
         assert!(answered == Ok(1) && count == 2 && took >= wait, "{took:?}");
-        let (answered, count, took) = ask([Act::Fail(429, Some(SOON * 2)), Act::Answer], SOON).await;
+        let (answered, count, took) = ask([Act::Fail(503, Some(SOON * 2)), Act::Answer], SOON).await;
         assert!(answered.is_err() && count == 1 && took < Duration::from_millis(1), "told at once: {took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_repetition_without_a_turn_tells_the_failure_before_it() {
+        for act in [Act::Busy, Act::OutOfTime] {
+            let (answered, count, _) = ask([Act::Fail(503, None), act, Act::Answer], SOON).await;
+            assert!(matches!(answered, Err(Error::Failed { .. })) && count == 2, "{answered:?}");
+        }
     }
 }

@@ -8,6 +8,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Candidate, Error, Geocoder, Inquiry};
 
+/// Time that a provider must have had to be blamed for silence. Healthy ones need less, from anywhere; and the first of the
+/// longest chain has more, or a silent one would never be left alone.
+const FAIR_TIME: Duration = Duration::from_secs(1);
+
 /// A geocoder with a limit of time for each answer; the caller's deadline holds too.
 #[derive(Debug)]
 pub(super) struct Timed {
@@ -26,9 +30,15 @@ impl Timed {
 #[async_trait]
 impl Geocoder for Timed {
     async fn answer(&self, inquiry: &Inquiry, deadline: Instant) -> Result<Vec<Candidate>, Error> {
-        let ends = deadline.min(Instant::now() + self.time_max);
+        let now = Instant::now();
+        let ends = deadline.min(now + self.time_max);
+        let is_fair = ends >= now + self.time_max.min(FAIR_TIME);
+        let provider = || Arc::clone(&self.provider);
         let answered = timeout_at(ends, self.inner.answer(inquiry, ends)).await;
-        answered.unwrap_or_else(|_| Err(Error::TimedOut { provider: Arc::clone(&self.provider) }))
+        match answered.unwrap_or_else(|_| Err(Error::TimedOut { provider: provider() })) {
+            Err(Error::TimedOut { .. }) if !is_fair => Err(Error::OutOfTime { provider: provider() }),
+            answered => answered,
+        }
     }
 
     fn attributions(&self) -> Vec<String> {
@@ -49,9 +59,33 @@ mod tests {
         let error = timed.answer(&gata(), start + SOON).await.unwrap_err();
         assert!(matches!(error, Error::TimedOut { .. }) && start.elapsed() < Duration::from_millis(5_010));
         let start = Instant::now();
-        timed.answer(&gata(), start + Duration::from_secs(1)).await.unwrap_err();
-        assert!(start.elapsed() < Duration::from_millis(1_010));
+        let error = timed.answer(&gata(), start + FAIR_TIME).await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut { .. }) && start.elapsed() < FAIR_TIME + Duration::from_millis(10));
         assert_eq!(timed.answer(&gata(), Instant::now() + SOON).await.unwrap().len(), 1);
         assert_eq!(fake.count(), 3);
+    }
+
+    /// Callers with little time made a provider look broken that answers within half a second.
+    #[tokio::test(start_paused = true)]
+    async fn who_has_little_time_blames_nobody() {
+        let fake = Arc::new(Fake::of([Act::Silence]));
+        let timed = Timed::new(fake, "fake".into(), Duration::from_secs(5));
+        let start = Instant::now();
+        let error = timed.answer(&gata(), start + Duration::from_millis(300)).await.unwrap_err();
+        assert!(matches!(error, Error::OutOfTime { .. }), "{error:?}");
+        assert!(start.elapsed() < Duration::from_millis(310));
+    }
+
+    #[test]
+    fn a_share_of_the_longest_chain_is_fair() {
+        let links = u32::try_from(super::super::chain::LINKS_MAX).unwrap();
+        assert!(super::super::ANSWER_TIME / links > FAIR_TIME);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_limit_of_its_own_is_fair() {
+        let timed = Timed::new(Arc::new(Fake::of([Act::Silence])), "fake".into(), Duration::from_millis(100));
+        let error = timed.answer(&gata(), Instant::now() + SOON).await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut { .. }), "{error:?}");
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn provider_at(kind: Kind, url: &str) -> ProviderConfig {
         kind,
         name: None,
         url: Some(url.to_owned()),
+        plain_http: None,
         key_file: None,
         // The one variable that every test run has.
         key_env: (kind == Kind::OpenCage).then(|| "CARGO_PKG_NAME".to_owned()),

@@ -72,12 +72,20 @@ pub struct PostalAddress {
     pub country: Option<CountryCode>,
 }
 
+impl PostalAddress {
+    /// Whether nothing is stated, or a country and nothing in it.
+    #[must_use]
+    pub fn is_country_alone(&self) -> bool {
+        *self == Self { country: self.country, ..Self::default() }
+    }
+}
+
 /// What a person typed: one line, or an address in parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddressQuery {
     /// One line, trimmed, not empty.
     Line(String),
-    /// In parts, at least one of them not empty.
+    /// In parts, at least one of them beside the country not empty.
     Parts(PostalAddress),
 }
 
@@ -103,8 +111,9 @@ impl AddressQuery {
             region: check("region", &parts.region)?,
             country: parts.country,
         };
-        if checked == PostalAddress::default() {
-            return Err(Invalid::new("postal_address", "at least one part of an address is stated"));
+        if checked.is_country_alone() {
+            let why = "a country alone is not an address: state a town, a postal code, a region or a street in it";
+            return Err(Invalid::new("postal_address", why));
         }
         Ok(Self::Parts(checked))
     }
@@ -157,5 +166,15 @@ mod tests {
         assert!(AddressQuery::line("  ").is_err());
         assert!(AddressQuery::line(&"x".repeat(501)).is_err());
         assert!(AddressQuery::parts(&PostalAddress::default()).is_err());
+    }
+
+    #[test]
+    fn a_country_alone_is_no_address() {
+        let country = PostalAddress { country: CountryCode::parse("IS"), ..PostalAddress::default() };
+        let fault = AddressQuery::parts(&country).unwrap_err();
+        assert!(fault.to_string().contains("a country alone is not an address"), "{fault}");
+        let spaces = PostalAddress { locality: "  ".into(), ..country.clone() };
+        assert!(AddressQuery::parts(&spaces).is_err());
+        assert!(AddressQuery::parts(&PostalAddress { region: "Suðurland".into(), ..country }).is_ok());
     }
 }

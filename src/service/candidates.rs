@@ -143,7 +143,7 @@ impl Waymark {
         }
         let query = AddressQuery::Line(typed.clone());
         let outlook = self.outlook(account, query.country(), site.as_ref());
-        let geocoder = self.parts.geocoder.as_ref().ok_or(geocode::Error::NotConfigured)?;
+        let geocoder = self.geocoder_for(account)?;
         let candidates = geocoder.suggest(&typed, &outlook.bias(), limit).await?;
         Ok(self.seen_from(account, &query, site.as_ref(), &outlook, candidates))
     }
@@ -161,7 +161,7 @@ impl Waymark {
         let limit = super::paging::page_size("candidates_max", candidates_max, CANDIDATES_DEFAULT, CANDIDATES_MAX)?;
         pasted::refuse_null_island("position", position)?;
         let site = self.seen_site(principal, account, site).await?;
-        let geocoder = self.parts.geocoder.as_ref().ok_or(geocode::Error::NotConfigured)?;
+        let geocoder = self.geocoder_for(account)?;
         let candidates = geocoder.reverse(position, limit).await?;
         let query = AddressQuery::Line(format!("{}, {}", position.lat(), position.lng()));
         let outlook = self.outlook(account, None, site.as_ref());
@@ -190,9 +190,9 @@ impl Waymark {
     ) -> Result<Vec<Choice>, Error> {
         let outlook = self.outlook(account, query.country(), site);
         let candidates = if let Some(pasted) = pasted::parse(query)? {
-            self.candidates_of_pasted(pasted, query, &outlook.bias(), limit).await?
+            self.candidates_of_pasted(account, pasted, query, &outlook.bias(), limit).await?
         } else {
-            let geocoder = self.parts.geocoder.as_ref().ok_or(geocode::Error::NotConfigured)?;
+            let geocoder = self.geocoder_for(account)?;
             geocoder.forward(query, &outlook.bias(), limit).await?
         };
         Ok(self.seen_from(account, query, site, &outlook, candidates))

@@ -146,6 +146,17 @@ pub enum Error {
     Geocode(#[from] geocode::Error),
 }
 
+impl Error {
+    /// What a caller reads. The text of the error itself may hold what is the operator's to know, and is for the log.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Self::Geocode(cause) => cause.told(),
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl Fault for Error {
     fn reason(&self) -> Reason {
         match self {

@@ -41,7 +41,8 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::geocode::Geocoder;
+use crate::geocode::on_behalf::OnBehalf;
+use crate::geocode::{self, Asker, Geocoder};
 use crate::geoip::attribution::Attribution;
 use crate::geoip::client_ip::{self, ForwardingHeaders};
 use crate::geoip::databases::Databases;
@@ -164,6 +165,12 @@ impl Waymark {
         let plain = |text| Attribution { text, url: None }.html();
         let databases = self.parts.geoip.attributions().into_iter().map(|attribution| attribution.html());
         databases.chain(self.geocoder_attributions().into_iter().map(plain)).collect()
+    }
+
+    /// The geocoder, asked on behalf of an account: accounts take turns at providers that allow few requests.
+    fn geocoder_for(&self, account: &AccountId) -> Result<Arc<dyn Geocoder>, geocode::Error> {
+        let geocoder = self.parts.geocoder.as_ref().ok_or(geocode::Error::NotConfigured)?;
+        Ok(Arc::new(OnBehalf::new(Arc::clone(geocoder), Asker::of(account))))
     }
 
     fn geocoder_attributions(&self) -> Vec<String> {

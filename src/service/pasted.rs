@@ -11,6 +11,7 @@ use crate::model::address::AddressQuery;
 use crate::model::coordinates::{self, Pasted};
 use crate::model::evidence::Storage;
 use crate::model::geo::LatLng;
+use crate::model::id::AccountId;
 use crate::model::location::{Evidence, Fix, Granularity, Source};
 
 /// The confidence of a position that is near what was meant, and may not be it: too little to be applied unasked.
@@ -28,6 +29,7 @@ impl Waymark {
     /// What was pasted, as candidates: one, or for a short plus code one for each place that its words may mean.
     pub(super) async fn candidates_of_pasted(
         &self,
+        account: &AccountId,
         pasted: Pasted,
         query: &AddressQuery,
         bias: &Bias,
@@ -51,7 +53,7 @@ impl Waymark {
             }
             Pasted::Near(code, place) => (code, AddressQuery::line(&place)?),
         };
-        let geocoder = self.parts.geocoder.as_ref().ok_or(geocode::Error::NotConfigured)?;
+        let geocoder = self.geocoder_for(account)?;
         let near = geocoder.forward(&place, bias, limit).await?;
         let written = query.one_line();
         let written = written.split([' ', ',']).next().unwrap_or_default().to_uppercase();

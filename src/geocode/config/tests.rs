@@ -3,8 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use secrecy::ExposeSecret as _;
-
 use super::*;
 
 /// What the text leads to: the names in their order, or the fault.
@@ -51,7 +49,7 @@ fn what_is_left_open_is_gentle() {
     let nominatim = provider("kind = 'nominatim'");
     assert!(!nominatim.may_suggest && nominatim.user_agent == "acme");
     let own = provider(
-        "kind = 'nominatim'\nurl = 'http://maps.internal'\nrequests_per_s = 50\nsuggest = true\nstore_days = 0",
+        "kind = 'nominatim'\nurl = 'https://maps.internal'\nrequests_per_s = 50\nsuggest = true\nstore_days = 0",
     );
     assert_eq!((own.period, own.may_suggest, own.terms.keep), (Duration::from_millis(20), true, Keep::Never));
     let days = provider("kind = 'photon'\nstore_days = 30\ncache_s = 7\ncache_empty_s = 0");
@@ -104,6 +102,51 @@ fn urls_lead_to_a_host_and_nowhere_else() {
     assert!(order(&format!("providers = [{{{key}, url = 'http://127.0.0.1:8080'}}]")).is_ok());
 }
 
+/// Addresses of sites went over the wire for all to read because an `s` was missing.
+#[test]
+fn addresses_travel_in_the_open_where_that_is_said_alone() {
+    let taken = |url: &str, more: &str| order(&format!("providers = [{{kind = 'photon', url = '{url}'{more}}}]"));
+    let refused = taken("http://maps.example", "").unwrap_err();
+    assert!(refused.contains("photon: url") && refused.contains("plain_http"), "{refused}");
+    for elsewhere in ["http://10.0.0.1", "http://localhost.example", "http://127.0.0.1.example", "http://[fe80::1]"] {
+        assert!(taken(elsewhere, "").is_err(), "{elsewhere}");
+        assert!(taken(elsewhere, ", plain_http = false").is_err(), "{elsewhere}");
+        assert!(taken(elsewhere, ", plain_http = true").is_ok(), "{elsewhere}");
+    }
+    for here in ["http://127.0.0.1:1", "http://127.8.8.8", "http://localhost:8080", "http://[::1]:8080"] {
+        assert!(taken(here, "").is_ok(), "{here}");
+    }
+    let key = "kind = 'opencage', plain_http = true, key_env = 'CARGO_PKG_NAME'";
+    assert!(order(&format!("providers = [{{{key}, url = 'http://maps.example'}}]")).unwrap_err().contains("a key"));
+}
+
+#[test]
+fn a_server_is_its_host_by_whatever_protocol() {
+    let of = |url: &str| provider(&format!("kind = 'photon'\nplain_http = true\nurl = '{url}'")).server();
+    assert_eq!(of("https://maps.example/a"), "maps.example");
+    for same in
+        ["http://maps.example", "https://MAPS.example.:443/b", "http://maps.example:80", "https://maps.example:80"]
+    {
+        assert_eq!(of(same), "maps.example", "{same}");
+    }
+    assert_eq!(of("https://maps.example:8443"), "maps.example:8443");
+}
+
+#[test]
+fn likeness_is_of_all_but_the_rate() {
+    let base = "kind = 'opencage'\nkey_env = 'CARGO_PKG_NAME'\nurl = 'https://maps.example'\n";
+    let like = |more: &str| provider(base).is_like(&provider(&format!("{base}{more}")));
+    assert!(like("") && like("requests_per_s = 7"));
+    for more in
+        ["name = 'x'", "timeout_ms = 70", "attribution = 'x'", "store_days = 7", "cache_s = 7", "cache_empty_s = 7"]
+    {
+        assert!(!like(more), "{more}");
+    }
+    let other = provider(&base.replace("CARGO_PKG_NAME", "CARGO_PKG_VERSION"));
+    assert!(!provider(base).is_like(&other), "another key");
+    assert!(!provider(base).is_like(&provider(&base.replace("maps", "other"))), "another server");
+}
+
 #[test]
 fn the_policy_of_the_public_nominatim_is_held_to() {
     let check = |text: &str, expect: &str| {
@@ -113,6 +156,8 @@ fn the_policy_of_the_public_nominatim_is_held_to() {
     check("providers = [{kind = 'nominatim'}]", "user_agent");
     check("user_agent = 'acme'\nproviders = [{kind = 'nominatim', requests_per_s = 2}]", "requests_per_s");
     check("user_agent = 'acme'\nproviders = [{kind = 'nominatim', suggest = true}]", "suggest");
+    let dotted = "user_agent = 'acme'\nproviders = [{kind = 'nominatim', requests_per_s = 2, url = 'https://Nominatim.OpenStreetMap.org.'}]";
+    check(dotted, "requests_per_s");
     assert!(order("user_agent = 'acme'\nproviders = [{kind = 'nominatim'}]").is_ok());
 }
 

@@ -1,12 +1,17 @@
-//! Where every door and place is, and which record an id means: two tables in memory, made when first needed.
+//! Where every door and place is, and which record an id means: tables in memory, made beside the first questions.
 //!
 //! The index finds records by their words. These tables find them by position and by id, which few questions ask
-//! for, so that opening the index stays a matter of milliseconds.
+//! for. They are made when the index is open, so that opening it stays a matter of milliseconds.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::thread;
 
 use tantivy::DocId;
+use tokio::sync::watch;
+use tracing::{info, warn};
 
+use super::index::OpenIndex;
 use super::record::{Record, Spot};
 use crate::model::geo::LatLng;
 
@@ -16,6 +21,35 @@ const METRES_PER_DEGREE_MIN: f64 = 111_000.0;
 /// How far the rounded coordinates of the table may lie from the exact ones, in metres: half a step of a 32-bit float
 /// at 180 degrees, in both directions, and some more.
 const ROUNDING_M: f64 = 2.0;
+
+/// Whether the tables are made. Waiting for them takes nobody's thread.
+#[derive(Debug, Clone)]
+pub(super) struct Ready(watch::Receiver<bool>);
+
+impl Ready {
+    /// Makes the tables of an index on a thread of their own.
+    pub(super) fn begin(index: &Arc<OpenIndex>) -> Self {
+        let (made, ready) = watch::channel(false);
+        let index = Arc::clone(index);
+        let making = thread::Builder::new().name("gazetteer-atlas".to_owned()).spawn(move || {
+            match index.atlas() {
+                Ok(_) => info!("the gazetteer finds positions"),
+                Err(cause) => warn!(%cause, "the gazetteer finds no positions"),
+            }
+            made.send_replace(true);
+        });
+        if let Err(cause) = making {
+            warn!(%cause, "no thread for the gazetteer's tables: the first who needs them makes them");
+        }
+        Self(ready)
+    }
+
+    /// Waits until they are made, or nobody makes them: then whoever asks for them does.
+    pub(super) async fn wait(mut self) {
+        // An error is that their maker is gone.
+        let _ = self.0.wait_for(|is_made| *is_made).await;
+    }
+}
 
 /// A record, or one of its houses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,10 +152,19 @@ fn hash(place_id: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
+    use tokio::sync::Semaphore;
+    use tokio::time::{Instant, timeout};
 
     use super::super::record::{House, Place, Street};
+    use super::super::{Gazetteer, fixture};
     use super::*;
+    use crate::geocode::{Bias, Error, Geocoder as _, Inquiry, Subject};
+    use crate::model::address::AddressQuery;
+
+    const SOON: Duration = Duration::from_secs(20);
 
     fn street(positions: &[LatLng]) -> Record {
         let house = |(index, position): (usize, &LatLng)| House {
@@ -177,5 +220,36 @@ mod tests {
         check("is/street/101/gata", &[(0, None)]);
         check("geonames/8", &[]);
         assert_eq!(atlas.places_near(LatLng::new(48.9, 2.3).unwrap(), 10.0).len(), 1);
+    }
+
+    /// The first who asked for a position waited two seconds, and kept others waiting with them.
+    #[tokio::test]
+    async fn whoever_needs_the_tables_waits_and_holds_nobody_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let index = Arc::new(OpenIndex::open(&fixture::built(directory.path())).unwrap());
+        let (made, ready) = watch::channel(false);
+        let gazetteer = Gazetteer { index, turns: Arc::new(Semaphore::new(1)), ready: Ready(ready) };
+        let ask = async |subject: Subject, time| {
+            gazetteer.answer(&Inquiry::new(subject, &Bias::default(), 5), Instant::now() + time).await
+        };
+        let door = Subject::Position(LatLng::new(64.102, -21.9).unwrap());
+        let reversing = gazetteer.clone();
+        let inquiry = Inquiry::new(door.clone(), &Bias::default(), 5);
+        let reversing = tokio::spawn(async move { reversing.answer(&inquiry, Instant::now() + SOON).await });
+        let early = ask(door, Duration::from_millis(20)).await;
+        assert!(matches!(early, Err(Error::TimedOut { .. })), "{early:?}");
+        let address = Subject::Address(AddressQuery::Line("Laugavegur 1".to_owned()));
+        assert!(!ask(address, SOON).await.unwrap().is_empty(), "addresses need no tables");
+        assert!(!reversing.is_finished());
+        made.send_replace(true);
+        assert!(!reversing.await.unwrap().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_tables_are_made_when_the_index_is_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let gazetteer = Gazetteer::open(&fixture::built(directory.path())).unwrap();
+        timeout(SOON, gazetteer.ready.clone().wait()).await.expect("nobody asked, and they are made");
+        assert!(*gazetteer.ready.0.borrow());
     }
 }

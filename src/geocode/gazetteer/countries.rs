@@ -62,6 +62,11 @@ const NAMES: &[(&str, &str)] = &[
     ("US", "United States of America"),
 ];
 
+/// The further names of a country that stand in the table.
+pub(in crate::geocode) fn further_names(code: CountryCode) -> impl Iterator<Item = &'static str> {
+    NAMES.iter().filter(move |(of, _)| *of == code.as_str()).map(|(_, name)| *name)
+}
+
 /// Postal codes of regions whose code in the source is a number.
 const REGION_CODES: &[(&str, &str)] = &[
     ("AU.01", "ACT"),

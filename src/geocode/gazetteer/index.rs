@@ -170,8 +170,8 @@ impl OpenIndex {
         Ok(None)
     }
 
-    /// The tables of positions and ids; made by the first who needs them, which takes a second or two.
-    fn atlas(&self) -> Result<&Atlas, Error> {
+    /// The tables of positions and ids; made by the first who needs them, which takes a second or two. Blocking.
+    pub(super) fn atlas(&self) -> Result<&Atlas, Error> {
         let made = self.atlas.get_or_init(|| {
             let mut atlas = Atlas::default();
             for document in 0..self.segment.documents {

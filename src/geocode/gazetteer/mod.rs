@@ -6,7 +6,7 @@
 
 mod atlas;
 mod builder;
-mod countries;
+pub(in crate::geocode) mod countries;
 mod explain;
 #[cfg(test)]
 pub(in crate::geocode) mod fixture;
@@ -30,6 +30,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use self::atlas::Ready;
 pub use self::builder::build;
 use self::index::OpenIndex;
 pub use self::manifest::{MANIFEST_FILE, Manifest, Origin, SourceNote, Summary};
@@ -47,6 +48,8 @@ const QUESTIONS_PER_PROCESSOR: usize = 2;
 pub struct Gazetteer {
     index: Arc<OpenIndex>,
     turns: Arc<Semaphore>,
+    /// Whether positions and ids can be looked up.
+    ready: Ready,
 }
 
 impl Gazetteer {
@@ -55,14 +58,16 @@ impl Gazetteer {
     /// Blocking; some milliseconds: the files are mapped, and read as they are needed. They must not be written in
     /// place, which `build` never does. The directory may be read-only.
     ///
+    /// The tables of positions and ids are made meanwhile on a thread of their own, a second or two on the whole world.
+    /// Whoever asks for a position or an id before waits for them, within their deadline; addresses are answered at once.
+    ///
     /// # Errors
     /// `Index` where there is none, or one of another format; the message says which.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self {
-            index: Arc::new(OpenIndex::open(directory)?),
-            turns: Arc::new(Semaphore::new(processors * QUESTIONS_PER_PROCESSOR)),
-        })
+        let index = Arc::new(OpenIndex::open(directory)?);
+        let ready = Ready::begin(&index);
+        Ok(Self { index, turns: Arc::new(Semaphore::new(processors * QUESTIONS_PER_PROCESSOR)), ready })
     }
 
     /// What the gazetteer was built from, and what the licences ask for.
@@ -76,8 +81,13 @@ impl Gazetteer {
 impl Geocoder for Gazetteer {
     async fn answer(&self, inquiry: &Inquiry, deadline: Instant) -> Result<Vec<Candidate>, Error> {
         let (index, inquiry) = (Arc::clone(&self.index), inquiry.clone());
-        let turns = Arc::clone(&self.turns);
+        let needs_atlas = matches!(inquiry.subject, Subject::Position(_) | Subject::Place(_));
+        let (turns, ready) = (Arc::clone(&self.turns), self.ready.clone());
         let answered = timeout_at(deadline, async move {
+            // Before it takes a turn, so that addresses are answered meanwhile.
+            if needs_atlas {
+                ready.wait().await;
+            }
             let turn = turns.acquire_owned().await.expect("the semaphore is never closed");
             let answer = move || {
                 // Held to the end of the work, which goes on when nobody waits for it any more.

@@ -1,8 +1,10 @@
 //! What is believed of an answer that has been parsed: positions on the globe, texts that are texts, a bounded number.
 //!
-//! An answer is a stranger's data. What does not hold is left out with a reason; an answer of which nothing is left is
-//! an error. Nothing of it is ever told in a message.
+//! An answer is a stranger's data. What does not hold is left out with a reason. An answer of which nothing is left is
+//! an error where it was damaged, and empty where it was an honest one without a place. Nothing of it is ever told in a
+//! message.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -22,8 +24,23 @@ pub(in crate::geocode) const RESULTS_MAX: usize = 100;
 /// Longest text of an answer, in bytes: the longest addresses stay below 500.
 const TEXT_BYTES_MAX: usize = 1_024;
 
-/// Why a result is left out.
-pub(in crate::geocode) type Fault = &'static str;
+/// Why a result is left out; holds nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::geocode) enum Fault {
+    /// It is what the protocol says, and no place to be at.
+    Unusable(&'static str),
+    /// It is not what the protocol says.
+    Damaged(&'static str),
+}
+
+impl Fault {
+    /// What is wrong.
+    fn why(self) -> &'static str {
+        match self {
+            Self::Unusable(why) | Self::Damaged(why) => why,
+        }
+    }
+}
 
 /// One result of a provider, checked.
 #[derive(Debug)]
@@ -44,13 +61,13 @@ pub(in crate::geocode) struct Found {
 
 /// A position of an answer. 0,0 is what a missing value looks like.
 pub(in crate::geocode) fn position(lat: f64, lng: f64) -> Result<LatLng, Fault> {
-    let position = LatLng::new(lat, lng).map_err(|_| "a position is outside the globe")?;
-    if position.is_null_island() { Err("a position is 0,0") } else { Ok(position) }
+    let position = LatLng::new(lat, lng).map_err(|_| Fault::Unusable("a position is outside the globe"))?;
+    if position.is_null_island() { Err(Fault::Unusable("a position is 0,0")) } else { Ok(position) }
 }
 
 /// A number that a protocol writes as a text: plain decimal notation and nothing else.
 pub(in crate::geocode) fn decimal(text: &str) -> Result<f64, Fault> {
-    const FAULT: Fault = "a number is not written as one";
+    const FAULT: Fault = Fault::Damaged("a number is not written as one");
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_plain = digits.starts_with(|c: char| c.is_ascii_digit())
         && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
@@ -61,17 +78,17 @@ pub(in crate::geocode) fn decimal(text: &str) -> Result<f64, Fault> {
 /// A text of an answer: one line, neither empty nor endless. Markup stays as it is, because it is text.
 pub(in crate::geocode) fn text(raw: &str) -> Result<String, Fault> {
     if raw.len() > TEXT_BYTES_MAX {
-        return Err("a text is longer than any address");
+        return Err(Fault::Unusable("a text is longer than any address"));
     }
-    let plain =
-        crate::model::text::line("address", raw, TEXT_BYTES_MAX).map_err(|_| "a text holds control characters")?;
-    if plain.is_empty() { Err("a text is empty") } else { Ok(plain) }
+    let plain = crate::model::text::line("address", raw, TEXT_BYTES_MAX)
+        .map_err(|_| Fault::Unusable("a text holds control characters"))?;
+    if plain.is_empty() { Err(Fault::Unusable("a text is empty")) } else { Ok(plain) }
 }
 
-/// The candidates of an answer, best first.
+/// The candidates of an answer, best first; none where it names no place that can be used.
 ///
 /// # Errors
-/// `Malformed` where there are too many results, or none of them holds.
+/// `Malformed` where there are too many results, or all are left out and one of them is damaged.
 pub(in crate::geocode) fn candidates<R: DeserializeOwned>(
     client: &Client,
     inquiry: &Inquiry,
@@ -83,24 +100,32 @@ pub(in crate::geocode) fn candidates<R: DeserializeOwned>(
         return Err(client.malformed(format!("it has more than {RESULTS_MAX} results")));
     }
     let mut candidates: Vec<Candidate> = Vec::new();
-    let mut fault = None;
+    let mut left_out: BTreeMap<Fault, usize> = BTreeMap::new();
     for result in results {
-        let result = R::deserialize(result).map_err(|_| "a field is missing or of another type");
+        let result = R::deserialize(result).map_err(|_| Fault::Damaged("a field is missing or of another type"));
         match result.and_then(|result| read(&result)) {
             Ok(found) => candidates.push(candidate(client, inquiry, terms, found)),
-            Err(why) => fault = Some(why),
+            Err(fault) => *left_out.entry(fault).or_default() += 1,
         }
     }
-    if let Some(why) = fault {
-        if candidates.is_empty() {
-            return Err(client.malformed(why));
-        }
-        warn!(provider = &**client.provider(), why, "a geocoder's result is left out");
+    let damage = left_out.keys().find(|fault| matches!(fault, Fault::Damaged(_)));
+    if let (Some(damage), true) = (damage, candidates.is_empty()) {
+        return Err(client.malformed(damage.why()));
     }
+    tell(client.provider(), &left_out);
     // The provider's own order decides between equals: it knows the bias and the size of places.
     candidates.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     candidates.truncate(inquiry.limit);
     Ok(candidates)
+}
+
+/// Says once for an answer how many of its results were left out, and why.
+fn tell(provider: &str, left_out: &BTreeMap<Fault, usize>) {
+    if !left_out.is_empty() {
+        let count: usize = left_out.values().sum();
+        let whys: Vec<String> = left_out.iter().map(|(fault, count)| format!("{count}: {}", fault.why())).collect();
+        warn!(provider, count, why = whys.join("; "), "results of a geocoder are left out");
+    }
 }
 
 fn candidate(client: &Client, inquiry: &Inquiry, terms: &Terms, found: Found) -> Candidate {
@@ -125,7 +150,7 @@ fn candidate(client: &Client, inquiry: &Inquiry, terms: &Terms, found: Found) ->
 }
 
 /// Refuses JSON that is nested deeper than `depth_max`, before anything is built of it.
-pub(super) fn check_depth(json: &[u8], depth_max: usize) -> Result<(), Fault> {
+pub(super) fn check_depth(json: &[u8], depth_max: usize) -> Result<(), &'static str> {
     let (mut depth, mut is_in_text, mut is_escaped) = (0_usize, false, false);
     for byte in json {
         match byte {
@@ -145,6 +170,10 @@ pub(super) fn check_depth(json: &[u8], depth_max: usize) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use parking_lot::Mutex;
+
+    use super::super::super::terms::Keep;
+    use super::super::Endpoint;
     use super::*;
 
     #[test]
@@ -174,6 +203,78 @@ mod tests {
         for bad in ["", "  ", "a\u{0}b", "a\nb", "a\u{202e}b", &"x".repeat(TEXT_BYTES_MAX + 1)] {
             assert!(text(bad).is_err(), "{bad:?}");
         }
+    }
+
+    /// What a subscriber writes of the log.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Reads an answer whose results are faults, `null` for good ones: how many candidates, and what the log says.
+    fn read(faults: &[Option<Fault>]) -> (Result<usize, Error>, String) {
+        let endpoint = Endpoint {
+            provider: "fake".into(),
+            base: reqwest::Url::parse("http://127.0.0.1").unwrap(),
+            user_agent: "waymark".into(),
+            key: None,
+            time_max: std::time::Duration::from_secs(1),
+            clock: jiff::Timestamp::now,
+        };
+        let client = Client::new(endpoint).unwrap();
+        let terms = Terms { attribution: "the fake".into(), keep: Keep::Unlimited };
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let results = (0..faults.len()).map(Value::from).collect();
+        let read = |index: &usize| match faults[*index] {
+            Some(fault) => Err(fault),
+            None => Ok(Found {
+                place_id: String::new(),
+                formatted_address: "Canary 1".into(),
+                position: LatLng::new(1.0, 1.0).unwrap(),
+                granularity: Granularity::Door,
+                country: None,
+                names: Names::default(),
+            }),
+        };
+        let found = tracing::subscriber::with_default(subscriber, || {
+            candidates(&client, &crate::geocode::fake::gata(), &terms, results, read)
+        });
+        let log = String::from_utf8(log.0.lock().clone()).unwrap();
+        (found.map(|found| found.len()), log)
+    }
+
+    const SEA: Option<Fault> = Some(Fault::Unusable("a position is 0,0"));
+    const SHAPE: Option<Fault> = Some(Fault::Damaged("a field is missing"));
+
+    #[tokio::test]
+    async fn an_answer_without_a_place_is_empty_and_a_damaged_one_an_error() {
+        assert_eq!(read(&[]).0, Ok(0));
+        assert_eq!(read(&[SEA, SEA]).0, Ok(0));
+        assert_eq!(read(&[SEA, None, SHAPE]).0, Ok(1));
+        for damaged in [&[SHAPE][..], &[SEA, SHAPE]] {
+            assert!(matches!(read(damaged).0, Err(Error::Malformed { why, .. }) if why == "a field is missing"));
+        }
+    }
+
+    /// An answer with forty results at sea wrote forty lines.
+    #[tokio::test]
+    async fn what_is_left_out_is_told_once_and_counted() {
+        assert_eq!(read(&[None, None]).1, "");
+        let (_, log) = read(&[SEA, None, SHAPE, SEA, SEA]);
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.contains("3: a position is 0,0; 1: a field is missing") && log.contains("WARN"), "{log}");
+        assert!(!log.contains("Canary") && !log.contains("Laugavegur"), "{log}");
     }
 
     #[test]

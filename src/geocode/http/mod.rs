@@ -28,8 +28,11 @@ pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// Longest time that an unused connection is kept: some providers close theirs after half a minute.
 const IDLE_TIME: Duration = Duration::from_secs(20);
-/// Longest wait that a provider is believed: quotas are by the day.
-const WAIT_MAX: Duration = Duration::from_hours(24);
+/// Longest rest that a provider is believed when it says that a quota is used up: quotas are by the day.
+const QUOTA_WAIT_MAX: Duration = Duration::from_hours(24);
+/// Longest rest that it is believed when it is out of service: nobody knows when they will have mended something, and a
+/// provider that is back unseen is of no use.
+const OUTAGE_WAIT_MAX: Duration = Duration::from_mins(5);
 /// What a quota's end is told by, where there is no `retry-after`: seconds since 1970.
 const QUOTA_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// The parameter of the key, where a provider has one: that of `OpenCage`.
@@ -80,17 +83,22 @@ impl fmt::Debug for Client {
 impl Client {
     /// Connects nowhere yet. Fails where TLS does not start, or the user agent is no header.
     pub(super) fn new(endpoint: Endpoint) -> Result<Self, String> {
-        let http = reqwest::Client::builder()
-            .user_agent(&endpoint.user_agent)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(CONNECT_TIME)
-            .timeout(endpoint.time_max)
-            .pool_idle_timeout(IDLE_TIME)
-            .build()
-            .map_err(|cause| chain(&cause.without_url()))?;
+        let builder = builder(&endpoint);
+        Self::of(endpoint, builder)
+    }
+
+    /// One whose authorities or names a test makes.
+    #[cfg(test)]
+    pub(super) fn changed(
+        endpoint: Endpoint,
+        change: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Self, String> {
+        let builder = change(builder(&endpoint));
+        Self::of(endpoint, builder)
+    }
+
+    fn of(endpoint: Endpoint, builder: reqwest::ClientBuilder) -> Result<Self, String> {
+        let http = builder.build().map_err(|cause| chain(&cause.without_url()))?;
         Ok(Self { endpoint, http })
     }
 
@@ -145,7 +153,8 @@ impl Client {
             401 | 403 => Error::Denied { provider, status },
             402 | 429 => Error::QuotaUsed { provider, status, retry_after },
             408 | 425 | 500.. => Error::Failed { provider, status, retry_after },
-            _ => Error::Refused { provider, status },
+            400 | 410 | 413 | 414 | 422 => Error::Refused { provider, status },
+            _ => Error::WrongUrl { provider, status },
         }
     }
 
@@ -153,8 +162,8 @@ impl Client {
         if response.status() == StatusCode::OK {
             return Ok(());
         }
-        let wait = wait(response.headers(), self.now());
-        Err(self.refusal(response.status().as_u16(), wait))
+        let status = response.status().as_u16();
+        Err(self.refusal(status, wait(status, response.headers(), self.now())))
     }
 
     /// Reads the body, as far as it may be long. What is counted is what comes out of decompression.
@@ -180,6 +189,19 @@ impl Client {
         }
         Error::Unreachable { provider, cause: chain(&cause.without_url()) }
     }
+}
+
+/// What all connections to a provider have in common.
+fn builder(endpoint: &Endpoint) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(&endpoint.user_agent)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .connect_timeout(CONNECT_TIME)
+        .timeout(endpoint.time_max)
+        .pool_idle_timeout(IDLE_TIME)
 }
 
 /// The URL of a request, made by the encoder alone.
@@ -208,7 +230,15 @@ fn is_json(content_type: &[u8]) -> bool {
 }
 
 /// How long the provider wants to be left alone: seconds or a date in `retry-after`, or the end of a quota.
-fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+///
+/// Told with every answer by some, the end of a quota says when a new one begins and not that this one is used up: it is
+/// heard where the status says so too. No time at all is none, because a provider that just refused means to rest.
+fn wait(status: u16, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let wait_max = match status {
+        402 | 429 => QUOTA_WAIT_MAX,
+        503 => OUTAGE_WAIT_MAX,
+        _ => return None,
+    };
     let until = |end: Timestamp| Duration::try_from(end.duration_since(now)).unwrap_or_default();
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let retry_after = text(&RETRY_AFTER).and_then(|value| match value.parse() {
@@ -216,7 +246,9 @@ fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         Err(_) => jiff::fmt::rfc2822::parse(value).ok().map(|date| until(date.timestamp())),
     });
     let reset = || text(&QUOTA_RESET)?.parse().ok().and_then(|second| Timestamp::from_second(second).ok()).map(until);
-    retry_after.or_else(reset).map(|wait| wait.min(WAIT_MAX))
+    let is_quota = wait_max == QUOTA_WAIT_MAX;
+    let stated = retry_after.or_else(|| if is_quota { reset() } else { None });
+    stated.filter(|wait| !wait.is_zero()).map(|wait| wait.min(wait_max))
 }
 
 #[cfg(test)]
@@ -229,21 +261,38 @@ mod tests {
         headers
     }
 
+    #[track_caller]
+    fn check(status: u16, name: &'static str, value: &str, expect: Option<u64>) {
+        let now = Timestamp::from_second(1_000_000_000).unwrap();
+        let found = wait(status, &headers(name, value), now);
+        assert_eq!(found, expect.map(Duration::from_secs), "{status} {name}: {value}");
+    }
+
     #[test]
     fn a_wait_is_seconds_or_a_date_or_the_end_of_a_quota() {
-        let now = Timestamp::from_second(1_000_000_000).unwrap();
-        let check = |name, value, expect: Option<u64>| {
-            assert_eq!(wait(&headers(name, value), now), expect.map(Duration::from_secs), "{name}: {value}");
-        };
-        check("retry-after", "7", Some(7));
-        check("retry-after", "Sun, 09 Sep 2001 01:47:10 GMT", Some(30));
-        check("retry-after", "Sun, 09 Sep 2001 01:46:00 GMT", Some(0));
-        check("retry-after", "99999999999", Some(WAIT_MAX.as_secs()));
-        check("retry-after", "-1", None);
-        check("retry-after", "soon", None);
-        check("x-ratelimit-reset", "1000000060", Some(60));
-        check("x-ratelimit-reset", "999999999999999999", None);
-        check("date", "7", None);
+        check(429, "retry-after", "7", Some(7));
+        check(429, "retry-after", "Sun, 09 Sep 2001 01:47:10 GMT", Some(30));
+        check(429, "retry-after", "Sun, 09 Sep 2001 01:46:00 GMT", None);
+        check(429, "retry-after", "0", None);
+        check(429, "retry-after", "99999999999", Some(QUOTA_WAIT_MAX.as_secs()));
+        check(429, "retry-after", "-1", None);
+        check(429, "retry-after", "soon", None);
+        check(402, "x-ratelimit-reset", "1000000060", Some(60));
+        check(402, "x-ratelimit-reset", "1999999999", Some(QUOTA_WAIT_MAX.as_secs()));
+        check(402, "x-ratelimit-reset", "999999999999999999", None);
+        check(429, "date", "7", None);
+    }
+
+    /// One answer with status 500 and the end of the day's quota, which came with every answer, put a provider to rest
+    /// until midnight.
+    #[test]
+    fn a_quota_that_is_not_used_up_is_no_wait() {
+        for status in [500, 502, 503, 504, 408, 425, 403, 200] {
+            check(status, "x-ratelimit-reset", "1000040000", None);
+        }
+        check(503, "retry-after", "7", Some(7));
+        check(503, "retry-after", "86400", Some(OUTAGE_WAIT_MAX.as_secs()));
+        check(500, "retry-after", "7", None);
     }
 
     #[test]

@@ -80,3 +80,15 @@ fn a_site_is_told_to_others_within_a_kilometre_at_best() {
         assert!(format!("{request:?}").contains("64.12") || format!("{request:?}").contains("63.62"), "{request:?}");
     }
 }
+
+/// A position was sent with as many digits as it had, which tell where in a room somebody stood.
+#[test]
+fn a_position_is_asked_about_within_a_metre() {
+    let all = requests(&Subject::Position(LatLng::new(64.123_456_789, -21.987_654_321).unwrap()));
+    assert_eq!(all.len(), 3);
+    for request in all {
+        let told = format!("{request:?}");
+        assert!(told.contains("64.12346") && told.contains("-21.98765"), "{told}");
+        assert!(!told.contains("64.123456") && !told.contains("21.987654"), "{told}");
+    }
+}

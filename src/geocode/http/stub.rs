@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -47,7 +48,7 @@ pub(in crate::geocode) enum Reply {
     Truncated,
     /// Closes in the middle of nowhere, with a reset.
     Reset,
-    /// Never answers, and keeps the connection.
+    /// Never answers, and keeps the connection until the client closes it.
     Silent,
     /// Answers one byte after the other, for ever.
     Dripping,
@@ -61,7 +62,24 @@ pub(in crate::geocode) struct Stub {
     /// Its base URL.
     pub(in crate::geocode) url: String,
     received: Arc<Mutex<Vec<Received>>>,
+    open: Arc<AtomicUsize>,
     task: JoinHandle<()>,
+}
+
+/// A connection, counted as long as it is open.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Stub {
@@ -76,19 +94,22 @@ impl Stub {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let received = Arc::new(Mutex::new(Vec::new()));
-        let (seen, answer) = (Arc::clone(&received), Arc::new(answer));
+        let open = Arc::<AtomicUsize>::default();
+        let (seen, count, answer) = (Arc::clone(&received), Arc::clone(&open), Arc::new(answer));
         let task = tokio::spawn(async move {
             // Connections end with the stub.
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                let open = Open::new(&count);
                 connections.spawn(async move {
+                    let _open = open;
                     // A client that went away is no fault of the stub.
                     let _ = serve(stream, &seen, &*answer).await;
                 });
             }
         });
-        Self { url, received, task }
+        Self { url, received, open, task }
     }
 
     /// Always answers the same.
@@ -99,6 +120,11 @@ impl Stub {
     /// What was asked so far.
     pub(in crate::geocode) fn received(&self) -> Vec<Received> {
         self.received.lock().clone()
+    }
+
+    /// How many connections are open.
+    pub(in crate::geocode) fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
     }
 
     /// How often it was asked.
@@ -134,7 +160,7 @@ async fn serve(
                 .await?;
         }
         Reply::Reset => stream.set_zero_linger()?,
-        Reply::Silent => std::future::pending().await,
+        Reply::Silent => while stream.read(&mut [0; 64]).await? > 0 {},
         Reply::Dripping => {
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n[")
