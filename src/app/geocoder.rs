@@ -9,8 +9,9 @@ use tracing::{error, info};
 use crate::config::{self, Config};
 use crate::geocode::Geocoder;
 use crate::geocode::build::{Built, build};
-use crate::geocode::config::{Config as GeocodeConfig, Error};
-use crate::geocode::limiter::LocalLimits;
+use crate::geocode::config::{Config as GeocodeConfig, Error, FleetConfig};
+use crate::geocode::fleet::FleetLimits;
+use crate::geocode::limiter::{Limits, LocalLimits};
 use crate::geocode::reloadable::Reloadable;
 
 /// Reads the configuration anew: the file as it is then, with the flags of the start over it. Blocking.
@@ -24,7 +25,8 @@ pub type Reread = Box<dyn Fn() -> Result<Config, config::Error> + Send + Sync>;
 pub(super) struct ConfiguredGeocoder {
     current: Arc<Reloadable>,
     built: Mutex<Arc<Built>>,
-    limits: Arc<LocalLimits>,
+    limits: Arc<dyn Limits>,
+    fleet: Option<FleetConfig>,
     reread: Arc<Reread>,
 }
 
@@ -37,11 +39,17 @@ impl std::fmt::Debug for ConfiguredGeocoder {
 impl ConfiguredGeocoder {
     /// Builds what the configuration names. Blocking.
     pub(super) fn open(config: &GeocodeConfig, reread: Reread) -> Result<Self, Error> {
-        let limits = Arc::<LocalLimits>::default();
+        let limits = limits(config)?;
         let built = build(config, &*limits, Timestamp::now, &Built::default())?;
         tell(config, &built);
         let current = Arc::new(Reloadable::new(built.geocoder()));
-        Ok(Self { current, built: Mutex::new(Arc::new(built)), limits, reread: Arc::new(reread) })
+        Ok(Self {
+            current,
+            built: Mutex::new(Arc::new(built)),
+            limits,
+            fleet: config.fleet.clone(),
+            reread: Arc::new(reread),
+        })
     }
 
     /// The geocoder, which stays the same through all reloads.
@@ -51,10 +59,13 @@ impl ConfiguredGeocoder {
 
     /// Reads the configuration anew and uses what it names; where it is refused, the last good one stays.
     pub(super) async fn reload(&self) {
-        let (reread, limits) = (Arc::clone(&self.reread), Arc::clone(&self.limits));
+        let (reread, limits, fleet) = (Arc::clone(&self.reread), Arc::clone(&self.limits), self.fleet.clone());
         let before = Arc::clone(&self.built.lock());
         let building = tokio::task::spawn_blocking(move || {
             let config = reread().map_err(|cause| cause.to_string())?.geocode;
+            if config.fleet != fleet {
+                return Err("geocode.fleet changes with a restart alone: turns would be forgotten".to_owned());
+            }
             let built = build(&config, &*limits, Timestamp::now, &before).map_err(|cause| cause.to_string())?;
             Ok::<_, String>((config, built))
         });
@@ -67,6 +78,14 @@ impl ConfiguredGeocoder {
             Err(cause) => error!(cause, "the geocoders stay as they are: the configuration is refused"),
         }
     }
+}
+
+/// Limits of this process alone, or of a fleet.
+fn limits(config: &GeocodeConfig) -> Result<Arc<dyn Limits>, Error> {
+    let Some(fleet) = &config.fleet else { return Ok(Arc::<LocalLimits>::default()) };
+    let limits = FleetLimits::new(fleet.connection()?);
+    let limits = limits.map_err(|cause| Error::Value { key: "fleet.redis", why: cause.to_string() })?;
+    Ok(Arc::new(limits))
 }
 
 /// Says which geocoders are in use.

@@ -2,6 +2,8 @@
 //!
 //! Secrets come from files or the environment, and are in no message.
 
+mod fleet;
+
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ use super::cached::Times;
 use super::chain::LINKS_MAX;
 use super::gazetteer;
 use super::terms::{Keep, Terms};
+
+pub use fleet::FleetConfig;
 
 /// Confidence below which the next geocoder is asked too: one word of the question is missing from the answer.
 const CONFIDENCE_MIN: f64 = 0.6;
@@ -53,6 +57,8 @@ pub struct Config {
     pub confidence_min: f64,
     /// The providers in the order in which they are asked.
     pub providers: Vec<ProviderConfig>,
+    /// Where a fleet keeps its limits of requests; each process has its own where none is given.
+    pub fleet: Option<FleetConfig>,
 }
 
 /// A provider, as written.
@@ -110,6 +116,7 @@ impl Default for Config {
             user_agent: USER_AGENT.to_owned(),
             confidence_min: CONFIDENCE_MIN,
             providers: Vec::new(),
+            fleet: None,
         }
     }
 }
@@ -338,25 +345,32 @@ impl ProviderConfig {
     }
 
     fn key(&self) -> Result<Option<SecretString>, Error> {
-        let key = match (&self.key_file, &self.key_env) {
-            (Some(_), Some(_)) => return Err(self.fault("key_file", "it or key_env, not both".to_owned())),
-            (Some(path), None) => Some(read_key(path).map_err(|why| self.fault("key_file", why))?),
-            (None, Some(name)) => {
-                Some(env::var(name).map_err(|_| self.fault("key_env", format!("{name} is not set")))?)
-            }
-            (None, None) => None,
-        };
+        let key = secret(self.key_file.as_deref(), self.key_env.as_deref());
+        let key = key.map_err(|why| self.fault("key_file", why))?;
         match (self.kind, &key) {
             (Kind::OpenCage, None) => Err(self.fault("key_file", "it needs a key: set it, or key_env".to_owned())),
             (Kind::Nominatim | Kind::Photon, Some(_)) => Err(self.fault("key_file", "it takes no key".to_owned())),
-            (_, Some(key)) if key.trim().is_empty() => Err(self.fault("key_file", "the key is empty".to_owned())),
-            _ => Ok(key.map(|key| SecretString::from(key.trim()))),
+            _ => Ok(key),
         }
     }
 }
 
-/// A key out of its file, which others must not be able to read.
-fn read_key(path: &Path) -> Result<String, String> {
+/// A secret out of a file or an environment variable; what is wrong holds nothing of it.
+fn secret(file: Option<&Path>, variable: Option<&str>) -> Result<Option<SecretString>, String> {
+    let secret = match (file, variable) {
+        (Some(_), Some(_)) => return Err("a file or an environment variable, not both".to_owned()),
+        (Some(path), None) => read_secret(path)?,
+        (None, Some(name)) => env::var(name).map_err(|_| format!("{name} is not set"))?,
+        (None, None) => return Ok(None),
+    };
+    match secret.trim() {
+        "" => Err("it is empty".to_owned()),
+        secret => Ok(Some(SecretString::from(secret))),
+    }
+}
+
+/// A secret out of its file, which others must not be able to read.
+fn read_secret(path: &Path) -> Result<String, String> {
     let told = |cause: std::io::Error| format!("{}: {cause}", path.display());
     let mode = fs::metadata(path).map_err(told)?.permissions().mode();
     if mode & 0o004 != 0 {

@@ -24,6 +24,7 @@ mod error;
 mod fake;
 #[cfg(test)]
 mod faults;
+pub mod fleet;
 pub mod gazetteer;
 mod http;
 mod inquiry;

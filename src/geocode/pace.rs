@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Shortest time between two requests: a limit without one is none.
-const PERIOD_MIN: Duration = Duration::from_nanos(1);
+pub(super) const PERIOD_MIN: Duration = Duration::from_nanos(1);
 
 /// When turns are to be expected, as far as this process knows. No promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
