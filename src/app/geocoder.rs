@@ -45,8 +45,9 @@ impl ConfiguredGeocoder {
         Arc::clone(&self.current) as _
     }
 
-    /// Reads the configuration anew and uses what it names; where it is refused, the last good one stays.
-    pub(super) async fn reload(&self) {
+    /// Reads the configuration anew and uses what it names; where it is refused, the last good one stays. Says whether
+    /// it is used.
+    pub(super) async fn reload(&self) -> bool {
         let (reread, limits) = (Arc::clone(&self.reread), Arc::clone(&self.limits));
         let building = tokio::task::spawn_blocking(move || {
             let config = reread().map_err(|cause| cause.to_string())?.geocode;
@@ -57,8 +58,12 @@ impl ConfiguredGeocoder {
             Ok((config, built)) => {
                 tell(&config, built.is_some());
                 self.current.replace(built);
+                true
             }
-            Err(cause) => error!(cause, "the geocoders stay as they are: the configuration is refused"),
+            Err(cause) => {
+                error!(cause, "the geocoders stay as they are: the configuration is refused");
+                false
+            }
         }
     }
 }

@@ -73,13 +73,14 @@ pub(super) fn fix_of(candidate: &Candidate, query: &AddressQuery, made_at: Times
     address_fix(candidate.position, candidate.granularity, evidence_of(candidate, query), made_at, made_by)
 }
 
-fn evidence_of(candidate: &Candidate, query: &AddressQuery) -> GeocodedEvidence {
+pub(super) fn evidence_of(candidate: &Candidate, query: &AddressQuery) -> GeocodedEvidence {
     GeocodedEvidence {
         provider: candidate.provider.to_string(),
         place_id: candidate.place_id.clone(),
         formatted_address: candidate.formatted_address.clone(),
         query: query.one_line(),
         attribution: candidate.attribution.clone(),
+        country: candidate.country,
         storage: candidate.storage,
     }
 }
