@@ -1,0 +1,92 @@
+"""A server on loopback that speaks Nominatim's protocol, knows the doors that a test gives it, and fails when told to."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+
+class Nominatim:
+    """A running stub; leave its `with` block to end it."""
+
+    def __init__(self):
+        # Street in small letters -> positions that it may mean.
+        self.doors = {}
+        # The HTTP status of every answer; 200 for real ones.
+        self.status = 200
+        # The statuses of the next answers, before that counts.
+        self.next_statuses = []
+        self.asked = []
+
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            """Answers one request."""
+
+            def do_GET(self):
+                stub.answer(self)
+
+            def log_message(self, *_):
+                """Says nothing: pytest shows what failed."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def answer(self, handler):
+        """Answers a search, which is all that the tests ask for."""
+        url = urlsplit(handler.path)
+        query = parse_qs(url.query)
+        self.asked.append((url.path, query))
+        text = " ".join(query.get("q", []) + query.get("street", [])).lower()
+        found = [_place(*door, text) for street, doors in self.doors.items() if street in text for door in doors]
+        status = self.next_statuses.pop(0) if self.next_statuses else self.status
+        body = json.dumps(found).encode() if status == 200 else b"{}"
+        handler.send_response(status)
+        handler.send_header("content-type", "application/json")
+        handler.send_header("content-length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    def config(self, first_retry_s=1):
+        """A configuration that asks this server alone, remembers nothing, and retries soon.
+
+        The first retry comes after a minute where nobody configures it; a test that waits a minute for each is never run.
+        """
+        return f"""
+[service]
+address_retry_s = {first_retry_s}
+[[geocode.providers]]
+kind = "nominatim"
+url = "{self.url}"
+requests_per_s = 500
+timeout_ms = 5000
+cache_s = 0
+cache_empty_s = 0
+"""
+
+
+def _place(number, lat, lng, text):
+    street, house = text.replace(",", " ").split()[:2]
+    return {
+        "place_id": number,
+        "osm_type": "node",
+        "osm_id": number,
+        "lat": str(lat),
+        "lon": str(lng),
+        "category": "place",
+        "type": "house",
+        "place_rank": 30,
+        "name": "",
+        "display_name": f"{house}, {street.title()}, Town {number}",
+        "address": {"house_number": house, "road": street.title(), "city": f"Town {number}", "country_code": "is"},
+    }
