@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
 use waymark::model::access::{Scope, Token};
-use waymark::model::address::CountryCode;
+use waymark::model::address::{AddressQuery, CountryCode};
 use waymark::model::evidence::NetworkKind;
 use waymark::model::evidence::{GeocodedEvidence, Storage};
 use waymark::model::id::{AccountId, AgentId, TokenId};
 use waymark::model::location::{DatabaseEvidence, Evidence, Fix, Granularity, Source};
-use waymark::model::site::{AddressState, Contact, Site, SiteAddress};
+use waymark::model::site::{Contact, Site};
+use waymark::model::site_address::{AddressState, SiteAddress};
 use waymark::model::{geo::LatLng, text};
 use waymark::store::document::{AgentClaim, Document, NameClaim};
 use waymark::store::{Expect, Key, Kind, Mutation};
@@ -83,7 +84,9 @@ fn site(account: &AccountId, agent: &AgentId, planned: &super::Site, random: &mu
     if !planned.is_estimate {
         let typed = format!("Main Street {}, Springfield", planned.number % 300);
         site.fixes.put(stated(planned.position, made_at, &typed));
-        site.address = Some(SiteAddress { formatted: typed.clone(), typed, state: AddressState::Applied });
+        let query = AddressQuery::Line(typed.clone());
+        let stated = SiteAddress::stated(&query, false, "token:0123456789abcdef".into(), made_at);
+        site.address = Some(SiteAddress { formatted: typed, state: AddressState::Applied, ..stated });
     }
     site
 }
@@ -126,6 +129,7 @@ fn stated(position: LatLng, made_at: Timestamp, address: &str) -> Fix {
             formatted_address: address.into(),
             query: address.into(),
             attribution: "places by GeoNames".into(),
+            country: CountryCode::parse("US"),
             storage: Storage::Unlimited,
         }),
         made_at,

@@ -123,6 +123,7 @@ export const addressState: Record<AddressState, string> = {
   [AddressState.AMBIGUOUS]: "needs a choice",
   [AddressState.NOT_FOUND]: "was not found",
   [AddressState.PENDING]: "will be looked up",
+  [AddressState.EXPIRED]: "has to be looked up again",
 };
 
 export const phoneKind: Record<PhoneKind, string> = {

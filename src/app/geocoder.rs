@@ -57,8 +57,9 @@ impl ConfiguredGeocoder {
         Arc::clone(&self.current) as _
     }
 
-    /// Reads the configuration anew and uses what it names; where it is refused, the last good one stays.
-    pub(super) async fn reload(&self) {
+    /// Reads the configuration anew and uses what it names; where it is refused, the last good one stays. Says whether
+    /// it is used.
+    pub(super) async fn reload(&self) -> bool {
         let (reread, limits, fleet) = (Arc::clone(&self.reread), Arc::clone(&self.limits), self.fleet.clone());
         let before = Arc::clone(&self.built.lock());
         let building = tokio::task::spawn_blocking(move || {
@@ -74,8 +75,12 @@ impl ConfiguredGeocoder {
                 tell(&config, &built);
                 self.current.replace(built.geocoder());
                 *self.built.lock() = Arc::new(built);
+                true
             }
-            Err(cause) => error!(cause, "the geocoders stay as they are: the configuration is refused"),
+            Err(cause) => {
+                error!(cause, "the geocoders stay as they are: the configuration is refused");
+                false
+            }
         }
     }
 }

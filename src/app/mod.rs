@@ -124,6 +124,8 @@ impl App {
             })
             .await?,
         );
+        // Before anybody is answered: what expired while the program was away is shown to nobody.
+        waymark.drop_expired_answers().await;
         let health = Health::default();
         let router = api::router(&waymark, &health)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -154,15 +156,19 @@ impl App {
             info!("draining");
         };
         // A task of its own: a page of sites must not stand between connections, and a fault of one not end the others.
+        let (addressed, reloaded) = (Arc::clone(&self.waymark), Arc::clone(&self.waymark));
+        let addressing = tokio::spawn(async move { addressed.work_on_addresses().await });
         let reestimating = tokio::spawn(async move { self.waymark.work_on_reestimations().await });
         tokio::select! {
             () = self.listener.serve_until(draining) => {}
             () = self.geoip.watch() => {}
-            () = reload_at(self.hangup, &self.geoip, &self.geocoder) => {}
+            () = reload_at(self.hangup, &self.geoip, &self.geocoder, &reloaded) => {}
         }
-        reestimating.abort();
-        // Until it has let go: the sites that it still had in hand would be written beside those below.
-        let _ = reestimating.await;
+        for working in [reestimating, addressing] {
+            working.abort();
+            // Until it has let go: the sites that it still had in hand would be written beside those below.
+            let _ = working.await;
+        }
         let spent = ending.get().map(Instant::elapsed).unwrap_or_default();
         waymark.write_last_seen(DRAIN_TIME.saturating_sub(spent).max(LAST_SEEN_TIME_MIN)).await;
         self.store.close().await;
@@ -183,11 +189,13 @@ fn open_geoip(config: &geoip::config::Config) -> Result<Databases, Error> {
 }
 
 /// Reloads databases and geocoders at each hangup, for ever.
-async fn reload_at(mut hangup: Signal, databases: &Arc<Databases>, geocoder: &ConfiguredGeocoder) {
+async fn reload_at(mut hangup: Signal, databases: &Arc<Databases>, geocoder: &ConfiguredGeocoder, waymark: &Waymark) {
     while hangup.recv().await.is_some() {
         info!("hangup: looking at the GeoIP databases and the geocoders");
         databases.reload().await;
-        geocoder.reload().await;
+        if geocoder.reload().await {
+            waymark.geocoders_changed();
+        }
     }
     std::future::pending::<()>().await;
 }

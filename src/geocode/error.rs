@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Fault, Reason};
+use crate::model::site_address::WaitReason;
 
 /// When to try again where nobody said: long enough for a restart, short enough for a person who waits.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -208,6 +209,39 @@ impl Error {
             | Self::OutOfTime { .. }
             | Self::Busy { .. }
             | Self::Resting { .. } => Blame::Nobody,
+        }
+    }
+
+    /// Why an address that met this failure waits, to be asked for again; `None` where asking again helps nobody before
+    /// somebody changes the question or the configuration.
+    ///
+    /// Denied access waits: providers lift blocks, and nobody's typing shall be lost to a key that ran out.
+    #[must_use]
+    pub fn waits(&self) -> Option<WaitReason> {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Failed { .. } | Self::Denied { .. } => {
+                Some(WaitReason::Unavailable)
+            }
+            Self::QuotaUsed { .. } => Some(WaitReason::Quota),
+            Self::Busy { .. } | Self::Resting { .. } | Self::OutOfTime { .. } => Some(WaitReason::Busy),
+            Self::Malformed { .. } | Self::TooLarge { .. } => Some(WaitReason::Malformed),
+            Self::Index { .. }
+            | Self::SourceFile { .. }
+            | Self::NotConfigured
+            | Self::Unsupported { .. }
+            | Self::TooCoarse
+            | Self::WrongUrl { .. }
+            | Self::Refused { .. }
+            | Self::Redirected { .. } => None,
+        }
+    }
+
+    /// The least time after which it makes sense to ask again, where somebody said it.
+    #[must_use]
+    pub fn wait_asked_for(&self) -> Duration {
+        match self {
+            Self::Busy { retry_after, .. } | Self::Resting { retry_after, .. } => *retry_after,
+            _ => self.asked_to_wait().unwrap_or_default(),
         }
     }
 

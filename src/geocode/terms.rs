@@ -30,11 +30,12 @@ impl Keep {
         }
     }
 
-    /// A time for which something is kept, cut to what is allowed.
+    /// A time for which something is kept in memory, cut to half of what is allowed: who asks in the last quarter, to renew
+    /// an answer, gets one whose time begins anew.
     pub(super) fn cut(self, time: Duration) -> Duration {
         match self {
             Self::Never => Duration::ZERO,
-            Self::For(allowed) => time.min(allowed),
+            Self::For(allowed) => time.min(allowed / 2),
             Self::Unlimited => time,
         }
     }
@@ -66,7 +67,8 @@ mod tests {
     fn terms_cut_what_a_cache_keeps() {
         let hour = Duration::from_hours(1);
         assert_eq!(Keep::Never.cut(hour), Duration::ZERO);
-        assert_eq!(Keep::For(hour / 2).cut(hour), hour / 2);
+        assert_eq!(Keep::For(hour).cut(hour), hour / 2);
+        assert_eq!(Keep::For(hour * 9).cut(hour), hour);
         assert_eq!(Keep::Unlimited.cut(hour), hour);
     }
 }

@@ -13,9 +13,10 @@ use tracing::{error, info};
 
 use super::entry::entry_of;
 use super::tokens::Kept;
+use super::waiting::Waiting;
 use super::{Live, LiveAccount};
 use crate::model::access::Account;
-use crate::model::id::{AccountId, TokenId};
+use crate::model::id::{AccountId, SiteId, TokenId};
 use crate::spatial::AccountMap;
 use crate::spatial::entry::Entry;
 use crate::store::{Error, Kind, Loaded, Store, Visit};
@@ -93,6 +94,7 @@ struct Part {
     tokens: HashMap<Option<AccountId>, Vec<(TokenId, Kept)>>,
     agent_tokens: HashMap<AccountId, Vec<(TokenId, Kept)>>,
     entries: HashMap<AccountId, Vec<Entry>>,
+    waiting: HashMap<AccountId, Vec<(SiteId, Waiting)>>,
 }
 
 impl Part {
@@ -109,6 +111,9 @@ impl Part {
                 progress.count_site();
                 if let Some(entry) = entry_of(&site) {
                     gather(&mut self.entries, &site.account, entry);
+                }
+                if let Some(waiting) = Waiting::of(&site) {
+                    gather(&mut self.waiting, &site.account, (site.id, waiting));
                 }
             }
             Err(cause) => progress.note(cause),
@@ -164,12 +169,19 @@ impl Job {
 fn build(parts: Vec<Part>, threads: usize) -> (Live, usize) {
     let live = Live::default();
     let (mut tokens, mut entries) = (Vec::new(), HashMap::<AccountId, Vec<Vec<Entry>>>::new());
+    let mut waiting = Vec::new();
     for part in parts {
         let accounts = part.accounts.into_iter().map(|account| (account.id.clone(), LiveAccount::new(account)));
         live.accounts.write().extend(accounts);
         tokens.extend(part.tokens);
         tokens.extend(part.agent_tokens.into_iter().map(|(account, some)| (Some(account), some)));
         part.entries.into_iter().for_each(|(account, some)| entries.entry(account).or_default().push(some));
+        waiting.extend(part.waiting);
+    }
+    for (account, some) in waiting {
+        if let Some(live) = live.account(&account) {
+            live.waiting.extend(some);
+        }
     }
     let map_of = |(account, parts)| Some(Job::Map(live.account(&account)?, parts));
     let mut jobs: Vec<Job> = entries.into_iter().filter_map(map_of).collect();

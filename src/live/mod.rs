@@ -10,6 +10,7 @@ mod loading;
 mod look;
 mod presence;
 mod tokens;
+mod waiting;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::model::access::{Account, Token};
+use crate::model::attention::Attention;
 use crate::model::id::{AccountId, Revision, SiteId, TokenId};
 use crate::model::prefix::{Prefix, Prefixes};
 use crate::model::site::Site;
@@ -33,6 +35,7 @@ pub use changes::{Change, Commit, Commits, Lagged, Next};
 pub use entry::entry_of;
 pub use look::Selected;
 pub use presence::{Heard, Presence, WRITTEN_EVERY};
+pub use waiting::{Waiting, WaitingSites};
 
 /// One account in memory.
 #[derive(Debug)]
@@ -50,6 +53,8 @@ pub struct LiveAccount {
     placing: tokio::sync::Mutex<()>,
     /// When its sites were heard of.
     presence: presence::Presences,
+    /// Its sites whose addresses wait, or whose answers have terms that end.
+    pub waiting: WaitingSites,
 }
 
 impl LiveAccount {
@@ -62,6 +67,7 @@ impl LiveAccount {
             prefixes: RwLock::default(),
             placing: tokio::sync::Mutex::default(),
             presence: presence::Presences::default(),
+            waiting: WaitingSites::default(),
         })
     }
 
@@ -162,6 +168,12 @@ impl LiveAccount {
         self.presence.heard_at(site)
     }
 
+    /// What of a site needs attention, as the map has it; nothing where the map has no such site.
+    #[must_use]
+    pub fn attention_of(&self, site: SiteId) -> Attention {
+        self.map.read().attention_of(site)
+    }
+
     /// Tells of a commit that is in memory now.
     fn publish(&self, revision: Revision, mutations: &[Mutation]) {
         let sites = || mutations.iter().filter(|mutation| mutation.key.kind == Kind::Site);
@@ -186,6 +198,8 @@ impl LiveAccount {
 pub struct Live {
     accounts: RwLock<HashMap<AccountId, Arc<LiveAccount>>>,
     tokens: RwLock<Tokens>,
+    /// Told when another site waits for something.
+    waiting: watch::Sender<()>,
 }
 
 impl Live {
@@ -218,6 +232,17 @@ impl Live {
         all
     }
 
+    /// Tells that another site waits for something, or for another time.
+    pub fn wake_waiting(&self) {
+        self.waiting.send_replace(());
+    }
+
+    /// Tells when another site waits for something.
+    #[must_use]
+    pub fn waits(&self) -> watch::Receiver<()> {
+        self.waiting.subscribe()
+    }
+
     /// The token of this id, good or not.
     #[must_use]
     pub fn token(&self, token: TokenId) -> Option<Arc<Token>> {
@@ -246,11 +271,15 @@ impl Live {
     /// Brings a site's present state in.
     fn apply_site(&self, site: &Site) {
         let Some(live) = self.account(&site.account) else { return };
-        match entry_of(&SiteSketch::from(site)) {
+        let sketch = SiteSketch::from(site);
+        match entry_of(&sketch) {
             Some(entry) => live.map.write().upsert(entry),
             None => {
                 live.map.write().remove(site.id);
             }
+        }
+        if live.waiting.follow(site.id, Waiting::of(&sketch)) {
+            self.waiting.send_replace(());
         }
         live.presence.follow(site);
     }
@@ -262,6 +291,7 @@ impl Live {
             Kind::Site => {
                 if let Ok(site) = mutation.key.id.parse() {
                     account.map.write().remove(site);
+                    account.waiting.follow(site, None);
                     account.presence.forget(site);
                 }
             }

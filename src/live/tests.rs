@@ -13,10 +13,15 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
 use crate::model::access::Scope;
+use crate::model::address::AddressQuery;
+use crate::model::attention::{AttentionReason, Dismissal, fingerprint};
+use crate::model::evidence::Storage;
 use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::id::SiteId;
 use crate::model::location::{Evidence, Fix, Granularity, Source};
 use crate::model::site::Status;
+use crate::model::site_address::{AddressState, Retry, SiteAddress, WaitReason};
+use crate::model::sketch::SiteSketch;
 use crate::spatial::Wants;
 use crate::spatial::class::Classes;
 use crate::spatial::entry::Subject;
@@ -80,16 +85,41 @@ fn step() -> impl Strategy<Value = Mutation> {
         made_at: Timestamp::UNIX_EPOCH,
         made_by: "token:0000000000000000".to_owned(),
     });
-    let site =
-        (0..2_u8, 0..6_u128, 0..4_usize, "[a-zÀ-ü\"\\\\ ]{1,9}", prop::option::of(fix), prop::bool::weighted(0.2));
-    let site = site.prop_map(|(account, bits, status, text, fix, is_deleted)| {
+    let address = prop::sample::select(vec![
+        AddressState::Applied,
+        AddressState::Ambiguous,
+        AddressState::NotFound,
+        AddressState::Pending,
+        AddressState::Expired,
+    ]);
+    let address = (address, prop::option::of(0..9_i64), any::<bool>());
+    let site = (
+        (0..2_u8, 0..6_u128, 0..4_usize, "[a-zÀ-ü\"\\\\ ]{1,9}"),
+        prop::collection::vec(fix, 0..3),
+        prop::bool::weighted(0.2),
+        prop::option::of(address),
+    );
+    let site = site.prop_map(|((account, bits, status, text), fixes, is_deleted, address)| {
         let mut site = Site::new(account_id(account), text.clone(), Timestamp::UNIX_EPOCH);
         // One account's sites are no other's.
         site.id = SiteId::from_u128(bits * 2 + u128::from(account));
         site.status = Status::ALL[status];
         site.customer_id.clone_from(&text);
         site.labels.insert("region".to_owned(), text);
-        fix.into_iter().for_each(|fix| site.fixes.put(fix));
+        fixes.into_iter().for_each(|fix| site.fixes.put(fix));
+        if let Some((state, second, is_dismissed)) = address {
+            let at = |second| Timestamp::from_second(second).unwrap();
+            let query = AddressQuery::Line(site.customer_id.clone());
+            let retry = second.map(|second| Retry { reason: WaitReason::Quota, attempts: 1, next_at: at(second) });
+            let storage = second.map_or(Storage::Unlimited, |second| Storage::Until(at(second + 1)));
+            let stated = SiteAddress::stated(&query, false, String::new(), at(1));
+            site.address = Some(SiteAddress { formatted: "x".into(), state, retry, storage, ..stated });
+            if is_dismissed {
+                let reason = AttentionReason::AddressFailed;
+                let fingerprint = fingerprint(reason, &SiteSketch::from(&site));
+                site.dismissals.push(Dismissal { reason, fingerprint, by: String::new(), at: at(1) });
+            }
+        }
         site.deleted_at = is_deleted.then_some(Timestamp::UNIX_EPOCH);
         put_site(site)
     });
@@ -109,6 +139,11 @@ fn told(live: &Live) -> Vec<String> {
         let map = loaded.map.read();
         told.push(format!("{account:?} {:?}", loaded.revision()));
         told.push(format!("{:?} {}", map.all().legend(), map.all().unplaced()));
+        let attending = map.all().attending(AttentionReason::ALL.into_iter().collect(), None, 100);
+        told.push(format!("{:?} {attending:?}", map.all().attention_counts()));
+        let waiting = (0..12).map(|bits| loaded.waiting.get(SiteId::from_u128(bits)));
+        told.push(format!("{:?} {:?}", waiting.collect::<Vec<_>>(), loaded.waiting.due(Timestamp::MAX, 100)));
+        told.push(format!("{:?}", loaded.waiting.expired(Timestamp::MAX, 100)));
         told.extend(map.all().in_box(&everywhere, None, 100).found.iter().map(|entry| format!("{entry:?}")));
         told.extend((0..12).map(|bits| format!("{:?}", map.all().get(SiteId::from_u128(bits)))));
         told.extend(live.tokens_of(Some(&account.id), None, 100).iter().map(|token| format!("{token:?}")));

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::address::CountryCode;
 use super::location::Granularity;
 
 /// Two positions at most so far apart agree, in metres. Measured: where two city databases agree within 25 km, 76 to
@@ -188,6 +189,16 @@ impl Storage {
             Self::Unlimited => true,
         }
     }
+
+    /// From when on the answer must not be held; `None` for never.
+    #[must_use]
+    pub fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::Never => Some(Timestamp::MIN),
+            Self::Until(end) => Some(end),
+            Self::Unlimited => None,
+        }
+    }
 }
 
 /// The geocoder's answer behind an address fix.
@@ -203,6 +214,9 @@ pub struct GeocodedEvidence {
     pub query: String,
     /// The attribution that the provider's licence asks for, as plain text.
     pub attribution: String,
+    /// The country that the place is in, where the provider says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<CountryCode>,
     /// Whether the answer may be kept, and until when.
     #[serde(default)]
     pub storage: Storage,

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod address;
+pub mod attention;
 pub mod card;
 pub mod coordinates;
 pub mod device;
@@ -16,7 +17,9 @@ pub mod polygon;
 pub mod prefix;
 pub mod reestimation;
 pub mod site;
+pub mod site_address;
 pub mod sketch;
+pub mod stack;
 pub mod text;
 pub mod uplink;
 

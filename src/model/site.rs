@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::attention::Dismissal;
 use super::device::DevicePosition;
 use super::evidence::NetworkFacts;
 use super::id::{AccountId, AgentId, SiteId};
 use super::location::{Fixes, NoEstimate};
+use super::site_address::SiteAddress;
 use super::uplink::Uplinks;
 use super::{Invalid, text};
 
@@ -99,33 +101,6 @@ pub struct TicketingLink {
     pub uri: String,
 }
 
-/// What became of the address that a person stated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AddressState {
-    /// The pin stands at it.
-    Applied,
-    /// Kept beside a pin that stays where it was.
-    PinKept,
-    /// Several places answer to it, or only a coarse one: a person has to choose.
-    Ambiguous,
-    /// No place answers to it.
-    NotFound,
-    /// The geocoder could not be asked; a person has to state it again.
-    Pending,
-}
-
-/// The street address of a site, as a person stated it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SiteAddress {
-    /// As typed.
-    pub typed: String,
-    /// As the geocoder writes it; empty until one answered.
-    pub formatted: String,
-    /// What became of it.
-    pub state: AddressState,
-}
-
 /// The consent of an account that another agent, or the same one with a new key, takes a site over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replacement {
@@ -189,6 +164,9 @@ pub struct Site {
     pub device_removed: Option<DevicePosition>,
     /// The address that a person stated.
     pub address: Option<SiteAddress>,
+    /// What persons said needs no attention, one a reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dismissals: Vec<Dismissal>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -236,6 +214,7 @@ impl Site {
             estimate_removed_for: None,
             device_removed: None,
             address: None,
+            dismissals: Vec::new(),
             created_at: now,
             updated_at: now,
             deleted_at: None,

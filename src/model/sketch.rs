@@ -8,13 +8,15 @@ use std::fmt;
 use std::ops::Deref;
 
 use jiff::Timestamp;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::attention::DismissalSketch;
 use super::id::SiteId;
-use super::instant;
-use super::location::{Fix, Placement};
-use super::site::{Contact, Site, SiteAddress, Status, TicketingLink};
+use super::site::{Contact, Site, Status, TicketingLink};
+use super::site_address::{AddressState, SiteAddress};
+use super::stack::StackSketch;
+use super::{instant, stack};
 
 /// A text of somebody else's; owned only where its encoding had escapes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -66,9 +68,9 @@ pub struct SiteSketch<'a> {
     pub ticketing_links: Vec<LinkSketch<'a>>,
     /// Whether it can be reached.
     pub status: Status,
-    /// Where its effective fix puts it; `None` where it has no fix.
-    #[serde(rename = "fixes", deserialize_with = "effective")]
-    pub placement: Option<Placement>,
+    /// What its fixes come down to.
+    #[serde(rename = "fixes", deserialize_with = "stack::deserialize")]
+    pub stack: StackSketch,
     /// The address that a person stated.
     #[serde(borrow)]
     pub address: Option<AddressSketch<'a>>,
@@ -81,6 +83,9 @@ pub struct SiteSketch<'a> {
     /// When it was deleted.
     #[serde(default, with = "instant::optional")]
     pub deleted_at: Option<Timestamp>,
+    /// What persons said needs no attention.
+    #[serde(default)]
+    pub dismissals: Vec<DismissalSketch>,
 }
 
 /// The person responsible, without phone numbers; every part may be empty.
@@ -121,6 +126,14 @@ pub struct AddressSketch<'a> {
     /// As the geocoder writes it; may be empty.
     #[serde(borrow)]
     pub formatted: Text<'a>,
+    /// What became of it.
+    pub state: AddressState,
+    /// When it is asked for again.
+    #[serde(default, rename = "retry", with = "next_attempt")]
+    pub next_at: Option<Timestamp>,
+    /// When `formatted` must not be held any more.
+    #[serde(default, rename = "storage", with = "end_of_terms")]
+    pub kept_until: Option<Timestamp>,
 }
 
 impl<'a> From<&'a Site> for SiteSketch<'a> {
@@ -136,11 +149,12 @@ impl<'a> From<&'a Site> for SiteSketch<'a> {
             labels: site.labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect(),
             ticketing_links: site.ticketing_links.iter().map(LinkSketch::from).collect(),
             status: site.status,
-            placement: site.fixes.effective().map(Fix::placement),
+            stack: StackSketch::from(&site.fixes),
             address: site.address.as_ref().map(AddressSketch::from),
             created_at: site.created_at,
             updated_at: site.updated_at,
             deleted_at: site.deleted_at,
+            dismissals: site.dismissals.iter().map(DismissalSketch::from).collect(),
         }
     }
 }
@@ -167,7 +181,13 @@ impl<'a> From<&'a TicketingLink> for LinkSketch<'a> {
 
 impl<'a> From<&'a SiteAddress> for AddressSketch<'a> {
     fn from(address: &'a SiteAddress) -> Self {
-        Self { typed: address.typed.as_str().into(), formatted: address.formatted.as_str().into() }
+        Self {
+            typed: address.typed.as_str().into(),
+            formatted: address.formatted.as_str().into(),
+            state: address.state,
+            next_at: address.retry.map(|retry| retry.next_at),
+            kept_until: address.storage.until(),
+        }
     }
 }
 
@@ -192,28 +212,35 @@ fn pairs<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Text
     if deserializer.is_human_readable() { deserializer.deserialize_map(Pairs) } else { Vec::deserialize(deserializer) }
 }
 
-/// The effective one of the fixes, of which none is kept; packed it stands alone.
-fn effective<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Placement>, D::Error> {
-    struct Effective;
-    impl<'de> Visitor<'de> for Effective {
-        type Value = Option<Placement>;
+/// Of a retry the time; packed it stands alone.
+mod next_attempt {
+    use super::{Deserialize, Deserializer, Timestamp, instant};
+    use crate::model::site_address::Retry;
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of fixes")
-        }
+    pub(super) use instant::optional::serialize;
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut fixes: A) -> Result<Self::Value, A::Error> {
-            let mut best = None;
-            while let Some(next) = fixes.next_element::<Placement>()? {
-                best = Placement::effective(best.into_iter().chain([next]));
-            }
-            Ok(best)
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        if deserializer.is_human_readable() {
+            Ok(Option::<Retry>::deserialize(deserializer)?.map(|retry| retry.next_at))
+        } else {
+            instant::optional::deserialize(deserializer)
         }
     }
-    if deserializer.is_human_readable() {
-        deserializer.deserialize_seq(Effective)
-    } else {
-        Option::deserialize(deserializer)
+}
+
+/// Of the terms of an answer their end; packed it stands alone.
+mod end_of_terms {
+    use super::{Deserialize, Deserializer, Timestamp, instant};
+    use crate::model::evidence::Storage;
+
+    pub(super) use instant::optional::serialize;
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        if deserializer.is_human_readable() {
+            Ok(Storage::deserialize(deserializer)?.until())
+        } else {
+            instant::optional::deserialize(deserializer)
+        }
     }
 }
 
@@ -224,10 +251,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::address::{AddressQuery, CountryCode};
+    use crate::model::attention::{AttentionReason, Dismissal};
     use crate::model::evidence::NetworkKind;
+    use crate::model::evidence::{GeocodedEvidence, Storage};
     use crate::model::geo::LatLng;
-    use crate::model::location::{DatabaseEvidence, Evidence, Fixes, Granularity, Source};
-    use crate::model::site::{AddressState, Phone, PhoneKind};
+    use crate::model::location::{DatabaseEvidence, Evidence, Fix, Fixes, Granularity, Source};
+    use crate::model::site::{Phone, PhoneKind};
+    use crate::model::site_address::{Retry, WaitReason};
 
     fn text() -> impl Strategy<Value = String> {
         prop_oneof![Just(String::new()), Just("x \"y\" \\ \n \u{1} þ 🦀".to_owned()), ".{0,12}"]
@@ -237,9 +268,39 @@ mod tests {
         (-4_000_000_000..4_000_000_000_i64, 0..3_i32).prop_map(|(second, nano)| Timestamp::new(second, nano).unwrap())
     }
 
+    fn storage() -> impl Strategy<Value = Storage> {
+        prop_oneof![Just(Storage::Never), Just(Storage::Unlimited), instant().prop_map(Storage::Until)]
+    }
+
+    fn address() -> impl Strategy<Value = Option<SiteAddress>> {
+        let retry = (instant(), 0..9_u32).prop_map(|(next_at, attempts)| Retry {
+            reason: WaitReason::Quota,
+            attempts,
+            next_at,
+        });
+        let address =
+            (text(), storage(), proptest::option::of(retry), instant()).prop_map(|(typed, storage, retry, at)| {
+                let query = AddressQuery::Line(typed.clone());
+                let stated = SiteAddress::stated(&query, false, typed.clone(), at);
+                SiteAddress { formatted: typed.to_uppercase(), storage, retry, ..stated }
+            });
+        proptest::option::of(address)
+    }
+
     fn fix() -> impl Strategy<Value = Fix> {
         let evidence = prop_oneof![
             Just(Evidence::Dropped),
+            (text(), storage(), any::<bool>()).prop_map(|(text, storage, is_told)| {
+                Evidence::Geocoded(GeocodedEvidence {
+                    provider: text.clone(),
+                    place_id: text.clone(),
+                    formatted_address: text.clone(),
+                    query: text.clone(),
+                    attribution: text,
+                    country: is_told.then(|| CountryCode::parse("IS").unwrap()),
+                    storage,
+                })
+            }),
             (text(), instant()).prop_map(|(text, build_time)| Evidence::Database(DatabaseEvidence {
                 database_type: text.clone(),
                 build_time,
@@ -272,17 +333,18 @@ mod tests {
         let links = proptest::collection::vec((text(), text(), text(), text()), 0..3);
         let labels: BoxedStrategy<BTreeMap<String, String>> =
             proptest::collection::btree_map(text(), text(), 0..4).boxed();
-        (proptest::array::uniform8(text()), labels, links, instant()).prop_map(|(texts, labels, links, now)| {
-            let [name, email, first_name, last_name, customer_id, contract_id, note, address] = texts;
+        let texts = proptest::array::uniform7(text());
+        (texts, labels, links, address(), instant()).prop_map(|(texts, labels, links, address, now)| {
+            let [name, email, first_name, last_name, customer_id, contract_id, note] = texts;
             let mut site = Site::new("acme".parse().unwrap(), name, now);
             let phones = vec![Phone { number: note.clone(), kind: PhoneKind::Home }];
             site.contact = Contact { email, first_name, last_name, phones };
             (site.customer_id, site.contract_id, site.note, site.labels) = (customer_id, contract_id, note, labels);
-            site.address = (!address.is_empty()).then(|| SiteAddress {
-                typed: address.clone(),
-                formatted: address.to_uppercase(),
-                state: AddressState::Pending,
-            });
+            if address.is_some() {
+                let (by, at) = (site.note.clone(), now);
+                site.dismissals.push(Dismissal { reason: AttentionReason::Crowded, fingerprint: 7, by, at });
+            }
+            site.address = address;
             let link = |(system, organization_id, organization_name, external_site_id)| TicketingLink {
                 system,
                 organization_id,

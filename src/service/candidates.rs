@@ -12,7 +12,8 @@ use crate::model::evidence::{GeocodedEvidence, Storage};
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix, Granularity, Source};
-use crate::model::site::{AddressState, Site};
+use crate::model::site::Site;
+use crate::model::site_address::AddressState;
 use crate::model::{Invalid, text};
 
 /// Candidates of an answer where the caller does not say.
@@ -82,13 +83,14 @@ pub(super) fn fix_of(candidate: &Candidate, query: &AddressQuery, made_at: Times
     address_fix(candidate.position, candidate.granularity, evidence_of(candidate, query), made_at, made_by)
 }
 
-fn evidence_of(candidate: &Candidate, query: &AddressQuery) -> GeocodedEvidence {
+pub(super) fn evidence_of(candidate: &Candidate, query: &AddressQuery) -> GeocodedEvidence {
     GeocodedEvidence {
         provider: candidate.provider.to_string(),
         place_id: candidate.place_id.clone(),
         formatted_address: candidate.formatted_address.clone(),
         query: query.one_line(),
         attribution: candidate.attribution.clone(),
+        country: candidate.country,
         storage: candidate.storage,
     }
 }

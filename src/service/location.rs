@@ -1,13 +1,11 @@
-//! Where a site is, by a person's word: an address, a choice, a pin, or back to the machines.
+//! Where a site is, by a person's word: a choice, a pin, or back to the machines. Addresses are in `addresses`.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::access::Permission;
-use super::candidates::{Choice, clear_winner, fix_of, state_of};
-use super::pasted::{self, pin, refuse_null_island};
+use super::pasted::{pin, refuse_null_island};
 use super::sites::ChangeOptions;
 use super::{Error, Versioned, Waymark};
-use crate::geocode::{self, CANDIDATES_MAX};
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::address::AddressQuery;
@@ -15,69 +13,10 @@ use crate::model::device::DevicePosition;
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix, NoEstimate, Source};
-use crate::model::site::{AddressState, Site, SiteAddress};
-
-/// What became of an address.
-#[derive(Debug, Clone)]
-pub struct AddressOutcome {
-    /// What became of it.
-    pub state: AddressState,
-    /// The site with it.
-    pub site: Versioned<Site>,
-    /// The places that it may mean, best first.
-    pub choices: Vec<Choice>,
-}
+use crate::model::site::Site;
+use crate::model::site_address::{AddressState, SiteAddress};
 
 impl Waymark {
-    /// States the address of a site: applied if one candidate clearly wins, kept for a choice otherwise.
-    pub async fn set_address(
-        &self,
-        principal: &Principal,
-        account: &AccountId,
-        id: SiteId,
-        query: &AddressQuery,
-        keep_pin: bool,
-        options: &ChangeOptions,
-    ) -> Result<AddressOutcome, Error> {
-        self.account_for(principal, account, Permission::Change)?;
-        if keep_pin && pasted::parse(query)?.is_some() {
-            let why = "coordinates are a position and no address: there is nothing to keep the pin away from";
-            return Err(Invalid::new("keep_pin", why).into());
-        }
-        let present = self.get_site(principal, account, id).await?;
-        let (choices, is_answered) = match self.choices(account, query, Some(&present.value), CANDIDATES_MAX).await {
-            Ok(choices) => (choices, true),
-            Err(cause @ Error::Geocode(geocode::Error::NotConfigured)) => return Err(cause),
-            // A geocoder that does not answer loses nobody's typing: the address waits.
-            Err(Error::Geocode(_)) => (Vec::new(), false),
-            Err(cause) => return Err(cause),
-        };
-        let winner = clear_winner(&choices).cloned();
-        let state = match &winner {
-            _ if !is_answered => AddressState::Pending,
-            _ if keep_pin => AddressState::PinKept,
-            _ => state_of(&choices),
-        };
-        let site = self
-            .change_site(account, id, options, |site, now| {
-                if let (Some(choice), AddressState::Applied) = (&winner, state)
-                    && choice.is_pasted()
-                {
-                    return drop_pin(site, choice.candidate.position, now, principal);
-                }
-                let formatted = winner.as_ref().map(|choice| choice.candidate.formatted_address.clone());
-                site.address =
-                    Some(SiteAddress { typed: query.one_line(), formatted: formatted.unwrap_or_default(), state });
-                if let (Some(choice), AddressState::Applied) = (&winner, state) {
-                    let made_at = site.fixes.next_time(now);
-                    site.fixes.put(fix_of(&choice.candidate, query, made_at, principal.actor()));
-                }
-                Ok(())
-            })
-            .await?;
-        Ok(AddressOutcome { state, site, choices })
-    }
-
     /// Applies the candidate that a person chose.
     pub async fn apply_candidate(
         &self,
@@ -92,14 +31,19 @@ impl Waymark {
         let fix = self.redeem(principal, account, id, token)?;
         self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
             let Evidence::Geocoded(evidence) = &fix.evidence else {
-                return drop_pin(site, fix.position, now, principal);
+                return drop_pin(site, fix.position, now, principal.actor());
             };
+            let query = AddressQuery::Line(evidence.query.clone());
+            let known = site.address.take().filter(|address| address.typed == evidence.query);
             site.address = Some(SiteAddress {
-                typed: evidence.query.clone(),
+                parts: known.and_then(|address| address.parts),
                 formatted: evidence.formatted_address.clone(),
+                storage: evidence.storage,
                 state: AddressState::Applied,
+                ..SiteAddress::stated(&query, false, principal.actor(), site.fixes.next_time(now))
             });
             site.fixes.put(Fix { made_at: site.fixes.next_time(now), ..fix.clone() });
+            site.plan_renewal(now);
             Ok(())
         })
         .await
@@ -117,7 +61,7 @@ impl Waymark {
         self.account_for(principal, account, Permission::Change)?;
         refuse_null_island("position", position)?;
         self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
-            drop_pin(site, position, now, principal)
+            drop_pin(site, position, now, principal.actor())
         })
         .await
     }
@@ -171,10 +115,13 @@ impl Waymark {
 }
 
 /// Puts a pin where a person says.
-fn drop_pin(site: &mut Site, position: LatLng, now: Timestamp, principal: &Principal) -> Result<(), Error> {
+pub(super) fn drop_pin(site: &mut Site, position: LatLng, now: Timestamp, by: String) -> Result<(), Error> {
     refuse_swapped(site, position)?;
-    let made_at = site.fixes.next_time(now);
-    site.fixes.put(pin(position, made_at, principal.actor()));
+    // Behind an address that waits, too, so that it never moves the site away from a pin that was dropped later.
+    let stated_at = site.address.as_ref().and_then(|address| address.stated_at);
+    let behind = stated_at.and_then(|at| at.checked_add(SignedDuration::from_nanos(1)).ok());
+    let made_at = site.fixes.next_time(behind.map_or(now, |behind| behind.max(now)));
+    site.fixes.put(pin(position, made_at, by));
     settle_address(site);
     Ok(())
 }

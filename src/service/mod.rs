@@ -5,6 +5,8 @@
 pub mod access;
 pub mod accounts;
 pub mod activation;
+pub mod addresses;
+pub mod attention;
 pub mod candidates;
 pub mod databases;
 pub mod error;
@@ -17,6 +19,7 @@ mod pasted;
 pub mod patch;
 pub mod prefixes;
 pub mod reestimation;
+mod renewal;
 pub mod replacement;
 pub mod reports;
 mod sealed;
@@ -31,10 +34,12 @@ pub mod tile_url;
 pub mod time_zone;
 pub mod tokens;
 mod visit;
+mod waiting;
 pub mod watch;
 pub mod whereabouts;
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -66,14 +71,20 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Seconds for which a site has to come from elsewhere alone before its estimate follows; 0 for at once.
     pub move_after_s: u32,
+    /// Seconds after which an address whose geocoder did not answer is asked for again, at least 1; the next waits are
+    /// twice as long each, up to six hours.
+    pub address_retry_s: NonZeroU32,
 }
 
 /// Two uplinks of one site take turns within minutes, a site that moved is seen from its old network no more.
 const MOVE_AFTER_S: u32 = 3_600;
 
+/// Most failures of a geocoder are over within minutes.
+const ADDRESS_RETRY_S: NonZeroU32 = NonZeroU32::new(60).expect("60 is not 0");
+
 impl Default for Config {
     fn default() -> Self {
-        Self { trusted_proxies: Vec::new(), move_after_s: MOVE_AFTER_S }
+        Self { trusted_proxies: Vec::new(), move_after_s: MOVE_AFTER_S, address_retry_s: ADDRESS_RETRY_S }
     }
 }
 

@@ -79,7 +79,8 @@ impl Waymark {
         let mut suggestions: Vec<Suggestion> = found
             .into_iter()
             .filter_map(|sibling| {
-                let sibling = sibling.value;
+                let mut sibling = sibling.value;
+                sibling.drop_expired(self.now());
                 // The record may be a moment older than the site.
                 let fix = sibling.fixes.effective().filter(|fix| fix.source.is_person())?.clone();
                 let is_same = sibling.uplinks.home.is_some_and(|theirs| theirs.ip == home.ip);

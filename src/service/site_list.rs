@@ -12,6 +12,7 @@ use super::access::Permission;
 use super::filter::Filter;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::{Error, Versioned, Waymark};
+use crate::live::LiveAccount;
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::id::AccountId;
@@ -84,7 +85,7 @@ impl Waymark {
         query: &SiteQuery,
         page: &PageRequest,
     ) -> Result<Page<Versioned<Site>>, Error> {
-        self.account_for(principal, &query.account, Permission::Read)?;
+        let live = self.account_for(principal, &query.account, Permission::Read)?;
         if query.show_deleted && query.order.by_name {
             let why = "deleted sites hold no name: list them in the order of create_time";
             return Err(Invalid::new("show_deleted", why).into());
@@ -101,7 +102,7 @@ impl Waymark {
             scanned += records.len();
             let last_index = records.len().saturating_sub(1);
             let loaded = self.load(&query, records).await?;
-            let (rows, bytes) = wanted_of(Arc::clone(&query), loaded).await?;
+            let (rows, bytes) = self.wanted_of(&live, Arc::clone(&query), loaded).await?;
             matched_bytes += bytes;
             for (index, (cursor, site)) in rows.into_iter().enumerate() {
                 page_bytes += site.as_ref().map_or(0, |site| site.value.weight());
@@ -150,26 +151,36 @@ impl Waymark {
         };
         Ok(cursors.into_iter().zip(sites.into_iter().map(|record| record.and_then(versioned))).collect())
     }
+
+    /// The rows with the wanted sites alone, as they are shown, and how many bytes of text were looked through.
+    async fn wanted_of(
+        &self,
+        live: &Arc<LiveAccount>,
+        query: Arc<SiteQuery>,
+        mut rows: Vec<Row>,
+    ) -> Result<(Vec<Row>, usize), Error> {
+        let (live, now) = (Arc::clone(live), self.now());
+        let matching = tokio::task::spawn_blocking(move || {
+            let bytes = rows.iter().filter_map(|(_, site)| Some(query.filter.cost_of(&site.as_ref()?.value))).sum();
+            for (_, site) in &mut rows {
+                if let Some(site) = site {
+                    site.value.drop_expired(now);
+                }
+                *site = site.take().filter(|site| query.wants(&site.value, &live));
+            }
+            (rows, bytes)
+        });
+        // Only a panic ends the task early, and the panic is told where it happened.
+        matching.await.map_err(|cause| StoreError::Unavailable { cause: cause.to_string() }.into())
+    }
 }
 
 /// A cursor, and the site that stands at it.
 type Row = (String, Option<Versioned<Site>>);
 
-/// The rows with the wanted sites alone, and how many bytes of text were looked through.
-async fn wanted_of(query: Arc<SiteQuery>, mut rows: Vec<Row>) -> Result<(Vec<Row>, usize), Error> {
-    let matching = tokio::task::spawn_blocking(move || {
-        let bytes = rows.iter().filter_map(|(_, site)| Some(query.filter.cost_of(&site.as_ref()?.value))).sum();
-        for (_, site) in &mut rows {
-            *site = site.take().filter(|site| query.wants(&site.value));
-        }
-        (rows, bytes)
-    });
-    // Only a panic ends the task early, and the panic is told where it happened.
-    matching.await.map_err(|cause| StoreError::Unavailable { cause: cause.to_string() }.into())
-}
-
 impl SiteQuery {
-    fn wants(&self, site: &Site) -> bool {
-        (self.show_deleted || site.deleted_at.is_none()) && self.filter.matches(site)
+    fn wants(&self, site: &Site, live: &LiveAccount) -> bool {
+        let is_there = self.show_deleted || site.deleted_at.is_none();
+        is_there && self.filter.matches(site, |site| live.attention_of(site))
     }
 }

@@ -12,7 +12,9 @@ use super::error::Resource;
 use super::patch::SitePatch;
 use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings};
 use crate::model::access::Principal;
+use crate::model::evidence::Storage;
 use crate::model::id::{AccountId, SiteId};
+use crate::model::location::{Evidence, Fix};
 use crate::model::site::Site;
 use crate::model::{Invalid, text};
 use crate::store::document::{AnsweredRequest, Document, NameClaim};
@@ -255,9 +257,14 @@ impl Waymark {
         change: impl Fn(Site, Timestamp) -> Changing,
     ) -> Result<Versioned<Site>, Error> {
         for _ in 0..ATTEMPTS_MAX {
-            let Versioned { value, revision } =
+            let Versioned { mut value, revision } =
                 self.find_site(account, id).await?.ok_or_else(|| missing(account, id))?;
-            let Draft { before, site, step } = change(value, self.now()).await?;
+            let now = self.now();
+            // Whoever changes the site has seen it without what must not be held any more.
+            let stored = value.kept_until().is_some_and(|until| until <= now).then(|| value.clone());
+            value.drop_expired(now);
+            let Draft { before, site, step } = change(value, now).await?;
+            let before = stored.unwrap_or(before);
             let mut batch = match step {
                 Step::Write(batch) => batch,
                 Step::Leave => return Ok(Versioned { value: site, revision }),
@@ -329,10 +336,22 @@ impl RequestId {
 /// take nobody's edit away; the store's own revision guards every write besides.
 #[must_use]
 pub fn etag_of(site: &Site) -> String {
-    let fixes: Vec<_> = site.fixes.iter().filter(|fix| fix.source.is_person()).collect();
+    let fixes: Vec<Fix> = site.fixes.iter().filter(|fix| fix.source.is_person()).map(without_terms).collect();
     let (contact, links) = (&site.contact, &site.ticketing_links);
     let texts = (&site.display_name, &site.customer_id, &site.contract_id, &site.note, &site.labels);
-    etag(&(texts, contact, links, fixes, &site.address, site.deleted_at))
+    // When it is asked for again is a machine's business.
+    let address = site.address.as_ref();
+    let address = address.map(|it| (&it.typed, &it.parts, &it.formatted, it.state, it.keep_pin));
+    etag(&(texts, contact, links, fixes, address, site.deleted_at, &site.dismissals))
+}
+
+/// The fix without the end of its provider's terms, which machines put off.
+fn without_terms(fix: &Fix) -> Fix {
+    let mut fix = fix.clone();
+    if let Evidence::Geocoded(answer) = &mut fix.evidence {
+        answer.storage = Storage::Unlimited;
+    }
+    fix
 }
 
 /// The etag of what people say of something: one for the same words, whenever they were written.

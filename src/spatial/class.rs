@@ -19,6 +19,11 @@ impl Class {
     pub(super) fn index(self) -> usize {
         usize::from(self.0)
     }
+
+    /// The class of an index below [`Self::COUNT`].
+    pub(super) fn at(index: usize) -> Self {
+        Self(u8::try_from(index).expect("there are sixteen classes"))
+    }
 }
 
 /// A set of classes, of unplaced sites too: what a filter of status, source, certainty and placement comes down to.

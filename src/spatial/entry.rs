@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of where a site is drawn.
 
+use crate::model::attention::{Attention, AttentionReason};
 use crate::model::card::Card;
 use crate::model::geo::LatLng;
 use crate::model::id::SiteId;
@@ -21,6 +22,10 @@ pub struct Entry {
     pub status: Status,
     /// Where it is; `None` for a site without a position, which is counted and never drawn.
     pub place: Option<Place>,
+    /// What of it needs attention, by its record: never that its spot is crowded, which the map finds itself.
+    pub attention: Attention,
+    /// Whether it is to be told where its spot is crowded.
+    pub may_crowd: bool,
     /// Its name, and what filters ask of it.
     pub card: Card,
 }
@@ -53,6 +58,8 @@ pub struct EntryRef<'map> {
     pub source: Source,
     /// Whether the site can be reached.
     pub status: Status,
+    /// What of it needs attention.
+    pub attention: Attention,
     /// Its name, and what filters ask of it.
     pub card: &'map Card,
 }
@@ -79,7 +86,9 @@ impl<'map> EntryRef<'map> {
             granularity: self.granularity,
             source: self.source,
         };
-        Entry { site: self.site, status: self.status, place: Some(place), card: self.card.clone() }
+        let attention = self.attention.with(AttentionReason::Crowded, false);
+        let (site, status, card) = (self.site, self.status, self.card.clone());
+        Entry { site, status, place: Some(place), attention, may_crowd: true, card }
     }
 }
 
@@ -90,6 +99,8 @@ pub struct Subject<'map> {
     pub status: Status,
     /// Who or what made its effective fix; `None` where it has none.
     pub source: Option<Source>,
+    /// What of it needs attention.
+    pub attention: Attention,
     /// Its texts and times.
     pub card: &'map Card,
 }
@@ -130,6 +141,9 @@ pub(super) struct Stored {
     source: Source,
     status: Status,
     state: State,
+    /// That its spot is crowded included.
+    attention: Attention,
+    may_crowd: bool,
 }
 
 impl Stored {
@@ -144,7 +158,28 @@ impl Stored {
             source: place.source,
             status: entry.status,
             state: if entry.place.is_some() { State::Placed } else { State::Unplaced },
+            attention: entry.attention.with(AttentionReason::Crowded, false),
+            may_crowd: entry.may_crowd,
         }
+    }
+
+    pub(super) fn attention(&self) -> Attention {
+        self.attention
+    }
+
+    /// Says whether its spot is crowded.
+    pub(super) fn set_crowded(&mut self, is_crowded: bool) {
+        self.attention = self.attention.with(AttentionReason::Crowded, is_crowded);
+    }
+
+    /// Whether it is one of those that make a crowd: a person located it.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.is_placed() && self.source.is_person()
+    }
+
+    /// Whether it is told that its spot is crowded.
+    pub(super) fn may_crowd(&self) -> bool {
+        self.may_crowd && self.is_confirmed()
     }
 
     /// Whether position, accuracy and granularity are the same.
@@ -181,7 +216,7 @@ impl Stored {
             State::Unplaced => None,
             State::Placed => Some(self.source),
         };
-        Some(Subject { status: self.status, source, card: &self.card })
+        Some(Subject { status: self.status, source, attention: self.attention, card: &self.card })
     }
 
     /// The site, which is placed.
@@ -194,6 +229,7 @@ impl Stored {
             granularity: self.granularity,
             source: self.source,
             status: self.status,
+            attention: self.attention,
             card: &self.card,
         }
     }
@@ -218,7 +254,9 @@ const NOWHERE: Place =
 impl Default for Stored {
     /// What stands in the place of a site that left.
     fn default() -> Self {
-        let nobody = Entry { site: SiteId::from_u128(0), status: Status::Unknown, place: None, card: Card::default() };
+        let (attention, card) = (Attention::NONE, Card::default());
+        let site = SiteId::from_u128(0);
+        let nobody = Entry { site, status: Status::Unknown, place: None, attention, may_crowd: true, card };
         Self { state: State::Free, ..Self::new(nobody) }
     }
 }

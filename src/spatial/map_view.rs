@@ -3,11 +3,13 @@
 //! Everything is answered as if the map held no other sites. Read-only.
 
 use crate::model::Invalid;
+use crate::model::attention::Attention;
 use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::id::SiteId;
 use crate::model::polygon::Polygons;
 
 use super::AccountMap;
+use super::attending::{AttentionCounts, AttentionCursor};
 use super::class::{Classes, Tally};
 use super::duplicates::{self, Duplicate};
 use super::entry::EntryRef;
@@ -89,6 +91,38 @@ impl<'map> MapView<'map> {
     #[must_use]
     pub fn unplaced(&self) -> u32 {
         self.roster.unplaced(self.classes)
+    }
+
+    /// How many sites in view need attention, by reason. Costs nothing, whatever the number of sites.
+    #[must_use]
+    pub fn attention_counts(&self) -> AttentionCounts {
+        self.roster.attending.counts(self.classes)
+    }
+
+    /// The sites in view that need attention for one of the wanted reasons, behind `after`, at most `limit`: by their worst
+    /// reason, then by id.
+    ///
+    /// Costs a look at each site in need that is passed over, at most 20,000, after which a page ends
+    /// early; none at the others.
+    #[must_use]
+    pub fn attending(
+        &self,
+        wanted: Attention,
+        after: Option<AttentionCursor>,
+        limit: usize,
+    ) -> (Vec<(SiteId, Attention)>, Option<AttentionCursor>) {
+        self.roster.attending.page(after, limit, |site| {
+            let entry = &self.map.entries[self.map.number(site)?];
+            let subject = entry.subject()?;
+            let is_in_view = self.classes.holds(subject.status, subject.source);
+            (is_in_view && subject.attention.meets(wanted)).then_some(subject.attention)
+        })
+    }
+
+    /// How many sites that persons located are on the spot of this one; `None` where it is not one of them.
+    #[must_use]
+    pub fn company_of(&self, site: SiteId) -> Option<u32> {
+        self.map.company_of(self.map.number(site)?)
     }
 
     /// The symbols of a tile: those drawn in its square, north and west edge included.

@@ -3,7 +3,7 @@
 //! `entry` what is known of a site; `class` what sites are counted by; `mercator`, `window`, `frame`, `region` the geometry
 //! of the map; `stop` how far a site may be refined; `mass`, `pile` and `places` sums and sites of one point; `node` and
 //! `tree` the quadtree that holds them; `roster`, `wants` and `selection` which sites a tree holds; `view` and `map_view`
-//! which of them are seen; `spacing`, `board` and `mapping` from cells to `symbols`; `walk`, `search`, `near`, `duplicates`
+//! which of them are seen; `attending` and `crowding` which of them need attention; `spacing`, `board` and `mapping` from cells to `symbols`; `walk`, `search`, `near`, `duplicates`
 //! and `fit` regions and distances; `mvt` and `layer` tiles as bytes, `tile_fields` what is in them, `tile_limits` how large
 //! they become.
 //!
@@ -11,7 +11,9 @@
 //! caller's. Nothing is cached, so nothing is ever stale.
 
 mod arena;
+mod attending;
 mod board;
+mod crowding;
 mod directory;
 mod frame;
 mod layer;
@@ -47,8 +49,10 @@ pub mod walk;
 #[cfg(test)]
 mod tests;
 
+use crate::model::attention::{Attention, AttentionReason};
 use crate::model::id::SiteId;
 
+pub use attending::{AttentionCounts, AttentionCursor};
 pub use wants::Wants;
 pub use window::VIEWPORT_CELLS_MAX;
 
@@ -104,16 +108,20 @@ impl AccountMap {
     /// the site for each selection.
     pub fn upsert(&mut self, entry: Entry) {
         let site = entry.site;
-        let stored = Stored::new(entry);
+        let mut stored = Stored::new(entry);
         let Some(number) = self.number(site) else {
             let number = self.entries.insert(stored);
             self.directory.insert(site, number);
             let new = self.snapshot(number);
             self.follow(number, None, Some(new));
+            self.settle_crowd(number, &[]);
             return;
         };
         let old = self.snapshot(number);
         let has_moved = !self.entries[number].has_fix_of(&stored);
+        let company = self.company_that_ends(number);
+        // Until it is settled below: mostly it stays as it was.
+        stored.set_crowded(old.attention.has(AttentionReason::Crowded));
         self.entries[number] = stored;
         let stored = &self.entries[number];
         let facets = if has_moved {
@@ -121,8 +129,9 @@ impl AccountMap {
         } else {
             old.facets.map(|old| stored.facets_at(number, old.point, old.stop))
         };
-        let new = Snapshot { status: stored.status(), facets };
+        let new = Snapshot::of(stored, facets);
         self.follow(number, Some(old), Some(new));
+        self.settle_crowd(number, &company);
     }
 
     /// Takes a site out. Answers whether it was in.
@@ -130,8 +139,10 @@ impl AccountMap {
         let entries = &self.entries;
         let Some(number) = self.directory.remove(site, |number| entries[number].site == site) else { return false };
         let old = self.snapshot(number);
+        let company = self.company_that_ends(number);
         self.follow(number, Some(old), None);
         self.entries.take(number);
+        company.iter().for_each(|other| self.settle_one(*other));
         self.selections.make_room(&self.entries);
         true
     }
@@ -177,6 +188,12 @@ impl AccountMap {
         self.selections.go_on(wants, &self.entries, count)
     }
 
+    /// What of a site needs attention; nothing where it is not in.
+    #[must_use]
+    pub fn attention_of(&self, site: SiteId) -> Attention {
+        self.number(site).map_or(Attention::NONE, |number| self.entries[number].attention())
+    }
+
     fn number(&self, site: SiteId) -> Option<u32> {
         self.directory.find(site, |number| self.entries[number].site == site)
     }
@@ -188,7 +205,7 @@ impl AccountMap {
             Some(pile) => Some(entry.facets_at(number, pile.point, pile.stop)),
             None => entry.facets(number),
         };
-        Snapshot { status: entry.status(), facets }
+        Snapshot::of(entry, facets)
     }
 
     fn follow(&mut self, number: u32, old: Option<Snapshot>, new: Option<Snapshot>) {

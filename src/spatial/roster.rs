@@ -1,18 +1,29 @@
 //! A roster: the sites that something counts, on a tree and in totals. Follows one site's change at a time.
 
+use crate::model::attention::Attention;
+use crate::model::id::SiteId;
 use crate::model::site::Status;
 
+use super::attending::Attending;
 use super::class::{Classes, Tally};
-use super::entry::Facets;
+use super::entry::{Facets, Stored};
 use super::pile::Entries;
 use super::tree::Tree;
 
 /// What a site was, or is: enough to take it out of sums, or to put it in.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Snapshot {
+    pub(super) site: SiteId,
+    pub(super) attention: Attention,
     pub(super) status: Status,
     /// `None` for a site without a position.
     pub(super) facets: Option<Facets>,
+}
+
+impl Snapshot {
+    pub(super) fn of(entry: &Stored, facets: Option<Facets>) -> Self {
+        Self { site: entry.site, attention: entry.attention(), status: entry.status(), facets }
+    }
 }
 
 /// Some of a map's sites.
@@ -23,6 +34,8 @@ pub(super) struct Roster {
     pub(super) tally: Tally,
     /// Numbers of those without a position, by status.
     unplaced: [u32; Status::ALL.len()],
+    /// Those that need attention.
+    pub(super) attending: Attending,
 }
 
 impl Roster {
@@ -40,6 +53,7 @@ impl Roster {
                 None => self.unplaced[new.status as usize] += 1,
             }
         }
+        self.attending.follow(old, new);
         let facets = |snapshot: Option<&Snapshot>| snapshot.and_then(|snapshot| snapshot.facets);
         self.tree.apply(entries, facets(old).as_ref(), facets(new).as_ref());
     }

@@ -69,7 +69,7 @@ impl Selection {
         for number in std::mem::replace(&mut self.looked_at, end)..end {
             let entry = &entries[number];
             if entry.subject().is_some_and(|subject| self.wants.holds(&subject)) {
-                let snapshot = Snapshot { status: entry.status(), facets: entry.facets(number) };
+                let snapshot = Snapshot::of(entry, entry.facets(number));
                 self.put(entries, number, None, Some(&snapshot));
             }
         }

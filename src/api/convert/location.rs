@@ -9,7 +9,8 @@ use crate::model::address::{AddressQuery, CountryCode, PostalAddress};
 use crate::model::device::DevicePosition;
 use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::location::{Evidence, Fix, Granularity, NoEstimate, Source};
-use crate::model::site::{AddressState, Site, SiteAddress};
+use crate::model::site::Site;
+use crate::model::site_address::{AddressState, Retry, SiteAddress, WaitReason};
 use crate::service::candidates::Choice;
 use crate::service::siblings::{Nearness, Suggestion};
 
@@ -147,6 +148,7 @@ pub(in crate::api) fn address_state(state: AddressState) -> pb::AddressState {
         AddressState::Ambiguous => pb::AddressState::Ambiguous,
         AddressState::NotFound => pb::AddressState::NotFound,
         AddressState::Pending => pb::AddressState::Pending,
+        AddressState::Expired => pb::AddressState::Expired,
     }
 }
 
@@ -160,6 +162,8 @@ pub(in crate::api) fn fix(fix: &Fix) -> pb::Fix {
             formatted_address: found.formatted_address.clone(),
             query: found.query.clone(),
             attribution: found.attribution.clone(),
+            country_code: optional_text(found.country),
+            expire_time: found.storage.until().map(timestamp),
         })),
         Evidence::Prefix(found) => Some(pb::fix::Evidence::Prefix(pb::PrefixEvidence {
             network: found.network.clone(),
@@ -198,6 +202,28 @@ fn site_address(address: &SiteAddress) -> pb::SiteAddress {
         typed: address.typed.clone(),
         formatted: address.formatted.clone(),
         state: address_state(address.state).into(),
+        wait: address.retry.map(wait),
+        keep_pin: address.keep_pin,
+        stater: address.stated_by.clone(),
+    }
+}
+
+/// When an address is asked for again.
+pub(in crate::api) fn wait(retry: Retry) -> pb::AddressWait {
+    let reason = match retry.reason {
+        WaitReason::Unavailable => pb::AddressWaitReason::Unavailable,
+        WaitReason::Quota => pb::AddressWaitReason::Quota,
+        WaitReason::Busy => pb::AddressWaitReason::Busy,
+        WaitReason::Malformed => pb::AddressWaitReason::Malformed,
+        WaitReason::Misconfigured => pb::AddressWaitReason::Misconfigured,
+        WaitReason::NotFound => pb::AddressWaitReason::NotFound,
+        WaitReason::Expiring => pb::AddressWaitReason::Expiring,
+        WaitReason::Expired => pb::AddressWaitReason::Expired,
+    };
+    pb::AddressWait {
+        reason: reason.into(),
+        attempts: i32::try_from(retry.attempts).unwrap_or(i32::MAX),
+        next_attempt_time: Some(timestamp(retry.next_at)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Between protobuf messages and the model's values, one concern a file.
 
 pub(super) mod access;
+pub(super) mod attention;
 pub(super) mod evidence;
 pub(super) mod location;
 pub(super) mod map;

@@ -91,7 +91,9 @@ impl LocationService for Locations {
         let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
         let outcome = self.0.set_address(&principal, &account, id, &query, message.keep_pin, &options).await;
         let outcome = outcome.map_err(Failure)?;
+        let retry = outcome.site.value.address.as_ref().filter(|it| it.state.is_open()).and_then(|it| it.retry);
         Ok(Response::new(pb::SetAddressResponse {
+            wait: retry.map(location::wait),
             state: location::address_state(outcome.state).into(),
             site: Some(site(&self.0, outcome.site)),
             candidates: outcome.choices.into_iter().map(candidate).collect(),

@@ -2,6 +2,7 @@
 
 mod activation;
 mod admin;
+mod attention;
 mod geoip;
 pub(super) mod health;
 mod location;
@@ -24,6 +25,7 @@ use tonic_web::GrpcWebLayer;
 
 use super::proto::waymark::v1::activation_service_server::ActivationServiceServer;
 use super::proto::waymark::v1::admin_service_server::AdminServiceServer;
+use super::proto::waymark::v1::attention_service_server::AttentionServiceServer;
 use super::proto::waymark::v1::geo_ip_service_server::GeoIpServiceServer;
 use super::proto::waymark::v1::location_service_server::LocationServiceServer;
 use super::proto::waymark::v1::map_service_server::MapServiceServer;
@@ -58,6 +60,7 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
             ActivationServiceServer::new(activation::Activations(of())).max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(AdminServiceServer::new(admin::Admin(of())).max_decoding_message_size(small))
+        .add_service(AttentionServiceServer::new(attention::Attentions(of())).max_decoding_message_size(small))
         .add_service(GeoIpServiceServer::new(geoip::GeoIp(of())).max_decoding_message_size(small))
         .add_service(LocationServiceServer::new(location::Locations(of())).max_decoding_message_size(small))
         .add_service(MapServiceServer::new(map::Maps(of())).max_decoding_message_size(REQUEST_BYTES_MAX))

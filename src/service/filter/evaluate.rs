@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use super::field::{Pattern, Test, TextField, TimeField};
+use crate::model::attention::Attention;
 use crate::model::card::Card;
 use crate::model::location::Source;
 use crate::model::site::Status;
@@ -15,6 +16,7 @@ use crate::spatial::entry::Subject;
 pub(super) struct Candidate<'s> {
     status: Status,
     source: Option<Source>,
+    attention: Attention,
     card: &'s Card,
     /// The note; none where memory alone is asked, which holds no notes.
     note: Option<&'s str>,
@@ -24,16 +26,27 @@ pub(super) struct Candidate<'s> {
 }
 
 impl<'s> Candidate<'s> {
-    pub(super) fn of_record(site: &SiteSketch<'_>, card: &'s Card, note: &'s str) -> Self {
-        Self::new(site.status, site.placement.map(|placement| placement.source), card, Some(note))
+    /// A record, of which `attention` tells what needs attention: more than it can tell itself.
+    pub(super) fn of_record(site: &SiteSketch<'_>, attention: Attention, card: &'s Card, note: &'s str) -> Self {
+        let source = site.stack.placement.map(|placement| placement.source);
+        Self { status: site.status, source, note: Some(note), ..Self::of_card(card, attention) }
     }
 
     pub(super) fn of_subject(subject: &Subject<'s>) -> Self {
-        Self::new(subject.status, subject.source, subject.card, None)
+        let Subject { status, source, attention, card } = *subject;
+        Self { status, source, ..Self::of_card(card, attention) }
     }
 
-    fn new(status: Status, source: Option<Source>, card: &'s Card, note: Option<&'s str>) -> Self {
-        Self { status, source, card, note, folded_name: OnceCell::new(), folded_note: OnceCell::new() }
+    fn of_card(card: &'s Card, attention: Attention) -> Self {
+        Self {
+            status: Status::Unknown,
+            source: None,
+            attention,
+            card,
+            note: None,
+            folded_name: OnceCell::new(),
+            folded_note: OnceCell::new(),
+        }
     }
 
     /// Whether a text of the field is as the pattern says.
@@ -68,6 +81,7 @@ pub(super) fn holds(test: &Test, site: &Candidate<'_>) -> bool {
         Test::Source { source, is_negated } => (site.source == Some(*source)) != *is_negated,
         Test::Confirmed(wanted) => site.source.is_some_and(Source::is_person) == *wanted,
         Test::Placed(wanted) => site.source.is_some() == *wanted,
+        Test::Attention { wanted, is_negated } => site.attention.meets(*wanted) != *is_negated,
         Test::Time { field, comparison, time } => {
             let present = match field {
                 TimeField::Created => site.card.created_at(),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::model::attention::{Attention, AttentionReason};
 use crate::model::card::CardField;
 use crate::model::location::Source;
 use crate::model::site::Status;
@@ -88,6 +89,7 @@ pub(super) enum Test {
     Source { source: Source, is_negated: bool },
     Confirmed(bool),
     Placed(bool),
+    Attention { wanted: Attention, is_negated: bool },
     Time { field: TimeField, comparison: &'static str, time: Timestamp },
 }
 
@@ -95,6 +97,11 @@ impl Test {
     /// Whether the test asks for the note, which memory does not hold.
     pub(super) fn asks_for_note(&self) -> bool {
         matches!(self, Self::Text { field: TextField::Note, .. })
+    }
+
+    /// Whether the test asks for what needs attention, of which the map knows more than records.
+    pub(super) fn asks_for_attention(&self) -> bool {
+        matches!(self, Self::Attention { .. })
     }
 
     /// A text that may stand in any text field.
@@ -119,7 +126,7 @@ impl Test {
                 comparison => Ok(Self::Time { field, comparison, time }),
             };
         }
-        if !["status", "location.source", "location.confirmed", "location.placed"].contains(&field) {
+        if !["status", "location.source", "location.confirmed", "location.placed", "attention"].contains(&field) {
             return Err((Fault::Field, format!("{} is no field that a filter can name", shown(field))));
         }
         let is_negated = match sign {
@@ -136,6 +143,7 @@ impl Test {
             "status" => status(value).map(|status| Self::Status { status, is_negated }),
             "location.source" => source(value).map(|source| Self::Source { source, is_negated }),
             "location.confirmed" => truth().map(Self::Confirmed),
+            "attention" => attention(value).map(|wanted| Self::Attention { wanted, is_negated }),
             _ => truth().map(Self::Placed),
         };
         test.map_err(|why| (Fault::Value, why))
@@ -184,5 +192,19 @@ fn source(value: &str) -> Result<Source, String> {
         "ADDRESS" => Source::Address,
         "PIN" => Source::Pin,
         _ => return Err(format!("a source is GEOIP, DEVICE, ADDRESS or PIN, got {}", shown(value))),
+    })
+}
+
+/// One reason, or all of them for a star.
+fn attention(value: &str) -> Result<Attention, String> {
+    let reasons = AttentionReason::ALL;
+    if value == "*" {
+        return Ok(reasons.into_iter().collect());
+    }
+    let name = value.to_uppercase();
+    let found = AttentionReason::parse(name.trim_start_matches("ATTENTION_REASON_"));
+    found.map(|reason| [reason].into_iter().collect()).ok_or_else(|| {
+        let names = reasons.map(AttentionReason::as_str).join(", ");
+        format!("attention is one of {names}, or * for any, got {}", shown(value))
     })
 }

@@ -11,7 +11,9 @@ mod on_map;
 mod parser;
 
 use crate::model::Invalid;
+use crate::model::attention::Attention;
 use crate::model::card::Card;
+use crate::model::id::SiteId;
 use crate::model::site::Site;
 use crate::model::sketch::SiteSketch;
 use evaluate::Candidate;
@@ -65,12 +67,15 @@ impl Filter {
         self.root.is_none()
     }
 
-    /// Whether the site matches.
+    /// Whether the site matches. `attention` is asked, where the filter asks for it, what the map knows of the site beyond
+    /// its record: whether its spot is crowded.
     #[must_use]
-    pub fn matches(&self, site: &Site) -> bool {
+    pub fn matches(&self, site: &Site, attention: impl FnOnce(SiteId) -> Attention) -> bool {
         let Some(root) = &self.root else { return true };
         let sketch = SiteSketch::from(site);
-        root.matches(&Candidate::of_record(&sketch, &Card::of(&sketch), &site.note))
+        let attention =
+            if root.asks_for_attention() { Attention::of(&sketch).or(attention(site.id)) } else { Attention::NONE };
+        root.matches(&Candidate::of_record(&sketch, attention, &Card::of(&sketch), &site.note))
     }
 
     /// About how many bytes of text a look at the site costs: each term may go through all of it.
@@ -98,6 +103,14 @@ impl Node {
             Self::All(nodes) | Self::Any(nodes) => nodes.iter().map(Self::terms).sum(),
             Self::Not(node) => node.terms(),
             Self::Test(_) => 1,
+        }
+    }
+
+    fn asks_for_attention(&self) -> bool {
+        match self {
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter().any(Self::asks_for_attention),
+            Self::Not(node) => node.asks_for_attention(),
+            Self::Test(test) => test.asks_for_attention(),
         }
     }
 

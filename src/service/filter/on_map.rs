@@ -59,7 +59,7 @@ fn classes_of(node: &Node) -> Option<Classes> {
         Node::Test(Test::Source { source, is_negated }) => Some(either(Classes::of_source(*source), *is_negated)),
         Node::Test(Test::Confirmed(wanted)) => Some(either(Classes::confirmed(), !wanted)),
         Node::Test(Test::Placed(wanted)) => Some(either(Classes::placed(), !wanted)),
-        Node::Test(Test::Text { .. } | Test::Time { .. }) => None,
+        Node::Test(Test::Text { .. } | Test::Time { .. } | Test::Attention { .. }) => None,
     }
 }
 
@@ -80,6 +80,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::attention::{Attention, AttentionReason};
     use crate::model::card::CardPacker;
     use crate::model::location::Source;
     use crate::model::site::Status;
@@ -138,6 +139,9 @@ mod tests {
             "location.confirmed = false",
             "location.placed = true",
             "display_name : pump",
+            "attention : *",
+            "attention = CROWDED",
+            "attention != UNPLACED",
         ]);
         leaf.prop_map(str::to_owned).prop_recursive(3, 12, 3, |inner| {
             prop_oneof![
@@ -153,7 +157,9 @@ mod tests {
         fn classes_and_texts_together_are_the_filter(
             conditions in prop::collection::vec(any_condition(), 1..4),
             is_pump: bool,
+            is_crowded: bool,
         ) {
+            let attention = Attention::NONE.with(AttentionReason::Crowded, is_crowded);
             let text = conditions.join(" AND ");
             let MapFilter { selected } = MapFilter::parse(&text).unwrap();
             let root = parse(&text, Scope::Map).unwrap().unwrap();
@@ -161,7 +167,7 @@ mod tests {
             let card = CardPacker::new(if is_pump { "Pump 1" } else { "Valve" }, now, now).pack();
             for status in Status::ALL {
                 for source in Source::ALL.into_iter().map(Some).chain([None]) {
-                    let subject = Subject { status, source, card: &card };
+                    let subject = Subject { status, source, attention, card: &card };
                     let expected = root.matches(&Candidate::of_subject(&subject));
                     let by_class = selected.classes.holds(status, source);
                     let by_text = selected.texts.as_ref().is_none_or(|wants| wants.holds(&subject));

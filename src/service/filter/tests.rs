@@ -1,6 +1,7 @@
 //! Filters, data in, answer out.
 
 use super::*;
+use crate::model::attention::AttentionReason;
 use crate::model::site::Status;
 
 fn site() -> Site {
@@ -18,7 +19,11 @@ fn site() -> Site {
 
 fn check(filter: &str, expected: bool) {
     let parsed = Filter::parse(filter).unwrap_or_else(|fault| panic!("{filter}: {fault}"));
-    assert_eq!(parsed.matches(&site()), expected, "{filter}");
+    assert_eq!(parsed.matches(&site(), |_| crowded()), expected, "{filter}");
+}
+
+fn crowded() -> Attention {
+    [AttentionReason::Crowded].into_iter().collect()
 }
 
 fn check_fault(filter: &str, expected: &str) {
@@ -52,6 +57,20 @@ fn tests_of_single_fields() {
     check("display_name = \"hea *\"", false);
     check("display_name = \"* malmö\"", true);
     check("display_name = \"* almö\"", false);
+}
+
+#[test]
+fn what_needs_attention_is_asked_for_by_reason() {
+    check("attention : UNPLACED", true);
+    check("attention = attention_reason_unplaced", true);
+    check("attention : *", true);
+    check("attention : CROWDED", true);
+    check("attention : ADDRESS_FAILED", false);
+    check("attention != ADDRESS_FAILED", true);
+    check("NOT attention : *", false);
+    check("-attention:ADDRESS_PENDING AND attention:UNPLACED", true);
+    check_fault("attention : nonsense", "at byte 12: attention is one of UNPLACED, ADDRESS_EXPIRED");
+    check_fault("attention < UNPLACED", "attention compares by = and !=");
 }
 
 #[test]
@@ -117,11 +136,11 @@ fn faults_say_where_and_what() {
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(text in "\\PC{0,60}") {
-        let _ = Filter::parse(&text).map(|filter| filter.matches(&site()));
+        let _ = Filter::parse(&text).map(|filter| filter.matches(&site(), |_| crowded()));
     }
 
     #[test]
     fn no_row_of_signs_makes_the_parser_panic(text in "[()=:<>!\\- a\"'NOTADR*]{0,40}") {
-        let _ = Filter::parse(&text).map(|filter| filter.matches(&site()));
+        let _ = Filter::parse(&text).map(|filter| filter.matches(&site(), |_| crowded()));
     }
 }

@@ -82,13 +82,13 @@ fn zoom_of(zoom: i32) -> Result<u8, Invalid> {
 }
 
 /// An account's map, of which some sites are asked for.
-struct Filtered {
+pub(super) struct Filtered {
     live: Arc<LiveAccount>,
     filter: MapFilter,
 }
 
 impl Filtered {
-    async fn look<T>(&self, read: impl FnOnce(MapView<'_>, Revision) -> T) -> T {
+    pub(super) async fn look<T>(&self, read: impl FnOnce(MapView<'_>, Revision) -> T) -> T {
         self.live.look(self.filter.selected(), read).await
     }
 }
@@ -171,7 +171,7 @@ impl Waymark {
     }
 
     /// The account's map, if the principal may see it; then the filter.
-    fn map_of(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Filtered, Error> {
+    pub(super) fn map_of(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Filtered, Error> {
         let live = self.account_for(principal, account, Permission::Read)?;
         Ok(Filtered { live, filter: MapFilter::parse(filter)? })
     }

@@ -1,6 +1,7 @@
 //! Tests of what no client can bring about: a store that fails in the middle, limits that take too long to reach from
 //! outside, a clock that jumps. Everything else is tested through the API.
 
+mod addresses;
 mod last_seen;
 mod limits;
 mod networks;
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 
 use super::prefixes::PrefixFields;
 use super::{Config, Parts, Waymark};
+use crate::geocode::Geocoder;
 use crate::geoip::databases::Databases;
 use crate::live::Live;
 use crate::model::access::{Principal, Scope};
@@ -136,6 +138,10 @@ impl World {
     }
 
     async fn with(databases: Databases) -> Self {
+        Self::of(databases, None).await
+    }
+
+    async fn of(databases: Databases, geocoder: Option<Arc<dyn Geocoder>>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(Failing::new(Arc::new(Embedded::open(directory.path()).unwrap())));
         let operator =
@@ -144,7 +150,7 @@ impl World {
             store: Arc::clone(&store) as Arc<dyn Store>,
             live: Live::follow(&*store).await.unwrap(),
             geoip: Arc::new(databases),
-            geocoder: None,
+            geocoder,
             clock: now,
             config: Config::default(),
         });

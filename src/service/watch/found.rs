@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::live::{Change, Commit};
+use crate::live::{Change, Commit, LiveAccount};
 use crate::model::id::{Revision, SiteId};
 use crate::model::site::Site;
 use crate::service::Error;
@@ -52,9 +52,10 @@ impl Found {
         }
     }
 
-    pub(super) fn judge(self, filter: &Filter) -> Item {
+    pub(super) fn judge(self, filter: &Filter, live: &LiveAccount) -> Item {
+        let attention = |site| live.attention_of(site);
         match self {
-            Self::Put(site, revision) if site.deleted_at.is_none() && filter.matches(&site) => {
+            Self::Put(site, revision) if site.deleted_at.is_none() && filter.matches(&site, attention) => {
                 Item::Changed(site, revision)
             }
             Self::Put(site, _) => Item::Removed(site.id),

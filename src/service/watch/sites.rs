@@ -326,10 +326,11 @@ impl SiteWatch {
     async fn judge(&self, found: Vec<Found>) -> Result<Vec<Item>, Error> {
         let cost: usize = found.iter().map(|each| each.cost(&self.filter)).sum();
         if cost <= MATCHED_HERE_MAX {
-            return Ok(found.into_iter().map(|each| each.judge(&self.filter)).collect());
+            return Ok(found.into_iter().map(|each| each.judge(&self.filter, &self.seat.live)).collect());
         }
-        let filter = Arc::clone(&self.filter);
-        let judging = tokio::task::spawn_blocking(move || found.into_iter().map(|each| each.judge(&filter)).collect());
+        let (filter, live) = (Arc::clone(&self.filter), Arc::clone(&self.seat.live));
+        let judge = move || found.into_iter().map(|each| each.judge(&filter, &live)).collect();
+        let judging = tokio::task::spawn_blocking(judge);
         // Only a panic ends the task early, and the panic is told where it happened.
         judging.await.map_err(|cause| StoreError::Unavailable { cause: cause.to_string() }.into())
     }

@@ -1,5 +1,6 @@
 //! Tests of the map as a whole, against brute force.
 
+mod attention;
 mod filtered;
 mod history;
 mod merge;

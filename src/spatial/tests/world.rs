@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use jiff::Timestamp;
 
+use crate::model::attention::Attention;
 use crate::model::card::{Card, CardField, CardPacker};
 use crate::model::geo::LatLng;
 use crate::model::id::SiteId;
@@ -41,7 +42,8 @@ pub(in crate::spatial) fn card(name: &str, customer: &str) -> Card {
 pub(in crate::spatial) fn entry(bits: u128, position: LatLng) -> Entry {
     let place = Place { position, accuracy_m: None, granularity: Granularity::Door, source: Source::Pin };
     let card = card(&format!("site {bits}"), "");
-    Entry { site: SiteId::from_u128(bits), status: Status::Online, place: Some(place), card }
+    let (site, attention) = (SiteId::from_u128(bits), Attention::NONE);
+    Entry { site, status: Status::Online, place: Some(place), attention, may_crowd: true, card }
 }
 
 /// The site with something else about its place.
@@ -105,7 +107,8 @@ pub(in crate::spatial) fn any_placed(sites: u128) -> impl Strategy<Value = Entry
             let granularity = if fine { Granularity::Door } else { granularity };
             let place = Place { position, accuracy_m, granularity, source };
             let card = card(&format!("site {bits}"), customer);
-            Entry { site: SiteId::from_u128(bits), status, place: Some(place), card }
+            let (site, attention) = (SiteId::from_u128(bits), Attention::NONE);
+            Entry { site, status, place: Some(place), attention, may_crowd: true, card }
         },
     )
 }

@@ -21,7 +21,7 @@ WRITERS = ["ADMIN", "EDITOR", "SERVICE"]
 # good request below names.
 ENROLLERS = ["ENROLLMENT", "ADMIN", "SERVICE", "AGENT"]
 # Services that an AGENT credential may call in no way, its own site included.
-CLOSED_TO_AGENTS = ["SiteService", "LocationService", "MapService"]
+CLOSED_TO_AGENTS = ["SiteService", "LocationService", "MapService", "AttentionService"]
 
 
 @dataclass
@@ -79,6 +79,9 @@ RULES = {
     "SetPin": Rule(WRITERS, {"site": "site"}, {"position": AT}),
     "ResetLocation": Rule(WRITERS, {"site": "site"}),
     "DeleteFix": Rule(WRITERS, {"site": "site"}, {"source": "FIX_SOURCE_DEVICE"}),
+    "ListAttention": Rule(READERS, {"parent": "account"}),
+    "DismissAttention": Rule(WRITERS, {"site": "site"}, {"reason": "ATTENTION_REASON_UNPLACED"}),
+    "RestoreAttention": Rule(WRITERS, {"site": "site"}, {"reason": "ATTENTION_REASON_UNPLACED"}),
     "LookupIp": Rule(READERS, {"parent": "account"}, {"ip": "8.8.8.8"}),
     "BatchLookupIp": Rule(READERS, {"parent": "account"}, {"ips": ["8.8.8.8"]}),
     "ListDatabases": Rule([]),

@@ -1,0 +1,376 @@
+//! The address that a person stated for a site: what was typed, what became of it, and when it is asked for again.
+//!
+//! A failure of a geocoder loses nobody's typing: the question stays here, with all that is needed to ask it again as if
+//! the person had asked then. Knows nothing of geocoders.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::address::{AddressQuery, PostalAddress};
+use super::evidence::{GeocodedEvidence, Storage};
+use super::location::{Evidence, Source};
+use super::site::Site;
+
+/// Longest wait between two attempts, without its share of chance: four attempts a day cost nobody anything.
+pub const RETRY_MAX: SignedDuration = SignedDuration::from_hours(6);
+/// After so long an address that nothing answered to is asked for again: somebody may have mapped it.
+pub const NOT_FOUND_RETRY: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// A wait is longer by up to this share of it, by chance, so that what failed together is not asked for together.
+const RETRY_CHANCE: f64 = 0.25;
+/// Answers whose terms end are asked for again at most so long before their end.
+const RENEWAL_LEAD_MAX: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// And no earlier than when this part of their time is left.
+const RENEWAL_LEAD_PART: i32 = 4;
+
+/// What became of the address that a person stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressState {
+    /// The pin stands at it.
+    Applied,
+    /// Kept beside a pin that stays where it was.
+    PinKept,
+    /// Several places answer to it, or only a coarse one: a person has to choose.
+    Ambiguous,
+    /// No place answers to it.
+    NotFound,
+    /// The geocoder could not be asked yet.
+    Pending,
+    /// The terms of its answer ended, so that the answer is gone; what was typed is kept.
+    Expired,
+}
+
+impl AddressState {
+    /// Whether an answer is still looked for.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::NotFound | Self::Pending | Self::Expired)
+    }
+}
+
+/// Why an address is asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// The provider could not be reached, or is out of service.
+    Unavailable,
+    /// The provider's quota is used up.
+    Quota,
+    /// Our own limit of requests gave no turn, or the provider is left alone for a while.
+    Busy,
+    /// The provider answered with something else than its protocol says.
+    Malformed,
+    /// The operator has to do something: there is no geocoder, or its settings are refused.
+    Misconfigured,
+    /// Nothing answered to it.
+    NotFound,
+    /// The terms of its answer end soon.
+    Expiring,
+    /// The terms of its answer ended.
+    Expired,
+}
+
+/// When an address is asked for again, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Why.
+    pub reason: WaitReason,
+    /// Attempts that were made in vain, the first one included.
+    pub attempts: u32,
+    /// When the next one is due.
+    pub next_at: Timestamp,
+}
+
+/// How long the waits between attempts are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// The wait behind the first attempt; the next ones double it, up to [`RETRY_MAX`].
+    pub first: SignedDuration,
+    /// The least wait that the provider asked for.
+    pub asked: SignedDuration,
+    /// A number in [0, 1) that chance gives.
+    pub chance: f64,
+}
+
+impl Retry {
+    /// The retry behind the `attempts`th attempt, which was made in vain at `now`.
+    #[must_use]
+    pub fn behind(attempts: u32, reason: WaitReason, pace: Pace, now: Timestamp) -> Self {
+        let doubled = pace.first.checked_mul(1_i32.checked_shl(attempts.saturating_sub(1).min(30)).unwrap_or(i32::MAX));
+        let wait = if reason == WaitReason::NotFound {
+            NOT_FOUND_RETRY
+        } else {
+            doubled.unwrap_or(RETRY_MAX).min(RETRY_MAX.max(pace.first))
+        };
+        let wait = wait.max(pace.asked);
+        let more = SignedDuration::try_from_secs_f64(wait.as_secs_f64() * RETRY_CHANCE * pace.chance);
+        let next_at = now.checked_add(wait.saturating_add(more.unwrap_or_default()));
+        Self { reason, attempts, next_at: next_at.unwrap_or(Timestamp::MAX) }
+    }
+
+    /// The first attempt to renew an answer of `now` whose terms end at `until`.
+    #[must_use]
+    pub fn renewal(until: Timestamp, now: Timestamp) -> Self {
+        Self { reason: WaitReason::Expiring, attempts: 0, next_at: renewal_at(until, now) }
+    }
+}
+
+/// When an answer of `now` is asked for again whose terms end at `until`.
+fn renewal_at(until: Timestamp, now: Timestamp) -> Timestamp {
+    let lead = (until.duration_since(now) / RENEWAL_LEAD_PART).min(RENEWAL_LEAD_MAX).max(SignedDuration::ZERO);
+    until.checked_sub(lead).unwrap_or(until)
+}
+
+/// When an address of this state is asked for (again), by what its record says; `None` for never.
+///
+/// Records of before there were retries say nothing of the time: what is pending is due at once, and what has terms is
+/// renewed before their end.
+#[must_use]
+pub fn due_at(state: AddressState, next_at: Option<Timestamp>, kept_until: Option<Timestamp>) -> Option<Timestamp> {
+    next_at.or(match state {
+        AddressState::Pending => Some(Timestamp::UNIX_EPOCH),
+        AddressState::Applied | AddressState::PinKept => {
+            kept_until.map(|until| until.checked_sub(RENEWAL_LEAD_MAX).unwrap_or(until))
+        }
+        AddressState::Ambiguous | AddressState::NotFound | AddressState::Expired => None,
+    })
+}
+
+/// The street address of a site, as a person stated it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteAddress {
+    /// As typed, on one line.
+    pub typed: String,
+    /// As typed, where it was typed in parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Box<PostalAddress>>,
+    /// As the geocoder writes it; empty until one answered, and when its terms ended.
+    pub formatted: String,
+    /// Whether `formatted` may be kept, and until when.
+    #[serde(default, skip_serializing_if = "is_unlimited")]
+    pub storage: Storage,
+    /// What became of it.
+    pub state: AddressState,
+    /// Whether the position was to stay as it was.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keep_pin: bool,
+    /// The actor that stated it; empty where that was not written down.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stated_by: String,
+    /// When it was stated; `None` where that was not written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stated_at: Option<Timestamp>,
+    /// When it is asked for again; `None` for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(truth: &bool) -> bool {
+    !truth
+}
+
+fn is_unlimited(storage: &Storage) -> bool {
+    *storage == Storage::Unlimited
+}
+
+impl SiteAddress {
+    /// An address that nobody has asked for yet.
+    #[must_use]
+    pub fn stated(query: &AddressQuery, keep_pin: bool, by: String, at: Timestamp) -> Self {
+        let parts = match query {
+            AddressQuery::Line(_) => None,
+            AddressQuery::Parts(parts) => Some(Box::new(parts.clone())),
+        };
+        Self {
+            typed: query.one_line(),
+            parts,
+            formatted: String::new(),
+            storage: Storage::Unlimited,
+            state: AddressState::Pending,
+            keep_pin,
+            stated_by: by,
+            stated_at: Some(at),
+            retry: None,
+        }
+    }
+
+    /// The question, as it was stated.
+    #[must_use]
+    pub fn query(&self) -> AddressQuery {
+        match &self.parts {
+            Some(parts) => AddressQuery::Parts(PostalAddress::clone(parts)),
+            None => AddressQuery::Line(self.typed.clone()),
+        }
+    }
+
+    /// Whether it is the same statement as `other`, whatever became of it meanwhile.
+    #[must_use]
+    pub fn is_statement_of(&self, other: &Self) -> bool {
+        let words = |address: &Self| (address.typed.clone(), address.parts.clone(), address.stated_at);
+        words(self) == words(other)
+    }
+
+    /// The end of the terms of what a provider wrote, if they end.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        if self.formatted.is_empty() { None } else { self.storage.until() }
+    }
+}
+
+impl Site {
+    /// The geocoder's answer behind the address fix.
+    #[must_use]
+    pub fn answer(&self) -> Option<&GeocodedEvidence> {
+        match &self.fixes.get(Source::Address)?.evidence {
+            Evidence::Geocoded(answer) => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// When the first of what a provider answered must not be held any more; `None` where nothing ends.
+    #[must_use]
+    pub fn kept_until(&self) -> Option<Timestamp> {
+        let of_fix = self.answer().and_then(|answer| answer.storage.until());
+        let of_address = self.address.as_ref().and_then(SiteAddress::until);
+        of_fix.into_iter().chain(of_address).min()
+    }
+
+    /// When its address is asked for (again); `None` for never.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        let address = self.address.as_ref()?;
+        due_at(address.state, address.retry.map(|retry| retry.next_at), self.kept_until())
+    }
+
+    /// Notes when the answers of `now` are to be renewed, where their terms end.
+    pub fn plan_renewal(&mut self, now: Timestamp) {
+        let retry = self.kept_until().map(|until| Retry::renewal(until, now));
+        if let Some(address) = &mut self.address {
+            address.retry = retry;
+        }
+    }
+
+    /// Takes away what the terms of providers do not allow to be held at `now`: positions, their addresses, ids. What the
+    /// person typed stays, and is asked for again at once where the answer to it is gone. Says whether there was anything.
+    pub fn drop_expired(&mut self, now: Timestamp) -> bool {
+        let expired = self.answer().filter(|answer| !answer.storage.allows(now)).cloned();
+        if expired.is_some() {
+            self.fixes.remove(Source::Address);
+        }
+        let Some(address) = &mut self.address else { return expired.is_some() };
+        let is_own = expired.as_ref().is_none_or(|answer| answer.query == address.typed);
+        let is_copy = expired.as_ref().is_some_and(|answer| answer.formatted_address == address.formatted);
+        let is_over = !address.formatted.is_empty() && !address.storage.allows(now);
+        if expired.is_none() && !is_over {
+            return false;
+        }
+        if is_over || is_copy {
+            address.formatted.clear();
+            address.storage = Storage::Unlimited;
+        }
+        // Where a person has to choose, or what is gone answered another question, asking again would decide for them.
+        let may_ask = address.state != AddressState::Ambiguous && is_own;
+        address.state = AddressState::Expired;
+        let attempts = address.retry.map_or(0, |retry| retry.attempts);
+        address.retry = may_ask.then_some(Retry { reason: WaitReason::Expired, attempts, next_at: now });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::geo::LatLng;
+    use crate::model::location::{Fix, Granularity};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn pace(first: i64, asked: i64, chance: f64) -> Pace {
+        Pace { first: SignedDuration::from_secs(first), asked: SignedDuration::from_secs(asked), chance }
+    }
+
+    #[test]
+    fn waits_double_up_to_their_limit() {
+        let check = |attempts, reason, pace, expect: i64| {
+            let retry = Retry::behind(attempts, reason, pace, at(0));
+            assert_eq!((retry.next_at.as_second(), retry.attempts), (expect, attempts));
+        };
+        let usual = pace(60, 0, 0.0);
+        for (attempts, expect) in [(1, 60), (2, 120), (3, 240), (9, 15_360), (10, 21_600), (u32::MAX, 21_600)] {
+            check(attempts, WaitReason::Unavailable, usual, expect);
+        }
+        check(1, WaitReason::Quota, pace(60, 3_600, 0.0), 3_600);
+        check(2, WaitReason::Busy, pace(60, 0, 0.5), 135);
+        check(1, WaitReason::NotFound, usual, 604_800);
+        check(3, WaitReason::Unavailable, pace(100_000, 0, 0.0), 100_000);
+    }
+
+    #[test]
+    fn answers_are_renewed_in_the_last_quarter_of_their_time() {
+        let check = |until, expect| assert_eq!(Retry::renewal(at(until), at(0)).next_at, at(expect));
+        check(400, 300);
+        check(100 * 86_400, 97 * 86_400);
+        check(-5, -5);
+    }
+
+    fn answer(query: &str, storage: Storage) -> Fix {
+        let evidence = Evidence::Geocoded(GeocodedEvidence {
+            provider: "p".into(),
+            place_id: "1".into(),
+            formatted_address: format!("{query}, formatted"),
+            query: query.into(),
+            attribution: String::new(),
+            country: None,
+            storage,
+        });
+        let position = LatLng::new(1.0, 2.0).unwrap();
+        let (source, granularity) = (Source::Address, Granularity::Door);
+        Fix { source, position, accuracy_m: None, granularity, evidence, made_at: at(1), made_by: "a".into() }
+    }
+
+    fn site(answered: &str, stated: &str, storage: Storage, state: AddressState) -> Site {
+        let mut site = Site::new("acme".parse().unwrap(), "Pump".into(), at(0));
+        site.fixes.put(answer(answered, storage));
+        let query = AddressQuery::Line(stated.into());
+        let formatted = format!("{stated}, formatted");
+        site.address =
+            Some(SiteAddress { formatted, storage, state, ..SiteAddress::stated(&query, false, "a".into(), at(1)) });
+        site
+    }
+
+    #[test]
+    fn what_ended_is_dropped_and_what_was_typed_stays() {
+        let until = Storage::Until(at(10));
+        let mut kept = site("gata", "gata", until, AddressState::Applied);
+        assert_eq!(kept.kept_until(), Some(at(10)));
+        assert!(!kept.drop_expired(at(9)) && kept.fixes.effective().is_some());
+        assert!(kept.drop_expired(at(10)));
+        assert!(kept.fixes.effective().is_none());
+        let address = kept.address.as_ref().unwrap();
+        assert_eq!((address.typed.as_str(), address.formatted.as_str()), ("gata", ""));
+        assert_eq!(address.state, AddressState::Expired);
+        assert_eq!(address.retry, Some(Retry { reason: WaitReason::Expired, attempts: 0, next_at: at(10) }));
+        assert!(!kept.drop_expired(at(11)), "there is nothing more");
+    }
+
+    #[test]
+    fn nobody_decides_for_who_has_to_choose() {
+        for (answered, state) in [("gata", AddressState::Ambiguous), ("other", AddressState::PinKept)] {
+            let mut site = site(answered, "gata", Storage::Until(at(10)), state);
+            assert!(site.drop_expired(at(10)));
+            let address = site.address.unwrap();
+            assert_eq!((address.state, address.retry), (AddressState::Expired, None), "{answered}");
+        }
+    }
+
+    #[test]
+    fn records_without_the_new_fields_are_read() {
+        let text = r#"{"typed":"gata","formatted":"Gata","state":"applied"}"#;
+        let address: SiteAddress = serde_json::from_str(text).unwrap();
+        assert_eq!((address.storage, address.keep_pin, address.retry), (Storage::Unlimited, false, None));
+        assert_eq!(serde_json::to_string(&address).unwrap(), text);
+    }
+}

@@ -1,0 +1,152 @@
+//! Addresses that persons state: applied, kept for a choice, or kept until a geocoder answers.
+//!
+//! The same answer makes the same of a site, whether it came at once or after a hundred attempts: `settle` decides.
+
+use std::hash::{BuildHasher, RandomState};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::access::Permission;
+use super::candidates::{Choice, clear_winner, fix_of, state_of};
+use super::location::drop_pin;
+use super::pasted;
+use super::sites::ChangeOptions;
+use super::{Error, Versioned, Waymark};
+use crate::geocode::CANDIDATES_MAX;
+use crate::model::Invalid;
+use crate::model::access::Principal;
+use crate::model::address::AddressQuery;
+use crate::model::id::{AccountId, SiteId};
+use crate::model::site::Site;
+use crate::model::site_address::{AddressState, Pace, Retry, SiteAddress, WaitReason};
+
+/// What became of an address.
+#[derive(Debug, Clone)]
+pub struct AddressOutcome {
+    /// What became of it.
+    pub state: AddressState,
+    /// The site with it.
+    pub site: Versioned<Site>,
+    /// The places that it may mean, best first.
+    pub choices: Vec<Choice>,
+}
+
+/// What geocoders said to an address.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The places that it may mean, best first.
+    Found(Vec<Choice>),
+    /// Nothing yet, and not again before so long.
+    Waits(WaitReason, SignedDuration),
+}
+
+impl Waymark {
+    /// States the address of a site: applied if one candidate clearly wins, kept for a choice otherwise. Where no geocoder
+    /// answers, it is kept, and asked for again.
+    pub async fn set_address(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        id: SiteId,
+        query: &AddressQuery,
+        keep_pin: bool,
+        options: &ChangeOptions,
+    ) -> Result<AddressOutcome, Error> {
+        self.account_for(principal, account, Permission::Change)?;
+        if keep_pin && pasted::parse(query)?.is_some() {
+            let why = "coordinates are a position and no address: there is nothing to keep the pin away from";
+            return Err(Invalid::new("keep_pin", why).into());
+        }
+        let present = self.get_site(principal, account, id).await?;
+        let answer = match self.choices(account, query, Some(&present.value), CANDIDATES_MAX).await {
+            Ok(choices) => Answer::Found(choices),
+            // A geocoder that does not answer loses nobody's typing: the address waits.
+            Err(Error::Geocode(cause)) => match cause.waits() {
+                Some(reason) => Answer::Waits(reason, asked_wait(&cause)),
+                None => return Err(cause.into()),
+            },
+            Err(cause) => return Err(cause),
+        };
+        let site = self
+            .change_site(account, id, options, |site, now| {
+                let stated_at = site.fixes.next_time(now);
+                let stated = SiteAddress::stated(query, keep_pin, principal.actor(), stated_at);
+                settle(site, stated, &answer, self.pace(), now)
+            })
+            .await?;
+        let choices = if let Answer::Found(choices) = answer { choices } else { Vec::new() };
+        let is_pin = clear_winner(&choices).is_some_and(Choice::is_pasted);
+        let state = site.value.address.as_ref().filter(|_| !is_pin).map_or(AddressState::Applied, |it| it.state);
+        Ok(AddressOutcome { state, site, choices })
+    }
+
+    /// How long the waits are of an address whose geocoder does not answer.
+    pub(super) fn pace(&self) -> Pace {
+        let first = SignedDuration::from_secs(self.parts.config.address_retry_s.get().into());
+        // Of 53 bits, which a float holds.
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let chance = (RandomState::new().hash_one(()) >> 11) as f64 / (1_u64 << 53) as f64;
+        Pace { first, asked: SignedDuration::ZERO, chance }
+    }
+}
+
+/// The least wait that a failure asks for.
+pub(super) fn asked_wait(cause: &crate::geocode::Error) -> SignedDuration {
+    SignedDuration::try_from(cause.wait_asked_for()).unwrap_or(SignedDuration::ZERO)
+}
+
+/// Makes of a site what the answer to an address that a person stated makes of it.
+///
+/// What the person or another one said since then stands: a newer pin stays, and the address is kept beside it.
+pub(super) fn settle(
+    site: &mut Site,
+    mut address: SiteAddress,
+    answer: &Answer,
+    pace: Pace,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let attempts = address.retry.take().map_or(0, |retry| retry.attempts).saturating_add(1);
+    let choices = match answer {
+        Answer::Found(choices) => choices,
+        Answer::Waits(reason, asked) => {
+            address.retry = Some(Retry::behind(attempts, *reason, Pace { asked: *asked, ..pace }, now));
+            site.address = Some(address);
+            return Ok(());
+        }
+    };
+    let winner = clear_winner(choices);
+    if let Some(choice) = winner
+        && choice.is_pasted()
+    {
+        drop_pin(site, choice.candidate.position, now, address.stated_by.clone())?;
+        // An address that waited was this position, and is none.
+        site.address.take_if(|known| known.is_statement_of(&address));
+        return Ok(());
+    }
+    address.state = match winner {
+        _ if address.keep_pin => AddressState::PinKept,
+        Some(_) if is_overtaken(site, &address) => AddressState::PinKept,
+        _ => state_of(choices),
+    };
+    if let Some(choice) = winner {
+        address.formatted.clone_from(&choice.candidate.formatted_address);
+        address.storage = choice.candidate.storage;
+    }
+    if let (Some(choice), AddressState::Applied) = (winner, address.state) {
+        let made_at = site.fixes.next_time(now);
+        site.fixes.put(fix_of(&choice.candidate, &address.query(), made_at, address.stated_by.clone()));
+    }
+    let is_missing = address.state == AddressState::NotFound;
+    site.address = Some(address);
+    site.plan_renewal(now);
+    if let Some(address) = site.address.as_mut().filter(|_| is_missing) {
+        address.retry = Some(Retry::behind(attempts, WaitReason::NotFound, pace, now));
+    }
+    Ok(())
+}
+
+/// Whether a person said where the site is after the address was stated.
+fn is_overtaken(site: &Site, address: &SiteAddress) -> bool {
+    let newest = site.fixes.iter().filter(|fix| fix.source.is_person()).map(|fix| fix.made_at).max();
+    newest.is_some_and(|newest| address.stated_at.is_none_or(|stated_at| stated_at < newest))
+}

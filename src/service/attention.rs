@@ -1,0 +1,164 @@
+//! What needs attention: a list, the worst first, with counts; and persons' word that something needs none.
+
+use super::access::Permission;
+use super::paging::{Page, PageRequest, query_purpose};
+use super::site_list::PAGE_BYTES_MAX;
+use super::sites::ChangeOptions;
+use super::{Error, Versioned, Waymark};
+use crate::model::Invalid;
+use crate::model::access::Principal;
+use crate::model::attention::{Attention, AttentionReason, Dismissal, fingerprint, is_dismissed, is_raised};
+use crate::model::id::{AccountId, Revision, SiteId};
+use crate::model::site::Site;
+use crate::model::sketch::SiteSketch;
+use crate::spatial::AttentionCursor;
+use crate::store::document::Document;
+use crate::store::{Key, Kind, Record};
+
+pub use crate::spatial::AttentionCounts;
+
+/// Records that are read together.
+const CHUNK: usize = 100;
+
+/// A site that needs attention.
+#[derive(Debug, Clone)]
+pub struct AttentionItem {
+    /// The site.
+    pub site: Versioned<Site>,
+    /// Why.
+    pub attention: Attention,
+    /// How many sites that persons located are on its spot; `None` where no person located it.
+    pub company: Option<u32>,
+}
+
+/// A page of the list.
+#[derive(Debug, Clone)]
+pub struct AttentionPage {
+    /// The sites.
+    pub page: Page<AttentionItem>,
+    /// Those of all sites that match, whatever reasons were asked for.
+    pub counts: AttentionCounts,
+    /// Every write to the account up to this one is in the counts and in the choice of the sites.
+    pub revision: Revision,
+}
+
+impl Waymark {
+    /// The matching sites that need attention for one of the reasons (all for none), the worst first.
+    ///
+    /// Costs what is on the page, and a look at each site in need that is passed over, at most 20,000 a page; where the
+    /// filter asks for texts that nobody asked for lately, a look at each site of the account once.
+    pub async fn list_attention(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        reasons: &[AttentionReason],
+        filter: &str,
+        page: &PageRequest,
+    ) -> Result<AttentionPage, Error> {
+        let map = self.map_of(principal, account, filter)?;
+        let limit = page.limit()?;
+        let purpose = || query_purpose(principal, "attention", &(account, reasons, filter));
+        let after: Option<AttentionCursor> = self.cursor(&purpose, page)?;
+        let wanted = if reasons.is_empty() { &AttentionReason::ALL[..] } else { reasons };
+        let wanted: Attention = wanted.iter().copied().collect();
+        let look = map.look(|view, revision| {
+            let (found, next) = view.attending(wanted, after, limit);
+            let company = |(site, attention)| Found { site, attention, company: view.company_of(site) };
+            let found: Vec<Found> = found.into_iter().map(company).collect();
+            (found, next, view.attention_counts(), revision)
+        });
+        let (found, mut next, counts, revision) = look.await;
+        let (items, cut) = self.read_found(account, found).await?;
+        next = cut.or(next);
+        Ok(AttentionPage { page: self.page_until(&purpose, items, next.as_ref()), counts, revision })
+    }
+
+    /// The records of what was found, as many as a message holds, and where the rest goes on. A site that is gone meanwhile
+    /// is left out.
+    async fn read_found(
+        &self,
+        account: &AccountId,
+        found: Vec<Found>,
+    ) -> Result<(Vec<AttentionItem>, Option<AttentionCursor>), Error> {
+        let (mut items, mut bytes) = (Vec::with_capacity(found.len()), 0);
+        for part in found.chunks(CHUNK) {
+            let keys = part.iter().map(|found| Key::of(account, Kind::Site, found.site)).collect();
+            let records = self.parts.store.get_many(keys).await?;
+            for (found, record) in part.iter().zip(records) {
+                let site = record.map(site_of).transpose()?.filter(|site| site.value.deleted_at.is_none());
+                bytes += site.as_ref().map_or(0, |site| site.value.weight());
+                let (attention, company) = (found.attention, found.company);
+                items.extend(site.map(|site| AttentionItem { site, attention, company }));
+                if bytes >= PAGE_BYTES_MAX {
+                    let reason = found.attention.worst();
+                    return Ok((items, reason.map(|reason| AttentionCursor { reason, site: found.site })));
+                }
+            }
+        }
+        Ok((items, None))
+    }
+
+    /// Says that a reason is none for a site, for as long as what it rests on is the same.
+    pub async fn dismiss_attention(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        id: SiteId,
+        reason: AttentionReason,
+        etag: String,
+    ) -> Result<Versioned<Site>, Error> {
+        let live = self.account_for(principal, account, Permission::Change)?;
+        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
+            let sketch = SiteSketch::from(&*site);
+            if is_dismissed(reason, &sketch) {
+                return Ok(());
+            }
+            let is_crowded = reason == AttentionReason::Crowded && live.attention_of(id).has(reason);
+            if !is_crowded && !is_raised(reason, &sketch) {
+                let why = format!("the site does not need attention for {}: list it again", reason.as_str());
+                return Err(Invalid::new("reason", why).into());
+            }
+            let fingerprint = fingerprint(reason, &sketch);
+            // What rested on other facts says nothing any more.
+            let known = site.dismissals.iter().map(|known| known.reason);
+            let stale: Vec<_> = known.filter(|known| *known == reason || !is_dismissed(*known, &sketch)).collect();
+            site.dismissals.retain(|known| !stale.contains(&known.reason));
+            let dismissal = Dismissal { reason, fingerprint, by: principal.actor(), at: now };
+            site.dismissals.push(dismissal);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes a dismissal back.
+    pub async fn restore_attention(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        id: SiteId,
+        reason: AttentionReason,
+        etag: String,
+    ) -> Result<Versioned<Site>, Error> {
+        self.account_for(principal, account, Permission::Change)?;
+        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, _| {
+            site.dismissals.retain(|dismissal| dismissal.reason != reason);
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// A site of the list, as the map has it.
+#[derive(Debug)]
+struct Found {
+    site: SiteId,
+    attention: Attention,
+    company: Option<u32>,
+}
+
+fn site_of(record: Record) -> Result<Versioned<Site>, Error> {
+    match record.document {
+        Document::Site(site) => Ok(Versioned { value: *site, revision: record.revision }),
+        _ => Err(Error::Mismatched { key: record.key }),
+    }
+}

@@ -1,0 +1,221 @@
+//! Answers of geocoders whose terms end: asked for again before that, and renewed where the same place answers.
+//!
+//! A place that answers elsewhere now is not moved to: a person chooses. What cannot be renewed is dropped at the end.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::addresses::asked_wait;
+use super::candidates::{Choice, clear_winner, evidence_of};
+use super::{Error, Waymark, pasted};
+use crate::geocode::{self, CANDIDATES_MAX, Candidate, Geocoder, PlaceId};
+use crate::model::address::AddressQuery;
+use crate::model::evidence::{GeocodedEvidence, Storage};
+use crate::model::geo::LatLng;
+use crate::model::id::AccountId;
+use crate::model::location::{Evidence, Fix, Source};
+use crate::model::site::Site;
+use crate::model::site_address::{AddressState, Pace, Retry, SiteAddress, WaitReason};
+
+/// So far, in metres, a place may have moved at its provider and still be the same: another point of one building.
+const SAME_PLACE_M: f64 = 100.0;
+
+/// What a provider says now of an answer that it gave.
+#[derive(Debug)]
+enum Fresh {
+    /// The same place answers.
+    Same(Box<Candidate>),
+    /// It is elsewhere.
+    Moved,
+    /// Nothing answers that may be kept.
+    Gone,
+    /// It could not be asked.
+    Waits(WaitReason, SignedDuration),
+}
+
+impl Waymark {
+    /// Renews what geocoders answered to a site, as far as their terms end.
+    pub(super) async fn renew(&self, account: &AccountId, site: &Site, address: &SiteAddress) -> Result<(), Error> {
+        let of_fix = site.fixes.get(Source::Address).filter(|_| has_end(site.answer().map(|answer| answer.storage)));
+        let fix = match of_fix.zip(site.answer()) {
+            Some((fix, answer)) => Some((fix.clone(), self.fresh(account, site, answer, fix.position).await?)),
+            None => None,
+        };
+        let is_copy = site.answer().is_some_and(|answer| answer.formatted_address == address.formatted);
+        let text = match address.until() {
+            Some(_) if !is_copy => Some(self.fresh_text(account, site, address).await?),
+            _ => None,
+        };
+        let pace = self.pace();
+        let renewed = |site: &mut Site, stated: SiteAddress, now| {
+            let until = site.kept_until();
+            let attempts = stated.retry.map_or(0, |retry| retry.attempts).saturating_add(1);
+            if let Some((asked, fresh)) =
+                fix.as_ref().filter(|(asked, _)| site.fixes.get(Source::Address) == Some(asked))
+            {
+                put_fix(site, asked, fresh);
+            }
+            if let Some(Fresh::Same(candidate)) = &text {
+                put_text(site, candidate);
+            }
+            let outcomes = fix.iter().map(|(_, fresh)| fresh).chain(&text);
+            plan(site, until, attempts, outcomes, pace, now);
+            Ok(())
+        };
+        self.change_unless_restated(account, site.id, address, renewed).await
+    }
+
+    /// Asks for a place again: by its id, else by the question that it answered.
+    async fn fresh(
+        &self,
+        account: &AccountId,
+        site: &Site,
+        answer: &GeocodedEvidence,
+        position: LatLng,
+    ) -> Result<Fresh, Error> {
+        let geocoder = match self.geocoder_for(account) {
+            Ok(geocoder) => geocoder,
+            Err(cause) => return Ok(unasked(&cause)),
+        };
+        if !answer.place_id.is_empty() {
+            let place = PlaceId { provider: answer.provider.as_str().into(), id: answer.place_id.clone() };
+            match geocoder.look_up(&place).await {
+                Ok(Some(candidate)) => return Ok(judged(candidate, position)),
+                // It is gone under this id, or such questions are not answered: the words are asked for.
+                Ok(None) | Err(geocode::Error::Unsupported { .. }) => {}
+                Err(cause) => return Ok(unasked(&cause)),
+            }
+        }
+        let stated = site.address.as_ref().filter(|address| address.typed == answer.query).map(SiteAddress::query);
+        let query = stated.unwrap_or_else(|| AddressQuery::Line(answer.query.clone()));
+        self.ask_by_words(&*geocoder, account, site, (&query, position), Some(answer)).await
+    }
+
+    /// Asks for the words of a place's address again, or for what is at its position where it was found by that.
+    async fn ask_by_words(
+        &self,
+        geocoder: &dyn Geocoder,
+        account: &AccountId,
+        site: &Site,
+        (query, position): (&AddressQuery, LatLng),
+        answer: Option<&GeocodedEvidence>,
+    ) -> Result<Fresh, Error> {
+        let is_place = |candidate: &Candidate| {
+            let is_known = |answer: &GeocodedEvidence| {
+                *answer.provider == *candidate.provider
+                    && !answer.place_id.is_empty()
+                    && answer.place_id == candidate.place_id
+            };
+            answer.is_some_and(is_known)
+        };
+        if pasted::parse(query).ok().flatten().is_some() {
+            let found = match geocoder.reverse(position, CANDIDATES_MAX).await {
+                Ok(found) => found,
+                Err(cause) => return Ok(unasked(&cause)),
+            };
+            return Ok(found.into_iter().find(is_place).map_or(Fresh::Gone, |found| judged(found, position)));
+        }
+        let choices = match self.choices(account, query, Some(site), CANDIDATES_MAX).await {
+            Ok(choices) => choices,
+            Err(Error::Geocode(cause)) => return Ok(unasked(&cause)),
+            Err(Error::Invalid(_)) => return Ok(Fresh::Gone),
+            Err(cause) => return Err(cause),
+        };
+        let found = choices.iter().find(|choice| is_place(&choice.candidate)).or_else(|| clear_winner(&choices));
+        Ok(found.map_or(Fresh::Gone, |found| judged(found.candidate.clone(), position)))
+    }
+
+    /// Asks how the geocoder writes an address that is kept beside a position.
+    async fn fresh_text(&self, account: &AccountId, site: &Site, address: &SiteAddress) -> Result<Fresh, Error> {
+        match self.choices(account, &address.query(), Some(site), CANDIDATES_MAX).await {
+            Ok(choices) => {
+                let winner = clear_winner(&choices).filter(|choice| !Choice::is_pasted(choice));
+                Ok(winner.map_or(Fresh::Gone, |choice| Fresh::Same(Box::new(choice.candidate.clone()))))
+            }
+            Err(Error::Geocode(cause)) => Ok(unasked(&cause)),
+            Err(Error::Invalid(_)) => Ok(Fresh::Gone),
+            Err(cause) => Err(cause),
+        }
+    }
+}
+
+fn has_end(storage: Option<Storage>) -> bool {
+    storage.and_then(Storage::until).is_some()
+}
+
+fn unasked(cause: &geocode::Error) -> Fresh {
+    Fresh::Waits(cause.waits().unwrap_or(WaitReason::Misconfigured), asked_wait(cause))
+}
+
+/// What an answer says of a place that was at `position`.
+fn judged(candidate: Candidate, position: LatLng) -> Fresh {
+    if candidate.storage == Storage::Never {
+        Fresh::Gone
+    } else if candidate.position.distance_m(position) <= SAME_PLACE_M {
+        Fresh::Same(Box::new(candidate))
+    } else {
+        Fresh::Moved
+    }
+}
+
+/// Renews the fix, or leaves the choice to a person.
+fn put_fix(site: &mut Site, asked: &Fix, fresh: &Fresh) {
+    let Evidence::Geocoded(old) = &asked.evidence else { return };
+    match fresh {
+        Fresh::Same(candidate) => {
+            let evidence = evidence_of(candidate, &AddressQuery::Line(old.query.clone()));
+            if let Some(address) = site.address.as_mut().filter(|it| it.formatted == old.formatted_address) {
+                address.formatted.clone_from(&candidate.formatted_address);
+                address.storage = candidate.storage;
+            }
+            let (position, granularity) = (candidate.position, candidate.granularity);
+            // It was made when a person made it: only what it rests on is newer.
+            let renewed = Fix { position, granularity, evidence: Evidence::Geocoded(evidence), ..asked.clone() };
+            site.fixes.remove(Source::Address);
+            site.fixes.put(renewed);
+        }
+        Fresh::Moved => {
+            if let Some(address) = &mut site.address {
+                address.state = AddressState::Ambiguous;
+            }
+        }
+        Fresh::Gone | Fresh::Waits(..) => {}
+    }
+}
+
+fn put_text(site: &mut Site, candidate: &Candidate) {
+    if let Some(address) = &mut site.address {
+        address.formatted.clone_from(&candidate.formatted_address);
+        address.storage = candidate.storage;
+    }
+}
+
+/// Plans the next renewal: as far before the end as usual where the end moved, with a pause between attempts where it did
+/// not. Where a person has to choose, nothing is asked any more.
+fn plan<'fresh>(
+    site: &mut Site,
+    until: Option<Timestamp>,
+    attempts: u32,
+    outcomes: impl Iterator<Item = &'fresh Fresh>,
+    pace: Pace,
+    now: Timestamp,
+) {
+    let is_later = match (until, site.kept_until()) {
+        (_, None) => true,
+        (Some(before), Some(after)) => after > before,
+        (None, Some(_)) => false,
+    };
+    let (mut reason, mut asked) = (WaitReason::Expiring, SignedDuration::ZERO);
+    for outcome in outcomes {
+        if let Fresh::Waits(why, wait) = outcome {
+            (reason, asked) = (*why, asked.max(*wait));
+        }
+    }
+    let is_choice = site.address.as_ref().is_some_and(|address| address.state == AddressState::Ambiguous);
+    if is_later {
+        site.plan_renewal(now);
+        return;
+    }
+    if let Some(address) = &mut site.address {
+        address.retry = (!is_choice).then(|| Retry::behind(attempts, reason, Pace { asked, ..pace }, now));
+    }
+}
