@@ -83,7 +83,8 @@ fn site(account: &AccountId, agent: &AgentId, planned: &super::Site, random: &mu
     if !planned.is_estimate {
         let typed = format!("Main Street {}, Springfield", planned.number % 300);
         site.fixes.put(stated(planned.position, made_at, &typed));
-        site.address = Some(SiteAddress { formatted: typed.clone(), typed, state: AddressState::Applied });
+        site.address =
+            Some(SiteAddress { formatted: typed.clone(), typed, state: AddressState::Applied, evidence: None });
     }
     site
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::device::DevicePosition;
-use super::evidence::NetworkFacts;
+use super::evidence::{GeocodedEvidence, NetworkFacts};
 use super::id::{AccountId, AgentId, SiteId};
 use super::location::{Fixes, NoEstimate};
 use super::uplink::Uplinks;
@@ -118,12 +118,15 @@ pub enum AddressState {
 /// The street address of a site, as a person stated it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteAddress {
-    /// As typed.
+    /// As typed; empty where nobody typed it.
     pub typed: String,
     /// As the geocoder writes it; empty until one answered.
     pub formatted: String,
     /// What became of it.
     pub state: AddressState,
+    /// What `formatted` rests on where no fix says it: the site does not stand at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<GeocodedEvidence>,
 }
 
 /// The consent of an account that another agent, or the same one with a new key, takes a site over.

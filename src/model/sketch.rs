@@ -282,6 +282,7 @@ mod tests {
                 typed: address.clone(),
                 formatted: address.to_uppercase(),
                 state: AddressState::Pending,
+                evidence: None,
             });
             let link = |(system, organization_id, organization_name, external_site_id)| TicketingLink {
                 system,

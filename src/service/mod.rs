@@ -6,6 +6,7 @@ pub mod access;
 pub mod accounts;
 pub mod activation;
 pub mod candidates;
+pub mod checks;
 pub mod databases;
 pub mod error;
 pub mod filter;
@@ -42,6 +43,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::geocode::Geocoder;
+use crate::geocode::borders::Borders;
 use crate::geoip::attribution::Attribution;
 use crate::geoip::client_ip::{self, ForwardingHeaders};
 use crate::geoip::databases::Databases;
@@ -102,6 +104,8 @@ pub struct Parts {
     pub geoip: Arc<Databases>,
     /// The geocoder; `None` where none is configured.
     pub geocoder: Option<Arc<dyn Geocoder>>,
+    /// Where countries end; without them the checks that need them are not made.
+    pub borders: Option<Arc<Borders>>,
     /// Tells the time; the tests' clock or the system's.
     pub clock: fn() -> Timestamp,
     /// How use cases behave.

@@ -145,6 +145,7 @@ impl World {
             live: Live::follow(&*store).await.unwrap(),
             geoip: Arc::new(databases),
             geocoder: None,
+            borders: None,
             clock: now,
             config: Config::default(),
         });
