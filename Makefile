@@ -55,8 +55,10 @@ fuzz: dashboard ## Look for GeoIP files that crash or hang the reader: FUZZ_RUNS
 bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 100000 1000000; 10 million: bench-10m).
 	@scripts/fetch-data
 	cargo build --quiet --release
+	@scripts/build-gazetteer target/release/waymark
 	@scripts/build-asn target/release/waymark
 	cargo bench --quiet --bench geoip
+	cargo bench --quiet --bench geocode
 	cargo bench --quiet --bench map
 	cargo bench --quiet --bench load
 	benches/report.py

@@ -40,6 +40,7 @@ MAP = ("map", "many", MILLION)
 LOAD = ("load", "many", MILLION)
 TEN = ("load", "one", 10 * MILLION)
 FILES = ("geoip", "files", 100_000)
+GAZETTEER = ("geocode", "gazetteer", 5_000)
 AGENTS = ("activation", "agents", 10_000)
 GROWTH = ("growth", "one", 10 * MILLION)
 
@@ -50,6 +51,11 @@ def rate(id, what, sheet, figure, limit):
 
 def share(id, what, figure, limit):
     return Target(id, what, LOAD, figure, "ratio", "at_least", limit, "× the empty call")
+
+
+def found(id, writing, limit):
+    what = f"addresses of Iceland found at the right door, {writing}"
+    return Target(id, what, GAZETTEER, f"addresses of Iceland, {writing}", "value", "at_least", limit, "%")
 
 
 def most(id, what, sheet, figure, limit, unit, field="value", scale=1.0):
@@ -81,6 +87,13 @@ TARGETS = [
     most("M11-site", "memory of index and names, a site", MAP, "resident bytes a site", 200, "B"),
     most("M11-idle", "idle process without data files", LOAD, "process without sites", 64, "MB", scale=1.048576),
     most("M12", "time of a GeoIP look-up to a fix, in process", FILES, "look-up to a fix", 1.2, "× raw decode_path", "ratio"),
+    most("M13-suggest", "suggestions while typing, whole gazetteer, p99", GAZETTEER, "suggest while", 10, "ms", "p99_us", 1e-3),
+    most("M13-geocode", "free text to candidates, p99", GAZETTEER, "geocode free text, one", 30, "ms", "p99_us", 1e-3),
+    rate("M13-rate", "the same, all cores", GAZETTEER, "geocode free text, all", 1_000),
+    most("M13-open", "index opened", GAZETTEER, "index opened", 100, "ms"),
+    found("M14-written", "as written", 99),
+    found("M14-typo", "one typo", 95),
+    found("M14-accents", "without accents", 98),
 ]
 
 
@@ -88,7 +101,7 @@ def main():
     sheets = [json.loads(path.read_text()) for path in sorted(MEASURED.glob("*.json"))]
     if not sheets:
         sys.exit(f"report: nothing was measured: {MEASURED} holds no results; run make bench")
-    order = ["map", "load", "growth", "activation", "geoip", "compare"]
+    order = ["map", "load", "growth", "activation", "geoip", "geocode", "compare"]
     sheets.sort(key=lambda sheet: (order.index(sheet["bench"]), sheet["shape"], sheet["sites"]))
     versions = MEASURED / "compare.versions"
     results = {
@@ -244,6 +257,7 @@ def table(sheet):
     accounts = "one account" if sheet["accounts"] == 1 else f"{sheet['accounts']:,} accounts"
     about = {
         "geoip": f"{sheet['sites']:,} addresses of real networks, in turn",
+        "geocode": f"{sheet['sites']:,} of Iceland's addresses, of the world's towns and of its postcodes",
         "activation": f"{sheet['sites']:,} agents and more in one account",
     }
     yield ""

@@ -85,7 +85,7 @@ fn site(account: &AccountId, agent: &AgentId, planned: &super::Site, random: &mu
         let typed = format!("Main Street {}, Springfield", planned.number % 300);
         site.fixes.put(stated(planned.position, made_at, &typed));
         let query = AddressQuery::Line(typed.clone());
-        let stated = SiteAddress::stated(&query, false, "token:0123456789abcdef".into(), made_at);
+        let stated = SiteAddress::stated(&query, None, false, "token:0123456789abcdef".into(), made_at);
         site.address = Some(SiteAddress { formatted: typed, state: AddressState::Applied, ..stated });
     }
     site

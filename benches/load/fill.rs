@@ -74,6 +74,7 @@ async fn make_accounts(path: &Path, plan: &Plan) -> Result<Filled> {
         live: Live::follow(&*store).await?,
         geoip: Arc::new(Databases::empty()),
         geocoder: None,
+        borders: None,
         clock: jiff::Timestamp::now,
         config: service::Config::default(),
     })

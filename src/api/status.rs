@@ -105,6 +105,9 @@ impl From<Failure> for Status {
             service::Error::CandidateToken => {
                 details.add_bad_request_violation("candidate_token", error.to_string());
             }
+            service::Error::OutsideCountry(fault) => {
+                details.add_bad_request_violation(fault.field, fault.why());
+            }
             service::Error::NotFound(resource) | service::Error::Exists(resource) => {
                 details.set_resource_info(resource.type_name(), resource.to_string(), "", "");
             }
@@ -123,6 +126,7 @@ impl IntoResponse for Failure {
         let status = http_code(reason);
         let field = match &self.0 {
             service::Error::Invalid(fault) => Some(fault.field.clone()),
+            service::Error::OutsideCountry(fault) => Some(fault.field.to_owned()),
             _ => None,
         };
         let retry_after = self.0.retry_after();

@@ -18,6 +18,7 @@ use tracing::info;
 
 use crate::api::{self, Health};
 use crate::config::{self, Config};
+use crate::geocode::borders::Borders;
 use crate::geoip::databases::Databases;
 use crate::live::Live;
 use crate::service::{Parts, Waymark};
@@ -113,12 +114,14 @@ impl App {
         let live = Live::follow(&*store).await?;
         let geoip = Arc::new(open_geoip(&config.geoip)?);
         let geocoder = ConfiguredGeocoder::open(&config.geocode, reread)?;
+        let borders = open_borders(&config.geocode)?;
         let waymark = Arc::new(
             Waymark::new(Parts {
                 store: Arc::clone(&store),
                 live,
                 geoip: Arc::clone(&geoip),
                 geocoder: Some(geocoder.current()),
+                borders,
                 clock: Timestamp::now,
                 config: config.service,
             })
@@ -188,6 +191,17 @@ fn open_geoip(config: &geoip::config::Config) -> Result<Databases, Error> {
     Ok(databases)
 }
 
+/// Reads the borders of countries, and says which.
+fn open_borders(config: &geocode::config::Config) -> Result<Option<Arc<Borders>>, geocode::config::Error> {
+    let Some(path) = &config.borders else {
+        info!("no borders are configured: whether a position is in its country or at sea is not checked");
+        return Ok(None);
+    };
+    let borders = Borders::open(path)?;
+    info!(path = %path.display(), "borders");
+    Ok(Some(Arc::new(borders)))
+}
+
 /// Reloads databases and geocoders at each hangup, for ever.
 async fn reload_at(mut hangup: Signal, databases: &Arc<Databases>, geocoder: &ConfiguredGeocoder, waymark: &Waymark) {
     while hangup.recv().await.is_some() {
@@ -216,6 +230,7 @@ pub async fn reset_operator(data_dir: &Path) -> Result<String, Error> {
         live,
         geoip: Arc::new(Databases::empty()),
         geocoder: None,
+        borders: None,
         clock: Timestamp::now,
         config: service::Config::default(),
     })

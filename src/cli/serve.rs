@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// Directory of the gazetteer's index
     #[arg(long)]
     gazetteer: Option<PathBuf>,
+    /// Borders of countries, by which positions are checked: `countries-10m.json` of world-atlas
+    #[arg(long)]
+    borders: Option<PathBuf>,
     /// Network of a proxy whose forwarding headers are believed; may be given several times
     #[arg(long)]
     trusted_proxy: Vec<IpNet>,
@@ -73,6 +76,7 @@ impl Arguments {
         config.data_dir = self.data_dir.unwrap_or(config.data_dir);
         config.admin_token_file = self.admin_token_file.or(config.admin_token_file);
         config.geocode.gazetteer = self.gazetteer.or(config.geocode.gazetteer);
+        config.geocode.borders = self.borders.or(config.geocode.borders);
         if !self.geoip.is_empty() {
             config.geoip.databases = self.geoip.into_iter().map(DatabaseConfig::from).collect();
         }

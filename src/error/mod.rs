@@ -69,6 +69,8 @@ pub enum Reason {
     FixMissing,
     /// The site has no position.
     SiteUnplaced,
+    /// The position is outside of the stated country.
+    PositionOutsideCountry,
     /// It is the operator's last good token.
     LastOperatorToken,
     /// The time given was not enough.
@@ -122,6 +124,7 @@ impl Reason {
             Self::ScopeInsufficient => "SCOPE_INSUFFICIENT",
             Self::FixMissing => "FIX_MISSING",
             Self::SiteUnplaced => "SITE_UNPLACED",
+            Self::PositionOutsideCountry => "POSITION_OUTSIDE_COUNTRY",
             Self::LastOperatorToken => "LAST_OPERATOR_TOKEN",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::LimitReached => "LIMIT_REACHED",
@@ -144,9 +147,11 @@ impl Reason {
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
-            Self::FieldInvalid | Self::PageTokenInvalid | Self::CandidateTokenInvalid | Self::GeocoderRefused => {
-                Kind::InvalidArgument
-            }
+            Self::FieldInvalid
+            | Self::PageTokenInvalid
+            | Self::CandidateTokenInvalid
+            | Self::GeocoderRefused
+            | Self::PositionOutsideCountry => Kind::InvalidArgument,
             Self::ResourceNotFound => Kind::NotFound,
             Self::ResourceExists | Self::SiteNameTaken | Self::RequestIdReused | Self::AgentElsewhere => {
                 Kind::AlreadyExists

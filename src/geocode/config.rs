@@ -51,6 +51,9 @@ pub struct Config {
     /// Directory of the embedded gazetteer's index; none for no gazetteer. It is asked last, unless it stands among the
     /// providers.
     pub gazetteer: Option<PathBuf>,
+    /// File of the borders of countries, `TopoJSON` as world-atlas has it; none for no checks of countries and coasts. Read
+    /// at the start alone.
+    pub borders: Option<PathBuf>,
     /// How requests name this deployment; the public Nominatim wants it to say whom to turn to.
     pub user_agent: String,
     /// Confidence in [0, 1] below which the next provider is asked too.
@@ -113,6 +116,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             gazetteer: None,
+            borders: None,
             user_agent: USER_AGENT.to_owned(),
             confidence_min: CONFIDENCE_MIN,
             providers: Vec::new(),
@@ -145,7 +149,7 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// The gazetteer does not open.
+    /// The gazetteer or the borders do not open.
     #[error(transparent)]
     Gazetteer(#[from] GeocodeError),
 }

@@ -5,8 +5,10 @@
 //!
 //! Providers are `gazetteer`, which needs no network, and `nominatim`, `photon` and `opencage` over `http`. Around them
 //! stand geocoders that are named by what they add: `timed`, `throttled`, `breaker`, `retried`, `coalesced`, `cached`,
-//! `chain`, `reloadable`, `on_behalf`. `build` puts all together as `config` says.
+//! `chain`, `reloadable`, `on_behalf`. `build` puts all together as `config` says. `borders` stands apart: it knows where
+//! countries end.
 
+pub mod borders;
 mod breaker;
 pub mod build;
 mod cached;

@@ -112,7 +112,7 @@ fn step() -> impl Strategy<Value = Mutation> {
             let query = AddressQuery::Line(site.customer_id.clone());
             let retry = second.map(|second| Retry { reason: WaitReason::Quota, attempts: 1, next_at: at(second) });
             let storage = second.map_or(Storage::Unlimited, |second| Storage::Until(at(second + 1)));
-            let stated = SiteAddress::stated(&query, false, String::new(), at(1));
+            let stated = SiteAddress::stated(&query, None, false, String::new(), at(1));
             site.address = Some(SiteAddress { formatted: "x".into(), state, retry, storage, ..stated });
             if is_dismissed {
                 let reason = AttentionReason::AddressFailed;

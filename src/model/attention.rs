@@ -174,6 +174,17 @@ pub fn is_dismissed(reason: AttentionReason, site: &SiteSketch<'_>) -> bool {
     of_reason.any(|dismissal| dismissal.fingerprint == fingerprint(reason, site))
 }
 
+/// Beyond so many metres from an estimate a position is far from it.
+#[must_use]
+pub fn far_limit_m(accuracy_m: Option<f64>, granularity: Granularity) -> f64 {
+    match (accuracy_m, granularity) {
+        (Some(radius_m), _) if radius_m.is_finite() => FAR_M_MIN.max(FAR_RADII * radius_m),
+        (_, Granularity::Country) => FAR_OF_COUNTRY_M,
+        (_, Granularity::Region) => FAR_OF_REGION_M,
+        _ => FAR_M_MIN,
+    }
+}
+
 /// How far a person's position is from the estimate below it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Distance {
@@ -190,12 +201,7 @@ impl Distance {
     #[must_use]
     pub fn of(stack: &StackSketch) -> Option<Self> {
         let (placement, estimate) = (stack.placement.filter(|fix| fix.source.is_person())?, stack.estimate?);
-        let limit_m = match (estimate.accuracy_m, estimate.granularity) {
-            (Some(radius_m), _) if radius_m.is_finite() => FAR_M_MIN.max(FAR_RADII * radius_m),
-            (_, Granularity::Country) => FAR_OF_COUNTRY_M,
-            (_, Granularity::Region) => FAR_OF_REGION_M,
-            _ => FAR_M_MIN,
-        };
+        let limit_m = far_limit_m(estimate.accuracy_m, estimate.granularity);
         let countries = stack.country.zip(estimate.country);
         Some(Self {
             distance_m: placement.position.distance_m(estimate.position),

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::address::{AddressQuery, PostalAddress};
+use super::address::{AddressQuery, CountryCode, PostalAddress};
 use super::evidence::{GeocodedEvidence, Storage};
 use super::location::{Evidence, Source};
 use super::site::Site;
@@ -139,7 +139,7 @@ pub fn due_at(state: AddressState, next_at: Option<Timestamp>, kept_until: Optio
 /// The street address of a site, as a person stated it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteAddress {
-    /// As typed, on one line.
+    /// As typed, on one line; empty where nobody typed it.
     pub typed: String,
     /// As typed, where it was typed in parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,6 +149,12 @@ pub struct SiteAddress {
     /// Whether `formatted` may be kept, and until when.
     #[serde(default, skip_serializing_if = "is_unlimited")]
     pub storage: Storage,
+    /// What `formatted` rests on where no fix says it: the site does not stand at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Box<GeocodedEvidence>>,
+    /// The country that the site is in, where that was stated besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<CountryCode>,
     /// What became of it.
     pub state: AddressState,
     /// Whether the position was to stay as it was.
@@ -177,7 +183,13 @@ fn is_unlimited(storage: &Storage) -> bool {
 impl SiteAddress {
     /// An address that nobody has asked for yet.
     #[must_use]
-    pub fn stated(query: &AddressQuery, keep_pin: bool, by: String, at: Timestamp) -> Self {
+    pub fn stated(
+        query: &AddressQuery,
+        country: Option<CountryCode>,
+        keep_pin: bool,
+        by: String,
+        at: Timestamp,
+    ) -> Self {
         let parts = match query {
             AddressQuery::Line(_) => None,
             AddressQuery::Parts(parts) => Some(Box::new(parts.clone())),
@@ -187,6 +199,8 @@ impl SiteAddress {
             parts,
             formatted: String::new(),
             storage: Storage::Unlimited,
+            evidence: None,
+            country,
             state: AddressState::Pending,
             keep_pin,
             stated_by: by,
@@ -268,6 +282,7 @@ impl Site {
         if is_over || is_copy {
             address.formatted.clear();
             address.storage = Storage::Unlimited;
+            address.evidence = None;
         }
         // Where a person has to choose, or what is gone answered another question, asking again would decide for them.
         let may_ask = address.state != AddressState::Ambiguous && is_own;
@@ -336,8 +351,12 @@ mod tests {
         site.fixes.put(answer(answered, storage));
         let query = AddressQuery::Line(stated.into());
         let formatted = format!("{stated}, formatted");
-        site.address =
-            Some(SiteAddress { formatted, storage, state, ..SiteAddress::stated(&query, false, "a".into(), at(1)) });
+        site.address = Some(SiteAddress {
+            formatted,
+            storage,
+            state,
+            ..SiteAddress::stated(&query, None, false, "a".into(), at(1))
+        });
         site
     }
 

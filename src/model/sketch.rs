@@ -281,7 +281,7 @@ mod tests {
         let address =
             (text(), storage(), proptest::option::of(retry), instant()).prop_map(|(typed, storage, retry, at)| {
                 let query = AddressQuery::Line(typed.clone());
-                let stated = SiteAddress::stated(&query, false, typed.clone(), at);
+                let stated = SiteAddress::stated(&query, None, false, typed.clone(), at);
                 SiteAddress { formatted: typed.to_uppercase(), storage, retry, ..stated }
             });
         proptest::option::of(address)

@@ -7,7 +7,8 @@ use std::hash::{BuildHasher, RandomState};
 use jiff::{SignedDuration, Timestamp};
 
 use super::access::Permission;
-use super::candidates::{Choice, clear_winner, fix_of, state_of};
+use super::candidates::{Choice, clear_winner, evidence_of, fix_of, state_of};
+use super::checks::{Outside, OutsideCountry};
 use super::location::drop_pin;
 use super::pasted;
 use super::sites::ChangeOptions;
@@ -15,10 +16,25 @@ use super::{Error, Versioned, Waymark};
 use crate::geocode::CANDIDATES_MAX;
 use crate::model::Invalid;
 use crate::model::access::Principal;
-use crate::model::address::AddressQuery;
+use crate::model::address::{AddressQuery, CountryCode};
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
 use crate::model::site_address::{AddressState, Pace, Retry, SiteAddress, WaitReason};
+
+/// Why coordinates and `keep_pin` do not go together.
+pub(super) const NO_ADDRESS: &str =
+    "coordinates are a position and no address: there is nothing to keep the pin away from";
+
+/// An address that a person states of a site.
+#[derive(Debug, Clone, Copy)]
+pub struct StatedAddress<'a> {
+    /// As typed.
+    pub query: &'a AddressQuery,
+    /// The country that the site is in, where that is stated.
+    pub country: Option<CountryCode>,
+    /// Whether the position stays as it is.
+    pub keep_pin: bool,
+}
 
 /// What became of an address.
 #[derive(Debug, Clone)]
@@ -48,17 +64,20 @@ impl Waymark {
         principal: &Principal,
         account: &AccountId,
         id: SiteId,
-        query: &AddressQuery,
-        keep_pin: bool,
+        stated: StatedAddress<'_>,
         options: &ChangeOptions,
     ) -> Result<AddressOutcome, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        if keep_pin && pasted::parse(query)?.is_some() {
-            let why = "coordinates are a position and no address: there is nothing to keep the pin away from";
-            return Err(Invalid::new("keep_pin", why).into());
+        let StatedAddress { query, country, keep_pin } = stated;
+        let is_pasted = pasted::parse(query)?.is_some();
+        if keep_pin && is_pasted {
+            return Err(Invalid::new("keep_pin", NO_ADDRESS).into());
         }
         let present = self.get_site(principal, account, id).await?;
-        let answer = match self.choices(account, query, Some(&present.value), CANDIDATES_MAX).await {
+        if keep_pin && let Some(fix) = present.value.fixes.effective().filter(|fix| fix.source.is_person()) {
+            self.refuse_outside("keep_pin", fix.position, country)?;
+        }
+        let answer = match self.choices(account, query, country, Some(&present.value), CANDIDATES_MAX).await {
             Ok(choices) => Answer::Found(choices),
             // A geocoder that does not answer loses nobody's typing: the address waits.
             Err(Error::Geocode(cause)) => match cause.waits() {
@@ -67,10 +86,16 @@ impl Waymark {
             },
             Err(cause) => return Err(cause),
         };
+        if is_pasted
+            && let Answer::Found(choices) = &answer
+            && let Some(outside) = none_inside(choices)
+        {
+            return Err(OutsideCountry { field: "address_line", outside }.into());
+        }
         let site = self
             .change_site(account, id, options, |site, now| {
                 let stated_at = site.fixes.next_time(now);
-                let stated = SiteAddress::stated(query, keep_pin, principal.actor(), stated_at);
+                let stated = SiteAddress::stated(query, country, keep_pin, principal.actor(), stated_at);
                 settle(site, stated, &answer, self.pace(), now)
             })
             .await?;
@@ -131,6 +156,8 @@ pub(super) fn settle(
     if let Some(choice) = winner {
         address.formatted.clone_from(&choice.candidate.formatted_address);
         address.storage = choice.candidate.storage;
+        let is_kept = address.state == AddressState::PinKept;
+        address.evidence = is_kept.then(|| Box::new(evidence_of(&choice.candidate, &address.query())));
     }
     if let (Some(choice), AddressState::Applied) = (winner, address.state) {
         let made_at = site.fixes.next_time(now);
@@ -143,6 +170,12 @@ pub(super) fn settle(
         address.retry = Some(Retry::behind(attempts, WaitReason::NotFound, pace, now));
     }
     Ok(())
+}
+
+/// Where the best of candidates is, if all of them are outside of the stated country.
+fn none_inside(choices: &[Choice]) -> Option<Outside> {
+    let outside: Option<Vec<Outside>> = choices.iter().map(|choice| choice.outside).collect();
+    outside?.first().copied()
 }
 
 /// Whether a person said where the site is after the address was stated.

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::access::Permission;
+use super::checks::{Outside, OutsideCountry, Warning};
 use super::{Error, Waymark, pasted};
 use crate::geocode::{self, Bias, CANDIDATES_MAX, Candidate};
 use crate::model::access::Principal;
@@ -38,6 +39,10 @@ pub struct Choice {
     pub distance_to_geoip_m: Option<f64>,
     /// Metres to the site's present position.
     pub distance_to_position_m: Option<f64>,
+    /// Where it is, if that is not the country that was stated: it is shown, and never applied.
+    pub outside: Option<Outside>,
+    /// What a person had better look at.
+    pub warnings: Vec<Warning>,
 }
 
 impl Choice {
@@ -53,17 +58,21 @@ struct Ticket {
     position: LatLng,
     granularity: Granularity,
     evidence: GeocodedEvidence,
+    /// Where it is, if that is not the country that was stated.
+    #[serde(default)]
+    outside: Option<Outside>,
     ends_at: Timestamp,
 }
 
-/// The candidate that is applied without a question: confident, a street or finer, and well ahead of any other place.
+/// The candidate that is applied without a question: confident, a street or finer, and well ahead of any other place. Those
+/// outside of the stated country are out of the race.
 pub(super) fn clear_winner(choices: &[Choice]) -> Option<&Choice> {
-    let best = choices.first()?;
+    let mut choices = choices.iter().filter(|choice| choice.outside.is_none());
+    let best = choices.next()?;
     let is_sure = best.candidate.confidence >= CONFIDENCE_MIN && best.candidate.granularity >= Granularity::Street;
     // What may not be kept cannot be applied: a person is shown it, and may drop a pin there.
     let is_sure = is_sure && best.candidate.storage != Storage::Never;
-    let rival = choices[1..]
-        .iter()
+    let rival = choices
         .find(|other| other.candidate.position.distance_m(best.candidate.position) > SAME_DOOR_M)
         .map_or(0.0, |other| other.candidate.confidence);
     (is_sure && best.candidate.confidence - rival >= LEAD_MIN).then_some(best)
@@ -73,7 +82,7 @@ pub(super) fn clear_winner(choices: &[Choice]) -> Option<&Choice> {
 pub(super) fn state_of(choices: &[Choice]) -> AddressState {
     match clear_winner(choices) {
         Some(_) => AddressState::Applied,
-        None if choices.is_empty() => AddressState::NotFound,
+        None if choices.iter().all(|choice| choice.outside.is_some()) => AddressState::NotFound,
         None => AddressState::Ambiguous,
     }
 }
@@ -83,6 +92,7 @@ pub(super) fn fix_of(candidate: &Candidate, query: &AddressQuery, made_at: Times
     address_fix(candidate.position, candidate.granularity, evidence_of(candidate, query), made_at, made_by)
 }
 
+/// What a candidate's fix rests on.
 pub(super) fn evidence_of(candidate: &Candidate, query: &AddressQuery) -> GeocodedEvidence {
     GeocodedEvidence {
         provider: candidate.provider.to_string(),
@@ -121,7 +131,7 @@ impl Waymark {
         let limit = super::paging::page_size("candidates_max", candidates_max, CANDIDATES_DEFAULT, CANDIDATES_MAX)?;
         let site = self.seen_site(principal, account, site).await?;
         // Whether one wins is seen beside all others.
-        let mut choices = self.choices(account, query, site.as_ref(), CANDIDATES_MAX).await?;
+        let mut choices = self.choices(account, query, query.country(), site.as_ref(), CANDIDATES_MAX).await?;
         let state = state_of(&choices);
         choices.truncate(limit);
         Ok((state, choices))
@@ -182,15 +192,16 @@ impl Waymark {
         }
     }
 
-    /// The geocoder's candidates, seen from a site.
+    /// The geocoder's candidates, seen from a site, whose country may be stated.
     pub(super) async fn choices(
         &self,
         account: &AccountId,
         query: &AddressQuery,
+        stated: Option<CountryCode>,
         site: Option<&Site>,
         limit: usize,
     ) -> Result<Vec<Choice>, Error> {
-        let outlook = self.outlook(account, query.country(), site);
+        let outlook = self.outlook(account, stated, site);
         let candidates = if let Some(pasted) = pasted::parse(query)? {
             self.candidates_of_pasted(account, pasted, query, &outlook.bias(), limit).await?
         } else {
@@ -200,11 +211,12 @@ impl Waymark {
         Ok(self.seen_from(account, query, site, &outlook, candidates))
     }
 
-    fn outlook(&self, account: &AccountId, country: Option<CountryCode>, site: Option<&Site>) -> Outlook {
+    fn outlook(&self, account: &AccountId, stated: Option<CountryCode>, site: Option<&Site>) -> Outlook {
         Outlook {
-            at_geoip: site.and_then(|site| site.fixes.get(Source::GeoIp)).map(|fix| fix.position),
+            estimate: site.and_then(|site| site.fixes.get(Source::GeoIp)).cloned(),
             at_present: site.and_then(|site| site.fixes.effective()).map(|fix| fix.position),
-            country: country.or_else(|| self.parts.live.account(account)?.account().country),
+            stated,
+            country: stated.or_else(|| self.parts.live.account(account)?.account().country),
         }
     }
 
@@ -217,20 +229,35 @@ impl Waymark {
         outlook: &Outlook,
         candidates: Vec<Candidate>,
     ) -> Vec<Choice> {
-        let choice = |candidate: Candidate| Choice {
-            token: site.map(|site| self.issue(account, site.id, query, &candidate)).unwrap_or_default(),
-            distance_to_geoip_m: outlook.at_geoip.map(|at| at.distance_m(candidate.position)),
-            distance_to_position_m: outlook.at_present.map(|at| at.distance_m(candidate.position)),
-            candidate,
+        let choice = |candidate: Candidate| {
+            let outside = self.candidate_outside(&candidate, outlook.stated);
+            let mut warnings = self.warnings_at(candidate.position, outlook.estimate.as_ref());
+            warnings.extend(outside.map(|_| Warning::OutsideCountry));
+            Choice {
+                token: site.map(|site| self.issue(account, site.id, query, &candidate, outside)).unwrap_or_default(),
+                distance_to_geoip_m: outlook.at_geoip().map(|at| at.distance_m(candidate.position)),
+                distance_to_position_m: outlook.at_present.map(|at| at.distance_m(candidate.position)),
+                outside,
+                warnings,
+                candidate,
+            }
         };
         candidates.into_iter().map(choice).collect()
     }
 
-    fn issue(&self, account: &AccountId, site: SiteId, query: &AddressQuery, candidate: &Candidate) -> String {
+    fn issue(
+        &self,
+        account: &AccountId,
+        site: SiteId,
+        query: &AddressQuery,
+        candidate: &Candidate,
+        outside: Option<Outside>,
+    ) -> String {
         let ticket = Ticket {
             position: candidate.position,
             granularity: candidate.granularity,
             evidence: evidence_of(candidate, query),
+            outside,
             ends_at: self.now() + TOKEN_LIFE,
         };
         self.sealer.seal(&purpose(account, site), &ticket)
@@ -252,6 +279,9 @@ impl Waymark {
         if ticket.ends_at <= now {
             return Err(Error::CandidateToken);
         }
+        if let Some(outside) = ticket.outside {
+            return Err(Error::OutsideCountry(OutsideCountry { field: "candidate_token", outside }));
+        }
         if ticket.evidence.provider == geocode::COORDINATES {
             return Ok(pasted::pin(ticket.position, now, principal.actor()));
         }
@@ -265,14 +295,21 @@ impl Waymark {
 
 /// From where an account, and perhaps a site, looks at candidates.
 struct Outlook {
-    at_geoip: Option<LatLng>,
+    estimate: Option<Fix>,
     at_present: Option<LatLng>,
+    /// The country that was stated with the question.
+    stated: Option<CountryCode>,
+    /// The same, or the account's own: what is asked for first.
     country: Option<CountryCode>,
 }
 
 impl Outlook {
+    fn at_geoip(&self) -> Option<LatLng> {
+        self.estimate.as_ref().map(|fix| fix.position)
+    }
+
     fn bias(&self) -> Bias {
-        Bias { near: self.at_geoip.or(self.at_present), country: self.country }
+        Bias { near: self.at_geoip().or(self.at_present), country: self.country }
     }
 }
 
@@ -296,7 +333,26 @@ mod tests {
             attribution: String::new(),
             storage: crate::model::evidence::Storage::Unlimited,
         };
-        Choice { candidate, token: String::new(), distance_to_geoip_m: None, distance_to_position_m: None }
+        Choice {
+            candidate,
+            token: String::new(),
+            distance_to_geoip_m: None,
+            distance_to_position_m: None,
+            outside: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_candidate_outside_of_the_stated_country_is_out_of_the_race() {
+        let stated = CountryCode::parse("IS").unwrap();
+        let outside = Outside { stated, found: CountryCode::parse("FR"), is_swapped: false };
+        let abroad = Choice { outside: Some(outside), ..choice(1.0, 1.0, Granularity::Door) };
+        let home = choice(2.0, 0.95, Granularity::Door);
+        assert!(clear_winner(std::slice::from_ref(&abroad)).is_none());
+        let choices = [abroad, home.clone()];
+        let winner = clear_winner(&choices).map(|choice| choice.candidate.position);
+        assert_eq!(winner, Some(home.candidate.position), "it is no rival of the one at home either");
     }
 
     #[test]

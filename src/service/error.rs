@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::checks::OutsideCountry;
 use crate::error::{Fault, Reason};
 use crate::model::Invalid;
 use crate::model::id::{AccountId, SiteId, TokenId};
@@ -114,6 +115,9 @@ pub enum Error {
     /// Without it nobody could administer the deployment.
     #[error("this is the operator's last good token: make another one first")]
     LastOperatorToken,
+    /// The position is outside of the country that was stated.
+    #[error("{}", .0.why())]
+    OutsideCountry(OutsideCountry),
     /// The site has no such fix.
     #[error("the site has no fix of this source")]
     FixMissing,
@@ -146,6 +150,12 @@ pub enum Error {
     Geocode(#[from] geocode::Error),
 }
 
+impl From<OutsideCountry> for Error {
+    fn from(fault: OutsideCountry) -> Self {
+        Self::OutsideCountry(fault)
+    }
+}
+
 impl Error {
     /// What a caller reads. The text of the error itself may hold what is the operator's to know, and is for the log.
     #[must_use]
@@ -176,6 +186,7 @@ impl Fault for Error {
             Self::Credential => Reason::CredentialInvalid,
             Self::Scope => Reason::ScopeInsufficient,
             Self::FixMissing => Reason::FixMissing,
+            Self::OutsideCountry(_) => Reason::PositionOutsideCountry,
             Self::SiteUnplaced(_) => Reason::SiteUnplaced,
             Self::LastOperatorToken => Reason::LastOperatorToken,
             Self::TooLate(_) => Reason::DeadlineExceeded,

@@ -3,13 +3,16 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::access::Permission;
+use super::addresses::NO_ADDRESS;
 use super::pasted::{pin, refuse_null_island};
 use super::sites::ChangeOptions;
 use super::{Error, Versioned, Waymark};
 use crate::model::Invalid;
 use crate::model::access::Principal;
-use crate::model::address::AddressQuery;
+use crate::model::address::{AddressQuery, CountryCode};
+use crate::model::coordinates::{self, Pasted};
 use crate::model::device::DevicePosition;
+use crate::model::evidence::GeocodedEvidence;
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix, NoEstimate, Source};
@@ -17,53 +20,52 @@ use crate::model::site::Site;
 use crate::model::site_address::{AddressState, SiteAddress};
 
 impl Waymark {
-    /// Applies the candidate that a person chose.
+    /// Applies the candidate that a person chose; with `keep_pin` its address alone, and the position stays.
     pub async fn apply_candidate(
         &self,
         principal: &Principal,
         account: &AccountId,
         id: SiteId,
         token: &str,
-        etag: String,
+        keep_pin: bool,
+        options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
         self.get_site(principal, account, id).await?;
         let fix = self.redeem(principal, account, id, token)?;
-        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
+        if keep_pin && fix.source == Source::Pin {
+            return Err(Invalid::new("keep_pin", NO_ADDRESS).into());
+        }
+        self.change_site(account, id, options, |site, now| {
             let Evidence::Geocoded(evidence) = &fix.evidence else {
                 return drop_pin(site, fix.position, now, principal.actor());
             };
-            let query = AddressQuery::Line(evidence.query.clone());
-            let known = site.address.take().filter(|address| address.typed == evidence.query);
-            site.address = Some(SiteAddress {
-                parts: known.and_then(|address| address.parts),
-                formatted: evidence.formatted_address.clone(),
-                storage: evidence.storage,
-                state: AddressState::Applied,
-                ..SiteAddress::stated(&query, false, principal.actor(), site.fixes.next_time(now))
-            });
-            site.fixes.put(Fix { made_at: site.fixes.next_time(now), ..fix.clone() });
+            let made_at = site.fixes.next_time(now);
+            let known = site.address.take();
+            site.address = Some(chosen(evidence, known, keep_pin, principal.actor(), made_at));
+            if !keep_pin {
+                site.fixes.put(Fix { made_at, ..fix.clone() });
+            }
             site.plan_renewal(now);
             Ok(())
         })
         .await
     }
 
-    /// Drops a pin.
+    /// Drops a pin, in the stated country if there is one.
     pub async fn set_pin(
         &self,
         principal: &Principal,
         account: &AccountId,
         id: SiteId,
         position: LatLng,
-        etag: String,
+        country: Option<CountryCode>,
+        options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
         refuse_null_island("position", position)?;
-        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
-            drop_pin(site, position, now, principal.actor())
-        })
-        .await
+        self.refuse_outside("position", position, country)?;
+        self.change_site(account, id, options, |site, now| drop_pin(site, position, now, principal.actor())).await
     }
 
     /// Takes away what persons said of a site's position.
@@ -72,10 +74,10 @@ impl Waymark {
         principal: &Principal,
         account: &AccountId,
         id: SiteId,
-        etag: String,
+        options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
-        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
+        self.change_site(account, id, options, |site, now| {
             site.fixes.reset_to_automatic();
             site.address = None;
             self.follow_prefixes(&live, site, now);
@@ -91,10 +93,10 @@ impl Waymark {
         account: &AccountId,
         id: SiteId,
         source: Source,
-        etag: String,
+        options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, _| {
+        self.change_site(account, id, options, |site, _| {
             let removed = site.fixes.remove(source).ok_or(Error::FixMissing)?;
             match source {
                 Source::Address => site.address = None,
@@ -111,6 +113,29 @@ impl Waymark {
             Ok(())
         })
         .await
+    }
+}
+
+/// The address of a candidate that a person chose. Of one that was found at a position nobody typed a word.
+fn chosen(
+    evidence: &GeocodedEvidence,
+    known: Option<SiteAddress>,
+    keep_pin: bool,
+    by: String,
+    at: Timestamp,
+) -> SiteAddress {
+    let is_of_position = matches!(coordinates::parse(&evidence.query), Ok(Some(Pasted::Position(_))));
+    let known = known.filter(|address| address.typed == evidence.query);
+    let query = AddressQuery::Line(evidence.query.clone());
+    let stated = SiteAddress::stated(&query, known.as_ref().and_then(|it| it.country), keep_pin, by, at);
+    SiteAddress {
+        typed: if is_of_position { String::new() } else { stated.typed.clone() },
+        parts: known.and_then(|address| address.parts),
+        formatted: evidence.formatted_address.clone(),
+        storage: evidence.storage,
+        state: if keep_pin { AddressState::PinKept } else { AddressState::Applied },
+        evidence: keep_pin.then(|| Box::new(evidence.clone())),
+        ..stated
     }
 }
 

@@ -8,6 +8,7 @@ pub mod activation;
 pub mod addresses;
 pub mod attention;
 pub mod candidates;
+pub mod checks;
 pub mod databases;
 pub mod error;
 pub mod filter;
@@ -46,6 +47,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use crate::geocode::borders::Borders;
 use crate::geocode::on_behalf::OnBehalf;
 use crate::geocode::{self, Asker, Geocoder};
 use crate::geoip::attribution::Attribution;
@@ -114,6 +116,8 @@ pub struct Parts {
     pub geoip: Arc<Databases>,
     /// The geocoder; `None` where none is configured.
     pub geocoder: Option<Arc<dyn Geocoder>>,
+    /// Where countries end; without them the checks that need them are not made.
+    pub borders: Option<Arc<Borders>>,
     /// Tells the time; the tests' clock or the system's.
     pub clock: fn() -> Timestamp,
     /// How use cases behave.

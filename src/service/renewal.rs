@@ -114,7 +114,8 @@ impl Waymark {
             };
             return Ok(found.into_iter().find(is_place).map_or(Fresh::Gone, |found| judged(found, position)));
         }
-        let choices = match self.choices(account, query, Some(site), CANDIDATES_MAX).await {
+        let country = site.address.as_ref().and_then(|address| address.country);
+        let choices = match self.choices(account, query, country, Some(site), CANDIDATES_MAX).await {
             Ok(choices) => choices,
             Err(Error::Geocode(cause)) => return Ok(unasked(&cause)),
             Err(Error::Invalid(_)) => return Ok(Fresh::Gone),
@@ -126,7 +127,7 @@ impl Waymark {
 
     /// Asks how the geocoder writes an address that is kept beside a position.
     async fn fresh_text(&self, account: &AccountId, site: &Site, address: &SiteAddress) -> Result<Fresh, Error> {
-        match self.choices(account, &address.query(), Some(site), CANDIDATES_MAX).await {
+        match self.choices(account, &address.query(), address.country, Some(site), CANDIDATES_MAX).await {
             Ok(choices) => {
                 let winner = clear_winner(&choices).filter(|choice| !Choice::is_pasted(choice));
                 Ok(winner.map_or(Fresh::Gone, |choice| Fresh::Same(Box::new(choice.candidate.clone()))))
@@ -186,6 +187,9 @@ fn put_text(site: &mut Site, candidate: &Candidate) {
     if let Some(address) = &mut site.address {
         address.formatted.clone_from(&candidate.formatted_address);
         address.storage = candidate.storage;
+        if address.evidence.is_some() {
+            address.evidence = Some(Box::new(evidence_of(candidate, &address.query())));
+        }
     }
 }
 

@@ -157,7 +157,7 @@ impl Waymark {
                 Ok(())
             };
         }
-        let answer = match self.choices(account, &address.query(), Some(&site), CANDIDATES_MAX).await {
+        let answer = match self.choices(account, &address.query(), address.country, Some(&site), CANDIDATES_MAX).await {
             Ok(choices) => Answer::Found(choices),
             Err(Error::Geocode(cause)) => {
                 let reason = cause.waits().unwrap_or(WaitReason::Misconfigured);

@@ -7,11 +7,13 @@ use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
 use crate::model::address::{AddressQuery, CountryCode, PostalAddress};
 use crate::model::device::DevicePosition;
+use crate::model::evidence::GeocodedEvidence;
 use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::location::{Evidence, Fix, Granularity, NoEstimate, Source};
 use crate::model::site::Site;
 use crate::model::site_address::{AddressState, Retry, SiteAddress, WaitReason};
 use crate::service::candidates::Choice;
+use crate::service::checks::Warning;
 use crate::service::siblings::{Nearness, Suggestion};
 
 /// A position.
@@ -156,15 +158,7 @@ pub(in crate::api) fn address_state(state: AddressState) -> pb::AddressState {
 pub(in crate::api) fn fix(fix: &Fix) -> pb::Fix {
     let evidence = match &fix.evidence {
         Evidence::Database(found) => Some(pb::fix::Evidence::Database(database_evidence(found))),
-        Evidence::Geocoded(found) => Some(pb::fix::Evidence::Geocoded(pb::GeocodedEvidence {
-            provider: found.provider.clone(),
-            place_id: found.place_id.clone(),
-            formatted_address: found.formatted_address.clone(),
-            query: found.query.clone(),
-            attribution: found.attribution.clone(),
-            country_code: optional_text(found.country),
-            expire_time: found.storage.until().map(timestamp),
-        })),
+        Evidence::Geocoded(found) => Some(pb::fix::Evidence::Geocoded(geocoded_evidence(found))),
         Evidence::Prefix(found) => Some(pb::fix::Evidence::Prefix(pb::PrefixEvidence {
             network: found.network.clone(),
             display_name: found.display_name.clone(),
@@ -182,7 +176,7 @@ pub(in crate::api) fn fix(fix: &Fix) -> pb::Fix {
     }
 }
 
-/// Where a site is.
+/// Where a site is. Warnings are for people: an agent gets none.
 pub(in crate::api) fn location(site: &Site) -> pb::Location {
     let effective = site.fixes.effective();
     pb::Location {
@@ -194,6 +188,32 @@ pub(in crate::api) fn location(site: &Site) -> pb::Location {
         fixes: site.fixes.iter().map(fix).collect(),
         no_estimate_reason: no_estimate(site.no_estimate).into(),
         address: site.address.as_ref().map(site_address),
+        warnings: Vec::new(),
+    }
+}
+
+/// What a person had better look at.
+pub(in crate::api) fn warning(warning: Warning) -> i32 {
+    let warning = match warning {
+        Warning::AtSea => pb::LocationWarning::AtSea,
+        Warning::FarFromGeoIp => pb::LocationWarning::FarFromGeoip,
+        Warning::OutsideCountry => pb::LocationWarning::OutsideCountry,
+    };
+    warning.into()
+}
+
+/// The country that a site is stated to be in, by an address or by the `country_code` beside it.
+pub(in crate::api) fn stated_country(
+    address: Option<&AddressQuery>,
+    country_code: &str,
+) -> Result<Option<CountryCode>, Invalid> {
+    let beside = parse_country("country_code", country_code)?;
+    match (address.and_then(AddressQuery::country), beside) {
+        (Some(one), Some(other)) if one != other => {
+            let why = format!("it says {other}, and the address says {one}: state one of them");
+            Err(Invalid::new("country_code", why))
+        }
+        (one, other) => Ok(one.or(other)),
     }
 }
 
@@ -205,6 +225,7 @@ fn site_address(address: &SiteAddress) -> pb::SiteAddress {
         wait: address.retry.map(wait),
         keep_pin: address.keep_pin,
         stater: address.stated_by.clone(),
+        evidence: address.evidence.as_deref().map(geocoded_evidence),
     }
 }
 
@@ -227,6 +248,18 @@ pub(in crate::api) fn wait(retry: Retry) -> pb::AddressWait {
     }
 }
 
+fn geocoded_evidence(found: &GeocodedEvidence) -> pb::GeocodedEvidence {
+    pb::GeocodedEvidence {
+        provider: found.provider.clone(),
+        place_id: found.place_id.clone(),
+        formatted_address: found.formatted_address.clone(),
+        query: found.query.clone(),
+        attribution: found.attribution.clone(),
+        country_code: optional_text(found.country),
+        expire_time: found.storage.until().map(timestamp),
+    }
+}
+
 /// A candidate.
 pub(in crate::api) fn candidate(choice: Choice) -> pb::Candidate {
     let candidate = choice.candidate;
@@ -241,6 +274,7 @@ pub(in crate::api) fn candidate(choice: Choice) -> pb::Candidate {
         attribution: candidate.attribution,
         distance_to_geoip_m: choice.distance_to_geoip_m,
         distance_to_position_m: choice.distance_to_position_m,
+        warnings: choice.warnings.into_iter().map(warning).collect(),
     }
 }
 

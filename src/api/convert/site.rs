@@ -19,7 +19,10 @@ pub(in crate::api) fn site(waymark: &Waymark, versioned: Versioned<Site>) -> pb:
         name: names::of_site(&site.account, site.id),
         etag: etag_of(&site),
         revision: revision.0,
-        location: Some(location::location(&site)),
+        location: Some(pb::Location {
+            warnings: waymark.warnings(&site).into_iter().map(location::warning).collect(),
+            ..location::location(&site)
+        }),
         status: status(site.status).into(),
         contact: Some(contact(site.contact)),
         ticketing_links: site.ticketing_links.into_iter().map(ticketing_link).collect(),

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 use super::sites::answer;
 use crate::api::convert::evidence::{explanation, network_facts};
 use crate::api::convert::location::{
-    TypedAddress, candidate, fix, no_estimate, parse_address, parse_lat_lng, parse_source, suggestion,
+    TypedAddress, candidate, fix, no_estimate, parse_address, parse_lat_lng, parse_source, stated_country, suggestion,
 };
 use crate::api::convert::{location, site::site};
 use crate::api::proto::waymark::v1 as pb;
@@ -18,6 +18,7 @@ use crate::api::{caller, names};
 use crate::model::Invalid;
 use crate::model::id::{AccountId, SiteId};
 use crate::service::Waymark;
+use crate::service::addresses::StatedAddress;
 use crate::service::databases::LookUp;
 use crate::service::sites::ChangeOptions;
 
@@ -88,8 +89,10 @@ impl LocationService for Locations {
             Address::PostalAddress(parts) => TypedAddress::Parts(parts),
         }))
         .map_err(Failure::from)?;
+        let country = stated_country(Some(&query), &message.country_code).map_err(Failure::from)?;
         let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
-        let outcome = self.0.set_address(&principal, &account, id, &query, message.keep_pin, &options).await;
+        let stated = StatedAddress { query: &query, country, keep_pin: message.keep_pin };
+        let outcome = self.0.set_address(&principal, &account, id, stated, &options).await;
         let outcome = outcome.map_err(Failure)?;
         let retry = outcome.site.value.address.as_ref().filter(|it| it.state.is_open()).and_then(|it| it.retry);
         Ok(Response::new(pb::SetAddressResponse {
@@ -104,7 +107,9 @@ impl LocationService for Locations {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
-        answer(&self.0, self.0.apply_candidate(&principal, &account, id, &message.candidate_token, message.etag).await)
+        let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
+        let (token, keep_pin) = (&message.candidate_token, message.keep_pin);
+        answer(&self.0, self.0.apply_candidate(&principal, &account, id, token, keep_pin, &options).await)
     }
 
     async fn set_pin(&self, request: Request<pb::SetPinRequest>) -> Result<Response<pb::Site>, Status> {
@@ -112,14 +117,17 @@ impl LocationService for Locations {
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let position = parse_lat_lng("position", message.position.as_ref()).map_err(Failure::from)?;
-        answer(&self.0, self.0.set_pin(&principal, &account, id, position, message.etag).await)
+        let country = stated_country(None, &message.country_code).map_err(Failure::from)?;
+        let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
+        answer(&self.0, self.0.set_pin(&principal, &account, id, position, country, &options).await)
     }
 
     async fn reset_location(&self, request: Request<pb::ResetLocationRequest>) -> Result<Response<pb::Site>, Status> {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
-        answer(&self.0, self.0.reset_location(&principal, &account, id, message.etag).await)
+        let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
+        answer(&self.0, self.0.reset_location(&principal, &account, id, &options).await)
     }
 
     async fn delete_fix(&self, request: Request<pb::DeleteFixRequest>) -> Result<Response<pb::Site>, Status> {
@@ -127,7 +135,8 @@ impl LocationService for Locations {
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let source = parse_source("source", message.source).map_err(Failure::from)?;
-        answer(&self.0, self.0.delete_fix(&principal, &account, id, source, message.etag).await)
+        let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
+        answer(&self.0, self.0.delete_fix(&principal, &account, id, source, &options).await)
     }
 
     async fn lookup_ip(&self, request: Request<pb::LookupIpRequest>) -> Result<Response<pb::LookupIpResponse>, Status> {

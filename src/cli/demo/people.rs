@@ -116,7 +116,7 @@ async fn set_address(client: &LocationServiceClient<Connection>, site: &str, add
 }
 
 async fn set_pin(client: &LocationServiceClient<Connection>, site: &str, position: pb::LatLng) -> anyhow::Result<()> {
-    let request = pb::SetPinRequest { site: site.to_owned(), position: Some(position), etag: String::new() };
+    let request = pb::SetPinRequest { site: site.to_owned(), position: Some(position), ..pb::SetPinRequest::default() };
     patiently(|| {
         let (mut client, request) = (client.clone(), request.clone());
         async move { client.set_pin(request).await }

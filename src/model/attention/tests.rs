@@ -73,7 +73,7 @@ fn with(fixes: impl IntoIterator<Item = Fix>) -> Site {
 fn stated(state: AddressState) -> Site {
     let mut site = with([pin(0.0)]);
     let line = AddressQuery::Line("gata".into());
-    site.address = Some(SiteAddress { state, ..SiteAddress::stated(&line, false, String::new(), at(1)) });
+    site.address = Some(SiteAddress { state, ..SiteAddress::stated(&line, None, false, String::new(), at(1)) });
     site
 }
 

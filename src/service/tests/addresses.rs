@@ -20,7 +20,7 @@ use crate::model::location::{Granularity, Source};
 use crate::model::site::Site;
 use crate::model::site_address::{AddressState, WaitReason};
 use crate::service::Error;
-use crate::service::addresses::AddressOutcome;
+use crate::service::addresses::{AddressOutcome, StatedAddress};
 use crate::service::sites::{ChangeOptions, etag_of};
 
 /// The address of all these tests.
@@ -93,13 +93,15 @@ impl Waiting {
     async fn set(&self, keep_pin: bool) -> Result<AddressOutcome, Error> {
         let query = AddressQuery::line(TYPED).unwrap();
         let (world, options) = (&self.world, ChangeOptions::default());
-        world.waymark.set_address(self.person(), &world.account, self.site, &query, keep_pin, &options).await
+        let stated = StatedAddress { query: &query, country: None, keep_pin };
+        world.waymark.set_address(self.person(), &world.account, self.site, stated, &options).await
     }
 
     async fn pin(&self, lat: f64) {
         let position = LatLng::new(lat, 9.0).unwrap();
         let world = &self.world;
-        world.waymark.set_pin(self.person(), &world.account, self.site, position, String::new()).await.unwrap();
+        let options = ChangeOptions::default();
+        world.waymark.set_pin(self.person(), &world.account, self.site, position, None, &options).await.unwrap();
     }
 
     /// The record as it is.

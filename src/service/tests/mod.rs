@@ -151,6 +151,7 @@ impl World {
             live: Live::follow(&*store).await.unwrap(),
             geoip: Arc::new(databases),
             geocoder,
+            borders: None,
             clock: now,
             config: Config::default(),
         });

@@ -4,11 +4,11 @@ import grpc
 import pytest
 
 from client import Account, Caller
-from server import ASN_FILE, BINARY, GAZETTEER, GEOIP, Server
+from server import ASN_FILE, BINARY, BORDERS, GAZETTEER, GEOIP, Server
 
 
 def pytest_sessionstart():
-    missing = [str(path) for path in [BINARY, GAZETTEER, *GEOIP, ASN_FILE] if not path.exists()]
+    missing = [str(path) for path in [BINARY, GAZETTEER, BORDERS, *GEOIP, ASN_FILE] if not path.exists()]
     if missing:
         pytest.exit(f"missing: {', '.join(missing)}; run `make test`, which makes them", returncode=2)
 
@@ -17,7 +17,7 @@ def pytest_sessionstart():
 def server(tmp_path_factory):
     # Estimates follow a new address at once here; test_uplinks.py has servers that wait.
     extra = ["--move-after", "0"]
-    shared = Server(tmp_path_factory.mktemp("server") / "data", gazetteer=True, extra=extra)
+    shared = Server(tmp_path_factory.mktemp("server") / "data", gazetteer=True, borders=True, extra=extra)
     try:
         shared.start()
     except AssertionError as fault:

