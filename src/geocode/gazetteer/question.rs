@@ -109,7 +109,7 @@ impl Question {
     pub(super) fn is_in_place(&self, part: Part, words: WordSet) -> bool {
         match self.words[words.from].written {
             Written::Anywhere => true,
-            Written::Postcode => matches!(part, Part::Postcode | Part::Area),
+            Written::Postcode => part == Part::Postcode || part.is_area(),
             Written::Locality => matches!(part, Part::Town | Part::Place | Part::Alias),
             Written::Region => matches!(part, Part::Region | Part::Country),
         }
