@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
-use crate::geocode::gazetteer::{self, Progress, Sources};
+use crate::geocode::gazetteer::{self, Import, Progress, Sources};
 
 /// What to do with gazetteers.
 #[derive(Debug, clap::Args)]
@@ -42,6 +42,10 @@ struct Build {
     /// Postcodes of Iceland: a JSON object of towns by postcode
     #[arg(long)]
     iceland_postcodes: Option<PathBuf>,
+    /// Addresses of OpenAddresses, CSV or GeoJSON lines, plain or gzip; may be repeated. The country is also taken from a
+    /// path such as `us/ca/berkeley.csv`
+    #[arg(long, value_name = "FILE[,country=XX][,attribution=TEXT]")]
+    openaddresses: Vec<Import>,
     /// Directory of the index; one that is there is replaced when the new one is whole
     #[arg(long)]
     out: PathBuf,
@@ -57,11 +61,17 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         postcodes: build.postcodes,
         iceland: build.iceland,
         iceland_postcodes: build.iceland_postcodes,
+        openaddresses: build.openaddresses,
     };
     let bar = RefCell::new(None);
     let manifest = gazetteer::build(&sources, &build.out, &|progress| show(&bar, progress))?;
     if let Some((_, bar)) = bar.into_inner() {
         bar.finish();
+    }
+    for note in &manifest.sources {
+        if let Some(report) = &note.report {
+            say(format_args!("{}: {report}", note.file))?;
+        }
     }
     let summary = manifest.summary;
     say(format_args!(

@@ -11,12 +11,15 @@ use tantivy::indexer::NoMergePolicy;
 use tantivy::{Index, IndexWriter};
 
 use super::countries::Countries;
+use super::doors::Doors;
+use super::imports::{Import, Report, place_of_path};
 use super::manifest::{MANIFEST_FILE, Manifest, Origin, SourceNote, Summary};
 use super::record::{Record, Source};
 use super::schema::{Entry, FORMAT, Fields};
 use super::sources::{Progress, Sources, malformed, unreadable};
-use super::workshop::{Workshop, is_ours};
-use super::{iceland, places, postcodes};
+use super::towns::{Town, Towns};
+use super::workshop::{Workshop, beside, is_ours};
+use super::{iceland, openaddresses, places, postcodes};
 use crate::geocode::Error;
 use crate::model::address::CountryCode;
 use crate::model::geo::LatLng;
@@ -44,7 +47,7 @@ pub fn build(sources: &Sources, out: &Path, progress: &dyn Fn(Progress)) -> Resu
         return Err(unreadable(out, &"it exists and is no gazetteer: name a new directory"));
     }
     let workshop = Workshop::new(out)?;
-    let manifest = fill(&workshop.path, sources, progress).and_then(|manifest| {
+    let manifest = fill(&workshop.path, &beside(out, "sorting"), sources, progress).and_then(|manifest| {
         let finish = manifest.write(&workshop.path).and_then(|()| finish(&workshop.path));
         finish.map_err(|cause| unreadable(&workshop.path, &cause))?;
         Ok(manifest)
@@ -53,8 +56,8 @@ pub fn build(sources: &Sources, out: &Path, progress: &dyn Fn(Progress)) -> Resu
     Ok(manifest)
 }
 
-/// Writes the index into an empty directory, as one segment.
-fn fill(directory: &Path, sources: &Sources, progress: &dyn Fn(Progress)) -> Result<Manifest, Error> {
+/// Writes the index into an empty directory, as one segment. What memory should not hold goes into `scratch` meanwhile.
+fn fill(directory: &Path, scratch: &Path, sources: &Sources, progress: &dyn Fn(Progress)) -> Result<Manifest, Error> {
     let fault = |cause: tantivy::TantivyError| unreadable(directory, &cause);
     let (schema, fields) = Fields::new();
     let index = Index::create_in_dir(directory, schema).map_err(fault)?;
@@ -63,9 +66,13 @@ fn fill(directory: &Path, sources: &Sources, progress: &dyn Fn(Progress)) -> Res
     writer.set_merge_policy(Box::new(NoMergePolicy));
     let mut press = Press { directory, fields, writer, summary: Summary::default(), notes: Vec::new() };
     let countries = Countries::read(sources.countries.as_deref(), sources.admin1.as_deref())?;
-    let lent = add_places(&mut press, sources, &countries, progress)?;
+    let mut towns = Towns::default();
+    let lent = add_places(&mut press, sources, &countries, &mut towns, progress)?;
     add_postcodes(&mut press, sources, &countries, progress)?;
     add_iceland(&mut press, sources, &lent, &countries, progress)?;
+    for import in &sources.openaddresses {
+        add_openaddresses(&mut press, import, &countries, &towns, scratch, progress)?;
+    }
     let notes = std::mem::take(&mut press.notes);
 
     progress(Progress { done: 0, total: Some(1), what: "merging" });
@@ -79,6 +86,7 @@ fn add_places(
     press: &mut Press<'_>,
     sources: &Sources,
     countries: &Countries,
+    towns: &mut Towns,
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<(String, LatLng)>, Error> {
     let mut lent = Vec::new();
@@ -90,6 +98,9 @@ fn add_places(
     places::read(path, source, countries, progress, &mut |entry| {
         if let Some(entry) = &entry {
             lent.extend(iceland::town(entry));
+            if sources.has_imports() {
+                Town::of(entry).into_iter().for_each(|town| towns.add(town));
+            }
         }
         press.add(entry)
     })?;
@@ -132,6 +143,31 @@ fn add_iceland(
     Ok(())
 }
 
+/// Adds a file of OpenAddresses.
+fn add_openaddresses(
+    press: &mut Press<'_>,
+    import: &Import,
+    countries: &Countries,
+    towns: &Towns,
+    scratch: &Path,
+    progress: &dyn Fn(Progress),
+) -> Result<(), Error> {
+    let of_path = place_of_path(&import.path, countries);
+    let country = import.country.or(of_path.as_ref().map(|(country, _)| *country));
+    let country = country.ok_or_else(|| {
+        let what = "say its country, `FILE,country=XX`, or put it into a directory of that name, as in `us/ca/all.csv`";
+        malformed(&import.path, &what)
+    })?;
+    let region = of_path.filter(|(of, _)| *of == country).map(|(_, region)| region).unwrap_or_default();
+    let source = press.note(SourceNote::imported(Origin::OpenAddresses, import));
+    let of = openaddresses::Of { source, country, region };
+    let mut doors = Doors::new(countries, towns, scratch);
+    let report = openaddresses::read(&import.path, &of, progress, &mut |door| doors.add(door))?;
+    press.summary.addresses += doors.end(&mut |entry| press.add(Some(entry)))?;
+    press.report(source, report);
+    Ok(())
+}
+
 /// Takes out what only the writer needs, and makes every file readable to whom the manifest is.
 ///
 /// The library makes some files for its own user alone, and a server often runs as another one than the builder.
@@ -164,6 +200,14 @@ impl Press<'_> {
         let source = Source { origin: note.origin, file };
         self.notes.push(note);
         source
+    }
+
+    /// Notes what came of the rows of a file.
+    fn report(&mut self, source: Source, report: Report) {
+        if let Some(note) = self.notes.get_mut(usize::from(source.file)) {
+            self.summary.skipped += report.left_out.values().sum::<u64>();
+            note.report = Some(report);
+        }
     }
 
     /// Notes when the data of a file was made, where the file says so.

@@ -178,6 +178,12 @@ impl Countries {
 }
 
 impl Countries {
+    /// Whether there is a country of this code: of all of them where the source was read, else of those with names here.
+    pub(super) fn is_known(&self, code: CountryCode) -> bool {
+        let has_name = || NAMES.iter().any(|(of, _)| *of == code.as_str());
+        self.named.contains_key(&code) || (self.named.is_empty() && has_name())
+    }
+
     /// The keys of the region that a source calls so, by name or code; one that is not known has its own.
     pub(super) fn region_keys(&self, country: CountryCode, name: &str) -> Vec<String> {
         let key = fold::key(name);

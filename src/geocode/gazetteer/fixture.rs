@@ -54,6 +54,7 @@ pub(super) fn sources(directory: &Path) -> Sources {
         postcodes: Some(write_postcodes(directory)),
         iceland: Some(iceland),
         iceland_postcodes: write("postcodes.json", &postcodes()),
+        openaddresses: Vec::new(),
     }
 }
 

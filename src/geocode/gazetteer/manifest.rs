@@ -9,6 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::imports::{Import, Report};
 use super::record::Source;
 use super::schema::FORMAT;
 
@@ -66,6 +67,9 @@ pub struct SourceNote {
     pub licence: String,
     /// When the data was made: as the file says, else when the file was written.
     pub data_date: Option<Timestamp>,
+    /// What came of its rows, where it is a file of addresses that an operator named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
 }
 
 /// How much went into the index.
@@ -138,7 +142,20 @@ impl SourceNote {
             attribution: origin.attribution().to_owned(),
             licence: origin.licence().to_owned(),
             data_date: data_date.or_else(written),
+            report: None,
         }
+    }
+
+    /// A note of a file of addresses that an operator named.
+    pub(super) fn imported(origin: Origin, import: &Import) -> Self {
+        let mut note = Self::new(origin, &import.path, None);
+        note.attribution = match &import.attribution {
+            Some(attribution) => attribution.clone(),
+            // Each file has a source of its own, by which it can be told.
+            None if origin == Origin::OpenAddresses => format!("{} ({})", origin.attribution(), note.file),
+            None => note.attribution,
+        };
+        note
     }
 }
 

@@ -90,6 +90,9 @@ impl Lists {
             for part in Part::ALL {
                 self.as_written(part, &run.key, run.words, &mut hits)?;
             }
+            if let Some(key) = &run.street_key {
+                self.as_written(Part::Street, key, run.words, &mut hits)?;
+            }
             for key in codes::wider_keys(&run.key) {
                 self.as_written(Part::Wider, &key, run.words, &mut hits)?;
                 self.as_written(Part::Postcode, &key, run.words, &mut hits)?;

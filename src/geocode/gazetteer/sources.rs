@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::imports::Import;
 use crate::geocode::Error;
 
 /// Rows between two reports of progress: often enough for a bar, too seldom to cost.
@@ -37,12 +38,20 @@ pub struct Sources {
     pub iceland: Option<PathBuf>,
     /// Postcodes of Iceland: a JSON object of towns by postcode. Needed with `iceland`.
     pub iceland_postcodes: Option<PathBuf>,
+    /// Files of OpenAddresses, CSV or GeoJSON, plain or gzip.
+    pub openaddresses: Vec<Import>,
 }
 
 impl Sources {
+    /// Whether there are files of addresses that an operator names.
+    pub(super) fn has_imports(&self) -> bool {
+        !self.openaddresses.is_empty()
+    }
+
     /// Whether there is nothing that a question could be answered with.
     pub(super) fn is_empty(&self) -> bool {
-        self.places.is_none() && self.postcodes.is_none() && self.iceland.is_none()
+        let has_addresses = self.iceland.is_some() || self.has_imports();
+        self.places.is_none() && self.postcodes.is_none() && !has_addresses
     }
 }
 

@@ -1,5 +1,6 @@
 //! Builds the fixture's gazetteer and asks it, as a caller would.
 
+mod imports;
 mod postcodes;
 
 use std::fs;

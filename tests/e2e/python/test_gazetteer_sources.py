@@ -1,13 +1,25 @@
-"""The gazetteer's sources: postcodes of the world, and houses that no source has."""
+"""The gazetteer's sources: postcodes of the world, and files of addresses against the register that they were made from."""
 
+import csv
+import random
 import sqlite3
+import subprocess
 
+import grpc
 import pytest
 
-from server import ROOT
+from client import Account, Caller
+from server import BINARY, ROOT, Server
 from stubs import pb
 
 REGISTER = ROOT / "data/fetched/iceland/iceaddr.db"
+# Addresses that are asked for: enough that one in a hundred wrong shows.
+ASKED = 300
+# Of a hundred doors, how many are found first. The rest are streets whose number is used twice within a town.
+FOUND_MIN = 0.99
+# A ten-thousandth of a degree of latitude, about ten metres.
+NEAR_DEG = 0.0001
+SEED = 20261128
 
 
 @pytest.mark.parametrize(
@@ -76,3 +88,58 @@ def test_a_house_that_is_missing_lies_between_its_neighbours_and_is_not_applied(
     site = iceland.create_site().name
     answer = iceland.caller().SetAddress(site=site, address_line=line)
     assert answer.state == pb.ADDRESS_STATE_AMBIGUOUS, answer
+
+
+@pytest.fixture(scope="module")
+def register():
+    """Numbered addresses of Iceland: street, number with letter, postcode, position."""
+    rows = sqlite3.connect(REGISTER).execute(
+        "SELECT heiti_nf, husnr || upper(coalesce(bokst, '')), postnr, lat_wgs84, long_wgs84 FROM stadfong "
+        "WHERE husnr > 0 AND coalesce(vidsk, '') = '' AND coalesce(bokst, '') NOT LIKE '%*%'"
+    )
+    found = rows.fetchall()
+    assert len(found) > 90_000
+    return found
+
+
+@pytest.fixture(scope="module")
+def imported(register, tmp_path_factory):
+    """A server on a gazetteer of nothing but a file in the form of OpenAddresses, made from the register."""
+    directory = tmp_path_factory.mktemp("imported")
+    source = directory / "is" / "countrywide.csv"
+    source.parent.mkdir()
+    with open(source, "w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["LON", "LAT", "NUMBER", "STREET", "UNIT", "CITY", "DISTRICT", "REGION", "POSTCODE", "ID", "HASH"])
+        for street, number, code, lat, lng in register:
+            rows.writerow([lng, lat, number, street, "", "", "", "", code, "", ""])
+        # Rows that are no addresses: they are counted, and do not end the build.
+        rows.writerow(["", "", "1", "Gata", "", "", "", "", "101", "", ""])
+        rows.writerow(["-21", "64", "", "Gata", "", "", "", "", "101", "", ""])
+    out = directory / "gazetteer"
+    build = [BINARY, "gazetteer", "build", "--openaddresses", source, "--out", out]
+    done = subprocess.run([str(part) for part in build], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"countrywide.csv: {len(register)} kept, 1 without a house number, 1 without a position" in done.stdout
+    with Server(directory / "data", geoip=False, extra=["--gazetteer", out]) as server:
+        with grpc.insecure_channel(server.target) as channel:
+            yield Account(Caller(channel, server.admin_token))
+
+
+def test_the_same_doors_are_found_from_a_file_as_from_the_register(register, imported, iceland):
+    chosen = random.Random(SEED).sample(register, ASKED)
+    missed = []
+    for street, number, code, lat, lng in chosen:
+        line = f"{street} {number}, {code}"
+        for who in (imported, iceland):
+            found = who.caller("VIEWER").GeocodeAddress(parent=who.name, address_line=line).candidates
+            best = [one for one in found if one.confidence >= found[0].confidence - 0.001]
+            is_there = any(
+                one.granularity == pb.GRANULARITY_DOOR
+                and abs(one.position.lat - lat) < NEAR_DEG
+                and abs(one.position.lng - lng) < 2 * NEAR_DEG
+                for one in best
+            )
+            if not is_there:
+                missed.append((line, who is imported, best[:1]))
+    assert len(missed) <= 2 * ASKED * (1 - FOUND_MIN), f"seed {SEED}: {len(missed)}: {missed[:5]}"
