@@ -46,6 +46,9 @@ struct Build {
     /// path such as `us/ca/berkeley.csv`
     #[arg(long, value_name = "FILE[,country=XX][,attribution=TEXT]")]
     openaddresses: Vec<Import>,
+    /// Extract of OpenStreetMap, `.osm.pbf`, sorted as usual; may be repeated
+    #[arg(long, value_name = "FILE[,country=XX]")]
+    osm: Vec<Import>,
     /// Directory of the index; one that is there is replaced when the new one is whole
     #[arg(long)]
     out: PathBuf,
@@ -62,6 +65,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         iceland: build.iceland,
         iceland_postcodes: build.iceland_postcodes,
         openaddresses: build.openaddresses,
+        osm: build.osm,
     };
     let bar = RefCell::new(None);
     let manifest = gazetteer::build(&sources, &build.out, &|progress| show(&bar, progress))?;

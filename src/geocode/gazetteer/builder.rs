@@ -19,7 +19,7 @@ use super::schema::{Entry, FORMAT, Fields};
 use super::sources::{Progress, Sources, malformed, unreadable};
 use super::towns::{Town, Towns};
 use super::workshop::{Workshop, beside, is_ours};
-use super::{iceland, openaddresses, places, postcodes};
+use super::{iceland, openaddresses, osm, places, postcodes};
 use crate::geocode::Error;
 use crate::model::address::CountryCode;
 use crate::model::geo::LatLng;
@@ -72,6 +72,9 @@ fn fill(directory: &Path, scratch: &Path, sources: &Sources, progress: &dyn Fn(P
     add_iceland(&mut press, sources, &lent, &countries, progress)?;
     for import in &sources.openaddresses {
         add_openaddresses(&mut press, import, &countries, &towns, scratch, progress)?;
+    }
+    for import in &sources.osm {
+        add_osm(&mut press, import, &countries, &mut towns, scratch, progress)?;
     }
     let notes = std::mem::take(&mut press.notes);
 
@@ -163,6 +166,26 @@ fn add_openaddresses(
     let of = openaddresses::Of { source, country, region };
     let mut doors = Doors::new(countries, towns, scratch);
     let report = openaddresses::read(&import.path, &of, progress, &mut |door| doors.add(door))?;
+    press.summary.addresses += doors.end(&mut |entry| press.add(Some(entry)))?;
+    press.report(source, report);
+    Ok(())
+}
+
+/// Adds an extract of OpenStreetMap; its places become towns of the addresses of this extract and those behind.
+fn add_osm(
+    press: &mut Press<'_>,
+    import: &Import,
+    countries: &Countries,
+    towns: &mut Towns,
+    scratch: &Path,
+    progress: &dyn Fn(Progress),
+) -> Result<(), Error> {
+    let source = press.note(SourceNote::imported(Origin::Osm, import));
+    let of = osm::Of { source, country: import.country };
+    let survey = osm::survey(&import.path, of, progress)?;
+    survey.towns.into_iter().for_each(|town| towns.add(town));
+    let mut doors = Doors::new(countries, towns, scratch);
+    let report = osm::read(&import.path, of, survey.wanted, progress, &mut |door| doors.add(door))?;
     press.summary.addresses += doors.end(&mut |entry| press.add(Some(entry)))?;
     press.report(source, report);
     Ok(())

@@ -81,6 +81,11 @@ impl Door {
         }
     }
 
+    /// The same with a number and its id.
+    pub(super) fn numbered(&self, number: &str, id: i64) -> Self {
+        Self { number: number.to_owned(), id, ..self.clone() }
+    }
+
     /// What it is ordered by: the street, then the house.
     fn order(&self) -> impl Ord + '_ {
         let house = (self.number.is_empty(), self.number.as_str(), self.id);

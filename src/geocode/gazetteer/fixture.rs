@@ -55,6 +55,7 @@ pub(super) fn sources(directory: &Path) -> Sources {
         iceland: Some(iceland),
         iceland_postcodes: write("postcodes.json", &postcodes()),
         openaddresses: Vec::new(),
+        osm: Vec::new(),
     }
 }
 

@@ -138,6 +138,12 @@ impl Record {
 const OSM_ID_BITS: u32 = 48;
 const OSM_ID_MASK: u64 = (1 << OSM_ID_BITS) - 1;
 
+/// The id of a house of an element of OpenStreetMap: its `number`-th.
+pub(super) fn osm_house(id: i64, number: u8) -> i64 {
+    let own = ((id.unsigned_abs() & OSM_ID_MASK) | u64::from(number) << OSM_ID_BITS).cast_signed();
+    if id < 0 { -own } else { own }
+}
+
 impl Source {
     /// The beginning of the ids of its streets.
     pub(super) fn scheme(self, country: Option<CountryCode>) -> String {

@@ -40,12 +40,14 @@ pub struct Sources {
     pub iceland_postcodes: Option<PathBuf>,
     /// Files of OpenAddresses, CSV or GeoJSON, plain or gzip.
     pub openaddresses: Vec<Import>,
+    /// Extracts of OpenStreetMap, `.osm.pbf`.
+    pub osm: Vec<Import>,
 }
 
 impl Sources {
     /// Whether there are files of addresses that an operator names.
     pub(super) fn has_imports(&self) -> bool {
-        !self.openaddresses.is_empty()
+        !self.openaddresses.is_empty() || !self.osm.is_empty()
     }
 
     /// Whether there is nothing that a question could be answered with.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::super::fixture::sources;
+use super::super::osm;
 use super::*;
 
 /// Addresses of a street in the United States: facts of nobody, on a grid of ours.
@@ -39,6 +40,7 @@ fn imports(directory: &Path) -> Sources {
             named(write("berlin.geojson", DE.as_bytes()), ",country=DE,attribution=Berlin, its office"),
             named(write("fr/paris.csv", FR.as_bytes()), ""),
         ],
+        osm: vec![named(write("extract.osm.pbf", &osm::fixture::village()), "")],
         ..sources(directory)
     }
 }
@@ -77,6 +79,8 @@ fn doors_of_all_countries_are_found_as_they_are_written_there() {
         check(line, "1.00 Door Hauptstraße 9a, 10827 Berlin, DE");
     }
     check("12 bd St Michel, 75005 Paris", "1.00 Door 12 Boulevard Saint-Michel, 75005 Paris, France");
+    check("3 Kirkkokatu, 00100 Kylä", "1.00 Door Kirkkokatu 3, 00100 Kylä");
+    check("Rantatie Kylä", "1.00 Street Rantatie, Kylä");
 }
 
 #[test]
@@ -92,6 +96,9 @@ fn each_source_is_named_and_every_id_leads_back() {
     for (line, id, attribution) in [
         ("110 N Main St, Berkeley", "openaddresses/us/00000000000000ab", "OpenAddresses (berkeley.csv)"),
         ("Hauptstr 5 Berlin", "openaddresses/de/", "Berlin, its office"),
+        ("Kirkkokatu 5, 00100 Kylä", "osm/node/5/1", "© OpenStreetMap contributors"),
+        ("Kirkkokatu 4B, Helsinki", "osm/way/20", "© OpenStreetMap contributors"),
+        ("Rantatie Kylä", "osm/street//kyla//rantatie", "© OpenStreetMap contributors"),
         ("104 N Main St, Berkeley", "openaddresses/us/street/ca/berkeley/94704/nmainst#104", "OpenAddresses"),
     ] {
         let best = ask_imported(line).swap_remove(0);
@@ -105,6 +112,8 @@ fn each_source_is_named_and_every_id_leads_back() {
     let notes = &IMPORTED.1.manifest().sources;
     let note = notes.iter().find(|note| note.file == "berkeley.csv").unwrap();
     assert_eq!(note.report.as_ref().unwrap().to_string(), "5 kept, 1 without a position");
+    let osm = notes.iter().find(|note| note.origin == Origin::Osm).unwrap();
+    assert!(osm.licence.contains("ODbL"), "{}", osm.licence);
 }
 
 #[test]
