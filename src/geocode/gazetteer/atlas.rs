@@ -158,7 +158,9 @@ mod tests {
     use tokio::sync::Semaphore;
     use tokio::time::{Instant, timeout};
 
-    use super::super::record::{House, Place, Street};
+    use super::super::manifest::Origin;
+    use super::super::record::{Place, Source};
+    use super::super::street::{self, House};
     use super::super::{Gazetteer, fixture};
     use super::*;
     use crate::geocode::{Bias, Error, Geocoder as _, Inquiry, Subject};
@@ -174,7 +176,7 @@ mod tests {
             address: None,
         };
         let houses = positions.iter().enumerate().map(house).collect();
-        Record::Street(Street { name: "Gata".into(), postcode: "101".into(), town: "Bær".into(), houses })
+        Record::Street(street::tests::street(houses))
     }
 
     fn atlas_of(positions: &[LatLng]) -> Atlas {
@@ -208,7 +210,13 @@ mod tests {
     #[test]
     fn ids_lead_to_their_records() {
         let mut atlas = atlas_of(&[LatLng::new(64.0, -21.0).unwrap()]);
-        let place = Place { id: 7, name: "Paris".into(), region: String::new(), country: String::new() };
+        let place = Place {
+            source: Source { origin: Origin::Geonames, file: 0 },
+            id: 7,
+            name: "Paris".into(),
+            region: String::new(),
+            country: String::new(),
+        };
         atlas.add(1, LatLng::new(48.9, 2.3).ok(), &Record::Place(place));
         atlas.sort();
         let check = |id: &str, expect: &[(DocId, Option<u32>)]| {

@@ -15,6 +15,7 @@ use crate::model::address::CountryCode;
 /// Names of countries that the source lacks: their own, and common short ones. Accents fold away.
 const NAMES: &[(&str, &str)] = &[
     ("AE", "UAE"),
+    ("AU", "Australia"),
     ("AT", "Österreich"),
     ("BE", "Belgique"),
     ("BE", "België"),
@@ -109,8 +110,10 @@ const KINDS: &[&str] = &[
 /// The countries and regions that places lie in.
 #[derive(Debug, Default)]
 pub(super) struct Countries {
-    countries: HashMap<CountryCode, Named>,
+    named: HashMap<CountryCode, Named>,
     regions: HashMap<String, Named>,
+    /// The codes of regions by country and key: `US.california` is `US.CA`.
+    region_codes: HashMap<String, String>,
 }
 
 /// A name and all keys by which it is found.
@@ -148,19 +151,26 @@ impl Countries {
                 let Some(code) = CountryCode::parse(&country.iso) else {
                     return Err(malformed(path, &format!("{:?} is not an ISO 3166-1 code", country.iso)));
                 };
-                all.countries.insert(code, country_named(code, &country));
+                all.named.insert(code, country_named(code, &country));
             }
         }
         if let Some(path) = regions {
             let raw: Vec<RawRegion> = serde_json::from_reader(open(path)?).map_err(|cause| malformed(path, &cause))?;
             all.regions.extend(raw.into_iter().map(|region| (region.code.clone(), region_named(region))));
         }
+        // In the order of their codes, so that of two regions of one name it is always the same that is meant.
+        let mut regions: Vec<(&String, &Named)> = all.regions.iter().collect();
+        regions.sort_by_key(|(code, _)| *code);
+        for (code, region) in regions {
+            let country = code.split_once('.').map_or("", |(country, _)| country);
+            all.region_codes.extend(region.keys.iter().map(|key| (format!("{country}.{key}"), code.clone())));
+        }
         Ok(all)
     }
 
     /// The country of this code; one that the source lacks is known by its code.
     pub(super) fn country(&self, code: CountryCode) -> Named {
-        self.countries.get(&code).cloned().unwrap_or_else(|| {
+        self.named.get(&code).cloned().unwrap_or_else(|| {
             let names = NAMES.iter().filter(|(of, _)| *of == code.as_str()).map(|(_, name)| fold::key(name));
             Named { name: code.to_string(), keys: names.chain([fold::key(code.as_str())]).collect() }
         })
@@ -169,6 +179,22 @@ impl Countries {
     /// The region of this country with this code, such as `US` and `TN`.
     pub(super) fn region(&self, country: &str, code: &str) -> Option<&Named> {
         self.regions.get(&format!("{country}.{code}"))
+    }
+}
+
+impl Countries {
+    /// Whether there is a country of this code: of all of them where the source was read, else of those with names here.
+    pub(super) fn is_known(&self, code: CountryCode) -> bool {
+        let has_name = || NAMES.iter().any(|(of, _)| *of == code.as_str());
+        self.named.contains_key(&code) || (self.named.is_empty() && has_name())
+    }
+
+    /// The keys of the region that a source calls so, by name or code; one that is not known has its own.
+    pub(super) fn region_keys(&self, country: CountryCode, name: &str) -> Vec<String> {
+        let key = fold::key(name);
+        let code = self.region_codes.get(&format!("{country}.{key}"));
+        let known = code.and_then(|code| self.regions.get(code)).map(|region| region.keys.clone());
+        known.unwrap_or_else(|| if key.is_empty() { Vec::new() } else { vec![key] })
     }
 }
 

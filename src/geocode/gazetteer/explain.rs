@@ -7,6 +7,7 @@
 use super::question::{Question, WordSet};
 use super::retrieve::Match;
 use super::schema::Part;
+use crate::model::location::Granularity;
 
 /// For each word that names nothing of the document. Two of them leave a third: too little to act on.
 const UNEXPLAINED: f64 = 0.6;
@@ -18,6 +19,14 @@ const EDIT: f64 = 0.92;
 /// For a misspelt name that is a name as written, only not one that fits as well: a wrong house of the right street
 /// must not turn into a house of a street that is called much the same.
 const IS_ANOTHER_NAME: f64 = 0.7;
+/// For a house that is missing where its neighbours are there, in place of [`HOUSE_MISSING`]: nearer to what was asked
+/// for than the street, and too little to act on, as the street is.
+const HOUSE_BETWEEN: f64 = 0.7;
+/// For a postcode of which only the wider one is known that it lies in.
+const WIDER: f64 = 0.8;
+/// For a postcode beside words that have nothing to do with it: most numbers are a postcode of some country, and with
+/// two such words it is no answer.
+const LONE_CODE: f64 = 0.15;
 /// For a house that is there with another letter only.
 const HOUSE_LIKE: f64 = 0.8;
 /// For a house number that does not stand beside its street: it may be a postcode or another street's.
@@ -38,10 +47,46 @@ const STEPS: f64 = 10_000.0;
 pub(super) struct Reading {
     /// The confidence, in [0, 1], in steps of 1/10,000.
     pub(super) confidence: f64,
-    /// The words that name a house, where they do.
-    pub(super) house: Option<WordSet>,
-    /// Whether that is a house that is there, and not just one like it.
-    pub(super) house_is_there: bool,
+    /// What it says of a house.
+    pub(super) house: House,
+}
+
+/// What a reading says of a house of the street.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum House {
+    /// None was asked for.
+    Unasked,
+    /// These words name one that is there.
+    There(WordSet),
+    /// These words name one that is there with another letter only.
+    Like(WordSet),
+    /// This word beside the street looks like the number of a house, and is none.
+    Missing(WordSet),
+}
+
+impl House {
+    /// The words that name it.
+    pub(super) fn words(self) -> Option<WordSet> {
+        match self {
+            Self::Unasked => None,
+            Self::There(words) | Self::Like(words) | Self::Missing(words) => Some(words),
+        }
+    }
+}
+
+impl Reading {
+    /// The confidence of a spot of this granularity: a missing house may still be placed between its neighbours.
+    pub(super) fn confidence_of(&self, granularity: Granularity) -> f64 {
+        match (self.house, granularity) {
+            (House::Missing(_), Granularity::Interpolated) => stepped(self.confidence / HOUSE_MISSING * HOUSE_BETWEEN),
+            _ => self.confidence,
+        }
+    }
+}
+
+/// A confidence in whole steps.
+fn stepped(confidence: f64) -> f64 {
+    (confidence * STEPS).round() / STEPS
 }
 
 /// Whether the document lies in the country that was stated beside the words.
@@ -73,7 +118,7 @@ fn slots(matches: &[Match]) -> [Vec<Match>; SLOTS] {
     let mut slots: [Vec<Match>; SLOTS] = Default::default();
     for found in matches {
         let slot = match found.part {
-            Part::Street | Part::Place | Part::Alias | Part::Area => 0,
+            Part::Street | Part::Place | Part::Alias | Part::Area | Part::Wider => 0,
             Part::House | Part::Number => 1,
             Part::Postcode => 2,
             Part::Town => 3,
@@ -137,23 +182,34 @@ fn judge(question: &Question, chosen: &[Match], country: InCountry) -> Reading {
             confidence *= OUT_OF_PLACE;
         }
     }
+    let mut missing = House::Unasked;
     for word in (0..question.words.len()).filter(|word| is_left(*word)) {
         let is_beside = word == name.words.to || word + 1 == name.words.from;
         let is_house = name.part == Part::Street && is_beside && is_number(word);
         confidence *= if is_house { HOUSE_MISSING } else { UNEXPLAINED };
+        if is_house {
+            // Of two, the one behind the street.
+            missing = House::Missing(WordSet { from: word, to: word + 1 });
+        }
     }
     confidence *= UNEXPLAINED.powi(i32::try_from(question.words_beyond).unwrap_or(i32::MAX));
 
     let has_context = chosen.iter().any(|found| found.part >= Part::Postcode) || country == InCountry::Inside;
-    if matches!(name.part, Part::Street | Part::Area) && !has_context && !question.is_typed {
+    if (name.part == Part::Street || name.part.is_area()) && !has_context && !question.is_typed {
         confidence *= NO_CONTEXT;
+    }
+    if name.part.is_area() && !has_context && (0..question.words.len()).any(is_left) {
+        confidence *= LONE_CODE;
     }
     if country == InCountry::Outside {
         confidence *= OTHER_COUNTRY;
     }
+    if name.part == Part::Wider {
+        confidence *= WIDER;
+    }
 
     let house = chosen.iter().find(|found| matches!(found.part, Part::House | Part::Number));
-    let mut house_is_there = false;
+    let mut reading = missing;
     if let Some(house) = house {
         if house.words.from != name.words.to && house.words.to != name.words.from {
             confidence *= HOUSE_APART;
@@ -161,13 +217,13 @@ fn judge(question: &Question, chosen: &[Match], country: InCountry) -> Reading {
         // `12 b` where there is a 12 and no 12b: the b was left over, and the 12 is another house.
         let after = house.words.to;
         let has_other_letter = is_left(after) && !is_number(after) && question.words[after].text.chars().count() == 1;
-        house_is_there = house.part == Part::House && !has_other_letter;
+        let is_there = house.part == Part::House && !has_other_letter;
+        reading = if is_there { House::There(house.words) } else { House::Like(house.words) };
         if house.part == Part::Number {
             confidence *= HOUSE_LIKE;
         }
     }
-    let confidence = (confidence * STEPS).round() / STEPS;
-    Reading { confidence, house: house.map(|house| house.words), house_is_there }
+    Reading { confidence: stepped(confidence), house: reading }
 }
 
 #[cfg(test)]
@@ -226,11 +282,40 @@ mod tests {
     #[test]
     fn another_letter_is_another_house() {
         let street = names(Part::Street, 0, 1);
-        assert!(read("gata 12", &[street, names(Part::House, 1, 2)]).house_is_there);
-        assert!(read("gata 12b", &[street, names(Part::House, 1, 3), names(Part::House, 1, 2)]).house_is_there);
-        let other = read("gata 12b", &[street, names(Part::House, 1, 2)]);
-        assert_eq!((other.house, other.house_is_there), (Some(WordSet { from: 1, to: 2 }), false));
-        assert!(!read("gata 12", &[street, names(Part::Number, 1, 2)]).house_is_there);
+        let words = |to| WordSet { from: 1, to };
+        assert_eq!(read("gata 12", &[street, names(Part::House, 1, 2)]).house, House::There(words(2)));
+        let both = [street, names(Part::House, 1, 3), names(Part::House, 1, 2)];
+        assert_eq!(read("gata 12b", &both).house, House::There(words(3)));
+        assert_eq!(read("gata 12b", &[street, names(Part::House, 1, 2)]).house, House::Like(words(2)));
+        assert_eq!(read("gata 12", &[street, names(Part::Number, 1, 2)]).house, House::Like(words(2)));
+    }
+
+    /// Whatever else is wrong: less sure than a door, surer than the street, and never as sure as `service` acts on.
+    #[test]
+    fn a_house_between_its_neighbours_is_less_than_a_door_and_more_than_the_street() {
+        let street = [names(Part::Street, 0, 1), names(Part::Town, 2, 3)];
+        let door = read("gata 12 bær", &[street[0], street[1], names(Part::House, 1, 2)]);
+        let missing = read("gata 12 bær", &street);
+        assert_eq!(missing.house, House::Missing(WordSet { from: 1, to: 2 }));
+        let of = |granularity| missing.confidence_of(granularity);
+        assert!((of(Granularity::Street) - HOUSE_MISSING).abs() < 1e-4);
+        assert!((of(Granularity::Interpolated) - HOUSE_BETWEEN).abs() < 1e-4);
+        assert!(of(Granularity::Interpolated) < door.confidence_of(Granularity::Door));
+        assert!((door.confidence_of(Granularity::Interpolated) - door.confidence).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_wider_postcode_is_not_the_one_that_was_asked_for() {
+        check("1012js amsterdam", &[names(Part::Wider, 0, 2), names(Part::Town, 2, 3)], WIDER);
+        check("1012js", &[names(Part::Wider, 0, 2)], WIDER * NO_CONTEXT);
+    }
+
+    #[test]
+    fn a_number_beside_words_of_something_else_is_hardly_a_postcode() {
+        let code = names(Part::Area, 2, 3);
+        check("what is 99999", &[code], UNEXPLAINED.powi(2) * NO_CONTEXT * LONE_CODE);
+        check("what is 99999 finland", &[code, names(Part::Country, 3, 4)], UNEXPLAINED.powi(2));
+        check("99999", &[names(Part::Area, 0, 1)], NO_CONTEXT);
     }
 
     #[test]

@@ -51,8 +51,11 @@ pub(super) fn sources(directory: &Path) -> Sources {
         places: write("places.json", &places()),
         countries: write("countries.json", &countries()),
         admin1: write("admin1.json", &regions()),
+        postcodes: Some(write_postcodes(directory)),
         iceland: Some(iceland),
         iceland_postcodes: write("postcodes.json", &postcodes()),
+        openaddresses: Vec::new(),
+        osm: Vec::new(),
     }
 }
 
@@ -61,6 +64,36 @@ pub(in crate::geocode) fn built(directory: &Path) -> PathBuf {
     let out = directory.join("gazetteer");
     build(&sources(directory), &out, &|_| ()).unwrap();
     out
+}
+
+/// Postcodes of the world: country, code, town, region and position.
+const CODES: &[(&str, &str, &str, &str, f64, f64)] = &[
+    ("CA", "K1A", "Ottawa", "Ontario", 45.4, -75.7),
+    ("CH", "8001", "Zürich", "Zürich", 47.37, 8.54),
+    ("DE", "10115", "Berlin", "Berlin", 52.53, 13.38),
+    ("DK", "8001", "Aarhus", "Midtjylland", 56.15, 10.2),
+    // Near Paris, by position, and by its name nothing of it.
+    ("FR", "75001", "Ier Arrondissement", "Île-de-France", 0.601, -90.0),
+    ("GB", "SW1A", "Westminster Abbey", "England", 51.5, -0.13),
+    ("IS", "101", "Reykjavík", "", 64.14, -21.9),
+    ("JP", "123-4567", "Tokyo Chuo", "Tokyo To", 35.7, 139.7),
+    ("MX", "90210", "San José", "Tlaxcala", 19.3, -98.2),
+    ("PL", "00-950", "Warszawa", "Mazowieckie", 52.2, 21.0),
+    ("US", "75001", "Addison", "Texas", 32.96, -96.84),
+    ("US", "90210", "Beverly Hills", "California", 34.09, -118.4),
+];
+
+fn write_postcodes(directory: &Path) -> PathBuf {
+    let line = |(country, code, city, state, latitude, longitude): &(&str, &str, &str, &str, f64, f64)| {
+        json!({
+            "country_code": country, "postal_code": code, "city": city, "state": state,
+            "latitude": latitude, "longitude": longitude, "accuracy": 4.0, "source": "allCountries",
+        })
+        .to_string()
+    };
+    let path = directory.join("postcodes.jsonl");
+    fs::write(&path, CODES.iter().map(line).collect::<Vec<_>>().join("\n")).unwrap();
+    path
 }
 
 fn write_register(path: &Path) {
@@ -138,6 +171,7 @@ fn countries() -> Value {
         ("CR", "CRI", "Costa Rica"),
         ("JP", "JPN", "Japan"),
         ("DK", "DNK", "Denmark"),
+        ("CH", "CHE", "Switzerland"),
     ];
     let country = |(iso, iso3, name): (&str, &str, &str)| {
         (iso.to_owned(), json!({ "name": name, "iso": iso, "iso3": iso3, "population": 1 }))

@@ -12,9 +12,10 @@ use serde::Deserialize;
 
 use super::countries::Countries;
 use super::fold;
-use super::record::{Area, House, Record, Street, mean};
+use super::record::{Area, Record, Source};
 use super::schema::{Entry, Part};
 use super::sources::{PROGRESS_ROWS, Progress, malformed, open};
+use super::street::{House, Street, mean};
 use crate::geocode::Error;
 use crate::model::address::CountryCode;
 use crate::model::geo::LatLng;
@@ -77,7 +78,7 @@ pub(super) struct Register {
 }
 
 /// The country of the register.
-fn iceland() -> CountryCode {
+pub(super) fn iceland() -> CountryCode {
     CountryCode::parse("IS").expect("two letters are a country code")
 }
 
@@ -94,6 +95,7 @@ pub(super) fn town(entry: &Entry) -> Option<(String, LatLng)> {
 pub(super) fn read(
     path: &Path,
     postcodes: &Path,
+    source: Source,
     towns: &[(String, LatLng)],
     countries: &Countries,
     progress: &dyn Fn(Progress),
@@ -111,7 +113,7 @@ pub(super) fn read(
     let mut rows = statement.query(()).map_err(fault)?;
 
     let mut summary = Register { made_at: made_at(&register), ..Register::default() };
-    let mut town = Town::new(&postcodes, &lent, countries);
+    let mut town = Town::new(source, &postcodes, &lent, countries);
     let mut done = 0;
     while let Some(row) = rows.next().map_err(fault)? {
         let address = Address::read(row).map_err(fault)?;
@@ -191,6 +193,7 @@ impl Address {
 
 /// The postcode that is being read, and the street within it.
 struct Town<'a> {
+    source: Source,
     postcodes: &'a BTreeMap<String, Postcode>,
     lent: &'a BTreeMap<i64, Vec<String>>,
     country_keys: Vec<String>,
@@ -205,11 +208,13 @@ struct Town<'a> {
 
 impl<'a> Town<'a> {
     fn new(
+        source: Source,
         postcodes: &'a BTreeMap<String, Postcode>,
         lent: &'a BTreeMap<i64, Vec<String>>,
         countries: &Countries,
     ) -> Self {
         Self {
+            source,
             postcodes,
             lent,
             country_keys: countries.country(iceland()).keys,
@@ -272,7 +277,13 @@ impl<'a> Town<'a> {
         self.end_street(each)?;
         let positions = std::mem::take(&mut self.positions);
         let Some(middle) = mean(positions.iter().copied()) else { return Ok(()) };
-        let record = Record::Area(Area { code: self.code.to_string(), town: self.town_name() });
+        let record = Record::Area(Area {
+            source: self.source,
+            code: self.code.to_string(),
+            towns: vec![self.town_name()],
+            region: String::new(),
+            country: None,
+        });
         each(self.entry(vec![(Part::Area, self.code.to_string())], positions.len() as u64, middle, record))
     }
 
@@ -281,7 +292,15 @@ impl<'a> Town<'a> {
     }
 
     fn street_record(&self, houses: Vec<House>) -> Street {
-        Street { name: self.street.clone(), postcode: self.code.to_string(), town: self.town_name(), houses }
+        Street {
+            source: self.source,
+            name: self.street.clone(),
+            postcode: self.code.to_string(),
+            town: self.town_name(),
+            region: String::new(),
+            country: None,
+            houses,
+        }
     }
 
     /// An entry with the keys given, and with those that all of this postcode share.

@@ -9,19 +9,25 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::imports::{Import, Report};
+use super::record::Source;
 use super::schema::FORMAT;
 
 /// Name of the manifest's file within the directory of the index.
 pub const MANIFEST_FILE: &str = "waymark-gazetteer.json";
 
 /// Where records come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// `GeoNames`: places of the world.
+    /// `GeoNames`: places and postcodes of the world.
     Geonames,
     /// The register of addresses of Iceland.
     Iceland,
+    /// A file of OpenAddresses: addresses of an authority under its own licence.
+    OpenAddresses,
+    /// An extract of `OpenStreetMap`.
+    Osm,
 }
 
 impl Origin {
@@ -31,6 +37,8 @@ impl Origin {
         match self {
             Self::Geonames => "GeoNames (CC BY 4.0)",
             Self::Iceland => "Staðfangaskrá, Registers Iceland (Þjóðskrá)",
+            Self::OpenAddresses => "OpenAddresses",
+            Self::Osm => "© OpenStreetMap contributors",
         }
     }
 
@@ -40,6 +48,8 @@ impl Origin {
         match self {
             Self::Geonames => "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/",
             Self::Iceland => "open register, https://opingogn.is/dataset/stadfangaskra",
+            Self::OpenAddresses => "the licence of the file's own source, see https://openaddresses.io",
+            Self::Osm => "ODbL 1.0, https://opendatacommons.org/licenses/odbl/1-0/",
         }
     }
 }
@@ -57,6 +67,9 @@ pub struct SourceNote {
     pub licence: String,
     /// When the data was made: as the file says, else when the file was written.
     pub data_date: Option<Timestamp>,
+    /// What came of its rows, where it is a file of addresses that an operator named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
 }
 
 /// How much went into the index.
@@ -112,10 +125,10 @@ impl Manifest {
         serde_json::from_slice(&bytes).map_err(malformed)
     }
 
-    /// What the licence of the records of `origin` asks to be shown.
-    pub(super) fn attribution(&self, origin: Origin) -> &str {
-        let note = self.sources.iter().find(|note| note.origin == origin);
-        note.map_or(origin.attribution(), |note| note.attribution.as_str())
+    /// What the licence of the records of a source asks to be shown.
+    pub(super) fn attribution(&self, source: Source) -> &str {
+        let note = self.sources.get(usize::from(source.file));
+        note.map_or(source.origin.attribution(), |note| note.attribution.as_str())
     }
 }
 
@@ -129,7 +142,20 @@ impl SourceNote {
             attribution: origin.attribution().to_owned(),
             licence: origin.licence().to_owned(),
             data_date: data_date.or_else(written),
+            report: None,
         }
+    }
+
+    /// A note of a file of addresses that an operator named.
+    pub(super) fn imported(origin: Origin, import: &Import) -> Self {
+        let mut note = Self::new(origin, &import.path, None);
+        note.attribution = match &import.attribution {
+            Some(attribution) => attribution.clone(),
+            // Each file has a source of its own, by which it can be told.
+            None if origin == Origin::OpenAddresses => format!("{} ({})", origin.attribution(), note.file),
+            None => note.attribution,
+        };
+        note
     }
 }
 

@@ -1,27 +1,41 @@
 //! The gazetteer: a geocoder of its own, over an index that is built once from files and needs no network.
 //!
-//! `builder` makes the index out of `places` (the world) and `iceland` (street addresses); here it is opened and
-//! asked. A query is folded into words (`question`), the words are looked up (`retrieve`), and each document that
+//! `builder` makes the index out of `places` and `postcodes` (the world), and of street addresses: `iceland`, and the
+//! files that an operator names (`openaddresses`, `osm`), which `doors` gathers into streets. Here it is opened and asked. A query is folded into words (`question`), the words are looked up (`retrieve`), and each document that
 //! they name is judged (`explain`). Positions and ids are looked up in `atlas`. Knows nothing of sites, and decides nothing.
 
+mod abbreviations;
+mod areas;
 mod atlas;
 mod builder;
+mod codes;
 pub(in crate::geocode) mod countries;
+mod doors;
 mod explain;
 #[cfg(test)]
 pub(in crate::geocode) mod fixture;
 pub(in crate::geocode) mod fold;
 mod iceland;
+mod imports;
 mod index;
 mod manifest;
+mod openaddresses;
+mod osm;
 mod places;
+mod postcodes;
 mod question;
 mod record;
 mod retrieve;
 mod schema;
+mod segment;
+mod sorter;
 mod sources;
+mod street;
 #[cfg(test)]
 mod tests;
+mod towns;
+mod workshop;
+mod writing;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +46,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::atlas::Ready;
 pub use self::builder::build;
+pub use self::imports::{Import, LeftOut, Report};
 use self::index::OpenIndex;
 pub use self::manifest::{MANIFEST_FILE, Manifest, Origin, SourceNote, Summary};
 pub use self::sources::{Progress, Sources};

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::countries::Countries;
 use super::fold;
-use super::record::{Place, Record};
+use super::record::{Place, Record, Source};
 use super::schema::{Entry, Part};
 use super::sources::{PROGRESS_ROWS, Progress, malformed, open};
 use crate::geocode::Error;
@@ -39,11 +39,12 @@ struct RawPlace {
 /// Holds one row at a time. Ends at the first malformed row, or at the first error of `each`.
 pub(super) fn read(
     path: &Path,
+    source: Source,
     countries: &Countries,
     progress: &dyn Fn(Progress),
     each: &mut dyn FnMut(Option<Entry>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut rows = Rows { countries, progress, each, done: 0, failure: None };
+    let mut rows = Rows { source, countries, progress, each, done: 0, failure: None };
     let mut deserializer = serde_json::Deserializer::from_reader(open(path)?);
     let outcome = rows.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     match rows.failure.take() {
@@ -54,6 +55,7 @@ pub(super) fn read(
 
 /// The walk through the one object of the file, which is too large to be held.
 struct Rows<'a> {
+    source: Source,
     countries: &'a Countries,
     progress: &'a dyn Fn(Progress),
     each: &'a mut dyn FnMut(Option<Entry>) -> Result<(), Error>,
@@ -79,7 +81,7 @@ impl<'de> Visitor<'de> for &mut Rows<'_> {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some((_, raw)) = map.next_entry::<IgnoredAny, RawPlace>()? {
-            if let Err(failure) = (self.each)(raw.entry(self.countries)) {
+            if let Err(failure) = (self.each)(raw.entry(self.source, self.countries)) {
                 self.failure = Some(failure);
                 return Err(serde::de::Error::custom("ended"));
             }
@@ -94,7 +96,7 @@ impl<'de> Visitor<'de> for &mut Rows<'_> {
 }
 
 impl RawPlace {
-    fn entry(self, countries: &Countries) -> Option<Entry> {
+    fn entry(self, source: Source, countries: &Countries) -> Option<Entry> {
         let position = LatLng::new(self.latitude, self.longitude).ok()?;
         let own = fold::key(&self.name);
         if own.is_empty() {
@@ -112,6 +114,7 @@ impl RawPlace {
         let region = countries.region(&self.countrycode, &self.admin1code);
         keys.extend(region.iter().flat_map(|region| &region.keys).map(|key| (Part::Region, key.clone())));
         let record = Record::Place(Place {
+            source,
             id: self.geonameid,
             name: self.name,
             region: region.map(|region| region.name.clone()).unwrap_or_default(),
@@ -125,6 +128,7 @@ impl RawPlace {
 mod tests {
     use std::cell::Cell;
 
+    use super::super::manifest::Origin;
     use super::*;
 
     const VILA: &str = r#"{"geonameid": 3038832, "name": "Vila", "latitude": 42.5, "longitude": 1.5,
@@ -136,7 +140,8 @@ mod tests {
         let path = directory.path().join("places.json");
         std::fs::write(&path, text).unwrap();
         let (mut entries, reported) = (Vec::new(), Cell::new(0));
-        read(&path, &Countries::default(), &|progress| reported.set(progress.done), &mut |entry| {
+        let source = Source { origin: Origin::Geonames, file: 0 };
+        read(&path, source, &Countries::default(), &|progress| reported.set(progress.done), &mut |entry| {
             entries.push(entry);
             Ok(())
         })?;

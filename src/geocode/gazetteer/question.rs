@@ -2,8 +2,8 @@
 //!
 //! Knows nothing of the index.
 
-use super::fold;
 use super::schema::Part;
+use super::{abbreviations, fold};
 use crate::model::address::{AddressQuery, CountryCode};
 
 /// Most words of one query that are looked up; those behind count as words that nothing explains. The longest
@@ -41,6 +41,8 @@ pub(super) struct Run {
     pub(super) key: String,
     /// The words.
     pub(super) words: WordSet,
+    /// The key of a street whose words are written out, where that is another one.
+    pub(super) street_key: Option<String>,
     /// How many edits the key may be away from what was meant, in [0, 2].
     pub(super) edits_max: u8,
     /// What that must begin with: a first word of several that is so short that the edits could remove it.
@@ -109,7 +111,7 @@ impl Question {
     pub(super) fn is_in_place(&self, part: Part, words: WordSet) -> bool {
         match self.words[words.from].written {
             Written::Anywhere => true,
-            Written::Postcode => matches!(part, Part::Postcode | Part::Area),
+            Written::Postcode => part == Part::Postcode || part.is_area(),
             Written::Locality => matches!(part, Part::Town | Part::Place | Part::Alias),
             Written::Region => matches!(part, Part::Region | Part::Country),
         }
@@ -141,7 +143,8 @@ fn runs(words: &[Word]) -> Vec<Run> {
                 let edits_max = fold::edits_max(&key);
                 let head = if length > 1 { kept(texts[0], edits_max) } else { String::new() };
                 let tail = if length > 1 { kept(texts[length - 1], edits_max) } else { String::new() };
-                runs.push(Run { key, words: WordSet { from, to: from + length }, edits_max, head, tail });
+                let street_key = abbreviations::street_key(&texts);
+                runs.push(Run { key, words: WordSet { from, to: from + length }, street_key, edits_max, head, tail });
             }
         }
     }

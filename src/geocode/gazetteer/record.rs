@@ -1,21 +1,16 @@
 //! What the index stores of a place, a postcode's area and a street: all that an answer is written from.
 //!
-//! Knows nothing of the index and of scoring: it is told which house was asked for.
+//! Knows nothing of the index and of scoring.
 
 use serde::{Deserialize, Serialize};
 
-use super::fold;
 use super::manifest::Origin;
+use super::schema::Kind;
+use super::street::{Country, INTERPOLATED, Street, Wanted};
+use super::{codes, fold, writing};
+use crate::model::address::CountryCode;
 use crate::model::geo::LatLng;
 use crate::model::location::Granularity;
-
-/// Entries of a register that lie closer together than this are one spot, in metres: the entrances of one house.
-const ONE_SPOT_M: f64 = 50.0;
-/// Most spots that one designation is answered with; one that names more of them names none.
-const SPOTS_MAX: usize = 4;
-/// Most numbered houses beside an unnumbered entry for the bare name to mean that entry: a farm and what was built
-/// on its land. Where there are more, the bare name means the street.
-const FARM_HOUSES_MAX: usize = 4;
 
 /// A stored record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,13 +19,24 @@ pub(super) enum Record {
     Place(Place),
     /// The area of a postcode.
     Area(Area),
-    /// A street or farm within one postcode.
+    /// A street or farm within one postcode or town.
     Street(Street),
+}
+
+/// Whose record it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Source {
+    /// Whose data.
+    pub(super) origin: Origin,
+    /// The file, by its number in the manifest.
+    pub(super) file: u16,
 }
 
 /// A city, town or village.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Place {
+    /// Whose record it is.
+    pub(super) source: Source,
     /// Its id in the source.
     pub(super) id: u64,
     /// Its name, as the place writes it.
@@ -44,48 +50,16 @@ pub(super) struct Place {
 /// The area of a postcode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Area {
-    /// The postcode.
+    /// Whose record it is.
+    pub(super) source: Source,
+    /// The postcode, as its country writes it.
     pub(super) code: String,
-    /// The town that it belongs to.
-    pub(super) town: String,
-}
-
-/// A street or farm within one postcode.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Street {
-    /// Its name.
-    pub(super) name: String,
-    /// Its postcode.
-    pub(super) postcode: String,
-    /// The town that the postcode belongs to.
-    pub(super) town: String,
-    /// Its houses, at least one.
-    pub(super) houses: Vec<House>,
-}
-
-/// A house, or a plot of land.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct House {
-    /// Its id in the source.
-    pub(super) id: i64,
-    /// What stands after the name of the street, such as `12B` or `lóð 5`; empty for the farm itself.
-    pub(super) label: String,
-    /// Where it is: latitude and longitude.
-    pub(super) position: LatLng,
-    /// Its address, where that is not street and label: a house that was found by its own name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) address: Option<String>,
-}
-
-/// Which house of a street a query asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted<'a> {
-    /// None: the street.
-    Street,
-    /// The one with this key.
-    House(&'a str),
-    /// One that is not there, but there is one like it, with this key or with a letter behind it.
-    Like(&'a str),
+    /// The towns that it goes with, the one to show first; may be none.
+    pub(super) towns: Vec<String>,
+    /// Its first-level region; may be empty.
+    pub(super) region: String,
+    /// The country, where the source is not of one country alone.
+    pub(super) country: Option<Country>,
 }
 
 /// One spot that a record answers with.
@@ -104,19 +78,29 @@ pub(super) struct Spot {
 impl Record {
     /// The record as it is stored.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a record has string keys and finite numbers")
+        postcard::to_allocvec(self).expect("a record has lists of known lengths, and memory does not fail")
     }
 
     /// The record that was stored as `bytes`.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes)
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        postcard::from_bytes(bytes)
     }
 
-    /// Where the record comes from.
-    pub(super) fn origin(&self) -> Origin {
+    /// What it is a record of.
+    pub(super) fn kind(&self) -> Kind {
         match self {
-            Self::Place(_) => Origin::Geonames,
-            Self::Area(_) | Self::Street(_) => Origin::Iceland,
+            Self::Place(_) => Kind::Place,
+            Self::Area(_) => Kind::Area,
+            Self::Street(_) => Kind::Street,
+        }
+    }
+
+    /// Whose record it is.
+    pub(super) fn source(&self) -> Source {
+        match self {
+            Self::Place(place) => place.source,
+            Self::Area(area) => area.source,
+            Self::Street(street) => street.source,
         }
     }
 
@@ -126,7 +110,16 @@ impl Record {
             (Self::Street(street), Some(house)) => Some(street.door(street.houses.get(house as usize)?)),
             (_, Some(_)) => None,
             (Self::Street(street), None) => Some(street.whole(None)),
-            (Self::Place(_) | Self::Area(_), None) => self.spots(Wanted::Street).pop(),
+            (Self::Place(place), None) => Some(place.spot()),
+            (Self::Area(area), None) => Some(area.spot()),
+        }
+    }
+
+    /// The spot of a street's house that is not in the sources, where its neighbours are.
+    pub(super) fn interpolated(&self, number: &str) -> Option<Spot> {
+        match self {
+            Self::Street(street) => street.interpolated(number),
+            _ => None,
         }
     }
 
@@ -134,13 +127,50 @@ impl Record {
     pub(super) fn spots(&self, wanted: Wanted<'_>) -> Vec<Spot> {
         match self {
             Self::Place(place) => vec![place.spot()],
-            Self::Area(area) => vec![Spot {
-                place_id: format!("is/postcode/{}", area.code),
-                formatted_address: format!("{} {}", area.code, area.town),
-                position: None,
-                granularity: Granularity::Postcode,
-            }],
+            Self::Area(area) => vec![area.spot()],
             Self::Street(street) => street.spots(wanted),
+        }
+    }
+}
+
+/// Bits of the id of an element of OpenStreetMap, of which 35 are used up. Above them stands which of the element's
+/// numbers a house is, from 0; ways are told from nodes by their sign.
+const OSM_ID_BITS: u32 = 48;
+const OSM_ID_MASK: u64 = (1 << OSM_ID_BITS) - 1;
+
+/// The id of a house of an element of OpenStreetMap: its `number`-th.
+pub(super) fn osm_house(id: i64, number: u8) -> i64 {
+    let own = ((id.unsigned_abs() & OSM_ID_MASK) | u64::from(number) << OSM_ID_BITS).cast_signed();
+    if id < 0 { -own } else { own }
+}
+
+impl Source {
+    /// The beginning of the ids of its streets.
+    pub(super) fn scheme(self, country: Option<CountryCode>) -> String {
+        let country = || country.map(|code| code.as_str().to_ascii_lowercase()).unwrap_or_default();
+        match self.origin {
+            Origin::Geonames => "geonames".to_owned(),
+            Origin::Iceland => "is".to_owned(),
+            Origin::OpenAddresses => format!("openaddresses/{}", country()),
+            Origin::Osm => "osm".to_owned(),
+        }
+    }
+
+    /// The stable id of one of its houses.
+    pub(super) fn house_id(self, country: Option<CountryCode>, id: i64) -> String {
+        let scheme = self.scheme(country);
+        match self.origin {
+            Origin::Geonames => format!("{scheme}/{id}"),
+            Origin::Iceland => format!("{scheme}/stadfong/{id}"),
+            Origin::OpenAddresses => format!("{scheme}/{id:016x}"),
+            Origin::Osm => {
+                let kind = if id < 0 { "way" } else { "node" };
+                let number = match id.unsigned_abs() >> OSM_ID_BITS {
+                    0 => String::new(),
+                    number => format!("/{number}"),
+                };
+                format!("{scheme}/{kind}/{}{number}", id.unsigned_abs() & OSM_ID_MASK)
+            }
         }
     }
 }
@@ -163,146 +193,95 @@ impl Place {
     }
 }
 
-impl Street {
-    /// A position on the street: its house that is nearest to the mean of all houses.
-    pub(super) fn middle(&self) -> Option<LatLng> {
-        let mean = mean(self.houses.iter().map(|house| house.position))?;
-        let distance = |house: &&House| house.position.distance_m(mean);
-        self.houses.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).map(|house| house.position)
-    }
-
-    fn spots(&self, wanted: Wanted<'_>) -> Vec<Spot> {
-        let doors = match wanted {
-            Wanted::House(key) => self.doors(key),
-            Wanted::Street if self.numbered() <= FARM_HOUSES_MAX => self.doors(""),
-            Wanted::Street | Wanted::Like(_) => Vec::new(),
-        };
-        if !doors.is_empty() && doors.len() <= SPOTS_MAX {
-            return doors.into_iter().map(|house| self.door(house)).collect();
+impl Area {
+    fn spot(&self) -> Spot {
+        let town = self.towns.first().map_or("", String::as_str);
+        let own = format!("{} {town}", self.code);
+        let mut lines = vec![own.trim()];
+        if let Some(country) = &self.country {
+            let is_new = |part: &&str| !part.is_empty() && fold::key(part) != fold::key(town);
+            lines.extend([self.region.as_str()].iter().filter(|part| is_new(part)));
+            lines.push(&country.name);
         }
-        let near = match wanted {
-            Wanted::Street => None,
-            Wanted::House(key) | Wanted::Like(key) => self.like(key),
-        };
-        vec![self.whole(near)]
-    }
-
-    /// The street itself, shown at one of its houses where that is known.
-    fn whole(&self, near: Option<&House>) -> Spot {
         Spot {
-            place_id: format!("is/street/{}/{}", self.postcode, fold::key(&self.name)),
-            formatted_address: self.address(""),
-            position: near.map(|house| house.position),
-            granularity: Granularity::Street,
+            place_id: self.id(),
+            formatted_address: writing::lines(&lines),
+            position: None,
+            granularity: Granularity::Postcode,
         }
     }
 
-    /// The houses with this key, one for each spot.
-    fn doors(&self, key: &str) -> Vec<&House> {
-        let mut doors: Vec<&House> = Vec::new();
-        for house in self.houses.iter().filter(|house| fold::key(&house.label) == key) {
-            if !doors.iter().any(|door| door.position.distance_m(house.position) <= ONE_SPOT_M) {
-                doors.push(house);
-            }
+    /// The stable id: country and solid key.
+    fn id(&self) -> String {
+        let scheme = self.source.scheme(None);
+        match &self.country {
+            None => format!("{scheme}{POSTCODE}{}", self.code),
+            Some(country) => area_id(&scheme, country.code, &self.code),
         }
-        doors
-    }
-
-    /// The first house with this key, or with it as its number.
-    fn like(&self, key: &str) -> Option<&House> {
-        let is_like = |house: &&House| {
-            let own = fold::key(&house.label);
-            own.strip_prefix(key).is_some_and(|rest| !rest.starts_with(char::is_numeric))
-        };
-        self.houses.iter().find(|house| fold::key(&house.label) == key).or_else(|| self.houses.iter().find(is_like))
-    }
-
-    /// How many houses have a label.
-    fn numbered(&self) -> usize {
-        self.houses.iter().filter(|house| !house.label.is_empty()).count()
-    }
-
-    fn door(&self, house: &House) -> Spot {
-        Spot {
-            place_id: format!("is/stadfong/{}", house.id),
-            formatted_address: house.address.clone().unwrap_or_else(|| self.address(&house.label)),
-            position: Some(house.position),
-            granularity: Granularity::Door,
-        }
-    }
-
-    /// The address as Iceland writes it: `Laugavegur 1, 101 Reykjavík`.
-    pub(super) fn address(&self, label: &str) -> String {
-        let space = if label.is_empty() { "" } else { " " };
-        format!("{}{space}{label}, {} {}", self.name, self.postcode, self.town)
     }
 }
 
-/// The mean of positions that lie together; `None` for none. Not for positions on both sides of the antimeridian.
-pub(super) fn mean(positions: impl Iterator<Item = LatLng>) -> Option<LatLng> {
-    let (mut lat, mut lng, mut count) = (0.0, 0.0, 0.0);
-    for position in positions {
-        lat += position.lat();
-        lng += position.lng();
-        count += 1.0;
-    }
-    LatLng::new(lat / count, lng / count).ok()
+/// Between whose postcode it is and the key of its code, in the id of an area.
+const POSTCODE: &str = "/postcode/";
+
+/// The stable id of the area of a postcode of the world.
+fn area_id(scheme: &str, country: CountryCode, code: &str) -> String {
+    format!("{scheme}{POSTCODE}{}/{}", country.as_str().to_ascii_lowercase(), codes::solid(code))
+}
+
+/// The key of the postcode that the id of an area names; `None` for another id.
+pub(super) fn area_of_id(place_id: &str) -> Option<&str> {
+    let (scheme, code) = place_id.split_once(POSTCODE)?;
+    (!scheme.contains('/')).then(|| code.rsplit_once('/').map_or(code, |(_, key)| key))
+}
+
+/// The id of the street, and the number of the house on it that is not in the sources; `None` for another id.
+pub(super) fn interpolated_of_id(place_id: &str) -> Option<(&str, &str)> {
+    place_id.rsplit_once(INTERPOLATED)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn house(id: i64, label: &str, lng: f64) -> House {
-        House { id, label: label.into(), position: LatLng::new(64.0, lng).unwrap(), address: None }
-    }
-
-    fn street(houses: Vec<House>) -> Record {
-        Record::Street(Street { name: "Gata".into(), postcode: "101".into(), town: "Reykjavík".into(), houses })
-    }
-
-    fn check(record: &Record, wanted: Wanted<'_>, expect: &str) {
-        let spots = record.spots(wanted);
-        let text: Vec<String> =
-            spots.iter().map(|spot| format!("{} {:?}", spot.formatted_address, spot.granularity)).collect();
-        assert_eq!(text.join("; "), expect);
-    }
-
-    #[test]
-    fn a_house_is_found_by_number_and_letter() {
-        let record = street(vec![house(1, "1", -21.0), house(2, "1B", -21.1), house(3, "12A", -21.2)]);
-        assert_eq!(Record::from_bytes(&record.to_bytes()).unwrap(), record);
-        check(&record, Wanted::House("1b"), "Gata 1B, 101 Reykjavík Door");
-        check(&record, Wanted::Street, "Gata, 101 Reykjavík Street");
-        check(&record, Wanted::Like("12"), "Gata, 101 Reykjavík Street");
-        assert_eq!(record.spots(Wanted::Like("12"))[0].position, LatLng::new(64.0, -21.2).ok());
-    }
-
-    #[test]
-    fn entries_of_one_spot_are_one_and_of_many_spots_none() {
-        let spread = |count: i32, step: f64| {
-            street((0..count).map(|i| house(i.into(), "5", -21.0 + f64::from(i) * step)).collect())
-        };
-        check(&spread(9, 0.000_01), Wanted::House("5"), "Gata 5, 101 Reykjavík Door");
-        check(&spread(2, 0.1), Wanted::House("5"), "Gata 5, 101 Reykjavík Door; Gata 5, 101 Reykjavík Door");
-        check(&spread(9, 0.1), Wanted::House("5"), "Gata, 101 Reykjavík Street");
-    }
-
-    #[test]
-    fn a_farm_is_a_door_and_a_street_with_a_park_is_not() {
-        let mut houses = vec![house(9, "", -21.0), house(1, "1", -21.1)];
-        check(&street(houses.clone()), Wanted::Street, "Gata, 101 Reykjavík Door");
-        houses.extend((2..20_i32).map(|number| house(number.into(), &number.to_string(), -21.2)));
-        check(&street(houses), Wanted::Street, "Gata, 101 Reykjavík Street");
+    fn check(record: &Record, expect: &str) {
+        let spot = record.spot(None).unwrap();
+        assert_eq!(format!("{} {:?}", spot.formatted_address, spot.granularity), expect);
+        assert_eq!(record.spots(Wanted::Street), [spot]);
+        assert_eq!(Record::from_bytes(&record.to_bytes()).unwrap(), *record);
     }
 
     #[test]
     fn a_region_of_the_same_name_is_said_once() {
+        let source = Source { origin: Origin::Geonames, file: 0 };
         let place = |region: &str, country: &str| {
-            Record::Place(Place { id: 1, name: "San José".into(), region: region.into(), country: country.into() })
+            let name = "San José".into();
+            Record::Place(Place { source, id: 1, name, region: region.into(), country: country.into() })
         };
-        check(&place("San Jose", "Costa Rica"), Wanted::Street, "San José, Costa Rica City");
-        check(&place("California", "United States"), Wanted::Street, "San José, California, United States City");
-        check(&place("", ""), Wanted::Street, "San José City");
+        check(&place("San Jose", "Costa Rica"), "San José, Costa Rica City");
+        check(&place("California", "United States"), "San José, California, United States City");
+        check(&place("", ""), "San José City");
+    }
+
+    #[test]
+    fn an_area_of_the_world_says_its_country() {
+        let source = Source { origin: Origin::Geonames, file: 0 };
+        let area = |code: &str, towns: &[&str], region: &str, country: &str| {
+            let towns = towns.iter().map(|town| (*town).to_owned()).collect();
+            let country = CountryCode::parse(country).map(|code| Country { code, name: code.to_string() });
+            Area { source, code: code.into(), towns, region: region.into(), country }
+        };
+        let zurich = area("8001", &["Zürich"], "Zürich", "CH");
+        assert_eq!(zurich.id(), "geonames/postcode/ch/8001");
+        assert_eq!(area_of_id(&zurich.id()), Some("8001"));
+        check(&Record::Area(zurich), "8001 Zürich, CH Postcode");
+        let stockholm = area("111 22", &[], "Stockholm", "SE");
+        assert_eq!(stockholm.id(), "geonames/postcode/se/11122");
+        check(&Record::Area(stockholm), "111 22, Stockholm, SE Postcode");
+        let iceland = area("101", &["Reykjavík"], "", "");
+        check(
+            &Record::Area(Area { source: Source { origin: Origin::Iceland, file: 0 }, ..iceland }),
+            "101 Reykjavík Postcode",
+        );
     }
 }

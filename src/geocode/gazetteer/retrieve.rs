@@ -10,9 +10,9 @@ use tantivy::query::FuzzyTermQuery;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, InvertedIndexReader, SegmentReader, TERMINATED, Term};
 
-use super::fold;
 use super::question::{Question, Run, WordSet};
 use super::schema::{Fields, Part};
+use super::{codes, fold};
 
 /// Most documents that one query looks at. The commonest name of the world has some hundreds.
 const DOCUMENTS_MAX: usize = 8_192;
@@ -42,6 +42,9 @@ const BEGUN_BYTES_MIN: usize = 2;
 const BEGUN_ALIAS_EDITS: u8 = 1;
 /// Most keys of one part that a beginning may stand for: for two letters in the names of the world, most of them.
 const BEGUN_MAX: usize = 4_096;
+/// Most postcodes that a beginning may stand for: each is a code of many countries, and of two digits nobody expects
+/// the one that they mean.
+const BEGUN_CODES_MAX: usize = 512;
 
 /// What some words of a query name in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,13 +88,34 @@ impl Lists {
         let mut hits = Vec::new();
         for run in &question.runs {
             for part in Part::ALL {
-                let term = Term::from_field_text(self.fields.part(part), &run.key);
-                if let Some(term) = self.list(part).get_term_info(&term)? {
-                    hits.push(Hit { what: Match { part, words: run.words, edits: 0, is_another_name: false }, term });
-                }
+                self.as_written(part, &run.key, run.words, &mut hits)?;
+            }
+            if let Some(key) = &run.street_key {
+                self.as_written(Part::Street, key, run.words, &mut hits)?;
+            }
+            for key in codes::wider_keys(&run.key) {
+                self.as_written(Part::Wider, &key, run.words, &mut hits)?;
+                self.as_written(Part::Postcode, &key, run.words, &mut hits)?;
             }
         }
         Ok(hits)
+    }
+
+    /// The documents of which a part has this very key.
+    pub(super) fn named(&self, part: Part, key: &str) -> tantivy::Result<Vec<DocId>> {
+        let mut hits = Vec::new();
+        self.as_written(part, key, WordSet { from: 0, to: 0 }, &mut hits)?;
+        let found = self.documents(&hits)?;
+        Ok(found.into_iter().map(|(document, _)| document).collect())
+    }
+
+    /// Adds the key of a part, where the index has it.
+    fn as_written(&self, part: Part, key: &str, words: WordSet, hits: &mut Vec<Hit>) -> tantivy::Result<()> {
+        let term = Term::from_field_text(self.fields.part(part), key);
+        if let Some(term) = self.list(part).get_term_info(&term)? {
+            hits.push(Hit { what: Match { part, words, edits: 0, is_another_name: false }, term });
+        }
+        Ok(())
     }
 
     /// The keys that runs of words may stand for if they are misspelt; `exact` is what they are as written.
@@ -142,8 +166,9 @@ impl Lists {
                 let edits = if part == Part::Alias { BEGUN_ALIAS_EDITS } else { 0 };
                 let keys = self.list(part).terms().range().gt(&run.key).lt(format!("{}{}", run.key, char::MAX));
                 let mut stream = keys.into_stream()?;
-                let mut count = 0;
-                while count < BEGUN_MAX && stream.advance() {
+                let (mut count, is_code) = (0, part.is_area() || part == Part::Postcode);
+                let most = if is_code { BEGUN_CODES_MAX } else { BEGUN_MAX };
+                while count < most && stream.advance() {
                     count += 1;
                     let what = Match { part, words: run.words, edits, is_another_name: false };
                     hits.push(Hit { what, term: stream.value().clone() });

@@ -11,7 +11,7 @@ use crate::model::address::CountryCode;
 use crate::model::geo::LatLng;
 
 /// Version of fields, keys and records; an index of another version is refused and built again.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 /// Name of the column of sizes: population of a place, houses of a street.
 pub(super) const SIZE: &str = "size";
 /// Name of the column of latitudes, in degrees.
@@ -20,10 +20,23 @@ pub(super) const LAT: &str = "lat";
 pub(super) const LNG: &str = "lng";
 /// Name of the column of countries, as [`country_number`]s.
 pub(super) const COUNTRY: &str = "country_number";
+/// Name of the column of [`Kind`]s.
+pub(super) const KIND: &str = "kind";
 /// Name of the field of stored records.
 const RECORD: &str = "record";
 
-/// What a key of a document names. The first four make an answer; the others qualify it.
+/// What a document is, as the column of kinds has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A place.
+    Place = 0,
+    /// The area of a postcode.
+    Area = 1,
+    /// A street with its houses.
+    Street = 2,
+}
+
+/// What a key of a document names. The first five make an answer; the others qualify it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Part {
     /// The name of a street or farm, in its cases.
@@ -34,6 +47,8 @@ pub(super) enum Part {
     Alias,
     /// The code of a postcode's area.
     Area,
+    /// What finer codes in that area have in common, as `codes` makes it.
+    Wider,
     /// A house of the street, number and letter: `12b`.
     House,
     /// The number of a house of the street, without its letter.
@@ -50,11 +65,12 @@ pub(super) enum Part {
 
 impl Part {
     /// All parts, in the order of their discriminants.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Street,
         Self::Place,
         Self::Alias,
         Self::Area,
+        Self::Wider,
         Self::House,
         Self::Number,
         Self::Postcode,
@@ -65,7 +81,12 @@ impl Part {
 
     /// Whether the part alone makes a document an answer.
     pub(super) fn is_anchor(self) -> bool {
-        self <= Self::Area
+        self <= Self::Wider
+    }
+
+    /// Whether the part names the area of a postcode.
+    pub(super) fn is_area(self) -> bool {
+        matches!(self, Self::Area | Self::Wider)
     }
 
     /// Whether the part is a name of a place, its own or another.
@@ -80,6 +101,7 @@ impl Part {
             Self::Place => "place",
             Self::Alias => "alias",
             Self::Area => "area",
+            Self::Wider => "wider",
             Self::House => "house",
             Self::Number => "number",
             Self::Postcode => "postcode",
@@ -113,6 +135,7 @@ pub(super) struct Fields {
     lat: Field,
     lng: Field,
     country: Field,
+    kind: Field,
     record: Field,
 }
 
@@ -133,6 +156,7 @@ impl Fields {
             lat: schema.add_f64_field(LAT, FAST),
             lng: schema.add_f64_field(LNG, FAST),
             country: schema.add_u64_field(COUNTRY, FAST),
+            kind: schema.add_u64_field(KIND, FAST),
             record: schema.add_bytes_field(RECORD, STORED),
         };
         (schema.build(), fields)
@@ -160,6 +184,7 @@ impl Fields {
         document.add_f64(self.lat, entry.position.lat());
         document.add_f64(self.lng, entry.position.lng());
         document.add_u64(self.country, country_number(entry.country));
+        document.add_u64(self.kind, entry.record.kind() as u64);
         document.add_bytes(self.record, &entry.record.to_bytes());
         document
     }
@@ -179,7 +204,7 @@ mod tests {
         for (index, part) in Part::ALL.into_iter().enumerate() {
             assert_eq!(part as usize, index);
         }
-        assert_eq!(Part::ALL.into_iter().filter(|part| part.is_anchor()).count(), 4);
+        assert_eq!(Part::ALL.into_iter().filter(|part| part.is_anchor()).count(), 5);
         let numbers = ["IS", "IT", "TI"].map(|code| country_number(CountryCode::parse(code)));
         assert!(numbers[0] != numbers[1] && numbers[1] != numbers[2] && !numbers.contains(&country_number(None)));
     }

@@ -1,5 +1,8 @@
 //! Builds the fixture's gazetteer and asks it, as a caller would.
 
+mod imports;
+mod postcodes;
+
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -169,6 +172,18 @@ fn places_answer_to_their_names_in_all_scripts() {
 }
 
 #[test]
+fn a_house_between_its_neighbours_is_interpolated() {
+    // The houses 12A and 20 stand 200 m apart.
+    check("Laugavegur 14, 101 Reykjavík", &["0.70 Interpolated Laugavegur 14, 101 Reykjavík"]);
+    let found = &ask_line("Laugavegur 14, 101 Reykjavík")[0];
+    let (lat, lng) = house_position(3);
+    assert!((found.position.lat() - lat - 0.000_5).abs() < 1e-6 && (found.position.lng() - lng).abs() < 1e-9);
+    // None on the same side of the number, and none behind it.
+    check("Laugavegur 13, 101 Reykjavík", &["0.50 Street Laugavegur, 101 Reykjavík"]);
+    check("Laugavegur 24, 101 Reykjavík", &["0.50 Street Laugavegur, 101 Reykjavík"]);
+}
+
+#[test]
 fn bias_breaks_ties_and_nothing_else() {
     let first = |line: &str, bias: &Bias| ask(&AddressQuery::Line(line.into()), bias, 3)[0].place_id.clone();
     let near = Bias { near: LatLng::new(0.5, -90.0).ok(), country: None };
@@ -241,7 +256,7 @@ fn a_build_replaces_a_whole_index_or_nothing() {
     assert_eq!(Gazetteer::open(&out).unwrap().manifest(), before.manifest());
 
     let fewer = Sources { iceland: None, ..sources(directory.path()) };
-    assert_eq!(build(&fewer, &out, &|_| ()).unwrap().addresses, 0);
+    assert_eq!(build(&fewer, &out, &|_| ()).unwrap().summary.addresses, 0);
     assert_eq!(Gazetteer::open(&out).unwrap().manifest().summary.streets, 0);
     let hidden = fs::read_dir(directory.path())
         .unwrap()
@@ -337,7 +352,14 @@ fn a_position_has_the_doors_around_it_and_its_place() {
 #[test]
 fn every_id_of_an_answer_leads_back_to_its_place() {
     let place = |id: &str| Subject::Place(PlaceId { provider: PROVIDER.into(), id: id.into() });
-    for line in ["Laugavegur 1, 101 Reykjavík", "Laugavegur, 101 Reykjavík", "Springfield", "560"] {
+    for line in [
+        "Laugavegur 1, 101 Reykjavík",
+        "Laugavegur, 101 Reykjavík",
+        "Springfield",
+        "560",
+        "90210",
+        "Laugavegur 14, 101 Reykjavík",
+    ] {
         for candidate in ask_line(line) {
             let found = answers(place(&candidate.place_id), &Bias::default());
             assert_eq!(found.len(), 1, "{}", candidate.place_id);
