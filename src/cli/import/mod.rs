@@ -126,7 +126,7 @@ async fn each_row(sheet: &Sheet, journal: &mut Journal, importer: &Importer) -> 
     let mut done = stream::iter(rows)
         .map(|(line, row)| async move {
             let name = row.as_ref().map(|row| row.site.display_name.clone()).unwrap_or_default();
-            match Box::pin(one_row(importer, line, row)).await {
+            match one_row(importer, line, row).await {
                 Err(Refusal::Row(message)) => Ok(failed(line, name, message)),
                 Err(Refusal::All(cause)) => Err(cause),
                 Ok(done) => Ok(done),
@@ -142,7 +142,8 @@ async fn each_row(sheet: &Sheet, journal: &mut Journal, importer: &Importer) -> 
 }
 
 async fn one_row(importer: &Importer, line: u64, row: Result<Row, String>) -> Result<Done, Refusal> {
-    importer.run(line, &row.map_err(Refusal::Row)?).await
+    let row = row.map_err(Refusal::Row)?;
+    Box::pin(importer.run(line, &row)).await
 }
 
 fn failed(line: u64, name: String, message: String) -> Done {
