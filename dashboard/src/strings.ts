@@ -1,5 +1,5 @@
 // Every word that a person reads, in one place, so that it can be translated. Holds no logic beyond filling in values.
-import { FixSource, Granularity, NoEstimateReason, AddressState } from "./gen/waymark/v1/location_pb.js";
+import { FixSource, Granularity, NoEstimateReason, AddressState, LocationWarning } from "./gen/waymark/v1/location_pb.js";
 import { PhoneKind, SiteStatus } from "./gen/waymark/v1/site_pb.js";
 
 export const app = {
@@ -126,6 +126,13 @@ export const addressState: Record<AddressState, string> = {
   [AddressState.EXPIRED]: "has to be looked up again",
 };
 
+export const warning: Record<LocationWarning, string> = {
+  [LocationWarning.UNSPECIFIED]: "",
+  [LocationWarning.AT_SEA]: "far from any land",
+  [LocationWarning.FAR_FROM_GEOIP]: "far from where its network seems to be",
+  [LocationWarning.OUTSIDE_COUNTRY]: "outside of the stated country",
+};
+
 export const phoneKind: Record<PhoneKind, string> = {
   [PhoneKind.UNSPECIFIED]: "",
   [PhoneKind.MOBILE]: "mobile",
@@ -203,6 +210,8 @@ export const locate = {
   placePin: "Place pin",
   pinHint: "Click the map where the site is, then drag the pin until it is right.",
   pinAt: (position: string) => `New pin at ${position}`,
+  adoptable: (address: string) => `The nearest address is ${address}.`,
+  adopt: "Write it beside the pin",
   near: (address: string, distance: string) => `${distance} from ${address}`,
   pinMoves: (distance: string) => `${distance} from the present position`,
   savePin: "Save pin",

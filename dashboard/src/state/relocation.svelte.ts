@@ -33,6 +33,8 @@ export class Relocation {
   draft = $state.raw<Position | undefined>();
   /** The address nearest to that pin; absent where none is known. */
   nearest = $state.raw<Candidate | undefined>();
+  /** The address nearest to the pin that was saved last, while it may be written beside it. */
+  adoptable = $state.raw<Candidate | undefined>();
   /** What is being waited for. */
   busy = $state<"" | "find" | "change">("");
   message = $state("");
@@ -118,7 +120,17 @@ export class Relocation {
   async savePin(): Promise<void> {
     const position = this.draft;
     if (!position) return;
+    const nearest = this.nearest;
     await this.#change((site) => this.#api.location.setPin({ site: site.name, position, etag: site.etag }));
+    if (this.move) this.adoptable = nearest;
+  }
+
+  /** Writes an address beside the pin, which stays where it is. */
+  async adopt(candidate: Candidate): Promise<void> {
+    const request = { candidateToken: candidate.token, keepPin: true };
+    await this.#change((site) =>
+      this.#api.location.applyCandidate({ ...request, site: site.name, etag: site.etag }),
+    );
   }
 
   /** Takes back what persons said. */
@@ -184,6 +196,7 @@ export class Relocation {
     this.placing = false;
     this.draft = undefined;
     this.nearest = undefined;
+    this.adoptable = undefined;
     this.suggestions.close();
   }
 }

@@ -117,6 +117,9 @@ pub(super) struct Row {
 pub(super) struct Sheet {
     path: PathBuf,
     delimiter: u8,
+    /// What the reader is behind in its count of lines: one where they end in two characters, of which it reads the second
+    /// with the line that follows.
+    behind: u64,
     columns: Vec<Column>,
     /// Rows below the heading.
     pub(super) rows: u64,
@@ -134,7 +137,7 @@ impl Sheet {
 
     fn read(path: &Path) -> anyhow::Result<Self> {
         let mut file = File::open(path)?;
-        let delimiter = delimiter_of(&mut file)?;
+        let (delimiter, behind) = form_of(&mut file)?;
         let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(BufReader::new(&file));
         let columns = columns_of(reader.headers().context("the heading is no text in UTF-8")?)?;
         let named = columns.iter().position(|column| *column == Column::Name).context("no column is named `name`")?;
@@ -143,7 +146,7 @@ impl Sheet {
         loop {
             let line = match reader.read_byte_record(&mut record) {
                 Ok(false) => break,
-                Ok(true) => line_of(record.position()),
+                Ok(true) => behind + line_of(record.position()),
                 // A row of another length is told when its turn comes.
                 Err(cause) if matches!(cause.kind(), csv::ErrorKind::UnequalLengths { .. }) => {
                     rows += 1;
@@ -159,7 +162,7 @@ impl Sheet {
                 repeated.insert(line, before);
             }
         }
-        Ok(Self { path: path.to_owned(), delimiter, columns, rows, digest: digest_of(&mut file)?, repeated })
+        Ok(Self { path: path.to_owned(), delimiter, behind, columns, rows, digest: digest_of(&mut file)?, repeated })
     }
 
     /// The rows, each with its line in the file, and what is wrong with one that cannot be read.
@@ -168,10 +171,10 @@ impl Sheet {
         let records = ReaderBuilder::new().delimiter(self.delimiter).from_reader(file).into_records();
         Ok(records.map(|record| match record {
             Ok(record) => {
-                let line = line_of(record.position());
+                let line = self.behind + line_of(record.position());
                 (line, self.row(line, &record).map_err(|cause| format!("{cause:#}")))
             }
-            Err(cause) => (line_of(cause.position()), Err(cause.to_string())),
+            Err(cause) => (self.behind + line_of(cause.position()), Err(told(&cause))),
         }))
     }
 
@@ -274,14 +277,27 @@ fn degrees(what: &str, cell: &str) -> anyhow::Result<f64> {
     cell.parse().with_context(|| format!("{what} is in decimal degrees such as 64.1466, not {cell:?}"))
 }
 
-/// What stands between cells: the one of comma, semicolon and tab that the heading has most of.
-fn delimiter_of(file: &mut File) -> anyhow::Result<u8> {
+/// What is wrong with a row that cannot be read.
+fn told(cause: &csv::Error) -> String {
+    match cause.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("it has {len} fields, and the heading has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "it is no text in UTF-8".to_owned(),
+        _ => cause.to_string(),
+    }
+}
+
+/// What stands between cells, the one of comma, semicolon and tab that the heading has most of; and by how many lines the
+/// reader is behind.
+fn form_of(file: &mut File) -> anyhow::Result<(u8, u64)> {
     let mut heading = Vec::new();
     BufReader::new(&*file).take(HEADING_BYTES_MAX).read_until(b'\n', &mut heading)?;
     file.rewind()?;
     ensure!(!heading.is_empty(), "the file is empty");
     let cells = |delimiter: u8| heading.split(|byte| *byte == delimiter).count();
-    Ok(*b"\t;,".iter().max_by_key(|delimiter| cells(**delimiter)).unwrap_or(&b','))
+    let delimiter = *b"\t;,".iter().max_by_key(|delimiter| cells(**delimiter)).unwrap_or(&b',');
+    Ok((delimiter, u64::from(heading.ends_with(b"\r\n"))))
 }
 
 fn columns_of(headings: &StringRecord) -> anyhow::Result<Vec<Column>> {

@@ -201,6 +201,12 @@ test("type, choose a suggestion by keyboard, drag the pin, go back to automatic"
   const pinned = await position(page);
   assert.notDeepEqual(pinned, applied);
 
+  // The address that was suggested is written beside the pin, which stays.
+  await byId(page, "adopt-address").click();
+  await byId(page, "adopt-address").waitFor({ state: "detached" });
+  await page.waitForFunction(() => document.querySelector('[data-testid="site-address"]')?.textContent.includes("kept beside"));
+  assert.deepEqual(await position(page), pinned);
+
   await byId(page, "reset-location").click();
   await standsAt(page, estimate, 1e-6);
   assert.deepEqual(faults, []);
