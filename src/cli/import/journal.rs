@@ -73,6 +73,15 @@ pub(super) struct Done {
     pub(super) places: Vec<Place>,
 }
 
+impl Done {
+    /// Notes that the site's address or position is another.
+    pub(super) fn moved(&mut self) {
+        if self.outcome == Outcome::Unchanged {
+            self.outcome = Outcome::Updated;
+        }
+    }
+}
+
 /// The journal of one import, open for more.
 #[derive(Debug)]
 pub(super) struct Journal {
