@@ -14,6 +14,13 @@ const UNEXPLAINED: f64 = 0.6;
 /// For each word beside the street that looks like its house number and is none of its houses: worse than another
 /// unexplained word, because the street without the house is not what was asked for.
 const HOUSE_MISSING: f64 = 0.5;
+/// For a street that is the one asked for when short words of either are written out: `St` may be `Street` and `Saint`.
+/// Enough to act on, and so far below a street as written that this one wins.
+const ALIKE: f64 = 0.89;
+/// For another fine postcode within the same wider one: another address, to be offered and not acted on.
+const OTHER_CODE: f64 = 0.8;
+/// For a town near a street of which no town is known: to be offered and not acted on.
+const TOWN_AROUND: f64 = 0.8;
 /// For each edit of a misspelt name.
 const EDIT: f64 = 0.92;
 /// For a misspelt name that is a name as written, only not one that fits as well: a wrong house of the right street
@@ -29,12 +36,16 @@ const WIDER: f64 = 0.8;
 const LONE_CODE: f64 = 0.15;
 /// For a house that is there with another letter only.
 const HOUSE_LIKE: f64 = 0.8;
+/// For a house that is there at more spots than are told apart: the street stands for them, to be offered and not acted on.
+const HOUSE_OF_MANY: f64 = 0.8;
 /// For a house number that does not stand beside its street: it may be a postcode or another street's.
 const HOUSE_APART: f64 = 0.7;
 /// For words of a structured address that name a part in whose field they do not stand.
 const OUT_OF_PLACE: f64 = 0.9;
 /// For a street without town, postcode, region or country: there may be one in a country that is not imported.
 const NO_CONTEXT: f64 = 0.9;
+/// For a document of no known country where one was stated: to be offered and not acted on.
+const COUNTRY_UNKNOWN: f64 = 0.8;
 /// For a document in another country than the one that was stated.
 const OTHER_COUNTRY: f64 = 0.3;
 /// Most matches of one part that are tried: the longest and nearest come first, and the others rarely fit better.
@@ -75,10 +86,12 @@ impl House {
 }
 
 impl Reading {
-    /// The confidence of a spot of this granularity: a missing house may still be placed between its neighbours.
+    /// The confidence of a spot of this granularity: a missing house may still be placed between its neighbours, and one
+    /// that is there so often that only the street is known.
     pub(super) fn confidence_of(&self, granularity: Granularity) -> f64 {
         match (self.house, granularity) {
             (House::Missing(_), Granularity::Interpolated) => stepped(self.confidence / HOUSE_MISSING * HOUSE_BETWEEN),
+            (House::There(_), Granularity::Street) => stepped(self.confidence * HOUSE_OF_MANY),
             _ => self.confidence,
         }
     }
@@ -94,8 +107,10 @@ fn stepped(confidence: f64) -> f64 {
 pub(super) enum InCountry {
     /// None was stated.
     Unstated,
-    /// It does, or lies in none that is known.
+    /// It does.
     Inside,
+    /// Its country is not known.
+    Unknown,
     /// It does not.
     Outside,
 }
@@ -118,10 +133,10 @@ fn slots(matches: &[Match]) -> [Vec<Match>; SLOTS] {
     let mut slots: [Vec<Match>; SLOTS] = Default::default();
     for found in matches {
         let slot = match found.part {
-            Part::Street | Part::Place | Part::Alias | Part::Area | Part::Wider => 0,
+            Part::Street | Part::Alike | Part::Place | Part::Alias | Part::Area | Part::Wider => 0,
             Part::House | Part::Number => 1,
-            Part::Postcode => 2,
-            Part::Town => 3,
+            Part::Postcode | Part::CodeAround => 2,
+            Part::Town | Part::TownAround => 3,
             Part::Region => 4,
             Part::Country => 5,
         };
@@ -175,6 +190,12 @@ fn judge(question: &Question, chosen: &[Match], country: InCountry) -> Reading {
     let mut confidence = 1.0;
     for found in chosen {
         confidence *= EDIT.powi(found.edits.into());
+        confidence *= match found.part {
+            Part::Alike => ALIKE,
+            Part::CodeAround => OTHER_CODE,
+            Part::TownAround => TOWN_AROUND,
+            _ => 1.0,
+        };
         if found.is_another_name {
             confidence *= IS_ANOTHER_NAME;
         }
@@ -185,7 +206,7 @@ fn judge(question: &Question, chosen: &[Match], country: InCountry) -> Reading {
     let mut missing = House::Unasked;
     for word in (0..question.words.len()).filter(|word| is_left(*word)) {
         let is_beside = word == name.words.to || word + 1 == name.words.from;
-        let is_house = name.part == Part::Street && is_beside && is_number(word);
+        let is_house = name.part.is_street() && is_beside && is_number(word);
         confidence *= if is_house { HOUSE_MISSING } else { UNEXPLAINED };
         if is_house {
             // Of two, the one behind the street.
@@ -195,15 +216,17 @@ fn judge(question: &Question, chosen: &[Match], country: InCountry) -> Reading {
     confidence *= UNEXPLAINED.powi(i32::try_from(question.words_beyond).unwrap_or(i32::MAX));
 
     let has_context = chosen.iter().any(|found| found.part >= Part::Postcode) || country == InCountry::Inside;
-    if (name.part == Part::Street || name.part.is_area()) && !has_context && !question.is_typed {
+    if (name.part.is_street() || name.part.is_area()) && !has_context && !question.is_typed {
         confidence *= NO_CONTEXT;
     }
     if name.part.is_area() && !has_context && (0..question.words.len()).any(is_left) {
         confidence *= LONE_CODE;
     }
-    if country == InCountry::Outside {
-        confidence *= OTHER_COUNTRY;
-    }
+    confidence *= match country {
+        InCountry::Unstated | InCountry::Inside => 1.0,
+        InCountry::Unknown => COUNTRY_UNKNOWN,
+        InCountry::Outside => OTHER_COUNTRY,
+    };
     if name.part == Part::Wider {
         confidence *= WIDER;
     }
@@ -328,6 +351,19 @@ mod tests {
         check(InCountry::Unstated, NO_CONTEXT);
         check(InCountry::Inside, 1.0);
         check(InCountry::Outside, OTHER_COUNTRY * NO_CONTEXT);
+        check(InCountry::Unknown, COUNTRY_UNKNOWN * NO_CONTEXT);
+    }
+
+    /// As sure as it may be, and never as sure as `service` acts on.
+    #[test]
+    fn what_is_only_near_is_offered() {
+        let whole = [names(Part::Street, 0, 1), names(Part::House, 1, 2), names(Part::Town, 2, 3)];
+        check("gata 1 bær", &[names(Part::Alike, 0, 1), whole[1], whole[2]], ALIKE);
+        check("gata 1 bær", &[whole[0], whole[1], names(Part::TownAround, 2, 3)], TOWN_AROUND);
+        check("gata 1 101ab", &[whole[0], whole[1], names(Part::CodeAround, 2, 4)], OTHER_CODE);
+        let door = read("gata 1 bær", &whole);
+        assert!((door.confidence_of(Granularity::Door) - 1.0).abs() < 1e-9);
+        assert!((door.confidence_of(Granularity::Street) - HOUSE_OF_MANY).abs() < 1e-9);
     }
 
     fn any_match() -> impl Strategy<Value = Match> {

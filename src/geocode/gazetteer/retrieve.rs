@@ -63,6 +63,8 @@ pub(super) struct Match {
 #[derive(Debug, Clone)]
 pub(super) struct Hit {
     what: Match,
+    /// The part in whose list the key stands.
+    list: Part,
     term: TermInfo,
 }
 
@@ -90,12 +92,15 @@ impl Lists {
             for part in Part::ALL {
                 self.as_written(part, &run.key, run.words, &mut hits)?;
             }
-            if let Some(key) = &run.street_key {
-                self.as_written(Part::Street, key, run.words, &mut hits)?;
+            for key in &run.alike_keys {
+                // The street may be written out in the source, or be short in another way.
+                self.add(Part::Alike, Part::Street, key, run.words, &mut hits)?;
+                self.as_written(Part::Alike, key, run.words, &mut hits)?;
             }
             for key in codes::wider_keys(&run.key) {
-                self.as_written(Part::Wider, &key, run.words, &mut hits)?;
-                self.as_written(Part::Postcode, &key, run.words, &mut hits)?;
+                for part in [Part::Wider, Part::Postcode, Part::CodeAround] {
+                    self.as_written(part, &key, run.words, &mut hits)?;
+                }
             }
         }
         Ok(hits)
@@ -111,9 +116,14 @@ impl Lists {
 
     /// Adds the key of a part, where the index has it.
     fn as_written(&self, part: Part, key: &str, words: WordSet, hits: &mut Vec<Hit>) -> tantivy::Result<()> {
-        let term = Term::from_field_text(self.fields.part(part), key);
-        if let Some(term) = self.list(part).get_term_info(&term)? {
-            hits.push(Hit { what: Match { part, words, edits: 0, is_another_name: false }, term });
+        self.add(part, part, key, words, hits)
+    }
+
+    /// Adds the key, where the list of `list` has it, as a name of `part`.
+    fn add(&self, part: Part, list: Part, key: &str, words: WordSet, hits: &mut Vec<Hit>) -> tantivy::Result<()> {
+        let term = Term::from_field_text(self.fields.part(list), key);
+        if let Some(term) = self.list(list).get_term_info(&term)? {
+            hits.push(Hit { what: Match { part, words, edits: 0, is_another_name: false }, list, term });
         }
         Ok(())
     }
@@ -123,9 +133,12 @@ impl Lists {
     /// Streets, towns, regions and countries are searched for all runs. Places and their aliases are a thousand
     /// times as many, and are searched for runs with a word that is nothing as written. Cost: some milliseconds.
     pub(super) fn misspelt(&self, question: &Question, exact: &[Hit]) -> tantivy::Result<Vec<Hit>> {
-        const SHORT: [Part; 4] = [Part::Street, Part::Town, Part::Region, Part::Country];
-        const ALL: [Part; 6] = [Part::Street, Part::Town, Part::Region, Part::Country, Part::Place, Part::Alias];
-        let is_same_kind = |one: Part, other: Part| one == other || (one.is_place() && other.is_place());
+        const SHORT: [Part; 5] = [Part::Street, Part::Alike, Part::Town, Part::Region, Part::Country];
+        const ALL: [Part; 7] =
+            [Part::Street, Part::Alike, Part::Town, Part::Region, Part::Country, Part::Place, Part::Alias];
+        let is_same_kind = |one: Part, other: Part| {
+            one == other || (one.is_place() && other.is_place()) || (one.is_street() && other.is_street())
+        };
         let known = exact.iter().fold(0, |known, hit| known | hit.what.words.bits());
         let mut hits = Vec::new();
         let may_be = |run: &&Run| {
@@ -149,8 +162,9 @@ impl Lists {
     ///
     /// Houses are left out: of a number nobody expects the longer ones. Cost: some milliseconds for two letters.
     pub(super) fn begun(&self, question: &Question) -> tantivy::Result<Vec<Hit>> {
-        const NAMES: [Part; 8] = [
+        const NAMES: [Part; 9] = [
             Part::Street,
+            Part::Alike,
             Part::Place,
             Part::Alias,
             Part::Area,
@@ -171,7 +185,7 @@ impl Lists {
                 while count < most && stream.advance() {
                     count += 1;
                     let what = Match { part, words: run.words, edits, is_another_name: false };
-                    hits.push(Hit { what, term: stream.value().clone() });
+                    hits.push(Hit { what, list: part, term: stream.value().clone() });
                 }
             }
         }
@@ -212,7 +226,7 @@ impl Lists {
     }
 
     fn postings(&self, hit: &Hit) -> tantivy::Result<impl DocSet + use<>> {
-        let list = self.list(hit.what.part);
+        let list = self.list(hit.list);
         Ok(list.read_postings_from_terminfo(&hit.term, IndexRecordOption::Basic)?)
     }
 
@@ -235,6 +249,7 @@ impl Lists {
             if edits > 0 && is_kept && !key.contains(char::is_numeric) {
                 near.push(Hit {
                     what: Match { part, words: run.words, edits, is_another_name },
+                    list: part,
                     term: stream.value().clone(),
                 });
             }
