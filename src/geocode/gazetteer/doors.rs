@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::countries::Countries;
+use super::imports::{LeftOut, check_text};
 use super::record::{Record, Source};
 use super::schema::{Entry, Part};
 use super::sorter::Sorter;
@@ -90,6 +91,18 @@ impl Door {
         Self { number: number.to_owned(), id, ..self.clone() }
     }
 
+    /// The same, where each of its texts may be one of an address.
+    pub(super) fn checked(self) -> Result<Self, LeftOut> {
+        for text in self.texts() {
+            check_text(text)?;
+        }
+        Ok(self)
+    }
+
+    fn texts(&self) -> [&String; 6] {
+        [&self.region, &self.district, &self.town, &self.postcode, &self.street, &self.number]
+    }
+
     /// What it is ordered by: the street, then the house.
     fn order(&self) -> impl Ord + '_ {
         let house = (self.number.is_empty(), self.number.as_str(), self.id);
@@ -103,8 +116,7 @@ impl Door {
 
     /// Its size in memory beyond the struct, in bytes.
     fn bytes(&self) -> usize {
-        let own = [&self.region, &self.district, &self.town, &self.postcode, &self.street, &self.number];
-        own.into_iter().chain(&self.keys).map(String::len).sum()
+        self.texts().into_iter().chain(&self.keys).map(String::len).sum()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Finds and does not judge: how well a document answers is told by `explain`. Queries reach the index as terms
 //! only, never through a query language, so that no query can be malformed.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use tantivy::postings::TermInfo;
@@ -14,7 +15,8 @@ use super::question::{Question, Run, WordSet};
 use super::schema::{Fields, Part};
 use super::{codes, fold};
 
-/// Most documents that one query looks at. The commonest name of the world has some hundreds.
+/// Most documents that one query looks at. The commonest name of a place has some hundreds, of a street some ten thousands:
+/// of those, the ones in a town and postcode of the query come first.
 const DOCUMENTS_MAX: usize = 8_192;
 /// Most misspelt keys that one run of words may stand for in one part, the nearest first.
 const MISSPELT_MAX: usize = 32;
@@ -194,7 +196,7 @@ impl Lists {
 
     /// What the hits name in each document that one of them makes an answer; the matches of a document together.
     pub(super) fn documents(&self, hits: &[Hit]) -> tantivy::Result<Vec<(DocId, Match)>> {
-        let mut found = Vec::new();
+        let mut found = self.qualified(hits)?;
         for hit in hits.iter().filter(|hit| hit.what.part.is_anchor()) {
             let mut list = self.postings(hit)?;
             while list.doc() != TERMINATED && found.len() < DOCUMENTS_MAX {
@@ -216,8 +218,37 @@ impl Lists {
                 }
             }
         }
-        // Stable: the matches of a document stay in the order of the hits, longest and nearest first.
+        // Stable: the matches of a document stay in the order of the hits, longest and nearest first. One that was found
+        // twice counts once where it is judged.
         found.sort_by_key(|(document, _)| *document);
+        Ok(found)
+    }
+
+    /// What the hits name in documents of which others name the town or postcode, where there are more documents than are
+    /// looked at; none where there are not.
+    fn qualified(&self, hits: &[Hit]) -> tantivy::Result<Vec<(DocId, Match)>> {
+        let mut found = Vec::new();
+        let anchors = || hits.iter().filter(|hit| hit.what.part.is_anchor());
+        let documents: u64 = anchors().map(|hit| u64::from(hit.term.doc_freq)).sum();
+        if documents <= DOCUMENTS_MAX as u64 {
+            return Ok(found);
+        }
+        let is_qualifying = |hit: &&Hit| matches!(hit.what.part, Part::Postcode | Part::Town);
+        for qualifier in hits.iter().filter(is_qualifying) {
+            for anchor in anchors() {
+                let (mut one, mut other) = (self.postings(anchor)?, self.postings(qualifier)?);
+                while one.doc() != TERMINATED && other.doc() != TERMINATED && found.len() < DOCUMENTS_MAX / 2 {
+                    match one.doc().cmp(&other.doc()) {
+                        Ordering::Less => _ = one.seek(other.doc()),
+                        Ordering::Greater => _ = other.seek(one.doc()),
+                        Ordering::Equal => {
+                            found.push((one.doc(), anchor.what));
+                            one.advance();
+                        }
+                    }
+                }
+            }
+        }
         Ok(found)
     }
 

@@ -154,24 +154,52 @@ const NEARLY: &str = "lat,lon,number,street,city,postcode
 1.0,-90,3,Fine Road,Otherton,94704-1111
 ";
 
+/// A gazetteer of the places of the fixture and of rows of addresses in the United States.
+struct Asked {
+    gazetteer: Gazetteer,
+    _directory: TempDir,
+}
+
+impl Asked {
+    fn new(rows: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("us.csv");
+        fs::write(&path, rows).unwrap();
+        let import = format!("{},country=US", path.display()).parse().unwrap();
+        let sources = Sources { openaddresses: vec![import], iceland: None, ..sources(directory.path()) };
+        let out = directory.path().join("gazetteer");
+        build(&sources, &out, &|_| ()).unwrap();
+        Self { gazetteer: Gazetteer::open(&out).unwrap(), _directory: directory }
+    }
+
+    #[track_caller]
+    fn check(&self, line: &str, expect: &[&str]) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let query = AddressQuery::Line(line.into());
+        let found = runtime.block_on(self.gazetteer.forward(&query, &Bias::default(), 3)).unwrap();
+        let shown = |candidate: &Candidate| text(candidate).replace(", United States", "");
+        assert_eq!(found.iter().take(expect.len()).map(shown).collect::<Vec<_>>(), expect, "{line}");
+    }
+}
+
+/// Of more streets of a name than are looked at, those in the town or postcode of the question are.
+#[test]
+fn the_commonest_street_is_found_in_its_town() {
+    let row = |number: u32| format!("1.0,-90,1,Main Street,Town {number},{}\n", 10_000 + number);
+    let rows: String = (0..9_000).map(row).collect();
+    let asked = Asked::new(&format!("lat,lon,number,street,city,postcode\n{rows}"));
+    for town in [0, 5, 4_321, 8_999] {
+        let expect = format!("1.00 Door 1 Main Street, Town {town}, {}", 10_000 + town);
+        asked.check(&format!("1 Main Street, Town {town}"), &[&expect]);
+        asked.check(&format!("1 Main Street, {}", 10_000 + town), &[&expect]);
+    }
+}
+
 /// What is only like the question is offered, and never as sure as `service` acts on.
 #[test]
 fn what_is_nearly_an_address_is_not_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("us.csv");
-    fs::write(&path, NEARLY).unwrap();
-    let import = format!("{},country=US", path.display()).parse().unwrap();
-    let sources = Sources { openaddresses: vec![import], iceland: None, ..sources(directory.path()) };
-    let out = directory.path().join("gazetteer");
-    build(&sources, &out, &|_| ()).unwrap();
-    let gazetteer = Gazetteer::open(&out).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let check = |line: &str, expect: &[&str]| {
-        let query = AddressQuery::Line(line.into());
-        let found = runtime.block_on(gazetteer.forward(&query, &Bias::default(), 3)).unwrap();
-        let shown = |candidate: &Candidate| text(candidate).replace(", United States", "");
-        assert_eq!(found.iter().take(expect.len()).map(shown).collect::<Vec<_>>(), expect, "{line}");
-    };
+    let asked = Asked::new(NEARLY);
+    let check = |line: &str, expect: &[&str]| asked.check(line, expect);
     check("7 Elm Street, Otherton", &["1.00 Door 7 Elm Street, Otherton"]);
     check("7 Elm Street, Jackson", &["0.54 Door 7 Elm Street, Otherton"]);
     check("9 Oak Street, Jackson", &["1.00 Door 9 Oak Street, Jackson"]);
