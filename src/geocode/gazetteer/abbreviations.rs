@@ -108,7 +108,8 @@ pub(super) fn alike_keys<W: AsRef<str>>(words: &[W]) -> Vec<String> {
         if meanings.is_empty() {
             meanings.push(word.to_owned());
         }
-        let longer = |name: Vec<String>| meanings.iter().map(move |word| [name.as_slice(), &[word.clone()]].concat());
+        let longer =
+            |name: Vec<String>| meanings.iter().map(move |word| [name.as_slice(), std::slice::from_ref(word)].concat());
         names = names.into_iter().flat_map(longer).take(KEYS_MAX).collect();
     }
     if is_short { names.iter().map(|name| fold::join(name)).collect() } else { Vec::new() }

@@ -61,7 +61,7 @@ pub(in crate::geocode) struct Found {
 
 impl Found {
     /// The same, as a street where it is called a door and has neither a number nor a name: whose door it is nobody knows.
-    fn as_fine_as_named(self) -> Self {
+    fn no_finer_than_named(self) -> Self {
         let is_unnamed = self.names.house.is_empty() && self.granularity > Granularity::Street;
         Self { granularity: if is_unnamed { Granularity::Street } else { self.granularity }, ..self }
     }
@@ -112,7 +112,7 @@ pub(in crate::geocode) fn candidates<R: DeserializeOwned>(
     for result in results {
         let result = R::deserialize(result).map_err(|_| Fault::Damaged("a field is missing or of another type"));
         match result.and_then(|result| read(&result)) {
-            Ok(found) => candidates.push(candidate(client, inquiry, terms, found.as_fine_as_named())),
+            Ok(found) => candidates.push(candidate(client, inquiry, terms, found.no_finer_than_named())),
             Err(fault) => *left_out.entry(fault).or_default() += 1,
         }
     }
@@ -200,7 +200,7 @@ mod tests {
             let names = Names { house: house.iter().map(|text| (*text).to_owned()).collect(), ..Names::default() };
             let (place_id, formatted_address, position) = (String::new(), String::new(), LatLng::ORIGIN);
             let found = Found { place_id, formatted_address, position, granularity, country: None, names };
-            found.as_fine_as_named().granularity
+            found.no_finer_than_named().granularity
         };
         assert_eq!(of(&["1"], Granularity::Door), Granularity::Door);
         assert_eq!(of(&[], Granularity::Door), Granularity::Street);

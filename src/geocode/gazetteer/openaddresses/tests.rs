@@ -83,8 +83,8 @@ fn columns_come_in_any_order_and_case_and_bad_rows_are_counted() {
 fn texts_that_no_address_has_are_left_out() {
     let long = "ä".repeat(256);
     let rows = ["Gata", "G\u{202e}ata", "Ga\u{7}ta", &long, &long[2..]];
-    let rows: String = rows.iter().map(|street| format!("{street},1,64.1,-21.9\n")).collect();
-    let report = read_bytes(format!("street,number,lat,lon\n{rows}").as_bytes()).unwrap().1;
+    let rows: Vec<String> = rows.iter().map(|street| format!("{street},1,64.1,-21.9")).collect();
+    let report = read_bytes(format!("street,number,lat,lon\n{}", rows.join("\n")).as_bytes()).unwrap().1;
     assert_eq!(report.to_string(), "2 kept, 1 with a text that is too long, 2 with control characters");
 }
 

@@ -185,9 +185,9 @@ impl Asked {
 /// Of more streets of a name than are looked at, those in the town or postcode of the question are.
 #[test]
 fn the_commonest_street_is_found_in_its_town() {
-    let row = |number: u32| format!("1.0,-90,1,Main Street,Town {number},{}\n", 10_000 + number);
-    let rows: String = (0..9_000).map(row).collect();
-    let asked = Asked::new(&format!("lat,lon,number,street,city,postcode\n{rows}"));
+    let row = |number: u32| format!("1.0,-90,1,Main Street,Town {number},{}", 10_000 + number);
+    let rows: Vec<String> = (0..9_000).map(row).collect();
+    let asked = Asked::new(&format!("lat,lon,number,street,city,postcode\n{}", rows.join("\n")));
     for town in [0, 5, 4_321, 8_999] {
         let expect = format!("1.00 Door 1 Main Street, Town {town}, {}", 10_000 + town);
         asked.check(&format!("1 Main Street, Town {town}"), &[&expect]);
