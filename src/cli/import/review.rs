@@ -1,12 +1,16 @@
 //! The two sheets that come out of an import: what became of each row, and what a person has to choose.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
+use csv::ReaderBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::journal::{Done, Outcome};
+use super::sheet::form_of;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
 use crate::cli::client::{Connection, explain, patiently};
@@ -37,6 +41,7 @@ pub(super) struct Offer {
     line: u64,
     name: String,
     site: String,
+    etag: String,
     address: String,
     formatted_address: String,
     granularity: String,
@@ -73,6 +78,7 @@ pub(super) fn write_review<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>
                 line: row.line,
                 name: harmless(&row.name),
                 site: row.site.clone(),
+                etag: row.etag.clone(),
                 address: harmless(&row.address),
                 formatted_address: harmless(&place.formatted_address),
                 granularity: place.granularity.clone(),
@@ -86,9 +92,20 @@ pub(super) fn write_review<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>
     Ok(sites)
 }
 
+/// Refuses to write over a review sheet in which a person has marked something.
+pub(super) fn refuse_marked(path: &Path) -> anyhow::Result<()> {
+    if path.exists() && !read_choices(path)?.is_empty() {
+        bail!("{} has marked choices: apply them with `import choices`, or move it away", path.display());
+    }
+    Ok(())
+}
+
 /// The places chosen in a review sheet, by site; refuses one that chooses two for a site.
 pub(super) fn read_choices(path: &Path) -> anyhow::Result<Vec<Offer>> {
-    let mut reader = csv::Reader::from_path(path).with_context(|| path.display().to_string())?;
+    let mut file = File::open(path).with_context(|| path.display().to_string())?;
+    // Spreadsheets write what stands between cells as they like.
+    let (delimiter, _) = form_of(&mut file).with_context(|| path.display().to_string())?;
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(BufReader::new(file));
     let mut chosen: BTreeMap<String, Offer> = BTreeMap::new();
     for row in reader.deserialize::<Offer>() {
         let row = row.with_context(|| path.display().to_string())?;
@@ -96,6 +113,7 @@ pub(super) fn read_choices(path: &Path) -> anyhow::Result<Vec<Offer>> {
             continue;
         }
         let line = row.line;
+        ensure!(!row.site.is_empty(), "line {line} has no site yet: this is the sheet of a dry run");
         let before = chosen.insert(row.site.clone(), row);
         ensure!(before.is_none(), "two places are chosen for line {line}: mark one of them");
     }
@@ -130,6 +148,8 @@ pub(super) async fn apply(
     let request = pb::ApplyCandidateRequest {
         site: chosen.site.clone(),
         candidate_token: same.token,
+        // Whoever changed the site meanwhile is not overruled.
+        etag: chosen.etag.clone(),
         ..pb::ApplyCandidateRequest::default()
     };
     let applied = patiently(|| {
@@ -173,6 +193,7 @@ mod tests {
             line,
             name: name.to_owned(),
             site: format!("accounts/a/sites/{line}"),
+            etag: "0".into(),
             outcome: Outcome::Created,
             address: "Springfield".into(),
             address_state: "ambiguous".into(),
