@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind};
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
@@ -66,11 +66,19 @@ pub(super) fn write_report<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>
     Ok(writer.flush()?)
 }
 
-/// Writes the places that a person has to choose between; how many sites they are of.
+/// Writes the places that a person has to choose between; how many sites they are of. Where there are none, there is no
+/// sheet.
 pub(super) fn write_review<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>) -> anyhow::Result<usize> {
+    let mut rows = rows.filter(|row| !row.places.is_empty()).peekable();
+    if rows.peek().is_none() {
+        return match std::fs::remove_file(path) {
+            Err(cause) if cause.kind() != ErrorKind::NotFound => Err(cause).context(path.display().to_string()),
+            _ => Ok(0),
+        };
+    }
     let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
     let mut sites = 0;
-    for row in rows.filter(|row| !row.places.is_empty()) {
+    for row in rows {
         sites += 1;
         for place in &row.places {
             writer.serialize(Offer {
