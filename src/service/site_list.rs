@@ -94,6 +94,12 @@ impl Waymark {
         let purpose = || query_purpose(principal, "sites", query);
         let mut after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);
         let query = Arc::new(query.clone());
+        if let (Some(name), false, None) = (query.filter.name(), query.show_deleted, &after) {
+            let found = self.load_named(&query.account, name).await?;
+            let (rows, _) = self.wanted_of(&live, Arc::clone(&query), vec![(String::new(), found)]).await?;
+            let items = rows.into_iter().filter_map(|(_, site)| site).collect();
+            return Ok(Page { items, next_token: String::new() });
+        }
         let mut items = Vec::new();
         let (mut scanned, mut matched_bytes, mut page_bytes) = (0, 0, 0);
         loop {
@@ -121,6 +127,13 @@ impl Waymark {
         }
     }
 
+    /// The site of a folded name.
+    async fn load_named(&self, account: &AccountId, name: &str) -> Result<Option<Versioned<Site>>, Error> {
+        let claim = self.parts.store.get(Key::of(account, Kind::SiteName, name.to_owned())).await?;
+        let Some(Document::SiteName(claim)) = claim.map(|record| record.document) else { return Ok(None) };
+        Ok(self.parts.store.get(Key::of(account, Kind::Site, claim.site)).await?.and_then(versioned))
+    }
+
     /// The next records in the order of the list: sites, or the claims on their names.
     async fn scan(&self, query: &SiteQuery, after: Option<String>) -> Result<Vec<Record>, Error> {
         let range = Range {
@@ -145,10 +158,6 @@ impl Waymark {
         } else {
             records.into_iter().map(Some).collect()
         };
-        let versioned = |record: Record| match record.document {
-            Document::Site(site) => Some(Versioned { value: *site, revision: record.revision }),
-            _ => None,
-        };
         Ok(cursors.into_iter().zip(sites.into_iter().map(|record| record.and_then(versioned))).collect())
     }
 
@@ -172,6 +181,13 @@ impl Waymark {
         });
         // Only a panic ends the task early, and the panic is told where it happened.
         matching.await.map_err(|cause| StoreError::Unavailable { cause: cause.to_string() }.into())
+    }
+}
+
+fn versioned(record: Record) -> Option<Versioned<Site>> {
+    match record.document {
+        Document::Site(site) => Some(Versioned { value: *site, revision: record.revision }),
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::text;
 
 /// Times that a site which others change meanwhile is read again.
 const RACES_MAX: usize = 5;
-/// Sites asked for by a name: one has it, and `*` at its end makes a filter of it that others match too.
+/// Sites of a page where a name is looked for: one has it, and `*` at its end makes a filter of it that others match too.
 const NAMESAKES_MAX: i32 = 1_000;
 
 /// Why a row was not done.
@@ -66,6 +66,7 @@ impl Importer {
             name: row.site.display_name.clone(),
             // The name of a site that was not made means nothing.
             site: if self.dry && outcome == Outcome::Created { String::new() } else { site.name.clone() },
+            etag: site.etag.clone(),
             outcome,
             address,
             address_state: String::new(),
@@ -115,6 +116,7 @@ impl Importer {
         for (key, value) in &present.labels {
             site.labels.entry(key.clone()).or_insert_with(|| value.clone());
         }
+        join_phones(&mut site, &present);
         let paths = row.fields.iter().map(ToString::to_string).collect();
         if says_nothing_new(row, &site, &present) {
             return Ok((present, Outcome::Unchanged));
@@ -134,33 +136,45 @@ impl Importer {
     /// The site of a name that is taken.
     async fn find(&self, name: &str) -> Result<pb::Site, Status> {
         let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
-        let request = pb::ListSitesRequest {
+        let mut request = pb::ListSitesRequest {
             parent: self.parent.clone(),
             page_size: NAMESAKES_MAX,
             filter: format!("display_name = \"{quoted}\""),
             ..pb::ListSitesRequest::default()
         };
-        let found = patiently(|| {
-            let (mut sites, request) = (self.sites.clone(), request.clone());
-            async move { sites.list_sites(request).await }
-        });
         let folded = text::fold(name);
-        let mut found = found.await?.into_inner().sites.into_iter();
-        found
-            .find(|site| text::fold(&site.display_name) == folded)
-            .ok_or_else(|| Status::aborted("the name was taken a moment ago, and is free now"))
+        loop {
+            let page = patiently(|| {
+                let (mut sites, request) = (self.sites.clone(), request.clone());
+                async move { sites.list_sites(request).await }
+            });
+            let page = page.await?.into_inner();
+            if let Some(site) = page.sites.into_iter().find(|site| text::fold(&site.display_name) == folded) {
+                return Ok(site);
+            }
+            if page.next_page_token.is_empty() {
+                return Err(Status::aborted("the name was taken a moment ago, and is free now"));
+            }
+            request.page_token = page.next_page_token;
+        }
     }
 
     async fn pin(&self, site: &pb::Site, position: pb::LatLng, done: &mut Done) -> Result<(), Refusal> {
-        if site.location.as_ref().and_then(|location| location.position) == Some(position) || self.dry {
+        let is_there = site.location.as_ref().and_then(|location| location.position) == Some(position);
+        if is_there || (self.dry && done.outcome == Outcome::Created) {
             return Ok(());
         }
-        let request = pb::SetPinRequest { site: site.name.clone(), position: Some(position), ..Default::default() };
+        let request = pb::SetPinRequest {
+            site: site.name.clone(),
+            position: Some(position),
+            validate_only: self.dry,
+            ..Default::default()
+        };
         let moved = patiently(|| {
             let (mut locations, request) = (self.locations.clone(), request.clone());
             async move { locations.set_pin(request).await }
         });
-        told(moved.await.map(drop), done)
+        told(moved.await.map(|_| done.moved()), done)
     }
 
     async fn locate(&self, site: &pb::Site, stated: &Stated, keep_pin: bool, done: &mut Done) -> Result<(), Refusal> {
@@ -171,15 +185,22 @@ impl Importer {
             done.address_state = word(present.state());
             return Ok(());
         }
-        if self.dry {
-            return self.preview(stated, done).await;
+        // A site that was not made cannot be asked for: what its address would become is told without it.
+        if self.dry && done.outcome == Outcome::Created {
+            return self.preview(stated, keep_pin, done).await;
         }
         let address = match stated {
             Stated::Line(line) => pb::set_address_request::Address::AddressLine(line.clone()),
             Stated::Parts(parts) => pb::set_address_request::Address::PostalAddress(parts.clone()),
         };
         let site = site.name.clone();
-        let request = pb::SetAddressRequest { site, address: Some(address), keep_pin, ..Default::default() };
+        let request = pb::SetAddressRequest {
+            site,
+            address: Some(address),
+            keep_pin,
+            validate_only: self.dry,
+            ..Default::default()
+        };
         let answer = patiently(|| {
             let (mut locations, request) = (self.locations.clone(), Request::new(request.clone()));
             async move { locations.set_address(request).await }
@@ -187,7 +208,9 @@ impl Importer {
         match answer.await {
             Ok(answer) => {
                 let answer = answer.into_inner();
+                done.etag = answer.site.as_ref().map(|site| site.etag.clone()).unwrap_or_default();
                 note(done, answer.state(), answer.candidates);
+                done.moved();
                 Ok(())
             }
             Err(status) => told(Err(status), done),
@@ -195,7 +218,7 @@ impl Importer {
     }
 
     /// What a dry run says of an address: what `locate` would make of it.
-    async fn preview(&self, stated: &Stated, done: &mut Done) -> Result<(), Refusal> {
+    async fn preview(&self, stated: &Stated, keep_pin: bool, done: &mut Done) -> Result<(), Refusal> {
         let address = match stated {
             Stated::Line(line) => pb::geocode_address_request::Address::AddressLine(line.clone()),
             Stated::Parts(parts) => pb::geocode_address_request::Address::PostalAddress(parts.clone()),
@@ -209,7 +232,11 @@ impl Importer {
         match answer.await {
             Ok(answer) => {
                 let answer = answer.into_inner();
-                note(done, answer.state(), answer.candidates);
+                let state = match answer.state() {
+                    pb::AddressState::Applied if keep_pin => pb::AddressState::PinKept,
+                    state => state,
+                };
+                note(done, state, answer.candidates);
                 Ok(())
             }
             Err(status) => told(Err(status), done),
@@ -226,6 +253,14 @@ impl Importer {
     }
 }
 
+/// A number of the sheet joins those that are there, and takes the kind that it has there.
+fn join_phones(site: &mut pb::Site, present: &pb::Site) {
+    let (Some(contact), Some(present)) = (&mut site.contact, &present.contact) else { return };
+    let mut joined = present.phones.clone();
+    joined.extend(contact.phones.drain(..).filter(|new| !present.phones.iter().any(|old| old.number == new.number)));
+    contact.phones = joined;
+}
+
 /// Whether the site is as the row has it.
 fn says_nothing_new(row: &Row, wanted: &pb::Site, present: &pb::Site) -> bool {
     let (wanted_contact, contact) =
@@ -237,6 +272,7 @@ fn says_nothing_new(row: &Row, wanted: &pb::Site, present: &pb::Site) -> bool {
         "contact.last_name" => wanted_contact.last_name == contact.last_name,
         "customer_id" => wanted.customer_id == present.customer_id,
         "contract_id" => wanted.contract_id == present.contract_id,
+        "contact.phones" => wanted_contact.phones == contact.phones,
         "note" => wanted.note == present.note,
         "labels" => wanted.labels == present.labels,
         _ => false,

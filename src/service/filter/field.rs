@@ -94,6 +94,17 @@ pub(super) enum Test {
 }
 
 impl Test {
+    /// The whole name that the test asks for, folded.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Text { field: TextField::DisplayName, pattern, is_negated: false } => {
+                let is_whole = !pattern.is_open_left && !pattern.is_open_right && !pattern.text.is_empty();
+                is_whole.then_some(pattern.text.as_str())
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the test asks for the note, which memory does not hold.
     pub(super) fn asks_for_note(&self) -> bool {
         matches!(self, Self::Text { field: TextField::Note, .. })

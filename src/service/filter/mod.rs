@@ -61,6 +61,12 @@ impl Filter {
         Ok(Self { root: parse(text, Scope::Records)? })
     }
 
+    /// The name, folded, that every match has, where the filter says one: names are unique, so there is one match at most.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.root.as_ref()?.name()
+    }
+
     /// Whether everything matches.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -108,6 +114,14 @@ impl Node {
             Self::All(nodes) | Self::Any(nodes) => nodes.iter().map(Self::terms).sum(),
             Self::Not(node) => node.terms(),
             Self::Test(_) => 1,
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::All(nodes) => nodes.iter().find_map(Self::name),
+            Self::Test(test) => test.name(),
+            Self::Any(_) | Self::Not(_) => None,
         }
     }
 

@@ -120,11 +120,11 @@ def test_an_address_waits_through_kill_9_and_is_applied_when_the_provider_is_bac
 
 def test_a_pin_that_was_dropped_meanwhile_stays(tmp_path):
     with Nominatim() as stub, deployment(tmp_path, stub) as server, account_of(server) as account:
-        stub.status = 429
+        stub.status = 503
         site, at = account.create_site().name, pb.LatLng(lat=65.0, lng=-18.0)
         parts = pb.PostalAddress(street="Laugavegur 1", country_code="IS")
         answer = account.caller().SetAddress(site=site, postal_address=parts)
-        assert answer.state == PENDING and answer.wait.reason == pb.ADDRESS_WAIT_REASON_QUOTA
+        assert answer.state == PENDING and answer.wait.reason == pb.ADDRESS_WAIT_REASON_UNAVAILABLE
         account.caller().SetPin(site=site, position=at)
         stub.doors = {"laugavegur": [(1, *DOOR)]}
         stub.status = 200
@@ -154,7 +154,7 @@ def test_without_a_geocoder_the_caller_hears_it_at_once(tmp_path):
     with Server(tmp_path / "data", geoip=False) as server, account_of(server) as account:
         site = account.create_site()
         failure = failure_of(lambda: account.caller().SetAddress(site=site.name, address_line="Laugavegur 1"))
-        assert failure.reason == "GEOCODER_UNAVAILABLE", failure
+        assert failure.reason == "GEOCODER_MISCONFIGURED", failure
         assert account.caller().GetSite(name=site.name) == site
 
 
