@@ -1,6 +1,7 @@
 """Addresses that wait for a geocoder, and the list of what needs attention: over the wire, across kill -9."""
 
 import contextlib
+import signal
 
 import grpc
 import pytest
@@ -142,7 +143,9 @@ def test_another_configuration_asks_for_what_was_not_found(tmp_path):
         assert 7 * 86_400 <= week <= 9 * 86_400
         assert reasons_of(account) == {site: [UNPLACED, FAILED]}
         stub.doors = {"bankastraeti": [(1, *DOOR), (2, 10.0, 20.0)]}
-        server.process.send_signal(1)
+        # Another geocoder may find it; the same one is not asked again by a reload.
+        (tmp_path / "waymark.toml").write_text(stub.config() + 'attribution = "another"\n', encoding="utf-8")
+        server.process.send_signal(signal.SIGHUP)
         assert wait_for(account, site, is_in(AMBIGUOUS)).location.address.typed == "Bankastraeti 7"
         assert reasons_of(account) == {site: [UNPLACED, CHOICE]}
         choices = account.caller().GeocodeAddress(parent=account.name, site=site, address_line="Bankastraeti 7")
