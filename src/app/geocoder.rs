@@ -58,7 +58,7 @@ impl ConfiguredGeocoder {
     }
 
     /// Reads the configuration anew and uses what it names; where it is refused, the last good one stays. Says whether
-    /// it is used.
+    /// other geocoders are in use now.
     pub(super) async fn reload(&self) -> bool {
         let (reread, limits, fleet) = (Arc::clone(&self.reread), Arc::clone(&self.limits), self.fleet.clone());
         let before = Arc::clone(&self.built.lock());
@@ -73,9 +73,11 @@ impl ConfiguredGeocoder {
         match building.await.unwrap_or_else(|panic| Err(panic.to_string())) {
             Ok((config, built)) => {
                 tell(&config, &built);
+                let mut present = self.built.lock();
+                let is_other = !present.is_same(&built);
                 self.current.replace(built.geocoder());
-                *self.built.lock() = Arc::new(built);
-                true
+                *present = Arc::new(built);
+                is_other
             }
             Err(cause) => {
                 error!(cause, "the geocoders stay as they are: the configuration is refused");
@@ -140,9 +142,11 @@ mod tests {
         assert!(in_use.attributions().is_empty());
         let check = async |written: &str, expect: &[&str]| {
             *text.lock() = written.to_owned();
-            geocoder.reload().await;
+            let before = in_use.attributions();
+            assert_eq!(geocoder.reload().await, before != expect, "{written}");
             assert_eq!(in_use.attributions(), expect, "{written}");
         };
+        check(PHOTON, &["one"]).await;
         check(PHOTON, &["one"]).await;
         check(&PHOTON.replace("'one'", "'two'"), &["two"]).await;
         // The last good one stays, whatever is wrong.

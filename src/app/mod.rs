@@ -127,8 +127,6 @@ impl App {
             })
             .await?,
         );
-        // Before anybody is answered: what expired while the program was away is shown to nobody.
-        waymark.drop_expired_answers().await;
         let health = Health::default();
         let router = api::router(&waymark, &health)?;
         let scheme = if tls.is_some() { "https" } else { "http" };

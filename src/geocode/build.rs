@@ -33,6 +33,7 @@ use super::timed::Timed;
 #[derive(Debug, Default)]
 pub struct Built {
     parts: Vec<Part>,
+    confidence_min: f64,
     geocoder: Option<Arc<dyn Geocoder>>,
 }
 
@@ -41,6 +42,15 @@ impl Built {
     #[must_use]
     pub fn geocoder(&self) -> Option<Arc<dyn Geocoder>> {
         self.geocoder.clone()
+    }
+
+    /// Whether both are the same geocoders in the same order, so that they answer alike.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let is_same = |(one, other): (&Part, &Part)| Arc::ptr_eq(&one.link.geocoder, &other.link.geocoder);
+        self.parts.len() == other.parts.len()
+            && self.confidence_min.to_bits() == other.confidence_min.to_bits()
+            && self.parts.iter().zip(&other.parts).all(is_same)
     }
 }
 
@@ -108,7 +118,7 @@ pub fn build(config: &Config, limits: &dyn Limits, clock: fn() -> Timestamp, bef
         1 => links.pop().map(|link| link.geocoder),
         _ => Some(Arc::new(Chain::new(links, config.confidence_min))),
     };
-    Ok(Built { parts, geocoder })
+    Ok(Built { parts, confidence_min: config.confidence_min, geocoder })
 }
 
 fn embedded(directory: &Path, before: &Built) -> Result<Part, Error> {

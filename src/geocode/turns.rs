@@ -135,6 +135,10 @@ impl Line {
 
     /// Takes out who goes away unserved; changes nothing for who was served.
     fn leave(&mut self, place: &Place<'_>) {
+        // Who gives up at the front gives the turn to the next asker, or those who ask for much would stay there.
+        if self.is_first(place) {
+            self.order.rotate_left(1);
+        }
         if let Some(waiting) = self.waiting.get_mut(&place.asker) {
             waiting.retain(|bell| !Arc::ptr_eq(bell, &place.bell));
             if waiting.is_empty() {

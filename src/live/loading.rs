@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tracing::{error, info};
 
-use super::entry::entry_of;
+use super::entry::{entry_of, hide_expired};
 use super::tokens::Kept;
 use super::waiting::Waiting;
 use super::{Live, LiveAccount};
@@ -34,7 +35,7 @@ const THREADS_MAX: usize = 8;
 /// a token nobody could tell what is missing: one that cannot be read ends the start.
 pub(super) async fn load(store: &dyn Store) -> Result<Live, Error> {
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS_MAX));
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress::at(Timestamp::now()));
     let parts: Vec<Arc<Mutex<Part>>> = (0..threads).map(|_| Arc::default()).collect();
     let visits = parts.iter().map(|part| {
         let (part, progress) = (Arc::clone(part), Arc::clone(&progress));
@@ -56,8 +57,10 @@ pub(super) async fn load(store: &dyn Store) -> Result<Live, Error> {
 }
 
 /// How far all threads are together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Progress {
+    /// What ended before this is not shown.
+    begun: Timestamp,
     sites: AtomicUsize,
     unreadable: AtomicUsize,
     /// The first account or token that could not be read.
@@ -65,6 +68,10 @@ struct Progress {
 }
 
 impl Progress {
+    fn at(begun: Timestamp) -> Self {
+        Self { begun, sites: AtomicUsize::new(0), unreadable: AtomicUsize::new(0), failure: Mutex::new(None) }
+    }
+
     fn count_site(&self) {
         let sites = self.sites.fetch_add(1, Ordering::Relaxed) + 1;
         if sites.is_multiple_of(PROGRESS_EVERY) {
@@ -107,13 +114,14 @@ impl Part {
             Ok(Loaded::AgentToken { id, account, token }) => {
                 gather(&mut self.agent_tokens, account, (id, Kept::Packed(token)));
             }
-            Ok(Loaded::Site(site)) => {
+            Ok(Loaded::Site(mut site)) => {
                 progress.count_site();
-                if let Some(entry) = entry_of(&site) {
-                    gather(&mut self.entries, &site.account, entry);
-                }
                 if let Some(waiting) = Waiting::of(&site) {
                     gather(&mut self.waiting, &site.account, (site.id, waiting));
+                    hide_expired(&mut site, progress.begun);
+                }
+                if let Some(entry) = entry_of(&site) {
+                    gather(&mut self.entries, &site.account, entry);
                 }
             }
             Err(cause) => progress.note(cause),

@@ -111,7 +111,8 @@ fn step() -> impl Strategy<Value = Mutation> {
             let at = |second| Timestamp::from_second(second).unwrap();
             let query = AddressQuery::Line(site.customer_id.clone());
             let retry = second.map(|second| Retry { reason: WaitReason::Quota, attempts: 1, next_at: at(second) });
-            let storage = second.map_or(Storage::Unlimited, |second| Storage::Until(at(second + 1)));
+            // In the next century: what ended is not loaded as it is.
+            let storage = second.map_or(Storage::Unlimited, |second| Storage::Until(at(second + 5_000_000_000)));
             let stated = SiteAddress::stated(&query, None, false, String::new(), at(1));
             site.address = Some(SiteAddress { formatted: "x".into(), state, retry, storage, ..stated });
             if is_dismissed {

@@ -19,7 +19,7 @@ pub struct Waiting {
     pub ask_at: Option<Timestamp>,
     /// When what a provider answered must be gone; `None` for never.
     pub drop_at: Option<Timestamp>,
-    /// Whether an answer is still looked for, which another geocoder might have.
+    /// Whether an answer is still looked for by itself, which another geocoder might have.
     pub is_open: bool,
 }
 
@@ -33,7 +33,8 @@ impl Waiting {
         let waiting = Self {
             ask_at: address.and_then(|address| due_at(address.state, address.next_at, drop_at)),
             drop_at,
-            is_open: address.is_some_and(|address| address.state.is_open()),
+            // What is not asked for again is left to a person, whatever geocoders there are.
+            is_open: address.is_some_and(|address| address.state.is_open() && address.next_at.is_some()),
         };
         (waiting.ask_at.is_some() || waiting.drop_at.is_some() || waiting.is_open).then_some(waiting)
     }

@@ -160,6 +160,9 @@ pub struct SiteAddress {
     /// Whether the position was to stay as it was.
     #[serde(default, skip_serializing_if = "is_false")]
     pub keep_pin: bool,
+    /// Whether a person chose the answer among candidates: no machine chooses another one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub chosen: bool,
     /// The actor that stated it; empty where that was not written down.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stated_by: String,
@@ -203,6 +206,7 @@ impl SiteAddress {
             country,
             state: AddressState::Pending,
             keep_pin,
+            chosen: false,
             stated_by: by,
             stated_at: Some(at),
             retry: None,
@@ -228,7 +232,22 @@ impl SiteAddress {
     /// The end of the terms of what a provider wrote, if they end.
     #[must_use]
     pub fn until(&self) -> Option<Timestamp> {
-        if self.formatted.is_empty() { None } else { self.storage.until() }
+        let of_text = if self.formatted.is_empty() { None } else { self.storage.until() };
+        let of_evidence = self.evidence.as_ref().and_then(|evidence| evidence.storage.until());
+        of_text.into_iter().chain(of_evidence).min()
+    }
+
+    /// Forgets the answer, and plans to ask again where that decides nothing for a person: not what one has to choose or
+    /// chose, nor what nobody typed, nor to move a site that stood elsewhere.
+    fn lose_answer(&mut self, stood_at_it: bool, now: Timestamp) {
+        let is_choice = self.state == AddressState::Ambiguous || self.chosen;
+        let may_ask = !is_choice && !self.typed.is_empty() && (stood_at_it || self.keep_pin);
+        let attempts = self.retry.map_or(0, |retry| retry.attempts);
+        self.formatted.clear();
+        self.storage = Storage::Unlimited;
+        self.evidence = None;
+        self.state = AddressState::Expired;
+        self.retry = may_ask.then_some(Retry { reason: WaitReason::Expired, attempts, next_at: now });
     }
 }
 
@@ -266,130 +285,29 @@ impl Site {
     }
 
     /// Takes away what the terms of providers do not allow to be held at `now`: positions, their addresses, ids. What the
-    /// person typed stays, and is asked for again at once where the answer to it is gone. Says whether there was anything.
+    /// person typed stays, and is asked for again at once where the answer to it is gone and nobody chose it. Says whether
+    /// there was anything.
     pub fn drop_expired(&mut self, now: Timestamp) -> bool {
-        let expired = self.answer().filter(|answer| !answer.storage.allows(now)).cloned();
-        if expired.is_some() {
+        let gone = self.answer().filter(|answer| !answer.storage.allows(now)).cloned();
+        if gone.is_some() {
             self.fixes.remove(Source::Address);
         }
-        let Some(address) = &mut self.address else { return expired.is_some() };
-        let is_own = expired.as_ref().is_none_or(|answer| answer.query == address.typed);
-        let is_copy = expired.as_ref().is_some_and(|answer| answer.formatted_address == address.formatted);
-        let is_over = !address.formatted.is_empty() && !address.storage.allows(now);
-        if expired.is_none() && !is_over {
+        let Some(address) = &mut self.address else { return gone.is_some() };
+        let is_over = address.until().is_some_and(|until| until <= now);
+        if gone.is_none() && !is_over {
             return false;
         }
-        if is_over || is_copy {
-            address.formatted.clear();
-            address.storage = Storage::Unlimited;
-            address.evidence = None;
+        // What the fix answered may be another question, to which this one is the next: that goes on as it was.
+        let of_fix = gone.is_some_and(|answer| {
+            let rests_on_it = address.evidence.is_none() && address.formatted == answer.formatted_address;
+            rests_on_it || address.state == AddressState::Applied
+        });
+        if is_over || of_fix {
+            address.lose_answer(of_fix, now);
         }
-        // Where a person has to choose, or what is gone answered another question, asking again would decide for them.
-        let may_ask = address.state != AddressState::Ambiguous && is_own;
-        address.state = AddressState::Expired;
-        let attempts = address.retry.map_or(0, |retry| retry.attempts);
-        address.retry = may_ask.then_some(Retry { reason: WaitReason::Expired, attempts, next_at: now });
         true
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::geo::LatLng;
-    use crate::model::location::{Fix, Granularity};
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn pace(first: i64, asked: i64, chance: f64) -> Pace {
-        Pace { first: SignedDuration::from_secs(first), asked: SignedDuration::from_secs(asked), chance }
-    }
-
-    #[test]
-    fn waits_double_up_to_their_limit() {
-        let check = |attempts, reason, pace, expect: i64| {
-            let retry = Retry::behind(attempts, reason, pace, at(0));
-            assert_eq!((retry.next_at.as_second(), retry.attempts), (expect, attempts));
-        };
-        let usual = pace(60, 0, 0.0);
-        for (attempts, expect) in [(1, 60), (2, 120), (3, 240), (9, 15_360), (10, 21_600), (u32::MAX, 21_600)] {
-            check(attempts, WaitReason::Unavailable, usual, expect);
-        }
-        check(1, WaitReason::Quota, pace(60, 3_600, 0.0), 3_600);
-        check(2, WaitReason::Busy, pace(60, 0, 0.5), 135);
-        check(1, WaitReason::NotFound, usual, 604_800);
-        check(3, WaitReason::Unavailable, pace(100_000, 0, 0.0), 100_000);
-    }
-
-    #[test]
-    fn answers_are_renewed_in_the_last_quarter_of_their_time() {
-        let check = |until, expect| assert_eq!(Retry::renewal(at(until), at(0)).next_at, at(expect));
-        check(400, 300);
-        check(100 * 86_400, 97 * 86_400);
-        check(-5, -5);
-    }
-
-    fn answer(query: &str, storage: Storage) -> Fix {
-        let evidence = Evidence::Geocoded(GeocodedEvidence {
-            provider: "p".into(),
-            place_id: "1".into(),
-            formatted_address: format!("{query}, formatted"),
-            query: query.into(),
-            attribution: String::new(),
-            country: None,
-            storage,
-        });
-        let position = LatLng::new(1.0, 2.0).unwrap();
-        let (source, granularity) = (Source::Address, Granularity::Door);
-        Fix { source, position, accuracy_m: None, granularity, evidence, made_at: at(1), made_by: "a".into() }
-    }
-
-    fn site(answered: &str, stated: &str, storage: Storage, state: AddressState) -> Site {
-        let mut site = Site::new("acme".parse().unwrap(), "Pump".into(), at(0));
-        site.fixes.put(answer(answered, storage));
-        let query = AddressQuery::Line(stated.into());
-        let formatted = format!("{stated}, formatted");
-        site.address = Some(SiteAddress {
-            formatted,
-            storage,
-            state,
-            ..SiteAddress::stated(&query, None, false, "a".into(), at(1))
-        });
-        site
-    }
-
-    #[test]
-    fn what_ended_is_dropped_and_what_was_typed_stays() {
-        let until = Storage::Until(at(10));
-        let mut kept = site("gata", "gata", until, AddressState::Applied);
-        assert_eq!(kept.kept_until(), Some(at(10)));
-        assert!(!kept.drop_expired(at(9)) && kept.fixes.effective().is_some());
-        assert!(kept.drop_expired(at(10)));
-        assert!(kept.fixes.effective().is_none());
-        let address = kept.address.as_ref().unwrap();
-        assert_eq!((address.typed.as_str(), address.formatted.as_str()), ("gata", ""));
-        assert_eq!(address.state, AddressState::Expired);
-        assert_eq!(address.retry, Some(Retry { reason: WaitReason::Expired, attempts: 0, next_at: at(10) }));
-        assert!(!kept.drop_expired(at(11)), "there is nothing more");
-    }
-
-    #[test]
-    fn nobody_decides_for_who_has_to_choose() {
-        for (answered, state) in [("gata", AddressState::Ambiguous), ("other", AddressState::PinKept)] {
-            let mut site = site(answered, "gata", Storage::Until(at(10)), state);
-            assert!(site.drop_expired(at(10)));
-            let address = site.address.unwrap();
-            assert_eq!((address.state, address.retry), (AddressState::Expired, None), "{answered}");
-        }
-    }
-
-    #[test]
-    fn records_without_the_new_fields_are_read() {
-        let text = r#"{"typed":"gata","formatted":"Gata","state":"applied"}"#;
-        let address: SiteAddress = serde_json::from_str(text).unwrap();
-        assert_eq!((address.storage, address.keep_pin, address.retry), (Storage::Unlimited, false, None));
-        assert_eq!(serde_json::to_string(&address).unwrap(), text);
-    }
-}
+mod tests;

@@ -52,7 +52,7 @@ pub struct Activation {
 /// An agent that came in.
 #[derive(Debug, Clone)]
 pub struct Activated {
-    /// Its site.
+    /// Its site, as it is shown.
     pub site: Versioned<Site>,
     /// Its credential, unless it came with it.
     pub credential: Option<String>,
@@ -128,7 +128,8 @@ impl Waymark {
             };
             match outcome {
                 Err(Error::Store(StoreError::Conflict { .. })) => {}
-                settled => return settled,
+                Err(cause) => return Err(cause),
+                Ok(activated) => return Ok(Activated { site: self.shown(activated.site), ..activated }),
             }
         }
         Err(Error::Contention(format!("agent {}", activation.agent)))

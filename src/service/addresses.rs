@@ -41,6 +41,8 @@ pub struct StatedAddress<'a> {
 pub struct AddressOutcome {
     /// What became of it.
     pub state: AddressState,
+    /// When it is asked for again, where an answer is still looked for.
+    pub wait: Option<Retry>,
     /// The site with it.
     pub site: Versioned<Site>,
     /// The places that it may mean, best first.
@@ -101,8 +103,10 @@ impl Waymark {
             .await?;
         let choices = if let Answer::Found(choices) = answer { choices } else { Vec::new() };
         let is_pin = clear_winner(&choices).is_some_and(Choice::is_pasted);
-        let state = site.value.address.as_ref().filter(|_| !is_pin).map_or(AddressState::Applied, |it| it.state);
-        Ok(AddressOutcome { state, site, choices })
+        let stated = site.value.address.as_ref().filter(|_| !is_pin);
+        let state = stated.map_or(AddressState::Applied, |it| it.state);
+        let wait = stated.filter(|_| state.is_open()).and_then(|it| it.retry);
+        Ok(AddressOutcome { state, wait, site, choices })
     }
 
     /// How long the waits are of an address whose geocoder does not answer.
@@ -122,7 +126,7 @@ pub(super) fn asked_wait(cause: &crate::geocode::Error) -> SignedDuration {
 
 /// Makes of a site what the answer to an address that a person stated makes of it.
 ///
-/// What the person or another one said since then stands: a newer pin stays, and the address is kept beside it.
+/// What the person or another one said since then stands: a newer pin stays, and the address is kept beside or below it.
 pub(super) fn settle(
     site: &mut Site,
     mut address: SiteAddress,
@@ -143,25 +147,28 @@ pub(super) fn settle(
     if let Some(choice) = winner
         && choice.is_pasted()
     {
-        drop_pin(site, choice.candidate.position, now, address.stated_by.clone())?;
+        if !is_overtaken(site, &address) {
+            drop_pin(site, choice.candidate.position, now, address.stated_by.clone())?;
+        }
         // An address that waited was this position, and is none.
         site.address.take_if(|known| known.is_statement_of(&address));
         return Ok(());
     }
+    let is_overtaken = is_overtaken(site, &address);
     address.state = match winner {
-        _ if address.keep_pin => AddressState::PinKept,
-        Some(_) if is_overtaken(site, &address) => AddressState::PinKept,
+        Some(_) if address.keep_pin || is_overtaken => AddressState::PinKept,
         _ => state_of(choices),
     };
     if let Some(choice) = winner {
+        let (query, by) = (address.query(), address.stated_by.clone());
         address.formatted.clone_from(&choice.candidate.formatted_address);
         address.storage = choice.candidate.storage;
-        let is_kept = address.state == AddressState::PinKept;
-        address.evidence = is_kept.then(|| Box::new(evidence_of(&choice.candidate, &address.query())));
-    }
-    if let (Some(choice), AddressState::Applied) = (winner, address.state) {
-        let made_at = site.fixes.next_time(now);
-        site.fixes.put(fix_of(&choice.candidate, &address.query(), made_at, address.stated_by.clone()));
+        // Below what overtook it, as if the answer had come at once.
+        let made_at = if is_overtaken { address.stated_at } else { Some(site.fixes.next_time(now)) };
+        match made_at.filter(|_| !address.keep_pin) {
+            Some(made_at) => site.fixes.put(fix_of(&choice.candidate, &query, made_at, by)),
+            None => address.evidence = Some(Box::new(evidence_of(&choice.candidate, &query))),
+        }
     }
     let is_missing = address.state == AddressState::NotFound;
     site.address = Some(address);

@@ -88,7 +88,7 @@ impl Waymark {
                 let site = record.map(site_of).transpose()?.filter(|site| site.value.deleted_at.is_none());
                 bytes += site.as_ref().map_or(0, |site| site.value.weight());
                 let (attention, company) = (found.attention, found.company);
-                items.extend(site.map(|site| AttentionItem { site, attention, company }));
+                items.extend(site.map(|site| AttentionItem { site: self.shown(site), attention, company }));
                 if bytes >= PAGE_BYTES_MAX {
                     let reason = found.attention.worst();
                     return Ok((items, reason.map(|reason| AttentionCursor { reason, site: found.site })));

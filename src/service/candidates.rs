@@ -1,10 +1,9 @@
-//! Candidates of the geocoder: when one clearly wins, and the tokens by which a person chooses another.
+//! Candidates of the geocoder, and when one clearly wins. The tokens by which a person chooses another are in `tickets`.
 
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
 
 use super::access::Permission;
-use super::checks::{Outside, OutsideCountry, Warning};
+use super::checks::{Outside, Warning};
 use super::{Error, Waymark, pasted};
 use crate::geocode::{self, Bias, CANDIDATES_MAX, Candidate};
 use crate::model::access::Principal;
@@ -15,7 +14,7 @@ use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix, Granularity, Source};
 use crate::model::site::Site;
 use crate::model::site_address::AddressState;
-use crate::model::{Invalid, text};
+use crate::model::text;
 
 /// Candidates of an answer where the caller does not say.
 const CANDIDATES_DEFAULT: usize = 5;
@@ -25,9 +24,6 @@ const CONFIDENCE_MIN: f64 = 0.85;
 const LEAD_MIN: f64 = 0.1;
 /// Candidates nearer than this to the winner are the same door under another name, in metres.
 const SAME_DOOR_M: f64 = 30.0;
-/// How long a candidate's token is good.
-const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(1);
-
 /// A candidate as a caller gets it.
 #[derive(Debug, Clone)]
 pub struct Choice {
@@ -50,18 +46,6 @@ impl Choice {
     pub(super) fn is_pasted(&self) -> bool {
         &*self.candidate.provider == geocode::COORDINATES
     }
-}
-
-/// What a candidate token holds.
-#[derive(Debug, Serialize, Deserialize)]
-struct Ticket {
-    position: LatLng,
-    granularity: Granularity,
-    evidence: GeocodedEvidence,
-    /// Where it is, if that is not the country that was stated.
-    #[serde(default)]
-    outside: Option<Outside>,
-    ends_at: Timestamp,
 }
 
 /// The candidate that is applied without a question: confident, a street or finer, and well ahead of any other place. Those
@@ -105,7 +89,7 @@ pub(super) fn evidence_of(candidate: &Candidate, query: &AddressQuery) -> Geocod
     }
 }
 
-fn address_fix(
+pub(super) fn address_fix(
     position: LatLng,
     granularity: Granularity,
     evidence: GeocodedEvidence,
@@ -157,7 +141,17 @@ impl Waymark {
         let outlook = self.outlook(account, query.country(), site.as_ref());
         let geocoder = self.geocoder_for(account)?;
         let candidates = geocoder.suggest(&typed, &outlook.bias(), limit).await?;
-        Ok(self.seen_from(account, &query, site.as_ref(), &outlook, candidates))
+        let choices = self.seen_from(account, &query, site.as_ref(), &outlook, candidates);
+        // Half a word is no question that could be asked later: the address is. But what must be forgotten is no question.
+        let named = |choice: Choice| match site.as_ref().filter(|_| choice.candidate.storage == Storage::Unlimited) {
+            Some(site) => {
+                let query = AddressQuery::Line(choice.candidate.formatted_address.clone());
+                let token = self.issue(account, site.id, (&query, None), &choice.candidate, choice.outside);
+                Choice { token, ..choice }
+            }
+            None => choice,
+        };
+        Ok(choices.into_iter().map(named).collect())
     }
 
     /// The addresses at a position, nearest first; with a site, with tokens.
@@ -234,7 +228,9 @@ impl Waymark {
             let mut warnings = self.warnings_at(candidate.position, outlook.estimate.as_ref());
             warnings.extend(outside.map(|_| Warning::OutsideCountry));
             Choice {
-                token: site.map(|site| self.issue(account, site.id, query, &candidate, outside)).unwrap_or_default(),
+                token: site
+                    .map(|site| self.issue(account, site.id, (query, outlook.stated), &candidate, outside))
+                    .unwrap_or_default(),
                 distance_to_geoip_m: outlook.at_geoip().map(|at| at.distance_m(candidate.position)),
                 distance_to_position_m: outlook.at_present.map(|at| at.distance_m(candidate.position)),
                 outside,
@@ -243,53 +239,6 @@ impl Waymark {
             }
         };
         candidates.into_iter().map(choice).collect()
-    }
-
-    fn issue(
-        &self,
-        account: &AccountId,
-        site: SiteId,
-        query: &AddressQuery,
-        candidate: &Candidate,
-        outside: Option<Outside>,
-    ) -> String {
-        let ticket = Ticket {
-            position: candidate.position,
-            granularity: candidate.granularity,
-            evidence: evidence_of(candidate, query),
-            outside,
-            ends_at: self.now() + TOKEN_LIFE,
-        };
-        self.sealer.seal(&purpose(account, site), &ticket)
-    }
-
-    /// The fix that a candidate's token stands for.
-    pub(super) fn redeem(
-        &self,
-        principal: &Principal,
-        account: &AccountId,
-        site: SiteId,
-        token: &str,
-    ) -> Result<Fix, Error> {
-        if token.is_empty() {
-            return Err(Invalid::new("candidate_token", "the token of a candidate is required").into());
-        }
-        let ticket: Ticket = self.sealer.open(&purpose(account, site), token).ok_or(Error::CandidateToken)?;
-        let now = self.now();
-        if ticket.ends_at <= now {
-            return Err(Error::CandidateToken);
-        }
-        if let Some(outside) = ticket.outside {
-            return Err(Error::OutsideCountry(OutsideCountry { field: "candidate_token", outside }));
-        }
-        if ticket.evidence.provider == geocode::COORDINATES {
-            return Ok(pasted::pin(ticket.position, now, principal.actor()));
-        }
-        if !ticket.evidence.storage.allows(now) {
-            let why = "the terms of its provider do not allow to keep it: drop a pin there instead";
-            return Err(Invalid::new("candidate_token", why).into());
-        }
-        Ok(address_fix(ticket.position, ticket.granularity, ticket.evidence, now, principal.actor()))
     }
 }
 
@@ -311,10 +260,6 @@ impl Outlook {
     fn bias(&self) -> Bias {
         Bias { near: self.at_geoip().or(self.at_present), country: self.country }
     }
-}
-
-fn purpose(account: &AccountId, site: SiteId) -> String {
-    format!("candidate:{account}/{site}")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::access::Permission;
 use super::addresses::NO_ADDRESS;
 use super::pasted::{pin, refuse_null_island};
 use super::sites::ChangeOptions;
+use super::tickets::Chosen;
 use super::{Error, Versioned, Waymark};
 use crate::model::Invalid;
 use crate::model::access::Principal;
@@ -32,7 +33,8 @@ impl Waymark {
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
         self.get_site(principal, account, id).await?;
-        let fix = self.redeem(principal, account, id, token)?;
+        let choice = self.redeem(principal, account, id, token)?;
+        let fix = &choice.fix;
         if keep_pin && fix.source == Source::Pin {
             return Err(Invalid::new("keep_pin", NO_ADDRESS).into());
         }
@@ -41,8 +43,7 @@ impl Waymark {
                 return drop_pin(site, fix.position, now, principal.actor());
             };
             let made_at = site.fixes.next_time(now);
-            let known = site.address.take();
-            site.address = Some(chosen(evidence, known, keep_pin, principal.actor(), made_at));
+            site.address = Some(chosen(evidence, &choice, keep_pin, principal.actor(), made_at));
             if !keep_pin {
                 site.fixes.put(Fix { made_at, ..fix.clone() });
             }
@@ -117,24 +118,18 @@ impl Waymark {
 }
 
 /// The address of a candidate that a person chose. Of one that was found at a position nobody typed a word.
-fn chosen(
-    evidence: &GeocodedEvidence,
-    known: Option<SiteAddress>,
-    keep_pin: bool,
-    by: String,
-    at: Timestamp,
-) -> SiteAddress {
+fn chosen(evidence: &GeocodedEvidence, choice: &Chosen, keep_pin: bool, by: String, at: Timestamp) -> SiteAddress {
     let is_of_position = matches!(coordinates::parse(&evidence.query), Ok(Some(Pasted::Position(_))));
-    let known = known.filter(|address| address.typed == evidence.query);
     let query = AddressQuery::Line(evidence.query.clone());
-    let stated = SiteAddress::stated(&query, known.as_ref().and_then(|it| it.country), keep_pin, by, at);
+    let stated = SiteAddress::stated(&query, choice.country, keep_pin, by, at);
     SiteAddress {
         typed: if is_of_position { String::new() } else { stated.typed.clone() },
-        parts: known.and_then(|address| address.parts),
+        parts: choice.parts.clone().map(Box::new),
         formatted: evidence.formatted_address.clone(),
         storage: evidence.storage,
         state: if keep_pin { AddressState::PinKept } else { AddressState::Applied },
         evidence: keep_pin.then(|| Box::new(evidence.clone())),
+        chosen: true,
         ..stated
     }
 }

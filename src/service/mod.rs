@@ -31,6 +31,7 @@ pub mod sites;
 pub mod symbols;
 #[cfg(test)]
 mod tests;
+mod tickets;
 pub mod tile_url;
 pub mod time_zone;
 pub mod tokens;

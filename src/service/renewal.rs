@@ -9,6 +9,7 @@ use super::candidates::{Choice, clear_winner, evidence_of};
 use super::{Error, Waymark, pasted};
 use crate::geocode::{self, CANDIDATES_MAX, Candidate, Geocoder, PlaceId};
 use crate::model::address::AddressQuery;
+use crate::model::coordinates::Pasted;
 use crate::model::evidence::{GeocodedEvidence, Storage};
 use crate::model::geo::LatLng;
 use crate::model::id::AccountId;
@@ -99,20 +100,13 @@ impl Waymark {
         (query, position): (&AddressQuery, LatLng),
         answer: Option<&GeocodedEvidence>,
     ) -> Result<Fresh, Error> {
-        let is_place = |candidate: &Candidate| {
-            let is_known = |answer: &GeocodedEvidence| {
-                *answer.provider == *candidate.provider
-                    && !answer.place_id.is_empty()
-                    && answer.place_id == candidate.place_id
-            };
-            answer.is_some_and(is_known)
-        };
+        let is_known = |candidate: &Candidate| answer.is_some_and(|answer| is_same_place(answer, candidate));
         if pasted::parse(query).ok().flatten().is_some() {
             let found = match geocoder.reverse(position, CANDIDATES_MAX).await {
                 Ok(found) => found,
                 Err(cause) => return Ok(unasked(&cause)),
             };
-            return Ok(found.into_iter().find(is_place).map_or(Fresh::Gone, |found| judged(found, position)));
+            return Ok(found.into_iter().find(is_known).map_or(Fresh::Gone, |found| judged(found, position)));
         }
         let country = site.address.as_ref().and_then(|address| address.country);
         let choices = match self.choices(account, query, country, Some(site), CANDIDATES_MAX).await {
@@ -121,22 +115,71 @@ impl Waymark {
             Err(Error::Invalid(_)) => return Ok(Fresh::Gone),
             Err(cause) => return Err(cause),
         };
-        let found = choices.iter().find(|choice| is_place(&choice.candidate)).or_else(|| clear_winner(&choices));
+        // Which one a person chose is nothing that a machine guesses: it has to be where that was.
+        let is_chosen = site.address.as_ref().is_some_and(|address| address.chosen);
+        let is_near = |choice: &&Choice| choice.candidate.position.distance_m(position) <= SAME_PLACE_M;
+        let winner = || clear_winner(&choices).filter(|choice| !is_chosen || is_near(choice));
+        let found = choices.iter().find(|choice| is_known(&choice.candidate)).or_else(winner);
         Ok(found.map_or(Fresh::Gone, |found| judged(found.candidate.clone(), position)))
     }
 
-    /// Asks how the geocoder writes an address that is kept beside a position.
+    /// Asks how the geocoder writes an address that is kept beside a position: the same place, or the same words of it.
     async fn fresh_text(&self, account: &AccountId, site: &Site, address: &SiteAddress) -> Result<Fresh, Error> {
-        match self.choices(account, &address.query(), address.country, Some(site), CANDIDATES_MAX).await {
-            Ok(choices) => {
-                let winner = clear_winner(&choices).filter(|choice| !Choice::is_pasted(choice));
-                Ok(winner.map_or(Fresh::Gone, |choice| Fresh::Same(Box::new(choice.candidate.clone()))))
+        let geocoder = match self.geocoder_for(account) {
+            Ok(geocoder) => geocoder,
+            Err(cause) => return Ok(unasked(&cause)),
+        };
+        let known = address.evidence.as_deref();
+        if let Some(known) = known.filter(|known| !known.place_id.is_empty()) {
+            let place = PlaceId { provider: known.provider.as_str().into(), id: known.place_id.clone() };
+            match geocoder.look_up(&place).await {
+                Ok(Some(candidate)) => return Ok(kept(candidate)),
+                Ok(None) | Err(geocode::Error::Unsupported { .. }) => {}
+                Err(cause) => return Ok(unasked(&cause)),
             }
-            Err(Error::Geocode(cause)) => Ok(unasked(&cause)),
-            Err(Error::Invalid(_)) => Ok(Fresh::Gone),
-            Err(cause) => Err(cause),
+        }
+        let found = match self.ask_for_text(&*geocoder, account, site, address).await {
+            Ok(found) => found,
+            Err(Error::Geocode(cause)) => return Ok(unasked(&cause)),
+            Err(Error::Invalid(_)) => return Ok(Fresh::Gone),
+            Err(cause) => return Err(cause),
+        };
+        let is_same = |candidate: &Candidate| match known {
+            Some(known) => is_same_place(known, candidate),
+            None => candidate.formatted_address == address.formatted,
+        };
+        Ok(found.into_iter().find(is_same).map_or(Fresh::Gone, kept))
+    }
+
+    /// The places that the words of an address mean; of one that nobody typed, those at the position where it was found.
+    async fn ask_for_text(
+        &self,
+        geocoder: &dyn Geocoder,
+        account: &AccountId,
+        site: &Site,
+        address: &SiteAddress,
+    ) -> Result<Vec<Candidate>, Error> {
+        if !address.typed.is_empty() {
+            let choices = self.choices(account, &address.query(), address.country, Some(site), CANDIDATES_MAX).await?;
+            return Ok(choices.into_iter().map(|choice| choice.candidate).collect());
+        }
+        let found_at = address.evidence.as_ref().map(|evidence| AddressQuery::Line(evidence.query.clone()));
+        match found_at.as_ref().map(pasted::parse).transpose()?.flatten() {
+            Some(Pasted::Position(position)) => Ok(geocoder.reverse(position, CANDIDATES_MAX).await?),
+            _ => Ok(Vec::new()),
         }
     }
+}
+
+/// Whether a candidate is the place of an answer: by its id, or by its name.
+fn is_same_place(answer: &GeocodedEvidence, candidate: &Candidate) -> bool {
+    let is_same_id = *answer.provider == *candidate.provider && answer.place_id == candidate.place_id;
+    is_same_id && !answer.place_id.is_empty() || answer.formatted_address == candidate.formatted_address
+}
+
+/// What an answer says of a text.
+fn kept(candidate: Candidate) -> Fresh {
+    if candidate.storage == Storage::Never { Fresh::Gone } else { Fresh::Same(Box::new(candidate)) }
 }
 
 fn has_end(storage: Option<Storage>) -> bool {
@@ -167,6 +210,9 @@ fn put_fix(site: &mut Site, asked: &Fix, fresh: &Fresh) {
             if let Some(address) = site.address.as_mut().filter(|it| it.formatted == old.formatted_address) {
                 address.formatted.clone_from(&candidate.formatted_address);
                 address.storage = candidate.storage;
+                if let Some(kept) = &mut address.evidence {
+                    **kept = GeocodedEvidence { query: kept.query.clone(), ..evidence.clone() };
+                }
             }
             let (position, granularity) = (candidate.position, candidate.granularity);
             // It was made when a person made it: only what it rests on is newer.
@@ -175,7 +221,9 @@ fn put_fix(site: &mut Site, asked: &Fix, fresh: &Fresh) {
             site.fixes.put(renewed);
         }
         Fresh::Moved => {
-            if let Some(address) = &mut site.address {
+            // Of a site that stands at the answer to its address alone: nothing else has anything to choose.
+            let stands_at_it = site.fixes.effective().is_some_and(|fix| fix.source == Source::Address);
+            if let Some(address) = site.address.as_mut().filter(|it| stands_at_it && it.typed == old.query) {
                 address.state = AddressState::Ambiguous;
             }
         }
@@ -187,8 +235,10 @@ fn put_text(site: &mut Site, candidate: &Candidate) {
     if let Some(address) = &mut site.address {
         address.formatted.clone_from(&candidate.formatted_address);
         address.storage = candidate.storage;
-        if address.evidence.is_some() {
-            address.evidence = Some(Box::new(evidence_of(candidate, &address.query())));
+        if let Some(known) = &mut address.evidence {
+            // The position where it was found, of one that nobody typed.
+            let query = known.query.clone();
+            **known = GeocodedEvidence { query, ..evidence_of(candidate, &AddressQuery::Line(String::new())) };
         }
     }
 }

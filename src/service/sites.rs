@@ -341,7 +341,7 @@ pub fn etag_of(site: &Site) -> String {
     let texts = (&site.display_name, &site.customer_id, &site.contract_id, &site.note, &site.labels);
     // When it is asked for again is a machine's business.
     let address = site.address.as_ref();
-    let address = address.map(|it| (&it.typed, &it.parts, &it.formatted, it.state, it.keep_pin));
+    let address = address.map(|it| (&it.typed, &it.parts, it.country, &it.formatted, it.state, it.keep_pin));
     etag(&(texts, contact, links, fixes, address, site.deleted_at, &site.dismissals))
 }
 

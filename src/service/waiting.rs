@@ -87,12 +87,13 @@ impl Waymark {
     }
 
     /// Drops of all sites what must not be held any more. Costs a read and a write for each such site.
+    ///
+    /// Ends, whatever the store does: each site is tried at most once, and none of an account behind a batch that failed.
     pub async fn drop_expired_answers(&self) {
-        let mut dropped = 0;
+        let (now, mut dropped, mut has_failed) = (self.now(), 0, false);
         for account in self.parts.live.accounts() {
             let Some(live) = self.parts.live.account(&account.id) else { continue };
             loop {
-                let now = self.now();
                 let due = live.waiting.expired(now, DROPPED_AT_ONCE);
                 if due.is_empty() {
                     break;
@@ -103,12 +104,16 @@ impl Waymark {
                 put_off_rest(&live.waiting, &due, now, WaitingSites::expired);
                 if let Some(cause) = outcomes.into_iter().find_map(Result::err) {
                     warn!(%cause, account = %account.id, "expired answers are not dropped yet, and not shown");
-                    tokio::time::sleep(PAUSE).await;
+                    has_failed = true;
+                    break;
                 }
             }
         }
         if dropped > 0 {
             info!(sites = dropped, "dropped answers of geocoders whose terms ended");
+        }
+        if has_failed {
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -150,12 +155,14 @@ impl Waymark {
         let Some(found) = self.find_site(account, id).await? else { return Ok(()) };
         let site = found.value;
         let Some(address) = site.address.clone().filter(|_| site.deleted_at.is_none()) else { return Ok(()) };
-        if !address.state.is_open() {
-            return if site.due_at().is_some_and(|due| due <= self.now()) {
-                self.renew(account, &site, &address).await
-            } else {
-                Ok(())
-            };
+        let due = site.due_at();
+        if !address.state.is_open() && due.is_some_and(|due| due <= self.now()) {
+            return self.renew(account, &site, &address).await;
+        }
+        // An open one may be asked for before its time: there are other geocoders. But nobody asks for what is left to a
+        // person, or what nobody typed.
+        if !address.state.is_open() || due.is_none() || address.typed.is_empty() {
+            return Ok(());
         }
         let answer = match self.choices(account, &address.query(), address.country, Some(&site), CANDIDATES_MAX).await {
             Ok(choices) => Answer::Found(choices),

@@ -94,9 +94,8 @@ impl LocationService for Locations {
         let stated = StatedAddress { query: &query, country, keep_pin: message.keep_pin };
         let outcome = self.0.set_address(&principal, &account, id, stated, &options).await;
         let outcome = outcome.map_err(Failure)?;
-        let retry = outcome.site.value.address.as_ref().filter(|it| it.state.is_open()).and_then(|it| it.retry);
         Ok(Response::new(pb::SetAddressResponse {
-            wait: retry.map(location::wait),
+            wait: outcome.wait.map(location::wait),
             state: location::address_state(outcome.state).into(),
             site: Some(site(&self.0, outcome.site)),
             candidates: outcome.choices.into_iter().map(candidate).collect(),

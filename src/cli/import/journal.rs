@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -57,6 +57,9 @@ pub(super) struct Done {
     pub(super) name: String,
     /// Resource name of the site; empty where there is none.
     pub(super) site: String,
+    /// The site's etag behind what was done; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) etag: String,
     /// What became of the site.
     pub(super) outcome: Outcome,
     /// What was typed as its address, on one line; empty for none.
@@ -101,12 +104,20 @@ impl Journal {
     }
 
     fn read(path: &Path, new: Head) -> anyhow::Result<Self> {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        let mut lines = BufReader::new(&file).lines();
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        // What stands behind the last end of a line was cut off in the middle. Its row is done again, which changes
+        // nothing: see `Importer::request_id`.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let mut lines = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let head = match lines.next() {
             None => None,
-            Some(line) => Some(serde_json::from_str::<Head>(&line?).context("this is no journal of an import")?),
+            Some(line) => Some(serde_json::from_slice::<Head>(line).context("this is no journal of an import")?),
         };
+        if head.is_none() && !(bytes.is_empty() || bytes.starts_with(b"{")) {
+            bail!("this is no journal of an import");
+        }
         if head.as_ref().is_some_and(|head| (&head.sheet, &head.account) != (&new.sheet, &new.account)) {
             bail!(
                 "this import was begun with another sheet or account: give the same again, or move the journal away \
@@ -114,22 +125,15 @@ impl Journal {
             );
         }
         let mut done = BTreeMap::new();
-        let mut whole = true;
         for line in lines {
-            // What was cut off in the middle is done again, which changes nothing: see `Import::request_id`.
-            match serde_json::from_str::<Done>(&line?) {
-                Ok(row) => drop(done.insert(row.line, row)),
-                Err(_) => whole = false,
-            }
+            let row: Done = serde_json::from_slice(line).context("a line of this journal is damaged")?;
+            done.insert(row.line, row);
         }
+        file.set_len(whole as u64)?;
         let is_new = head.is_none();
         let mut journal = Self { path: path.to_owned(), file, head: head.unwrap_or(new), done };
         if is_new {
-            let line = serde_json::to_string(&journal.head)?;
-            writeln!(journal.file, "{line}")?;
-        } else if !whole {
-            // The next line begins on a line of its own.
-            writeln!(journal.file)?;
+            journal.append(&serde_json::to_string(&journal.head)?)?;
         }
         Ok(journal)
     }
@@ -146,10 +150,14 @@ impl Journal {
 
     /// Keeps what became of a row.
     pub(super) fn put(&mut self, row: Done) -> anyhow::Result<()> {
-        let line = serde_json::to_string(&row)?;
-        writeln!(self.file, "{line}").with_context(|| self.path.display().to_string())?;
+        self.append(&serde_json::to_string(&row)?)?;
         self.done.insert(row.line, row);
         Ok(())
+    }
+
+    /// Writes a line in one piece.
+    fn append(&mut self, line: &str) -> anyhow::Result<()> {
+        self.file.write_all(format!("{line}\n").as_bytes()).with_context(|| self.path.display().to_string())
     }
 
     /// What became of the rows so far, in their order.
@@ -169,8 +177,8 @@ mod tests {
 
     fn done(line: u64, outcome: Outcome) -> Done {
         let (name, site) = (format!("site {line}"), String::new());
-        let (address, address_state, message) = (String::new(), String::new(), String::new());
-        Done { line, name, site, outcome, address, address_state, message, places: Vec::new() }
+        let (etag, address, address_state) = (String::new(), String::new(), String::new());
+        Done { line, name, site, etag, outcome, address, address_state, message: String::new(), places: Vec::new() }
     }
 
     #[test]
@@ -184,7 +192,9 @@ mod tests {
         }
         drop(journal);
         let bytes = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
+        // In the middle of a letter of two bytes.
+        let torn = [&bytes[..bytes.len() - 9], b"\xc3"].concat();
+        std::fs::write(&path, torn).unwrap();
         let mut journal = Journal::open(&path, "sheet", "accounts/a").unwrap();
         assert_eq!(journal.import(), import);
         assert_eq!([2, 3, 4].map(|line| journal.has(line)), [true, true, false]);

@@ -56,14 +56,14 @@ struct Sites {
     /// Says what would become of each row, and changes nothing
     #[arg(long)]
     dry_run: bool,
-    /// Gets what became of each row, as CSV [default: FILE.report.csv]
+    /// Gets what became of each row, as CSV [default: FILE.report.csv; FILE.dry.report.csv of a dry run]
     #[arg(long)]
     report: Option<PathBuf>,
-    /// Gets the places that ambiguous addresses may mean, as CSV [default: FILE.review.csv]
+    /// Gets the places that ambiguous addresses may mean, as CSV [default: FILE.review.csv; FILE.dry.review.csv]
     #[arg(long)]
     review: Option<PathBuf>,
     /// Keeps how far the import has come [default: FILE.journal]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     journal: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArguments,
@@ -92,17 +92,19 @@ async fn sites(arguments: &Sites) -> anyhow::Result<()> {
     let file = &arguments.file;
     let parent = format!("accounts/{}", arguments.account);
     let sheet = Sheet::open(file)?;
-    // A dry run that is interrupted begins anew: nothing is lost with it.
-    let kept =
-        arguments.journal.clone().unwrap_or_else(|| beside(file, if arguments.dry_run { "dry" } else { "journal" }));
+    // What a dry run writes is beside what a real one does, so that it changes nothing of that.
+    let named = |what: &str| beside(file, &if arguments.dry_run { format!("dry.{what}") } else { what.to_owned() });
+    let report = arguments.report.clone().unwrap_or_else(|| named("report.csv"));
+    let review = arguments.review.clone().unwrap_or_else(|| named("review.csv"));
+    review::refuse_marked(&review)?;
+    let kept = arguments.journal.clone().unwrap_or_else(|| named("journal"));
     if arguments.dry_run && kept.exists() {
+        // One that was interrupted begins anew: nothing is lost with it.
         std::fs::remove_file(&kept).with_context(|| kept.display().to_string())?;
     }
     let mut journal = Journal::open(&kept, &sheet.digest, &parent)?;
     let importer = Importer::new(&arguments.server, &parent, journal.import(), arguments.dry_run)?;
     let stopped = each_row(&sheet, &mut journal, &importer).await;
-    let report = arguments.report.clone().unwrap_or_else(|| beside(file, "report.csv"));
-    let review = arguments.review.clone().unwrap_or_else(|| beside(file, "review.csv"));
     review::write_report(&report, journal.rows())?;
     let undecided = review::write_review(&review, journal.rows())?;
     let counts = Counts::of(journal.rows());
@@ -147,8 +149,8 @@ async fn one_row(importer: &Importer, line: u64, row: Result<Row, String>) -> Re
 }
 
 fn failed(line: u64, name: String, message: String) -> Done {
-    let (site, address, address_state) = (String::new(), String::new(), String::new());
-    Done { line, name, site, outcome: Outcome::Failed, address, address_state, message, places: Vec::new() }
+    let (site, etag, address, address_state) = (String::new(), String::new(), String::new(), String::new());
+    Done { line, name, site, etag, outcome: Outcome::Failed, address, address_state, message, places: Vec::new() }
 }
 
 /// How many rows became what.

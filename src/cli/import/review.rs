@@ -1,12 +1,16 @@
 //! The two sheets that come out of an import: what became of each row, and what a person has to choose.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, ErrorKind};
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
+use csv::ReaderBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::journal::{Done, Outcome};
+use super::sheet::form_of;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
 use crate::cli::client::{Connection, explain, patiently};
@@ -37,6 +41,7 @@ pub(super) struct Offer {
     line: u64,
     name: String,
     site: String,
+    etag: String,
     address: String,
     formatted_address: String,
     granularity: String,
@@ -61,11 +66,19 @@ pub(super) fn write_report<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>
     Ok(writer.flush()?)
 }
 
-/// Writes the places that a person has to choose between; how many sites they are of.
+/// Writes the places that a person has to choose between; how many sites they are of. Where there are none, there is no
+/// sheet.
 pub(super) fn write_review<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>) -> anyhow::Result<usize> {
+    let mut rows = rows.filter(|row| !row.places.is_empty()).peekable();
+    if rows.peek().is_none() {
+        return match std::fs::remove_file(path) {
+            Err(cause) if cause.kind() != ErrorKind::NotFound => Err(cause).context(path.display().to_string()),
+            _ => Ok(0),
+        };
+    }
     let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
     let mut sites = 0;
-    for row in rows.filter(|row| !row.places.is_empty()) {
+    for row in rows {
         sites += 1;
         for place in &row.places {
             writer.serialize(Offer {
@@ -73,6 +86,7 @@ pub(super) fn write_review<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>
                 line: row.line,
                 name: harmless(&row.name),
                 site: row.site.clone(),
+                etag: row.etag.clone(),
                 address: harmless(&row.address),
                 formatted_address: harmless(&place.formatted_address),
                 granularity: place.granularity.clone(),
@@ -86,9 +100,20 @@ pub(super) fn write_review<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>
     Ok(sites)
 }
 
+/// Refuses to write over a review sheet in which a person has marked something.
+pub(super) fn refuse_marked(path: &Path) -> anyhow::Result<()> {
+    if path.exists() && !read_choices(path)?.is_empty() {
+        bail!("{} has marked choices: apply them with `import choices`, or move it away", path.display());
+    }
+    Ok(())
+}
+
 /// The places chosen in a review sheet, by site; refuses one that chooses two for a site.
 pub(super) fn read_choices(path: &Path) -> anyhow::Result<Vec<Offer>> {
-    let mut reader = csv::Reader::from_path(path).with_context(|| path.display().to_string())?;
+    let mut file = File::open(path).with_context(|| path.display().to_string())?;
+    // Spreadsheets write what stands between cells as they like.
+    let (delimiter, _) = form_of(&mut file).with_context(|| path.display().to_string())?;
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(BufReader::new(file));
     let mut chosen: BTreeMap<String, Offer> = BTreeMap::new();
     for row in reader.deserialize::<Offer>() {
         let row = row.with_context(|| path.display().to_string())?;
@@ -96,6 +121,7 @@ pub(super) fn read_choices(path: &Path) -> anyhow::Result<Vec<Offer>> {
             continue;
         }
         let line = row.line;
+        ensure!(!row.site.is_empty(), "line {line} has no site yet: this is the sheet of a dry run");
         let before = chosen.insert(row.site.clone(), row);
         ensure!(before.is_none(), "two places are chosen for line {line}: mark one of them");
     }
@@ -130,6 +156,8 @@ pub(super) async fn apply(
     let request = pb::ApplyCandidateRequest {
         site: chosen.site.clone(),
         candidate_token: same.token,
+        // Whoever changed the site meanwhile is not overruled.
+        etag: chosen.etag.clone(),
         ..pb::ApplyCandidateRequest::default()
     };
     let applied = patiently(|| {
@@ -173,6 +201,7 @@ mod tests {
             line,
             name: name.to_owned(),
             site: format!("accounts/a/sites/{line}"),
+            etag: "0".into(),
             outcome: Outcome::Created,
             address: "Springfield".into(),
             address_state: "ambiguous".into(),

@@ -290,7 +290,7 @@ fn told(cause: &csv::Error) -> String {
 
 /// What stands between cells, the one of comma, semicolon and tab that the heading has most of; and by how many lines the
 /// reader is behind.
-fn form_of(file: &mut File) -> anyhow::Result<(u8, u64)> {
+pub(super) fn form_of(file: &mut File) -> anyhow::Result<(u8, u64)> {
     let mut heading = Vec::new();
     BufReader::new(&*file).take(HEADING_BYTES_MAX).read_until(b'\n', &mut heading)?;
     file.rewind()?;

@@ -66,6 +66,7 @@ impl Importer {
             name: row.site.display_name.clone(),
             // The name of a site that was not made means nothing.
             site: if self.dry && outcome == Outcome::Created { String::new() } else { site.name.clone() },
+            etag: site.etag.clone(),
             outcome,
             address,
             address_state: String::new(),
@@ -207,6 +208,7 @@ impl Importer {
         match answer.await {
             Ok(answer) => {
                 let answer = answer.into_inner();
+                done.etag = answer.site.as_ref().map(|site| site.etag.clone()).unwrap_or_default();
                 note(done, answer.state(), answer.candidates);
                 done.moved();
                 Ok(())

@@ -11,7 +11,7 @@ mod on_map;
 mod parser;
 
 use crate::model::Invalid;
-use crate::model::attention::Attention;
+use crate::model::attention::{Attention, AttentionReason};
 use crate::model::card::Card;
 use crate::model::id::SiteId;
 use crate::model::site::Site;
@@ -79,8 +79,13 @@ impl Filter {
     pub fn matches(&self, site: &Site, attention: impl FnOnce(SiteId) -> Attention) -> bool {
         let Some(root) = &self.root else { return true };
         let sketch = SiteSketch::from(site);
-        let attention =
-            if root.asks_for_attention() { Attention::of(&sketch).or(attention(site.id)) } else { Attention::NONE };
+        let attention = if root.asks_for_attention() {
+            // Of all else the record itself knows better: the map may still be of an older one.
+            let is_crowded = attention(site.id).has(AttentionReason::Crowded);
+            Attention::of(&sketch).with(AttentionReason::Crowded, is_crowded)
+        } else {
+            Attention::NONE
+        };
         root.matches(&Candidate::of_record(&sketch, attention, &Card::of(&sketch), &site.note))
     }
 

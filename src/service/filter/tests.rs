@@ -19,11 +19,12 @@ fn site() -> Site {
 
 fn check(filter: &str, expected: bool) {
     let parsed = Filter::parse(filter).unwrap_or_else(|fault| panic!("{filter}: {fault}"));
-    assert_eq!(parsed.matches(&site(), |_| crowded()), expected, "{filter}");
+    assert_eq!(parsed.matches(&site(), |_| on_the_map()), expected, "{filter}");
 }
 
-fn crowded() -> Attention {
-    [AttentionReason::Crowded].into_iter().collect()
+/// The map may be of an older record, whose address failed.
+fn on_the_map() -> Attention {
+    [AttentionReason::Crowded, AttentionReason::AddressFailed].into_iter().collect()
 }
 
 fn check_fault(filter: &str, expected: &str) {
@@ -136,11 +137,11 @@ fn faults_say_where_and_what() {
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(text in "\\PC{0,60}") {
-        let _ = Filter::parse(&text).map(|filter| filter.matches(&site(), |_| crowded()));
+        let _ = Filter::parse(&text).map(|filter| filter.matches(&site(), |_| on_the_map()));
     }
 
     #[test]
     fn no_row_of_signs_makes_the_parser_panic(text in "[()=:<>!\\- a\"'NOTADR*]{0,40}") {
-        let _ = Filter::parse(&text).map(|filter| filter.matches(&site(), |_| crowded()));
+        let _ = Filter::parse(&text).map(|filter| filter.matches(&site(), |_| on_the_map()));
     }
 }

@@ -24,16 +24,16 @@ use crate::service::addresses::{AddressOutcome, StatedAddress};
 use crate::service::sites::{ChangeOptions, etag_of};
 
 /// The address of all these tests.
-const TYPED: &str = "Laugavegur 1";
+pub(super) const TYPED: &str = "Laugavegur 1";
 
 /// What a test's geocoder says to everything.
-type Says = Result<Vec<Candidate>, GeocodeError>;
+pub(super) type Says = Result<Vec<Candidate>, GeocodeError>;
 
 /// A geocoder that says what the test says.
 #[derive(Debug)]
-struct Told {
+pub(super) struct Told {
     says: Mutex<Says>,
-    asked: Mutex<Vec<Subject>>,
+    pub(super) asked: Mutex<Vec<Subject>>,
 }
 
 #[async_trait]
@@ -48,7 +48,7 @@ impl Geocoder for Told {
     }
 }
 
-fn door(lat: f64, storage: Storage) -> Candidate {
+pub(super) fn door(lat: f64, storage: Storage) -> Candidate {
     Candidate {
         place_id: "N1".into(),
         formatted_address: format!("Laugavegur 1 at {lat}"),
@@ -62,19 +62,19 @@ fn door(lat: f64, storage: Storage) -> Candidate {
     }
 }
 
-fn down() -> Says {
+pub(super) fn down() -> Says {
     Err(GeocodeError::TimedOut { provider: "told".into() })
 }
 
 /// A deployment with one site and a geocoder that says what it is told.
-struct Waiting {
-    world: World,
-    geocoder: Arc<Told>,
-    site: SiteId,
+pub(super) struct Waiting {
+    pub(super) world: World,
+    pub(super) geocoder: Arc<Told>,
+    pub(super) site: SiteId,
 }
 
 impl Waiting {
-    async fn new(says: Says) -> Self {
+    pub(super) async fn new(says: Says) -> Self {
         let geocoder = Arc::new(Told { says: Mutex::new(says), asked: Mutex::default() });
         let world = World::of(Databases::empty(), Some(Arc::clone(&geocoder) as _)).await;
         world.create_sites(1).await;
@@ -82,22 +82,26 @@ impl Waiting {
         Self { world, geocoder, site }
     }
 
-    fn say(&self, says: Says) {
+    pub(super) fn say(&self, says: Says) {
         *self.geocoder.says.lock() = says;
     }
 
-    fn person(&self) -> &Principal {
+    pub(super) fn person(&self) -> &Principal {
         &self.world.operator
     }
 
-    async fn set(&self, keep_pin: bool) -> Result<AddressOutcome, Error> {
-        let query = AddressQuery::line(TYPED).unwrap();
+    pub(super) async fn set(&self, keep_pin: bool) -> Result<AddressOutcome, Error> {
+        self.set_line(TYPED, keep_pin).await
+    }
+
+    pub(super) async fn set_line(&self, line: &str, keep_pin: bool) -> Result<AddressOutcome, Error> {
+        let query = AddressQuery::line(line).unwrap();
         let (world, options) = (&self.world, ChangeOptions::default());
         let stated = StatedAddress { query: &query, country: None, keep_pin };
         world.waymark.set_address(self.person(), &world.account, self.site, stated, &options).await
     }
 
-    async fn pin(&self, lat: f64) {
+    pub(super) async fn pin(&self, lat: f64) {
         let position = LatLng::new(lat, 9.0).unwrap();
         let world = &self.world;
         let options = ChangeOptions::default();
@@ -105,36 +109,36 @@ impl Waiting {
     }
 
     /// The record as it is.
-    async fn stored(&self) -> Site {
+    pub(super) async fn stored(&self) -> Site {
         self.world.sites().await.remove(0)
     }
 
     /// The site as callers see it.
-    async fn shown(&self) -> Site {
+    pub(super) async fn shown(&self) -> Site {
         let waymark = &self.world.waymark;
         let found = waymark.get_site(self.person(), &self.world.account, self.site).await.unwrap();
         waymark.shown(found).value
     }
 
     /// Lets time pass, and asks for all that is due then.
-    async fn pass(&self, time: SignedDuration) {
+    pub(super) async fn pass(&self, time: SignedDuration) {
         wait(time);
         while self.world.waymark.ask_for_due(None).await.is_some() {}
     }
 
-    async fn state(&self) -> AddressState {
+    pub(super) async fn state(&self) -> AddressState {
         self.shown().await.address.unwrap().state
     }
 
-    fn lat(site: &Site) -> Option<f64> {
+    pub(super) fn lat(site: &Site) -> Option<f64> {
         site.fixes.effective().map(|fix| fix.position.lat())
     }
 }
 
-const MINUTE: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 /// Longer than any wait between attempts.
-const SOON: SignedDuration = SignedDuration::from_hours(8);
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const SOON: SignedDuration = SignedDuration::from_hours(8);
+pub(super) const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 #[tokio::test]
 async fn what_waits_is_applied_as_if_the_person_had_asked_then() {
@@ -268,7 +272,7 @@ async fn what_waits_is_in_the_records_alone() {
 }
 
 /// A site that stands at an answer of 40 days, and the time at which that ends.
-async fn with_terms() -> (Waiting, Timestamp) {
+pub(super) async fn with_terms() -> (Waiting, Timestamp) {
     let until = now() + DAY * 40;
     let waiting = Waiting::new(Ok(vec![door(64.0, Storage::Until(until))])).await;
     assert_eq!(waiting.set(false).await.unwrap().state, AddressState::Applied);
@@ -307,6 +311,7 @@ async fn a_place_that_moved_is_a_persons_choice() {
     let site = waiting.stored().await;
     assert_eq!((Waiting::lat(&site), site.address.unwrap().state), (None, AddressState::Expired));
     let asked = waiting.geocoder.asked.lock().len();
+    waiting.world.waymark.geocoders_changed();
     waiting.pass(DAY * 30).await;
     assert_eq!(waiting.geocoder.asked.lock().len(), asked, "nobody decides for the person");
 }

@@ -6,6 +6,7 @@ mod last_seen;
 mod limits;
 mod networks;
 mod reestimation;
+mod renewal;
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -116,11 +116,33 @@ def test_a_sheet_becomes_sites_and_what_is_ambiguous_waits_for_a_choice(importer
     assert after["Harpa"] == before["Harpa"] and after["Bare"].customer_id == "C-9"
 
 
-def test_labels_of_a_sheet_join_those_that_are_there(importer):
-    importer.account.create_site("Harpa", labels={"tier": "silver", "floor": "3"})
-    done = importer.run("sites", importer.sheet("name,label.tier\nHARPA,gold\n"))
-    assert done.returncode == 0, done.stderr
-    assert dict(importer.sites()["Harpa"].labels) == {"tier": "gold", "floor": "3"}
+def test_labels_and_phones_of_a_sheet_join_those_that_are_there(importer):
+    mobile = pb.Phone(number="+3545551234", kind=pb.PHONE_KIND_MOBILE)
+    contact = pb.Contact(first_name="Ada", phones=[mobile])
+    importer.account.create_site("Harpa", labels={"tier": "silver", "floor": "3"}, contact=contact)
+    sheet = importer.sheet("name,label.tier,phone\nHARPA,gold,+3545550000\n")
+    done = importer.run("sites", sheet)
+    assert done.returncode == 0 and "1 updated" in done.stdout, done.stderr
+    harpa = importer.sites()["Harpa"]
+    assert dict(harpa.labels) == {"tier": "gold", "floor": "3"} and harpa.contact.first_name == "Ada"
+    assert [phone.number for phone in harpa.contact.phones] == ["+3545551234", "+3545550000"]
+    assert harpa.contact.phones[0] == mobile
+    assert "1 as they were" in importer.run("sites", sheet).stdout
+
+
+def test_a_choice_overrules_nobody_and_marks_are_not_written_over(importer):
+    sheet = importer.sheet("name,address\nVague,Springfield\n")
+    assert importer.run("sites", sheet).returncode == 0
+    review = importer.directory / "sites.csv.review.csv"
+    lines = review.read_text(encoding="utf-8").splitlines()
+    review.write_text("\n".join([lines[0], "x" + lines[1], *lines[2:]]), encoding="utf-8")
+    again = importer.run("sites", sheet)
+    assert again.returncode == 1 and "marked choices" in again.stderr
+    site = importer.sites()["Vague"]
+    importer.account.caller().SetPin(site=site.name, position=pb.LatLng(lat=64.1, lng=-21.9))
+    done = importer.run("choices", review)
+    assert done.returncode == 1 and "0 of 1 choices applied" in done.stdout, done.stdout
+    assert importer.sites()["Vague"].location.source == pb.FIX_SOURCE_PIN
 
 
 def test_a_dry_run_says_what_would_be_and_changes_nothing(importer):
@@ -129,13 +151,14 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(importer):
     sheet = importer.sheet(SHEET + "Bad,,no address,,,,,\n")
     done = importer.run("sites", sheet, "--dry-run")
     assert done.returncode == 1 and "1 rows failed" in done.stderr
-    report = {row["name"]: row for row in importer.rows("sites.csv.report.csv")}
+    report = {row["name"]: row for row in importer.rows("sites.csv.dry.report.csv")}
     outcomes = {name: row["outcome"] for name, row in report.items()}
     created = dict.fromkeys(["Harpa", "Vague", "Lost", "Pinned"], "created")
     assert outcomes == created | {"Bare": "unchanged", "Bad": "failed"}
     assert report["Vague"]["address_state"] == "ambiguous" and report["Harpa"]["address_state"] == "applied"
     assert "email" in report["Bad"]["message"]
     assert importer.sites() == before
+    assert not sheet.with_name("sites.csv.report.csv").exists()
 
 
 def test_bad_rows_are_told_and_tried_again_and_the_others_are_done(importer):
