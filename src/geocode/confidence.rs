@@ -8,6 +8,7 @@
 //! letter: 12 is not 12B.
 
 use super::country_names;
+use super::gazetteer::abbreviations::is_short_for as is_known_short;
 use super::gazetteer::fold;
 use crate::model::address::{AddressQuery, CountryCode};
 use crate::model::location::Granularity;
@@ -16,10 +17,16 @@ use crate::model::location::Granularity;
 const UNEXPLAINED: f64 = 0.6;
 /// For a number of the question that the answer does not hold: most likely the house.
 const NUMBER_MISSING: f64 = 0.5;
-/// For each edit of a misspelt word.
-const EDIT: f64 = 0.92;
-/// For a word that the answer spells out, or shortens: `St` for `Street`.
+/// For each edit of a misspelt word: to be offered and not acted on. Burgstraße is one edit from Bergstraße, and a provider
+/// that has only the other one does not say that there are two.
+const EDIT: f64 = 0.8;
+/// For a word that the answer spells out, or shortens, in a way that is known: `St` for `Street`.
 const ABBREVIATED: f64 = 0.97;
+/// For a word that may be short for one of the answer, or that one for it: to be offered and not acted on. `Oak` is the
+/// beginning of `Oakwood`, and another street.
+const BEGINNING: f64 = 0.8;
+/// Most letters of a code: in what an address lies in they are short for a word, as `TN` for `Tennessee`.
+const CODE_CHARS_MAX: usize = 2;
 /// For the number of a house that is one of several of the answer's: 12 of 12-14.
 const ONE_OF_SEVERAL: f64 = 0.95;
 /// For a house number or name in the answer that nobody asked for: a street was, and this is one of its houses.
@@ -60,11 +67,12 @@ pub(super) fn likeness(
     let (numbers, named): (Vec<&String>, Vec<&String>) =
         names.house.iter().take(TEXTS_MAX).partition(|house| !house_numbers(house).is_empty());
     let mut has_house = names.house.iter().all(|house| fold::words(house).is_empty());
-    has_house |= numbers.iter().any(|house| question.take_house(house));
     let mut texts = Vec::new();
     texts.extend(named.into_iter().map(|text| Text::new(Part::House, text)));
     texts.extend(names.own.iter().take(TEXTS_MAX).map(|text| Text::new(Part::Own, text)));
     texts.extend(names.context.iter().take(TEXTS_MAX).map(|text| Text::new(Part::Context, text)));
+    question.take_numbered(&mut texts);
+    has_house |= numbers.iter().any(|house| question.take_house(house));
     let mut has_context = query.country().is_some() && query.country() == country;
     // Whole texts first, so that `SW1A1AA` is `SW1A 1AA`; then words as written, then what they may mean.
     for part in question.take_texts(&mut texts).into_iter().chain(question.take_words(&mut texts, true)) {
@@ -118,12 +126,34 @@ enum Part {
 struct Text {
     part: Part,
     key: String,
+    /// All its words.
+    whole: Vec<String>,
     words: Vec<Option<String>>,
 }
 
 impl Text {
     fn new(part: Part, text: &str) -> Self {
-        Self { part, key: fold::key(text), words: words(text).into_iter().take(TEXTS_MAX).map(Some).collect() }
+        let whole: Vec<String> = words(text).into_iter().take(TEXTS_MAX).collect();
+        Self { part, key: fold::key(text), words: whole.iter().cloned().map(Some).collect(), whole }
+    }
+
+    /// Whether a number is a part of its name.
+    fn has_number(&self) -> bool {
+        let is_number = |word: &String| word.starts_with(char::is_numeric);
+        self.whole.iter().any(is_number) && !self.whole.iter().all(is_number)
+    }
+
+    /// Whether its word at `at` may be the one of the question between these: the number of a street stands beside its
+    /// other words, or it is the number of something else.
+    fn is_in_place(&self, at: usize, before: Option<&str>, behind: Option<&str>) -> bool {
+        if self.part != Part::Own || !self.has_number() || !self.whole[at].starts_with(char::is_numeric) {
+            return true;
+        }
+        let is_same = |asked: Option<&str>, own: Option<&String>| {
+            asked.zip(own).is_some_and(|(asked, own)| factor(asked, own, self.part, false) > 0.0)
+        };
+        is_same(before, at.checked_sub(1).and_then(|before| self.whole.get(before)))
+            || is_same(behind, self.whole.get(at + 1))
     }
 }
 
@@ -179,6 +209,15 @@ impl Question {
         false
     }
 
+    /// Explains words by texts of the street that have a number of their own, `Calle 10`: it is none of a house.
+    fn take_numbered(&mut self, texts: &mut [Text]) {
+        for text in texts.iter_mut().filter(|text| text.part == Part::Own && text.has_number()) {
+            if self.take_run(&text.key, 1.0) {
+                text.words.clear();
+            }
+        }
+    }
+
     /// Whether the number of a house is asked for: as a whole, or one of several.
     fn take_house(&mut self, house: &str) -> bool {
         let numbers = house_numbers(house);
@@ -202,22 +241,27 @@ impl Question {
     fn take_words(&mut self, texts: &mut [Text], is_exact: bool) -> Vec<Part> {
         let mut taken = Vec::new();
         let last = self.words.len().saturating_sub(1);
+        let all: Vec<String> = self.words.iter().map(|(word, _)| word.clone()).collect();
         for (index, (word, explained)) in self.words.iter_mut().enumerate().filter(|(_, word)| word.1.is_none()) {
             let is_begun = self.is_typed && index == last;
-            let mut best: Option<(f64, Part, &mut Option<String>)> = None;
-            for text in texts.iter_mut() {
-                for other in &mut text.words {
-                    let factor = other.as_ref().map_or(0.0, |other| factor(word, other, is_begun));
+            let beside = |index: Option<usize>| index.and_then(|index| all.get(index)).map(String::as_str);
+            let (before, behind) = (beside(index.checked_sub(1)), beside(Some(index + 1)));
+            // The factor, the text, and its word.
+            let mut best: Option<(f64, usize, usize)> = None;
+            for (number, text) in texts.iter().enumerate() {
+                for at in 0..text.words.len() {
+                    let other = text.words[at].as_ref().filter(|_| text.is_in_place(at, before, behind));
+                    let factor = other.map_or(0.0, |other| factor(word, other, text.part, is_begun));
                     let is_enough = factor > 0.0 && (factor >= 1.0 || !is_exact);
-                    if is_enough && best.as_ref().is_none_or(|(best, ..)| *best < factor) {
-                        best = Some((factor, text.part, other));
+                    if is_enough && best.is_none_or(|(best, ..)| best < factor) {
+                        best = Some((factor, number, at));
                     }
                 }
             }
-            if let Some((factor, part, other)) = best {
-                *other = None;
+            if let Some((factor, number, at)) = best {
+                texts[number].words[at] = None;
                 *explained = Some(factor);
-                taken.push(part);
+                taken.push(texts[number].part);
             }
         }
         taken
@@ -273,15 +317,19 @@ fn house_numbers(house: &str) -> Vec<String> {
 }
 
 /// How well two words are the same; 0 where they are not.
-fn factor(asked: &str, other: &str, is_begun: bool) -> f64 {
+fn factor(asked: &str, other: &str, part: Part, is_begun: bool) -> f64 {
     if asked == other || (is_begun && other.starts_with(asked)) {
         return 1.0;
     }
     if asked.contains(char::is_numeric) || other.contains(char::is_numeric) {
         return 0.0;
     }
-    if is_short_for(asked, other) || is_short_for(other, asked) {
+    if is_known_short(asked, other) || is_known_short(other, asked) {
         return ABBREVIATED;
+    }
+    if is_short_for(asked, other) || is_short_for(other, asked) {
+        let is_code = part == Part::Context && asked.chars().count().min(other.chars().count()) <= CODE_CHARS_MAX;
+        return if is_code { ABBREVIATED } else { BEGINNING };
     }
     let edits_max = usize::from(fold::edits_max(asked));
     if asked.chars().count().abs_diff(other.chars().count()) > edits_max {
@@ -291,7 +339,7 @@ fn factor(asked: &str, other: &str, is_begun: bool) -> f64 {
     if edits <= edits_max { EDIT.powi(i32::try_from(edits).unwrap_or(i32::MAX)) } else { 0.0 }
 }
 
-/// Whether a word is short for another: at least two letters, which are its beginning, or at most half of it, the first
+/// Whether a word may be short for another: at least two letters, which are its beginning, or at most half of it, the first
 /// one the same and the others in their order.
 fn is_short_for(short: &str, long: &str) -> bool {
     let mut rest = long.chars();

@@ -33,8 +33,33 @@ fn what_nobody_asked_for_is_doubted() {
 #[test]
 fn short_forms_are_understood() {
     check("5 Main St, Jackson TN", &["5"], &["Main Street"], &["Jackson", "Tennessee"], ABBREVIATED.powi(2));
+    check("5 N Main St, Bonn", &["5"], &["North Main Street"], &["Bonn"], ABBREVIATED.powi(2));
     check("Hauptstr. 5 Bonn", &["5"], &["Hauptstraße"], &["Bonn"], ABBREVIATED);
     check("X 5 Bonn", &["5"], &["Xanten"], &["Bonn"], UNEXPLAINED);
+}
+
+/// Another street of a similar name is offered, and never as sure as `service` acts on.
+#[test]
+fn another_street_or_town_is_not_a_short_form() {
+    for (line, street, town) in [
+        ("5 Oak Street, Bonn", "Oakwood Street", "Bonn"),
+        ("5 Main Street, Port", "Main Street", "Portland"),
+        ("5 Bergstraße, Bonn", "Burgstraße", "Bonn"),
+        ("5 Hauptstraße, Bonn", "Hauptstraße", "Born"),
+    ] {
+        check(line, &["5"], &[street], &[town], 0.8);
+    }
+}
+
+/// The number of the street explained that of the house, and the house that of the street.
+#[test]
+fn the_number_of_a_street_is_none_of_a_house() {
+    let at = |line: &str, house: &str, street: &str, expect| check(line, &[house], &[street], &["Bogotá"], expect);
+    at("Calle 10 5, Bogotá", "10", "Calle 5", NUMBER_MISSING);
+    at("Calle 10 5, Bogotá", "5", "Calle 10", 1.0);
+    at("Calle 10 10, Bogotá", "10", "Calle 10", 1.0);
+    at("5 Calle 5, Bogotá", "5", "Calle 5", 1.0);
+    at("110 E 42nd St, Bogotá", "110", "East 42nd Street", ABBREVIATED.powi(2));
 }
 
 /// 12 was found in 12B, and the neighbour's house applied without a question.

@@ -164,7 +164,7 @@ fn add_openaddresses(
     let region = of_path.filter(|(of, _)| *of == country).map(|(_, region)| region).unwrap_or_default();
     let source = press.note(SourceNote::imported(Origin::OpenAddresses, import));
     let of = openaddresses::Of { source, country, region };
-    let mut doors = Doors::new(countries, towns, scratch);
+    let mut doors = Doors::new(countries, towns, &import.path, scratch);
     let report = openaddresses::read(&import.path, &of, progress, &mut |door| doors.add(door))?;
     press.summary.addresses += doors.end(&mut |entry| press.add(Some(entry)))?;
     press.report(source, report);
@@ -184,7 +184,7 @@ fn add_osm(
     let of = osm::Of { source, country: import.country };
     let survey = osm::survey(&import.path, of, progress)?;
     survey.towns.into_iter().for_each(|town| towns.add(town));
-    let mut doors = Doors::new(countries, towns, scratch);
+    let mut doors = Doors::new(countries, towns, &import.path, scratch);
     let report = osm::read(&import.path, of, survey.wanted, progress, &mut |door| doors.add(door))?;
     press.summary.addresses += doors.end(&mut |entry| press.add(Some(entry)))?;
     press.report(source, report);

@@ -71,20 +71,22 @@ pub(super) fn keys(country: Option<CountryCode>, code: &str) -> Vec<String> {
 
 /// The key under which the area of a code is found by the finer codes in it; `None` where a country has none.
 pub(super) fn wide_key(country: Option<CountryCode>, code: &str) -> Option<String> {
-    let scheme = match country?.as_str() {
-        "GB" | "GG" | "IM" | "JE" => Scheme::Britain,
-        "CA" => Scheme::Canada,
-        "AR" => Scheme::Argentina,
-        "IE" => Scheme::Ireland,
-        "MT" => Scheme::Malta,
-        "NL" => Scheme::Netherlands,
-        "US" | "PR" | "VI" | "GU" | "AS" | "MP" => Scheme::UnitedStates,
-        _ => return None,
-    };
+    let scheme = Scheme::of(country?)?;
     let code = solid(code);
     // Where a source has the fine code, the wide one is a part of it.
     let wide = scheme.wide(&code).unwrap_or(&code);
     Some(scheme.key(wide))
+}
+
+/// Whether a code of this country is finer than the key that [`wide_key`] makes of it.
+pub(super) fn is_fine(country: Option<CountryCode>, code: &str) -> bool {
+    let scheme = country.and_then(Scheme::of);
+    let code = solid(code);
+    scheme.and_then(|scheme| Some((scheme, scheme.wide(&code)?))).is_some_and(|(scheme, wide)| {
+        // The letter of an Argentine province says nothing that the digits do not.
+        let province = usize::from(matches!(scheme, Scheme::Argentina));
+        code.len() > wide.len() + province
+    })
 }
 
 /// The keys under which the areas are found that the words of a key may be a finer code in. The same words may be
@@ -127,6 +129,20 @@ impl Scheme {
         Self::Netherlands,
         Self::UnitedStates,
     ];
+
+    /// The scheme of a country; `None` where its codes have no wider part.
+    fn of(country: CountryCode) -> Option<Self> {
+        Some(match country.as_str() {
+            "GB" | "GG" | "IM" | "JE" => Self::Britain,
+            "CA" => Self::Canada,
+            "AR" => Self::Argentina,
+            "IE" => Self::Ireland,
+            "MT" => Self::Malta,
+            "NL" => Self::Netherlands,
+            "US" | "PR" | "VI" | "GU" | "AS" | "MP" => Self::UnitedStates,
+            _ => return None,
+        })
+    }
 
     /// The key of a wide code: no fold makes a text with this sign, so that it is found by finer codes alone.
     fn key(self, wide: &str) -> String {
@@ -220,6 +236,16 @@ mod tests {
             assert_eq!(wider_keys(&fold::key(other)), [] as [String; 0], "{other}");
         }
         assert_eq!(wide_key(CountryCode::parse("FR"), "75001"), None);
+        for (country, fine, wide) in [
+            ("GB", "SA62 5AB", "SA62"),
+            ("NL", "1012 JS", "1012"),
+            ("US", "94704-1234", "94704"),
+            ("AR", "C1425ABC", "C1425"),
+            ("FR", "", "75001"),
+        ] {
+            let is_fine = |code| is_fine(CountryCode::parse(country), code);
+            assert_eq!((is_fine(fine), is_fine(wide)), (!fine.is_empty(), false), "{country}");
+        }
     }
 
     proptest! {

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::countries::Countries;
+use super::imports::{LeftOut, check_text};
 use super::record::{Record, Source};
 use super::schema::{Entry, Part};
 use super::sorter::Sorter;
-use super::sources::unreadable;
+use super::sources::{malformed, unreadable};
 use super::street::{Country, House, ONE_SPOT_M, Street};
 use super::towns::Towns;
 use super::{abbreviations, codes, fold};
@@ -20,7 +21,7 @@ use crate::geocode::Error;
 use crate::model::address::CountryCode;
 use crate::model::geo::LatLng;
 
-/// Towns by whose names an address is found that does not say its own.
+/// Towns around an address that does not say its own, by whose names it is offered.
 const TOWNS_LENT: usize = 3;
 /// Most houses of one entry: the longest streets have some thousands, and a record is read whole.
 const HOUSES_MAX: usize = 10_000;
@@ -51,7 +52,9 @@ pub(super) struct Door {
     pub(super) id: i64,
     /// Where it is.
     pub(super) position: LatLng,
-    /// The keys of street, town with region, and postcode, by which it is sorted.
+    /// Whether the town is the nearest one, because the source says none.
+    is_town_lent: bool,
+    /// The keys of street as written, town with region, and postcode, by which it is sorted.
     keys: [String; 3],
 }
 
@@ -59,6 +62,7 @@ pub(super) struct Door {
 pub(super) struct Doors<'a> {
     countries: &'a Countries,
     towns: &'a Towns,
+    file: PathBuf,
     directory: PathBuf,
     sorter: Sorter<Door>,
 }
@@ -77,6 +81,7 @@ impl Door {
             number: String::new(),
             id: 0,
             position,
+            is_town_lent: false,
             keys: Default::default(),
         }
     }
@@ -84,6 +89,18 @@ impl Door {
     /// The same with a number and its id.
     pub(super) fn numbered(&self, number: &str, id: i64) -> Self {
         Self { number: number.to_owned(), id, ..self.clone() }
+    }
+
+    /// The same, where each of its texts may be one of an address.
+    pub(super) fn checked(self) -> Result<Self, LeftOut> {
+        for text in self.texts() {
+            check_text(text)?;
+        }
+        Ok(self)
+    }
+
+    fn texts(&self) -> [&String; 6] {
+        [&self.region, &self.district, &self.town, &self.postcode, &self.street, &self.number]
     }
 
     /// What it is ordered by: the street, then the house.
@@ -99,8 +116,7 @@ impl Door {
 
     /// Its size in memory beyond the struct, in bytes.
     fn bytes(&self) -> usize {
-        let own = [&self.region, &self.district, &self.town, &self.postcode, &self.street, &self.number];
-        own.into_iter().chain(&self.keys).map(String::len).sum()
+        self.texts().into_iter().chain(&self.keys).map(String::len).sum()
     }
 }
 
@@ -119,27 +135,28 @@ impl Ord for Door {
 }
 
 impl<'a> Doors<'a> {
-    /// Nothing yet. What memory should not hold goes into `directory`, which is its own.
-    pub(super) fn new(countries: &'a Countries, towns: &'a Towns, directory: &Path) -> Self {
-        Self { countries, towns, directory: directory.to_owned(), sorter: Sorter::new(directory) }
+    /// Nothing of a `file` yet. What memory should not hold goes into `directory`, which is its own.
+    pub(super) fn new(countries: &'a Countries, towns: &'a Towns, file: &Path, directory: &Path) -> Self {
+        let (file, directory) = (file.to_owned(), directory.to_owned());
+        Self { countries, towns, file, sorter: Sorter::new(&directory), directory }
     }
 
-    /// Takes a door. One without a town or country gets those of the nearest place.
+    /// Takes a door. One without a country gets that of the nearest place, one without a town the town that reaches it.
     ///
     /// # Errors
-    /// `Index` where the disk is full.
+    /// `SourceFile` where a door has no country and no place is near; `Index` where the disk is full.
     pub(super) fn add(&mut self, mut door: Door) -> Result<(), Error> {
-        if door.town.is_empty() || door.country.is_none() {
-            let nearest = self.towns.around(door.position, door.country, 1);
-            if let Some(town) = nearest.first() {
-                door.country = door.country.or(town.country);
-                if door.town.is_empty() {
-                    door.town.clone_from(&town.name);
-                }
-            }
+        door.country = door.country.or_else(|| self.towns.country_at(door.position));
+        if door.country.is_none() {
+            let what = "an address has no country, and no known place is near: say its country, `FILE,country=XX`";
+            return Err(malformed(&self.file, &what));
         }
-        let words = fold::words(&door.street);
-        let street = abbreviations::street_key(&words).unwrap_or_else(|| fold::join(&words));
+        door.is_town_lent = fold::key(&door.town).is_empty();
+        if door.is_town_lent {
+            let nearest = self.towns.around(door.position, door.country, 1);
+            door.town = nearest.first().map(|town| town.name.clone()).unwrap_or_default();
+        }
+        let street = fold::key(&door.street);
         let town = format!("{}/{}", fold::key(&door.town), fold::key(&door.region));
         door.keys = [street, town, codes::solid(&door.postcode)];
         let bytes = door.bytes();
@@ -151,7 +168,7 @@ impl<'a> Doors<'a> {
     /// # Errors
     /// `Index` where sorted doors cannot be read back, and the first error of `each`.
     pub(super) fn end(self, each: &mut dyn FnMut(Entry) -> Result<(), Error>) -> Result<u64, Error> {
-        let Self { countries, towns, directory, sorter } = self;
+        let Self { countries, towns, directory, sorter, .. } = self;
         let fault = |cause: io::Error| unreadable(&directory, &cause);
         let mut doors = sorter.sorted().map_err(fault)?;
         let mut count = 0;
@@ -222,7 +239,7 @@ fn entry(first: &Door, houses: &[&Door], countries: &Countries, towns: &Towns) -
 
     let words = fold::words(&first.street);
     let mut keys = vec![(Part::Street, fold::join(&words))];
-    keys.extend(abbreviations::street_key(&words).map(|key| (Part::Street, key)));
+    keys.extend(abbreviations::alike_keys(&words).into_iter().map(|key| (Part::Alike, key)));
     for door in houses {
         let words = fold::words(&door.number);
         if let Some(number) = words.iter().find(|word| word.starts_with(char::is_numeric)) {
@@ -233,10 +250,14 @@ fn entry(first: &Door, houses: &[&Door], countries: &Countries, towns: &Towns) -
     keys.extend(codes::keys(first.country, &first.postcode).into_iter().map(|key| (Part::Postcode, key)));
     let has_code = !first.postcode.is_empty();
     let wide = codes::wide_key(first.country, &first.postcode).filter(|_| has_code);
-    keys.extend(wide.map(|key| (Part::Postcode, key)));
+    // Under a wide code finer ones are found that lie in it; under a fine one the others are only near.
+    let wide_part = if codes::is_fine(first.country, &first.postcode) { Part::CodeAround } else { Part::Postcode };
+    keys.extend(wide.map(|key| (wide_part, key)));
     keys.push((Part::Town, fold::key(&first.town)));
-    let around = towns.around(position, first.country, TOWNS_LENT);
-    keys.extend(around.into_iter().map(|town| (Part::Town, fold::key(&town.name))));
+    if first.is_town_lent {
+        let around = towns.around(position, first.country, TOWNS_LENT);
+        keys.extend(around.into_iter().map(|town| (Part::TownAround, fold::key(&town.name))));
+    }
     keys.push((Part::Region, fold::key(&first.district)));
     if let Some((code, named)) = named {
         keys.extend(countries.region_keys(code, &first.region).into_iter().map(|key| (Part::Region, key)));

@@ -10,8 +10,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::countries::Countries;
-use crate::model::Invalid;
 use crate::model::address::CountryCode;
+use crate::model::{Invalid, text};
+
+/// Longest text of an imported row, in characters: what OpenStreetMap allows, and several times the longest real ones.
+const TEXT_CHARS_MAX: usize = 255;
 
 /// A file to import, as it is named: `FILE[,country=XX][,attribution=TEXT]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +65,10 @@ pub enum LeftOut {
     NoNumber,
     /// It has no position, or none on the globe, or 0, 0.
     NoPosition,
+    /// One of its texts is longer than any part of an address.
+    TooLong,
+    /// One of its texts holds control or direction-override characters.
+    ControlCharacters,
 }
 
 impl fmt::Display for LeftOut {
@@ -71,8 +78,18 @@ impl fmt::Display for LeftOut {
             Self::NoStreet => "without a street",
             Self::NoNumber => "without a house number",
             Self::NoPosition => "without a position",
+            Self::TooLong => "with a text that is too long",
+            Self::ControlCharacters => "with control characters",
         })
     }
+}
+
+/// A text of a row, where it may be one of an address.
+pub(super) fn check_text(raw: &str) -> Result<(), LeftOut> {
+    if raw.chars().nth(TEXT_CHARS_MAX).is_some() {
+        return Err(LeftOut::TooLong);
+    }
+    text::line("text", raw, usize::MAX).map(drop).map_err(|_| LeftOut::ControlCharacters)
 }
 
 /// What came of the rows of a file.

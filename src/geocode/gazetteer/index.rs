@@ -19,6 +19,7 @@ use super::schema::{Fields, Kind};
 use super::segment::{ANSWERED, Found, Rank, Segment, distance_m};
 use super::sources::unreadable;
 use super::street::Wanted;
+use super::workshop::standing;
 use crate::geocode::confidence::nearness;
 use crate::geocode::{Bias, Candidate, Error};
 use crate::model::address::AddressQuery;
@@ -48,6 +49,7 @@ impl fmt::Debug for OpenIndex {
 impl OpenIndex {
     /// Opens the index in `directory`; see [`super::Gazetteer::open`].
     pub(super) fn open(directory: &Path) -> Result<Self, Error> {
+        let directory = &standing(directory);
         let fault = |cause: tantivy::TantivyError| unreadable(directory, &cause);
         let manifest = Manifest::read(directory).map_err(|cause| unreadable(directory, &cause))?;
         let mapped = MmapDirectory::open(directory).map_err(|cause| unreadable(directory, &cause))?;

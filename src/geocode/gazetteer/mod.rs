@@ -4,7 +4,7 @@
 //! files that an operator names (`openaddresses`, `osm`), which `doors` gathers into streets. Here it is opened and asked. A query is folded into words (`question`), the words are looked up (`retrieve`), and each document that
 //! they name is judged (`explain`). Positions and ids are looked up in `atlas`. Knows nothing of sites, and decides nothing.
 
-mod abbreviations;
+pub(in crate::geocode) mod abbreviations;
 mod areas;
 mod atlas;
 mod builder;

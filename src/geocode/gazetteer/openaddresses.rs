@@ -181,7 +181,7 @@ impl Row {
         door.postcode = self.postcode;
         door.number = self.number;
         door.id = id;
-        Ok(door)
+        door.checked()
     }
 
     /// The hash of the row as the file has it, or else one of our own over what makes the row another one.

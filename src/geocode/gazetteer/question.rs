@@ -41,8 +41,8 @@ pub(super) struct Run {
     pub(super) key: String,
     /// The words.
     pub(super) words: WordSet,
-    /// The key of a street whose words are written out, where that is another one.
-    pub(super) street_key: Option<String>,
+    /// The keys of a street whose short words are written out, where those are others.
+    pub(super) alike_keys: Vec<String>,
     /// How many edits the key may be away from what was meant, in [0, 2].
     pub(super) edits_max: u8,
     /// What that must begin with: a first word of several that is so short that the edits could remove it.
@@ -111,8 +111,8 @@ impl Question {
     pub(super) fn is_in_place(&self, part: Part, words: WordSet) -> bool {
         match self.words[words.from].written {
             Written::Anywhere => true,
-            Written::Postcode => part == Part::Postcode || part.is_area(),
-            Written::Locality => matches!(part, Part::Town | Part::Place | Part::Alias),
+            Written::Postcode => matches!(part, Part::Postcode | Part::CodeAround) || part.is_area(),
+            Written::Locality => matches!(part, Part::Town | Part::TownAround | Part::Place | Part::Alias),
             Written::Region => matches!(part, Part::Region | Part::Country),
         }
     }
@@ -143,8 +143,8 @@ fn runs(words: &[Word]) -> Vec<Run> {
                 let edits_max = fold::edits_max(&key);
                 let head = if length > 1 { kept(texts[0], edits_max) } else { String::new() };
                 let tail = if length > 1 { kept(texts[length - 1], edits_max) } else { String::new() };
-                let street_key = abbreviations::street_key(&texts);
-                runs.push(Run { key, words: WordSet { from, to: from + length }, street_key, edits_max, head, tail });
+                let alike_keys = abbreviations::alike_keys(&texts);
+                runs.push(Run { key, words: WordSet { from, to: from + length }, alike_keys, edits_max, head, tail });
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Finds and does not judge: how well a document answers is told by `explain`. Queries reach the index as terms
 //! only, never through a query language, so that no query can be malformed.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use tantivy::postings::TermInfo;
@@ -14,7 +15,8 @@ use super::question::{Question, Run, WordSet};
 use super::schema::{Fields, Part};
 use super::{codes, fold};
 
-/// Most documents that one query looks at. The commonest name of the world has some hundreds.
+/// Most documents that one query looks at. The commonest name of a place has some hundreds, of a street some ten thousands:
+/// of those, the ones in a town and postcode of the query come first.
 const DOCUMENTS_MAX: usize = 8_192;
 /// Most misspelt keys that one run of words may stand for in one part, the nearest first.
 const MISSPELT_MAX: usize = 32;
@@ -63,6 +65,8 @@ pub(super) struct Match {
 #[derive(Debug, Clone)]
 pub(super) struct Hit {
     what: Match,
+    /// The part in whose list the key stands.
+    list: Part,
     term: TermInfo,
 }
 
@@ -90,12 +94,15 @@ impl Lists {
             for part in Part::ALL {
                 self.as_written(part, &run.key, run.words, &mut hits)?;
             }
-            if let Some(key) = &run.street_key {
-                self.as_written(Part::Street, key, run.words, &mut hits)?;
+            for key in &run.alike_keys {
+                // The street may be written out in the source, or be short in another way.
+                self.add(Part::Alike, Part::Street, key, run.words, &mut hits)?;
+                self.as_written(Part::Alike, key, run.words, &mut hits)?;
             }
             for key in codes::wider_keys(&run.key) {
-                self.as_written(Part::Wider, &key, run.words, &mut hits)?;
-                self.as_written(Part::Postcode, &key, run.words, &mut hits)?;
+                for part in [Part::Wider, Part::Postcode, Part::CodeAround] {
+                    self.as_written(part, &key, run.words, &mut hits)?;
+                }
             }
         }
         Ok(hits)
@@ -111,9 +118,14 @@ impl Lists {
 
     /// Adds the key of a part, where the index has it.
     fn as_written(&self, part: Part, key: &str, words: WordSet, hits: &mut Vec<Hit>) -> tantivy::Result<()> {
-        let term = Term::from_field_text(self.fields.part(part), key);
-        if let Some(term) = self.list(part).get_term_info(&term)? {
-            hits.push(Hit { what: Match { part, words, edits: 0, is_another_name: false }, term });
+        self.add(part, part, key, words, hits)
+    }
+
+    /// Adds the key, where the list of `list` has it, as a name of `part`.
+    fn add(&self, part: Part, list: Part, key: &str, words: WordSet, hits: &mut Vec<Hit>) -> tantivy::Result<()> {
+        let term = Term::from_field_text(self.fields.part(list), key);
+        if let Some(term) = self.list(list).get_term_info(&term)? {
+            hits.push(Hit { what: Match { part, words, edits: 0, is_another_name: false }, list, term });
         }
         Ok(())
     }
@@ -123,9 +135,12 @@ impl Lists {
     /// Streets, towns, regions and countries are searched for all runs. Places and their aliases are a thousand
     /// times as many, and are searched for runs with a word that is nothing as written. Cost: some milliseconds.
     pub(super) fn misspelt(&self, question: &Question, exact: &[Hit]) -> tantivy::Result<Vec<Hit>> {
-        const SHORT: [Part; 4] = [Part::Street, Part::Town, Part::Region, Part::Country];
-        const ALL: [Part; 6] = [Part::Street, Part::Town, Part::Region, Part::Country, Part::Place, Part::Alias];
-        let is_same_kind = |one: Part, other: Part| one == other || (one.is_place() && other.is_place());
+        const SHORT: [Part; 5] = [Part::Street, Part::Alike, Part::Town, Part::Region, Part::Country];
+        const ALL: [Part; 7] =
+            [Part::Street, Part::Alike, Part::Town, Part::Region, Part::Country, Part::Place, Part::Alias];
+        let is_same_kind = |one: Part, other: Part| {
+            one == other || (one.is_place() && other.is_place()) || (one.is_street() && other.is_street())
+        };
         let known = exact.iter().fold(0, |known, hit| known | hit.what.words.bits());
         let mut hits = Vec::new();
         let may_be = |run: &&Run| {
@@ -149,8 +164,9 @@ impl Lists {
     ///
     /// Houses are left out: of a number nobody expects the longer ones. Cost: some milliseconds for two letters.
     pub(super) fn begun(&self, question: &Question) -> tantivy::Result<Vec<Hit>> {
-        const NAMES: [Part; 8] = [
+        const NAMES: [Part; 9] = [
             Part::Street,
+            Part::Alike,
             Part::Place,
             Part::Alias,
             Part::Area,
@@ -171,7 +187,7 @@ impl Lists {
                 while count < most && stream.advance() {
                     count += 1;
                     let what = Match { part, words: run.words, edits, is_another_name: false };
-                    hits.push(Hit { what, term: stream.value().clone() });
+                    hits.push(Hit { what, list: part, term: stream.value().clone() });
                 }
             }
         }
@@ -180,7 +196,7 @@ impl Lists {
 
     /// What the hits name in each document that one of them makes an answer; the matches of a document together.
     pub(super) fn documents(&self, hits: &[Hit]) -> tantivy::Result<Vec<(DocId, Match)>> {
-        let mut found = Vec::new();
+        let mut found = self.qualified(hits)?;
         for hit in hits.iter().filter(|hit| hit.what.part.is_anchor()) {
             let mut list = self.postings(hit)?;
             while list.doc() != TERMINATED && found.len() < DOCUMENTS_MAX {
@@ -202,8 +218,37 @@ impl Lists {
                 }
             }
         }
-        // Stable: the matches of a document stay in the order of the hits, longest and nearest first.
+        // Stable: the matches of a document stay in the order of the hits, longest and nearest first. One that was found
+        // twice counts once where it is judged.
         found.sort_by_key(|(document, _)| *document);
+        Ok(found)
+    }
+
+    /// What the hits name in documents of which others name the town or postcode, where there are more documents than are
+    /// looked at; none where there are not.
+    fn qualified(&self, hits: &[Hit]) -> tantivy::Result<Vec<(DocId, Match)>> {
+        let mut found = Vec::new();
+        let anchors = || hits.iter().filter(|hit| hit.what.part.is_anchor());
+        let documents: u64 = anchors().map(|hit| u64::from(hit.term.doc_freq)).sum();
+        if documents <= DOCUMENTS_MAX as u64 {
+            return Ok(found);
+        }
+        let is_qualifying = |hit: &&Hit| matches!(hit.what.part, Part::Postcode | Part::Town);
+        for qualifier in hits.iter().filter(is_qualifying) {
+            for anchor in anchors() {
+                let (mut one, mut other) = (self.postings(anchor)?, self.postings(qualifier)?);
+                while one.doc() != TERMINATED && other.doc() != TERMINATED && found.len() < DOCUMENTS_MAX / 2 {
+                    match one.doc().cmp(&other.doc()) {
+                        Ordering::Less => _ = one.seek(other.doc()),
+                        Ordering::Greater => _ = other.seek(one.doc()),
+                        Ordering::Equal => {
+                            found.push((one.doc(), anchor.what));
+                            one.advance();
+                        }
+                    }
+                }
+            }
+        }
         Ok(found)
     }
 
@@ -212,7 +257,7 @@ impl Lists {
     }
 
     fn postings(&self, hit: &Hit) -> tantivy::Result<impl DocSet + use<>> {
-        let list = self.list(hit.what.part);
+        let list = self.list(hit.list);
         Ok(list.read_postings_from_terminfo(&hit.term, IndexRecordOption::Basic)?)
     }
 
@@ -235,6 +280,7 @@ impl Lists {
             if edits > 0 && is_kept && !key.contains(char::is_numeric) {
                 near.push(Hit {
                     what: Match { part, words: run.words, edits, is_another_name },
+                    list: part,
                     term: stream.value().clone(),
                 });
             }

@@ -11,7 +11,7 @@ use crate::model::address::CountryCode;
 use crate::model::geo::LatLng;
 
 /// Version of fields, keys and records; an index of another version is refused and built again.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 /// Name of the column of sizes: population of a place, houses of a street.
 pub(super) const SIZE: &str = "size";
 /// Name of the column of latitudes, in degrees.
@@ -36,11 +36,13 @@ pub(super) enum Kind {
     Street = 2,
 }
 
-/// What a key of a document names. The first five make an answer; the others qualify it.
+/// What a key of a document names. The first six make an answer; the others qualify it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Part {
     /// The name of a street or farm, in its cases.
     Street,
+    /// The name of a street with its short words written out, as `abbreviations` does.
+    Alike,
     /// The name of a place, as it calls itself.
     Place,
     /// A name of a place in other languages and scripts, and former ones.
@@ -55,8 +57,12 @@ pub(super) enum Part {
     Number,
     /// The postcode that a street lies in.
     Postcode,
+    /// What the finer postcode of a street has in common with those around it, as `codes` makes it.
+    CodeAround,
     /// The town that a street or postcode belongs to.
     Town,
+    /// Another town near a street whose own is not known.
+    TownAround,
     /// The first-level region: name or code.
     Region,
     /// The country: names and codes.
@@ -65,8 +71,9 @@ pub(super) enum Part {
 
 impl Part {
     /// All parts, in the order of their discriminants.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Street,
+        Self::Alike,
         Self::Place,
         Self::Alias,
         Self::Area,
@@ -74,7 +81,9 @@ impl Part {
         Self::House,
         Self::Number,
         Self::Postcode,
+        Self::CodeAround,
         Self::Town,
+        Self::TownAround,
         Self::Region,
         Self::Country,
     ];
@@ -89,6 +98,11 @@ impl Part {
         matches!(self, Self::Area | Self::Wider)
     }
 
+    /// Whether the part is a name of a street, as written or written out.
+    pub(super) fn is_street(self) -> bool {
+        matches!(self, Self::Street | Self::Alike)
+    }
+
     /// Whether the part is a name of a place, its own or another.
     pub(super) fn is_place(self) -> bool {
         matches!(self, Self::Place | Self::Alias)
@@ -98,6 +112,7 @@ impl Part {
     fn field_name(self) -> &'static str {
         match self {
             Self::Street => "street",
+            Self::Alike => "alike",
             Self::Place => "place",
             Self::Alias => "alias",
             Self::Area => "area",
@@ -105,7 +120,9 @@ impl Part {
             Self::House => "house",
             Self::Number => "number",
             Self::Postcode => "postcode",
+            Self::CodeAround => "code_around",
             Self::Town => "town",
+            Self::TownAround => "town_around",
             Self::Region => "region",
             Self::Country => "country",
         }
@@ -204,7 +221,7 @@ mod tests {
         for (index, part) in Part::ALL.into_iter().enumerate() {
             assert_eq!(part as usize, index);
         }
-        assert_eq!(Part::ALL.into_iter().filter(|part| part.is_anchor()).count(), 5);
+        assert_eq!(Part::ALL.into_iter().filter(|part| part.is_anchor()).count(), 6);
         let numbers = ["IS", "IT", "TI"].map(|code| country_number(CountryCode::parse(code)));
         assert!(numbers[0] != numbers[1] && numbers[1] != numbers[2] && !numbers.contains(&country_number(None)));
     }

@@ -194,7 +194,8 @@ impl Segment {
         let country = self.country.first(document).unwrap_or_default();
         let in_country = match (country_number(bench.question.country), country) {
             (0, _) => InCountry::Unstated,
-            (stated, country) if stated == country || country == 0 => InCountry::Inside,
+            (_, 0) => InCountry::Unknown,
+            (stated, country) if stated == country => InCountry::Inside,
             _ => InCountry::Outside,
         };
         let mut matches: Vec<Match> = group.iter().map(|(_, found)| *found).collect();

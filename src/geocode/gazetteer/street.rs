@@ -151,10 +151,14 @@ impl Street {
         }
         let share = f64::from(wanted - low) / f64::from(high - low);
         let between = |from: f64, to: f64| from + (to - from) * share;
+        // The neighbours are near each other: degrees that say otherwise lie on both sides of the antimeridian.
+        let east = |from: f64, to: f64| to + 360.0 * ((from - to) / 360.0).round();
+        let lng = between(from.lng(), east(from.lng(), to.lng()));
+        let lng = if lng.abs() > 180.0 { lng - 360.0_f64.copysign(lng) } else { lng };
         Some(Spot {
             place_id: format!("{}{INTERPOLATED}{wanted}", self.id()),
             formatted_address: self.address(&wanted.to_string()),
-            position: Some(LatLng::new(between(from.lat(), to.lat()), between(from.lng(), to.lng())).ok()?),
+            position: Some(LatLng::new(between(from.lat(), to.lat()), lng).ok()?),
             granularity: Granularity::Interpolated,
         })
     }
@@ -297,6 +301,17 @@ pub(super) mod tests {
         check(&street, Wanted::Missing("5"), "Gata 5, 101 Reykjavík Interpolated");
         for outside in ["1", "13", "302", "200", "x", "99999999999"] {
             check(&street, Wanted::Missing(outside), "Gata, 101 Reykjavík Street");
+        }
+    }
+
+    #[test]
+    fn a_missing_number_beside_the_antimeridian_lies_there() {
+        for (first, last, expect) in [(179.999, -179.998, 179.999_75), (-179.999, 179.998, -179.999_75)] {
+            let street = street(vec![house(1, "2", first), house(2, "10", last)]);
+            let found = street.interpolated("4").unwrap().position.unwrap().lng();
+            assert!((found - expect).abs() < 1e-9, "{found}");
+            let found = street.interpolated("8").unwrap().position.unwrap();
+            assert!(found.distance_m(LatLng::new(64.0, last).unwrap()) < 50.0, "{found:?}");
         }
     }
 

@@ -270,6 +270,17 @@ fn a_build_replaces_a_whole_index_or_nothing() {
     assert!(build(&Sources::default(), &out, &|_| ()).is_err());
 }
 
+/// A power cut between the two renames of a build left no index.
+#[test]
+fn an_index_that_was_put_away_is_read_and_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = built(directory.path());
+    fs::rename(&out, directory.path().join(".gazetteer.old")).unwrap();
+    assert_eq!(Gazetteer::open(&out).unwrap().manifest().summary.addresses, HOUSES.len() as u64);
+    let broken = Sources { countries: Some(directory.path().join("missing.json")), ..sources(directory.path()) };
+    assert!(build(&broken, &out, &|_| ()).is_err() && out.join(MANIFEST_FILE).is_file());
+}
+
 #[test]
 fn hostile_queries_are_answered() {
     let emoji = "🏠".repeat(125);

@@ -16,6 +16,9 @@ const CELLS_BESIDE: [i32; 2] = [1, 2];
 /// How many times its reach a town may be away to be the town of an address.
 const REACHES_MAX: f64 = 1.5;
 
+/// Cells on each side in which the country of a position is looked for: some hundred kilometres.
+const COUNTRY_CELLS_BESIDE: i32 = 4;
+
 /// A town that an address may lie in.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Town {
@@ -53,22 +56,35 @@ impl Towns {
     /// The towns that a position most probably belongs to, at most `count`, the likeliest first: the nearer, measured
     /// by how far each reaches. In the country given, where one is.
     pub(super) fn around(&self, position: LatLng, country: Option<CountryCode>, count: usize) -> Vec<&Town> {
-        let (lat, lng) = cell(position);
-        let [beside_lat, beside_lng] = CELLS_BESIDE;
         let mut found: Vec<(f64, &Town)> = Vec::new();
-        for lat in lat - beside_lat..=lat + beside_lat {
-            for lng in lng - beside_lng..=lng + beside_lng {
-                for town in self.cells.get(&(lat, lng)).into_iter().flatten() {
-                    let reaches = town.position.distance_m(position) / town.reach_m;
-                    let is_there = country.is_none() || town.country.is_none() || town.country == country;
-                    if is_there && reaches <= REACHES_MAX {
-                        found.push((reaches, town));
-                    }
-                }
+        for town in self.beside(position, CELLS_BESIDE) {
+            let reaches = town.position.distance_m(position) / town.reach_m;
+            let is_there = country.is_none() || town.country.is_none() || town.country == country;
+            if is_there && reaches <= REACHES_MAX {
+                found.push((reaches, town));
             }
         }
         found.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.name.cmp(&b.1.name)));
         found.into_iter().take(count).map(|(_, town)| town).collect()
+    }
+
+    /// The country of the nearest town that has one; `None` where none is within some hundred kilometres.
+    pub(super) fn country_at(&self, position: LatLng) -> Option<CountryCode> {
+        let nearest = |beside| {
+            let known = self.beside(position, beside).filter(|town| town.country.is_some());
+            known.min_by(|a, b| a.position.distance_m(position).total_cmp(&b.position.distance_m(position)))
+        };
+        let nearest = nearest(CELLS_BESIDE).or_else(|| nearest([COUNTRY_CELLS_BESIDE, 2 * COUNTRY_CELLS_BESIDE]));
+        nearest.and_then(|town| town.country)
+    }
+
+    /// The towns in the cell of a position and so many to each side of it, in latitude and longitude.
+    fn beside(&self, position: LatLng, [beside_lat, beside_lng]: [i32; 2]) -> impl Iterator<Item = &Town> {
+        let (lat, lng) = cell(position);
+        (lat - beside_lat..=lat + beside_lat)
+            .flat_map(move |lat| (lng - beside_lng..=lng + beside_lng).map(move |lng| (lat, lng)))
+            .filter_map(|cell| self.cells.get(&cell))
+            .flatten()
     }
 }
 
@@ -100,5 +116,8 @@ mod tests {
         check(0.195, "IS", &["Village", "City"]);
         check(0.205, "", &["Abroad", "Village"]);
         check(3.0, "IS", &[]);
+        towns.add(Town { name: "Unknown".into(), country: None, position: at(10.0, 0.3), reach_m: 9_000.0 });
+        let country = |lng| towns.country_at(at(10.0, lng)).map(|code| code.to_string());
+        assert_eq!((country(0.3), country(3.0), country(9.0)), (Some("FO".into()), Some("FO".into()), None));
     }
 }

@@ -14,8 +14,12 @@ pub(super) struct Workshop {
 }
 
 impl Workshop {
-    /// An empty one for the index at `out`.
+    /// An empty one for the index at `out`. What a build that was cut off put away comes back first.
     pub(super) fn new(out: &Path) -> Result<Self, Error> {
+        let standing = standing(out);
+        if standing != out {
+            fs::rename(&standing, out).map_err(|cause| unreadable(out, &cause))?;
+        }
         let path = beside(out, "building");
         let fault = |cause: io::Error| unreadable(&path, &cause);
         if path.exists() {
@@ -28,7 +32,7 @@ impl Workshop {
     /// Puts the directory in the place of `out`; what was there goes, and comes back if the last step fails.
     pub(super) fn replace(self, out: &Path) -> Result<(), Error> {
         let fault = |cause: io::Error| unreadable(out, &cause);
-        let old = beside(out, "old");
+        let old = beside(out, OLD);
         if old.exists() {
             fs::remove_dir_all(&old).map_err(fault)?;
         }
@@ -55,6 +59,16 @@ impl Drop for Workshop {
         // After `replace` nothing is left here. What cannot be removed now is cleared by the next build.
         let _ = fs::remove_dir_all(&self.path);
     }
+}
+
+/// What the directory of the index before is called while the new one takes its place.
+const OLD: &str = "old";
+
+/// Where the index of `out` is: there, or where a build put it away that was cut off between two renames. It is read where
+/// it is, because a build may be about to put the new one into its place.
+pub(super) fn standing(out: &Path) -> PathBuf {
+    let old = beside(out, OLD);
+    if !out.exists() && old.join(MANIFEST_FILE).is_file() { old } else { out.to_owned() }
 }
 
 /// Whether a directory is a gazetteer of whatever version, or empty.

@@ -59,6 +59,14 @@ pub(in crate::geocode) struct Found {
     pub(in crate::geocode) names: Names,
 }
 
+impl Found {
+    /// The same, as a street where it is called a door and has neither a number nor a name: whose door it is nobody knows.
+    fn no_finer_than_named(self) -> Self {
+        let is_unnamed = self.names.house.is_empty() && self.granularity > Granularity::Street;
+        Self { granularity: if is_unnamed { Granularity::Street } else { self.granularity }, ..self }
+    }
+}
+
 /// A position of an answer. 0,0 is what a missing value looks like.
 pub(in crate::geocode) fn position(lat: f64, lng: f64) -> Result<LatLng, Fault> {
     let position = LatLng::new(lat, lng).map_err(|_| Fault::Unusable("a position is outside the globe"))?;
@@ -104,7 +112,7 @@ pub(in crate::geocode) fn candidates<R: DeserializeOwned>(
     for result in results {
         let result = R::deserialize(result).map_err(|_| Fault::Damaged("a field is missing or of another type"));
         match result.and_then(|result| read(&result)) {
-            Ok(found) => candidates.push(candidate(client, inquiry, terms, found)),
+            Ok(found) => candidates.push(candidate(client, inquiry, terms, found.no_finer_than_named())),
             Err(fault) => *left_out.entry(fault).or_default() += 1,
         }
     }
@@ -184,6 +192,20 @@ mod tests {
             assert!(position(lat, lng).is_err(), "{lat}, {lng}");
         }
         assert!(position(-90.0, 180.0).is_ok() && position(0.0, 1.0).is_ok());
+    }
+
+    #[test]
+    fn a_door_without_number_and_name_is_its_street() {
+        let of = |house: &[&str], granularity| {
+            let names = Names { house: house.iter().map(|text| (*text).to_owned()).collect(), ..Names::default() };
+            let (place_id, formatted_address, position) = (String::new(), String::new(), LatLng::ORIGIN);
+            let found = Found { place_id, formatted_address, position, granularity, country: None, names };
+            found.no_finer_than_named().granularity
+        };
+        assert_eq!(of(&["1"], Granularity::Door), Granularity::Door);
+        assert_eq!(of(&[], Granularity::Door), Granularity::Street);
+        assert_eq!(of(&[], Granularity::Interpolated), Granularity::Street);
+        assert_eq!(of(&[], Granularity::City), Granularity::City);
     }
 
     #[test]

@@ -80,6 +80,15 @@ fn columns_come_in_any_order_and_case_and_bad_rows_are_counted() {
 }
 
 #[test]
+fn texts_that_no_address_has_are_left_out() {
+    let long = "ä".repeat(256);
+    let rows = ["Gata", "G\u{202e}ata", "Ga\u{7}ta", &long, &long[2..]];
+    let rows: Vec<String> = rows.iter().map(|street| format!("{street},1,64.1,-21.9")).collect();
+    let report = read_bytes(format!("street,number,lat,lon\n{}", rows.join("\n")).as_bytes()).unwrap().1;
+    assert_eq!(report.to_string(), "2 kept, 1 with a text that is too long, 2 with control characters");
+}
+
+#[test]
 fn a_file_of_something_else_is_refused() {
     let check = |bytes: &[u8], expect: &str| {
         let fault = read_bytes(bytes).unwrap_err();

@@ -35,6 +35,8 @@ use crate::model::geo::LatLng;
 
 /// The present step of a build, for people.
 const STEP: &str = "OpenStreetMap";
+/// Most places of a file: several times those of the largest country, and some hundred megabytes.
+const TOWNS_MAX: usize = 2_000_000;
 
 /// What is known of all elements of a file.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +67,9 @@ pub(super) fn survey(path: &Path, of: Of, progress: &dyn Fn(Progress)) -> Result
         match element {
             Element::Node { .. } if has_ways => {
                 return Err(malformed(path, &"it has nodes behind ways: sort it with `osmium sort`"));
+            }
+            Element::Node { .. } if survey.towns.len() >= TOWNS_MAX => {
+                return Err(malformed(path, &format!("it has more than {TOWNS_MAX} places: cut it into extracts")));
             }
             Element::Node { degrees, tags, .. } => {
                 let position = LatLng::new(degrees.0, degrees.1).ok();

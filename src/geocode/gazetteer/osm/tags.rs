@@ -5,7 +5,7 @@
 use super::super::areas::reach_m;
 use super::super::doors::Door;
 use super::super::fold;
-use super::super::imports::LeftOut;
+use super::super::imports::{LeftOut, check_text};
 use super::super::record::{Source, osm_house};
 use super::super::towns::Town;
 use super::block::Tags;
@@ -51,7 +51,8 @@ pub(super) fn town(tags: &Tags<'_>, position: LatLng, country: Option<CountryCod
     let reach = PLACES.iter().find(|(of, _)| *of == kind).map(|(_, reach)| *reach);
     let people = value(tags, "population").parse().map_or(0.0, reach_m);
     let reach_m = reach?.max(if people > 0.0 && kind == "city" { people } else { 0.0 });
-    (!fold::key(name).is_empty()).then(|| Town { name: name.to_owned(), country, position, reach_m })
+    let is_name = !fold::key(name).is_empty() && check_text(name).is_ok();
+    is_name.then(|| Town { name: name.to_owned(), country, position, reach_m })
 }
 
 /// The doors of an address, one a number, or what is wrong with it.
@@ -76,8 +77,8 @@ pub(super) fn doors(
     value(tags, "addr:postcode").clone_into(&mut door.postcode);
     let numbers = value(tags, "addr:housenumber").split(';').map(str::trim);
     let numbers = numbers.filter(|number| !fold::key(number).is_empty()).take(NUMBERS_MAX);
-    let doors: Vec<Door> =
-        numbers.zip(0..).map(|(number, index)| door.numbered(number, osm_house(id, index))).collect();
+    let doors = numbers.zip(0..).map(|(number, index)| door.numbered(number, osm_house(id, index)).checked());
+    let doors: Vec<Door> = doors.collect::<Result<_, _>>()?;
     if doors.is_empty() { Err(LeftOut::NoNumber) } else { Ok(doors) }
 }
 
@@ -96,5 +97,5 @@ pub(super) fn street(
     let mut door = Door::new(source, name, position.ok_or(LeftOut::NoPosition)?);
     door.country = country;
     door.id = id;
-    Ok(vec![door])
+    Ok(vec![door.checked()?])
 }
