@@ -4,7 +4,7 @@ use super::access::Permission;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::site_list::PAGE_BYTES_MAX;
 use super::sites::ChangeOptions;
-use super::{Error, Versioned, Waymark};
+use super::{Error, Versioned, Waymark, site_of};
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::attention::{Attention, AttentionReason, Dismissal, fingerprint, is_dismissed, is_raised};
@@ -12,8 +12,7 @@ use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::site::Site;
 use crate::model::sketch::SiteSketch;
 use crate::spatial::AttentionCursor;
-use crate::store::document::Document;
-use crate::store::{Key, Kind, Record};
+use crate::store::{Key, Kind};
 
 pub use crate::spatial::AttentionCounts;
 
@@ -154,11 +153,4 @@ struct Found {
     site: SiteId,
     attention: Attention,
     company: Option<u32>,
-}
-
-fn site_of(record: Record) -> Result<Versioned<Site>, Error> {
-    match record.document {
-        Document::Site(site) => Ok(Versioned { value: *site, revision: record.revision }),
-        _ => Err(Error::Mismatched { key: record.key }),
-    }
 }

@@ -59,7 +59,7 @@ use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::location::NoEstimate;
 use crate::model::site::Site;
 use crate::store::document::Document;
-use crate::store::{Key, Kind, Mutation, Store};
+use crate::store::{Key, Kind, Mutation, Record, Store};
 pub use error::Error;
 use sealed::Sealer;
 
@@ -200,8 +200,14 @@ impl Waymark {
     /// The site's record; `None` where there is none. Deleted sites are found too.
     async fn find_site(&self, account: &AccountId, site: SiteId) -> Result<Option<Versioned<Site>>, Error> {
         let key = Key::of(account, Kind::Site, site);
-        let Some(record) = self.parts.store.get(key).await? else { return Ok(None) };
-        let Document::Site(value) = record.document else { return Err(Error::Mismatched { key: record.key }) };
-        Ok(Some(Versioned { value: *value, revision: record.revision }))
+        self.parts.store.get(key).await?.map(site_of).transpose()
+    }
+}
+
+/// The site that a record holds.
+fn site_of(record: Record) -> Result<Versioned<Site>, Error> {
+    match record.document {
+        Document::Site(site) => Ok(Versioned { value: *site, revision: record.revision }),
+        _ => Err(Error::Mismatched { key: record.key }),
     }
 }

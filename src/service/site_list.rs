@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::access::Permission;
 use super::filter::Filter;
 use super::paging::{Page, PageRequest, query_purpose};
-use super::{Error, Versioned, Waymark};
+use super::{Error, Versioned, Waymark, site_of};
 use crate::live::LiveAccount;
 use crate::model::Invalid;
 use crate::model::access::Principal;
@@ -131,7 +131,7 @@ impl Waymark {
     async fn load_named(&self, account: &AccountId, name: &str) -> Result<Option<Versioned<Site>>, Error> {
         let claim = self.parts.store.get(Key::of(account, Kind::SiteName, name.to_owned())).await?;
         let Some(Document::SiteName(claim)) = claim.map(|record| record.document) else { return Ok(None) };
-        Ok(self.parts.store.get(Key::of(account, Kind::Site, claim.site)).await?.and_then(versioned))
+        self.find_site(account, claim.site).await
     }
 
     /// The next records in the order of the list: sites, or the claims on their names.
@@ -158,7 +158,10 @@ impl Waymark {
         } else {
             records.into_iter().map(Some).collect()
         };
-        Ok(cursors.into_iter().zip(sites.into_iter().map(|record| record.and_then(versioned))).collect())
+        Ok(cursors
+            .into_iter()
+            .zip(sites.into_iter().map(|record| record.and_then(|record| site_of(record).ok())))
+            .collect())
     }
 
     /// The rows with the wanted sites alone, as they are shown, and how many bytes of text were looked through.
@@ -181,13 +184,6 @@ impl Waymark {
         });
         // Only a panic ends the task early, and the panic is told where it happened.
         matching.await.map_err(|cause| StoreError::Unavailable { cause: cause.to_string() }.into())
-    }
-}
-
-fn versioned(record: Record) -> Option<Versioned<Site>> {
-    match record.document {
-        Document::Site(site) => Some(Versioned { value: *site, revision: record.revision }),
-        _ => None,
     }
 }
 

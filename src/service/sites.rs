@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::access::Permission;
 use super::error::Resource;
 use super::patch::SitePatch;
-use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings};
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings, site_of};
 use crate::model::access::Principal;
 use crate::model::evidence::Storage;
 use crate::model::id::{AccountId, SiteId};
@@ -76,8 +76,7 @@ impl Waymark {
         let records = self.parts.store.get_many(keys).await?;
         let found = records.into_iter().zip(sites).map(|(record, site)| {
             let record = record.ok_or_else(|| missing(account, *site))?;
-            let Document::Site(value) = record.document else { return Err(Error::Mismatched { key: record.key }) };
-            Ok(Versioned { value: *value, revision: record.revision })
+            site_of(record)
         });
         found.collect()
     }

@@ -220,57 +220,41 @@ impl Sheet {
 fn put(row: &mut Row, column: &Column, cell: String) -> anyhow::Result<()> {
     let site = &mut row.site;
     let contact = site.contact.get_or_insert_default();
-    let field = match column {
+    let (field, text) = match column {
         Column::Name => {
             site.display_name = cell;
             return Ok(());
         }
+        Column::Email => ("contact.email", Some(&mut contact.email)),
+        Column::FirstName => ("contact.first_name", Some(&mut contact.first_name)),
+        Column::LastName => ("contact.last_name", Some(&mut contact.last_name)),
+        Column::CustomerId => ("customer_id", Some(&mut site.customer_id)),
+        Column::ContractId => ("contract_id", Some(&mut site.contract_id)),
+        Column::Note => ("note", Some(&mut site.note)),
+        Column::Label(key) => ("labels", Some(site.labels.entry(key.clone()).or_default())),
         Column::Status => {
-            let name = format!("SITE_STATUS_{}", cell.to_uppercase());
-            let status = pb::SiteStatus::from_str_name(&name).filter(|status| *status != pb::SiteStatus::Unspecified);
-            let status =
-                status.with_context(|| format!("a status is online, offline, unknown or maintenance, not {cell:?}"));
-            site.status = status?.into();
-            "status"
-        }
-        Column::Email => {
-            contact.email = cell;
-            "contact.email"
-        }
-        Column::FirstName => {
-            contact.first_name = cell;
-            "contact.first_name"
-        }
-        Column::LastName => {
-            contact.last_name = cell;
-            "contact.last_name"
+            site.status = status_of(&cell)?.into();
+            ("status", None)
         }
         Column::Phone => {
-            contact.phones.push(pb::Phone { number: cell, kind: pb::PhoneKind::Other.into() });
-            "contact.phones"
-        }
-        Column::CustomerId => {
-            site.customer_id = cell;
-            "customer_id"
-        }
-        Column::ContractId => {
-            site.contract_id = cell;
-            "contract_id"
-        }
-        Column::Note => {
-            site.note = cell;
-            "note"
-        }
-        Column::Label(key) => {
-            site.labels.insert(key.clone(), cell);
-            "labels"
+            contact.phones.push(pb::Phone { number: cell.clone(), kind: pb::PhoneKind::Other.into() });
+            ("contact.phones", None)
         }
         _ => return Ok(()),
     };
+    if let Some(text) = text {
+        *text = cell;
+    }
     if !row.fields.contains(&field) {
         row.fields.push(field);
     }
     Ok(())
+}
+
+fn status_of(cell: &str) -> anyhow::Result<pb::SiteStatus> {
+    let status = pb::SiteStatus::from_str_name(&format!("SITE_STATUS_{}", cell.to_uppercase()));
+    let status = status.filter(|status| *status != pb::SiteStatus::Unspecified);
+    status.with_context(|| format!("a status is online, offline, unknown or maintenance, not {cell:?}"))
 }
 
 fn degrees(what: &str, cell: &str) -> anyhow::Result<f64> {
