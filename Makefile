@@ -16,7 +16,7 @@ help: ## List the targets.
 run: ## Build everything, start the server on 127.0.0.1:8642 and fill it with a demo of DEMO_SITES sites (5000).
 	@echo '1/6 tools'
 	@scripts/install-tools run
-	@echo '2/6 data: GeoIP, places and addresses (about 110 MB the first time)'
+	@echo '2/6 data: GeoIP, places and addresses (about 170 MB the first time)'
 	@scripts/fetch-data
 	@echo '3/6 dashboard'
 	@scripts/build-dashboard
