@@ -3,9 +3,9 @@
 //! `entry` what is known of a site; `class` what sites are counted by; `mercator`, `window`, `frame`, `region` the geometry
 //! of the map; `stop` how far a site may be refined; `mass`, `pile` and `places` sums and sites of one point; `node` and
 //! `tree` the quadtree that holds them; `roster`, `wants` and `selection` which sites a tree holds; `view` and `map_view`
-//! which of them are seen; `attending` and `crowding` which of them need attention; `spacing`, `board` and `mapping` from cells to `symbols`; `walk`, `search`, `near`, `duplicates`
-//! and `fit` regions and distances; `mvt` and `layer` tiles as bytes, `tile_fields` what is in them, `tile_limits` how large
-//! they become.
+//! which of them are seen; `attending` and `crowding` which of them need attention; `spacing`, `board` and `mapping` from
+//! cells to `symbols`; `walk`, `search`, `near`, `duplicates` and `fit` regions and distances; `mvt` and `layer` tiles as
+//! bytes, `tile_fields` what is in them, `tile_limits` how large they become.
 //!
 //! Knows nothing of storage, revisions and tenants: one [`AccountMap`] an account, and a lock around it, is the
 //! caller's. Nothing is cached, so nothing is ever stale.
