@@ -208,11 +208,10 @@ impl Live {
     /// Cost: one pass over the store's accounts, tokens and sites. Nothing may be committed meanwhile.
     pub async fn follow(store: &dyn Store) -> Result<Arc<Self>, Error> {
         let live = Arc::new(loading::load(store).await?);
-        for account in live.accounts() {
-            if let Some(loaded) = live.account(&account.id) {
-                loaded.changes.start_at(store.revision(Some(&account.id)).await?);
-                loaded.load_prefixes(store, &account.id).await?;
-            }
+        for loaded in live.lives() {
+            let account = loaded.account();
+            loaded.changes.start_at(store.revision(Some(&account.id)).await?);
+            loaded.load_prefixes(store, &account.id).await?;
         }
         store.observe(Arc::clone(&live) as Arc<dyn Observer>);
         Ok(live)
@@ -227,9 +226,15 @@ impl Live {
     /// All accounts, ordered by id.
     #[must_use]
     pub fn accounts(&self) -> Vec<Arc<Account>> {
-        let mut all: Vec<_> = self.accounts.read().values().map(|live| live.account()).collect();
-        all.sort_by_key(|account| account.id.clone());
-        all
+        self.lives().iter().map(|live| live.account()).collect()
+    }
+
+    /// What is in memory of all accounts, ordered by id.
+    #[must_use]
+    pub fn lives(&self) -> Vec<Arc<LiveAccount>> {
+        let mut all: Vec<_> = self.accounts.read().iter().map(|(id, live)| (id.clone(), Arc::clone(live))).collect();
+        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        all.into_iter().map(|(_, live)| live).collect()
     }
 
     /// Tells that another site waits for something, or for another time.

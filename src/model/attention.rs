@@ -110,12 +110,6 @@ impl Attention {
         self.0 & other.0 != 0
     }
 
-    /// What is in one of them.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
     /// The set with the reason, or without it.
     #[must_use]
     pub fn with(self, reason: AttentionReason, is_in: bool) -> Self {

@@ -57,11 +57,9 @@ impl Waymark {
     ///
     /// Cost: a read and a write for each site that reported within the last minutes; some 10,000 a second.
     pub async fn write_last_seen(&self, time: Duration) -> LastSeen {
-        let accounts = self.parts.live.accounts().into_iter();
-        let due: Vec<(Arc<LiveAccount>, Vec<SiteId>)> = accounts
-            .filter_map(|account| self.parts.live.account(&account.id))
-            .map(|live| (Arc::clone(&live), live.unwritten()))
-            .collect();
+        let lives = self.parts.live.lives().into_iter();
+        let due: Vec<(Arc<LiveAccount>, Vec<SiteId>)> =
+            lives.map(|live| (Arc::clone(&live), live.unwritten())).collect();
         let mut said = LastSeen { due: due.iter().map(|(_, sites)| sites.len()).sum(), ..LastSeen::default() };
         let writing = async {
             for (live, sites) in &due {

@@ -308,9 +308,7 @@ impl Waymark {
     /// The accounts that a run looks at, in the order of their ids.
     fn accounts_in(&self, reach: &Reach) -> Vec<Arc<LiveAccount>> {
         match reach {
-            Reach::All => {
-                self.parts.live.accounts().iter().filter_map(|account| self.parts.live.account(&account.id)).collect()
-            }
+            Reach::All => self.parts.live.lives(),
             Reach::Networks(account, _) => self.parts.live.account(account).into_iter().collect(),
         }
     }

@@ -36,8 +36,8 @@ enum Fresh {
 impl Waymark {
     /// Renews what geocoders answered to a site, as far as their terms end.
     pub(super) async fn renew(&self, account: &AccountId, site: &Site, address: &SiteAddress) -> Result<(), Error> {
-        let of_fix = site.fixes.get(Source::Address).filter(|_| has_end(site.answer().map(|answer| answer.storage)));
-        let fix = match of_fix.zip(site.answer()) {
+        let ending = site.answer().filter(|answer| answer.storage.until().is_some());
+        let fix = match site.fixes.get(Source::Address).zip(ending) {
             Some((fix, answer)) => Some((fix.clone(), self.fresh(account, site, answer, fix.position).await?)),
             None => None,
         };
@@ -77,18 +77,14 @@ impl Waymark {
             Ok(geocoder) => geocoder,
             Err(cause) => return Ok(unasked(&cause)),
         };
-        if !answer.place_id.is_empty() {
-            let place = PlaceId { provider: answer.provider.as_str().into(), id: answer.place_id.clone() };
-            match geocoder.look_up(&place).await {
-                Ok(Some(candidate)) => return Ok(judged(candidate, position)),
-                // It is gone under this id, or such questions are not answered: the words are asked for.
-                Ok(None) | Err(geocode::Error::Unsupported { .. }) => {}
-                Err(cause) => return Ok(unasked(&cause)),
-            }
+        match look_up(&*geocoder, answer).await {
+            Ok(Some(candidate)) => return Ok(judged(candidate, position)),
+            Ok(None) => {}
+            Err(cause) => return Ok(unasked(&cause)),
         }
         let stated = site.address.as_ref().filter(|address| address.typed == answer.query).map(SiteAddress::query);
         let query = stated.unwrap_or_else(|| AddressQuery::Line(answer.query.clone()));
-        self.ask_by_words(&*geocoder, account, site, (&query, position), Some(answer)).await
+        self.ask_by_words(&*geocoder, account, site, (&query, position), answer).await
     }
 
     /// Asks for the words of a place's address again, or for what is at its position where it was found by that.
@@ -98,9 +94,9 @@ impl Waymark {
         account: &AccountId,
         site: &Site,
         (query, position): (&AddressQuery, LatLng),
-        answer: Option<&GeocodedEvidence>,
+        answer: &GeocodedEvidence,
     ) -> Result<Fresh, Error> {
-        let is_known = |candidate: &Candidate| answer.is_some_and(|answer| is_same_place(answer, candidate));
+        let is_known = |candidate: &Candidate| is_same_place(answer, candidate);
         if pasted::parse(query).ok().flatten().is_some() {
             let found = match geocoder.reverse(position, CANDIDATES_MAX).await {
                 Ok(found) => found,
@@ -130,11 +126,10 @@ impl Waymark {
             Err(cause) => return Ok(unasked(&cause)),
         };
         let known = address.evidence.as_deref();
-        if let Some(known) = known.filter(|known| !known.place_id.is_empty()) {
-            let place = PlaceId { provider: known.provider.as_str().into(), id: known.place_id.clone() };
-            match geocoder.look_up(&place).await {
+        if let Some(known) = known {
+            match look_up(&*geocoder, known).await {
                 Ok(Some(candidate)) => return Ok(kept(candidate)),
-                Ok(None) | Err(geocode::Error::Unsupported { .. }) => {}
+                Ok(None) => {}
                 Err(cause) => return Ok(unasked(&cause)),
             }
         }
@@ -182,8 +177,17 @@ fn kept(candidate: Candidate) -> Fresh {
     if candidate.storage == Storage::Never { Fresh::Gone } else { Fresh::Same(Box::new(candidate)) }
 }
 
-fn has_end(storage: Option<Storage>) -> bool {
-    storage.and_then(Storage::until).is_some()
+/// The place of an answer by its id; `None` where it has none, is gone under it, or such questions are not answered: then the
+/// words are asked for.
+async fn look_up(geocoder: &dyn Geocoder, answer: &GeocodedEvidence) -> Result<Option<Candidate>, geocode::Error> {
+    if answer.place_id.is_empty() {
+        return Ok(None);
+    }
+    let place = PlaceId { provider: answer.provider.as_str().into(), id: answer.place_id.clone() };
+    match geocoder.look_up(&place).await {
+        Err(geocode::Error::Unsupported { .. }) => Ok(None),
+        found => found,
+    }
 }
 
 fn unasked(cause: &geocode::Error) -> Fresh {

@@ -39,11 +39,7 @@ impl Waymark {
     /// Makes all addresses due that nothing answered to, or that wait: the geocoders are others now.
     pub fn geocoders_changed(&self) {
         let now = self.now();
-        for account in self.parts.live.accounts() {
-            if let Some(live) = self.parts.live.account(&account.id) {
-                live.waiting.hurry(now);
-            }
-        }
+        self.parts.live.lives().iter().for_each(|live| live.waiting.hurry(now));
         self.parts.live.wake_waiting();
     }
 
@@ -70,9 +66,7 @@ impl Waymark {
 
     /// The earliest of a time of all accounts.
     fn next_of(&self, time: impl Fn(&WaitingSites) -> Option<Timestamp>) -> Option<Timestamp> {
-        let accounts = self.parts.live.accounts().into_iter();
-        let lives = accounts.filter_map(|account| self.parts.live.account(&account.id));
-        lives.filter_map(|live| time(&live.waiting)).min()
+        self.parts.live.lives().iter().filter_map(|live| time(&live.waiting)).min()
     }
 
     /// Sleeps until a time of the wall clock, or until another site waits.
@@ -86,13 +80,13 @@ impl Waymark {
         }
     }
 
-    /// Drops of all sites what must not be held any more. Costs a read and a write for each such site.
+    /// Drops of all sites what must not be held any more. Costs two reads and a write for each such site.
     ///
     /// Ends, whatever the store does: each site is tried at most once, and none of an account behind a batch that failed.
     pub async fn drop_expired_answers(&self) {
         let (now, mut dropped, mut has_failed) = (self.now(), 0, false);
-        for account in self.parts.live.accounts() {
-            let Some(live) = self.parts.live.account(&account.id) else { continue };
+        for live in self.parts.live.lives() {
+            let account = live.account();
             loop {
                 let due = live.waiting.expired(now, DROPPED_AT_ONCE);
                 if due.is_empty() {
@@ -134,11 +128,10 @@ impl Waymark {
     /// the account served last, `None` where none is due.
     pub(super) async fn ask_for_due(&self, last: Option<&AccountId>) -> Option<AccountId> {
         let now = self.now();
-        let mut accounts = self.parts.live.accounts();
-        let behind = accounts.partition_point(|account| Some(&account.id) <= last);
-        accounts.rotate_left(behind);
-        let lives = accounts.iter().filter_map(|account| self.parts.live.account(&account.id));
-        let due = lives.filter_map(|live| live.waiting.due(now, 1).pop().map(|site| (live, site)));
+        let mut lives = self.parts.live.lives();
+        let behind = lives.partition_point(|live| Some(&live.account().id) <= last);
+        lives.rotate_left(behind);
+        let due = lives.into_iter().filter_map(|live| live.waiting.due(now, 1).pop().map(|site| (live, site)));
         let due: Vec<_> = due.take(ASKED_AT_ONCE).collect();
         let ids: Vec<_> = due.iter().map(|(live, site)| (live.account().id.clone(), *site)).collect();
         let asked = join_all(ids.iter().map(|(account, site)| self.ask_again(account, *site))).await;

@@ -204,11 +204,11 @@ pub(in crate::api) fn warning(warning: Warning) -> i32 {
 
 /// The country that a site is stated to be in, by an address or by the `country_code` beside it.
 pub(in crate::api) fn stated_country(
-    address: Option<&AddressQuery>,
+    address: &AddressQuery,
     country_code: &str,
 ) -> Result<Option<CountryCode>, Invalid> {
     let beside = parse_country("country_code", country_code)?;
-    match (address.and_then(AddressQuery::country), beside) {
+    match (address.country(), beside) {
         (Some(one), Some(other)) if one != other => {
             let why = format!("it says {other}, and the address says {one}: state one of them");
             Err(Invalid::new("country_code", why))

@@ -8,7 +8,8 @@ use tonic::{Request, Response, Status};
 use super::sites::answer;
 use crate::api::convert::evidence::{explanation, network_facts};
 use crate::api::convert::location::{
-    TypedAddress, candidate, fix, no_estimate, parse_address, parse_lat_lng, parse_source, stated_country, suggestion,
+    TypedAddress, candidate, fix, no_estimate, parse_address, parse_country, parse_lat_lng, parse_source,
+    stated_country, suggestion,
 };
 use crate::api::convert::{location, site::site};
 use crate::api::proto::waymark::v1 as pb;
@@ -89,7 +90,7 @@ impl LocationService for Locations {
             Address::PostalAddress(parts) => TypedAddress::Parts(parts),
         }))
         .map_err(Failure::from)?;
-        let country = stated_country(Some(&query), &message.country_code).map_err(Failure::from)?;
+        let country = stated_country(&query, &message.country_code).map_err(Failure::from)?;
         let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
         let stated = StatedAddress { query: &query, country, keep_pin: message.keep_pin };
         let outcome = self.0.set_address(&principal, &account, id, stated, &options).await;
@@ -116,7 +117,7 @@ impl LocationService for Locations {
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let position = parse_lat_lng("position", message.position.as_ref()).map_err(Failure::from)?;
-        let country = stated_country(None, &message.country_code).map_err(Failure::from)?;
+        let country = parse_country("country_code", &message.country_code).map_err(Failure::from)?;
         let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
         answer(&self.0, self.0.set_pin(&principal, &account, id, position, country, &options).await)
     }
