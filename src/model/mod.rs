@@ -10,6 +10,7 @@ pub mod coordinates;
 pub mod device;
 pub mod evidence;
 pub mod geo;
+pub mod history;
 pub mod id;
 mod instant;
 pub mod location;

@@ -173,6 +173,10 @@ pub struct Site {
     pub updated_at: Timestamp,
     /// When it was deleted; a deleted site can be restored.
     pub deleted_at: Option<Timestamp>,
+    /// Entries that its history has: the number of the last one. Those of a record of before there were histories begin
+    /// with its next change.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub changes: u32,
 }
 
 /// About how many bytes a site takes beside its long texts.
@@ -218,6 +222,7 @@ impl Site {
             created_at: now,
             updated_at: now,
             deleted_at: None,
+            changes: 0,
         }
     }
 }

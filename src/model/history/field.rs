@@ -1,0 +1,242 @@
+//! The fields of a site as its history names them: the paths of the API, and whether a former value can be put back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::attention::AttentionReason;
+use crate::model::location::Source;
+use crate::model::site::TicketingLink;
+
+/// What tells the ticketing links of one site apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkId {
+    /// The system.
+    pub system: String,
+    /// Id of the customer or organisation there.
+    pub organization_id: String,
+    /// Id of the site there; may be empty.
+    pub external_site_id: String,
+}
+
+impl From<&TicketingLink> for LinkId {
+    fn from(link: &TicketingLink) -> Self {
+        Self {
+            system: link.system.clone(),
+            organization_id: link.organization_id.clone(),
+            external_site_id: link.external_site_id.clone(),
+        }
+    }
+}
+
+/// A field of a site. Its text is its path in the API; records hold it too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Field {
+    /// The name.
+    DisplayName,
+    /// Whether it can be reached.
+    Status,
+    /// The contact's e-mail address.
+    Email,
+    /// The contact's first name.
+    FirstName,
+    /// The contact's last name.
+    LastName,
+    /// The contact's phone numbers, all of them: their order counts.
+    Phones,
+    /// The customer's id.
+    CustomerId,
+    /// The contract's id.
+    ContractId,
+    /// The note.
+    Note,
+    /// The label of a key.
+    Label(String),
+    /// A ticketing link.
+    TicketingLink(LinkId),
+    /// The fix of a source.
+    Fix(Source),
+    /// The source of the fix that the site is shown at.
+    EffectiveSource,
+    /// Why there is no estimate.
+    NoEstimate,
+    /// The address that a person stated, and what became of it.
+    Address,
+    /// The agent.
+    Agent,
+    /// The consent that an agent takes the site over.
+    Replacement,
+    /// The public address.
+    PublicIp,
+    /// When the first agent activated.
+    ActivateTime,
+    /// When the site was deleted.
+    DeleteTime,
+    /// When a reason for attention was dismissed.
+    Attention(AttentionReason),
+}
+
+/// Paths of fields without a key.
+const PLAIN: [(&str, Field); 21] = [
+    ("display_name", Field::DisplayName),
+    ("status", Field::Status),
+    ("contact.email", Field::Email),
+    ("contact.first_name", Field::FirstName),
+    ("contact.last_name", Field::LastName),
+    ("contact.phones", Field::Phones),
+    ("customer_id", Field::CustomerId),
+    ("contract_id", Field::ContractId),
+    ("note", Field::Note),
+    ("location.fixes.geoip", Field::Fix(Source::GeoIp)),
+    ("location.fixes.device", Field::Fix(Source::Device)),
+    ("location.fixes.address", Field::Fix(Source::Address)),
+    ("location.fixes.pin", Field::Fix(Source::Pin)),
+    ("location.source", Field::EffectiveSource),
+    ("location.no_estimate_reason", Field::NoEstimate),
+    ("location.address", Field::Address),
+    ("agent_id", Field::Agent),
+    ("replacement", Field::Replacement),
+    ("public_ip", Field::PublicIp),
+    ("activate_time", Field::ActivateTime),
+    ("delete_time", Field::DeleteTime),
+];
+const LABEL: &str = "labels.";
+const LINK: &str = "ticketing_links.";
+const ATTENTION: &str = "attention.";
+/// Stands between the parts of a link's path. In the parts it is written as in a URI, and so is what that is written with.
+const SEPARATOR: char = '/';
+
+impl Field {
+    /// Whether a former value can be put back: it was a person's word, and a person's word alone can make it again.
+    #[must_use]
+    pub fn is_restorable(&self) -> bool {
+        match self {
+            Self::DisplayName
+            | Self::Status
+            | Self::Email
+            | Self::FirstName
+            | Self::LastName
+            | Self::Phones
+            | Self::CustomerId
+            | Self::ContractId
+            | Self::Note
+            | Self::Label(_)
+            | Self::TicketingLink(_)
+            | Self::Address => true,
+            Self::Fix(source) => source.is_person(),
+            Self::EffectiveSource
+            | Self::NoEstimate
+            | Self::Agent
+            | Self::Replacement
+            | Self::PublicIp
+            | Self::ActivateTime
+            | Self::DeleteTime
+            | Self::Attention(_) => false,
+        }
+    }
+
+    /// Whether it is the field of `path`, or one in it: `contact` and `labels` hold several.
+    #[must_use]
+    pub fn is_within(&self, path: &str) -> bool {
+        let own = self.to_string();
+        own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Label(key) => write!(f, "{LABEL}{key}"),
+            Self::TicketingLink(link) => {
+                let parts = [&link.system, &link.organization_id, &link.external_site_id];
+                write!(f, "{LINK}{}", parts.map(|part| escaped(part)).join("/"))
+            }
+            Self::Attention(reason) => write!(f, "{ATTENTION}{}", reason.as_str()),
+            plain => f.write_str(PLAIN.iter().find(|(_, field)| field == plain).map_or("", |(path, _)| path)),
+        }
+    }
+}
+
+fn escaped(part: &str) -> String {
+    part.replace('%', "%25").replace(SEPARATOR, "%2F")
+}
+
+fn unescaped(part: &str) -> String {
+    part.replace("%2F", "/").replace("%25", "%")
+}
+
+/// A text that is the path of no field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no field of a site's history has this path")]
+pub struct NoField;
+
+impl FromStr for Field {
+    type Err = NoField;
+
+    fn from_str(path: &str) -> Result<Self, NoField> {
+        if let Some((_, field)) = PLAIN.iter().find(|(plain, _)| *plain == path) {
+            return Ok(field.clone());
+        }
+        if let Some(key) = path.strip_prefix(LABEL) {
+            return Ok(Self::Label(key.to_owned()));
+        }
+        if let Some(reason) = path.strip_prefix(ATTENTION).and_then(AttentionReason::parse) {
+            return Ok(Self::Attention(reason));
+        }
+        let parts: Vec<String> = path.strip_prefix(LINK).ok_or(NoField)?.split(SEPARATOR).map(unescaped).collect();
+        let [system, organization_id, external_site_id] = parts.try_into().map_err(|_| NoField)?;
+        Ok(Self::TicketingLink(LinkId { system, organization_id, external_site_id }))
+    }
+}
+
+impl TryFrom<String> for Field {
+    type Error = NoField;
+
+    fn try_from(path: String) -> Result<Self, NoField> {
+        path.parse()
+    }
+}
+
+impl From<Field> for String {
+    fn from(field: Field) -> Self {
+        field.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_come_back() {
+        let link = |organization_id: &str| {
+            let (system, external_site_id) = ("autotask".to_owned(), String::new());
+            Field::TicketingLink(LinkId { system, organization_id: organization_id.to_owned(), external_site_id })
+        };
+        let keyed = [
+            Field::Label("region/eu.north".into()),
+            link("17"),
+            link("a/b%2F%25c"),
+            Field::Attention(AttentionReason::Crowded),
+        ];
+        let fields: Vec<Field> = PLAIN.into_iter().map(|(_, field)| field).chain(keyed).collect();
+        for field in &fields {
+            let path = field.to_string();
+            assert_eq!(path.parse::<Field>().as_ref(), Ok(field), "{path}");
+            assert_eq!(fields.iter().filter(|other| other.to_string() == path).count(), 1, "{path}");
+        }
+        assert_eq!(link("17").to_string(), "ticketing_links.autotask/17/");
+        for path in ["", "contact", "labels", "location.fixes", "ticketing_links.a/b", "attention.NONE"] {
+            assert!(path.parse::<Field>().is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_holds_the_fields_in_it() {
+        assert!(Field::Email.is_within("contact") && Field::Email.is_within("contact.email"));
+        assert!(!Field::Email.is_within("con") && !Field::Email.is_within("contact.email.x"));
+        assert!(Field::Fix(Source::Pin).is_within("location") && Field::Label("a".into()).is_within("labels"));
+    }
+}

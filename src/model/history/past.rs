@@ -1,0 +1,207 @@
+//! Values as a site's history keeps them: whole, so that they can be put back, and without what makes no difference.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::model::evidence::{GeocodedEvidence, Storage};
+use crate::model::geo::LatLng;
+use crate::model::location::{Evidence, Fix, Granularity, NoEstimate, Source};
+use crate::model::site::{Phone, Replacement, Status, TicketingLink};
+use crate::model::site_address::SiteAddress;
+
+/// Texts longer than that, in bytes, are kept once, beside the entries that name them: a note has up to 64 KiB, and most
+/// changes of a note are followed by others.
+pub(super) const LONG_TEXT_BYTES: usize = 1_024;
+/// So many bytes of the beginning of a long text stand in the entry itself: what a list shows of it.
+pub(super) const BEGINNING_BYTES: usize = 256;
+
+/// A value of a field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// A short text.
+    Text(String),
+    /// A long text, which is kept elsewhere.
+    LongText(PastText),
+    /// A status.
+    Status(Status),
+    /// Phone numbers.
+    Phones(Vec<Phone>),
+    /// Ticketing links of one identity: one, where nobody made it twice.
+    Links(Vec<TicketingLink>),
+    /// A fix.
+    Fix(Box<PastFix>),
+    /// The source of the effective fix.
+    Source(Source),
+    /// Why there is no estimate.
+    NoEstimate(NoEstimate),
+    /// A stated address, without when it is asked for again and without what is not to be kept.
+    Address(Box<SiteAddress>),
+    /// A consent.
+    Replacement(Replacement),
+    /// An address of the network.
+    Ip(IpAddr),
+    /// A time.
+    Time(Timestamp),
+}
+
+/// A long text by its digest. Two texts of one digest are the same text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastText {
+    /// Its beginning, at most [`BEGINNING_BYTES`].
+    pub beginning: String,
+    /// Bytes of the whole.
+    pub bytes: usize,
+    /// The first half of its SHA-256, in lowercase hexadecimal.
+    pub digest: String,
+}
+
+impl PastText {
+    /// Of a text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let digest = Sha256::digest(text.as_bytes());
+        let digest = digest[..digest.len() / 2].iter().map(|byte| format!("{byte:02x}")).collect();
+        let beginning = text[..text.floor_char_boundary(BEGINNING_BYTES)].to_owned();
+        Self { beginning, bytes: text.len(), digest }
+    }
+}
+
+impl Value {
+    /// The value of a text; `None` for an empty one.
+    #[must_use]
+    pub fn of_text(text: &str) -> Option<Self> {
+        match text.len() {
+            0 => None,
+            ..=LONG_TEXT_BYTES => Some(Self::Text(text.to_owned())),
+            _ => Some(Self::LongText(PastText::of(text))),
+        }
+    }
+
+    /// About how many bytes the value takes in a message.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        /// Of anything with short texts in it.
+        const SMALL: usize = 64;
+        match self {
+            Self::Text(text) => text.len(),
+            Self::LongText(text) => SMALL + text.beginning.len(),
+            Self::Phones(phones) => phones.len() * SMALL,
+            Self::Links(links) => {
+                links.iter().map(|link| SMALL * 4 + link.organization_name.len() + link.uri.len()).sum()
+            }
+            Self::Fix(_) | Self::Address(_) => 16 * SMALL,
+            Self::Status(_)
+            | Self::Source(_)
+            | Self::NoEstimate(_)
+            | Self::Replacement(_)
+            | Self::Ip(_)
+            | Self::Time(_) => SMALL,
+        }
+    }
+}
+
+/// What a past fix rested on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Origin {
+    /// A record of a GeoIP database.
+    Database {
+        /// The file's own type name.
+        database_type: String,
+    },
+    /// A network that the account itself placed.
+    Prefix {
+        /// The network in CIDR form.
+        network: String,
+    },
+    /// A geocoder's answer. Where it may not be kept for good: the provider and the question alone, with
+    /// [`Storage::Never`].
+    Geocoded(GeocodedEvidence),
+    /// A person's hand on the map.
+    Dropped,
+    /// The agent's own measurement.
+    Measured,
+}
+
+/// A fix as the history keeps it.
+///
+/// Of an estimate it does not say when it was made, nor of which build of a file: both change where nothing moved. Of an
+/// answer whose terms end it has neither position nor address, because a history has no end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PastFix {
+    /// Who or what made it.
+    pub source: Source,
+    /// The position; `None` where the terms of its provider do not allow to keep it.
+    pub position: Option<LatLng>,
+    /// Radius in metres that holds the truth; `None` where unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy_m: Option<f64>,
+    /// How fine it was.
+    pub granularity: Granularity,
+    /// What it rested on.
+    pub origin: Origin,
+    /// When it was made; `None` for an estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_at: Option<Timestamp>,
+    /// The actor that made it; empty for an estimate.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub made_by: String,
+}
+
+impl From<&Fix> for PastFix {
+    fn from(fix: &Fix) -> Self {
+        let origin = match &fix.evidence {
+            Evidence::Database(found) => Origin::Database { database_type: found.database_type.clone() },
+            Evidence::Prefix(prefix) => Origin::Prefix { network: prefix.network.clone() },
+            Evidence::Geocoded(answer) => Origin::Geocoded(kept(answer)),
+            Evidence::Dropped => Origin::Dropped,
+            Evidence::Measured => Origin::Measured,
+        };
+        let is_kept = !matches!(&origin, Origin::Geocoded(answer) if answer.storage == Storage::Never);
+        let is_estimate = fix.source == Source::GeoIp;
+        Self {
+            source: fix.source,
+            position: is_kept.then_some(fix.position),
+            accuracy_m: fix.accuracy_m,
+            granularity: fix.granularity,
+            origin,
+            made_at: (!is_estimate).then_some(fix.made_at),
+            made_by: if is_estimate { String::new() } else { fix.made_by.clone() },
+        }
+    }
+}
+
+/// What may be kept of a geocoder's answer for good.
+fn kept(answer: &GeocodedEvidence) -> GeocodedEvidence {
+    if answer.storage == Storage::Unlimited {
+        return answer.clone();
+    }
+    GeocodedEvidence {
+        provider: answer.provider.clone(),
+        place_id: String::new(),
+        formatted_address: String::new(),
+        query: answer.query.clone(),
+        attribution: answer.attribution.clone(),
+        country: None,
+        storage: Storage::Never,
+    }
+}
+
+impl From<&SiteAddress> for Value {
+    /// The address without when it is asked for again, which is a machine's business, and without an answer that may not
+    /// be kept for good.
+    fn from(address: &SiteAddress) -> Self {
+        let is_kept = address.storage == Storage::Unlimited;
+        Self::Address(Box::new(SiteAddress {
+            formatted: if is_kept { address.formatted.clone() } else { String::new() },
+            storage: if is_kept { Storage::Unlimited } else { Storage::Never },
+            evidence: address.evidence.as_deref().map(|answer| Box::new(kept(answer))),
+            retry: None,
+            ..address.clone()
+        }))
+    }
+}
