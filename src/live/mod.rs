@@ -107,7 +107,7 @@ impl LiveAccount {
         let mut after = None;
         loop {
             let partition = Some(account.clone());
-            let range = Range { partition, kind: Kind::Prefix, after, descending: false, limit: SCAN_MAX };
+            let range = Range { after, ..Range::all(partition, Kind::Prefix) };
             let records = store.scan(range).await?;
             let is_last = records.len() < SCAN_MAX;
             after = records.last().map(|record| record.key.id.clone());
@@ -324,7 +324,9 @@ impl Observer for Live {
                     | Document::Request(_)
                     | Document::Secret(_)
                     | Document::Located(_)
-                    | Document::Reestimation(_),
+                    | Document::Reestimation(_)
+                    | Document::Change(_)
+                    | Document::PastText(_),
                 ) => {}
                 None => self.forget(mutation),
             }

@@ -186,8 +186,7 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "prefixes", account);
         let after: Option<String> = self.cursor(&purpose, page)?;
-        let range =
-            Range { partition: Some(account.clone()), kind: Kind::Prefix, after, descending: false, limit: limit + 1 };
+        let range = Range { after, limit: limit + 1, ..Range::all(Some(account.clone()), Kind::Prefix) };
         let records = self.parts.store.scan(range).await?;
         let prefixes = records.into_iter().map(|record| match record.document {
             Document::Prefix(value) => Ok(Versioned { value, revision: record.revision }),

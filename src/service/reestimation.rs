@@ -324,7 +324,7 @@ impl Waymark {
         let mut limit = PAGE;
         loop {
             let (partition, behind) = (Some(account.clone()), after.clone());
-            let range = Range { partition, kind: Kind::Site, after: behind, descending: false, limit };
+            let range = Range { after: behind, limit, ..Range::all(partition, Kind::Site) };
             match self.parts.store.scan(range).await {
                 Err(StoreError::Corrupt { id, .. }) if limit == 1 => {
                     findings.unreadable += 1;

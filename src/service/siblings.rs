@@ -111,11 +111,9 @@ impl Waymark {
         let last = address_text(network.broadcast());
         // Ids are compared as texts: every one of the first address is behind the address alone.
         let range = Range {
-            partition: Some(account.clone()),
-            kind: Kind::Located,
             after: Some(address_text(network.network())),
-            descending: false,
             limit: LOOKED_AT_MAX,
+            ..Range::all(Some(account.clone()), Kind::Located)
         };
         let records = self.parts.store.scan(range).await?;
         let inside = records.into_iter().take_while(|record| record.key.id.get(..last.len()) <= Some(last.as_str()));

@@ -136,12 +136,12 @@ impl Waymark {
 
     /// The next records in the order of the list: sites, or the claims on their names.
     async fn scan(&self, query: &SiteQuery, after: Option<String>) -> Result<Vec<Record>, Error> {
+        let kind = if query.order.by_name { Kind::SiteName } else { Kind::Site };
         let range = Range {
-            partition: Some(query.account.clone()),
-            kind: if query.order.by_name { Kind::SiteName } else { Kind::Site },
             after,
             descending: query.order.descending,
             limit: CHUNK,
+            ..Range::all(Some(query.account.clone()), kind)
         };
         Ok(self.parts.store.scan(range).await?)
     }

@@ -39,11 +39,13 @@ pub(super) fn check(open: &mut dyn FnMut() -> Box<dyn Store>) {
         a_batch_goes_through_whole_or_not_at_all(&*open()).await;
         partitions_and_kinds_do_not_mix(&*open()).await;
         scans_page_in_both_directions(&*open()).await;
+        the_past_is_kept_with_the_present_and_apart_from_it(&*open()).await;
         observers_hear_each_commit_before_its_caller(Arc::from(open())).await;
         a_load_gives_each_record_to_one_visit(&*open()).await;
         a_closed_store_refuses(&*open()).await;
         racing_claims_have_one_winner(Arc::from(open())).await;
     });
+    scans_keep_to_their_range(&runtime, &*open());
     random_histories_agree_with_a_map(&runtime, open);
 }
 
@@ -75,7 +77,7 @@ async fn partitions_and_kinds_do_not_mix(store: &dyn Store) {
     let found = store.get_many(vec![operator, key(5), other.clone(), key(1)]).await.unwrap();
     let documents: Vec<_> = found.into_iter().map(|record| record.map(|record| record.document)).collect();
     assert_eq!(documents, vec![Some(document(2)), None, Some(document(1)), Some(document(0))]);
-    let range = Range { partition: other.partition, kind: Kind::SiteName, after: None, descending: false, limit: 10 };
+    let range = Range { limit: 10, ..Range::all(other.partition, Kind::SiteName) };
     assert_eq!(store.scan(range.clone()).await.unwrap().len(), 1);
     assert_eq!(store.scan(Range { kind: Kind::Agent, ..range }).await.unwrap().len(), 0);
 }
@@ -87,7 +89,7 @@ async fn scans_page_in_both_directions(store: &dyn Store) {
         let (mut after, mut seen) = (None, Vec::new());
         loop {
             let partition = key(0).partition;
-            let range = Range { partition, kind: Kind::SiteName, after: after.take(), descending, limit: 3 };
+            let range = Range { after: after.take(), descending, limit: 3, ..Range::all(partition, Kind::SiteName) };
             let page = store.scan(range).await.unwrap();
             after = page.last().map(|record| record.key.id.clone());
             seen.extend(page.iter().map(|record| record.key.clone()));
@@ -100,6 +102,80 @@ async fn scans_page_in_both_directions(store: &dyn Store) {
             expected.reverse();
         }
         assert_eq!(seen, expected);
+    }
+}
+
+/// The batches of a site's history: a change of the present and its record of the past go through together, or neither.
+async fn the_past_is_kept_with_the_present_and_apart_from_it(store: &dyn Store) {
+    let past = |id: &str| Key { kind: Kind::PastText, ..Key::of(&"acme".parse().unwrap(), Kind::PastText, id) };
+    let text = |text: &str| Document::PastText(text.to_owned());
+    let same_id = key(1).id;
+    let batch = vec![Mutation::create(key(1), document(1)), Mutation::create(past(&same_id), text("one"))];
+    let first = store.commit(batch).await.unwrap();
+    let stale = vec![Mutation::create(past("b"), text("two")), Mutation::create(key(1), document(9))];
+    assert!(matches!(store.commit(stale).await, Err(Error::Conflict { .. })));
+    let taken = vec![Mutation::create(key(2), document(2)), Mutation::create(past(&same_id), text("other"))];
+    assert!(matches!(store.commit(taken).await, Err(Error::Conflict { key: at }) if at == past(&same_id)));
+    let found = store.get_many(vec![past(&same_id), past("b"), key(1), key(2)]).await.unwrap();
+    let found: Vec<_> =
+        found.into_iter().map(|record| record.map(|record| (record.revision, record.document))).collect();
+    assert_eq!(found, vec![Some((first, text("one"))), None, Some((first, document(1))), None]);
+    let loaded: Arc<Mutex<usize>> = Arc::default();
+    let count = Arc::clone(&loaded);
+    store.load(vec![Box::new(move |_| *count.lock() += 1)]).await.unwrap();
+    assert_eq!(*loaded.lock(), 0, "a start reads what is past");
+    store.commit(vec![Mutation::delete(past(&same_id))]).await.unwrap();
+    assert!(store.get(past(&same_id)).await.unwrap().is_none() && store.get(key(1)).await.unwrap().is_some());
+}
+
+/// Of ids that differ in little, and of the last characters that there are, each scan answers what a look at all says.
+fn scans_keep_to_their_range(runtime: &tokio::runtime::Runtime, store: &dyn Store) {
+    let text = || proptest::collection::vec(prop::sample::select(vec!['a', 'b', '\u{d7ff}', '\u{10ffff}']), 0..4);
+    let texts = || text().prop_map(|characters| characters.into_iter().collect::<String>());
+    let mut all: Vec<String> = Vec::new();
+    for one in ["", "a", "b", "\u{d7ff}", "\u{e000}", "\u{10ffff}"] {
+        all.extend(
+            ["", "a", "b", "\u{10ffff}"].iter().flat_map(|two| ["", "a"].map(|three| [one, two, three].concat())),
+        );
+    }
+    all.sort();
+    all.dedup();
+    for kind in [Kind::SiteName, Kind::PastText] {
+        let account = "acme".parse().unwrap();
+        let put = |id: &String| {
+            let document = if kind.is_past() { Document::PastText(id.clone()) } else { document(1) };
+            Mutation::create(Key::of(&account, kind, id), document)
+        };
+        runtime.block_on(store.commit(all.iter().map(put).collect())).unwrap();
+        TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() })
+            .run(
+                &(texts(), proptest::option::of(texts()), any::<bool>(), 1..9_usize),
+                |(prefix, after, descending, limit)| {
+                    let is_behind = |id: &&String| match &after {
+                        Some(after) if descending => *id < after,
+                        Some(after) => *id > after,
+                        None => true,
+                    };
+                    let mut expected: Vec<_> =
+                        all.iter().filter(|id| id.starts_with(&prefix)).filter(is_behind).collect();
+                    if descending {
+                        expected.reverse();
+                    }
+                    expected.truncate(limit);
+                    let range = Range {
+                        prefix: prefix.clone(),
+                        after: after.clone(),
+                        descending,
+                        limit,
+                        ..Range::all(Some("acme".parse().unwrap()), kind)
+                    };
+                    let found = runtime.block_on(store.scan(range)).unwrap();
+                    let found: Vec<_> = found.iter().map(|record| &record.key.id).collect();
+                    prop_assert_eq!(found, expected);
+                    Ok(())
+                },
+            )
+            .unwrap();
     }
 }
 

@@ -51,6 +51,19 @@ pub enum Kind {
     Located = 9,
     /// A re-estimation of fixes; id: its own.
     Reestimation = 10,
+    /// A change in a site's history; id: the site and the change's number.
+    Change = 11,
+    /// A long text of a site's history; id: the site and the text's digest.
+    PastText = 12,
+}
+
+impl Kind {
+    /// Whether records of this kind are of the past: many, written once, and read by few. An engine keeps them where
+    /// [`Store::load`] does not come by.
+    #[must_use]
+    pub fn is_past(self) -> bool {
+        matches!(self, Self::Change | Self::PastText)
+    }
 }
 
 /// The name of a record. Records of one account stand together in its partition.
@@ -131,19 +144,59 @@ pub struct Record {
     pub document: Document,
 }
 
-/// Which records a scan answers: those of a partition and kind, in order of their ids.
+/// Which records a scan answers: those of a partition and kind, in the order of their ids' bytes.
 #[derive(Debug, Clone)]
 pub struct Range {
     /// The partition; `None` for the operator's.
     pub partition: Option<AccountId>,
     /// The kind.
     pub kind: Kind,
+    /// Only ids that begin with it; empty for all. What else there is costs nothing.
+    pub prefix: String,
     /// Only ids behind this one, in the direction of the scan.
     pub after: Option<String>,
     /// Whether ids descend.
     pub descending: bool,
     /// At most so many records; cut to [`SCAN_MAX`].
     pub limit: usize,
+}
+
+impl Range {
+    /// All records of a partition and kind, ascending, as many as one scan answers.
+    #[must_use]
+    pub fn all(partition: Option<AccountId>, kind: Kind) -> Self {
+        Self { partition, kind, prefix: String::new(), after: None, descending: false, limit: SCAN_MAX }
+    }
+
+    /// The least id of the range, and the least one above it; `None` where nothing is above. An engine that orders ids by
+    /// their bytes finds the range between the two, whatever its direction.
+    #[must_use]
+    pub fn bounds(&self) -> (String, Option<String>) {
+        let end = end_of(&self.prefix);
+        match &self.after {
+            None => (self.prefix.clone(), end),
+            Some(after) if self.descending => {
+                let end = end.map_or_else(|| after.clone(), |end| end.min(after.clone()));
+                (self.prefix.clone(), Some(end))
+            }
+            // No text stands between one and the same with a NUL behind it.
+            Some(after) => (self.prefix.clone().max(format!("{after}\0")), end),
+        }
+    }
+}
+
+/// The least text above all that begin with `prefix`; `None` where there is none.
+fn end_of(prefix: &str) -> Option<String> {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        // The next one that a text may hold: UTF-8 has the order of its characters.
+        let next = (last..=char::MAX).nth(1);
+        if let Some(next) = next {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
 }
 
 /// Why the store did not do what was asked.

@@ -5,7 +5,7 @@ use super::super::{Error, Versioned, Waymark};
 use crate::model::id::Revision;
 use crate::model::reestimation::Reestimation;
 use crate::store::document::Document;
-use crate::store::{Error as StoreError, Key, Kind, Mutation, Range, Record, SCAN_MAX};
+use crate::store::{Error as StoreError, Key, Kind, Mutation, Range, Record};
 
 /// Runs that are read together where the last ones are looked for.
 const RUNS_AT_ONCE: usize = 50;
@@ -13,9 +13,7 @@ const RUNS_AT_ONCE: usize = 50;
 impl Waymark {
     /// All runs that are kept, the oldest first.
     pub(super) async fn runs(&self) -> Result<Vec<Versioned<Reestimation>>, Error> {
-        let range =
-            Range { partition: None, kind: Kind::Reestimation, after: None, descending: false, limit: SCAN_MAX };
-        let records = self.parts.store.scan(range).await?;
+        let records = self.parts.store.scan(Range::all(None, Kind::Reestimation)).await?;
         records.into_iter().map(run_in).collect()
     }
 
@@ -27,8 +25,7 @@ impl Waymark {
     ) -> Result<Vec<Reestimation>, Error> {
         let (mut last, mut after) = (Vec::new(), None);
         while last.len() < max {
-            let range =
-                Range { partition: None, kind: Kind::Reestimation, after, descending: true, limit: RUNS_AT_ONCE };
+            let range = Range { after, descending: true, limit: RUNS_AT_ONCE, ..Range::all(None, Kind::Reestimation) };
             let records = self.parts.store.scan(range).await?;
             let is_end = records.len() < RUNS_AT_ONCE;
             after = records.last().map(|record| record.key.id.clone());

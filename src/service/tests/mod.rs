@@ -185,7 +185,7 @@ impl World {
 
     async fn sites(&self) -> Vec<Site> {
         let partition = Some(self.account.clone());
-        let range = Range { partition, kind: Kind::Site, after: None, descending: false, limit: usize::MAX };
+        let range = Range { limit: usize::MAX, ..Range::all(partition, Kind::Site) };
         let records = self.store.scan(range).await.unwrap();
         let site = |record: Record| match record.document {
             Document::Site(site) => *site,

@@ -203,11 +203,9 @@ impl SiteWatch {
         all.again.extend(changed.into_iter().filter(|site| Some(*site) <= all.after));
         all.base = base;
         let range = Range {
-            partition: Some(self.seat.account().clone()),
-            kind: Kind::Site,
             after: all.after.map(|site| site.to_string()),
-            descending: false,
             limit: self.chunk,
+            ..Range::all(Some(self.seat.account().clone()), Kind::Site)
         };
         let records = {
             let _turn = self.seat.reading().await;

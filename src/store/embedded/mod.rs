@@ -7,6 +7,7 @@ mod load;
 mod queue;
 mod rows;
 mod schema;
+mod tables;
 mod writer;
 
 use std::fs::{DirBuilder, File};

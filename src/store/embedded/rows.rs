@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::super::document::Document;
 use super::super::{Error, Key, Kind, Range, Record};
-use super::Revision;
+use super::{Revision, tables};
 use crate::model::id::AccountId;
 
 /// A row as it lies in the file.
@@ -76,10 +76,7 @@ pub(super) fn partition_text(partition: Option<&AccountId>) -> &str {
 /// One record.
 pub(super) fn get(connection: &Connection, path: &Path, key: &Key) -> Result<Option<Record>, Error> {
     let row = connection
-        .prepare_cached(
-            "SELECT partition, id, revision, checksum, document, packed FROM records
-             WHERE partition = ?1 AND kind = ?2 AND id = ?3",
-        )
+        .prepare_cached(tables::of(key.kind).get)
         .and_then(|mut statement| {
             let partition = partition_text(key.partition.as_ref());
             statement.query_row(params![partition, key.kind as u8, key.id], Row::read).optional()
@@ -90,18 +87,14 @@ pub(super) fn get(connection: &Connection, path: &Path, key: &Key) -> Result<Opt
 
 /// The records of a range.
 pub(super) fn scan(connection: &Connection, path: &Path, range: &Range) -> Result<Vec<Record>, Error> {
-    // Every id is greater than the empty text, and less than a blob: SQLite orders blobs behind texts.
-    let (comparison, direction) =
-        if range.descending { ("< coalesce(?3, x'')", "DESC") } else { ("> coalesce(?3, '')", "ASC") };
-    let text = format!(
-        "SELECT partition, id, revision, checksum, document, packed FROM records
-         WHERE partition = ?1 AND kind = ?2 AND id {comparison} ORDER BY id {direction} LIMIT ?4"
-    );
-    let mut statement = connection.prepare_cached(&text).map_err(|cause| unavailable(&cause))?;
+    let statements = tables::of(range.kind);
+    let text = if range.descending { statements.descend } else { statements.ascend };
+    let mut statement = connection.prepare_cached(text).map_err(|cause| unavailable(&cause))?;
+    let (from, end) = range.bounds();
     let partition = partition_text(range.partition.as_ref());
     let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
     let rows = statement
-        .query_map(params![partition, range.kind as u8, range.after, limit], Row::read)
+        .query_map(params![partition, range.kind as u8, from, end, limit], Row::read)
         .map_err(|cause| unavailable(&cause))?;
     rows.map(|row| row.map_err(|cause| unavailable(&cause))?.check(range.kind, path)).collect()
 }

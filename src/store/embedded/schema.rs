@@ -12,10 +12,10 @@ use super::Revision;
 /// `wmrk`: marks the file as waymark's (SQLite `application_id`).
 const APPLICATION_ID: i32 = 0x776d_726b;
 /// Version of the tables below (SQLite `user_version`).
-const FORMAT_VERSION: i32 = 2;
+const FORMAT_VERSION: i32 = 3;
 /// What makes a file of format 1, which had no packed copies, one of format 2: its records are read from their
 /// documents until they are written again.
-const FROM_FORMAT_1: &str = "ALTER TABLE records ADD COLUMN packed BLOB; PRAGMA user_version = 2;";
+const FROM_FORMAT_1: &str = "ALTER TABLE records ADD COLUMN packed BLOB;";
 /// Statements kept prepared on one connection.
 const STATEMENTS_KEPT: usize = 32;
 
@@ -33,6 +33,21 @@ CREATE TABLE records (
   UNIQUE (partition, kind, id)
 ) STRICT;
 CREATE TABLE revisions (partition TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL) STRICT;
+";
+
+/// The same for records of the past ([`super::super::Kind::is_past`]). With [`TABLES`] in a new file; alone it makes a file
+/// of format 2, which had no past, one of format 3.
+const TABLE_OF_PAST: &str = "
+CREATE TABLE past (
+  partition TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  checksum INTEGER NOT NULL,
+  document BLOB NOT NULL,
+  packed BLOB,
+  UNIQUE (partition, kind, id)
+) STRICT;
 ";
 
 /// The last revision of each partition that has one, by the text under which it is kept.
@@ -85,6 +100,7 @@ fn check_format(connection: &mut Connection, path: &Path) -> Result<(), String> 
         connection.execute_batch("PRAGMA page_size = 8192;").map_err(explain)?;
         let transaction = connection.transaction().map_err(explain)?;
         transaction.execute_batch(TABLES).map_err(explain)?;
+        transaction.execute_batch(TABLE_OF_PAST).map_err(explain)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(explain)?;
         transaction.pragma_update(None, "user_version", FORMAT_VERSION).map_err(explain)?;
         return transaction.commit().map_err(explain);
@@ -92,9 +108,13 @@ fn check_format(connection: &mut Connection, path: &Path) -> Result<(), String> 
     if application != APPLICATION_ID {
         return Err(format!("{} is an SQLite file of another program: choose another directory", path.display()));
     }
-    if version == 1 {
+    if (1..FORMAT_VERSION).contains(&version) {
         let transaction = connection.transaction().map_err(explain)?;
-        transaction.execute_batch(FROM_FORMAT_1).map_err(explain)?;
+        if version == 1 {
+            transaction.execute_batch(FROM_FORMAT_1).map_err(explain)?;
+        }
+        transaction.execute_batch(TABLE_OF_PAST).map_err(explain)?;
+        transaction.pragma_update(None, "user_version", FORMAT_VERSION).map_err(explain)?;
         return transaction.commit().map_err(explain);
     }
     if version != FORMAT_VERSION {

@@ -236,7 +236,7 @@ fn write_copy(directory: &Path, row: i64, packed: Option<&[u8]>) {
 }
 
 #[test]
-fn a_file_of_format_1_is_read_and_becomes_one_of_format_2() {
+fn a_file_of_format_1_is_read_and_becomes_one_of_the_present_format() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(directory.path()).unwrap();
     let row = site("old");
@@ -261,6 +261,27 @@ fn a_file_of_format_1_is_read_and_becomes_one_of_format_2() {
         store.close().await;
     });
     assert_eq!(load(directory.path()), (vec!["new".to_owned(), "old".to_owned()], 0));
+}
+
+#[test]
+fn a_file_of_format_2_gets_a_past() {
+    let directory = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = Embedded::open(directory.path()).unwrap();
+        store.commit(vec![site("old")]).await.unwrap();
+        store.close().await;
+    });
+    open_file(directory.path()).execute_batch("DROP TABLE past; PRAGMA user_version = 2;").unwrap();
+    let past = Key::of(&"acme".parse().unwrap(), Kind::PastText, "a");
+    runtime().block_on(async {
+        let store = Embedded::open(directory.path()).unwrap();
+        let text = Document::PastText("a note".to_owned());
+        assert_eq!(store.commit(vec![Mutation::create(past.clone(), text)]).await.unwrap(), Revision(2));
+        store.close().await;
+    });
+    assert_eq!(load(directory.path()), (vec!["old".to_owned()], 0));
+    let store = Embedded::open(directory.path()).unwrap();
+    assert!(runtime().block_on(store.get(past)).unwrap().is_some());
 }
 
 #[test]

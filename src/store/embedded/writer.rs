@@ -15,8 +15,8 @@ use tracing::{error, warn};
 use super::super::{Error, Expect, Mutation, Observer};
 use super::Revision;
 use super::queue::{Encoded, Job, Order, Queue};
-use super::rows;
 use super::schema::Revisions;
+use super::{rows, tables};
 
 /// Most batches in one transaction: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 1_024;
@@ -176,13 +176,12 @@ fn refuse(group: Vec<Job>, cause: impl Fn() -> Error) {
 
 /// The first record of a batch that is not as expected.
 fn find_conflict(transaction: &Transaction<'_>, batch: &[Encoded]) -> rusqlite::Result<Option<Error>> {
-    let mut statement =
-        transaction.prepare_cached("SELECT revision FROM records WHERE partition = ?1 AND kind = ?2 AND id = ?3")?;
     for Encoded { mutation: Mutation { key, expect, .. }, .. } in batch {
         if *expect == Expect::Any {
             continue;
         }
         let partition = rows::partition_text(key.partition.as_ref());
+        let mut statement = transaction.prepare_cached(tables::of(key.kind).find)?;
         let present: Option<i64> =
             statement.query_row(params![partition, key.kind as u8, key.id], |row| row.get(0)).optional()?;
         let present = present.map(|revision| Revision(revision.cast_unsigned()));
@@ -201,21 +200,21 @@ fn find_conflict(transaction: &Transaction<'_>, batch: &[Encoded]) -> rusqlite::
 fn apply(transaction: &Transaction<'_>, encoded: &Encoded, revision: Revision) -> rusqlite::Result<()> {
     let key = &encoded.mutation.key;
     let partition = rows::partition_text(key.partition.as_ref());
+    let statements = tables::of(key.kind);
     let Some(bytes) = &encoded.bytes else {
-        transaction
-            .prepare_cached("DELETE FROM records WHERE partition = ?1 AND kind = ?2 AND id = ?3")?
-            .execute(params![partition, key.kind as u8, key.id])?;
+        transaction.prepare_cached(statements.delete)?.execute(params![partition, key.kind as u8, key.id])?;
         return Ok(());
     };
     let packed = encoded.packed.as_deref();
     let checksum = rows::checksum(partition.as_bytes(), key.kind, key.id.as_bytes(), revision, bytes, packed);
-    transaction
-        .prepare_cached(
-            "INSERT INTO records (partition, kind, id, revision, checksum, document, packed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT (partition, kind, id) DO UPDATE SET revision = excluded.revision,
-             checksum = excluded.checksum, document = excluded.document, packed = excluded.packed",
-        )?
-        .execute(params![partition, key.kind as u8, key.id, revision.0.cast_signed(), checksum, bytes, packed])?;
+    transaction.prepare_cached(statements.put)?.execute(params![
+        partition,
+        key.kind as u8,
+        key.id,
+        revision.0.cast_signed(),
+        checksum,
+        bytes,
+        packed
+    ])?;
     Ok(())
 }
