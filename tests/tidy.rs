@@ -47,6 +47,9 @@ const FORBIDDEN_CALLS: &[(&str, &str)] = &[
     ("dbg!", "use tracing"),
 ];
 
+/// What makes a site's record, and the one file of the use cases that may: it puts the entry of the history beside it.
+const SITE_RECORD: (&str, &str) = ("Document::Site(Box", "src/service/record.rs");
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -127,6 +130,16 @@ fn call_faults(code: &Code) -> Vec<String> {
     faults
 }
 
+fn record_faults(path: &Path, code: &Code) -> Vec<String> {
+    let (made, only) = SITE_RECORD;
+    if !path.starts_with("src/service") || path == Path::new(only) {
+        return Vec::new();
+    }
+    let code = without_tests(code);
+    let lines = code.lines().enumerate().filter(|(_, line)| line.contains(made));
+    lines.map(|(number, _)| format!("{}: write sites by {only}, which keeps their history", number + 1)).collect()
+}
+
 #[test]
 fn modules_import_what_the_design_allows() {
     hold(&text::files(root(), &["src"], &["rs"]), import_faults);
@@ -144,11 +157,19 @@ fn files_and_functions_are_short() {
 
 #[test]
 fn nothing_unfinished_is_in_src() {
+    hold(&files_of_the_program(), |_, text| call_faults(&blank(text)));
+}
+
+#[test]
+fn sites_are_written_in_one_way() {
+    hold(&files_of_the_program(), |path, text| record_faults(path, &blank(text)));
+}
+
+/// The files of `src/` that are not of tests alone.
+fn files_of_the_program() -> Vec<PathBuf> {
     let files = text::files(root(), &["src"], &["rs"]);
     let test_files: Vec<PathBuf> = files.iter().flat_map(|path| file_modules_of_tests(path)).collect();
-    let files: Vec<PathBuf> =
-        files.into_iter().filter(|path| !test_files.iter().any(|test| path.starts_with(test))).collect();
-    hold(&files, |_, text| call_faults(&blank(text)));
+    files.into_iter().filter(|path| !test_files.iter().any(|test| path.starts_with(test))).collect()
 }
 
 #[test]
@@ -197,6 +218,10 @@ fn the_checkers_can_fail() {
 
     let calls = |text: &str| call_faults(&blank(text)).len();
     assert_eq!(calls("let a = b.unwrap();\ntodo!()"), 2);
+    let records = |path: &str, text: &str| record_faults(Path::new(path), &blank(text)).len();
+    assert_eq!(records("src/service/sites.rs", "f(Document::Site(Box::new(site)))"), 1);
+    assert_eq!(records("src/service/record.rs", "f(Document::Site(Box::new(site)))"), 0);
+    assert_eq!(records("src/service/sites.rs", "match d { Document::Site(site) => site }"), 0);
     assert_eq!(calls("// b.unwrap()\nlet a = \"todo!\"; b.unwrap_or(1);"), 0);
     assert_eq!(calls("#[cfg(test)]\nmod tests {\n fn f() { b.unwrap() }\n}\nfn g() { c.unwrap() }"), 1);
 }

@@ -11,13 +11,13 @@ use sha2::{Digest, Sha256};
 
 use super::access::Permission;
 use super::error::Resource;
-use super::sites::key_of as site_key;
 use super::visit::Visit;
-use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings, tokens};
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, record, tokens};
 use crate::geoip::special;
 use crate::live::LiveAccount;
 use crate::model::access::{Principal, Scope};
 use crate::model::device::DevicePosition;
+use crate::model::history::{Actor, Cause};
 use crate::model::id::{AccountId, AgentId, SiteId};
 use crate::model::location::NoEstimate;
 use crate::model::site::{Site, Status};
@@ -69,15 +69,18 @@ impl Activation {
         Activated { site, credential, created, replaced: false, public_ip: self.known_public_ip() }
     }
 
-    /// What the call says of the site, at `now`.
-    pub(super) fn visit(&self, now: Timestamp) -> Visit {
+    /// What the call says of the site, at `now`. An agent speaks for itself, whoever let it in; a service for it.
+    pub(super) fn visit(&self, principal: &Principal, now: Timestamp) -> Visit {
+        let is_of_service = principal.scope == Scope::Service;
+        let agent = Actor::Agent { id: self.agent.clone() };
         Visit {
             at: now,
             status: Status::Online,
             ip: Some(self.public_ip),
             claimed_ip: self.claimed_ip,
             device: self.device,
-            actor: format!("agent:{}", self.agent),
+            made_by: format!("agent:{}", self.agent),
+            actor: if is_of_service { principal.into() } else { agent },
         }
     }
 
@@ -105,7 +108,7 @@ impl Waymark {
         }
         let key_hash: [u8; 32] = Sha256::digest(&activation.agent_key).into();
         let claim_key = Key::of(&activation.account, Kind::Agent, &activation.agent);
-        let visit = activation.visit(self.now());
+        let visit = activation.visit(principal, self.now());
         for attempt in 0..ATTEMPTS_MAX {
             let found = self.parts.store.get(claim_key.clone()).await?;
             let claim = found.as_ref().map(claim_in).transpose()?;
@@ -178,7 +181,7 @@ impl Waymark {
         self.note_visit(live, &mut site, visit);
         let (token, credential) = self.agent_credential(account, &activation.agent, site.id, &key_hash);
         let claim = Document::Agent(AgentClaim { site: site.id, key_hash: Some(key_hash) });
-        let batch = vec![
+        let mut batch = vec![
             match reserved {
                 Some(record) => Mutation::replace(record.key, record.revision, claim),
                 None => Mutation::create(Key::of(account, Kind::Agent, &activation.agent), claim),
@@ -188,8 +191,8 @@ impl Waymark {
                 Document::SiteName(NameClaim { site: site.id }),
             ),
             Mutation::create(tokens::key_of(&token), Document::Token(token)),
-            Mutation::create(site_key(&site), Document::Site(Box::new(site.clone()))),
         ];
+        batch.extend(record::create(&mut site, &visit.author(Cause::Activated), now));
         let revision = self.parts.store.commit(batch).await?;
         tracing::debug!(site = %site.id, "an agent was activated");
         Ok(activation.answered(Versioned { value: site, revision }, Some(credential), true))
@@ -227,8 +230,7 @@ impl Waymark {
         let mut site = before.clone();
         self.note_visit(live, &mut site, visit);
         site.updated_at = visit.at;
-        let mut batch = siblings::mutations(&before, &site);
-        batch.push(Mutation::replace(site_key(&site), revision, Document::Site(Box::new(site.clone()))));
+        let batch = record::replace(&before, revision, &mut site, &visit.author(Cause::Activated), visit.at);
         let revision = self.parts.store.commit(batch).await?;
         Ok(activation.answered(Versioned { value: site, revision }, credential, false))
     }

@@ -11,12 +11,14 @@ use super::candidates::{Choice, clear_winner, evidence_of, fix_of, state_of};
 use super::checks::{Outside, OutsideCountry};
 use super::location::drop_pin;
 use super::pasted;
+use super::record::Author;
 use super::sites::ChangeOptions;
 use super::{Error, Versioned, Waymark};
 use crate::geocode::CANDIDATES_MAX;
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::address::{AddressQuery, CountryCode};
+use crate::model::history::Cause;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
 use crate::model::site_address::{AddressState, Pace, Retry, SiteAddress, WaitReason};
@@ -95,7 +97,7 @@ impl Waymark {
             return Err(OutsideCountry { field: "address_line", outside }.into());
         }
         let site = self
-            .change_site(account, id, options, |site, now| {
+            .change_site(account, id, Author::of(principal, Cause::AddressStated), options, |site, now| {
                 let stated_at = site.fixes.next_time(now);
                 let stated = SiteAddress::stated(query, country, keep_pin, principal.actor(), stated_at);
                 settle(site, stated, &answer, self.pace(), now)

@@ -2,12 +2,14 @@
 
 use super::access::Permission;
 use super::paging::{Page, PageRequest, query_purpose};
+use super::record::Author;
 use super::site_list::PAGE_BYTES_MAX;
 use super::sites::ChangeOptions;
 use super::{Error, Versioned, Waymark, site_of};
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::attention::{Attention, AttentionReason, Dismissal, fingerprint, is_dismissed, is_raised};
+use crate::model::history::Cause;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::site::Site;
 use crate::model::sketch::SiteSketch;
@@ -107,7 +109,8 @@ impl Waymark {
         etag: String,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
-        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, now| {
+        let options = ChangeOptions { etag, validate_only: false };
+        self.change_site(account, id, Author::of(principal, Cause::AttentionDismissed), &options, |site, now| {
             let sketch = SiteSketch::from(&*site);
             if is_dismissed(reason, &sketch) {
                 return Ok(());
@@ -139,7 +142,8 @@ impl Waymark {
         etag: String,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        self.change_site(account, id, &ChangeOptions { etag, validate_only: false }, |site, _| {
+        let options = ChangeOptions { etag, validate_only: false };
+        self.change_site(account, id, Author::of(principal, Cause::AttentionRestored), &options, |site, _| {
             site.dismissals.retain(|dismissal| dismissal.reason != reason);
             Ok(())
         })

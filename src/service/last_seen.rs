@@ -7,13 +7,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tracing::{info, warn};
 
-use super::sites::key_of as site_key;
-use super::{Error, Versioned, Waymark, siblings};
+use super::record::Author;
+use super::{Error, Versioned, Waymark, record};
 use crate::live::LiveAccount;
+use crate::model::history::Cause;
 use crate::model::id::SiteId;
 use crate::model::site::Site;
 use crate::store::document::Document;
-use crate::store::{Error as StoreError, Key, Kind, Mutation, Record};
+use crate::store::{Error as StoreError, Key, Kind, Record};
 
 /// Sites of one batch: their records are in memory together, up to 64 KiB each.
 const BATCH: usize = 256;
@@ -122,10 +123,11 @@ impl Waymark {
     async fn try_last_seen(&self, live: &LiveAccount, sites: &[SiteId]) -> Result<Option<LastSeen>, Error> {
         let (known, unreadable) = self.readable_sites(live, sites).await?;
         let (mut batch, mut written) = (Vec::with_capacity(sites.len()), 0);
+        // Who said it is not in memory. Mostly it is nothing but a time, and no entry.
+        let author = Author::system(Cause::Reported);
         for Versioned { value: before, revision } in known {
-            let Some(site) = self.with_last_seen(live, &before) else { continue };
-            batch.extend(siblings::mutations(&before, &site));
-            batch.push(Mutation::replace(site_key(&site), revision, Document::Site(Box::new(site))));
+            let Some(mut site) = self.with_last_seen(live, &before) else { continue };
+            batch.extend(record::replace(&before, revision, &mut site, &author, self.now()));
             written += 1;
         }
         let settled = sites.len() - unreadable - written;

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::access::Permission;
 use super::addresses::NO_ADDRESS;
 use super::pasted::{pin, refuse_null_island};
+use super::record::Author;
 use super::sites::ChangeOptions;
 use super::tickets::Chosen;
 use super::{Error, Versioned, Waymark};
@@ -15,6 +16,7 @@ use crate::model::coordinates::{self, Pasted};
 use crate::model::device::DevicePosition;
 use crate::model::evidence::GeocodedEvidence;
 use crate::model::geo::LatLng;
+use crate::model::history::Cause;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix, NoEstimate, Source};
 use crate::model::site::Site;
@@ -38,7 +40,7 @@ impl Waymark {
         if keep_pin && fix.source == Source::Pin {
             return Err(Invalid::new("keep_pin", NO_ADDRESS).into());
         }
-        self.change_site(account, id, options, |site, now| {
+        self.change_site(account, id, Author::of(principal, Cause::CandidateApplied), options, |site, now| {
             let Evidence::Geocoded(evidence) = &fix.evidence else {
                 return drop_pin(site, fix.position, now, principal.actor());
             };
@@ -66,7 +68,9 @@ impl Waymark {
         self.account_for(principal, account, Permission::Change)?;
         refuse_null_island("position", position)?;
         self.refuse_outside("position", position, country)?;
-        self.change_site(account, id, options, |site, now| drop_pin(site, position, now, principal.actor())).await
+        let author = Author::of(principal, Cause::PinDropped);
+        self.change_site(account, id, author, options, |site, now| drop_pin(site, position, now, principal.actor()))
+            .await
     }
 
     /// Takes away what persons said of a site's position.
@@ -78,7 +82,7 @@ impl Waymark {
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
-        self.change_site(account, id, options, |site, now| {
+        self.change_site(account, id, Author::of(principal, Cause::LocationReset), options, |site, now| {
             site.fixes.reset_to_automatic();
             site.address = None;
             self.follow_prefixes(&live, site, now);
@@ -97,7 +101,7 @@ impl Waymark {
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        self.change_site(account, id, options, |site, _| {
+        self.change_site(account, id, Author::of(principal, Cause::FixDeleted), options, |site, _| {
             let removed = site.fixes.remove(source).ok_or(Error::FixMissing)?;
             match source {
                 Source::Address => site.address = None,

@@ -19,6 +19,7 @@ pub mod paging;
 mod pasted;
 pub mod patch;
 pub mod prefixes;
+mod record;
 pub mod reestimation;
 mod renewal;
 pub mod replacement;

@@ -247,7 +247,7 @@ impl Waymark {
                     Err(cause) => return Err(cause.into()),
                 }
                 if run.mode == Mode::Apply {
-                    run.findings.contended += self.rewrite_all(&databases, &live, changed).await?;
+                    run.findings.contended += self.rewrite_all(&databases, &live, changed, &run.id).await?;
                 }
             }
         }
@@ -266,7 +266,7 @@ impl Waymark {
             records.retain(|record| record.key.id <= last);
             let databases = self.parts.geoip.current();
             let changed = self.look_at(&databases, &live, &run.reach, records, &mut Findings::default())?;
-            run.findings.contended += self.rewrite_all(&databases, &live, changed).await?;
+            run.findings.contended += self.rewrite_all(&databases, &live, changed, &run.id).await?;
             if is_end {
                 return Ok(());
             }

@@ -12,6 +12,7 @@ use crate::model::address::AddressQuery;
 use crate::model::coordinates::Pasted;
 use crate::model::evidence::{GeocodedEvidence, Storage};
 use crate::model::geo::LatLng;
+use crate::model::history::Cause;
 use crate::model::id::AccountId;
 use crate::model::location::{Evidence, Fix, Source};
 use crate::model::site::Site;
@@ -62,7 +63,7 @@ impl Waymark {
             plan(site, until, attempts, outcomes, pace, now);
             Ok(())
         };
-        self.change_unless_restated(account, site.id, address, renewed).await
+        self.change_unless_restated(account, site.id, address, Cause::AddressRenewed, renewed).await
     }
 
     /// Asks for a place again: by its id, else by the question that it answered.

@@ -8,12 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::access::Permission;
 use super::activation::{Activated, Activation, claim_in};
 use super::error::Resource;
-use super::sites::{Draft, Step, key_of as site_key};
+use super::record::Author;
+use super::sites::{Draft, Step};
 use super::visit::Visit;
-use super::{Error, Versioned, Waymark, siblings, tokens};
+use super::{Error, Versioned, Waymark, record, tokens};
 use crate::live::LiveAccount;
 use crate::model::Invalid;
 use crate::model::access::{Principal, Token};
+use crate::model::history::{Actor, Cause};
 use crate::model::id::{AccountId, AgentId, Revision, SiteId};
 use crate::model::site::{Replacement, Site};
 use crate::store::document::{AgentClaim, Document};
@@ -42,20 +44,21 @@ impl Waymark {
             let why = format!("a consent ends in the future, at most {} days from now", CONSENT_MAX.as_hours() / 24);
             return Err(Invalid::new("expire_time", why).into());
         }
-        self.commit_over(account, id, |before, now| async move {
+        let author = Author::of(principal, Cause::ReplacementAllowed);
+        let actor = &Actor::from(principal);
+        self.commit_over(account, id, author, |before, now| async move {
             refuse_deleted(&before)?;
             let mut batch = self.free_reservation(&before, agent).await?;
-            batch.extend(self.reserve(&before, agent).await?);
+            batch.extend(self.reserve(&before, agent, actor).await?);
             let replacement = Some(Replacement { agent: agent.clone(), until });
-            let site = Site { replacement, updated_at: now, ..before.clone() };
-            Ok(Draft { before, site, step: Step::Write(batch) })
+            Ok(Draft { site: Site { replacement, updated_at: now, ..before }, step: Step::Write(batch) })
         })
         .await
     }
 
     /// What reserves an agent's id for a site: a claim without a key, unless the agent stands on the site already. An
     /// agent whose site is deleted leaves it, and its credential ends with that: the site may come back, without it.
-    async fn reserve(&self, site: &Site, agent: &AgentId) -> Result<Vec<Mutation>, Error> {
+    async fn reserve(&self, site: &Site, agent: &AgentId, actor: &Actor) -> Result<Vec<Mutation>, Error> {
         let key = Key::of(&site.account, Kind::Agent, agent);
         let reserved = Document::Agent(AgentClaim { site: site.id, key_hash: None });
         let Some(record) = self.parts.store.get(key.clone()).await? else {
@@ -70,7 +73,7 @@ impl Waymark {
             return Err(Error::AgentElsewhere(agent.clone(), Resource::Site(site.account.clone(), claim.site)));
         }
         let mut batch = self.end_credential(&site.account, agent, claim).await?;
-        batch.extend(other.and_then(|other| self.left_by(agent, other)));
+        batch.extend(other.into_iter().flat_map(|other| self.left_by(agent, other, actor)));
         batch.push(Mutation::replace(key, record.revision, reserved));
         Ok(batch)
     }
@@ -83,14 +86,14 @@ impl Waymark {
         id: SiteId,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        self.commit_over(account, id, |before, now| async move {
+        let author = Author::of(principal, Cause::ReplacementCancelled);
+        self.commit_over(account, id, author, |before, now| async move {
             refuse_deleted(&before)?;
             let Some(consent) = &before.replacement else {
-                return Ok(Draft { site: before.clone(), before, step: Step::Leave });
+                return Ok(Draft { site: before, step: Step::Leave });
             };
             let batch = self.reservation_of(account, id, &consent.agent).await?;
-            let site = Site { replacement: None, updated_at: now, ..before.clone() };
-            Ok(Draft { before, site, step: Step::Write(batch) })
+            Ok(Draft { site: Site { replacement: None, updated_at: now, ..before }, step: Step::Write(batch) })
         })
         .await
     }
@@ -123,12 +126,11 @@ impl Waymark {
         self.note_visit(live, &mut site, visit);
         site.updated_at = visit.at;
         let mut batch = self.retire_agent(&before, activation, claim).await?;
-        batch.extend(siblings::mutations(&before, &site));
         let own = AgentClaim { site: site.id, key_hash: Some(key_hash) };
         let claim_key = Key::of(&site.account, Kind::Agent, &activation.agent);
         batch.push(Mutation::replace(claim_key, claim_revision, Document::Agent(own)));
         batch.push(Mutation::create(tokens::key_of(&token), Document::Token(token)));
-        batch.push(Mutation::replace(site_key(&site), revision, Document::Site(Box::new(site.clone()))));
+        batch.extend(record::replace(&before, revision, &mut site, &visit.author(Cause::TakenOver), visit.at));
         Ok(Some(self.parts.store.commit(batch).await.map_err(Error::from).map(|revision| {
             tracing::debug!(site = %site.id, "an agent took a site over");
             let answered = activation.answered(Versioned { value: site, revision }, Some(credential), false);
@@ -186,16 +188,25 @@ impl Waymark {
 
     /// What takes an agent off a deleted site that it stood on or was awaited at, so that the site does not come back
     /// with it. Of the version that was read: a site that is restored meanwhile keeps its agent.
-    fn left_by(&self, agent: &AgentId, Versioned { value: before, revision }: Versioned<Site>) -> Option<Mutation> {
-        before.deleted_at?;
+    fn left_by(
+        &self,
+        agent: &AgentId,
+        Versioned { value: before, revision }: Versioned<Site>,
+        actor: &Actor,
+    ) -> Vec<Mutation> {
+        if before.deleted_at.is_none() {
+            return Vec::new();
+        }
         let mut site = before.clone();
         site.agent = site.agent.filter(|standing| standing != agent);
         site.replacement = site.replacement.filter(|consent| consent.agent != *agent);
         if site == before {
-            return None;
+            return Vec::new();
         }
         site.updated_at = self.now();
-        Some(Mutation::replace(site_key(&site), revision, Document::Site(Box::new(site))))
+        let author = Author { actor: actor.clone(), cause: Cause::AgentLeft };
+        let at = site.updated_at;
+        record::replace(&before, revision, &mut site, &author, at)
     }
 
     /// What frees the claim that waits for another agent than `agent`.

@@ -12,19 +12,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::access::Permission;
 use super::error::Resource;
-use super::sites::key_of as site_key;
 use super::visit::Visit;
-use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings};
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, record};
 use crate::geoip::special;
 use crate::live::{Heard, LiveAccount, Presence, WRITTEN_EVERY};
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::device::DevicePosition;
+use crate::model::history::Cause;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::location::NoEstimate;
 use crate::model::site::{Site, Status};
-use crate::store::document::Document;
-use crate::store::{Error as StoreError, Mutation};
+use crate::store::Error as StoreError;
 
 /// Most reports of one batch.
 pub const REPORTS_MAX: usize = 1_000;
@@ -73,8 +72,8 @@ impl Waymark {
     ) -> Result<(AccountId, SiteId, Reported), Error> {
         let (Some((site, _)), Some(account)) = (&principal.agent, &principal.account) else { return Err(Error::Scope) };
         let live = self.visible_account(principal, account)?;
-        let (at, actor) = (self.now(), principal.actor());
-        let visit = Visit { at, status, ip: Some(public_ip), claimed_ip, device, actor };
+        let (at, made_by, actor) = (self.now(), principal.actor(), principal.into());
+        let visit = Visit { at, status, ip: Some(public_ip), claimed_ip, device, made_by, actor };
         Ok((account.clone(), *site, self.take_report(&live, account, *site, &visit).await?))
     }
 
@@ -98,7 +97,7 @@ impl Waymark {
         }
         let now = self.now();
         let visits = reports.into_iter().enumerate().map(|(at, report)| {
-            let visit = visit_of(&report, now, principal.actor()).map_err(|why| why.within(&format!("reports[{at}]")));
+            let visit = visit_of(&report, now, principal).map_err(|why| why.within(&format!("reports[{at}]")));
             (report.site, visit)
         });
         let visits: Vec<(SiteId, Result<Visit, Invalid>)> = visits.collect();
@@ -148,8 +147,7 @@ impl Waymark {
             if !tells_time_alone {
                 site.updated_at = visit.at.max(before.updated_at);
             }
-            let mut batch = siblings::mutations(&before, &site);
-            batch.push(Mutation::replace(site_key(&site), revision, Document::Site(Box::new(site))));
+            let batch = record::replace(&before, revision, &mut site, &visit.author(Cause::Reported), self.now());
             match self.parts.store.commit(batch).await {
                 Ok(revision) => return Ok(Reported::Written(revision)),
                 Err(StoreError::Conflict { .. }) => {}
@@ -161,7 +159,7 @@ impl Waymark {
 }
 
 /// A service's report as a visit. Its word on the address is evidence, as our own look at a connection is.
-fn visit_of(report: &Report, now: Timestamp, actor: String) -> Result<Visit, Invalid> {
+fn visit_of(report: &Report, now: Timestamp, principal: &Principal) -> Result<Visit, Invalid> {
     let at = report.seen_at.unwrap_or(now);
     if at.duration_since(now) > CLOCK_SKEW_MAX {
         let why = format!("a report is of the past, or at most {} min ahead", CLOCK_SKEW_MAX.as_mins());
@@ -173,6 +171,7 @@ fn visit_of(report: &Report, now: Timestamp, actor: String) -> Result<Visit, Inv
         ip: report.public_ip.map(Ok),
         claimed_ip: None,
         device: report.device,
-        actor,
+        made_by: principal.actor(),
+        actor: principal.into(),
     })
 }

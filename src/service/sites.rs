@@ -10,9 +10,11 @@ use sha2::{Digest, Sha256};
 use super::access::Permission;
 use super::error::Resource;
 use super::patch::SitePatch;
-use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings, site_of};
+use super::record::Author;
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, record, site_of};
 use crate::model::access::Principal;
 use crate::model::evidence::Storage;
+use crate::model::history::Cause;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix};
 use crate::model::site::Site;
@@ -32,9 +34,8 @@ pub struct ChangeOptions {
     pub validate_only: bool,
 }
 
-/// A site that changes: as it was read, as it shall be, and what becomes of that.
+/// A site that changes: as it shall be, and what becomes of that.
 pub(super) struct Draft {
-    pub(super) before: Site,
     pub(super) site: Site,
     pub(super) step: Step,
 }
@@ -90,12 +91,11 @@ impl Waymark {
         request_id: &str,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        let (site, patch) = self.new_site(account, patch)?;
+        let (mut site, patch) = self.new_site(account, patch)?;
         let now = site.created_at;
-        let mut batch = vec![
-            Mutation::create(site_name_key(&site), Document::SiteName(NameClaim { site: site.id })),
-            Mutation::create(key_of(&site), Document::Site(Box::new(site.clone()))),
-        ];
+        let name_claim = Document::SiteName(NameClaim { site: site.id });
+        let mut batch = vec![Mutation::create(site_name_key(&site), name_claim)];
+        batch.extend(record::create(&mut site, &Author::of(principal, Cause::Created), now));
         let request = RequestId::parse(account, request_id, &patch)?;
         if let Some(request) = &request {
             if let Some(first) = self.find_answer(account, request).await? {
@@ -156,7 +156,7 @@ impl Waymark {
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
         let patch = patch.checked().map_err(|fault| fault.within("site"))?;
-        self.change_site(account, site, options, |site, _| {
+        self.change_site(account, site, Author::of(principal, Cause::Updated), options, |site, _| {
             patch.apply(site);
             Ok(())
         })
@@ -172,7 +172,8 @@ impl Waymark {
         etag: String,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
-        self.change_site(account, site, &ChangeOptions { etag, validate_only: false }, |site, now| {
+        let options = ChangeOptions { etag, validate_only: false };
+        self.change_site(account, site, Author::of(principal, Cause::Deleted), &options, |site, now| {
             // Memory forgets it, so the record has to know.
             site.last_seen_at = site.last_seen_at.max(live.heard_at(site.id));
             site.deleted_at = Some(now);
@@ -192,7 +193,8 @@ impl Waymark {
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
         let new_name = if display_name.is_empty() { None } else { Some(text::display_name(display_name)?) };
-        self.commit_change(account, site, &ChangeOptions { etag, validate_only: false }, |site, _| {
+        let options = ChangeOptions { etag, validate_only: false };
+        self.commit_change(account, site, Author::of(principal, Cause::Undeleted), &options, |site, _| {
             if site.deleted_at.take().is_none() {
                 return Err(Error::SiteNotDeleted(Resource::Site(account.clone(), site.id)));
             }
@@ -209,10 +211,11 @@ impl Waymark {
         &self,
         account: &AccountId,
         id: SiteId,
+        author: Author,
         options: &ChangeOptions,
         change: impl Fn(&mut Site, Timestamp) -> Result<(), Error>,
     ) -> Result<Versioned<Site>, Error> {
-        self.commit_change(account, id, options, |site, now| {
+        self.commit_change(account, id, author, options, |site, now| {
             if site.deleted_at.is_some() {
                 return Err(Error::SiteDeleted(Resource::Site(account.clone(), id)));
             }
@@ -226,11 +229,12 @@ impl Waymark {
         &self,
         account: &AccountId,
         id: SiteId,
+        author: Author,
         options: &ChangeOptions,
         change: impl Fn(&mut Site, Timestamp) -> Result<(), Error>,
     ) -> Result<Versioned<Site>, Error> {
         let change = &change;
-        self.commit_over(account, id, |before, now| async move {
+        self.commit_over(account, id, author, |before, now| async move {
             if !options.etag.is_empty() && options.etag != etag_of(&before) {
                 return Err(Error::EtagMismatch(Resource::Site(account.clone(), id)));
             }
@@ -242,7 +246,7 @@ impl Waymark {
                 Some(_) if options.validate_only => Step::Leave,
                 Some(claims) => Step::Write(claims),
             };
-            Ok(Draft { before, site, step })
+            Ok(Draft { site, step })
         })
         .await
     }
@@ -253,24 +257,23 @@ impl Waymark {
         &self,
         account: &AccountId,
         id: SiteId,
+        author: Author,
         change: impl Fn(Site, Timestamp) -> Changing,
     ) -> Result<Versioned<Site>, Error> {
         for _ in 0..ATTEMPTS_MAX {
-            let Versioned { mut value, revision } =
+            let Versioned { value: before, revision } =
                 self.find_site(account, id).await?.ok_or_else(|| missing(account, id))?;
             let now = self.now();
             // Whoever changes the site has seen it without what must not be held any more.
-            let stored = value.kept_until().is_some_and(|until| until <= now).then(|| value.clone());
-            value.drop_expired(now);
-            let Draft { before, site, step } = change(value, now).await?;
-            let before = stored.unwrap_or(before);
+            let mut seen = before.clone();
+            seen.drop_expired(now);
+            let Draft { mut site, step } = change(seen, now).await?;
             let mut batch = match step {
                 Step::Write(batch) => batch,
                 Step::Leave => return Ok(Versioned { value: site, revision }),
                 Step::Again => continue,
             };
-            batch.extend(siblings::mutations(&before, &site));
-            batch.push(Mutation::replace(key_of(&site), revision, Document::Site(Box::new(site.clone()))));
+            batch.extend(record::replace(&before, revision, &mut site, &author, now));
             match self.parts.store.commit(batch).await {
                 Ok(revision) => return Ok(Versioned { value: site, revision }),
                 // Another write to this site or to what goes with it: read again, and the records say whose it is.
@@ -362,11 +365,6 @@ pub(super) fn etag(said: &impl Serialize) -> String {
 /// SHA-256 of a value's JSON, which does not change with the program.
 fn hash_of(value: &impl Serialize) -> [u8; 32] {
     Sha256::digest(serde_json::to_vec(value).expect("plain structs with text keys")).into()
-}
-
-/// The key under which a site is kept.
-pub(super) fn key_of(site: &Site) -> Key {
-    Key::of(&site.account, Kind::Site, site.id)
 }
 
 fn site_name_key(site: &Site) -> Key {

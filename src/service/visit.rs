@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::Waymark;
+use super::record::Author;
 use super::whereabouts::Whereabouts;
 use crate::live::LiveAccount;
 use crate::model::device::DevicePosition;
+use crate::model::history::{Actor, Cause};
 use crate::model::location::{Evidence, Fix, NoEstimate, Source};
 use crate::model::site::{Site, Status};
 use crate::model::uplink::{Seen, Sight};
@@ -25,8 +27,17 @@ pub(super) struct Visit {
     pub(super) claimed_ip: Option<IpAddr>,
     /// Where the device measures itself.
     pub(super) device: Option<DevicePosition>,
-    /// Who says it.
-    pub(super) actor: String,
+    /// Who says it, as fixes name their makers.
+    pub(super) made_by: String,
+    /// Who says it, as histories do.
+    pub(super) actor: Actor,
+}
+
+impl Visit {
+    /// Who changes the site by it.
+    pub(super) fn author(&self, cause: Cause) -> Author {
+        Author { actor: self.actor.clone(), cause }
+    }
 }
 
 impl Waymark {
@@ -144,7 +155,7 @@ fn note_device(site: &mut Site, device: &DevicePosition, visit: &Visit) {
             granularity: device.granularity(),
             evidence: Evidence::Measured,
             made_at: visit.at,
-            made_by: visit.actor.clone(),
+            made_by: visit.made_by.clone(),
         });
     }
 }

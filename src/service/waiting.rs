@@ -11,10 +11,12 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::addresses::{Answer, asked_wait, settle};
+use super::record::Author;
 use super::sites::{Draft, Step};
 use super::{Error, Waymark};
 use crate::geocode::CANDIDATES_MAX;
 use crate::live::WaitingSites;
+use crate::model::history::Cause;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
 use crate::model::site_address::{SiteAddress, WaitReason};
@@ -117,9 +119,9 @@ impl Waymark {
             return Ok(());
         }
         // What changes a site begins with that.
-        let dropping = self.commit_over(account, id, |before, now| async move {
-            let site = Site { updated_at: now, ..before.clone() };
-            Ok(Draft { before, site, step: Step::Write(Vec::new()) })
+        let author = Author::system(Cause::AddressExpired);
+        let dropping = self.commit_over(account, id, author, |before, now| async move {
+            Ok(Draft { site: Site { updated_at: now, ..before }, step: Step::Write(Vec::new()) })
         });
         dropping.await.map(|_| ())
     }
@@ -174,7 +176,7 @@ impl Waymark {
                 settled => settled,
             }
         };
-        self.change_unless_restated(account, id, &address, settled).await
+        self.change_unless_restated(account, id, &address, Cause::AddressAnswered, settled).await
     }
 
     /// Changes a site whose address is still the same statement and has not been answered meanwhile.
@@ -183,10 +185,11 @@ impl Waymark {
         account: &AccountId,
         id: SiteId,
         asked: &SiteAddress,
+        cause: Cause,
         change: impl Fn(&mut Site, SiteAddress, Timestamp) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let change = &change;
-        let changing = self.commit_over(account, id, |before, now| async move {
+        let changing = self.commit_over(account, id, Author::system(cause), |before, now| async move {
             let mut site = before.clone();
             let same = before.address.clone().filter(|now| now.is_statement_of(asked) && now.state == asked.state);
             let step = match same {
@@ -200,7 +203,7 @@ impl Waymark {
             if told_of(&site) != told_of(&before) {
                 site.updated_at = now;
             }
-            Ok(Draft { before, site, step })
+            Ok(Draft { site, step })
         });
         changing.await.map(|_| ())
     }

@@ -1,17 +1,18 @@
 //! A look at some sites of a run: where their addresses are now, how far that is from where they were, and the write.
 
-use super::super::sites::key_of as site_key;
+use super::super::record::Author;
 use super::super::visit::place;
 use super::super::whereabouts::whereabouts_in;
-use super::super::{ATTEMPTS_MAX, Error, Versioned, Waymark, siblings};
+use super::super::{ATTEMPTS_MAX, Error, Versioned, Waymark, record};
 use crate::geoip::GeoIp;
 use crate::live::LiveAccount;
 use crate::model::evidence::NetworkFacts;
+use crate::model::history::Cause;
 use crate::model::location::{Fix, NoEstimate, Source};
 use crate::model::reestimation::{Findings, Move, Reach};
 use crate::model::site::Site;
 use crate::store::document::Document;
-use crate::store::{Error as StoreError, Mutation, Record};
+use crate::store::{Error as StoreError, Record};
 
 /// A position that moved less than that, in metres, is the same one, written with other digits.
 const SAME_M_MAX: f64 = 1.0;
@@ -57,8 +58,10 @@ impl Waymark {
         databases: &GeoIp,
         live: &LiveAccount,
         sites: Vec<Versioned<Site>>,
+        run: &str,
     ) -> Result<u64, Error> {
-        let writes = sites.into_iter().map(|site| self.rewrite(databases, live, site));
+        let author = &Author::system(Cause::Reestimated { run: run.to_owned() });
+        let writes = sites.into_iter().map(|site| self.rewrite(databases, live, site, author));
         let mut contended = 0;
         // All of a page at once: they share a sync of the disk.
         for written in futures_util::future::join_all(writes).await {
@@ -113,7 +116,13 @@ impl Waymark {
     }
 
     /// Writes a site's new estimate; looks anew where others were faster. Says whether that ended well.
-    async fn rewrite(&self, databases: &GeoIp, live: &LiveAccount, first: Versioned<Site>) -> Result<bool, Error> {
+    async fn rewrite(
+        &self,
+        databases: &GeoIp,
+        live: &LiveAccount,
+        first: Versioned<Site>,
+        author: &Author,
+    ) -> Result<bool, Error> {
         let (account, id) = (first.value.account.clone(), first.value.id);
         let mut before = first;
         for _ in 0..ATTEMPTS_MAX {
@@ -135,8 +144,7 @@ impl Waymark {
             if !is_renewed {
                 site.updated_at = self.now();
             }
-            let mut batch = siblings::mutations(&before.value, &site);
-            batch.push(Mutation::replace(site_key(&site), before.revision, Document::Site(Box::new(site))));
+            let batch = record::replace(&before.value, before.revision, &mut site, author, self.now());
             match self.parts.store.commit(batch).await {
                 Ok(_) => return Ok(true),
                 Err(StoreError::Conflict { .. }) => {}

@@ -1,0 +1,134 @@
+//! The one way in which a site gets into the store: its record, the entry of its history, and what else goes with it, in
+//! one batch. A test of the tree holds that nobody else makes such a record.
+//!
+//! So the history has every change and nothing that did not happen, whoever wrote, and whatever the use case forgot. The
+//! entry's number is counted in the record itself, which each write expects as it was read: no two writes count the same.
+
+use jiff::Timestamp;
+
+use super::siblings;
+use crate::model::access::Principal;
+use crate::model::history::{Actor, Cause, Change, Edit, PastText, diff, replaced_text};
+use crate::model::id::{AccountId, Revision, SiteId};
+use crate::model::site::Site;
+use crate::store::document::Document;
+use crate::store::{Expect, Key, Kind, Mutation};
+
+/// Who changes a site, and why.
+#[derive(Debug, Clone)]
+pub(super) struct Author {
+    pub(super) actor: Actor,
+    pub(super) cause: Cause,
+}
+
+impl Author {
+    /// A principal.
+    pub(super) fn of(principal: &Principal, cause: Cause) -> Self {
+        Self { actor: principal.into(), cause }
+    }
+
+    /// waymark itself.
+    pub(super) fn system(cause: Cause) -> Self {
+        Self { actor: Actor::System, cause }
+    }
+}
+
+/// What puts a new site into the store.
+pub(super) fn create(site: &mut Site, author: &Author, at: Timestamp) -> Vec<Mutation> {
+    let mut entries = Entries::behind(site, at);
+    entries.add(author, Vec::new());
+    entries.close(site, |key, document| Mutation::create(key, document))
+}
+
+/// What puts `site` over `before`, which was read at `revision`. There is no entry where nobody sees a difference.
+///
+/// `before` is the version that is stored. What has gone from it because its provider's terms ended is an entry of its
+/// own, so that it is not laid to whoever came by then.
+pub(super) fn replace(
+    before: &Site,
+    revision: Revision,
+    site: &mut Site,
+    author: &Author,
+    at: Timestamp,
+) -> Vec<Mutation> {
+    let mut entries = Entries::behind(before, at);
+    let has_ended = |site: &Site| site.kept_until().is_some_and(|until| until <= at);
+    if has_ended(before) && !has_ended(site) {
+        let mut rest = before.clone();
+        rest.drop_expired(at);
+        entries.note(before, &rest, &Author::system(Cause::AddressExpired));
+        entries.note(&rest, site, author);
+    } else {
+        entries.note(before, site, author);
+    }
+    let mut batch = siblings::mutations(before, site);
+    batch.extend(entries.close(site, |key, document| Mutation::replace(key, revision, document)));
+    batch
+}
+
+/// New entries of a site's history.
+struct Entries {
+    account: AccountId,
+    site: SiteId,
+    /// The number of the last entry.
+    last: u32,
+    at: Timestamp,
+    batch: Vec<Mutation>,
+}
+
+impl Entries {
+    /// None yet, behind those that the site has.
+    fn behind(site: &Site, at: Timestamp) -> Self {
+        Self { account: site.account.clone(), site: site.id, last: site.changes, at, batch: Vec::new() }
+    }
+
+    /// An entry of what two versions differ in, if they do.
+    fn note(&mut self, before: &Site, after: &Site, author: &Author) {
+        let edits = diff(before, after);
+        if edits.is_empty() {
+            return;
+        }
+        if let Some((name, text)) = replaced_text(before, &edits) {
+            let key = text_key(&self.account, self.site, &name);
+            // The same text again is the same record.
+            self.batch.push(put(key, Document::PastText(text.to_owned())));
+        }
+        self.add(author, edits);
+    }
+
+    fn add(&mut self, author: &Author, edits: Vec<Edit>) {
+        self.last = self.last.saturating_add(1);
+        let Author { actor, cause } = author.clone();
+        let change = Change { number: self.last, made_at: self.at, actor, cause, edits };
+        let key = change_key(&self.account, self.site, self.last);
+        // Nobody else can have this number: the batch is good for one version of the site.
+        self.batch.push(put(key, Document::Change(Box::new(change))));
+    }
+
+    /// The entries, and the site that counts them.
+    fn close(mut self, site: &mut Site, write: impl FnOnce(Key, Document) -> Mutation) -> Vec<Mutation> {
+        site.changes = self.last;
+        let key = Key::of(&self.account, Kind::Site, self.site);
+        self.batch.push(write(key, Document::Site(Box::new(site.clone()))));
+        self.batch
+    }
+}
+
+fn put(key: Key, document: Document) -> Mutation {
+    Mutation { key, expect: Expect::Any, document: Some(document) }
+}
+
+/// What the ids of all of a site's records of the past begin with.
+pub(super) fn past_prefix(site: SiteId) -> String {
+    format!("{site}/")
+}
+
+/// The key of an entry. Of one width, so that ids have the order of numbers.
+pub(super) fn change_key(account: &AccountId, site: SiteId, number: u32) -> Key {
+    Key::of(account, Kind::Change, format!("{}{number:08x}", past_prefix(site)))
+}
+
+/// The key of a long text.
+pub(super) fn text_key(account: &AccountId, site: SiteId, text: &PastText) -> Key {
+    Key::of(account, Kind::PastText, format!("{}{}", past_prefix(site), text.digest))
+}
