@@ -26,6 +26,16 @@ pub(super) fn site(field: &str, name: &str) -> Result<(AccountId, SiteId), Inval
     Ok((account_id.parse().map_err(renamed)?, site_id.parse().map_err(renamed)?))
 }
 
+/// The account, site and number of `accounts/{account}/sites/{site}/changes/{change}` in the request's `field`.
+pub(super) fn change(field: &str, name: &str) -> Result<(AccountId, SiteId, u32), Invalid> {
+    let form = "accounts/{account}/sites/{site}/changes/{change}, the change a number from 1 on";
+    let (of_site, number) = name.rsplit_once("/changes/").ok_or_else(|| malformed(field, form, name))?;
+    let (account, id) = site(field, of_site)?;
+    // One name for one change.
+    let number = number.parse().ok().filter(|parsed: &u32| *parsed > 0 && parsed.to_string() == number);
+    Ok((account, id, number.ok_or_else(|| malformed(field, form, name))?))
+}
+
 /// The account and token of `accounts/{account}/tokens/{token}`, or of the operator's `tokens/{token}`.
 pub(super) fn token(field: &str, name: &str) -> Result<(Option<AccountId>, TokenId), Invalid> {
     let parts: Vec<&str> = name.split('/').collect();
@@ -79,6 +89,11 @@ pub(super) fn of_account(account: &AccountId) -> String {
 /// The site's name.
 pub(super) fn of_site(account: &AccountId, site: SiteId) -> String {
     SiteNames::of(account).of_site(site)
+}
+
+/// The change's name.
+pub(super) fn of_change(account: &AccountId, site: SiteId, number: u32) -> String {
+    format!("{}/changes/{number}", of_site(account, site))
 }
 
 /// Names the sites of one account: answers hold up to a thousand names that begin alike.
@@ -140,6 +155,12 @@ mod tests {
         {
             assert!(prefix("name", &format!("accounts/acme/prefixes/{id}")).is_err(), "{id}");
         }
+        let of = |number: &str| format!("accounts/acme/sites/{id}/changes/{number}");
+        assert_eq!(change("name", &of("17")).unwrap().2, 17);
+        for number in ["", "0", "017", "+1", "-1", "4294967296", "1/"] {
+            assert_eq!(change("name", &of(number)).unwrap_err().field, "name", "{number}");
+        }
+        assert!(change("name", &format!("accounts/acme/sites/{id}")).is_err());
         assert!(account("parent", "accounts/acme/").is_err());
         assert!(token("name", "tokens/0123456789abcdef").unwrap().0.is_none());
         assert!(token("name", "tokens/0123456789ABCDEF").is_err());

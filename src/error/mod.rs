@@ -97,6 +97,8 @@ pub enum Reason {
     GeocoderUnsupported,
     /// There is no geocoder, or its URL, key or file is not good.
     GeocoderMisconfigured,
+    /// A former value cannot be put back.
+    ValueNotRestorable,
     /// The process is starting, or ending.
     NotReady,
     /// A fault of waymark's own.
@@ -138,6 +140,7 @@ impl Reason {
             Self::GeocoderRefused => "GEOCODER_REFUSED",
             Self::GeocoderUnsupported => "GEOCODER_UNSUPPORTED",
             Self::GeocoderMisconfigured => "GEOCODER_MISCONFIGURED",
+            Self::ValueNotRestorable => "VALUE_NOT_RESTORABLE",
             Self::NotReady => "NOT_READY",
             Self::Internal => "INTERNAL",
         }
@@ -161,6 +164,7 @@ impl Reason {
             | Self::FixMissing
             | Self::SiteUnplaced
             | Self::LastOperatorToken
+            | Self::ValueNotRestorable
             | Self::GeocoderUnsupported
             | Self::GeocoderMisconfigured => Kind::FailedPrecondition,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::checks::OutsideCountry;
 use crate::error::{Fault, Reason};
 use crate::model::Invalid;
+use crate::model::history::Field;
 use crate::model::id::{AccountId, SiteId, TokenId};
 use crate::{geocode, store};
 
@@ -19,6 +20,8 @@ pub enum Resource {
     Account(AccountId),
     /// A site.
     Site(AccountId, SiteId),
+    /// A change of a site, by its number.
+    Change(AccountId, SiteId, u32),
     /// A token; without an account, the operator's.
     Token(Option<AccountId>, TokenId),
     /// A cluster or an area of an account's map.
@@ -36,6 +39,7 @@ impl Resource {
         match self {
             Self::Account(_) => "Account",
             Self::Site(..) => "Site",
+            Self::Change(..) => "SiteChange",
             Self::Token(..) => "Token",
             Self::Symbol(..) => "Cluster",
             Self::Prefix(..) => "Prefix",
@@ -50,6 +54,7 @@ impl fmt::Display for Resource {
         match self {
             Self::Account(account) => write!(f, "accounts/{account}"),
             Self::Site(account, site) => write!(f, "accounts/{account}/sites/{site}"),
+            Self::Change(account, site, number) => write!(f, "accounts/{account}/sites/{site}/changes/{number}"),
             Self::Token(Some(account), token) => write!(f, "accounts/{account}/tokens/{token}"),
             Self::Token(None, token) => write!(f, "tokens/{token}"),
             Self::Symbol(account, id) => write!(f, "accounts/{account}/clusters/{id}"),
@@ -121,6 +126,14 @@ pub enum Error {
     /// The site has no such fix.
     #[error("the site has no fix of this source")]
     FixMissing,
+    /// A former value cannot be put back.
+    #[error("{field} cannot be put back: {why}")]
+    NotRestorable {
+        /// The field.
+        field: Field,
+        /// Why, and what to do instead.
+        why: &'static str,
+    },
     /// The server ends, and its watches with it.
     #[error("the server is ending: watch again, from the last revision that you were told")]
     Ending,
@@ -186,6 +199,7 @@ impl Fault for Error {
             Self::Credential => Reason::CredentialInvalid,
             Self::Scope => Reason::ScopeInsufficient,
             Self::FixMissing => Reason::FixMissing,
+            Self::NotRestorable { .. } => Reason::ValueNotRestorable,
             Self::OutsideCountry(_) => Reason::PositionOutsideCountry,
             Self::SiteUnplaced(_) => Reason::SiteUnplaced,
             Self::LastOperatorToken => Reason::LastOperatorToken,

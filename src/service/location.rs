@@ -141,17 +141,22 @@ fn chosen(evidence: &GeocodedEvidence, choice: &Chosen, keep_pin: bool, by: Stri
 /// Puts a pin where a person says.
 pub(super) fn drop_pin(site: &mut Site, position: LatLng, now: Timestamp, by: String) -> Result<(), Error> {
     refuse_swapped(site, position)?;
+    put_pin(site, position, now, by);
+    Ok(())
+}
+
+/// The same for a position that was found good once.
+pub(super) fn put_pin(site: &mut Site, position: LatLng, now: Timestamp, by: String) {
     // Behind an address that waits, too, so that it never moves the site away from a pin that was dropped later.
     let stated_at = site.address.as_ref().and_then(|address| address.stated_at);
     let behind = stated_at.and_then(|at| at.checked_add(SignedDuration::from_nanos(1)).ok());
     let made_at = site.fixes.next_time(behind.map_or(now, |behind| behind.max(now)));
     site.fixes.put(pin(position, made_at, by));
     settle_address(site);
-    Ok(())
 }
 
 /// Says of an applied address whether the site still stands at it, after the stack of fixes changed.
-fn settle_address(site: &mut Site) {
+pub(super) fn settle_address(site: &mut Site) {
     let Some(address) = &mut site.address else { return };
     if !matches!(address.state, AddressState::Applied | AddressState::PinKept) {
         return;

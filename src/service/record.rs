@@ -37,7 +37,7 @@ impl Author {
 pub(super) fn create(site: &mut Site, author: &Author, at: Timestamp) -> Vec<Mutation> {
     let mut entries = Entries::behind(site, at);
     entries.add(author, Vec::new());
-    entries.close(site, |key, document| Mutation::create(key, document))
+    entries.close(site, Mutation::create)
 }
 
 /// What puts `site` over `before`, which was read at `revision`. There is no entry where nobody sees a difference.

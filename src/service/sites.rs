@@ -11,6 +11,7 @@ use super::access::Permission;
 use super::error::Resource;
 use super::patch::SitePatch;
 use super::record::Author;
+use super::requests::RequestId;
 use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, record, site_of};
 use crate::model::access::Principal;
 use crate::model::evidence::Storage;
@@ -19,7 +20,7 @@ use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix};
 use crate::model::site::Site;
 use crate::model::{Invalid, text};
-use crate::store::document::{AnsweredRequest, Document, NameClaim};
+use crate::store::document::{Document, NameClaim};
 use crate::store::{Error as StoreError, Key, Kind, Mutation};
 
 /// Most sites of one batch get.
@@ -101,8 +102,7 @@ impl Waymark {
             if let Some(first) = self.find_answer(account, request).await? {
                 return Ok(first);
             }
-            let answer = AnsweredRequest { request_hash: request.hash, site: site.id, answered_at: now };
-            batch.push(Mutation::create(request.key.clone(), Document::Request(answer)));
+            batch.push(request.answered(site.id, now));
         }
         match self.parts.store.commit(batch).await {
             Ok(revision) => Ok(Versioned { value: site, revision }),
@@ -234,21 +234,29 @@ impl Waymark {
         change: impl Fn(&mut Site, Timestamp) -> Result<(), Error>,
     ) -> Result<Versioned<Site>, Error> {
         let change = &change;
-        self.commit_over(account, id, author, |before, now| async move {
-            if !options.etag.is_empty() && options.etag != etag_of(&before) {
-                return Err(Error::EtagMismatch(Resource::Site(account.clone(), id)));
-            }
-            let mut site = before.clone();
-            change(&mut site, now)?;
-            site.updated_at = now;
-            let step = match self.name_mutations(&before, &site).await? {
-                None => Step::Again,
-                Some(_) if options.validate_only => Step::Leave,
-                Some(claims) => Step::Write(claims),
-            };
-            Ok(Draft { site, step })
-        })
-        .await
+        self.commit_over(account, id, author, |before, now| self.draft(before, now, options, change)).await
+    }
+
+    /// A site of the caller's version, changed, with its claims.
+    pub(super) async fn draft(
+        &self,
+        before: Site,
+        now: Timestamp,
+        options: &ChangeOptions,
+        change: impl Fn(&mut Site, Timestamp) -> Result<(), Error>,
+    ) -> Result<Draft, Error> {
+        if !options.etag.is_empty() && options.etag != etag_of(&before) {
+            return Err(Error::EtagMismatch(Resource::Site(before.account, before.id)));
+        }
+        let mut site = before.clone();
+        change(&mut site, now)?;
+        site.updated_at = now;
+        let step = match self.name_mutations(&before, &site).await? {
+            None => Step::Again,
+            Some(_) if options.validate_only => Step::Leave,
+            Some(claims) => Step::Write(claims),
+        };
+        Ok(Draft { site, step })
     }
 
     /// Reads a site, lets `change` make another version of it, and commits that over what was read, together with what
@@ -304,34 +312,6 @@ impl Waymark {
         }
         Ok(Some(mutations))
     }
-
-    /// The site that an earlier call with this request id made.
-    async fn find_answer(&self, account: &AccountId, request: &RequestId) -> Result<Option<Versioned<Site>>, Error> {
-        let Some(record) = self.parts.store.get(request.key.clone()).await? else { return Ok(None) };
-        let Document::Request(answer) = record.document else { return Err(Error::Mismatched { key: record.key }) };
-        if answer.request_hash != request.hash {
-            return Err(Error::RequestIdReused);
-        }
-        self.find_site(account, answer.site).await
-    }
-}
-
-/// A request id together with what it was used for.
-struct RequestId {
-    key: Key,
-    hash: [u8; 32],
-}
-
-impl RequestId {
-    /// The request id, `None` for an empty one; refuses what is no UUID.
-    fn parse(account: &AccountId, text: &str, patch: &SitePatch) -> Result<Option<Self>, Invalid> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let uuid =
-            uuid::Uuid::try_parse(text).map_err(|_| Invalid::new("request_id", "a request id is a UUID, or empty"))?;
-        Ok(Some(Self { key: Key::of(account, Kind::Request, uuid), hash: hash_of(patch) }))
-    }
 }
 
 /// A version of what people say of a site. An agent's hello and a machine's estimate leave it as it is, so that they
@@ -363,7 +343,7 @@ pub(super) fn etag(said: &impl Serialize) -> String {
 }
 
 /// SHA-256 of a value's JSON, which does not change with the program.
-fn hash_of(value: &impl Serialize) -> [u8; 32] {
+pub(super) fn hash_of(value: &impl Serialize) -> [u8; 32] {
     Sha256::digest(serde_json::to_vec(value).expect("plain structs with text keys")).into()
 }
 

@@ -43,7 +43,8 @@ pub(in crate::api) fn who(principal: &Principal) -> pb::WhoAmIResponse {
     }
 }
 
-fn scope(scope: Scope) -> pb::TokenScope {
+/// A scope.
+pub(super) fn scope(scope: Scope) -> pb::TokenScope {
     match scope {
         Scope::Admin => pb::TokenScope::Admin,
         Scope::Editor => pb::TokenScope::Editor,

@@ -217,7 +217,8 @@ pub(in crate::api) fn stated_country(
     }
 }
 
-fn site_address(address: &SiteAddress) -> pb::SiteAddress {
+/// A stated address.
+pub(super) fn site_address(address: &SiteAddress) -> pb::SiteAddress {
     pb::SiteAddress {
         typed: address.typed.clone(),
         formatted: address.formatted.clone(),
@@ -248,7 +249,8 @@ pub(in crate::api) fn wait(retry: Retry) -> pb::AddressWait {
     }
 }
 
-fn geocoded_evidence(found: &GeocodedEvidence) -> pb::GeocodedEvidence {
+/// A geocoder's answer behind a fix.
+pub(super) fn geocoded_evidence(found: &GeocodedEvidence) -> pb::GeocodedEvidence {
     pb::GeocodedEvidence {
         provider: found.provider.clone(),
         place_id: found.place_id.clone(),

@@ -3,6 +3,7 @@
 pub(super) mod access;
 pub(super) mod attention;
 pub(super) mod evidence;
+pub(super) mod history;
 pub(super) mod location;
 pub(super) mod map;
 pub(super) mod polygon;

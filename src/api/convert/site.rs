@@ -5,7 +5,7 @@ use super::{location, optional_text, timestamp};
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
-use crate::model::site::{Contact, Phone, PhoneKind, Site, Status, TicketingLink};
+use crate::model::site::{Contact, Phone, PhoneKind, Replacement, Site, Status, TicketingLink};
 use crate::model::text::shown;
 use crate::service::patch::SitePatch;
 use crate::service::sites::etag_of;
@@ -41,11 +41,13 @@ pub(in crate::api) fn site(waymark: &Waymark, versioned: Versioned<Site>) -> pb:
         delete_time: site.deleted_at.map(timestamp),
         network: network_facts(&site.network),
         time_zone,
-        replacement: site.replacement.map(|consent| pb::Replacement {
-            agent_id: consent.agent.to_string(),
-            expire_time: Some(timestamp(consent.until)),
-        }),
+        replacement: site.replacement.as_ref().map(replacement),
     }
+}
+
+/// A consent.
+pub(super) fn replacement(consent: &Replacement) -> pb::Replacement {
+    pb::Replacement { agent_id: consent.agent.to_string(), expire_time: Some(timestamp(consent.until)) }
 }
 
 /// A status.
@@ -58,16 +60,18 @@ pub(in crate::api) fn status(status: Status) -> pb::SiteStatus {
     }
 }
 
-fn contact(contact: Contact) -> pb::Contact {
-    let phone = |phone: Phone| {
-        let kind = match phone.kind {
-            PhoneKind::Other => pb::PhoneKind::Other,
-            PhoneKind::Mobile => pb::PhoneKind::Mobile,
-            PhoneKind::Work => pb::PhoneKind::Work,
-            PhoneKind::Home => pb::PhoneKind::Home,
-        };
-        pb::Phone { number: phone.number, kind: kind.into() }
+/// A phone number.
+pub(super) fn phone(phone: Phone) -> pb::Phone {
+    let kind = match phone.kind {
+        PhoneKind::Other => pb::PhoneKind::Other,
+        PhoneKind::Mobile => pb::PhoneKind::Mobile,
+        PhoneKind::Work => pb::PhoneKind::Work,
+        PhoneKind::Home => pb::PhoneKind::Home,
     };
+    pb::Phone { number: phone.number, kind: kind.into() }
+}
+
+fn contact(contact: Contact) -> pb::Contact {
     pb::Contact {
         email: contact.email,
         first_name: contact.first_name,
@@ -76,7 +80,8 @@ fn contact(contact: Contact) -> pb::Contact {
     }
 }
 
-fn ticketing_link(link: TicketingLink) -> pb::TicketingLink {
+/// A ticketing link.
+pub(super) fn ticketing_link(link: TicketingLink) -> pb::TicketingLink {
     pb::TicketingLink {
         system: link.system,
         organization_id: link.organization_id,

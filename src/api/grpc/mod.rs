@@ -5,6 +5,7 @@ mod admin;
 mod attention;
 mod geoip;
 pub(super) mod health;
+mod history;
 mod location;
 mod map;
 mod prefixes;
@@ -27,6 +28,7 @@ use super::proto::waymark::v1::activation_service_server::ActivationServiceServe
 use super::proto::waymark::v1::admin_service_server::AdminServiceServer;
 use super::proto::waymark::v1::attention_service_server::AttentionServiceServer;
 use super::proto::waymark::v1::geo_ip_service_server::GeoIpServiceServer;
+use super::proto::waymark::v1::history_service_server::HistoryServiceServer;
 use super::proto::waymark::v1::location_service_server::LocationServiceServer;
 use super::proto::waymark::v1::map_service_server::MapServiceServer;
 use super::proto::waymark::v1::prefix_service_server::PrefixServiceServer;
@@ -62,6 +64,7 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
         .add_service(AdminServiceServer::new(admin::Admin(of())).max_decoding_message_size(small))
         .add_service(AttentionServiceServer::new(attention::Attentions(of())).max_decoding_message_size(small))
         .add_service(GeoIpServiceServer::new(geoip::GeoIp(of())).max_decoding_message_size(small))
+        .add_service(HistoryServiceServer::new(history::Histories(of())).max_decoding_message_size(small))
         .add_service(LocationServiceServer::new(location::Locations(of())).max_decoding_message_size(small))
         .add_service(MapServiceServer::new(map::Maps(of())).max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(PrefixServiceServer::new(prefixes::Prefixes(of())).max_decoding_message_size(small))

@@ -102,6 +102,8 @@ const PLAIN: [(&str, Field); 21] = [
     ("activate_time", Field::ActivateTime),
     ("delete_time", Field::DeleteTime),
 ];
+/// Longest path, in bytes: a link's three ids of 256 bytes, each byte written as three, with room.
+const PATH_BYTES_MAX: usize = 2_400;
 const LABEL: &str = "labels.";
 const LINK: &str = "ticketing_links.";
 const ATTENTION: &str = "attention.";
@@ -135,6 +137,13 @@ impl Field {
             | Self::DeleteTime
             | Self::Attention(_) => false,
         }
+    }
+
+    /// Whether `path` is a field's, one that holds several, or empty.
+    #[must_use]
+    pub fn is_path(path: &str) -> bool {
+        let holds_several = ["", "contact", "labels", "ticketing_links", "location", "location.fixes", "attention"];
+        path.len() <= PATH_BYTES_MAX && (holds_several.contains(&path) || path.parse::<Self>().is_ok())
     }
 
     /// Whether it is the field of `path`, or one in it: `contact` and `labels` hold several.
@@ -230,6 +239,12 @@ mod tests {
         assert_eq!(link("17").to_string(), "ticketing_links.autotask/17/");
         for path in ["", "contact", "labels", "location.fixes", "ticketing_links.a/b", "attention.NONE"] {
             assert!(path.parse::<Field>().is_err(), "{path}");
+        }
+        for path in ["", "contact", "labels", "labels.x", "location.fixes", "note"] {
+            assert!(Field::is_path(path), "{path}");
+        }
+        for path in ["contacts", "location.fixes.", "Note", &"labels.x".repeat(400)] {
+            assert!(!Field::is_path(path), "{path}");
         }
     }
 

@@ -64,9 +64,9 @@ impl PastText {
     #[must_use]
     pub fn of(text: &str) -> Self {
         let digest = Sha256::digest(text.as_bytes());
-        let digest = digest[..digest.len() / 2].iter().map(|byte| format!("{byte:02x}")).collect();
+        let half = digest.first_chunk().map(|half| u128::from_be_bytes(*half)).unwrap_or_default();
         let beginning = text[..text.floor_char_boundary(BEGINNING_BYTES)].to_owned();
-        Self { beginning, bytes: text.len(), digest }
+        Self { beginning, bytes: text.len(), digest: format!("{half:032x}") }
     }
 }
 
@@ -76,8 +76,19 @@ impl Value {
     pub fn of_text(text: &str) -> Option<Self> {
         match text.len() {
             0 => None,
-            ..=LONG_TEXT_BYTES => Some(Self::Text(text.to_owned())),
+            1..=LONG_TEXT_BYTES => Some(Self::Text(text.to_owned())),
             _ => Some(Self::LongText(PastText::of(text))),
+        }
+    }
+
+    /// Whether it is kept as far as it takes to put it back: not what a provider's terms do not allow to keep, and that
+    /// nobody can be asked for again.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        match self {
+            Self::Fix(fix) => fix.position.is_some(),
+            Self::Address(address) => address.storage == Storage::Unlimited || !address.typed.is_empty(),
+            _ => true,
         }
     }
 

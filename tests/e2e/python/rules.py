@@ -21,7 +21,7 @@ WRITERS = ["ADMIN", "EDITOR", "SERVICE"]
 # good request below names.
 ENROLLERS = ["ENROLLMENT", "ADMIN", "SERVICE", "AGENT"]
 # Services that an AGENT credential may call in no way, its own site included.
-CLOSED_TO_AGENTS = ["SiteService", "LocationService", "MapService", "AttentionService"]
+CLOSED_TO_AGENTS = ["SiteService", "LocationService", "MapService", "AttentionService", "HistoryService"]
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Rule:
 
     # Who may call it.
     scopes: list
-    # Resource-name field -> kind: account, account_id, site, sites (repeated), token or prefix.
+    # Resource-name field -> kind: account, account_id, site, sites (repeated), token, prefix or change.
     names: dict = field(default_factory=dict)
     # The rest of a good request, in JSON form.
     rest: dict = field(default_factory=dict)
@@ -82,6 +82,9 @@ RULES = {
     "ListAttention": Rule(READERS, {"parent": "account"}),
     "DismissAttention": Rule(WRITERS, {"site": "site"}, {"reason": "ATTENTION_REASON_UNPLACED"}),
     "RestoreAttention": Rule(WRITERS, {"site": "site"}, {"reason": "ATTENTION_REASON_UNPLACED"}),
+    "ListSiteChanges": Rule(READERS, {"parent": "site"}),
+    "GetSiteChange": Rule(READERS, {"name": "change"}),
+    "RestoreSiteValue": Rule(WRITERS, {"name": "change"}, {"field": "location.fixes.pin"}, {"validateOnly": True}),
     "LookupIp": Rule(READERS, {"parent": "account"}, {"ip": "8.8.8.8"}),
     "BatchLookupIp": Rule(READERS, {"parent": "account"}, {"ips": ["8.8.8.8"]}),
     "ListDatabases": Rule([]),
@@ -154,6 +157,8 @@ class World:
             "sites": self.site,
             "token": self.token,
             "prefix": self.prefix,
+            # The pin of the site.
+            "change": f"{self.site}/changes/2",
         }[kind]
 
 

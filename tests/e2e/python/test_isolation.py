@@ -19,6 +19,8 @@ from client import Account, Caller, Failure, failure_of, fetch, refused
 from rules import CLOSED_TO_AGENTS, CREDENTIALS, OUTPUT_NAMES, RULES, SCOPES, World, request_for
 from stubs import field_comments, methods, pb
 
+# Kinds of names that hold a site's.
+OF_SITES = ("site", "sites", "change")
 ALL = [method.name for _, method in methods()]
 # Id of an account that nobody has, cut to the length of the foreign one's, so that even the lengths inside serialised
 # details are the same.
@@ -73,6 +75,7 @@ def foreign_names(kind, own, foreign):
         "site": sites + moved[:-1],
         "sites": sites + moved[:-1],
         "token": [foreign.token, moved[-1], "tokens/" + operator_token(own)],
+        "change": [f"{name}/changes/1" for name in sites + moved[:-1]],
         "prefix": [foreign.prefix, foreign.prefix.replace(stranger.name, home.name).replace("10.8", "10.7")],
     }[kind]
 
@@ -87,6 +90,7 @@ def absent_names(kind, own, foreign):
         "site": [f"{parent}/sites/{uuid.uuid4()}" for parent in parents],
         "sites": [f"{parent}/sites/{uuid.uuid4()}" for parent in parents],
         "token": [f"{parent}/tokens/{secrets.token_hex(8)}" for parent in parents] + [f"tokens/{secrets.token_hex(8)}"],
+        "change": [f"{parent}/sites/{uuid.uuid4()}/changes/1" for parent in parents],
         "prefix": [f"{parent}/prefixes/10.7.0.0-16" for parent in parents],
     }[kind]
 
@@ -160,10 +164,11 @@ def chosen_fields(names):
 def test_an_agents_credential_opens_nothing_but_the_door(own, foreign, method):
     """An agent stands on a customer's network: who takes its credential must learn nothing, of its own site neither."""
     agent, rule = own.caller("AGENT"), RULES[method]
-    sites = [path for path, kind in rule.names.items() if kind in ("site", "sites")]
+    # What of a site's name each names.
+    sites = {path: "/changes/1" if kind == "change" else "" for path, kind in rule.names.items() if kind in OF_SITES}
     others = [foreign.site.replace(foreign.account.name, own.account.name), f"{own.account.name}/sites/{uuid.uuid4()}"]
     for name in [own.activated.site, own.site, own.deleted, *others] if sites else [None]:
-        request = request_for(method, own, {path: name for path in sites})
+        request = request_for(method, own, {path: name + behind for path, behind in sites.items()})
         refused("PERMISSION_DENIED", "SCOPE_INSUFFICIENT", lambda request=request: agent.call(method, request))
     for origin in (foreign_names, absent_names):
         names = {path: origin(kind, own, foreign)[0] for path, kind in rule.names.items()}

@@ -1,0 +1,135 @@
+//! Entries of histories and the values in them.
+
+use super::access::scope;
+use super::location::{geocoded_evidence, granularity, lat_lng, no_estimate, site_address, source};
+use super::site::{phone, replacement, status, ticketing_link};
+use super::timestamp;
+use crate::api::names;
+use crate::api::proto::waymark::v1 as pb;
+use crate::model::history::{Actor, Cause, Change, Edit, Origin, PastFix, Value};
+use crate::model::id::{AccountId, SiteId};
+use crate::service::Waymark;
+
+/// An entry.
+pub(in crate::api) fn change(waymark: &Waymark, account: &AccountId, site: SiteId, change: Change) -> pb::SiteChange {
+    let restored = if let Cause::Restored { change } = change.cause { Some(change) } else { None };
+    let run = if let Cause::Reestimated { run } = &change.cause { Some(run.as_str()) } else { None };
+    pb::SiteChange {
+        name: names::of_change(account, site, change.number),
+        make_time: Some(timestamp(change.made_at)),
+        actor: Some(actor(waymark, account, &change.actor)),
+        restored_change: restored.map(|number| names::of_change(account, site, number)).unwrap_or_default(),
+        reestimation: run.map(names::of_reestimation).unwrap_or_default(),
+        cause: cause(&change.cause).into(),
+        edits: change.edits.into_iter().map(edit).collect(),
+    }
+}
+
+fn actor(waymark: &Waymark, account: &AccountId, actor: &Actor) -> pb::ChangeActor {
+    let (kind, able) = match actor {
+        Actor::Token { id, scope } => {
+            let own = (!waymark.is_operators(actor)).then_some(account);
+            (Some(pb::change_actor::Kind::Token(names::of_token(own, *id))), Some(*scope))
+        }
+        Actor::Agent { id } => (Some(pb::change_actor::Kind::AgentId(id.to_string())), None),
+        Actor::System => (None, None),
+    };
+    let scope = able.map_or(pb::TokenScope::Unspecified, scope).into();
+    pb::ChangeActor { kind, scope, display_name: waymark.actor_name(account, actor) }
+}
+
+fn cause(cause: &Cause) -> pb::ChangeCause {
+    match cause {
+        Cause::Created => pb::ChangeCause::Created,
+        Cause::Updated => pb::ChangeCause::Updated,
+        Cause::Deleted => pb::ChangeCause::Deleted,
+        Cause::Undeleted => pb::ChangeCause::Undeleted,
+        Cause::Activated => pb::ChangeCause::Activated,
+        Cause::TakenOver => pb::ChangeCause::TakenOver,
+        Cause::AgentLeft => pb::ChangeCause::AgentLeft,
+        Cause::ReplacementAllowed => pb::ChangeCause::ReplacementAllowed,
+        Cause::ReplacementCancelled => pb::ChangeCause::ReplacementCancelled,
+        Cause::Reported => pb::ChangeCause::Reported,
+        Cause::AddressStated => pb::ChangeCause::AddressStated,
+        Cause::CandidateApplied => pb::ChangeCause::CandidateApplied,
+        Cause::PinDropped => pb::ChangeCause::PinDropped,
+        Cause::LocationReset => pb::ChangeCause::LocationReset,
+        Cause::FixDeleted => pb::ChangeCause::FixDeleted,
+        Cause::AddressAnswered => pb::ChangeCause::AddressAnswered,
+        Cause::AddressRenewed => pb::ChangeCause::AddressRenewed,
+        Cause::AddressExpired => pb::ChangeCause::AddressExpired,
+        Cause::Reestimated { .. } => pb::ChangeCause::Reestimated,
+        Cause::AttentionDismissed => pb::ChangeCause::AttentionDismissed,
+        Cause::AttentionRestored => pb::ChangeCause::AttentionRestored,
+        Cause::Restored { .. } => pb::ChangeCause::Restored,
+    }
+}
+
+fn edit(edit: Edit) -> pb::FieldEdit {
+    pb::FieldEdit {
+        restorable: edit.field.is_restorable() && edit.from.as_ref().is_none_or(Value::is_kept),
+        field: edit.field.to_string(),
+        old_value: edit.from.map(value),
+        new_value: edit.to.map(value),
+    }
+}
+
+fn value(value: Value) -> pb::PastValue {
+    use pb::past_value::Kind;
+    let (mut text_bytes, mut shortened) = (0, false);
+    let kind = match value {
+        Value::Text(text) => {
+            text_bytes = text.len();
+            Kind::Text(text)
+        }
+        Value::LongText(text) => {
+            (text_bytes, shortened) = (text.bytes, true);
+            Kind::Text(text.beginning)
+        }
+        Value::Status(found) => Kind::Status(status(found).into()),
+        Value::Phones(phones) => Kind::Phones(pb::PhoneList { phones: phones.into_iter().map(phone).collect() }),
+        Value::Links(links) => {
+            Kind::TicketingLinks(pb::TicketingLinkList { links: links.into_iter().map(ticketing_link).collect() })
+        }
+        Value::Fix(fix) => Kind::Fix(past_fix(&fix)),
+        Value::Source(found) => Kind::Source(source(found).into()),
+        Value::NoEstimate(reason) => Kind::NoEstimateReason(no_estimate(Some(reason)).into()),
+        Value::Address(address) => Kind::Address(site_address(&address)),
+        Value::Replacement(consent) => Kind::Replacement(replacement(&consent)),
+        Value::Ip(ip) => {
+            let ip = ip.to_string();
+            text_bytes = ip.len();
+            Kind::Text(ip)
+        }
+        Value::Time(time) => Kind::Time(timestamp(time)),
+    };
+    pb::PastValue { kind: Some(kind), shortened, text_bytes: i64::try_from(text_bytes).unwrap_or(i64::MAX) }
+}
+
+fn past_fix(fix: &PastFix) -> pb::Fix {
+    let evidence = match &fix.origin {
+        Origin::Database { database_type } => Some(pb::fix::Evidence::Database(pb::DatabaseEvidence {
+            database_type: database_type.clone(),
+            ..pb::DatabaseEvidence::default()
+        })),
+        Origin::Prefix { network } => Some(pb::fix::Evidence::Prefix(pb::PrefixEvidence {
+            network: network.clone(),
+            ..pb::PrefixEvidence::default()
+        })),
+        Origin::Geocoded(answer) => Some(pb::fix::Evidence::Geocoded(pb::GeocodedEvidence {
+            // What is here has no end.
+            expire_time: None,
+            ..geocoded_evidence(answer)
+        })),
+        Origin::Dropped | Origin::Measured => None,
+    };
+    pb::Fix {
+        source: source(fix.source).into(),
+        position: fix.position.map(lat_lng),
+        accuracy_m: fix.accuracy_m,
+        granularity: granularity(fix.granularity).into(),
+        make_time: fix.made_at.map(timestamp),
+        maker: fix.made_by.clone(),
+        evidence,
+    }
+}

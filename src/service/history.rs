@@ -1,0 +1,221 @@
+//! Histories of sites: read page by page, and a former value put back. They are written in `record`.
+
+use super::access::Permission;
+use super::error::Resource;
+use super::paging::{Page, PageRequest, query_purpose};
+use super::record::{Author, change_key, past_prefix, text_key};
+use super::requests::RequestId;
+use super::restoring::put_back;
+use super::site_list::PAGE_BYTES_MAX;
+use super::sites::{ChangeOptions, Draft, Step};
+use super::{Error, Versioned, Waymark};
+use crate::model::access::Principal;
+use crate::model::history::{Actor, Cause, Change, Field, Value, diff};
+use crate::model::id::{AccountId, SiteId};
+use crate::model::site::Site;
+use crate::model::{Invalid, text};
+use crate::store::document::Document;
+use crate::store::{Kind, Mutation, Range, Record};
+
+/// Entries that are read together.
+const CHUNK: usize = 256;
+/// Entries that one call looks at: of a field that changed seldom, a page may be short.
+const SCANNED_MAX: usize = 10_000;
+/// Records that are taken away together.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
+
+/// A former value that shall be put back.
+#[derive(Debug, Clone)]
+pub struct Restoration {
+    /// The site.
+    pub site: SiteId,
+    /// The change before which it was there.
+    pub change: u32,
+    /// The path of its field.
+    pub field: String,
+    /// A UUID that makes repeats of the call one; empty for none.
+    pub request_id: String,
+}
+
+impl Waymark {
+    /// A page of a site's changes, the newest first; with `field` those of that field, or of fields in it.
+    ///
+    /// Cost: reads the page's entries; with a field, at most 10,000 for a page.
+    pub async fn list_changes(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        field: &str,
+        page: &PageRequest,
+    ) -> Result<Page<Change>, Error> {
+        self.get_site(principal, account, site).await?;
+        if !Field::is_path(field) {
+            let why = format!("{} is no field of a history, such as note, contact or location", text::shown(field));
+            return Err(Invalid::new("field", why).into());
+        }
+        let limit = page.limit()?;
+        let purpose = || query_purpose(principal, "changes", &(account, site, field));
+        let mut after: Option<u32> = self.cursor(&purpose, page)?;
+        let (mut items, mut scanned, mut bytes) = (Vec::new(), 0, 0);
+        loop {
+            let range = Range {
+                prefix: past_prefix(site),
+                after: after.map(|number| change_key(account, site, number).id),
+                descending: true,
+                limit: CHUNK,
+                ..Range::all(Some(account.clone()), Kind::Change)
+            };
+            let records = self.parts.store.scan(range).await?;
+            let is_last = records.len() < CHUNK;
+            let count = records.len();
+            scanned += count;
+            for (index, record) in records.into_iter().enumerate() {
+                let change = change_in(record)?;
+                let number = change.number;
+                after = Some(number);
+                if field.is_empty() || change.edits.iter().any(|edit| edit.field.is_within(field)) {
+                    bytes += change.weight();
+                    items.push(change);
+                }
+                let is_end = index + 1 == count;
+                let is_full = items.len() >= limit || bytes >= PAGE_BYTES_MAX || (is_end && scanned >= SCANNED_MAX);
+                // Number 1 is the oldest: nothing is behind it.
+                if is_full && number > 1 && !(is_end && is_last) {
+                    return Ok(self.page_until(&purpose, items, Some(&number)));
+                }
+            }
+            if is_last {
+                return Ok(self.page_until(&purpose, items, None::<&u32>));
+            }
+        }
+    }
+
+    /// One change, with its texts whole.
+    pub async fn get_change(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        id: SiteId,
+        number: u32,
+    ) -> Result<Change, Error> {
+        let site = self.get_site(principal, account, id).await?.value;
+        let record = self.parts.store.get(change_key(account, id, number)).await?;
+        let missing = || Error::NotFound(Resource::Change(account.clone(), id, number));
+        let mut change = change_in(record.ok_or_else(missing)?)?;
+        for edit in &mut change.edits {
+            for value in [&mut edit.from, &mut edit.to].into_iter().flatten() {
+                self.make_whole(&site, value).await?;
+            }
+        }
+        Ok(change)
+    }
+
+    /// Puts the text in place of its name. It is what the site says now, or stands beside the entry that replaced it.
+    async fn make_whole(&self, site: &Site, value: &mut Value) -> Result<(), Error> {
+        let Value::LongText(name) = &*value else { return Ok(()) };
+        if Value::of_text(&site.note).as_ref() == Some(value) {
+            *value = Value::Text(site.note.clone());
+            return Ok(());
+        }
+        let found = self.parts.store.get(text_key(&site.account, site.id, name)).await?;
+        if let Some(Document::PastText(text)) = found.map(|record| record.document) {
+            *value = Value::Text(text);
+        }
+        Ok(())
+    }
+
+    /// Puts back what a field had before a change, as a change of its own. A repeat with the same request id changes nothing
+    /// more.
+    pub async fn restore_value(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        restoration: &Restoration,
+        options: &ChangeOptions,
+    ) -> Result<Versioned<Site>, Error> {
+        self.account_for(principal, account, Permission::Change)?;
+        let Restoration { site: id, change: number, field, request_id } = restoration;
+        let request = RequestId::parse(account, request_id, &("restore", id, number, field))?;
+        let request = request.as_ref();
+        let change = &self.get_change(principal, account, *id, *number).await?;
+        let Some(edit) = change.edits.iter().find(|edit| edit.field.to_string() == *field) else {
+            let fields: Vec<String> = change.edits.iter().map(|edit| edit.field.to_string()).collect();
+            let why = format!("the change is one of {}, got {}", fields.join(", "), text::shown(field));
+            return Err(Invalid::new("field", why).into());
+        };
+        let author = Author::of(principal, Cause::Restored { change: *number });
+        self.commit_over(account, *id, author, |before, now| async move {
+            if let Some(request) = request
+                && self.find_answer(account, request).await?.is_some()
+            {
+                return Ok(Draft { site: before, step: Step::Leave });
+            }
+            let put = |site: &mut Site, now| {
+                if site.deleted_at.is_some() {
+                    return Err(Error::SiteDeleted(Resource::Site(account.clone(), site.id)));
+                }
+                put_back(site, edit, change, now, &principal.actor())
+            };
+            let mut draft = self.draft(before.clone(), now, options, put).await?;
+            match &mut draft.step {
+                Step::Write(_) if diff(&before, &draft.site).is_empty() => {
+                    return Ok(Draft { site: before, step: Step::Leave });
+                }
+                Step::Write(batch) => batch.extend(request.map(|request| request.answered(*id, now))),
+                Step::Leave | Step::Again => {}
+            }
+            Ok(draft)
+        })
+        .await
+    }
+
+    /// What the account calls a token that made a change; empty for one that is not its own, and for others than tokens.
+    #[must_use]
+    pub fn actor_name(&self, account: &AccountId, actor: &Actor) -> String {
+        let Actor::Token { id, .. } = actor else { return String::new() };
+        let token = self.parts.live.token(*id).filter(|token| token.account.as_ref() == Some(account));
+        token.map(|token| token.display_name.clone()).unwrap_or_default()
+    }
+
+    /// Whether a change was made with a token of the operator's own.
+    #[must_use]
+    pub fn is_operators(&self, actor: &Actor) -> bool {
+        let Actor::Token { id, .. } = actor else { return false };
+        self.parts.live.token(*id).is_some_and(|token| token.account.is_none())
+    }
+
+    /// Takes all entries of a site's history away, and the texts beside them; gives how many records that were. The next
+    /// entry has the next number. For whoever purges a site's record, or erases a person.
+    pub async fn forget_history(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+    ) -> Result<usize, Error> {
+        self.account_for(principal, account, Permission::Administer)?;
+        let mut forgotten = 0;
+        for kind in [Kind::Change, Kind::PastText] {
+            loop {
+                let (prefix, limit) = (past_prefix(site), FORGOTTEN_AT_ONCE);
+                let range = Range { prefix, limit, ..Range::all(Some(account.clone()), kind) };
+                let records = self.parts.store.scan(range).await?;
+                if records.is_empty() {
+                    break;
+                }
+                forgotten += records.len();
+                let deletions = records.into_iter().map(|record| Mutation::delete(record.key));
+                self.parts.store.commit(deletions.collect()).await?;
+            }
+        }
+        Ok(forgotten)
+    }
+}
+
+fn change_in(record: Record) -> Result<Change, Error> {
+    let Record { key, document, .. } = record;
+    match document {
+        Document::Change(change) => Ok(*change),
+        _ => Err(Error::Mismatched { key }),
+    }
+}
