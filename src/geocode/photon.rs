@@ -123,12 +123,14 @@ fn found(Feature { properties: of, geometry }: &Feature) -> Result<Found, Fault>
     let (lng, lat) = geometry.coordinates;
     let granularity = granularity(of)?;
     let is_named_house = granularity == Granularity::Door && of.housenumber.is_empty();
+    let is_occupant = !of.housenumber.is_empty() && !matches!(&*of.osm_key, "" | "place" | "building");
     let stated = |texts: &[&String]| -> Vec<String> {
         texts.iter().filter(|text| !text.is_empty()).map(|text| (*text).clone()).collect()
     };
     let names = Names {
         house: if is_named_house { stated(&[&of.name]) } else { stated(&[&of.housenumber]) },
-        own: stated(&[&of.street, &of.name]),
+        own: if is_occupant { stated(&[&of.street]) } else { stated(&[&of.street, &of.name]) },
+        occupant: is_occupant.then(|| of.name.clone()),
         context: stated(&[
             &of.locality,
             &of.district,
