@@ -95,6 +95,10 @@ class RealNominatim:
         with urllib.request.urlopen(f"{self.url}/{path}?{query}", timeout=START_S_MAX) as answer:
             return json.load(answer)
 
+    def asked(self):
+        """The requests that it answered so far: method, path and parameters, and status, as it logs them."""
+        return [line for line in self._log("serve").read_text(encoding="utf-8").splitlines() if "GET /" in line]
+
     def select(self, query):
         """The rows of a query of its database, as texts."""
         command = [_postgres_bin() / "psql", "--csv", "--tuples-only", "--command", query, self._dsn(libpq=True)]
@@ -103,7 +107,7 @@ class RealNominatim:
         return list(csv.reader(io.StringIO(done.stdout)))
 
     def _start_database(self):
-        data, log = self.directory / "postgres", self.directory / "postgres.log"
+        data, log = self.directory / "postgres", self._log("postgres")
         data.mkdir()
         as_whom = {}
         if os.geteuid() == 0:
@@ -122,7 +126,7 @@ class RealNominatim:
         _wait(self.database, log, lambda: subprocess.run(ready, check=False, env=self._environment()).returncode == 0)
 
     def _run(self, command, *arguments):
-        log = self.directory / f"{command}.log"
+        log = self._log(command)
         with open(log, "ab") as sink:
             command_line = [*self._program(command), *arguments]
             done = subprocess.run(
@@ -132,13 +136,16 @@ class RealNominatim:
         assert done.returncode == 0, f"nominatim {command} failed:\n{_tail(log)}"
 
     def _start_server(self):
-        log = self.directory / "serve.log"
+        log = self._log("serve")
         with open(log, "ab") as sink:
             command = [*self._program("serve"), "--server", self.address]
             self.server = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=self._environment()
             )
         _wait(self.server, log, self._is_serving)
+
+    def _log(self, command):
+        return self.directory / f"{command}.log"
 
     def _is_serving(self):
         try:

@@ -4,11 +4,14 @@ The map is the centre of Helsinki as it was in April 2019. Its addresses are tol
 waymark says of them is held against the data and not against what it said before.
 """
 
+import contextlib
 import json
 import os
 import random
 import subprocess
+import time
 import urllib.request
+from pathlib import Path
 
 import grpc
 import pytest
@@ -33,32 +36,49 @@ APPLIED_MIN = 0.85
 REVERSED = 60
 REVERSED_MIN = 0.9
 ATTRIBUTION = "© OpenStreetMap contributors"
+# Seconds within which an answer that is about to end is renewed after a start.
+RENEWED_S_MAX = 30
+
+
+def faketime():
+    """The library that sets a process's clock; None where it is not installed."""
+    return next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
 @pytest.fixture(scope="module")
 def nominatim():
     """The server; skipped only for who may not install it."""
-    if lacks := missing():
+    lacks = ", ".join(filter(None, [missing(), "" if faketime() else "libfaketime"]))
+    if lacks:
         hint = f"no real Nominatim: {lacks} missing; run scripts/install-tools test and scripts/fetch-data"
         (pytest.fail if os.geteuid() == 0 or os.environ.get("CI") else pytest.skip)(hint)
     with RealNominatim() as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def helsinki(nominatim, tmp_path_factory):
-    """An account of a waymark that asks the real server alone."""
-    directory = tmp_path_factory.mktemp("asking")
+def asking(nominatim, directory, more=""):
+    """A waymark, not started yet, that asks the real server alone."""
     config = directory / "waymark.toml"
     config.write_text(
         f'[[geocode.providers]]\nkind = "nominatim"\nurl = "{nominatim.url}"\n'
-        "requests_per_s = 1000\ntimeout_ms = 20000\nsuggest = true\n",
+        f"requests_per_s = 1000\ntimeout_ms = 20000\nsuggest = true\n{more}",
         encoding="utf-8",
     )
-    extra = ["--config", config]
-    with Server(directory / "data", geoip=False, borders=True, extra=extra) as server:
-        with grpc.insecure_channel(server.target) as channel:
-            yield Account(Caller(channel, server.admin_token))
+    return Server(directory / "data", geoip=False, borders=True, extra=["--config", config])
+
+
+@contextlib.contextmanager
+def operating(server):
+    """A caller of a server, for the operator."""
+    with server, grpc.insecure_channel(server.target) as channel:
+        yield Caller(channel, server.admin_token)
+
+
+@pytest.fixture(scope="module")
+def helsinki(nominatim, tmp_path_factory):
+    """An account of a waymark that asks the real server alone."""
+    with operating(asking(nominatim, tmp_path_factory.mktemp("asking"))) as operator:
+        yield Account(operator)
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +89,8 @@ def embedded(nominatim, tmp_path_factory):  # pylint: disable=unused-argument
     done = subprocess.run([str(part) for part in build], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     extra = ["--gazetteer", directory / "gazetteer"]
-    with Server(directory / "data", geoip=False, extra=extra) as server:
-        with grpc.insecure_channel(server.target) as channel:
-            yield Account(Caller(channel, server.admin_token))
+    with operating(Server(directory / "data", geoip=False, extra=extra)) as operator:
+        yield Account(operator)
 
 
 def houses(nominatim, street, number):
@@ -241,10 +260,31 @@ def test_the_address_of_a_site_from_typing_to_the_map(nominatim, helsinki):
     assert caller.GetSite(name=site).location == location
     on_map = caller.LocateSite(name=site, zoom=18).site
     assert on_map.position == location.position and on_map.granularity == pb.GRANULARITY_DOOR
-    # The id that is kept is one that the server finds again: the same house, in the same place.
-    (again,) = nominatim.ask("lookup", osm_ids=evidence.place_id)
-    assert again["display_name"] == evidence.formatted_address
-    assert at(location.position) == (float(again["lat"]), float(again["lon"]))
+
+
+def test_an_answer_that_ends_is_looked_up_by_its_id_and_renewed(nominatim, tmp_path):
+    """Kept for a day by its terms, it is asked for again in the last quarter: twenty hours later by the server's clock."""
+    server = asking(nominatim, tmp_path, "store_days = 1\n")
+    with operating(server) as operator:
+        account = Account(operator)
+        site = account.create_site().name
+        applied = account.caller().SetAddress(site=site, address_line="Lönnrotinkatu 5, Helsinki").site.location
+    before = applied.fixes[0].geocoded
+    assert before.place_id.startswith("N") and not any(before.place_id in line for line in nominatim.asked())
+    with pytest.MonkeyPatch.context() as later:
+        for name, value in {"LD_PRELOAD": faketime(), "FAKETIME": "+20h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}.items():
+            later.setenv(name, str(value))
+        server.start()
+    with operating(server) as operator:
+        deadline = time.monotonic() + RENEWED_S_MAX
+        while (now := operator.GetSite(name=site).location).fixes[0].geocoded.expire_time == before.expire_time:
+            assert time.monotonic() < deadline, f"not renewed: {now}"
+            time.sleep(0.02)
+    renewed = now.fixes[0].geocoded
+    assert renewed.expire_time.seconds - before.expire_time.seconds > 19 * 3_600
+    assert (renewed.place_id, renewed.formatted_address) == (before.place_id, before.formatted_address)
+    assert now.position == applied.position and now.address.state == pb.ADDRESS_STATE_APPLIED
+    assert [line for line in nominatim.asked() if f"osm_ids={before.place_id}" in line and "200 OK" in line]
 
 
 def test_positions_read_back_as_their_addresses(nominatim, helsinki):
