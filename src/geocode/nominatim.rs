@@ -172,20 +172,26 @@ fn found(place: &Place) -> Result<Found, Fault> {
         own: road.into_iter().chain(name.clone().filter(|_| !is_occupant)).collect(),
         occupant: is_occupant.then(|| name.unwrap_or_default()),
     };
-    let kind = match place.osm_type.as_str() {
-        "node" => "N",
-        "way" => "W",
-        "relation" => "R",
-        _ => "",
-    };
     Ok(Found {
-        place_id: place.osm_id.filter(|_| !kind.is_empty()).map(|id| format!("{kind}{id}")).unwrap_or_default(),
+        // The object of a house that was counted off is its whole row, and asked for it the server tells the middle of that.
+        place_id: if granularity == Granularity::Interpolated { String::new() } else { osm_id(place) },
         formatted_address: text(&place.display_name)?,
         position: position(decimal(&place.lat)?, decimal(&place.lon)?)?,
         granularity,
         country: of("country_code").and_then(|code| CountryCode::parse(&code)),
         names,
     })
+}
+
+/// The id of a place's object; empty where it has none.
+fn osm_id(place: &Place) -> String {
+    let kind = match place.osm_type.as_str() {
+        "node" => "N",
+        "way" => "W",
+        "relation" => "R",
+        _ => return String::new(),
+    };
+    place.osm_id.map(|id| format!("{kind}{id}")).unwrap_or_default()
 }
 
 /// How fine a place is, by its rank. A house on a way without a building is one that was counted off along the street.
@@ -195,6 +201,7 @@ fn granularity(place: &Place) -> Result<Granularity, Fault> {
     Ok(match place.rank {
         _ if place.kind == "postcode" || place.kind == "postal_code" => Granularity::Postcode,
         _ if is_place("square") => Granularity::Street,
+        _ if is_place("houses") => return Err(Fault::Unusable("a row of houses is none of them")),
         HOUSE_RANK if is_place("house") && place.osm_type == "way" => Granularity::Interpolated,
         HOUSE_RANK => Granularity::Door,
         26..=29 => Granularity::Street,
@@ -279,6 +286,15 @@ mod tests {
         assert_eq!(of("building", "Perlan"), ("Laugavegur+Perlan".to_owned(), None));
         assert_eq!(of("shop", "Bónus"), ("Laugavegur".to_owned(), Some("Bónus".to_owned())));
         assert_eq!(of("amenity", ""), ("Laugavegur".to_owned(), Some(String::new())));
+    }
+
+    /// Renewed by the id of its row, a house that was counted off lost its number, and stood in the middle of the row.
+    #[test]
+    fn a_house_of_a_row_is_not_its_row() {
+        assert_eq!(place(&json!({"osm_type": "way"})).unwrap().place_id, "");
+        assert_eq!(place(&json!({"osm_type": "way", "category": "building"})).unwrap().place_id, "W107775");
+        let row = json!({"osm_type": "way", "type": "houses", "address": {"road": "Laugavegur"}});
+        assert!(matches!(place(&row), Err(Fault::Unusable(_))));
     }
 
     #[test]
