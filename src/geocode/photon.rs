@@ -230,4 +230,17 @@ mod tests {
         assert_eq!((found.place_id.as_str(), found.country), ("N7", CountryCode::parse("IS")));
         assert!((found.position.lat() - 64.1).abs() < 1e-9);
     }
+
+    #[test]
+    fn what_stands_at_an_address_is_told_from_the_address() {
+        let of = |key: &str, house: &str| {
+            let of = json!({"name": "Bónus", "street": "Gata", "housenumber": house, "type": "house", "osm_key": key});
+            let names = feature(&of, &json!([-21.9, 64.1])).unwrap().names;
+            (names.own.join("+"), names.occupant)
+        };
+        assert_eq!(of("shop", "1"), ("Gata".to_owned(), Some("Bónus".to_owned())));
+        for (key, house) in [("building", "1"), ("place", "1"), ("", "1"), ("shop", "")] {
+            assert_eq!(of(key, house), ("Gata+Bónus".to_owned(), None), "{key} {house}");
+        }
+    }
 }

@@ -93,9 +93,8 @@ def nearest_m(position, points):
 
 
 def geocode(account, line, candidates_max=20):
-    return account.caller("VIEWER").GeocodeAddress(
-        parent=account.name, address_line=line, candidates_max=candidates_max
-    )
+    caller = account.caller("VIEWER")
+    return caller.GeocodeAddress(parent=account.name, address_line=line, candidates_max=candidates_max)
 
 
 def is_confident(candidate):
@@ -189,9 +188,8 @@ def test_a_house_of_a_row_is_counted_off_and_says_so(nominatim, helsinki):
 
 def test_the_other_language_of_a_street_is_offered_and_not_applied(helsinki):
     """The server knows Mannerheimvägen and answers Mannerheimintie: nothing in the answer says that they are one."""
-    answer = helsinki.caller().SetAddress(
-        site=helsinki.create_site().name, address_line="Mannerheimvägen 5, Helsingfors"
-    )
+    site = helsinki.create_site().name
+    answer = helsinki.caller().SetAddress(site=site, address_line="Mannerheimvägen 5, Helsingfors")
     assert answer.state == pb.ADDRESS_STATE_AMBIGUOUS and not answer.site.location.fixes
     assert "5, Mannerheimintie" in answer.candidates[0].formatted_address
 
