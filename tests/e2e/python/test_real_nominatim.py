@@ -10,14 +10,13 @@ import os
 import random
 import subprocess
 import time
-import urllib.request
 
 import grpc
 import pytest
 
 from client import Account, Caller
 from nominatim import Nominatim
-from real_nominatim import BY_HAND_IDS, EXTRACT, RealNominatim, faketime, require
+from real_nominatim import BY_HAND_IDS, EXTRACT, RealNominatim, faketime, fetch, require
 from server import BINARY, Server
 from stubs import pb
 from test_round_trip import metres
@@ -354,7 +353,7 @@ def test_hostile_lines_are_answered_and_harm_nobody(nominatim, helsinki, line):
 
 def test_the_stub_of_the_other_tests_speaks_as_the_server_does(nominatim):
     def told(url, query):
-        with urllib.request.urlopen(f"{url}/search?format=jsonv2&addressdetails=1&q={query}") as answer:
+        with fetch(f"{url}/search?format=jsonv2&addressdetails=1&q={query}") as answer:
             return answer.headers["content-type"], json.load(answer)
 
     def shape(value):
