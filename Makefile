@@ -76,4 +76,4 @@ dist: dashboard ## Build what is shipped: target/waymark-VERSION-MACHINE.tar.gz.
 clean: ## Remove everything built. Fetched data (data/fetched) and the server's data (run) stay.
 	cargo clean
 	rm -rf dashboard/dist dashboard/src/gen dashboard/node_modules data/built tests/e2e/node_modules \
-	  benches/compare/node_modules .venv
+	  benches/compare/node_modules .venv .venv-nominatim

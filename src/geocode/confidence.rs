@@ -31,6 +31,9 @@ const CODE_CHARS_MAX: usize = 2;
 const ONE_OF_SEVERAL: f64 = 0.95;
 /// For a house number or name in the answer that nobody asked for: a street was, and this is one of its houses.
 const UNASKED: f64 = 0.6;
+/// For something at an address, such as a shop, of which only the address was asked for: as far behind the address itself as
+/// `service` wants a winner to lead, and good enough to be applied where it alone has that address.
+const BESIDE: f64 = 0.89;
 /// For a street or house without town, postcode, region or country in the question: the world has many of them.
 const NO_CONTEXT: f64 = 0.8;
 /// For an answer in another country than the one that was stated.
@@ -51,6 +54,8 @@ pub(super) struct Names {
     pub(super) house: Vec<String>,
     /// The street, or the place itself.
     pub(super) own: Vec<String>,
+    /// Where the answer is not the address but something at it, such as a shop: its name, empty where it has none.
+    pub(super) occupant: Option<String>,
     /// What it lies in: quarter, town, postcode, region, country, with their codes.
     pub(super) context: Vec<String>,
 }
@@ -67,16 +72,20 @@ pub(super) fn likeness(
     let (numbers, named): (Vec<&String>, Vec<&String>) =
         names.house.iter().take(TEXTS_MAX).partition(|house| !house_numbers(house).is_empty());
     let mut has_house = names.house.iter().all(|house| fold::words(house).is_empty());
+    let mut has_occupant = names.occupant.is_none();
     let mut texts = Vec::new();
     texts.extend(named.into_iter().map(|text| Text::new(Part::House, text)));
     texts.extend(names.own.iter().take(TEXTS_MAX).map(|text| Text::new(Part::Own, text)));
     texts.extend(names.context.iter().take(TEXTS_MAX).map(|text| Text::new(Part::Context, text)));
+    // Behind the town: a station may be called like it.
+    texts.extend(names.occupant.iter().map(|text| Text::new(Part::Occupant, text)));
     question.take_numbered(&mut texts);
     has_house |= numbers.iter().any(|house| question.take_house(house));
     let mut has_context = query.country().is_some() && query.country() == country;
     // Whole texts first, so that `SW1A1AA` is `SW1A 1AA`; then words as written, then what they may mean.
     for part in question.take_texts(&mut texts).into_iter().chain(question.take_words(&mut texts, true)) {
         has_house |= part == Part::House;
+        has_occupant |= part == Part::Occupant;
         has_context |= part == Part::Context;
     }
     for name in country.map(country_names::keys).unwrap_or_default() {
@@ -84,11 +93,15 @@ pub(super) fn likeness(
     }
     for part in question.take_words(&mut texts, false) {
         has_house |= part == Part::House;
+        has_occupant |= part == Part::Occupant;
         has_context |= part == Part::Context;
     }
     let mut confidence = question.confidence();
     if !has_house {
         confidence *= UNASKED;
+    }
+    if !has_occupant {
+        confidence *= BESIDE;
     }
     if !has_context && granularity >= Granularity::Street {
         confidence *= NO_CONTEXT;
@@ -118,6 +131,7 @@ pub(super) fn nearness(distance_m: f64, granularity: Granularity) -> f64 {
 enum Part {
     House,
     Own,
+    Occupant,
     Context,
 }
 

@@ -2,6 +2,10 @@
 //!
 //! An address in parts is asked in parts; a stated country restricts, a likely one does not. Ids are those of
 //! `OpenStreetMap`, such as `N107775`: the server's own change when it imports again.
+//!
+//! The server is told to leave out nothing that is written like something else (`dedupe=0`): of two doors with one
+//! address, far apart, it gives one by chance, and then nobody sees that the address is ambiguous. `http::answer` leaves
+//! out the parts of one street.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +42,11 @@ impl Nominatim {
         Self { client, terms, may_suggest }
     }
 }
+
+/// Results that are asked for, for each that is wanted: a street has many parts. The servers give at most 50.
+const PARTS: usize = 2;
+/// The rank of houses and of what stands in them.
+const HOUSE_RANK: u8 = 30;
 
 /// What the answer of a reverse look-up says where nothing is.
 const NOTHING_THERE: &str = "Unable to geocode";
@@ -100,7 +109,8 @@ pub(super) fn request(inquiry: &Inquiry, provider: &str) -> Option<Request> {
         }
     };
     if path == ["search"] {
-        parameters.push(("limit", inquiry.limit.to_string()));
+        parameters.push(("limit", (PARTS * inquiry.limit).to_string()));
+        parameters.push(("dedupe", "0".to_owned()));
         if let Some(near) = inquiry.bias.near_coarsely() {
             let edge = |degrees: f64, limit: f64| degrees.clamp(-limit, limit);
             let (west, east) =
@@ -147,6 +157,7 @@ fn found(place: &Place) -> Result<Found, Fault> {
     let granularity = granularity(place)?;
     let name = place.name.clone().filter(|name| !name.is_empty());
     let is_named_house = granularity >= Granularity::Interpolated && house.is_none();
+    let is_occupant = place.rank == HOUSE_RANK && house.is_some() && !matches!(&*place.category, "place" | "building");
     let is_own = |key: &str, value: &String| matches!(key, "house_number" | "road") || Some(value) == name.as_ref();
     let context = place.address.iter().filter(|(key, value)| !is_own(key, value));
     // Of the code of a region, such as `US-TN` or `IS-1`, people write the letters behind the country's. Its digits are no
@@ -158,16 +169,12 @@ fn found(place: &Place) -> Result<Found, Fault> {
     let names = Names {
         context: context.collect(),
         house: if is_named_house { name.clone().into_iter().collect() } else { house.into_iter().collect() },
-        own: road.into_iter().chain(name).collect(),
-    };
-    let kind = match place.osm_type.as_str() {
-        "node" => "N",
-        "way" => "W",
-        "relation" => "R",
-        _ => "",
+        own: road.into_iter().chain(name.clone().filter(|_| !is_occupant)).collect(),
+        occupant: is_occupant.then(|| name.unwrap_or_default()),
     };
     Ok(Found {
-        place_id: place.osm_id.filter(|_| !kind.is_empty()).map(|id| format!("{kind}{id}")).unwrap_or_default(),
+        // The object of a house that was counted off is its whole row, and asked for it the server tells the middle of that.
+        place_id: if granularity == Granularity::Interpolated { String::new() } else { osm_id(place) },
         formatted_address: text(&place.display_name)?,
         position: position(decimal(&place.lat)?, decimal(&place.lon)?)?,
         granularity,
@@ -176,13 +183,27 @@ fn found(place: &Place) -> Result<Found, Fault> {
     })
 }
 
+/// The id of a place's object; empty where it has none.
+fn osm_id(place: &Place) -> String {
+    let kind = match place.osm_type.as_str() {
+        "node" => "N",
+        "way" => "W",
+        "relation" => "R",
+        _ => return String::new(),
+    };
+    place.osm_id.map(|id| format!("{kind}{id}")).unwrap_or_default()
+}
+
 /// How fine a place is, by its rank. A house on a way without a building is one that was counted off along the street.
+/// A square is a street that is wide, and not the quarter that its rank makes of it.
 fn granularity(place: &Place) -> Result<Granularity, Fault> {
-    let is_house = place.category == "place" && place.kind == "house";
+    let is_place = |kind: &str| place.category == "place" && place.kind == kind;
     Ok(match place.rank {
         _ if place.kind == "postcode" || place.kind == "postal_code" => Granularity::Postcode,
-        30 if is_house && place.osm_type == "way" => Granularity::Interpolated,
-        30 => Granularity::Door,
+        _ if is_place("square") => Granularity::Street,
+        _ if is_place("houses") => return Err(Fault::Unusable("a row of houses is none of them")),
+        HOUSE_RANK if is_place("house") && place.osm_type == "way" => Granularity::Interpolated,
+        HOUSE_RANK => Granularity::Door,
         26..=29 => Granularity::Street,
         13..=25 => Granularity::City,
         5..=12 => Granularity::Region,
@@ -219,6 +240,7 @@ mod tests {
         check(json!({"osm_type": "way"}), Granularity::Interpolated);
         check(json!({"osm_type": "way", "category": "building", "type": "yes"}), Granularity::Door);
         check(json!({"place_rank": 26, "category": "highway", "type": "residential"}), Granularity::Street);
+        check(json!({"place_rank": 25, "type": "square", "osm_type": "relation"}), Granularity::Street);
         check(json!({"place_rank": 21, "type": "postcode"}), Granularity::Postcode);
         check(json!({"place_rank": 16, "type": "city"}), Granularity::City);
         check(json!({"place_rank": 8, "type": "administrative"}), Granularity::Region);
@@ -250,6 +272,29 @@ mod tests {
         let mut postcode = json!({"lat": "51.5", "lon": "-0.1", "display_name": "101", "place_rank": 21});
         postcode["type"] = "postcode".into();
         assert_eq!(found(&Place::deserialize(postcode).unwrap()).unwrap().place_id, "");
+    }
+
+    /// `Mannerheimintie 5` was answered by a dozen shops beside the house, each as sure as the house itself, so that no
+    /// address of a busy street was ever applied.
+    #[test]
+    fn what_stands_at_an_address_is_told_from_the_address() {
+        let of = |category: &str, name: &str| {
+            let names = place(&json!({"category": category, "name": name})).unwrap().names;
+            (names.own.join("+"), names.occupant)
+        };
+        assert_eq!(of("place", ""), ("Laugavegur".to_owned(), None));
+        assert_eq!(of("building", "Perlan"), ("Laugavegur+Perlan".to_owned(), None));
+        assert_eq!(of("shop", "Bónus"), ("Laugavegur".to_owned(), Some("Bónus".to_owned())));
+        assert_eq!(of("amenity", ""), ("Laugavegur".to_owned(), Some(String::new())));
+    }
+
+    /// Renewed by the id of its row, a house that was counted off lost its number, and stood in the middle of the row.
+    #[test]
+    fn a_house_of_a_row_is_not_its_row() {
+        assert_eq!(place(&json!({"osm_type": "way"})).unwrap().place_id, "");
+        assert_eq!(place(&json!({"osm_type": "way", "category": "building"})).unwrap().place_id, "W107775");
+        let row = json!({"osm_type": "way", "type": "houses", "address": {"road": "Laugavegur"}});
+        assert!(matches!(place(&row), Err(Fault::Unusable(_))));
     }
 
     #[test]

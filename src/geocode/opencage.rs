@@ -118,6 +118,7 @@ fn found(place: &Place) -> Result<Found, Fault> {
     let names = Names {
         house: if is_named_house { own_name.clone().into_iter().collect() } else { house.into_iter().collect() },
         own: stated(of("road")).into_iter().chain(own_name).collect(),
+        occupant: None,
         context: context.map(str::to_owned).collect(),
     };
     Ok(Found {

@@ -123,12 +123,14 @@ fn found(Feature { properties: of, geometry }: &Feature) -> Result<Found, Fault>
     let (lng, lat) = geometry.coordinates;
     let granularity = granularity(of)?;
     let is_named_house = granularity == Granularity::Door && of.housenumber.is_empty();
+    let is_occupant = !of.housenumber.is_empty() && !matches!(&*of.osm_key, "" | "place" | "building");
     let stated = |texts: &[&String]| -> Vec<String> {
         texts.iter().filter(|text| !text.is_empty()).map(|text| (*text).clone()).collect()
     };
     let names = Names {
         house: if is_named_house { stated(&[&of.name]) } else { stated(&[&of.housenumber]) },
-        own: stated(&[&of.street, &of.name]),
+        own: if is_occupant { stated(&[&of.street]) } else { stated(&[&of.street, &of.name]) },
+        occupant: is_occupant.then(|| of.name.clone()),
         context: stated(&[
             &of.locality,
             &of.district,
@@ -227,5 +229,18 @@ mod tests {
         assert_eq!(found.formatted_address, "Hótel, Laugavegur 1, 101 Reykjavík, Ísland");
         assert_eq!((found.place_id.as_str(), found.country), ("N7", CountryCode::parse("IS")));
         assert!((found.position.lat() - 64.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_stands_at_an_address_is_told_from_the_address() {
+        let of = |key: &str, house: &str| {
+            let of = json!({"name": "Bónus", "street": "Gata", "housenumber": house, "type": "house", "osm_key": key});
+            let names = feature(&of, &json!([-21.9, 64.1])).unwrap().names;
+            (names.own.join("+"), names.occupant)
+        };
+        assert_eq!(of("shop", "1"), ("Gata".to_owned(), Some("Bónus".to_owned())));
+        for (key, house) in [("building", "1"), ("place", "1"), ("", "1"), ("shop", "")] {
+            assert_eq!(of(key, house), ("Gata+Bónus".to_owned(), None), "{key} {house}");
+        }
     }
 }

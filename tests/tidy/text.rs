@@ -46,6 +46,7 @@ const SKIPPED: &[&str] = &[
     "built",
     "basemap",
     ".venv",
+    ".venv-nominatim",
     "__pycache__",
     ".svelte-kit",
 ];

@@ -5,7 +5,7 @@ use super::*;
 #[track_caller]
 fn check(line: &str, house: &[&str], own: &[&str], context: &[&str], expect: f64) {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-    let names = Names { house: texts(house), own: texts(own), context: texts(context) };
+    let names = Names { house: texts(house), own: texts(own), context: texts(context), ..Names::default() };
     let granularity = if house.is_empty() { Granularity::Street } else { Granularity::Door };
     let found = likeness(&AddressQuery::Line(line.into()), false, &names, granularity, CountryCode::parse("IS"));
     assert!((found - expect).abs() < 1e-4, "{line}: {found}, expected {expect}");
@@ -28,6 +28,22 @@ fn every_word_that_is_missing_counts() {
 fn what_nobody_asked_for_is_doubted() {
     check("Laugavegur, Reykjavík", &["1"], &["Laugavegur"], TOWN, UNASKED);
     check("Laugavegur, Reykjavík", &[], &["Laugavegur"], TOWN, 1.0);
+}
+
+/// Every shop of a house was as sure as the house, and none of them far enough ahead to be applied.
+#[test]
+fn what_is_at_an_address_stands_behind_the_address() {
+    let of = |line: &str, occupant: Option<&str>| {
+        let (house, own) = (vec!["1".to_owned()], vec!["Laugavegur".to_owned()]);
+        let context = TOWN.iter().map(|text| (*text).to_owned()).collect();
+        let names = Names { house, own, context, occupant: occupant.map(str::to_owned) };
+        likeness(&AddressQuery::Line(line.into()), false, &names, Granularity::Door, CountryCode::parse("IS"))
+    };
+    let line = "Laugavegur 1, Reykjavík";
+    let (address, shop, nameless) = (of(line, None), of(line, Some("Bónus")), of(line, Some("")));
+    assert!(shop.total_cmp(&BESIDE).is_eq() && nameless.total_cmp(&BESIDE).is_eq(), "{shop} {nameless}");
+    assert!(address - shop >= 0.1 && shop >= 0.85, "what `service` asks of a winner");
+    assert!(of("Bónus, Laugavegur 1, Reykjavík", Some("Bónus")).total_cmp(&1.0).is_eq(), "it was asked for");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The gazetteer: a geocoder of its own, over an index that is built once from files and needs no network.
 //!
 //! `builder` makes the index out of `places` and `postcodes` (the world), and of street addresses: `iceland`, and the
-//! files that an operator names (`openaddresses`, `osm`), which `doors` gathers into streets. Here it is opened and asked. A query is folded into words (`question`), the words are looked up (`retrieve`), and each document that
-//! they name is judged (`explain`). Positions and ids are looked up in `atlas`. Knows nothing of sites, and decides nothing.
+//! files that an operator names (`openaddresses`, `osm`), which `doors` gathers into streets. Here it is opened and asked. A query is folded into
+//! words (`question`), the words are looked up (`retrieve`; while they are typed `begun`, over the `openings` of names), and
+//! each document that they name is judged (`explain`). Positions and ids are looked up in `atlas`. Knows nothing of sites, and decides nothing.
 
 pub(in crate::geocode) mod abbreviations;
 mod areas;
 mod atlas;
+mod begun;
 mod builder;
 mod codes;
 pub(in crate::geocode) mod countries;
@@ -20,6 +22,7 @@ mod imports;
 mod index;
 mod manifest;
 mod openaddresses;
+mod openings;
 mod osm;
 mod places;
 mod postcodes;

@@ -3,7 +3,6 @@
 //! Finds and does not judge: how well a document answers is told by `explain`. Queries reach the index as terms
 //! only, never through a query language, so that no query can be malformed.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use tantivy::postings::TermInfo;
@@ -36,17 +35,8 @@ const LATIN_FIRST: &str = "a";
 /// The least text behind all keys that begin with a plain Latin letter: `{` follows on `z`.
 const LATIN_END: &str = "{";
 
-/// Fewest bytes of a name that is still being typed: one Latin letter is the beginning of everything, one Chinese
-/// character is half a name. What qualifies a name may begin with less, because there is less of it.
-const BEGUN_BYTES_MIN: usize = 2;
-/// Edits that another name counts for which is not typed to its end: of all spellings of the world, most begin with
-/// any two letters, and people type the name that they would write.
-const BEGUN_ALIAS_EDITS: u8 = 1;
-/// Most keys of one part that a beginning may stand for: for two letters in the names of the world, most of them.
-const BEGUN_MAX: usize = 4_096;
-/// Most postcodes that a beginning may stand for: each is a code of many countries, and of two digits nobody expects
-/// the one that they mean.
-const BEGUN_CODES_MAX: usize = 512;
+/// Most documents in the towns and postcodes of a query that are told apart from others: a capital has some ten thousand.
+const QUALIFIED_MAX: usize = 65_536;
 
 /// What some words of a query name in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,16 +54,28 @@ pub(super) struct Match {
 /// A key of the index that words of the query stand for.
 #[derive(Debug, Clone)]
 pub(super) struct Hit {
-    what: Match,
-    /// The part in whose list the key stands.
-    list: Part,
-    term: TermInfo,
+    pub(super) what: Match,
+    /// The list in which the key stands.
+    pub(super) list: List,
+    pub(super) term: TermInfo,
+    /// Whether the words are but the beginning of the key.
+    pub(super) is_begun: bool,
 }
 
-/// The lists of keys, one a part.
+/// A list of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    /// The keys of a part.
+    Of(Part),
+    /// The first letters of names; see [`openings`](super::openings).
+    Openings,
+}
+
+/// The lists of keys: one a part, and one of openings.
 pub(super) struct Lists {
     fields: Fields,
     parts: [Arc<InvertedIndexReader>; Part::ALL.len()],
+    openings: Arc<InvertedIndexReader>,
 }
 
 impl Lists {
@@ -84,7 +86,7 @@ impl Lists {
             parts.push(segment.inverted_index(fields.part(part))?);
         }
         let parts = parts.try_into().ok().expect("there is one list for each part");
-        Ok(Self { fields: fields.clone(), parts })
+        Ok(Self { fields: fields.clone(), parts, openings: segment.inverted_index(fields.openings())? })
     }
 
     /// The keys that runs of words are, as written. Cost: some dozen look-ups.
@@ -124,8 +126,9 @@ impl Lists {
     /// Adds the key, where the list of `list` has it, as a name of `part`.
     fn add(&self, part: Part, list: Part, key: &str, words: WordSet, hits: &mut Vec<Hit>) -> tantivy::Result<()> {
         let term = Term::from_field_text(self.fields.part(list), key);
-        if let Some(term) = self.list(list).get_term_info(&term)? {
-            hits.push(Hit { what: Match { part, words, edits: 0, is_another_name: false }, list, term });
+        if let Some(term) = self.list(List::Of(list)).get_term_info(&term)? {
+            let what = Match { part, words, edits: 0, is_another_name: false };
+            hits.push(Hit { what, list: List::Of(list), term, is_begun: false });
         }
         Ok(())
     }
@@ -160,40 +163,6 @@ impl Lists {
         Ok(hits)
     }
 
-    /// The keys that begin with a run of words that the query ends with, as while its last word is being typed.
-    ///
-    /// Houses are left out: of a number nobody expects the longer ones. Cost: some milliseconds for two letters.
-    pub(super) fn begun(&self, question: &Question) -> tantivy::Result<Vec<Hit>> {
-        const NAMES: [Part; 9] = [
-            Part::Street,
-            Part::Alike,
-            Part::Place,
-            Part::Alias,
-            Part::Area,
-            Part::Postcode,
-            Part::Town,
-            Part::Region,
-            Part::Country,
-        ];
-        let mut hits = Vec::new();
-        for run in question.runs.iter().filter(|run| run.words.to == question.words.len()) {
-            let is_enough = |part: &Part| !part.is_anchor() || run.key.len() >= BEGUN_BYTES_MIN;
-            for part in NAMES.into_iter().filter(is_enough) {
-                let edits = if part == Part::Alias { BEGUN_ALIAS_EDITS } else { 0 };
-                let keys = self.list(part).terms().range().gt(&run.key).lt(format!("{}{}", run.key, char::MAX));
-                let mut stream = keys.into_stream()?;
-                let (mut count, is_code) = (0, part.is_area() || part == Part::Postcode);
-                let most = if is_code { BEGUN_CODES_MAX } else { BEGUN_MAX };
-                while count < most && stream.advance() {
-                    count += 1;
-                    let what = Match { part, words: run.words, edits, is_another_name: false };
-                    hits.push(Hit { what, list: part, term: stream.value().clone() });
-                }
-            }
-        }
-        Ok(hits)
-    }
-
     /// What the hits name in each document that one of them makes an answer; the matches of a document together.
     pub(super) fn documents(&self, hits: &[Hit]) -> tantivy::Result<Vec<(DocId, Match)>> {
         let mut found = self.qualified(hits)?;
@@ -204,19 +173,18 @@ impl Lists {
                 list.advance();
             }
         }
-        let mut documents: Vec<DocId> = found.iter().map(|(document, _)| *document).collect();
-        documents.sort_unstable();
-        documents.dedup();
+        let documents = sorted(found.iter().map(|(document, _)| *document));
+        // What is being typed stands at the end, so it qualifies what other words name, and nothing that begins with it.
+        let begun = hits.iter().any(|hit| hit.is_begun && !hit.what.part.is_anchor());
+        let named = hits.iter().filter(|hit| begun && !hit.is_begun && hit.what.part.is_anchor());
+        let mut settled = Vec::new();
+        for hit in named {
+            self.each_shared(hit, &documents, |document| settled.push(document))?;
+        }
+        let settled = sorted(settled.into_iter());
         for hit in hits.iter().filter(|hit| !hit.what.part.is_anchor()) {
-            let mut list = self.postings(hit)?;
-            for &document in &documents {
-                if list.doc() < document {
-                    list.seek(document);
-                }
-                if list.doc() == document {
-                    found.push((document, hit.what));
-                }
-            }
+            let among = if hit.is_begun { &settled } else { &documents };
+            self.each_shared(hit, among, |document| found.push((document, hit.what)))?;
         }
         // Stable: the matches of a document stay in the order of the hits, longest and nearest first. One that was found
         // twice counts once where it is judged.
@@ -233,27 +201,60 @@ impl Lists {
         if documents <= DOCUMENTS_MAX as u64 {
             return Ok(found);
         }
-        let is_qualifying = |hit: &&Hit| matches!(hit.what.part, Part::Postcode | Part::Town);
+        let is_qualifying = |hit: &&Hit| matches!(hit.what.part, Part::Postcode | Part::Town) && !hit.is_begun;
+        let mut qualified = Vec::new();
         for qualifier in hits.iter().filter(is_qualifying) {
-            for anchor in anchors() {
-                let (mut one, mut other) = (self.postings(anchor)?, self.postings(qualifier)?);
-                while one.doc() != TERMINATED && other.doc() != TERMINATED && found.len() < DOCUMENTS_MAX / 2 {
-                    match one.doc().cmp(&other.doc()) {
-                        Ordering::Less => _ = one.seek(other.doc()),
-                        Ordering::Greater => _ = other.seek(one.doc()),
-                        Ordering::Equal => {
-                            found.push((one.doc(), anchor.what));
-                            one.advance();
-                        }
-                    }
-                }
+            let mut list = self.postings(qualifier)?;
+            while list.doc() != TERMINATED && qualified.len() < QUALIFIED_MAX {
+                qualified.push(list.doc());
+                list.advance();
+            }
+        }
+        let qualified = sorted(qualified.into_iter());
+        for anchor in anchors() {
+            if found.len() < DOCUMENTS_MAX / 2 {
+                self.each_shared(anchor, &qualified, |document| found.push((document, anchor.what)))?;
             }
         }
         Ok(found)
     }
 
-    fn list(&self, part: Part) -> &InvertedIndexReader {
-        &self.parts[part as usize]
+    /// Calls `f` with the documents of a hit that are among these, which are sorted. Costs the shorter of both.
+    fn each_shared(&self, hit: &Hit, among: &[DocId], mut f: impl FnMut(DocId)) -> tantivy::Result<()> {
+        if among.is_empty() {
+            return Ok(());
+        }
+        let mut list = self.postings(hit)?;
+        if (hit.term.doc_freq as usize) < among.len() {
+            while list.doc() != TERMINATED {
+                if among.binary_search(&list.doc()).is_ok() {
+                    f(list.doc());
+                }
+                list.advance();
+            }
+            return Ok(());
+        }
+        for &document in among {
+            if list.doc() < document {
+                list.seek(document);
+            }
+            if list.doc() == document {
+                f(document);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn list(&self, list: List) -> &InvertedIndexReader {
+        match list {
+            List::Of(part) => &self.parts[part as usize],
+            List::Openings => &self.openings,
+        }
+    }
+
+    /// The key in the list of openings, if it is there.
+    pub(super) fn opening(&self, key: &str) -> tantivy::Result<Option<TermInfo>> {
+        Ok(self.openings.get_term_info(&Term::from_field_text(self.fields.openings(), key))?)
     }
 
     fn postings(&self, hit: &Hit) -> tantivy::Result<impl DocSet + use<>> {
@@ -268,7 +269,7 @@ impl Lists {
         let automaton = FuzzyTermQuery::new(term, edits_max, true).automaton()?;
         // A misspelt name stays in its script. The names in plain Latin letters stand together in the list, and to
         // walk the others as well takes ten times as long.
-        let keys = self.list(part).terms().search(automaton);
+        let keys = self.list(List::Of(part)).terms().search(automaton);
         let keys = if run.key.is_ascii() { keys.ge(LATIN_FIRST).lt(LATIN_END) } else { keys.ge(LATIN_END) };
         let mut stream = keys.into_stream()?;
         let mut near = Vec::new();
@@ -280,8 +281,9 @@ impl Lists {
             if edits > 0 && is_kept && !key.contains(char::is_numeric) {
                 near.push(Hit {
                     what: Match { part, words: run.words, edits, is_another_name },
-                    list: part,
+                    list: List::Of(part),
                     term: stream.value().clone(),
+                    is_begun: false,
                 });
             }
         }
@@ -290,4 +292,12 @@ impl Lists {
         hits.append(&mut near);
         Ok(())
     }
+}
+
+/// Each once, in order.
+fn sorted(documents: impl Iterator<Item = DocId>) -> Vec<DocId> {
+    let mut documents: Vec<DocId> = documents.collect();
+    documents.sort_unstable();
+    documents.dedup();
+    documents
 }

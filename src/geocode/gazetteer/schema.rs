@@ -3,15 +3,18 @@
 //! A document is a place, a postcode's area, or a street with all its houses. What it can be asked for is kept as
 //! whole folded keys, one field a part; the words of a query are joined to keys and looked up as they are.
 
+use std::collections::BTreeSet;
+
 use tantivy::TantivyDocument;
 use tantivy::schema::{FAST, Field, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions};
 
+use super::openings::opening;
 use super::record::Record;
 use crate::model::address::CountryCode;
 use crate::model::geo::LatLng;
 
 /// Version of fields, keys and records; an index of another version is refused and built again.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 /// Name of the column of sizes: population of a place, houses of a street.
 pub(super) const SIZE: &str = "size";
 /// Name of the column of latitudes, in degrees.
@@ -22,6 +25,8 @@ pub(super) const LNG: &str = "lng";
 pub(super) const COUNTRY: &str = "country_number";
 /// Name of the column of [`Kind`]s.
 pub(super) const KIND: &str = "kind";
+/// Name of the field of openings.
+const OPENINGS: &str = "opening";
 /// Name of the field of stored records.
 const RECORD: &str = "record";
 
@@ -148,6 +153,7 @@ pub(super) struct Entry {
 #[derive(Debug, Clone)]
 pub(super) struct Fields {
     parts: [Field; Part::ALL.len()],
+    openings: Field,
     size: Field,
     lat: Field,
     lng: Field,
@@ -169,6 +175,7 @@ impl Fields {
         let parts = Part::ALL.map(|part| schema.add_text_field(part.field_name(), options.clone()));
         let fields = Self {
             parts,
+            openings: schema.add_text_field(OPENINGS, options),
             size: schema.add_u64_field(SIZE, FAST),
             lat: schema.add_f64_field(LAT, FAST),
             lng: schema.add_f64_field(LNG, FAST),
@@ -184,6 +191,11 @@ impl Fields {
         self.parts[part as usize]
     }
 
+    /// The field of openings.
+    pub(super) fn openings(&self) -> Field {
+        self.openings
+    }
+
     /// The field of the stored records.
     pub(super) fn record(&self) -> Field {
         self.record
@@ -197,11 +209,14 @@ impl Fields {
         for (part, key) in entry.keys.iter().filter(|(_, key)| !key.is_empty()) {
             document.add_text(self.part(*part), key);
         }
+        let kind = entry.record.kind();
+        let openings = entry.keys.iter().filter_map(|(part, key)| opening(kind, entry.size, *part, key));
+        openings.collect::<BTreeSet<_>>().iter().for_each(|key| document.add_text(self.openings, key));
         document.add_u64(self.size, entry.size);
         document.add_f64(self.lat, entry.position.lat());
         document.add_f64(self.lng, entry.position.lng());
         document.add_u64(self.country, country_number(entry.country));
-        document.add_u64(self.kind, entry.record.kind() as u64);
+        document.add_u64(self.kind, kind as u64);
         document.add_bytes(self.record, &entry.record.to_bytes());
         document
     }

@@ -4,7 +4,7 @@
 //! an error where it was damaged, and empty where it was an honest one without a place. Nothing of it is ever told in a
 //! message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -67,6 +67,23 @@ impl Found {
     }
 }
 
+/// What an answer held so far.
+#[derive(Debug, Default)]
+struct Seen {
+    ids: HashSet<String>,
+    addresses: HashSet<String>,
+}
+
+impl Seen {
+    /// Whether it is neither the same place again, as a shop that is a gallery too, nor another part of the same street.
+    /// Doors that are written alike are two: they may be far apart, and then the address is ambiguous.
+    fn is_new(&mut self, found: &Found) -> bool {
+        let is_door = found.granularity >= Granularity::Interpolated;
+        (found.place_id.is_empty() || self.ids.insert(found.place_id.clone()))
+            && (is_door || self.addresses.insert(found.formatted_address.clone()))
+    }
+}
+
 /// A position of an answer. 0,0 is what a missing value looks like.
 pub(in crate::geocode) fn position(lat: f64, lng: f64) -> Result<LatLng, Fault> {
     let position = LatLng::new(lat, lng).map_err(|_| Fault::Unusable("a position is outside the globe"))?;
@@ -108,11 +125,17 @@ pub(in crate::geocode) fn candidates<R: DeserializeOwned>(
         return Err(client.malformed(format!("it has more than {RESULTS_MAX} results")));
     }
     let mut candidates: Vec<Candidate> = Vec::new();
+    let mut seen = Seen::default();
     let mut left_out: BTreeMap<Fault, usize> = BTreeMap::new();
     for result in results {
         let result = R::deserialize(result).map_err(|_| Fault::Damaged("a field is missing or of another type"));
         match result.and_then(|result| read(&result)) {
-            Ok(found) => candidates.push(candidate(client, inquiry, terms, found.no_finer_than_named())),
+            Ok(found) => {
+                let found = found.no_finer_than_named();
+                if seen.is_new(&found) {
+                    candidates.push(candidate(client, inquiry, terms, found));
+                }
+            }
             Err(fault) => *left_out.entry(fault).or_default() += 1,
         }
     }
@@ -206,6 +229,21 @@ mod tests {
         assert_eq!(of(&[], Granularity::Door), Granularity::Street);
         assert_eq!(of(&[], Granularity::Interpolated), Granularity::Street);
         assert_eq!(of(&[], Granularity::City), Granularity::City);
+    }
+
+    /// A real Nominatim had two doors `7, Unioninkatu`, 184 metres apart, and a dozen parts of each street.
+    #[test]
+    fn parts_of_a_street_are_one_and_doors_are_not() {
+        let mut seen = Seen::default();
+        let mut is_new = |place_id: &str, address: &str, granularity| {
+            let (place_id, formatted_address) = (place_id.to_owned(), address.to_owned());
+            let (position, names) = (LatLng::ORIGIN, Names::default());
+            seen.is_new(&Found { place_id, formatted_address, position, granularity, country: None, names })
+        };
+        assert!(is_new("W1", "Unioninkatu", Granularity::Street) && is_new("", "00100", Granularity::Postcode));
+        assert!(is_new("N3", "7, Unioninkatu", Granularity::Door) && is_new("N4", "7, Unioninkatu", Granularity::Door));
+        assert!(!is_new("W2", "Unioninkatu", Granularity::Street), "another part");
+        assert!(!is_new("", "00100", Granularity::Postcode) && !is_new("N4", "gallery", Granularity::Door));
     }
 
     #[test]

@@ -52,7 +52,7 @@ class Nominatim:
         status = self.next_statuses.pop(0) if self.next_statuses else self.status
         body = json.dumps(found).encode() if status == 200 else b"{}"
         handler.send_response(status)
-        handler.send_header("content-type", "application/json")
+        handler.send_header("content-type", "application/json; charset=utf-8")
         handler.send_header("content-length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
@@ -76,17 +76,23 @@ cache_empty_s = 0
 
 
 def _place(number, lat, lng, text):
+    """A house as the server tells it; test_real_nominatim.py holds its form against a real one."""
     street, house = text.replace(",", " ").split()[:2]
+    address = {"house_number": house, "road": street.title(), "city": f"Town {number}", "country": "Ísland"}
     return {
         "place_id": number,
+        "licence": "Data © OpenStreetMap contributors, ODbL 1.0. http://osm.org/copyright",
         "osm_type": "node",
         "osm_id": number,
-        "lat": str(lat),
-        "lon": str(lng),
+        "lat": f"{lat:.7f}",
+        "lon": f"{lng:.7f}",
         "category": "place",
         "type": "house",
         "place_rank": 30,
+        "importance": 0.00001,
+        "addresstype": "place",
         "name": "",
-        "display_name": f"{house}, {street.title()}, Town {number}",
-        "address": {"house_number": house, "road": street.title(), "city": f"Town {number}", "country_code": "is"},
+        "display_name": ", ".join(address.values()),
+        "address": address | {"country_code": "is"},
+        "boundingbox": [f"{edge:.7f}" for edge in (lat - 0.00005, lat + 0.00005, lng - 0.00005, lng + 0.00005)],
     }

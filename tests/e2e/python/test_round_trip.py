@@ -16,10 +16,13 @@ from server import ROOT
 
 REGISTER = ROOT / "data/fetched/iceland/iceaddr.db"
 POSTCODES = ROOT / "data/fetched/iceland/postcodes.json"
+PLACES = ROOT / "data/fetched/geonames/cities500.json"
 SEED = int(os.environ.get("WAYMARK_SEED", "14"))
 SAMPLE = 400
 # Metres from the register's point within which a door is the right one: the entrances of one house.
 DOOR_M = 50
+# Metres within which two points are of one city, and people of a city that everybody knows.
+CITY_M, GREAT_PEOPLE = 5_000, 1_000_000
 LETTERS = "abdefghijklmnoprstuvy"
 PLAIN = str.maketrans(
     {"á": "a", "ð": "d", "é": "e", "í": "i", "ó": "o", "ö": "o", "ú": "u", "ý": "y", "þ": "th", "æ": "ae"}
@@ -95,3 +98,22 @@ def test_addresses_are_found_at_the_right_door(iceland, register, writing, least
     share = 1 - len(missed) / SAMPLE
     print(f"{writing}, seed {SEED}: {share:.1%} of {SAMPLE} at the right door", *missed, sep="\n  ")
     assert share >= least, f"seed {SEED}: {share:.1%} at the right door, missed: {missed}"
+
+
+def test_two_letters_name_the_largest_place_that_begins_with_them(account):
+    """Of thousands of names that begin alike, the one that most people mean is offered."""
+    cities = json.loads(PLACES.read_text(encoding="utf-8")).values()
+    largest = {}
+    for city in cities:
+        name = city["name"]
+        if city["population"] >= GREAT_PEOPLE and name.isascii() and name[:2].isalpha():
+            best = largest.setdefault(name[:2], city)
+            largest[name[:2]] = max(best, city, key=lambda city: city["population"])
+    assert len(largest) > 50
+    caller, missed = account.caller("VIEWER"), []
+    for typed, city in sorted(largest.items()):
+        found = caller.SuggestAddresses(parent=account.name, typed=typed).candidates
+        here = city["latitude"], city["longitude"]
+        if min((metres(here, (it.position.lat, it.position.lng)) for it in found), default=CITY_M) >= CITY_M:
+            missed.append(f"{typed!r}: {[it.formatted_address for it in found]}, meant {city['name']!r}")
+    assert not missed, "\n".join(missed)
