@@ -1,5 +1,6 @@
 // Every word that a person reads, in one place, so that it can be translated. Holds no logic beyond filling in values.
 import { FixSource, Granularity, NoEstimateReason, AddressState, LocationWarning } from "./gen/waymark/v1/location_pb.js";
+import { ChangeCause } from "./gen/waymark/v1/history_pb.js";
 import { PhoneKind, SiteStatus } from "./gen/waymark/v1/site_pb.js";
 
 export const app = {
@@ -226,6 +227,75 @@ export const locate = {
   after: "After",
   conflict: "Somebody changed this site meanwhile. Look at it again and repeat your choice.",
   stale: "These candidates have expired. They were looked up again.",
+};
+
+export const history = {
+  title: "History",
+  empty: "Nothing was changed yet.",
+  more: "Show older changes",
+  restore: "Restore",
+  restoreField: (field: string) => `Restore the former value of ${field}`,
+  confirm: (field: string, value: string) => `Put ${field} back to “${value}”?`,
+  restored: "The former value is back.",
+  conflict: "Somebody changed this site meanwhile. Look at it again and repeat your choice.",
+  system: "waymark",
+  agent: (id: string) => `agent ${id}`,
+  token: (id: string) => `token ${id}`,
+  label: (key: string) => `Label ${key}`,
+  link: (far: string) => `Ticketing ${far}`,
+  attention: "Needs no attention",
+  bytes: (count: string) => `${count} bytes in all`,
+  notKept: "position not kept, by its provider’s terms",
+};
+
+export const historyField: Record<string, string> = {
+  display_name: "Name",
+  status: "Status",
+  "contact.email": "E-mail",
+  "contact.first_name": "First name",
+  "contact.last_name": "Last name",
+  "contact.phones": "Phones",
+  customer_id: "Customer ID",
+  contract_id: "Contract ID",
+  note: "Note",
+  "location.fixes.geoip": "GeoIP",
+  "location.fixes.device": "Device",
+  "location.fixes.address": "Found at",
+  "location.fixes.pin": "Pin",
+  "location.source": "Shown by",
+  "location.no_estimate_reason": "No estimate",
+  "location.address": "Address",
+  agent_id: "Agent",
+  replacement: "Replacement",
+  public_ip: "Public IP",
+  activate_time: "Activated",
+  delete_time: "Deleted",
+};
+
+export const changeCause: Record<ChangeCause, string> = {
+  [ChangeCause.UNSPECIFIED]: "Changed",
+  [ChangeCause.CREATED]: "Made",
+  [ChangeCause.UPDATED]: "Edited",
+  [ChangeCause.DELETED]: "Deleted",
+  [ChangeCause.UNDELETED]: "Brought back",
+  [ChangeCause.ACTIVATED]: "Agent activated",
+  [ChangeCause.TAKEN_OVER]: "Agent replaced",
+  [ChangeCause.AGENT_LEFT]: "Agent left",
+  [ChangeCause.REPLACEMENT_ALLOWED]: "Replacement allowed",
+  [ChangeCause.REPLACEMENT_CANCELLED]: "Replacement cancelled",
+  [ChangeCause.REPORTED]: "Reported",
+  [ChangeCause.ADDRESS_STATED]: "Address stated",
+  [ChangeCause.CANDIDATE_APPLIED]: "Address chosen",
+  [ChangeCause.PIN_DROPPED]: "Pin dropped",
+  [ChangeCause.LOCATION_RESET]: "Location reset",
+  [ChangeCause.FIX_DELETED]: "Position removed",
+  [ChangeCause.ADDRESS_ANSWERED]: "Address found later",
+  [ChangeCause.ADDRESS_RENEWED]: "Address looked up again",
+  [ChangeCause.ADDRESS_EXPIRED]: "Address expired",
+  [ChangeCause.REESTIMATED]: "Estimated again",
+  [ChangeCause.ATTENTION_DISMISSED]: "Attention dismissed",
+  [ChangeCause.ATTENTION_RESTORED]: "Attention wanted again",
+  [ChangeCause.RESTORED]: "Former value restored",
 };
 
 export const fault = {

@@ -2,6 +2,7 @@
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { AdminService } from "../gen/waymark/v1/admin_service_pb.js";
+import { HistoryService } from "../gen/waymark/v1/history_service_pb.js";
 import { LocationService } from "../gen/waymark/v1/location_service_pb.js";
 import { MapService } from "../gen/waymark/v1/map_service_pb.js";
 import { SiteService } from "../gen/waymark/v1/site_service_pb.js";
@@ -13,6 +14,7 @@ const CALL_TIMEOUT_MS = 20_000;
 export interface Api {
   admin: Client<typeof AdminService>;
   sites: Client<typeof SiteService>;
+  history: Client<typeof HistoryService>;
   location: Client<typeof LocationService>;
   map: Client<typeof MapService>;
 }
@@ -40,6 +42,7 @@ export function connect(token: string, onRejected: () => void): Api {
   return {
     admin: createClient(AdminService, transport),
     sites: createClient(SiteService, transport),
+    history: createClient(HistoryService, transport),
     location: createClient(LocationService, transport),
     map: createClient(MapService, transport),
   };

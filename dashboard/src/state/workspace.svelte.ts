@@ -3,6 +3,7 @@ import type { Position } from "../position.js";
 import { Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
 import { SiteFilter } from "./filter.svelte.js";
+import { SiteHistory } from "./history.svelte.js";
 import { Listing, type Row } from "./listing.svelte.js";
 import { OpenedSite } from "./opened.svelte.js";
 import { Overview } from "./overview.svelte.js";
@@ -40,6 +41,7 @@ export class Workspace {
   readonly listing: Listing;
   readonly opened: OpenedSite;
   readonly relocation: Relocation;
+  readonly history: SiteHistory;
 
   /** Counts the changes seen; each new number makes the map load its tiles again. */
   revision = $state(0);
@@ -58,6 +60,7 @@ export class Workspace {
     this.listing = new Listing(session.api, this.account, this.filter);
     this.opened = new OpenedSite(session.api, (site, moved) => this.#changedHere(site, moved));
     this.relocation = new Relocation(session.api, this.account, this.opened);
+    this.history = new SiteHistory(session.api, this.opened);
   }
 
   start(): void {

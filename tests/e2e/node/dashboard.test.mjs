@@ -238,6 +238,42 @@ test("what others change shows on the open page, whose panel stays open, until t
   await page.context().close();
 });
 
+test("the history tells who changed what, page by page, and puts a former value back", async () => {
+  const { page, faults } = await openPage();
+  await logIn(page);
+  await byId(page, "site-row").first().waitFor();
+  const row = byId(page, "site-row").first();
+  const name = siteName(await row.getAttribute("data-site"));
+  const update = (note) => server.call("SiteService", "UpdateSite", { site: { name, note }, updateMask: "note" }, token);
+  for (let number = 0; number < 25; number += 1) await update(`note ${number}`);
+  await row.click();
+  await byId(page, "history").locator("summary").click();
+  const entries = byId(page, "history-change");
+  await entries.first().waitFor();
+  assert.equal(await entries.count(), 20);
+  assert.match(await entries.first().textContent(), /Edited.*Note.*note 23.*→.*note 24/s);
+  await byId(page, "history-more").click();
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid="history-change"]').length > 20);
+
+  // Nothing is put back before it is confirmed.
+  await byId(page, "history-restore").first().click();
+  const { note } = await server.call("SiteService", "GetSite", { name }, token);
+  assert.equal(note, "note 24");
+  await byId(page, "history-confirm").click();
+  await page.getByText("The former value is back.").waitFor();
+  await entries.filter({ hasText: "Former value restored" }).first().waitFor();
+  const restored = await server.call("SiteService", "GetSite", { name }, token);
+  assert.equal(restored.note, "note 23");
+
+  // What somebody else changes meanwhile comes on top, and older pages stay.
+  const before = await entries.count();
+  await update("of somebody else");
+  await entries.filter({ hasText: "of somebody else" }).first().waitFor();
+  assert.equal(await entries.count(), before + 1);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
 test("a link with a token logs in and leaves no token in the address bar", async () => {
   const { page, faults } = await openPage();
   await page.goto(`${server.url}/#token=${token}`);
