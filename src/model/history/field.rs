@@ -150,7 +150,13 @@ impl Field {
     #[must_use]
     pub fn is_within(&self, path: &str) -> bool {
         let own = self.to_string();
-        own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        match self {
+            // Keys have dots of their own.
+            Self::Label(_) | Self::TicketingLink(_) | Self::Attention(_) => {
+                own == path || own.split_once('.').is_some_and(|(group, _)| group == path)
+            }
+            _ => own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        }
     }
 }
 
@@ -253,5 +259,7 @@ mod tests {
         assert!(Field::Email.is_within("contact") && Field::Email.is_within("contact.email"));
         assert!(!Field::Email.is_within("con") && !Field::Email.is_within("contact.email.x"));
         assert!(Field::Fix(Source::Pin).is_within("location") && Field::Label("a".into()).is_within("labels"));
+        let dotted = Field::Label("a.b".into());
+        assert!(dotted.is_within("labels") && dotted.is_within("labels.a.b") && !dotted.is_within("labels.a"));
     }
 }
