@@ -9,13 +9,14 @@ use std::net::IpAddr;
 
 use super::{Edit, Field, LinkId, PastText, Value};
 use crate::model::location::Source;
-use crate::model::site::{Site, TicketingLink};
+use crate::model::site::{Contact, Site, TicketingLink};
 
 /// The edits that make `after` of `before`, two versions of one site.
 ///
 /// Cost: a comparison of each field; values are copied where they differ.
 #[must_use]
 pub fn diff(before: &Site, after: &Site) -> Vec<Edit> {
+    is_considered(after);
     let mut edits = Edits(Vec::new());
     edits.texts(before, after);
     edits.keyed(before, after);
@@ -32,6 +33,43 @@ pub fn replaced_text<'a>(before: &'a Site, edits: &[Edit]) -> Option<(PastText, 
         Some(Value::LongText(text)) => Some((text.clone(), &before.note)),
         _ => None,
     }
+}
+
+/// Whoever adds a field to a site does not get past this without saying whether its history tells of it.
+fn is_considered(site: &Site) {
+    let Site {
+        // Told.
+        display_name: _,
+        agent: _,
+        contact: Contact { email: _, first_name: _, last_name: _, phones: _ },
+        customer_id: _,
+        contract_id: _,
+        note: _,
+        labels: _,
+        ticketing_links: _,
+        status: _,
+        activated_at: _,
+        public_ip: _,
+        replacement: _,
+        fixes: _,
+        no_estimate: _,
+        address: _,
+        dismissals: _,
+        deleted_at: _,
+        // Never changed.
+        id: _,
+        account: _,
+        created_at: _,
+        // Not told: it makes no difference to people, or follows from what is told.
+        last_seen_at: _,
+        claimed_ip: _,
+        network: _,
+        uplinks: _,
+        estimate_removed_for: _,
+        device_removed: _,
+        updated_at: _,
+        changes: _,
+    } = site;
 }
 
 struct Edits(Vec<Edit>);

@@ -51,7 +51,7 @@ pub enum Value {
 /// A long text by its digest. Two texts of one digest are the same text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastText {
-    /// Its beginning, at most [`BEGINNING_BYTES`].
+    /// Its beginning, at most 256 bytes.
     pub beginning: String,
     /// Bytes of the whole.
     pub bytes: usize,
