@@ -22,7 +22,8 @@ pub(crate) fn of(site: &Site) -> Entry {
 /// The same with no text but its name.
 pub(crate) fn of_name(site: &Site) -> Entry {
     let entry = of(site);
-    let (created_at, updated_at) = (entry.card.created_at(), entry.card.updated_at());
+    let card = entry.card.as_ref();
+    let (created_at, updated_at) = (card.created_at(), card.updated_at());
     Entry { card: CardPacker::new(&site.name, created_at, updated_at).pack(), ..entry }
 }
 

@@ -117,12 +117,12 @@ fn alone(what: &str, changes: &mut Changes<'_>, maps: &mut [Locked], change: Cha
         let drawn = changes.draw(change, CHANGES);
         let start = Instant::now();
         for Drawn { account, entry, .. } in drawn {
-            maps[account].get_mut().upsert(entry);
+            maps[account].get_mut().upsert(&entry);
         }
         rates.push(CHANGES as f64 / start.elapsed().as_secs_f64());
         for Drawn { account, entry, .. } in changes.draw(change, CHANGES) {
             let start = Instant::now();
-            maps[account].get_mut().upsert(entry);
+            maps[account].get_mut().upsert(&entry);
             times.push(nanoseconds(start));
         }
     }
@@ -148,7 +148,7 @@ fn beside_a_reader(
             let start = Instant::now();
             for Drawn { account, entry, .. } in drawn {
                 let start = Instant::now();
-                maps[account].write().upsert(entry);
+                maps[account].write().upsert(&entry);
                 times.push(nanoseconds(start));
             }
             rates.push(CHANGES as f64 / start.elapsed().as_secs_f64());
@@ -204,7 +204,7 @@ fn write_until(ends: &AtomicBool, maps: &[Locked], drawn: &mut impl Iterator<Ite
             continue;
         }
         let Some(Drawn { account, entry, .. }) = drawn.next() else { break };
-        maps[account].write().upsert(entry);
+        maps[account].write().upsert(&entry);
         written += 1;
     }
     written as f64 / start.elapsed().as_secs_f64()

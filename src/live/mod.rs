@@ -278,7 +278,7 @@ impl Live {
         let Some(live) = self.account(&site.account) else { return };
         let sketch = SiteSketch::from(site);
         match entry_of(&sketch) {
-            Some(entry) => live.map.write().upsert(entry),
+            Some(entry) => live.map.write().upsert(&entry),
             None => {
                 live.map.write().remove(site.id);
             }

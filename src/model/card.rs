@@ -60,6 +60,10 @@ const USUAL_BYTES: usize = 192;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Card(Box<str>);
 
+/// A card that stands somewhere else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CardRef<'a>(&'a str);
+
 impl Card {
     /// The card of a site.
     #[must_use]
@@ -89,32 +93,58 @@ impl Card {
         packer.pack()
     }
 
+    /// The card, to be read.
+    #[must_use]
+    pub fn as_ref(&self) -> CardRef<'_> {
+        CardRef(&self.0)
+    }
+}
+
+impl<'a> CardRef<'a> {
+    /// The card that was packed into this text.
+    #[must_use]
+    pub fn of(packed: &'a str) -> Self {
+        Self(packed)
+    }
+
+    /// The text that it is packed into.
+    #[must_use]
+    pub fn packed(self) -> &'a str {
+        self.0
+    }
+
+    /// A copy that borrows nothing.
+    #[must_use]
+    pub fn to_card(self) -> Card {
+        Card(self.0.into())
+    }
+
     /// The name, as people write it.
     #[must_use]
-    pub fn display_name(&self) -> &str {
-        self.0.split_once(NAME_END).map_or(&self.0, |(name, _)| name)
+    pub fn display_name(self) -> &'a str {
+        self.0.split_once(NAME_END).map_or(self.0, |(name, _)| name)
     }
 
     /// When the site was made.
     #[must_use]
-    pub fn created_at(&self) -> Timestamp {
+    pub fn created_at(self) -> Timestamp {
         timestamp(number(self.times().get(..CREATED_DIGITS).unwrap_or_default()))
     }
 
     /// When it was last changed.
     #[must_use]
-    pub fn updated_at(&self) -> Timestamp {
+    pub fn updated_at(self) -> Timestamp {
         let (created, since) = self.times().split_at_checked(CREATED_DIGITS).unwrap_or_default();
         timestamp(number(created) + number(since))
     }
 
     /// Whether a folded text of the field is as `fits` says.
-    pub fn any(&self, field: CardField, fits: impl FnMut(&str) -> bool) -> bool {
+    pub fn any(self, field: CardField, fits: impl FnMut(&str) -> bool) -> bool {
         self.texts(field.mark()).any(fits)
     }
 
     /// Whether the folded value of the label is as `fits` says; it is not where the site has no such label.
-    pub fn label(&self, key: &str, fits: impl FnMut(&str) -> bool) -> bool {
+    pub fn label(self, key: &str, fits: impl FnMut(&str) -> bool) -> bool {
         let values =
             self.texts(CardField::Label.mark()).filter_map(|text| text.strip_prefix(key)?.strip_prefix(KEY_END));
         values.take(1).any(fits)
@@ -123,7 +153,7 @@ impl Card {
     /// Whether the folded `part` stands within some text of some field, or in a label's value. The name is not looked
     /// through.
     #[must_use]
-    pub fn contains(&self, part: &str) -> bool {
+    pub fn contains(self, part: &str) -> bool {
         let Some(begin) = self.0.find(NAME_END) else { return false };
         let rest = &self.0[begin..];
         let Some(texts) = rest.find(is_mark).map(|begin| &rest[begin..]) else { return false };
@@ -132,13 +162,13 @@ impl Card {
             && texts.split(is_mark).any(|text| text.split_once(KEY_END).map_or(text, |(_, value)| value).contains(part))
     }
 
-    fn times(&self) -> &str {
+    fn times(self) -> &'a str {
         let rest = self.0.split_once(NAME_END).map_or("", |(_, rest)| rest);
         &rest[..rest.find(is_mark).unwrap_or(rest.len())]
     }
 
-    fn texts(&self, mark: char) -> impl Iterator<Item = &str> {
-        let mut rest = &*self.0;
+    fn texts(self, mark: char) -> impl Iterator<Item = &'a str> {
+        let mut rest = self.0;
         std::iter::from_fn(move || {
             let text = &rest[rest.find(mark)? + mark.len_utf8()..];
             let (text, others) = text.split_at(text.find(is_mark).unwrap_or(text.len()));
@@ -250,6 +280,7 @@ mod tests {
     #[test]
     fn a_card_gives_back_what_was_packed() {
         let card = full();
+        let card = card.as_ref();
         assert_eq!(card.display_name(), "Head Office Malmö");
         assert_eq!(card.created_at(), at("2026-11-01T10:00:00.5Z"));
         assert_eq!(card.updated_at(), at("2026-11-02T00:00:00Z"));
@@ -260,8 +291,8 @@ mod tests {
         assert!(!card.label("reg", |_| true) && !card.label("region", |value| value == "gold"));
         assert!(card.contains("laugavegur 1,") && card.contains("ordic"));
         assert!(!card.contains("region") && !card.contains("head") && !card.contains("c-17laug"));
-        assert_eq!(Card::default().display_name(), "");
-        assert!(!Card::default().contains("x"));
+        assert_eq!(Card::default().as_ref().display_name(), "");
+        assert!(!Card::default().as_ref().contains("x"));
     }
 
     proptest! {
@@ -281,8 +312,10 @@ mod tests {
                 let field = if *field == 1 { CardField::AgentId } else { CardField::CustomerId };
                 packer.text(field, text);
             }
-            let card = packer.pack();
+            let packed = packer.pack();
+            let card = packed.as_ref();
             prop_assert_eq!(card.display_name(), name);
+            prop_assert_eq!(&CardRef::of(card.packed()).to_card(), &packed);
             prop_assert_eq!((card.created_at(), card.updated_at()), (created_at, updated_at));
             for (field, text) in &texts {
                 let folded = fold(text);

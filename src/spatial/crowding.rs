@@ -38,7 +38,7 @@ impl AccountMap {
             return;
         }
         let old = self.snapshot(number);
-        self.entries[number].set_crowded(is_crowded);
+        self.entries.set_crowded(number, is_crowded);
         let new = self.snapshot(number);
         self.follow(number, Some(old), Some(new));
     }

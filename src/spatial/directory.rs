@@ -1,7 +1,8 @@
 //! From site ids to entry numbers, in 8 bytes a place.
 //!
 //! The ids themselves stand in the entries: the table holds only numbers and half of each id's hash, so it is a
-//! third of a general hash map. Knows nothing of entries; who asks says what equals what.
+//! third of a general hash map. It has as many places as it needs, not a power of two. Knows nothing of entries; who
+//! asks says what equals what.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -37,7 +38,7 @@ impl Directory {
     }
 
     pub(super) fn reserve(&mut self, additional: usize) {
-        let wanted = ((self.taken + additional) * 8 / 7 + 1).next_power_of_two().max(PLACES_MIN);
+        let wanted = places_for(self.taken + additional);
         if wanted > self.places.len() {
             self.resize(wanted);
         }
@@ -50,8 +51,8 @@ impl Directory {
 
     /// Puts a site in that is not in yet.
     pub(super) fn insert(&mut self, site: SiteId, number: u32) {
-        if (self.taken + 1) * 8 > self.places.len() * 7 {
-            self.resize((self.places.len() * 2).max(PLACES_MIN));
+        if places_for(self.taken + 1) > self.places.len() {
+            self.resize(places_for(self.taken + 1 + self.taken / 3));
         }
         let filling = (u64::from(self.hash(site)) << 32) | (u64::from(number) + 1);
         self.put(filling);
@@ -62,16 +63,15 @@ impl Directory {
     pub(super) fn remove(&mut self, site: SiteId, is: impl Fn(u32) -> bool) -> Option<u32> {
         let mut hole = self.place(site, is)?;
         let removed = number(self.places[hole]);
-        let mask = self.places.len() - 1;
-        let mut next = (hole + 1) & mask;
+        let mut next = self.behind(hole);
         while self.places[next] != 0 {
             // Whatever does not begin between the hole and itself would be lost behind the hole: it moves up.
-            let begin = home(self.places[next], mask);
-            if (next.wrapping_sub(begin) & mask) >= (next.wrapping_sub(hole) & mask) {
+            let begin = self.home(hash_of(self.places[next]));
+            if self.steps(begin, next) >= self.steps(hole, next) {
                 self.places[hole] = self.places[next];
                 hole = next;
             }
-            next = (next + 1) & mask;
+            next = self.behind(next);
         }
         self.places[hole] = 0;
         self.taken -= 1;
@@ -79,25 +79,42 @@ impl Directory {
     }
 
     fn place(&self, site: SiteId, is: impl Fn(u32) -> bool) -> Option<usize> {
-        let mask = self.places.len().checked_sub(1)?;
+        if self.places.is_empty() {
+            return None;
+        }
         let hash = self.hash(site);
-        let mut place = hash as usize & mask;
+        let mut place = self.home(hash);
         while self.places[place] != 0 {
-            if self.places[place] >> 32 == u64::from(hash) && is(number(self.places[place])) {
+            if hash_of(self.places[place]) == hash && is(number(self.places[place])) {
                 return Some(place);
             }
-            place = (place + 1) & mask;
+            place = self.behind(place);
         }
         None
     }
 
     fn put(&mut self, filling: u64) {
-        let mask = self.places.len() - 1;
-        let mut place = home(filling, mask);
+        let mut place = self.home(hash_of(filling));
         while self.places[place] != 0 {
-            place = (place + 1) & mask;
+            place = self.behind(place);
         }
         self.places[place] = filling;
+    }
+
+    /// Where the search for a hash begins: as far into the table as the hash is among all hashes.
+    fn home(&self, hash: u32) -> usize {
+        let far = (u64::from(hash) * self.places.len() as u64) >> 32;
+        usize::try_from(far).expect("it is less than the number of places")
+    }
+
+    /// The place that comes then.
+    fn behind(&self, place: usize) -> usize {
+        if place + 1 == self.places.len() { 0 } else { place + 1 }
+    }
+
+    /// How many steps it is from one place to another.
+    fn steps(&self, from: usize, to: usize) -> usize {
+        if from <= to { to - from } else { to + self.places.len() - from }
     }
 
     fn resize(&mut self, count: usize) {
@@ -125,8 +142,13 @@ fn number(filling: u64) -> u32 {
     filling as u32 - 1
 }
 
-fn home(filling: u64, mask: usize) -> usize {
-    usize::try_from(filling >> 32).expect("32 bits fit a usize") & mask
+fn hash_of(filling: u64) -> u32 {
+    (filling >> 32) as u32
+}
+
+/// How many places so many sites need: a fifth stays empty, so that searches are short.
+fn places_for(sites: usize) -> usize {
+    (sites + sites / 4 + 1).max(PLACES_MIN)
 }
 
 #[cfg(test)]

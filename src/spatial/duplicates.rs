@@ -62,7 +62,7 @@ pub(super) fn near_duplicates(
             others.truncate(OTHERS_MAX);
             told += others.len();
             if !others.is_empty() {
-                found.push(Duplicate { site: view.entries[number].as_ref(), others, has_more });
+                found.push(Duplicate { site: view.entries.get(number), others, has_more });
             }
         }
         ControlFlow::Continue(())
@@ -74,6 +74,6 @@ pub(super) fn near_duplicates(
 /// looked at once for each of its sites.
 fn on_the_spot<'map>(view: View<'map>, number: u32, behind: &[(SiteId, u32)]) -> Option<Vec<Near<'map>>> {
     let position = view.entries[number].position();
-    let others = behind.get(..=OTHERS_MAX)?.iter().map(|(_, number)| view.entries[*number].as_ref());
+    let others = behind.get(..=OTHERS_MAX)?.iter().map(|(_, number)| view.entries.get(*number));
     others.map(|other| (other.position == position).then_some((other, 0.0))).collect()
 }

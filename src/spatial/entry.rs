@@ -3,12 +3,13 @@
 //! Knows nothing of where a site is drawn.
 
 use crate::model::attention::{Attention, AttentionReason};
-use crate::model::card::Card;
+use crate::model::card::{Card, CardRef};
 use crate::model::geo::LatLng;
 use crate::model::id::SiteId;
 use crate::model::location::{Granularity, Source};
 use crate::model::site::Status;
 
+use super::cards::CardAt;
 use super::class::Class;
 use super::mercator::Point;
 use super::stop::Stop;
@@ -60,11 +61,17 @@ pub struct EntryRef<'map> {
     pub status: Status,
     /// What of it needs attention.
     pub attention: Attention,
-    /// Its name, and what filters ask of it.
-    pub card: &'map Card,
+    /// Read by who asks for it: mostly it is far from all the rest in memory.
+    pub(super) card: CardAt<'map>,
 }
 
 impl<'map> EntryRef<'map> {
+    /// Its name, and what filters ask of it.
+    #[must_use]
+    pub fn card(&self) -> CardRef<'map> {
+        self.card.get()
+    }
+
     /// Whether a person said where the site is.
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
@@ -74,7 +81,7 @@ impl<'map> EntryRef<'map> {
     /// Its name.
     #[must_use]
     pub fn display_name(&self) -> &'map str {
-        self.card.display_name()
+        self.card().display_name()
     }
 
     /// A copy that borrows nothing.
@@ -87,7 +94,7 @@ impl<'map> EntryRef<'map> {
             source: self.source,
         };
         let attention = self.attention.with(AttentionReason::Crowded, false);
-        let (site, status, card) = (self.site, self.status, self.card.clone());
+        let (site, status, card) = (self.site, self.status, self.card().to_card());
         Entry { site, status, place: Some(place), attention, may_crowd: true, card }
     }
 }
@@ -102,7 +109,7 @@ pub struct Subject<'map> {
     /// What of it needs attention.
     pub attention: Attention,
     /// Its texts and times.
-    pub card: &'map Card,
+    pub card: CardRef<'map>,
 }
 
 /// What sums and the tree need of a placed site.
@@ -128,7 +135,7 @@ enum State {
     Placed,
 }
 
-/// A site as it is kept: 64 bytes and its card.
+/// A site as it is kept, but for its card: 48 bytes.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) site: SiteId,
@@ -136,7 +143,6 @@ pub(super) struct Stored {
     position: LatLng,
     /// NaN where unknown: half the room of an `Option`.
     accuracy_m: f64,
-    card: Card,
     granularity: Granularity,
     source: Source,
     status: Status,
@@ -147,13 +153,12 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub(super) fn new(entry: Entry) -> Self {
+    pub(super) fn new(entry: &Entry) -> Self {
         let place = entry.place.unwrap_or(NOWHERE);
         Self {
             site: entry.site,
             position: place.position,
             accuracy_m: known_accuracy(place.accuracy_m).unwrap_or(f64::NAN),
-            card: entry.card,
             granularity: place.granularity,
             source: place.source,
             status: entry.status,
@@ -209,18 +214,18 @@ impl Stored {
         self.state == State::Placed
     }
 
-    /// What a filter is asked about; `None` where no site stands.
-    pub(super) fn subject(&self) -> Option<Subject<'_>> {
+    /// What a filter is asked about it and its card; `None` where no site stands.
+    pub(super) fn subject<'map>(&self, card: CardRef<'map>) -> Option<Subject<'map>> {
         let source = match self.state {
             State::Free => return None,
             State::Unplaced => None,
             State::Placed => Some(self.source),
         };
-        Some(Subject { status: self.status, source, attention: self.attention, card: &self.card })
+        Some(Subject { status: self.status, source, attention: self.attention, card })
     }
 
-    /// The site, which is placed.
-    pub(super) fn as_ref(&self) -> EntryRef<'_> {
+    /// The site, which is placed, with its card.
+    pub(super) fn with<'map>(&self, card: CardAt<'map>) -> EntryRef<'map> {
         debug_assert!(self.is_placed(), "only placed sites are given out");
         EntryRef {
             site: self.site,
@@ -230,7 +235,7 @@ impl Stored {
             source: self.source,
             status: self.status,
             attention: self.attention,
-            card: &self.card,
+            card,
         }
     }
 
@@ -257,7 +262,7 @@ impl Default for Stored {
         let (attention, card) = (Attention::NONE, Card::default());
         let site = SiteId::from_u128(0);
         let nobody = Entry { site, status: Status::Unknown, place: None, attention, may_crowd: true, card };
-        Self { state: State::Free, ..Self::new(nobody) }
+        Self { state: State::Free, ..Self::new(&nobody) }
     }
 }
 
@@ -273,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_stored_site_stays_small() {
-        assert!(size_of::<Stored>() <= 64, "{} bytes", size_of::<Stored>());
+        assert!(size_of::<Stored>() <= 48, "{} bytes", size_of::<Stored>());
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl<'map> MapView<'map> {
         let entry = &self.map.entries[number];
         if entry.is_placed() {
             let is_in_view = self.roster.tree.piles.of(number).is_some() && self.classes.has(entry.class());
-            return is_in_view.then(|| Standing::Placed(entry.as_ref()));
+            return is_in_view.then(|| Standing::Placed(self.map.entries.get(number)));
         }
         let is_selected = self.selection.is_none_or(|selection| selection.has_unplaced(number));
         (is_selected && self.classes.has_unplaced(entry.status())).then_some(Standing::Unplaced)
@@ -112,8 +112,7 @@ impl<'map> MapView<'map> {
         limit: usize,
     ) -> (Vec<(SiteId, Attention)>, Option<AttentionCursor>) {
         self.roster.attending.page(after, limit, |site| {
-            let entry = &self.map.entries[self.map.number(site)?];
-            let subject = entry.subject()?;
+            let subject = self.map.entries.subject(self.map.number(site)?)?;
             let is_in_view = self.classes.holds(subject.status, subject.source);
             (is_in_view && subject.attention.meets(wanted)).then_some(subject.attention)
         })

@@ -39,7 +39,7 @@ pub(super) fn symbols(view: View<'_>, window: Window, is_shown: impl Fn(Point) -
         let joiners = board.joiners(number);
         match board.content(number).mass.lone() {
             Some(entry) if joiners.is_empty() => {
-                let entry = view.entries[entry].as_ref();
+                let entry = view.entries.get(entry);
                 symbols.pins.push(Pin { entry, point: board.content(number).point });
             }
             _ => symbols.clusters.push(cluster(view, &board, number, &joiners)),
@@ -75,7 +75,7 @@ fn area<'map>(view: View<'map>, content: &AreaContent) -> Area<'map> {
         point: content.mass.centroid(),
         radius_m: content.radius_m,
         granularity: content.granularity,
-        lone: content.mass.lone().map(|entry| view.entries[entry].as_ref()),
+        lone: content.mass.lone().map(|entry| view.entries.get(entry)),
     }
 }
 

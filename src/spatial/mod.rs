@@ -1,6 +1,6 @@
 //! The map engine: all sites of one account in memory, as pins, clusters and areas, and by distance and region.
 //!
-//! `entry` what is known of a site; `class` what sites are counted by; `mercator`, `window`, `frame`, `region` the geometry
+//! `entry` what is known of a site, `entries` all of them with their `cards`; `class` what sites are counted by; `mercator`, `window`, `frame`, `region` the geometry
 //! of the map; `stop` how far a site may be refined; `mass`, `pile` and `places` sums and sites of one point; `node` and
 //! `tree` the quadtree that holds them; `roster`, `wants` and `selection` which sites a tree holds; `view` and `map_view`
 //! which of them are seen; `attending` and `crowding` which of them need attention; `spacing`, `board` and `mapping` from
@@ -13,8 +13,10 @@
 mod arena;
 mod attending;
 mod board;
+mod cards;
 mod crowding;
 mod directory;
+mod entries;
 mod frame;
 mod layer;
 mod mapping;
@@ -58,16 +60,16 @@ pub use window::VIEWPORT_CELLS_MAX;
 
 use class::Classes;
 use directory::Directory;
+use entries::Entries;
 use entry::{Entry, Stored};
 use map_view::MapView;
 use mercator::Point;
-use pile::Entries;
 use roster::{Roster, Snapshot};
 use selection::Selections;
 
 /// The sites of one account, on the map.
 ///
-/// Costs 160 to 220 bytes a site, the most in many small accounts, its name of 20 included. What it answers is a
+/// Costs 150 to 200 bytes a site, the most in many small accounts, its name of 20 included. What it answers is a
 /// function of the entries that are in, whatever the order in which they came and went. Read it through a [`MapView`].
 #[derive(Debug, Default)]
 pub struct AccountMap {
@@ -96,8 +98,9 @@ impl AccountMap {
         map.entries.reserve(entries.len());
         map.whole.tree.piles.reserve(entries.len());
         for entry in entries {
-            map.upsert(entry);
+            map.upsert(&entry);
         }
+        map.entries.shrink();
         map.whole.tree.shrink();
         map
     }
@@ -106,11 +109,10 @@ impl AccountMap {
     ///
     /// Costs a walk of at most 32 nodes, two where the site moves, and little where only its card changes; and a look at
     /// the site for each selection.
-    pub fn upsert(&mut self, entry: Entry) {
+    pub fn upsert(&mut self, entry: &Entry) {
         let site = entry.site;
-        let mut stored = Stored::new(entry);
         let Some(number) = self.number(site) else {
-            let number = self.entries.insert(stored);
+            let number = self.entries.insert(entry);
             self.directory.insert(site, number);
             let new = self.snapshot(number);
             self.follow(number, None, Some(new));
@@ -118,11 +120,12 @@ impl AccountMap {
             return;
         };
         let old = self.snapshot(number);
+        let mut stored = Stored::new(entry);
         let has_moved = !self.entries[number].has_fix_of(&stored);
         let company = self.company_that_ends(number);
         // Until it is settled below: mostly it stays as it was.
         stored.set_crowded(old.attention.has(AttentionReason::Crowded));
-        self.entries[number] = stored;
+        self.entries.replace(number, stored, entry.card.as_ref());
         let stored = &self.entries[number];
         let facets = if has_moved {
             stored.facets(number)

@@ -125,7 +125,7 @@ impl<'map> Search<'map> {
         if self.radius_m >= 0.0 && self.smallest.limit() > 0 {
             self.descend(self.view.tree.root, Rect::WORLD, &mut is_wanted);
         }
-        let entry = |(key, number): (DistanceCursor, u32)| (self.view.entries[number].as_ref(), key.distance_m);
+        let entry = |(key, number): (DistanceCursor, u32)| (self.view.entries.get(number), key.distance_m);
         (self.smallest.into_sorted().map(entry).collect(), self.looks)
     }
 

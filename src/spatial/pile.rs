@@ -4,7 +4,8 @@
 
 use super::arena::Arena;
 use super::class::{Class, Classes};
-use super::entry::{Facets, Stored};
+use super::entries::Entries;
+use super::entry::Facets;
 use super::mass::{Aggregate, ClassSums, Mass};
 use super::mercator::Point;
 use super::places::{Places, Standing};
@@ -12,9 +13,6 @@ use super::stop::Stop;
 
 /// No pile: the end of a chain.
 pub(super) const NO_PILE: u32 = u32::MAX;
-
-/// The sites of a map, placed or not.
-pub(super) type Entries = Arena<Stored>;
 
 /// Sites of one point and one stop: 24 bytes where there is one site.
 #[derive(Debug)]
@@ -247,7 +245,7 @@ mod tests {
     #[test]
     fn sites_join_and_leave_in_any_order() {
         let (mut piles, mut entries) = (Piles::default(), Entries::default());
-        let numbers: Vec<u32> = (0..5).map(|bits| entries.insert(Stored::new(entry(bits, at(1.0, 2.0))))).collect();
+        let numbers: Vec<u32> = (0..5).map(|bits| entries.insert(&entry(bits, at(1.0, 2.0)))).collect();
         let facets: Vec<Facets> =
             numbers.iter().map(|number| entries[*number].facets(*number).expect("it is placed")).collect();
         let pile = piles.found(&facets[0], NO_PILE);

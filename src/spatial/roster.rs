@@ -6,8 +6,8 @@ use crate::model::site::Status;
 
 use super::attending::Attending;
 use super::class::{Classes, Tally};
+use super::entries::Entries;
 use super::entry::{Facets, Stored};
-use super::pile::Entries;
 use super::tree::Tree;
 
 /// What a site was, or is: enough to take it out of sums, or to put it in.

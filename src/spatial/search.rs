@@ -78,7 +78,7 @@ pub(super) fn in_region<'map>(
             if found.len() == limit {
                 return ControlFlow::Break(WalkCursor { place, site: *site });
             }
-            found.push(view.entries[*number].as_ref());
+            found.push(view.entries.get(*number));
         }
         ControlFlow::Continue(())
     });

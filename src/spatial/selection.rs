@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::pile::Entries;
+use super::entries::Entries;
 use super::roster::{Roster, Snapshot};
 use super::wants::Wants;
 
@@ -68,7 +68,7 @@ impl Selection {
         let end = entries.end().min(self.looked_at.saturating_add(count));
         for number in std::mem::replace(&mut self.looked_at, end)..end {
             let entry = &entries[number];
-            if entry.subject().is_some_and(|subject| self.wants.holds(&subject)) {
+            if entries.subject(number).is_some_and(|subject| self.wants.holds(&subject)) {
                 let snapshot = Snapshot::of(entry, entry.facets(number));
                 self.put(entries, number, None, Some(&snapshot));
             }
@@ -89,7 +89,7 @@ impl Selection {
             Some(_) => self.roster.tree.piles.of(number).is_some(),
             None => self.has_unplaced(number),
         });
-        let new = new.filter(|_| entries[number].subject().is_some_and(|subject| self.wants.holds(&subject)));
+        let new = new.filter(|_| entries.subject(number).is_some_and(|subject| self.wants.holds(&subject)));
         self.put(entries, number, old, new);
     }
 

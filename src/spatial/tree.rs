@@ -4,11 +4,12 @@
 //! have no node, and their sums are made when asked for. A change touches the nodes above one point: at most 32.
 
 use super::arena::Arena;
+use super::entries::Entries;
 use super::entry::Facets;
 use super::mass::ClassSums;
 use super::mercator::{POINT_BITS, Point};
 use super::node::{Extras, Kind, Node, Slot, quadrant};
-use super::pile::{Entries, Load, NO_PILE, Pile, Piles};
+use super::pile::{Load, NO_PILE, Pile, Piles};
 
 /// Most piles of a chain above the last level: short enough to be walked, long enough to make nodes rare.
 const CHAIN_MAX: usize = 8;

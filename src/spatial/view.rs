@@ -3,9 +3,10 @@
 //! What a view answers is what a map would answer that holds no other sites. Read-only.
 
 use super::class::Classes;
+use super::entries::Entries;
 use super::mass::{Aggregate, Mass};
 use super::node::{Kind, Node, NodeAreas, Slot};
-use super::pile::{Entries, Pile};
+use super::pile::Pile;
 use super::tree::Tree;
 
 /// The sites of a tree that are of some classes.

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use super::field::{Pattern, Test, TextField, TimeField};
 use crate::model::attention::Attention;
-use crate::model::card::Card;
+use crate::model::card::CardRef;
 use crate::model::location::Source;
 use crate::model::site::Status;
 use crate::model::sketch::SiteSketch;
@@ -17,7 +17,7 @@ pub(super) struct Candidate<'s> {
     status: Status,
     source: Option<Source>,
     attention: Attention,
-    card: &'s Card,
+    card: CardRef<'s>,
     /// The note; none where memory alone is asked, which holds no notes.
     note: Option<&'s str>,
     /// Name and note folded, once a test has asked for them.
@@ -27,7 +27,7 @@ pub(super) struct Candidate<'s> {
 
 impl<'s> Candidate<'s> {
     /// A record, of which `attention` tells what needs attention: more than it can tell itself.
-    pub(super) fn of_record(site: &SiteSketch<'_>, attention: Attention, card: &'s Card, note: &'s str) -> Self {
+    pub(super) fn of_record(site: &SiteSketch<'_>, attention: Attention, card: CardRef<'s>, note: &'s str) -> Self {
         let source = site.stack.placement.map(|placement| placement.source);
         Self { status: site.status, source, note: Some(note), ..Self::of_card(card, attention) }
     }
@@ -37,7 +37,7 @@ impl<'s> Candidate<'s> {
         Self { status, source, ..Self::of_card(card, attention) }
     }
 
-    fn of_card(card: &'s Card, attention: Attention) -> Self {
+    fn of_card(card: CardRef<'s>, attention: Attention) -> Self {
         Self {
             status: Status::Unknown,
             source: None,

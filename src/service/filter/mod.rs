@@ -86,7 +86,7 @@ impl Filter {
         } else {
             Attention::NONE
         };
-        root.matches(&Candidate::of_record(&sketch, attention, &Card::of(&sketch), &site.note))
+        root.matches(&Candidate::of_record(&sketch, attention, Card::of(&sketch).as_ref(), &site.note))
     }
 
     /// About how many bytes of text a look at the site costs: each term may go through all of it.

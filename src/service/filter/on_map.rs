@@ -167,7 +167,7 @@ mod tests {
             let card = CardPacker::new(if is_pump { "Pump 1" } else { "Valve" }, now, now).pack();
             for status in Status::ALL {
                 for source in Source::ALL.into_iter().map(Some).chain([None]) {
-                    let subject = Subject { status, source, attention, card: &card };
+                    let subject = Subject { status, source, attention, card: card.as_ref() };
                     let expected = root.matches(&Candidate::of_subject(&subject));
                     let by_class = selected.classes.holds(status, source);
                     let by_text = selected.texts.as_ref().is_none_or(|wants| wants.holds(&subject));

@@ -98,7 +98,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Put(entry) => {
-                    map.upsert(entry.clone());
+                    map.upsert(&entry);
                     all.insert(entry.site, entry);
                 }
                 Step::Remove(bits) => {
@@ -133,7 +133,7 @@ fn a_page_looks_at_so_many_sites_and_then_goes_on() {
         Entry { site, status, place: None, attention, may_crowd: true, card: card("x", "") }
     };
     let mut map = AccountMap::bulk((0..passed_over).map(|bits| entry(bits, Status::Online)));
-    map.upsert(entry(passed_over, Status::Offline));
+    map.upsert(&entry(passed_over, Status::Offline));
     let view = map.within(Classes::of_status(Status::Offline));
     assert_eq!(view.attention_counts().sites, 1, "counted without a look");
     let wanted = AttentionReason::ALL.into_iter().collect();

@@ -41,7 +41,7 @@ impl Want {
     }
 
     pub(super) fn has(self, entry: &Entry) -> bool {
-        entry.card.any(CardField::CustomerId, |customer| customer == self.0)
+        entry.card.as_ref().any(CardField::CustomerId, |customer| customer == self.0)
     }
 }
 
@@ -180,14 +180,14 @@ fn selections_follow_from_the_middle_of_their_making() {
     assert!(!map.select(&want.wants(), 5));
     assert!(map.selected(want.key(), Classes::ALL).is_none(), "half a selection answers nothing");
     // Behind what was looked at, before it, and new.
-    map.upsert(site(9, "globex"));
-    map.upsert(site(0, "globex"));
-    map.upsert(site(10, "acme"));
+    map.upsert(&site(9, "globex"));
+    map.upsert(&site(0, "globex"));
+    map.upsert(&site(10, "acme"));
     assert!(map.select(&want.wants(), 100));
     assert_eq!(map.selected(want.key(), Classes::ALL).unwrap().tally().total(), 9);
-    map.upsert(site(11, "acme"));
+    map.upsert(&site(11, "acme"));
     map.remove(SiteId::from_u128(1));
-    map.upsert(site(0, "acme"));
+    map.upsert(&site(0, "acme"));
     assert_eq!(map.selected(want.key(), Classes::ALL).unwrap().tally().total(), 10);
 }
 

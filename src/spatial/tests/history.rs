@@ -11,13 +11,13 @@ use crate::model::location::Granularity;
 use crate::model::site::Status;
 use crate::spatial::AccountMap;
 use crate::spatial::class::Classes;
+use crate::spatial::entries::Entries;
 use crate::spatial::entry::Entry;
 use crate::spatial::frame::Rect;
 use crate::spatial::map_view::Standing;
 use crate::spatial::mass::{ClassSums, Mass};
 use crate::spatial::mercator::{Cell, LEVEL_MAX, Point};
 use crate::spatial::node::{Kind, Slot};
-use crate::spatial::pile::Entries;
 use crate::spatial::roster::Roster;
 use crate::spatial::tree::{NODE_PILES_MIN, SUMS_SITES_MIN, Tree};
 
@@ -170,18 +170,18 @@ proptest! {
             match step {
                 Step::Put(entry) => {
                     entries.insert(entry.site, entry.clone());
-                    map.upsert(entry);
+                    map.upsert(&entry);
                 }
                 Step::Restatus(bits, status) => {
                     if let Some(entry) = entries.get_mut(&SiteId::from_u128(bits)) {
                         entry.status = status;
-                        map.upsert(entry.clone());
+                        map.upsert(entry);
                     }
                 }
                 Step::Relabel(bits, customer) => {
                     if let Some(entry) = entries.get_mut(&SiteId::from_u128(bits)) {
                         entry.card = card(&format!("site {bits}"), customer);
-                        map.upsert(entry.clone());
+                        map.upsert(entry);
                     }
                 }
                 Step::Remove(bits) => {
@@ -228,7 +228,7 @@ proptest! {
                 let place = crowd[at].place.filter(|_| at % 4 > 0).or(change.place);
                 let entry = Entry { site: *site, place, ..change };
                 entries.insert(*site, entry.clone());
-                map.upsert(entry);
+                map.upsert(&entry);
             }
         }
         check_all(&map, &entries);
@@ -241,13 +241,13 @@ fn an_entry_comes_back_as_it_went_in() {
     let mut site = with(entry(5, at(12.5, -180.0)), |place| {
         (place.accuracy_m, place.granularity) = (Some(1_234.567_89), Granularity::Postcode);
     });
-    map.upsert(site.clone());
+    map.upsert(&site);
     assert_eq!(placed_in(&map, site.site).to_entry(), site);
     site.card = card("renamed", "acme");
-    map.upsert(site.clone());
+    map.upsert(&site);
     assert_eq!(placed_in(&map, site.site).to_entry(), site);
     site.place = None;
-    map.upsert(site.clone());
+    map.upsert(&site);
     assert_eq!(map.all().get(site.site), Some(Standing::Unplaced));
     assert_eq!((map.all().tally().total(), map.all().unplaced()), (0, 1));
     assert_eq!(map.all().get(SiteId::from_u128(6)), None);
@@ -262,7 +262,7 @@ fn two_heaps_a_hair_apart_make_no_endless_tree() {
     for bits in 0..18_u128 {
         let site = entry(bits, Point { x: 99 + u32::from(bits % 2 == 1), y: 77 }.position());
         let accuracy_m = 10.0_f64.powi(i32::try_from(bits / 2).unwrap());
-        map.upsert(with(site, |place| place.accuracy_m = Some(accuracy_m)));
+        map.upsert(&with(site, |place| place.accuracy_m = Some(accuracy_m)));
     }
     assert_eq!(point(99), point(100));
     assert!(map.whole.tree.nodes.len() <= 32, "{} nodes", map.whole.tree.nodes.len());

@@ -188,7 +188,7 @@ fn a_stack_is_one_symbol_for_ever_and_pages() {
     }
     let symbols = map.all().viewport(&BoundingBox::WORLD, 4).unwrap();
     assert!(symbols.clusters[0].is_stack() && symbols.clusters[0].count() == 10_000);
-    map.upsert(entry(10_000, at(-33.9, 151.3)));
+    map.upsert(&entry(10_000, at(-33.9, 151.3)));
     let symbols = map.all().viewport(&BoundingBox::WORLD, 0).unwrap();
     assert_eq!(symbols.clusters.len(), 1);
     assert!(symbols.clusters[0].expansion_zoom.is_some());

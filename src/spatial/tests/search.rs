@@ -117,7 +117,7 @@ fn a_crowd_on_one_spot_and_one_along_a_polar_meridian_are_built_and_torn_down_at
     let meridian = (0..count)
         .map(|bits| entry(u128::from(count + bits), at(85.1 + 4.9 * f64::from(bits) / f64::from(count), 9.0)));
     let mut map = AccountMap::new();
-    spot.chain(meridian).for_each(|entry| map.upsert(entry));
+    spot.chain(meridian).for_each(|entry| map.upsert(&entry));
     assert_eq!(map.all().nearest(at(45.0, 9.0), 3).len(), 3);
     assert_eq!(map.all().nearest(at(90.0, 0.0), 1)[0].0.site, SiteId::from_u128(u128::from(2 * count - 1)));
     for bits in (0..2 * count).step_by(2).chain((1..2 * count).step_by(2)) {

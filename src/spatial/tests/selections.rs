@@ -99,7 +99,7 @@ fn a_selection_that_nobody_uses_is_dropped_and_one_in_use_is_kept() {
     for change in 0..10_100_u32 {
         let mut site = entry(3, at(1.0, 1.0));
         site.status = Status::ALL[change as usize % 4];
-        map.upsert(site);
+        map.upsert(&site);
         assert!(map.selected("used", Classes::ALL).is_some(), "after {change} changes");
     }
     assert!(map.selected("unused", Classes::ALL).is_none());
@@ -149,7 +149,7 @@ proptest! {
                 Step::Put(bits, status) => {
                     let site = Entry { status, ..entry(bits, at(1.0, 1.0)) };
                     entries.insert(site.site, site.clone());
-                    map.upsert(site);
+                    map.upsert(&site);
                 }
                 Step::Remove(bits) => {
                     let site = SiteId::from_u128(bits);

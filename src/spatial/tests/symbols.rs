@@ -180,7 +180,7 @@ fn a_city_level_site_is_a_pin_from_afar_and_an_area_near_by() {
     let milan = at(45.4642, 9.19);
     let estimate = |bits| estimated(entry(bits, milan), Granularity::City);
     let mut map = AccountMap::bulk((0..14).map(estimate));
-    map.upsert(entry(99, at(45.47, 9.2)));
+    map.upsert(&entry(99, at(45.47, 9.2)));
     let far = map.all().tile(TileId::holding(Point::project(milan), 5));
     assert_eq!((far.clusters.len(), far.areas.len(), far.clusters[0].count()), (1, 0, 15));
     assert_eq!(far.clusters[0].expansion_zoom, Some(9), "the confirmed one leaves the others' area");
@@ -224,7 +224,7 @@ fn many_places_that_end_in_one_area_never_come_apart() {
 fn a_country_is_never_a_pin() {
     let mut map = AccountMap::new();
     for (bits, (lat, lng)) in (0..).zip([(52.1, 5.3), (50.6, 4.6)]) {
-        map.upsert(with(entry(bits, at(lat, lng)), |place| {
+        map.upsert(&with(entry(bits, at(lat, lng)), |place| {
             (place.granularity, place.accuracy_m) = (Granularity::Country, Some(1.0));
         }));
     }

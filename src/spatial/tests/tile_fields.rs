@@ -23,15 +23,15 @@ fn kind(value: &Value) -> FieldKind {
 /// Pins, clusters and areas with everything that each may have.
 fn everything() -> AccountMap {
     let mut map = AccountMap::new();
-    map.upsert(with(entry(1, at(10.0, 10.0)), |place| place.accuracy_m = Some(3.0)));
+    map.upsert(&with(entry(1, at(10.0, 10.0)), |place| place.accuracy_m = Some(3.0)));
     // Two piles of two in one cell of the world come apart deeper down; a pile alone never does.
     for (bits, lng) in [(2, 60.0), (3, 60.0), (4, 60.5), (5, 60.5)] {
-        map.upsert(entry(bits, at(-40.0, lng)));
+        map.upsert(&entry(bits, at(-40.0, lng)));
     }
     for (bits, lng, granularity, accuracy_m) in
         [(6, -80.0, Granularity::City, Some(900_000.0)), (7, -120.0, Granularity::Country, None)]
     {
-        map.upsert(with(entry(bits, at(40.0, lng)), |place| {
+        map.upsert(&with(entry(bits, at(40.0, lng)), |place| {
             (place.source, place.granularity, place.accuracy_m) = (Source::GeoIp, granularity, accuracy_m);
         }));
     }

@@ -44,7 +44,7 @@ fn worst(tile: TileId) -> AccountMap {
             let (low, high) = (Point::project(middle.low), Point::project(middle.high));
             let point = Point { x: low.x + (high.x - low.x) / 2, y: high.y + (low.y - high.y) / 2 };
             let site = Entry { card: card(&name(number), ""), ..entry(number, point.position()) };
-            map.upsert(with(site, change));
+            map.upsert(&with(site, change));
         }
     };
     let cells = tile.z() + CELL_LEVELS_BELOW_TILE;

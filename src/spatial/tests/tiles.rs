@@ -105,11 +105,11 @@ fn text(properties: &BTreeMap<String, String>) -> String {
 #[test]
 fn a_tile_reads_back() {
     let mut map = AccountMap::new();
-    map.upsert(with(entry(0xabc, at(0.0, 0.0)), |place| place.accuracy_m = Some(12.5)));
+    map.upsert(&with(entry(0xabc, at(0.0, 0.0)), |place| place.accuracy_m = Some(12.5)));
     for bits in 1..=3 {
-        map.upsert(with(entry(bits, at(-20.0, 30.0)), |place| place.source = Source::GeoIp));
+        map.upsert(&with(entry(bits, at(-20.0, 30.0)), |place| place.source = Source::GeoIp));
     }
-    map.upsert(with(entry(9, at(-60.0, 80.0)), |place| {
+    map.upsert(&with(entry(9, at(-60.0, 80.0)), |place| {
         (place.granularity, place.accuracy_m) = (Granularity::Region, Some(400_000.0));
     }));
     let tile = TileId::new(2, 2, 2).unwrap();
