@@ -15,7 +15,7 @@ use crate::model::sketch::SiteSketch;
 /// What a site waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// When its address is to be asked for again; `None` for never.
+    /// When its address is to be asked for again, or an answer renewed; `None` for never.
     pub ask_at: Option<Timestamp>,
     /// When what a provider answered must be gone; `None` for never.
     pub drop_at: Option<Timestamp>,
@@ -31,7 +31,9 @@ impl Waiting {
         let drop_at = of_address.into_iter().chain(site.stack.kept_until).min();
         let address = site.address.as_ref().filter(|_| site.deleted_at.is_none());
         let waiting = Self {
-            ask_at: address.and_then(|address| due_at(address.state, address.next_at, drop_at)),
+            ask_at: address.and_then(|address| {
+                due_at(address.state, address.next_at, drop_at).into_iter().chain(address.renewal_at).min()
+            }),
             drop_at,
             // What is not asked for again is left to a person, whatever geocoders there are.
             is_open: address.is_some_and(|address| address.state.is_open() && address.next_at.is_some()),
