@@ -4,6 +4,8 @@
 //! asked for. So the words of the question are looked for in the answer; each that is missing counts against it, in
 //! the manner and with the factors of the gazetteer, so that confidences of all providers mean about the same.
 //!
+//! Words in the name of the street or house that nobody asked for count against it too, in `unasked`: it may be another one.
+//!
 //! A word of the answer explains one of the question and no second one. The number of a house is one word with its
 //! letter: 12 is not 12B.
 
