@@ -4,8 +4,12 @@
 //! asked for. So the words of the question are looked for in the answer; each that is missing counts against it, in
 //! the manner and with the factors of the gazetteer, so that confidences of all providers mean about the same.
 //!
+//! Words in the name of the street or house that nobody asked for count against it too, in `unasked`: it may be another one.
+//!
 //! A word of the answer explains one of the question and no second one. The number of a house is one word with its
 //! letter: 12 is not 12B.
+
+mod unasked;
 
 use super::country_names;
 use super::gazetteer::abbreviations::is_short_for as is_known_short;
@@ -31,6 +35,9 @@ const CODE_CHARS_MAX: usize = 2;
 const ONE_OF_SEVERAL: f64 = 0.95;
 /// For a house number or name in the answer that nobody asked for: a street was, and this is one of its houses.
 const UNASKED: f64 = 0.6;
+/// For each word in the name of the answer that nobody asked for: to be offered and not acted on, since there may be another
+/// street that the question means as well.
+const NAME_UNASKED: f64 = 0.8;
 /// For something at an address, such as a shop, of which only the address was asked for: as far behind the address itself as
 /// `service` wants a winner to lead, and good enough to be applied where it alone has that address.
 const BESIDE: f64 = 0.89;
@@ -75,7 +82,8 @@ pub(super) fn likeness(
     let mut has_occupant = names.occupant.is_none();
     let mut texts = Vec::new();
     texts.extend(named.into_iter().map(|text| Text::new(Part::House, text)));
-    texts.extend(names.own.iter().take(TEXTS_MAX).map(|text| Text::new(Part::Own, text)));
+    let own = names.own.iter().flat_map(|text| unasked::names(text));
+    texts.extend(own.take(TEXTS_MAX).map(|text| Text::new(Part::Own, text)));
     texts.extend(names.context.iter().take(TEXTS_MAX).map(|text| Text::new(Part::Context, text)));
     // Behind the town: a station may be called like it.
     texts.extend(names.occupant.iter().map(|text| Text::new(Part::Occupant, text)));
@@ -99,6 +107,9 @@ pub(super) fn likeness(
     let mut confidence = question.confidence();
     if !has_house {
         confidence *= UNASKED;
+    }
+    if granularity >= Granularity::Street && !is_typed {
+        confidence *= NAME_UNASKED.powi(unasked::words_of(&texts));
     }
     if !has_occupant {
         confidence *= BESIDE;
@@ -139,6 +150,7 @@ enum Part {
 #[derive(Debug)]
 struct Text {
     part: Part,
+    written: String,
     key: String,
     /// All its words.
     whole: Vec<String>,
@@ -148,7 +160,8 @@ struct Text {
 impl Text {
     fn new(part: Part, text: &str) -> Self {
         let whole: Vec<String> = words(text).into_iter().take(TEXTS_MAX).collect();
-        Self { part, key: fold::key(text), words: whole.iter().cloned().map(Some).collect(), whole }
+        let words = whole.iter().cloned().map(Some).collect();
+        Self { part, written: text.to_owned(), key: fold::key(text), words, whole }
     }
 
     /// Whether a number is a part of its name.

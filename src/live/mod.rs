@@ -12,7 +12,7 @@ mod presence;
 mod tokens;
 mod waiting;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -174,14 +174,35 @@ impl LiveAccount {
         self.map.read().attention_of(site)
     }
 
-    /// Tells of a commit that is in memory now.
-    fn publish(&self, revision: Revision, mutations: &[Mutation]) {
+    /// Changes one site on the map. The others of which it decided whether their spot is crowded.
+    fn change_map(&self, site: SiteId, change: impl FnOnce(&mut AccountMap)) -> Vec<SiteId> {
+        let mut map = self.map.write();
+        let before = map.crowd_on_the_brink(site);
+        change(&mut map);
+        let after = map.crowd_on_the_brink(site);
+        drop(map);
+        if before.is_empty() && after.is_empty() {
+            return Vec::new();
+        }
+        let (before, after): (BTreeSet<SiteId>, BTreeSet<SiteId>) =
+            (before.into_iter().collect(), after.into_iter().collect());
+        before.symmetric_difference(&after).copied().filter(|other| *other != site).collect()
+    }
+
+    /// Tells of a commit that is in memory now; `others` are sites whose records it did not touch, and that need attention
+    /// now, or none any more.
+    fn publish(&self, revision: Revision, mutations: &[Mutation], mut others: Vec<SiteId>) {
         let sites = || mutations.iter().filter(|mutation| mutation.key.kind == Kind::Site);
-        let ids: Vec<SiteId> = sites().filter_map(|mutation| mutation.key.id.parse().ok()).collect();
+        let mut ids: Vec<SiteId> = sites().filter_map(|mutation| mutation.key.id.parse().ok()).collect();
         if ids.is_empty() {
             return self.changes.publish(revision, &ids, 0, None);
         }
-        let changes = self.changes.are_watched().then(|| sites().filter_map(change_of).collect());
+        let touched: HashSet<SiteId> = if others.is_empty() { HashSet::new() } else { ids.iter().copied().collect() };
+        others.retain(|other| !touched.contains(other));
+        // The records of the others are in the store alone: whoever watches reads them there.
+        let is_whole = others.is_empty() && self.changes.are_watched();
+        let changes = is_whole.then(|| sites().filter_map(change_of).collect());
+        ids.extend(others);
         let count = self.map.read().len();
         self.changes.publish(revision, &ids, count, changes);
     }
@@ -198,8 +219,8 @@ impl LiveAccount {
 pub struct Live {
     accounts: RwLock<HashMap<AccountId, Arc<LiveAccount>>>,
     tokens: RwLock<Tokens>,
-    /// Told when another site waits for something.
-    waiting: watch::Sender<()>,
+    /// Wakes those who sleep until the next address is due: another site waits, or for another time.
+    wakes: watch::Sender<()>,
 }
 
 impl Live {
@@ -239,13 +260,13 @@ impl Live {
 
     /// Tells that another site waits for something, or for another time.
     pub fn wake_waiting(&self) {
-        self.waiting.send_replace(());
+        self.wakes.send_replace(());
     }
 
     /// Tells when another site waits for something.
     #[must_use]
     pub fn waits(&self) -> watch::Receiver<()> {
-        self.waiting.subscribe()
+        self.wakes.subscribe()
     }
 
     /// The token of this id, good or not.
@@ -273,31 +294,36 @@ impl Live {
         }
     }
 
-    /// Brings a site's present state in.
-    fn apply_site(&self, site: &Site) {
-        let Some(live) = self.account(&site.account) else { return };
+    /// Brings a site's present state in. The others that it changes, as [`LiveAccount::change_map`] has them.
+    fn apply_site(&self, site: &Site) -> Vec<SiteId> {
+        let Some(live) = self.account(&site.account) else { return Vec::new() };
         let sketch = SiteSketch::from(site);
-        match entry_of(&sketch) {
-            Some(entry) => live.map.write().upsert(&entry),
+        let others = live.change_map(site.id, |map| match entry_of(&sketch) {
+            Some(entry) => map.upsert(&entry),
             None => {
-                live.map.write().remove(site.id);
+                map.remove(site.id);
             }
-        }
+        });
         if live.waiting.follow(site.id, Waiting::of(&sketch)) {
-            self.waiting.send_replace(());
+            self.wake_waiting();
         }
         live.presence.follow(site);
+        others
     }
 
-    /// Takes a record out that is no more. Sites are purged and networks deleted; accounts and tokens keep their records.
-    fn forget(&self, mutation: &Mutation) {
-        let Some(account) = mutation.key.partition.as_ref().and_then(|account| self.account(account)) else { return };
+    /// Takes a record out that is no more. Sites are purged and networks deleted; accounts and tokens keep their records. The
+    /// other sites that it changes.
+    fn forget(&self, mutation: &Mutation) -> Vec<SiteId> {
+        let account = mutation.key.partition.as_ref().and_then(|account| self.account(account));
+        let Some(account) = account else { return Vec::new() };
         match mutation.key.kind {
             Kind::Site => {
                 if let Ok(site) = mutation.key.id.parse() {
-                    account.map.write().remove(site);
                     account.waiting.follow(site, None);
                     account.presence.forget(site);
+                    return account.change_map(site, |map| {
+                        map.remove(site);
+                    });
                 }
             }
             Kind::Prefix => {
@@ -307,16 +333,18 @@ impl Live {
             }
             _ => {}
         }
+        Vec::new()
     }
 }
 
 impl Observer for Live {
     fn committed(&self, revision: Revision, mutations: &[Mutation]) {
+        let mut others = Vec::new();
         for mutation in mutations {
             match &mutation.document {
                 Some(Document::Account(account)) => self.apply_account(account),
                 Some(Document::Token(token)) => self.tokens.write().put(token),
-                Some(Document::Site(site)) => self.apply_site(site),
+                Some(Document::Site(site)) => others.extend(self.apply_site(site)),
                 Some(Document::Prefix(prefix)) => self.apply_prefix(mutation, prefix),
                 Some(
                     Document::SiteName(_)
@@ -328,13 +356,13 @@ impl Observer for Live {
                     | Document::Change(_)
                     | Document::PastText(_),
                 ) => {}
-                None => self.forget(mutation),
+                None => others.extend(self.forget(mutation)),
             }
         }
         // All keys of a commit are of one partition.
         let account = mutations.first().and_then(|mutation| mutation.key.partition.as_ref());
         if let Some(live) = account.and_then(|account| self.account(account)) {
-            live.publish(revision, mutations);
+            live.publish(revision, mutations, others);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::model::sketch::SiteSketch;
 /// What a site waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// When its address is to be asked for again; `None` for never.
+    /// When its address is to be asked for again, or an answer renewed; `None` for never.
     pub ask_at: Option<Timestamp>,
     /// When what a provider answered must be gone; `None` for never.
     pub drop_at: Option<Timestamp>,
@@ -31,7 +31,9 @@ impl Waiting {
         let drop_at = of_address.into_iter().chain(site.stack.kept_until).min();
         let address = site.address.as_ref().filter(|_| site.deleted_at.is_none());
         let waiting = Self {
-            ask_at: address.and_then(|address| due_at(address.state, address.next_at, drop_at)),
+            ask_at: address.and_then(|address| {
+                due_at(address.state, address.next_at, drop_at).into_iter().chain(address.renewal_at).min()
+            }),
             drop_at,
             // What is not asked for again is left to a person, whatever geocoders there are.
             is_open: address.is_some_and(|address| address.state.is_open() && address.next_at.is_some()),
@@ -92,18 +94,6 @@ impl WaitingSites {
     pub(super) fn extend(&self, sites: impl IntoIterator<Item = (SiteId, Waiting)>) {
         let mut queues = self.0.lock();
         sites.into_iter().for_each(|(site, waiting)| queues.put(site, Some(waiting)));
-    }
-
-    /// How many sites wait.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.lock().by_site.len()
-    }
-
-    /// Whether none waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// What a site waits for; `None` for nothing.
@@ -185,8 +175,8 @@ mod tests {
         assert!(!sites.follow(one, Some(waiting(50, 60))) && !sites.follow(other, None));
         assert!(sites.follow(other, Some(waiting(49, 61))) && sites.follow(other, Some(waiting(55, 59))));
         assert!(!sites.follow(other, None));
-        assert_eq!((sites.len(), sites.next_due(), sites.next_expiry()), (1, Some(at(50)), Some(at(60))));
-        assert!(!sites.follow(one, None) && sites.is_empty());
+        assert_eq!((sites.get(other), sites.next_due(), sites.next_expiry()), (None, Some(at(50)), Some(at(60))));
+        assert!(!sites.follow(one, None) && sites.get(one).is_none());
         assert_eq!((sites.next_due(), sites.next_expiry()), (None, None));
     }
 }

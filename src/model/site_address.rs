@@ -172,6 +172,10 @@ pub struct SiteAddress {
     /// When it is asked for again; `None` for never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// While it is open: when the answer to an address before it is renewed, at which the site stands; `None` where that does
+    /// not end. Of an address that is not open the answers are renewed by `retry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Retry>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -210,6 +214,7 @@ impl SiteAddress {
             stated_by: by,
             stated_at: Some(at),
             retry: None,
+            renewal: None,
         }
     }
 
@@ -269,18 +274,46 @@ impl Site {
         of_fix.into_iter().chain(of_address).min()
     }
 
-    /// When its address is asked for (again); `None` for never.
+    /// When and why what providers answered to it is renewed.
     #[must_use]
-    pub fn due_at(&self) -> Option<Timestamp> {
-        let address = self.address.as_ref()?;
-        due_at(address.state, address.retry.map(|retry| retry.next_at), self.kept_until())
+    pub fn renewal(&self) -> Option<Retry> {
+        self.address.as_ref().and_then(|address| if address.state.is_open() { address.renewal } else { address.retry })
     }
 
-    /// Notes when the answers of `now` are to be renewed, where their terms end.
+    /// When its address is asked for (again); `None` for never.
+    #[must_use]
+    pub fn asked_at(&self) -> Option<Timestamp> {
+        let address = self.address.as_ref().filter(|address| address.state.is_open())?;
+        due_at(address.state, address.retry.map(|retry| retry.next_at), None)
+    }
+
+    /// When what providers answered to it is renewed; `None` for never.
+    #[must_use]
+    pub fn renewed_at(&self) -> Option<Timestamp> {
+        let state = self.address.as_ref()?.state;
+        let next_at = self.renewal().map(|renewal| renewal.next_at);
+        if state.is_open() { next_at } else { due_at(state, next_at, self.kept_until()) }
+    }
+
+    /// Plans anew when the answers of `now` are renewed, where their terms end.
     pub fn plan_renewal(&mut self, now: Timestamp) {
-        let retry = self.kept_until().map(|until| Retry::renewal(until, now));
-        if let Some(address) = &mut self.address {
-            address.retry = retry;
+        let renewal = self.kept_until().map(|until| Retry::renewal(until, now));
+        self.put_renewal(renewal);
+    }
+
+    /// Leaves the renewal of what stays of the answers as it was planned, for an address that has no answer yet.
+    pub fn keep_renewal(&mut self, planned: Option<Retry>, now: Timestamp) {
+        let ending = self.kept_until();
+        self.put_renewal(ending.map(|until| planned.unwrap_or_else(|| Retry::renewal(until, now))));
+    }
+
+    /// Plans the next renewal of its answers: beside the next attempt at an address that has no answer yet.
+    pub fn put_renewal(&mut self, renewal: Option<Retry>) {
+        let Some(address) = &mut self.address else { return };
+        if address.state.is_open() {
+            address.renewal = renewal;
+        } else {
+            (address.retry, address.renewal) = (renewal, None);
         }
     }
 
@@ -304,6 +337,9 @@ impl Site {
         });
         if is_over || of_fix {
             address.lose_answer(of_fix, now);
+        }
+        if address.state.is_open() {
+            self.plan_renewal(now);
         }
         true
     }

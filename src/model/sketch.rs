@@ -131,6 +131,9 @@ pub struct AddressSketch<'a> {
     /// When it is asked for again.
     #[serde(default, rename = "retry", with = "next_attempt")]
     pub next_at: Option<Timestamp>,
+    /// When the answer to an address before it is renewed.
+    #[serde(default, rename = "renewal", with = "next_attempt")]
+    pub renewal_at: Option<Timestamp>,
     /// When `formatted` must not be held any more.
     #[serde(default, rename = "storage", with = "end_of_terms")]
     pub kept_until: Option<Timestamp>,
@@ -186,6 +189,7 @@ impl<'a> From<&'a SiteAddress> for AddressSketch<'a> {
             formatted: address.formatted.as_str().into(),
             state: address.state,
             next_at: address.retry.map(|retry| retry.next_at),
+            renewal_at: address.renewal.map(|renewal| renewal.next_at),
             kept_until: address.storage.until(),
         }
     }
@@ -273,17 +277,15 @@ mod tests {
     }
 
     fn address() -> impl Strategy<Value = Option<SiteAddress>> {
-        let retry = (instant(), 0..9_u32).prop_map(|(next_at, attempts)| Retry {
-            reason: WaitReason::Quota,
-            attempts,
-            next_at,
+        let retry = || {
+            (instant(), 0..9_u32).prop_map(|(next_at, attempts)| Retry { reason: WaitReason::Quota, attempts, next_at })
+        };
+        let retries = [proptest::option::of(retry()), proptest::option::of(retry())];
+        let address = (text(), storage(), retries, instant()).prop_map(|(typed, storage, [retry, renewal], at)| {
+            let query = AddressQuery::Line(typed.clone());
+            let stated = SiteAddress::stated(&query, None, false, typed.clone(), at);
+            SiteAddress { formatted: typed.to_uppercase(), storage, retry, renewal, ..stated }
         });
-        let address =
-            (text(), storage(), proptest::option::of(retry), instant()).prop_map(|(typed, storage, retry, at)| {
-                let query = AddressQuery::Line(typed.clone());
-                let stated = SiteAddress::stated(&query, None, false, typed.clone(), at);
-                SiteAddress { formatted: typed.to_uppercase(), storage, retry, ..stated }
-            });
         proptest::option::of(address)
     }
 

@@ -137,11 +137,13 @@ pub(super) fn settle(
     now: Timestamp,
 ) -> Result<(), Error> {
     let attempts = address.retry.take().map_or(0, |retry| retry.attempts).saturating_add(1);
+    let renewal = site.renewal();
     let choices = match answer {
         Answer::Found(choices) => choices,
         Answer::Waits(reason, asked) => {
             address.retry = Some(Retry::behind(attempts, *reason, Pace { asked: *asked, ..pace }, now));
             site.address = Some(address);
+            site.keep_renewal(renewal, now);
             return Ok(());
         }
     };
@@ -173,10 +175,14 @@ pub(super) fn settle(
         }
     }
     let is_missing = address.state == AddressState::NotFound;
-    site.address = Some(address);
-    site.plan_renewal(now);
-    if let Some(address) = site.address.as_mut().filter(|_| is_missing) {
+    if is_missing {
         address.retry = Some(Retry::behind(attempts, WaitReason::NotFound, pace, now));
+    }
+    site.address = Some(address);
+    if is_missing {
+        site.keep_renewal(renewal, now);
+    } else {
+        site.plan_renewal(now);
     }
     Ok(())
 }

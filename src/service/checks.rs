@@ -146,38 +146,10 @@ impl Waymark {
 mod tests {
     use std::path::Path;
 
-    use jiff::Timestamp;
-
     use super::*;
-    use crate::model::location::Evidence;
-    use crate::model::location::Granularity;
 
     fn at(lat: f64, lng: f64) -> LatLng {
         LatLng::new(lat, lng).unwrap()
-    }
-
-    #[test]
-    fn far_is_beyond_what_the_estimate_states_or_its_granularity_bears() {
-        let estimate = |accuracy_m, granularity| Fix {
-            source: Source::GeoIp,
-            position: at(0.0, 0.0),
-            accuracy_m,
-            granularity,
-            evidence: Evidence::Dropped,
-            made_at: Timestamp::UNIX_EPOCH,
-            made_by: "geoip".into(),
-        };
-        // A degree of the equator is 111.2 km.
-        let check = |accuracy_m, granularity, near: f64, far: f64| {
-            let estimate = estimate(accuracy_m, granularity);
-            assert!(!is_far(at(0.0, near), &estimate), "{granularity:?} {accuracy_m:?}: {near}");
-            assert!(is_far(at(0.0, far), &estimate), "{granularity:?} {accuracy_m:?}: {far}");
-        };
-        check(Some(5_000.0), Granularity::City, 2.6, 2.8);
-        check(Some(200_000.0), Granularity::Country, 5.3, 5.5);
-        check(None, Granularity::City, 2.6, 2.8);
-        check(None, Granularity::Region, 8.9, 9.1);
-        check(None, Granularity::Country, 26.9, 27.1);
     }
 
     #[test]

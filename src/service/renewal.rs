@@ -48,9 +48,9 @@ impl Waymark {
             _ => None,
         };
         let pace = self.pace();
-        let renewed = |site: &mut Site, stated: SiteAddress, now| {
+        let renewed = |site: &mut Site, _: SiteAddress, now| {
             let until = site.kept_until();
-            let attempts = stated.retry.map_or(0, |retry| retry.attempts).saturating_add(1);
+            let attempts = site.renewal().map_or(0, |retry| retry.attempts).saturating_add(1);
             if let Some((asked, fresh)) =
                 fix.as_ref().filter(|(asked, _)| site.fixes.get(Source::Address) == Some(asked))
             {
@@ -105,7 +105,9 @@ impl Waymark {
             };
             return Ok(found.into_iter().find(is_known).map_or(Fresh::Gone, |found| judged(found, position)));
         }
-        let country = site.address.as_ref().and_then(|address| address.country);
+        // What was stated of another address is nothing of this one: that was in the country where it was found.
+        let stated = site.address.as_ref().filter(|address| address.typed == answer.query);
+        let country = stated.map_or(answer.country, |address| address.country);
         let choices = match self.choices(account, query, country, Some(site), CANDIDATES_MAX).await {
             Ok(choices) => choices,
             Err(Error::Geocode(cause)) => return Ok(unasked(&cause)),
@@ -113,7 +115,7 @@ impl Waymark {
             Err(cause) => return Err(cause),
         };
         // Which one a person chose is nothing that a machine guesses: it has to be where that was.
-        let is_chosen = site.address.as_ref().is_some_and(|address| address.chosen);
+        let is_chosen = stated.is_none_or(|address| address.chosen);
         let is_near = |choice: &&Choice| choice.candidate.position.distance_m(position) <= SAME_PLACE_M;
         let winner = || clear_winner(&choices).filter(|choice| !is_chosen || is_near(choice));
         let found = choices.iter().find(|choice| is_known(&choice.candidate)).or_else(winner);
@@ -274,7 +276,5 @@ fn plan<'fresh>(
         site.plan_renewal(now);
         return;
     }
-    if let Some(address) = &mut site.address {
-        address.retry = (!is_choice).then(|| Retry::behind(attempts, reason, Pace { asked, ..pace }, now));
-    }
+    site.put_renewal((!is_choice).then(|| Retry::behind(attempts, reason, Pace { asked, ..pace }, now)));
 }

@@ -75,12 +75,13 @@ impl Waymark {
                 }
             }
         }
+        let now = self.now();
         let here = site.fixes.effective().map(|fix| fix.position);
         let mut suggestions: Vec<Suggestion> = found
             .into_iter()
             .filter_map(|sibling| {
                 let mut sibling = sibling.value;
-                sibling.drop_expired(self.now());
+                sibling.drop_expired(now);
                 // The record may be a moment older than the site.
                 let fix = sibling.fixes.effective().filter(|fix| fix.source.is_person())?.clone();
                 let is_same = sibling.uplinks.home.is_some_and(|theirs| theirs.ip == home.ip);

@@ -25,13 +25,10 @@ struct Ticket {
     granularity: Granularity,
     evidence: GeocodedEvidence,
     /// The question in parts, where it was asked so.
-    #[serde(default)]
     parts: Option<PostalAddress>,
     /// The country that was stated with the question.
-    #[serde(default)]
     country: Option<CountryCode>,
     /// Where it is, if that is not the country that was stated.
-    #[serde(default)]
     outside: Option<Outside>,
     ends_at: Timestamp,
 }

@@ -150,13 +150,17 @@ impl Waymark {
         let Some(found) = self.find_site(account, id).await? else { return Ok(()) };
         let site = found.value;
         let Some(address) = site.address.clone().filter(|_| site.deleted_at.is_none()) else { return Ok(()) };
-        let due = site.due_at();
-        if !address.state.is_open() && due.is_some_and(|due| due <= self.now()) {
-            return self.renew(account, &site, &address).await;
+        let (now, asked_at) = (self.now(), site.asked_at());
+        if site.renewed_at().is_some_and(|due| due <= now) {
+            self.renew(account, &site, &address).await?;
+            // An address that is open beside what was renewed has its own time.
+            if asked_at.is_none_or(|due| due > now) {
+                return Ok(());
+            }
         }
         // An open one may be asked for before its time: there are other geocoders. But nobody asks for what is left to a
         // person, or what nobody typed.
-        if !address.state.is_open() || due.is_none() || address.typed.is_empty() {
+        if asked_at.is_none() || address.typed.is_empty() {
             return Ok(());
         }
         let answer = match self.choices(account, &address.query(), address.country, Some(&site), CANDIDATES_MAX).await {

@@ -5,12 +5,29 @@
 //! crowd that begins or ends costs one at each of its sites.
 
 use crate::model::attention::{AttentionReason, CROWD_SITES_MIN};
+use crate::model::id::SiteId;
 
 use super::AccountMap;
 use super::class::Classes;
 use super::pile::Pile;
 
 impl AccountMap {
+    /// The sites of which one that comes to the spot of this one, or leaves it, decides whether they are crowded: those of a
+    /// crowd that is no larger than it must be, itself included. None where nobody decides that.
+    ///
+    /// Costs a look at the site's pile where it is such a crowd, else little.
+    #[must_use]
+    pub fn crowd_on_the_brink(&self, site: SiteId) -> Vec<SiteId> {
+        match self.number(site).and_then(|number| self.company(number)) {
+            Some((pile, CROWD_SITES_MIN)) => {
+                let told =
+                    self.confirmed_on(pile).map(|member| &self.entries[member]).filter(|entry| entry.may_crowd());
+                told.map(|entry| entry.site).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The others on the spot of a site that are a crowd with it and would be none without it.
     pub(super) fn company_that_ends(&self, number: u32) -> Vec<u32> {
         match self.company(number) {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::model::address::PostalAddress;
+
 /// What an import is: the journal of one is of no use for another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Head {
@@ -65,6 +67,9 @@ pub(super) struct Done {
     /// What was typed as its address, on one line; empty for none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) address: String,
+    /// The same, where it was typed in parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) parts: Option<PostalAddress>,
     /// What became of the address: the name of an `AddressState` in lower case; empty for none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) address_state: String,
@@ -77,6 +82,22 @@ pub(super) struct Done {
 }
 
 impl Done {
+    /// A row of which nothing more is known.
+    pub(super) fn new(line: u64, name: String, outcome: Outcome) -> Self {
+        Self {
+            line,
+            name,
+            site: String::new(),
+            etag: String::new(),
+            outcome,
+            address: String::new(),
+            parts: None,
+            address_state: String::new(),
+            message: String::new(),
+            places: Vec::new(),
+        }
+    }
+
     /// Notes that the site's address or position is another.
     pub(super) fn moved(&mut self) {
         if self.outcome == Outcome::Unchanged {
@@ -176,9 +197,7 @@ mod tests {
     use super::*;
 
     fn done(line: u64, outcome: Outcome) -> Done {
-        let (name, site) = (format!("site {line}"), String::new());
-        let (etag, address, address_state) = (String::new(), String::new(), String::new());
-        Done { line, name, site, etag, outcome, address, address_state, message: String::new(), places: Vec::new() }
+        Done::new(line, format!("site {line}"), outcome)
     }
 
     #[test]

@@ -149,8 +149,7 @@ async fn one_row(importer: &Importer, line: u64, row: Result<Row, String>) -> Re
 }
 
 fn failed(line: u64, name: String, message: String) -> Done {
-    let (site, etag, address, address_state) = (String::new(), String::new(), String::new(), String::new());
-    Done { line, name, site, etag, outcome: Outcome::Failed, address, address_state, message, places: Vec::new() }
+    Done { message, ..Done::new(line, name, Outcome::Failed) }
 }
 
 /// How many rows became what.

@@ -14,13 +14,12 @@ use super::sheet::form_of;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
 use crate::cli::client::{Connection, explain, patiently};
+use crate::geocode::CANDIDATES_MAX;
 
 /// Characters with which a cell is a formula to a spreadsheet.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 /// How near a place must be to one of the review sheet to be it, in degrees: less than a metre.
 const SAME_PLACE_DEG: f64 = 5e-6;
-/// Candidates asked for: as many as there ever are.
-const CANDIDATES_MAX: i32 = 20;
 
 /// A row of the report.
 #[derive(Debug, Serialize)]
@@ -42,7 +41,20 @@ pub(super) struct Offer {
     name: String,
     site: String,
     etag: String,
+    /// What was typed, on one line, for people.
     address: String,
+    /// What was typed, where that was in parts; the columns are those of the sheet that was imported. A sheet of an earlier
+    /// version has none of them.
+    #[serde(default)]
+    street: String,
+    #[serde(default)]
+    postal_code: String,
+    #[serde(default)]
+    locality: String,
+    #[serde(default)]
+    region: String,
+    #[serde(default)]
+    country: String,
     formatted_address: String,
     granularity: String,
     confidence: f64,
@@ -80,6 +92,7 @@ pub(super) fn write_review<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>
     let mut sites = 0;
     for row in rows {
         sites += 1;
+        let parts = row.parts.clone().unwrap_or_default();
         for place in &row.places {
             writer.serialize(Offer {
                 choice: String::new(),
@@ -88,6 +101,11 @@ pub(super) fn write_review<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>
                 site: row.site.clone(),
                 etag: row.etag.clone(),
                 address: harmless(&row.address),
+                street: harmless(&parts.street),
+                postal_code: harmless(&parts.postal_code),
+                locality: harmless(&parts.locality),
+                region: harmless(&parts.region),
+                country: parts.country.map(|country| country.to_string()).unwrap_or_default(),
                 formatted_address: harmless(&place.formatted_address),
                 granularity: place.granularity.clone(),
                 confidence: place.confidence,
@@ -134,12 +152,12 @@ pub(super) async fn apply(
     parent: &str,
     chosen: &Offer,
 ) -> anyhow::Result<()> {
-    let line = plain(&chosen.address).to_owned();
     let request = pb::GeocodeAddressRequest {
         parent: parent.to_owned(),
         site: chosen.site.clone(),
-        address: Some(pb::geocode_address_request::Address::AddressLine(line)),
-        candidates_max: CANDIDATES_MAX,
+        address: Some(chosen.question()),
+        // As many as there ever are.
+        candidates_max: i32::try_from(CANDIDATES_MAX).unwrap_or(i32::MAX),
     };
     let found = patiently(|| {
         let (mut locations, request) = (locations.clone(), request.clone());
@@ -168,6 +186,21 @@ pub(super) async fn apply(
 }
 
 impl Offer {
+    /// The address as it was typed.
+    fn question(&self) -> pb::geocode_address_request::Address {
+        let parts = pb::PostalAddress {
+            street: plain(&self.street).to_owned(),
+            postal_code: plain(&self.postal_code).to_owned(),
+            locality: plain(&self.locality).to_owned(),
+            region: plain(&self.region).to_owned(),
+            country_code: self.country.trim().to_owned(),
+        };
+        if parts == pb::PostalAddress::default() {
+            return pb::geocode_address_request::Address::AddressLine(plain(&self.address).to_owned());
+        }
+        pb::geocode_address_request::Address::PostalAddress(parts)
+    }
+
     /// Its row in the sheet that was imported, and the site, for people.
     pub(super) fn label(&self) -> String {
         format!("line {}, {}", self.line, plain(&self.name))
@@ -186,8 +219,11 @@ fn plain(cell: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use pb::geocode_address_request::Address;
+
     use super::*;
     use crate::cli::import::journal::Place;
+    use crate::model::address::{CountryCode, PostalAddress};
 
     fn done(line: u64, name: &str, places: &[&str]) -> Done {
         let place = |(at, text): (usize, &&str)| Place {
@@ -198,16 +234,55 @@ mod tests {
             lng: 0.25,
         };
         Done {
-            line,
-            name: name.to_owned(),
             site: format!("accounts/a/sites/{line}"),
             etag: "0".into(),
-            outcome: Outcome::Created,
             address: "Springfield".into(),
             address_state: "ambiguous".into(),
-            message: String::new(),
             places: places.iter().enumerate().map(place).collect(),
+            ..Done::new(line, name.to_owned(), Outcome::Created)
         }
+    }
+
+    /// What was typed in parts was asked again as one line, and answered otherwise.
+    #[test]
+    fn what_was_typed_in_parts_is_asked_in_parts() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("review.csv");
+        let typed = PostalAddress {
+            street: "+1 Main Street".into(),
+            postal_code: "0101".into(),
+            locality: "Springfield".into(),
+            region: "IL".into(),
+            country: CountryCode::parse("us"),
+        };
+        let rows = [Done { parts: Some(typed), ..done(2, "a", &["x"]) }, done(3, "b", &["x"])];
+        write_review(&path, rows.iter()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains(",+1"), "{text}");
+        let marked: Vec<_> =
+            text.lines().enumerate().map(|(at, line)| if at > 0 { format!("x{line}") } else { line.into() }).collect();
+        std::fs::write(&path, marked.join("\n")).unwrap();
+        let asked: Vec<_> = read_choices(&path).unwrap().iter().map(Offer::question).collect();
+        let parts = pb::PostalAddress {
+            street: "+1 Main Street".into(),
+            postal_code: "0101".into(),
+            locality: "Springfield".into(),
+            region: "IL".into(),
+            country_code: "US".into(),
+        };
+        let line = "Springfield".to_owned();
+        assert_eq!(asked, [Address::PostalAddress(parts), Address::AddressLine(line)]);
+    }
+
+    #[test]
+    fn a_sheet_of_before_the_parts_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("review.csv");
+        let heading = "choice,line,name,site,etag,address,formatted_address,granularity,confidence,lat,lng";
+        std::fs::write(&path, format!("{heading}\nx,2,a,accounts/a/sites/2,0,Springfield,x,city,0.5,0,0.25\n"))
+            .unwrap();
+        let asked = read_choices(&path).unwrap().remove(0).question();
+        assert_eq!(asked, Address::AddressLine("Springfield".into()));
     }
 
     #[test]

@@ -87,15 +87,21 @@ impl Stated {
     pub(super) fn one_line(&self) -> Option<String> {
         let query = match self {
             Self::Line(line) => AddressQuery::line(line),
-            Self::Parts(parts) => AddressQuery::parts(&PostalAddress {
-                street: parts.street.clone(),
-                postal_code: parts.postal_code.clone(),
-                locality: parts.locality.clone(),
-                region: parts.region.clone(),
-                country: CountryCode::parse(&parts.country_code),
-            }),
+            Self::Parts(_) => AddressQuery::parts(&self.parts()?),
         };
         query.ok().map(|query| query.one_line())
+    }
+
+    /// The address in parts, where it is so.
+    pub(super) fn parts(&self) -> Option<PostalAddress> {
+        let Self::Parts(parts) = self else { return None };
+        Some(PostalAddress {
+            street: parts.street.clone(),
+            postal_code: parts.postal_code.clone(),
+            locality: parts.locality.clone(),
+            region: parts.region.clone(),
+            country: CountryCode::parse(&parts.country_code),
+        })
     }
 }
 

@@ -62,16 +62,12 @@ impl Importer {
         let (site, outcome) = self.settle(line, row).await?;
         let address = row.address.as_ref().and_then(Stated::one_line).unwrap_or_default();
         let mut done = Done {
-            line,
-            name: row.site.display_name.clone(),
             // The name of a site that was not made means nothing.
             site: if self.dry && outcome == Outcome::Created { String::new() } else { site.name.clone() },
             etag: site.etag.clone(),
-            outcome,
             address,
-            address_state: String::new(),
-            message: String::new(),
-            places: Vec::new(),
+            parts: row.address.as_ref().and_then(Stated::parts),
+            ..Done::new(line, row.site.display_name.clone(), outcome)
         };
         if let Some(position) = row.position {
             self.pin(&site, position, &mut done).await?;

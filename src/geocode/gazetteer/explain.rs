@@ -4,6 +4,7 @@
 //! is 1 when every word was found as written and nothing else was needed, and equal for equal faults, whatever the
 //! size of the place. Knows nothing of the index.
 
+use super::fold;
 use super::question::{Question, WordSet};
 use super::retrieve::Match;
 use super::schema::Part;
@@ -29,6 +30,9 @@ const IS_ANOTHER_NAME: f64 = 0.7;
 /// For a house that is missing where its neighbours are there, in place of [`HOUSE_MISSING`]: nearer to what was asked
 /// for than the street, and too little to act on, as the street is.
 const HOUSE_BETWEEN: f64 = 0.7;
+/// For a misspelt name of which a short word was left out, and not misspelt: Main Street is not N Main Street. To be offered
+/// and not acted on.
+const WORD_UNASKED: f64 = 0.8;
 /// For a postcode of which only the wider one is known that it lies in.
 const WIDER: f64 = 0.8;
 /// For a postcode beside words that have nothing to do with it: most numbers are a postcode of some country, and with
@@ -60,6 +64,8 @@ pub(super) struct Reading {
     pub(super) confidence: f64,
     /// What it says of a house.
     pub(super) house: House,
+    /// What names the document.
+    pub(super) name: Match,
 }
 
 /// What a reading says of a house of the street.
@@ -86,6 +92,19 @@ impl House {
 }
 
 impl Reading {
+    /// The same for a street that is called so: edits that make up a word of its name are none.
+    ///
+    /// Names are looked up whole, so that no other word of them can be left out.
+    pub(super) fn of_street(self, question: &Question, name: &str) -> Self {
+        let WordSet { from, to } = self.name.words;
+        let asked = &question.words[from..to];
+        let is_made_up = |word: &String| {
+            word.chars().count() <= usize::from(self.name.edits) && !asked.iter().any(|asked| asked.text == *word)
+        };
+        let is_another = self.name.edits > 0 && fold::words(name).iter().any(is_made_up);
+        Self { confidence: if is_another { stepped(self.confidence * WORD_UNASKED) } else { self.confidence }, ..self }
+    }
+
     /// The confidence of a spot of this granularity: a missing house may still be placed between its neighbours, and one
     /// that is there so often that only the street is known.
     pub(super) fn confidence_of(&self, granularity: Granularity) -> f64 {
@@ -246,7 +265,7 @@ fn judge(question: &Question, chosen: &[Match], country: InCountry) -> Reading {
             confidence *= HOUSE_LIKE;
         }
     }
-    Reading { confidence: stepped(confidence), house: reading }
+    Reading { confidence: stepped(confidence), house: reading, name }
 }
 
 #[cfg(test)]

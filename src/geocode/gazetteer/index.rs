@@ -212,8 +212,12 @@ impl OpenIndex {
             House::Like(_) => Wanted::Like(&key),
             House::Missing(_) => Wanted::Missing(&key),
         };
+        let reading = match record {
+            Record::Street(street) if !question.is_typed => found.reading.of_street(question, &street.name),
+            _ => found.reading,
+        };
         let spots = record.spots(wanted).into_iter().filter_map(|spot| {
-            let confidence = found.reading.confidence_of(spot.granularity);
+            let confidence = reading.confidence_of(spot.granularity);
             let candidate = self.candidate(found.document, record, spot, confidence)?;
             let position = candidate.position;
             Some((candidate, Rank { distance_m: distance_m(bias, position), ..found.rank }))

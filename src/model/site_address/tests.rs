@@ -128,5 +128,6 @@ fn records_without_the_new_fields_are_read() {
     let text = r#"{"typed":"gata","formatted":"Gata","state":"applied"}"#;
     let address: SiteAddress = serde_json::from_str(text).unwrap();
     assert_eq!((address.storage, address.keep_pin, address.retry), (Storage::Unlimited, false, None));
+    assert_eq!(address.renewal, None);
     assert_eq!(serde_json::to_string(&address).unwrap(), text);
 }

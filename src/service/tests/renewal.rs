@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::addresses::{DAY, SOON, TYPED, Waiting, door, down, with_terms};
+use super::addresses::{DAY, MINUTE, SOON, TYPED, Waiting, door, down, with_terms};
 use super::{now, wait};
 use crate::geocode::{Candidate, Subject};
 use crate::live::Live;
@@ -112,6 +112,60 @@ async fn a_place_that_moved_is_no_matter_of_another_address() {
     wait(DAY * 9);
     let address = waiting.address().await;
     assert_eq!((address.state, address.formatted.as_str()), (AddressState::PinKept, "Laugavegur 1 at 65"));
+}
+
+/// A site had one time to be asked for, which was that of the address that waited: the answer that it stood at ended.
+#[tokio::test]
+async fn an_answer_is_renewed_in_time_while_another_address_is_open() {
+    let (waiting, until) = with_terms().await;
+    waiting.say(Ok(Vec::new()));
+    assert_eq!(waiting.set_line("Bankastraeti 7", false).await.unwrap().state, AddressState::NotFound);
+    waiting.pass(DAY * 36).await;
+    let before = waiting.address().await;
+    assert_eq!((before.state, before.retry.unwrap().attempts), (AddressState::NotFound, 2));
+    // Each is decided when it comes: on the 37th day this one, a week behind the last attempt the other.
+    let renewed = Storage::Until(until + DAY * 40);
+    waiting.say(Ok(vec![door(64.0, renewed)]));
+    waiting.pass(DAY + MINUTE).await;
+    let site = waiting.shown().await;
+    assert_eq!((Waiting::lat(&site), site.kept_until()), (Some(64.0), renewed.until()));
+    let address = site.address.clone().unwrap();
+    assert_eq!((address.state, address.retry), (AddressState::NotFound, before.retry));
+    let next = address.renewal.unwrap();
+    assert_eq!((next.attempts, next.next_at > until), (0, true));
+    assert!(matches!(waiting.geocoder.asked.lock().last(), Some(Subject::Place(place)) if place.id == "N1"));
+    // What waits is in the records alone.
+    let of = |live: &Live| live.account(&waiting.world.account).unwrap().waiting.get(waiting.site);
+    let anew = Live::follow(&*waiting.world.store).await.unwrap();
+    assert_eq!(of(&anew), of(&waiting.world.waymark.parts.live));
+
+    waiting.say(Ok(vec![door(65.0, Storage::Unlimited)]));
+    waiting.pass(DAY * 9).await;
+    let address = waiting.address().await;
+    assert_eq!((address.state, address.retry, address.renewal), (AddressState::Applied, None, None));
+    assert_eq!(Waiting::lat(&waiting.shown().await), Some(65.0));
+}
+
+#[tokio::test]
+async fn attempts_at_an_address_and_at_a_renewal_are_counted_apart() {
+    let (waiting, until) = with_terms().await;
+    let planned = waiting.address().await.retry;
+    waiting.say(down());
+    assert_eq!(waiting.set_line("Bankastraeti 7", false).await.unwrap().state, AddressState::Pending);
+    for _ in 0..4 {
+        waiting.pass(SOON).await;
+    }
+    let address = waiting.address().await;
+    assert_eq!((address.retry.unwrap().attempts, address.renewal), (5, planned), "one does not put the other off");
+    waiting.pass(DAY * 37).await;
+    let address = waiting.address().await;
+    assert_eq!((address.retry.unwrap().attempts, address.renewal.unwrap().attempts), (6, 1));
+    wait(DAY * 2);
+    waiting.world.waymark.drop_expired_answers().await;
+    let site = waiting.stored().await;
+    let address = site.address.clone().unwrap();
+    assert_eq!((site.kept_until(), address.state, address.renewal), (None, AddressState::Pending, None));
+    assert!(address.retry.unwrap().next_at < until, "it waits on");
 }
 
 #[tokio::test]

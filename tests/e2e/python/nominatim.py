@@ -1,15 +1,15 @@
 """A server on loopback that speaks Nominatim's protocol, knows the doors that a test gives it, and fails when told to."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from http_stub import HttpStub
 
-class Nominatim:
+
+class Nominatim(HttpStub):
     """A running stub; leave its `with` block to end it."""
 
     def __init__(self):
+        super().__init__()
         # Street in small letters -> positions that it may mean.
         self.doors = {}
         # The HTTP status of every answer; 200 for real ones.
@@ -18,44 +18,15 @@ class Nominatim:
         self.next_statuses = []
         self.asked = []
 
-        stub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            """Answers one request."""
-
-            def do_GET(self):
-                stub.answer(self)
-
-            def log_message(self, *_):
-                """Says nothing: pytest shows what failed."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-    def answer(self, handler):
+    def answer(self, path):
         """Answers a search, which is all that the tests ask for."""
-        url = urlsplit(handler.path)
+        url = urlsplit(path)
         query = parse_qs(url.query)
         self.asked.append((url.path, query))
         text = " ".join(query.get("q", []) + query.get("street", [])).lower()
         found = [_place(*door, text) for street, doors in self.doors.items() if street in text for door in doors]
         status = self.next_statuses.pop(0) if self.next_statuses else self.status
-        body = json.dumps(found).encode() if status == 200 else b"{}"
-        handler.send_response(status)
-        handler.send_header("content-type", "application/json; charset=utf-8")
-        handler.send_header("content-length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        return status, {}, found if status == 200 else {}
 
     def config(self, first_retry_s=1):
         """A configuration that asks this server alone, remembers nothing, and retries soon.

@@ -1,16 +1,14 @@
 """Geocoders of others, as callers see them: what a failure tells, and what a hangup leaves as it is."""
 
 import contextlib
-import http.server
-import json
 import signal
-import threading
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2
 
 from client import Account, Caller, failure_of
+from http_stub import HttpStub
 from server import Server
 from stubs import pb
 
@@ -18,37 +16,16 @@ from stubs import pb
 WAIT_S = 3_600
 
 
-class Stub:
+class Stub(HttpStub):
     """A Photon on this machine that answers one status, these headers and no place; counts its requests."""
 
     def __init__(self):
+        super().__init__()
         self.status, self.headers, self.count = 200, {}, 0
-        stub = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                stub.count += 1
-                body = json.dumps({"features": []}).encode()
-                self.send_response(stub.status)
-                for name, value in {"content-type": "application/json", **stub.headers}.items():
-                    self.send_header(name, value)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+    def answer(self, path):
+        self.count += 1
+        return self.status, self.headers, {"features": []}
 
 
 def config(tmp_path, stub, more=""):

@@ -63,6 +63,23 @@ fn check(line: &str, expect: &str) {
     assert_eq!(ask_imported(line).first().map(text).unwrap_or_default(), expect, "{line}");
 }
 
+/// A name is looked up whole, so that one that lacks a word is none; what is left may be another street, and is not applied.
+#[test]
+fn a_street_is_asked_for_by_its_whole_name() {
+    for line in [
+        "110 Main St, Berkeley, CA 94704",
+        "110 Main Street, Berkeley",
+        "110 N Main, Berkeley",
+        "110 Main, Berkeley",
+        "12 Saint-Michel, 75005 Paris",
+        "12 Boulevard Michel, 75005 Paris",
+        "3 Kirkko, 00100 Kylä",
+    ] {
+        let answers = ask_imported(line);
+        assert!(answers.iter().all(|answer| answer.confidence < 0.85), "{line}: {}", text(&answers[0]));
+    }
+}
+
 #[test]
 fn doors_of_all_countries_are_found_as_they_are_written_there() {
     for line in ["110 N Main St, Berkeley, CA 94704", "Berkeley 94704-1234, 110 N Main St", "N Main St 110 Alameda"] {

@@ -14,6 +14,7 @@ use super::*;
 use crate::geoip::databases::Databases;
 use crate::live::Live;
 use crate::model::access::Scope;
+use crate::model::attention::CROWD_SITES_MIN;
 use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::id::{Revision, SiteId};
 use crate::model::location::{Evidence, Fix, Granularity, Source};
@@ -175,6 +176,21 @@ impl Model {
     fn at(&self, filter: &str, revision: Revision) -> Held {
         let history = if filter == ONLINE { &self.online } else { &self.all };
         history.range(..=revision.0).next_back().map(|(_, held)| held.clone()).unwrap_or_default()
+    }
+}
+
+impl Model {
+    /// The sites whose spot is crowded now; all of them were located by a person.
+    fn crowded(&self, is_online: bool) -> Vec<u128> {
+        let there = || {
+            self.sites.values().filter_map(|step| match step {
+                Step::Put { number, status, is_deleted: false, lat, .. } => Some((*number, *status, lat.to_bits())),
+                _ => None,
+            })
+        };
+        let is_crowd = |spot: u64| there().filter(|(.., lat)| *lat == spot).count() >= CROWD_SITES_MIN as usize;
+        let wanted = |status: Status| !is_online || status == Status::Online;
+        there().filter(|(_, status, spot)| wanted(*status) && is_crowd(*spot)).map(|(number, ..)| number).collect()
     }
 }
 

@@ -7,6 +7,9 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
 
+const CROWDED: &str = "attention = CROWDED";
+const CROWDED_ONLINE: &str = "attention = CROWDED status = ONLINE";
+
 /// A client: what it holds, and the watch.
 struct Client {
     watch: SiteWatch,
@@ -93,6 +96,82 @@ fn what_a_client_holds_is_what_was_true_at_its_revision() {
             })
         })
         .unwrap();
+}
+
+/// The spots of sites that come and go, mostly on one: that is often just about a crowd.
+fn crowding() -> impl Strategy<Value = Vec<Vec<Step>>> {
+    let lat = prop_oneof![4 => Just(1.0), 1 => Just(2.0), 1 => Just(3.0)];
+    let put =
+        (1..15_u128, any::<bool>(), prop::bool::weighted(0.1), lat).prop_map(|(number, is_online, is_deleted, lat)| {
+            let status = if is_online { Status::Online } else { Status::Offline };
+            Step::Put { number, status, is_deleted, note: 0, lat }
+        });
+    let step = prop_oneof![9 => put, 1 => (1..15_u128).prop_map(|number| Step::Purge { number })];
+    prop::collection::vec(step.prop_map(|step| vec![step]), 1..16)
+}
+
+/// Those whose spot is crowded were told so with changes of their own alone: a crowd began and ended unheard.
+#[test]
+fn who_watches_crowds_hears_of_those_that_others_make() {
+    let (runtime, directories) = (runtime(), tempfile::tempdir().unwrap());
+    let number = std::cell::Cell::new(0);
+    let rounds = prop::collection::vec((crowding(), any::<bool>(), any::<bool>()), 1..8);
+    TestRunner::new(Config { cases: 32, failure_persistence: None, ..Config::default() })
+        .run(&rounds, |rounds| {
+            number.set(number.get() + 1);
+            let directory = directories.path().join(number.get().to_string());
+            runtime.block_on(async {
+                let world = World::open(&directory).await;
+                let mut model = Model::default();
+                let mut clients = [CROWDED, CROWDED_ONLINE].map(|filter| Client::new(&world, filter));
+                let rest = [(Vec::new(), true, false)];
+                for (batches, reads, leaves) in rounds.into_iter().chain(rest) {
+                    // One after the other: what is told of a crowd is what is true when it is told.
+                    for batch in batches {
+                        world.commit(vec![batch], &mut model).await;
+                    }
+                    for client in clients.iter_mut().filter(|_| reads) {
+                        if leaves && client.is_current {
+                            client.resume(&world);
+                        }
+                        while client.revision < world.revision() || !client.is_current {
+                            client.take().await;
+                        }
+                        let held: Vec<u128> = client.held.keys().copied().collect();
+                        prop_assert_eq!(held, model.crowded(client.filter == CROWDED_ONLINE), "{}", client.filter);
+                        prop_assert_eq!(client.resyncs, 0, "all of it is remembered");
+                    }
+                }
+                Ok(())
+            })
+        })
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_is_told_with_the_change_that_made_it_and_written_nowhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let (world, mut model) = (World::open(directory.path()).await, Model::default());
+    let few = u128::from(CROWD_SITES_MIN) - 1;
+    world.commit((1..=few).map(|number| put(number, 0)).collect(), &mut model).await;
+    let before = world.revision();
+    let mut watch = world.watch("", None);
+    while watch.next().await.unwrap().mark != Mark::Current {}
+    for last in [put(few + 1, 0), vec![Step::Purge { number: few + 1 }]] {
+        world.commit(vec![last], &mut model).await;
+        let revision = world.revision();
+        let mut told = BTreeMap::new();
+        loop {
+            let message = watch.next().await.unwrap();
+            told.extend(message.changed.iter().map(|site| (site.value.id.as_u128(), site.revision)));
+            if message.revision == revision {
+                break;
+            }
+        }
+        let others: Vec<_> = told.iter().filter(|(number, _)| **number <= few).collect();
+        assert_eq!(others.len() as u128, few, "{told:?}");
+        assert!(others.iter().all(|(_, written)| **written <= before), "{told:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
