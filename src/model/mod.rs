@@ -21,6 +21,7 @@ pub mod site_address;
 pub mod sketch;
 pub mod stack;
 pub mod text;
+pub mod ticketing;
 pub mod uplink;
 
 /// A value that cannot be what it claims to be.

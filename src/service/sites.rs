@@ -15,7 +15,8 @@ use crate::model::access::Principal;
 use crate::model::evidence::Storage;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix};
-use crate::model::site::Site;
+use crate::model::site::{Site, TicketingLink};
+use crate::model::ticketing::LinkCheck;
 use crate::model::{Invalid, text};
 use crate::store::document::{AnsweredRequest, Document, NameClaim};
 use crate::store::{Error as StoreError, Key, Kind, Mutation};
@@ -336,7 +337,9 @@ impl RequestId {
 #[must_use]
 pub fn etag_of(site: &Site) -> String {
     let fixes: Vec<Fix> = site.fixes.iter().filter(|fix| fix.source.is_person()).map(without_terms).collect();
-    let (contact, links) = (&site.contact, &site.ticketing_links);
+    // What machines found at the other end is not said by people.
+    let said = |link: &TicketingLink| TicketingLink { check: LinkCheck::default(), ..link.clone() };
+    let (contact, links) = (&site.contact, site.ticketing_links.iter().map(said).collect::<Vec<_>>());
     let texts = (&site.display_name, &site.customer_id, &site.contract_id, &site.note, &site.labels);
     // When it is asked for again is a machine's business.
     let address = site.address.as_ref();
