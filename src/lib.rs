@@ -10,6 +10,7 @@ pub mod config;
 pub mod error;
 pub mod geocode;
 pub mod geoip;
+pub mod http_client;
 pub mod live;
 pub mod model;
 pub mod service;
