@@ -6,6 +6,7 @@ pub mod access;
 pub mod address;
 pub mod attention;
 pub mod card;
+pub mod connection;
 pub mod coordinates;
 pub mod device;
 pub mod evidence;

@@ -91,7 +91,7 @@ impl Waymark {
         request_id: &str,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        let (site, patch) = self.new_site(account, patch)?;
+        let (site, patch) = self.new_site(account, patch).await?;
         let now = site.created_at;
         let mut batch = vec![
             Mutation::create(site_name_key(&site), Document::SiteName(NameClaim { site: site.id })),
@@ -127,7 +127,7 @@ impl Waymark {
         patch: SitePatch,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
-        let (value, _) = self.new_site(account, patch)?;
+        let (value, _) = self.new_site(account, patch).await?;
         let key = site_name_key(&value);
         if self.parts.store.get(key.clone()).await?.is_some() {
             return Err(taken(key, &value));
@@ -136,13 +136,15 @@ impl Waymark {
     }
 
     /// A site of an account as a patch says, not kept yet, with the patch, checked.
-    fn new_site(&self, account: &AccountId, patch: SitePatch) -> Result<(Site, SitePatch), Error> {
+    async fn new_site(&self, account: &AccountId, patch: SitePatch) -> Result<(Site, SitePatch), Error> {
         let patch = patch.checked().map_err(|fault| fault.within("site"))?;
         let Some(display_name) = patch.display_name.clone() else {
             return Err(Invalid::new("site.display_name", "a site's name is not empty").into());
         };
         let mut site = Site::new(account.clone(), display_name, self.now());
         patch.apply(&mut site);
+        let pages = self.link_pages(account, &site.ticketing_links).await?;
+        pages.fill(&mut site.ticketing_links);
         Ok((site, patch))
     }
 
@@ -157,8 +159,10 @@ impl Waymark {
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
         let patch = patch.checked().map_err(|fault| fault.within("site"))?;
+        let pages = self.link_pages(account, patch.ticketing_links.as_deref().unwrap_or_default()).await?;
         self.change_site(account, site, options, |site, _| {
             patch.apply(site);
+            pages.fill(&mut site.ticketing_links);
             Ok(())
         })
         .await

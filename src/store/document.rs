@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, Loaded, packed};
 use crate::model::access::{Account, Token};
+use crate::model::connection::{TicketingConnection, Verification};
 use crate::model::id::SiteId;
 use crate::model::prefix::Prefix;
 use crate::model::reestimation::Reestimation;
@@ -68,6 +69,10 @@ pub enum Document {
     Located(LocatedSite),
     /// A re-estimation of fixes.
     Reestimation(Box<Reestimation>),
+    /// A connection to a ticketing system.
+    Connection(Box<TicketingConnection>),
+    /// A run that checks ticketing links.
+    Verification(Box<Verification>),
 }
 
 impl Document {
@@ -84,6 +89,8 @@ impl Document {
             Self::Prefix(prefix) => serde_json::to_vec(prefix),
             Self::Located(located) => serde_json::to_vec(located),
             Self::Reestimation(run) => serde_json::to_vec(run),
+            Self::Connection(connection) => serde_json::to_vec(connection),
+            Self::Verification(run) => serde_json::to_vec(run),
         }
     }
 
@@ -100,6 +107,8 @@ impl Document {
             Kind::Prefix => Self::Prefix(serde_json::from_slice(bytes)?),
             Kind::Located => Self::Located(serde_json::from_slice(bytes)?),
             Kind::Reestimation => Self::Reestimation(Box::new(serde_json::from_slice(bytes)?)),
+            Kind::Connection => Self::Connection(Box::new(serde_json::from_slice(bytes)?)),
+            Kind::Verification => Self::Verification(Box::new(serde_json::from_slice(bytes)?)),
         })
     }
 }
@@ -129,7 +138,9 @@ impl<'row> Loaded<'row> {
             | Kind::Secret
             | Kind::Prefix
             | Kind::Located
-            | Kind::Reestimation => None,
+            | Kind::Reestimation
+            | Kind::Connection
+            | Kind::Verification => None,
         })
     }
 }

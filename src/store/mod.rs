@@ -51,6 +51,10 @@ pub enum Kind {
     Located = 9,
     /// A re-estimation of fixes; id: its own.
     Reestimation = 10,
+    /// A connection to a ticketing system; id: the system's name.
+    Connection = 20,
+    /// A run that checks ticketing links; id: its own.
+    Verification = 21,
 }
 
 /// The name of a record. Records of one account stand together in its partition.

@@ -26,7 +26,9 @@ pub(super) fn pack(document: &Document) -> Option<Vec<u8>> {
         | Document::Secret(_)
         | Document::Prefix(_)
         | Document::Located(_)
-        | Document::Reestimation(_) => None,
+        | Document::Reestimation(_)
+        | Document::Connection(_)
+        | Document::Verification(_) => None,
     }
 }
 
@@ -88,7 +90,9 @@ pub(super) fn unpack(kind: Kind, bytes: &[u8]) -> Option<Loaded<'_>> {
         | Kind::Secret
         | Kind::Prefix
         | Kind::Located
-        | Kind::Reestimation => None,
+        | Kind::Reestimation
+        | Kind::Connection
+        | Kind::Verification => None,
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! A pure function of texts. It decides nothing: what is ahead of all others is called so, and a person links it.
 
-use std::collections::HashSet;
-
 use crate::model::text::fold;
 
 use super::{Address, Organization};
@@ -121,7 +119,8 @@ pub struct Matches<'a> {
 #[derive(Debug, Clone, Default)]
 struct Words {
     words: Vec<String>,
-    pairs: HashSet<[char; 2]>,
+    /// Neighbouring letters, sorted, each pair once.
+    pairs: Box<[[char; 2]]>,
 }
 
 impl Words {
@@ -132,8 +131,10 @@ impl Words {
         // A company may be called by such words alone.
         let words: Vec<String> = if named.is_empty() { all } else { named }.into_iter().map(str::to_owned).collect();
         let letters: Vec<char> = format!(" {} ", words.join(" ")).chars().collect();
-        let pairs = letters.windows(2).filter_map(|pair| pair.try_into().ok()).collect();
-        Self { words, pairs }
+        let mut pairs: Vec<[char; 2]> = letters.windows(2).filter_map(|pair| pair.try_into().ok()).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        Self { words, pairs: pairs.into() }
     }
 
     fn likeness(&self, other: &Self) -> (f64, Option<Why>) {
@@ -149,7 +150,7 @@ impl Words {
         if shorter > 2 && (holds(&self.words, &other.words) || holds(&other.words, &self.words)) {
             return (CONTAINED, Some(Why::NameWithin));
         }
-        let common = u32::try_from(self.pairs.intersection(&other.pairs).count()).unwrap_or(u32::MAX);
+        let common = u32::try_from(common(&self.pairs, &other.pairs)).unwrap_or(u32::MAX);
         let all = u32::try_from(self.pairs.len() + other.pairs.len()).unwrap_or(u32::MAX);
         (2.0 * f64::from(common) / f64::from(all.max(1)), Some(Why::AlikeName))
     }
@@ -201,6 +202,18 @@ impl Prepared {
         }
         Match { organization: &self.organization, score, whys }
     }
+}
+
+/// How many pairs stand in both, which are sorted.
+fn common(one: &[[char; 2]], other: &[[char; 2]]) -> usize {
+    let (mut at, mut count) = (0, 0);
+    for pair in one {
+        while other.get(at).is_some_and(|known| known < pair) {
+            at += 1;
+        }
+        count += usize::from(other.get(at) == Some(pair));
+    }
+    count
 }
 
 /// The text folded, its words with single blanks around them, so that whole words are found in it.

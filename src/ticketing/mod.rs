@@ -5,7 +5,7 @@
 
 mod autotask;
 pub mod build;
-mod client;
+pub mod client;
 mod connectwise;
 pub mod error;
 mod freshdesk;

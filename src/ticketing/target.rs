@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use reqwest::Url;
@@ -15,6 +16,8 @@ use crate::model::Invalid;
 
 /// Longest base URL, in bytes.
 const URL_BYTES_MAX: usize = 512;
+/// Longest time of one request, in milliseconds: a call has ten seconds.
+const TIMEOUT_MS_MAX: u64 = 8_000;
 /// What a refused address is told by, within the client's own error.
 const REFUSED: &str = "not a public address";
 
@@ -37,7 +40,21 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { private_networks: Vec::new(), ports: vec![443], timeout_ms: 8_000, key_file: None, key_env: None }
+        Self {
+            private_networks: Vec::new(),
+            ports: vec![443],
+            timeout_ms: TIMEOUT_MS_MAX,
+            key_file: None,
+            key_env: None,
+        }
+    }
+}
+
+impl Config {
+    /// Longest time of one request.
+    #[must_use]
+    pub fn time_max(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.clamp(1, TIMEOUT_MS_MAX))
     }
 }
 

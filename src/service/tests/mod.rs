@@ -153,6 +153,7 @@ impl World {
             geoip: Arc::new(databases),
             geocoder,
             borders: None,
+            ticketing: None,
             clock: now,
             config: Config::default(),
         });
