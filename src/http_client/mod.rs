@@ -18,7 +18,6 @@ const CONNECT_TIME: Duration = Duration::from_secs(3);
 const IDLE_TIME: Duration = Duration::from_secs(20);
 
 /// A client that goes nowhere by itself; each request takes at most `time_max` in all.
-#[must_use]
 pub fn builder(user_agent: &str, time_max: Duration) -> ClientBuilder {
     reqwest::Client::builder()
         .user_agent(user_agent)

@@ -214,7 +214,7 @@ impl Fault for Error {
             Self::SiteUnplaced(_) => Reason::SiteUnplaced,
             Self::LastOperatorToken => Reason::LastOperatorToken,
             Self::TooLate(_) => Reason::DeadlineExceeded,
-            Self::Ending => Reason::NotReady,
+            Self::Ending | Self::TicketingOff => Reason::NotReady,
             Self::Contention(_) => Reason::Contention,
             Self::Random(_) => Reason::Internal,
             Self::Mismatched { .. } => Reason::StorageCorrupt,
@@ -223,7 +223,6 @@ impl Fault for Error {
             Self::Ticketing(cause) => cause.reason(),
             Self::NotConnected(_) => Reason::TicketingNotConnected,
             Self::CredentialsUnreadable(_) => Reason::CredentialsUnreadable,
-            Self::TicketingOff => Reason::NotReady,
         }
     }
 

@@ -32,7 +32,7 @@ impl Vault {
     #[must_use]
     pub fn new(key: &[u8; KEY_BYTES]) -> Self {
         let hash = Sha256::digest([&b"waymark credentials key\0"[..], key].concat());
-        let key_id = hash.iter().take(KEY_ID_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        let key_id = STANDARD.encode(&hash[..KEY_ID_BYTES]);
         let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, key).expect("the key has the length of the algorithm's");
         Self { key, key_id }
     }

@@ -67,6 +67,7 @@ impl Credentials {
     }
 
     /// The parts, to be encrypted.
+    #[must_use]
     pub fn expose(&self) -> BTreeMap<&str, &str> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect()
     }

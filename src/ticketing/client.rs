@@ -79,6 +79,7 @@ impl<'a> Request<'a> {
         Self { path: path.to_vec(), ..Self::default() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "values are small, and callers have values or references")]
     pub(super) fn with(mut self, name: &'a str, value: impl ToString) -> Self {
         self.parameters.push((name, value.to_string()));
         self

@@ -13,7 +13,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Why a system gave no answer. That something is not there is none of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {cause}", .system.facts().display_name)]
+#[error("{}: {cause}", .system.facts().name)]
 pub struct Error {
     /// The system.
     pub system: System,
@@ -78,7 +78,7 @@ impl Error {
     #[must_use]
     pub fn told(&self) -> String {
         match &self.cause {
-            Cause::Unreachable(_) => format!("{}: it cannot be reached", self.system.facts().display_name),
+            Cause::Unreachable(_) => format!("{}: it cannot be reached", self.system.facts().name),
             _ => self.to_string(),
         }
     }

@@ -244,7 +244,7 @@ mod tests {
 
     fn organization(id: &str, name: &str, address: [&str; 3]) -> Prepared {
         let [street, postal_code, city] = address.map(str::to_owned);
-        let address = Address { street, postal_code, city, ..Address::default() };
+        let address = Address { street, city, postal_code, ..Address::default() };
         Prepared::new(Organization { id: id.to_owned(), name: name.to_owned(), address })
     }
 

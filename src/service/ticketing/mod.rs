@@ -58,10 +58,13 @@ fn is_public(ip: IpAddr) -> bool {
     special::why_no_estimate(ip).is_none()
 }
 
+/// A connector, and the version of the connection that it was built of.
+type Pooled = (Revision, Arc<dyn Connector>);
+
 /// What is kept of connections while they are used: never more than there are, but for catalogues.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
-    connectors: Mutex<HashMap<(AccountId, System), (Revision, Arc<dyn Connector>)>>,
+    connectors: Mutex<HashMap<(AccountId, System), Pooled>>,
     /// Outlive connectors, so that changing a connection is no way around its limits.
     governors: Mutex<HashMap<(AccountId, System), Arc<Governor>>>,
     catalogues: suggest::Catalogues,

@@ -10,12 +10,12 @@ use crate::error::{Fault as _, Reason};
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::{Site, TicketingLink};
-use crate::model::ticketing::{FarEnd, LinkState, System};
+use crate::model::ticketing::{FarEnd, LinkState, System, check_ids};
 use crate::service::access::Permission;
 use crate::service::error::Resource;
 use crate::service::sites::{Draft, Step};
 use crate::service::{Error, Versioned, Waymark};
-use crate::ticketing::Connector;
+use crate::ticketing::{self, Connector};
 
 /// Most answers that a run remembers, so that an organisation of many sites is asked for once.
 const REMEMBERED_MAX: usize = 10_000;
@@ -54,12 +54,15 @@ pub struct CheckedLinks {
     pub unknown: u64,
 }
 
+/// An organisation of a system, by its id, and a site of it; empty for the organisation itself.
+type Named = (System, String, String);
+
 /// What a run knows already of the systems that it asks.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     connectors: HashMap<System, Result<Arc<dyn Connector>, LinkFailure>>,
     /// Names of organisations and sites that were asked for; `None` for what is not there.
-    names: HashMap<(System, String, String), Option<String>>,
+    names: HashMap<Named, Option<String>>,
 }
 
 impl Session {
@@ -72,11 +75,21 @@ impl Session {
         }
     }
 
-    fn remember(&mut self, key: (System, String, String), name: Option<&String>) {
+    /// A name that is known, or that `asking` tells, which is remembered.
+    async fn name(
+        &mut self,
+        key: Named,
+        asking: impl Future<Output = Result<Option<String>, ticketing::Error>>,
+    ) -> Result<Option<String>, ticketing::Error> {
+        if let Some(known) = self.names.get(&key) {
+            return Ok(known.clone());
+        }
+        let name = asking.await?;
         if self.names.len() >= REMEMBERED_MAX {
             self.names.clear();
         }
-        self.names.insert(key, name.cloned());
+        self.names.insert(key, name.clone());
+        Ok(name)
     }
 }
 
@@ -154,7 +167,7 @@ impl Waymark {
             Err(failure) => return Ok(Err(failure)),
         };
         // Written before ids were checked: no system has such a one, and it would be asked for something else.
-        if crate::model::ticketing::check_ids(link).is_err() {
+        if check_ids(link).is_err() {
             return Ok(Ok(FarEnd::Gone));
         }
         let asked = ask(&*connector, system, link, session).await;
@@ -192,31 +205,17 @@ async fn ask(
     system: System,
     link: &TicketingLink,
     session: &mut Session,
-) -> Result<FarEnd, crate::ticketing::Error> {
-    let key = (system, link.organization_id.clone(), String::new());
-    let organization = match session.names.get(&key) {
-        Some(known) => known.clone(),
-        None => {
-            let name = connector.organization(&link.organization_id).await?.map(|found| found.name);
-            session.remember(key, name.as_ref());
-            name
-        }
+) -> Result<FarEnd, ticketing::Error> {
+    let (id, site_id) = (&link.organization_id, &link.external_site_id);
+    let asking = async { Ok(connector.organization(id).await?.map(|found| found.name)) };
+    let Some(organization) = session.name((system, id.clone(), String::new()), asking).await? else {
+        return Ok(FarEnd::Gone);
     };
-    let Some(organization) = organization else { return Ok(FarEnd::Gone) };
-    if link.external_site_id.is_empty() {
+    if site_id.is_empty() {
         return Ok(FarEnd::Found { organization, site: String::new() });
     }
-    let key = (system, link.organization_id.clone(), link.external_site_id.clone());
-    let site = match session.names.get(&key) {
-        Some(known) => known.clone(),
-        None => {
-            let found = connector.site(&link.organization_id, &link.external_site_id).await?;
-            let name = found.map(|found| found.name);
-            session.remember(key, name.as_ref());
-            name
-        }
-    };
-    Ok(match site {
+    let asking = async { Ok(connector.site(id, site_id).await?.map(|found| found.name)) };
+    Ok(match session.name((system, id.clone(), site_id.clone()), asking).await? {
         Some(site) => FarEnd::Found { organization, site },
         None => FarEnd::SiteGone { organization },
     })
