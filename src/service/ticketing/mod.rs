@@ -10,11 +10,12 @@ pub mod suggest;
 pub mod verify;
 mod worker;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use reqwest::Url;
 use tokio::sync::Notify;
@@ -68,8 +69,8 @@ pub(super) struct Pool {
     /// Outlive connectors, so that changing a connection is no way around its limits.
     governors: Mutex<HashMap<(AccountId, System), Arc<Governor>>>,
     catalogues: suggest::Catalogues,
-    /// Accounts with a run that goes on.
-    verifying: Mutex<BTreeSet<AccountId>>,
+    /// Accounts with a run that goes on, and when it is their turn.
+    verifying: Mutex<BTreeMap<AccountId, Timestamp>>,
     /// Told when an account joins them.
     wake: Notify,
 }

@@ -21,11 +21,13 @@ impl Waymark {
     pub async fn verify_links(&self, principal: &Principal, account: &AccountId) -> Result<Verification, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
         self.setup()?;
-        let runs = self.verifications_of(account).await?;
+        let (now, runs) = (self.now(), self.verifications_of(account).await?);
         if let Some(open) = runs.iter().find(|run| run.value.state == VerificationState::Running) {
+            // The start may not have found it.
+            self.ticketing.verifying.lock().entry(account.clone()).or_insert(now);
+            self.ticketing.wake.notify_one();
             return Ok(open.value.clone());
         }
-        let now = self.now();
         let random = u64::from_be_bytes(*random_bytes()?.first_chunk().expect("32 bytes hold 8"));
         let run = Verification {
             // Ids in the order in which runs began.
@@ -45,7 +47,7 @@ impl Waymark {
         let surplus = (runs.len() + 1).saturating_sub(VERIFICATIONS_MAX);
         batch.extend(runs.iter().rev().take(surplus).map(|run| Mutation::delete(key_of(account, &run.value.id))));
         self.parts.store.commit(batch).await?;
-        self.ticketing.verifying.lock().insert(account.clone());
+        self.ticketing.verifying.lock().insert(account.clone(), now);
         self.ticketing.wake.notify_one();
         Ok(run)
     }

@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::external::FoundOrganization;
+use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::site::Site;
 use crate::model::ticketing::System;
 use crate::service::access::Permission;
 use crate::service::paging::{Page, PageRequest, page_size, query_purpose};
+use crate::service::sites::BATCH_MAX;
 use crate::service::{Error, Waymark, site_of};
 use crate::store::{Error as StoreError, Kind, Range};
 use crate::ticketing::matching::{Matches, Prepared, SiteTexts, suggest};
@@ -135,6 +137,9 @@ impl Waymark {
     ) -> Result<SuggestionPage, Error> {
         self.account_for(principal, account, Permission::Change)?;
         let revision = self.found_connection(account, system).await?.revision;
+        if sites.len() > BATCH_MAX {
+            return Err(Invalid::new("sites", format!("at most {BATCH_MAX} sites, got more")).into());
+        }
         let purpose = || query_purpose(principal, "ticketing-suggestions", &(account, system, sites));
         let limit = page_size("page_size", page.size, SITES_DEFAULT, SITES_MAX)?;
         let after: Option<Cursor> = self.cursor(&purpose, page)?;

@@ -59,7 +59,7 @@ type Named = (System, String, String);
 
 /// What a run knows already of the systems that it asks.
 #[derive(Debug, Default)]
-pub(super) struct Session {
+pub(in crate::service) struct Session {
     connectors: HashMap<System, Result<Arc<dyn Connector>, LinkFailure>>,
     /// Names of organisations and sites that were asked for; `None` for what is not there.
     names: HashMap<Named, Option<String>>,

@@ -33,7 +33,7 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// How a step of a run ended.
 #[derive(Debug)]
-enum Stepped {
+pub(in crate::service) enum Stepped {
     /// There is more to do.
     Again,
     /// Not before this time.
@@ -47,18 +47,12 @@ impl Waymark {
     pub async fn work_on_verifications(&self) {
         self.find_open_verifications().await;
         let mut sessions: HashMap<AccountId, Session> = HashMap::new();
-        let mut waits: HashMap<AccountId, Timestamp> = HashMap::new();
         loop {
-            let now = self.now();
-            let open: Vec<AccountId> = self.ticketing.verifying.lock().iter().cloned().collect();
-            waits.retain(|_, at| *at > now);
-            let due: Vec<_> = open.iter().filter(|account| !waits.contains_key(*account)).cloned().collect();
+            let due = self.take_due();
             if due.is_empty() {
-                self.rest(waits.values().min().copied()).await;
+                self.rest().await;
                 continue;
             }
-            // Taken out before their records are read: who begins another run meanwhile puts the account in again.
-            self.ticketing.verifying.lock().retain(|account| !due.contains(account));
             let steps = due.into_iter().map(|account| {
                 let mut session = sessions.remove(&account).unwrap_or_default();
                 async move {
@@ -68,30 +62,41 @@ impl Waymark {
             });
             let stepped: Vec<_> = stream::iter(steps).buffer_unordered(ACCOUNTS_AT_ONCE).collect().await;
             for (account, session, outcome) in stepped {
-                match outcome {
+                let at = match outcome {
                     Ok(Stepped::Ended) => continue,
-                    Ok(Stepped::Again) => {}
-                    Ok(Stepped::At(at)) => {
-                        waits.insert(account.clone(), at);
-                    }
+                    Ok(Stepped::Again) => self.now(),
+                    Ok(Stepped::At(at)) => at,
                     Err(cause) => {
                         warn!(%cause, %account, "a check of ticketing links waits");
-                        waits.insert(account.clone(), self.now() + PAUSE);
+                        self.now() + PAUSE
                     }
-                }
+                };
                 sessions.insert(account.clone(), session);
-                self.ticketing.verifying.lock().insert(account);
+                // Who began another run meanwhile wants it at once.
+                self.ticketing.verifying.lock().entry(account).or_insert(at);
             }
         }
     }
 
-    /// Waits until a run begins, or until this time.
-    async fn rest(&self, until: Option<Timestamp>) {
+    /// Takes out the accounts whose turn it is. Before their records are read: who begins a run meanwhile puts the account
+    /// in again.
+    fn take_due(&self) -> Vec<AccountId> {
+        let (now, mut verifying) = (self.now(), self.ticketing.verifying.lock());
+        let due: Vec<_> = verifying.iter().filter(|(_, at)| **at <= now).map(|(account, _)| account.clone()).collect();
+        for account in &due {
+            verifying.remove(account);
+        }
+        due
+    }
+
+    /// Waits until a run begins, or until it is the next account's turn.
+    async fn rest(&self) {
         let notified = self.ticketing.wake.notified();
-        match until {
+        let next = self.ticketing.verifying.lock().values().min().copied();
+        match next {
             None => notified.await,
-            Some(until) => {
-                let wait = Duration::try_from(until.duration_since(self.now())).unwrap_or_default();
+            Some(next) => {
+                let wait = Duration::try_from(next.duration_since(self.now())).unwrap_or_default();
                 // Whichever comes first: both mean to look again.
                 let _ = tokio::time::timeout(wait, notified).await;
             }
@@ -104,7 +109,7 @@ impl Waymark {
             let account = live.account().id.clone();
             match self.verifications_of(&account).await {
                 Ok(runs) if runs.iter().any(|run| run.value.state == VerificationState::Running) => {
-                    self.ticketing.verifying.lock().insert(account);
+                    self.ticketing.verifying.lock().insert(account, self.now());
                 }
                 Ok(_) => {}
                 Err(cause) => warn!(%cause, %account, "a check of ticketing links may not go on"),
@@ -113,7 +118,7 @@ impl Waymark {
     }
 
     /// Works on the oldest open run of an account, a page at most.
-    async fn step(&self, account: &AccountId, session: &mut Session) -> Result<Stepped, Error> {
+    pub(in crate::service) async fn step(&self, account: &AccountId, session: &mut Session) -> Result<Stepped, Error> {
         let runs = self.verifications_of(account).await?;
         let open = runs.into_iter().rev().find(|run| run.value.state == VerificationState::Running);
         let (Some(Versioned { value: mut run, revision }), Some(live)) = (open, self.parts.live.account(account))

@@ -30,7 +30,7 @@ class Rule:
 
     # Who may call it.
     scopes: list
-    # Resource-name field -> kind: account, account_id, site, sites (repeated), token, prefix, connection or verification.
+    # Resource-name field -> kind: account, account_id, site, sites (repeated), token, prefix, connection, verification.
     names: dict = field(default_factory=dict)
     # The rest of a good request, in JSON form.
     rest: dict = field(default_factory=dict)
@@ -140,7 +140,7 @@ OUTPUT_NAMES = {
     ("Reestimation", "name"): "output only",
     ("Prefix", "name"): "UpdatePrefix's `prefix.name` has a rule; CreatePrefix leaves it empty",
     ("Site", "name"): "UpdateSite's `site.name` has a rule; CreateSite leaves it empty",
-    ("TicketingConnection", "name"): "UpdateTicketingConnection's has a rule; CreateTicketingConnection leaves it empty",
+    ("TicketingConnection", "name"): "UpdateTicketingConnection's has a rule; a new one leaves it empty",
     ("Account", "name"): "stays empty in CreateAccount",
     ("Token", "name"): "stays empty in CreateToken",
     ("Token", "site"): "output only",

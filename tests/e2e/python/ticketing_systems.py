@@ -145,7 +145,8 @@ class System:
             items = [company(number) for number in self.found(wanted.get("companyName", ""))]
         else:
             sites = self.sites.get(wanted["companyID"], {})
-            items = [{"id": number, "name": name} for number, name in sites.items() if wanted.get("id", number) == number]
+            named = {number: name for number, name in sites.items() if wanted.get("id", number) == number}
+            items = [{"id": number, "name": name} for number, name in named.items()]
         begin, size = int(query.get("paging", 0)), body["MaxRecords"]
         end = begin + size
         following = f"https://elsewhere.example/query/next?paging={end}" if end < len(items) else None
@@ -170,7 +171,8 @@ class System:
 
         below = path.removeprefix("/api/v2/organizations").strip("/")
         if below == "autocomplete":
-            named = [number for number in self.found() if self.told(number)[0].lower().startswith(query["name"].lower())]
+            begin = query["name"].lower()
+            named = [number for number in self.found() if self.told(number)[0].lower().startswith(begin)]
             return 200, {}, {"organizations": [organization(number) for number in named], "next_page": None}
         if below:
             found = one(self.organizations, below, organization)
