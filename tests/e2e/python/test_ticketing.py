@@ -382,6 +382,13 @@ def test_an_account_sees_nothing_of_anothers_connection(acme, other, zendesk):
     assert not caller.ListTicketingConnections(parent=other.name).connections and not zendesk.asked
 
 
+def in_base64(text):
+    """What base64 makes of a text, wherever it stands in another one: the characters that it alone decides."""
+    for shift in range(3):
+        coded = base64.b64encode(b"x" * shift + text.encode()).decode()
+        yield coded[-(-shift * 8 // 6) : (shift + len(text)) * 8 // 6]
+
+
 def test_no_secret_is_in_the_store_a_log_or_an_answer(tmp_path):
     with serving(tmp_path) as server, contextlib.ExitStack() as stack:
         channel = stack.enter_context(grpc.insecure_channel(server.target))
@@ -400,9 +407,7 @@ def test_no_secret_is_in_the_store_a_log_or_an_answer(tmp_path):
     files = [path for path in (tmp_path / "data").rglob("*") if path.is_file() and path != key]
     raw = b"".join(path.read_bytes() for path in files)
     assert b"ticketing" in raw or b"zendesk" in raw, "the store is looked at"
-    # As it is, and as it stands in base64 where it begins a text.
-    secrets = {CANARY, base64.b64encode(CANARY.encode()).decode()[:16]}
-    for secret in secrets:
+    for secret in (CANARY, *in_base64(CANARY)):
         assert secret not in told and secret.encode() not in raw and secret not in server.log_text()
     assert key.read_text(encoding="utf-8").strip().encode() not in raw
 
