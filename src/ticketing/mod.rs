@@ -22,7 +22,7 @@ mod contract;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
-mod worlds;
+pub(crate) mod worlds;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

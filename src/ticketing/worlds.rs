@@ -59,9 +59,14 @@ fn root(system: System) -> &'static str {
 }
 
 /// A server of a system.
-pub(super) async fn world(system: System) -> Stub {
+pub(crate) async fn world(system: System) -> Stub {
     Stub::start(move |received| if is_let_in(system, received) { answer(system, received) } else { denied(system) })
         .await
+}
+
+/// A server that is out of service.
+pub(crate) async fn down() -> Stub {
+    Stub::always(Reply::Whole(500, Vec::new(), Vec::new())).await
 }
 
 /// Whether the request has the login that the documentation asks for.

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use serde_json::json;
 
 use super::{World, wait};
-use crate::http_client::stub::{Received, Reply, Stub};
 use crate::model::connection::{Verification, VerificationState};
 use crate::model::site::{Site, TicketingLink};
 use crate::model::ticketing::{LinkCheck, LinkState, System};
@@ -16,18 +14,10 @@ use crate::service::ticketing::connections::ConnectionPatch;
 use crate::service::ticketing::verify::Session;
 use crate::store::document::Document;
 use crate::store::{Key, Kind, Mutation};
+use crate::ticketing::worlds::{down, world};
 
 /// More steps than any run here takes.
 const STEPS_MAX: usize = 50;
-
-/// Zendesk with one organisation.
-fn zendesk(received: &Received) -> Reply {
-    match received.path().as_str() {
-        "/api/v2/organizations" => Reply::Json(json!({"organizations": [], "meta": {"has_more": false}}).to_string()),
-        "/api/v2/organizations/1" => Reply::Json(json!({"organization": {"id": 1, "name": "Acme"}}).to_string()),
-        _ => Reply::Whole(404, Vec::new(), Vec::new()),
-    }
-}
 
 fn link(organization: &str) -> TicketingLink {
     TicketingLink {
@@ -41,11 +31,11 @@ fn link(organization: &str) -> TicketingLink {
 }
 
 impl World {
-    async fn connect(&self, stub: &Stub) {
-        let parts = [("email", "a@example.com"), ("api_token", "x")];
+    async fn connect(&self, url: &str) {
+        let parts = [("email", "Canary-email"), ("api_token", "Canary-api_token")];
         let credentials: BTreeMap<_, _> = parts.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let patch = ConnectionPatch {
-            base_url: Some(stub.url.clone()),
+            base_url: Some(url.to_owned()),
             credentials: Some(credentials),
             ..ConnectionPatch::default()
         };
@@ -83,9 +73,8 @@ impl World {
 /// A run waited for a system that was down at each of its sites anew: of a thousand sites it would have taken a day.
 #[tokio::test]
 async fn a_system_that_stays_down_ends_a_run_and_breaks_nothing() {
-    let world = World::new().await;
-    let stub = Stub::always(Reply::Whole(500, Vec::new(), Vec::new())).await;
-    world.connect(&stub).await;
+    let (world, stub) = (World::new().await, down().await);
+    world.connect(&stub.url).await;
     for _ in 0..3 {
         world.linked("1").await;
     }
@@ -100,11 +89,11 @@ async fn a_system_that_stays_down_ends_a_run_and_breaks_nothing() {
 
 #[tokio::test]
 async fn a_store_that_fails_in_between_makes_a_run_count_nothing_twice() {
-    let stub = Stub::start(zendesk).await;
+    let stub = world(System::Zendesk).await;
     for commits in 0..4 {
         let world = World::new().await;
-        world.connect(&stub).await;
-        for organization in ["1", "2", "1"] {
+        world.connect(&stub.url).await;
+        for organization in ["1", "999", "1"] {
             world.linked(organization).await;
         }
         world.waymark.verify_links(&world.operator, &world.account).await.unwrap();
@@ -121,15 +110,15 @@ async fn a_store_that_fails_in_between_makes_a_run_count_nothing_twice() {
 
 #[tokio::test]
 async fn a_link_that_changes_meanwhile_gets_nothing_of_the_old_one() {
-    let (world, stub) = (World::new().await, Stub::start(zendesk).await);
-    world.connect(&stub).await;
+    let (world, stub) = (World::new().await, world(System::Zendesk).await);
+    world.connect(&stub.url).await;
     let site = world.linked("1").await;
-    let changed = Site { ticketing_links: vec![link("7")], ..site.value.clone() };
+    let changed = Site { ticketing_links: vec![link("777")], ..site.value.clone() };
     let key = Key::of(&world.account, Kind::Site, site.value.id);
     world.overtake(vec![Mutation::replace(key, site.revision, Document::Site(Box::new(changed)))]);
     let checked = world.waymark.verify_site_links(&world.operator, &world.account, site.value.id).await.unwrap();
     let kept = &checked.site.value.ticketing_links[0];
-    assert_eq!((kept.organization_id.as_str(), kept.check.state), ("7", LinkState::Unverified));
+    assert_eq!((kept.organization_id.as_str(), kept.check.state), ("777", LinkState::Unverified));
     let again = world.waymark.verify_site_links(&world.operator, &world.account, site.value.id).await.unwrap();
     assert_eq!(again.states, [LinkState::Broken]);
 }
