@@ -25,14 +25,17 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("spatial", &["model"]),
     ("geoip", &["model", "error"]),
-    ("geocode", &["model", "error"]),
+    ("http_client", &[]),
+    // Both ask strangers over HTTP, and share how; neither knows of the other.
+    ("geocode", &["model", "error", "http_client"]),
+    ("ticketing", &["model", "error", "http_client"]),
     ("store", &["model", "error"]),
     ("live", &["model", "error", "spatial", "store"]),
-    ("service", &["model", "error", "spatial", "geoip", "geocode", "store", "live"]),
+    ("service", &["model", "error", "spatial", "geoip", "geocode", "ticketing", "store", "live"]),
     ("api", &["model", "error", "service", "telemetry"]),
     // The configuration is the struct of the parts' own Config structs.
-    ("config", &["error", "app", "api", "store", "geoip", "geocode", "service", "telemetry"]),
-    ("app", &["error", "telemetry", "geoip", "geocode", "store", "live", "service", "api", "config"]),
+    ("config", &["error", "app", "api", "store", "geoip", "geocode", "ticketing", "service", "telemetry"]),
+    ("app", &["error", "telemetry", "geoip", "geocode", "ticketing", "store", "live", "service", "api", "config"]),
     // `gazetteer build` and `demo` need the builder, a sample of networks and the generated client.
     ("cli", &["app", "config", "service", "model", "error", "geocode", "geoip", "telemetry", "api"]),
     ("main", &["cli"]),

@@ -6,6 +6,7 @@ use crate::model::Invalid;
 use crate::model::id::{AccountId, SiteId, TokenId};
 use crate::model::prefix::parse_network;
 use crate::model::text::shown;
+use crate::model::ticketing::System;
 
 /// Longest id of a run that is looked for, in bytes.
 const REESTIMATION_ID_BYTES_MAX: usize = 64;
@@ -65,6 +66,40 @@ pub(super) fn prefix(field: &str, name: &str) -> Result<(AccountId, IpNet), Inva
 pub(super) fn reestimation<'name>(field: &str, name: &'name str) -> Result<&'name str, Invalid> {
     let id = name.strip_prefix("reestimations/").filter(|id| !id.is_empty() && id.len() <= REESTIMATION_ID_BYTES_MAX);
     id.ok_or_else(|| malformed(field, "reestimations/{reestimation}", name))
+}
+
+/// The account and system of `accounts/{account}/ticketingConnections/{system}` in the request's `field`.
+pub(super) fn connection(field: &str, name: &str) -> Result<(AccountId, System), Invalid> {
+    let form = "accounts/{account}/ticketingConnections/{system}";
+    let parts: Vec<&str> = name.split('/').collect();
+    let ["accounts", account, "ticketingConnections", id] = parts.as_slice() else {
+        return Err(malformed(field, form, name));
+    };
+    let account = account.parse().map_err(|fault: Invalid| Invalid::new(field, fault.why))?;
+    let system = System::ALL.into_iter().find(|system| system.facts().name == *id);
+    Ok((account, system.ok_or_else(|| malformed(field, form, name))?))
+}
+
+/// The account and run of `accounts/{account}/ticketingVerifications/{verification}` in the request's `field`.
+pub(super) fn verification<'name>(field: &str, name: &'name str) -> Result<(AccountId, &'name str), Invalid> {
+    let form = "accounts/{account}/ticketingVerifications/{verification}";
+    let parts: Vec<&str> = name.split('/').collect();
+    let ["accounts", account, "ticketingVerifications", id] = parts.as_slice() else {
+        return Err(malformed(field, form, name));
+    };
+    let account = account.parse().map_err(|fault: Invalid| Invalid::new(field, fault.why))?;
+    let is_good = (1..=REESTIMATION_ID_BYTES_MAX).contains(&id.len());
+    if is_good { Ok((account, id)) } else { Err(malformed(field, form, name)) }
+}
+
+/// The connection's name.
+pub(super) fn of_connection(account: &AccountId, system: System) -> String {
+    format!("accounts/{account}/ticketingConnections/{}", system.facts().name)
+}
+
+/// The run's name.
+pub(super) fn of_verification(account: &AccountId, id: &str) -> String {
+    format!("accounts/{account}/ticketingVerifications/{id}")
 }
 
 /// The network's name.

@@ -77,7 +77,13 @@ fn message(error: &service::Error) -> String {
             "an internal fault; the operator finds it in the log".into()
         }
         (Kind::Unavailable, _)
-        | (_, Reason::GeocoderQuotaUsed | Reason::GeocoderBusy | Reason::GeocoderMisconfigured) => {
+        | (
+            _,
+            Reason::GeocoderQuotaUsed
+            | Reason::GeocoderBusy
+            | Reason::GeocoderMisconfigured
+            | Reason::CredentialsUnreadable,
+        ) => {
             warn!(reason = reason.as_str(), %error, "a request was refused");
             error.told()
         }
@@ -251,7 +257,7 @@ mod tests {
 
     /// Each reason stands in the protos under its name, or callers would read one that is not documented.
     #[test]
-    fn reasons_of_geocoders_are_in_the_protos() {
+    fn reasons_of_strangers_are_in_the_protos() {
         for reason in [
             Reason::GeocoderUnavailable,
             Reason::GeocoderQuotaUsed,
@@ -259,6 +265,13 @@ mod tests {
             Reason::GeocoderRefused,
             Reason::GeocoderUnsupported,
             Reason::GeocoderMisconfigured,
+            Reason::TicketingUnavailable,
+            Reason::TicketingRateLimited,
+            Reason::TicketingDenied,
+            Reason::TicketingMisconfigured,
+            Reason::TicketingRefused,
+            Reason::TicketingNotConnected,
+            Reason::CredentialsUnreadable,
         ] {
             let name = format!("ERROR_REASON_{}", reason.as_str());
             assert!(pb::ErrorReason::from_str_name(&name).is_some(), "{name}");

@@ -1,5 +1,6 @@
 //! The composition root: builds the parts from the configuration, starts and ends them in order.
 
+pub mod credentials_key;
 pub mod geocoder;
 mod listener;
 mod proxy_header;
@@ -49,6 +50,9 @@ pub enum Error {
     /// The system does not hand over its signals.
     #[error("cannot listen for signals: {0}")]
     Signal(std::io::Error),
+    /// There is no key for credentials.
+    #[error(transparent)]
+    CredentialsKey(#[from] credentials_key::Error),
     /// The use cases do not start.
     #[error(transparent)]
     Service(#[from] service::Error),
@@ -115,6 +119,7 @@ impl App {
         let geoip = Arc::new(open_geoip(&config.geoip)?);
         let geocoder = ConfiguredGeocoder::open(&config.geocode, reread)?;
         let borders = open_borders(&config.geocode)?;
+        let key = credentials_key::load(&config.ticketing, &config.data_dir)?;
         let waymark = Arc::new(
             Waymark::new(Parts {
                 store: Arc::clone(&store),
@@ -122,6 +127,7 @@ impl App {
                 geoip: Arc::clone(&geoip),
                 geocoder: Some(geocoder.current()),
                 borders,
+                ticketing: Some(service::ticketing::Setup::new(&config.ticketing, &key)),
                 clock: Timestamp::now,
                 config: config.service,
             })
@@ -159,13 +165,15 @@ impl App {
         // A task of its own: a page of sites must not stand between connections, and a fault of one not end the others.
         let (addressed, reloaded) = (Arc::clone(&self.waymark), Arc::clone(&self.waymark));
         let addressing = tokio::spawn(async move { addressed.work_on_addresses().await });
+        let verified = Arc::clone(&self.waymark);
         let reestimating = tokio::spawn(async move { self.waymark.work_on_reestimations().await });
+        let verifying = tokio::spawn(async move { verified.work_on_verifications().await });
         tokio::select! {
             () = self.listener.serve_until(draining) => {}
             () = self.geoip.watch() => {}
             () = reload_at(self.hangup, &self.geoip, &self.geocoder, &reloaded) => {}
         }
-        for working in [reestimating, addressing] {
+        for working in [reestimating, addressing, verifying] {
             working.abort();
             // Until it has let go: the sites that it still had in hand would be written beside those below.
             let _ = working.await;
@@ -229,6 +237,7 @@ pub async fn reset_operator(data_dir: &Path) -> Result<String, Error> {
         geoip: Arc::new(Databases::empty()),
         geocoder: None,
         borders: None,
+        ticketing: None,
         clock: Timestamp::now,
         config: service::Config::default(),
     })

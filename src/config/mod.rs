@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::{geocode, geoip, service, telemetry};
+use crate::{geocode, geoip, service, telemetry, ticketing};
 
 /// Where the program listens when nobody says otherwise.
 pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8642);
@@ -57,6 +57,8 @@ pub struct Config {
     pub geoip: geoip::config::Config,
     /// The geocoders.
     pub geocode: geocode::config::Config,
+    /// Ticketing systems.
+    pub ticketing: ticketing::target::Config,
     /// Use cases.
     pub service: service::Config,
     /// Logs.
@@ -71,6 +73,7 @@ impl Default for Config {
             listen: Listen::default(),
             geoip: geoip::config::Config::default(),
             geocode: geocode::config::Config::default(),
+            ticketing: ticketing::target::Config::default(),
             service: service::Config::default(),
             log: telemetry::Config::default(),
         }
@@ -153,6 +156,7 @@ mod tests {
             "[listen]\nport = 1",
             "[geoip]\nfiles = []",
             "[service]\ntrusted_proxies = [\"x\"]",
+            "[ticketing]\nkey = \"x\"",
             "[geocode]\nindex = \"x\"",
             "[[geocode.providers]]\nkind = \"photon\"\nhost = \"x\"",
             "[[geocode.providers]]\nkind = \"phonon\"",

@@ -99,6 +99,20 @@ pub enum Reason {
     GeocoderMisconfigured,
     /// A former value cannot be put back.
     ValueNotRestorable,
+    /// A ticketing system is out of service, or answers what cannot be used.
+    TicketingUnavailable,
+    /// A ticketing system wants fewer requests.
+    TicketingRateLimited,
+    /// A ticketing system does not let the connection in.
+    TicketingDenied,
+    /// The base URL of a connection does not lead to the system.
+    TicketingMisconfigured,
+    /// A ticketing system does not take such a question.
+    TicketingRefused,
+    /// The account has no connection to the system.
+    TicketingNotConnected,
+    /// Stored credentials were encrypted with another key.
+    CredentialsUnreadable,
     /// The process is starting, or ending.
     NotReady,
     /// A fault of waymark's own.
@@ -141,6 +155,13 @@ impl Reason {
             Self::GeocoderUnsupported => "GEOCODER_UNSUPPORTED",
             Self::GeocoderMisconfigured => "GEOCODER_MISCONFIGURED",
             Self::ValueNotRestorable => "VALUE_NOT_RESTORABLE",
+            Self::TicketingUnavailable => "TICKETING_UNAVAILABLE",
+            Self::TicketingRateLimited => "TICKETING_RATE_LIMITED",
+            Self::TicketingDenied => "TICKETING_DENIED",
+            Self::TicketingMisconfigured => "TICKETING_MISCONFIGURED",
+            Self::TicketingRefused => "TICKETING_REFUSED",
+            Self::TicketingNotConnected => "TICKETING_NOT_CONNECTED",
+            Self::CredentialsUnreadable => "CREDENTIALS_UNREADABLE",
             Self::NotReady => "NOT_READY",
             Self::Internal => "INTERNAL",
         }
@@ -154,6 +175,7 @@ impl Reason {
             | Self::PageTokenInvalid
             | Self::CandidateTokenInvalid
             | Self::GeocoderRefused
+            | Self::TicketingRefused
             | Self::PositionOutsideCountry => Kind::InvalidArgument,
             Self::ResourceNotFound => Kind::NotFound,
             Self::ResourceExists | Self::SiteNameTaken | Self::RequestIdReused | Self::AgentElsewhere => {
@@ -166,15 +188,23 @@ impl Reason {
             | Self::LastOperatorToken
             | Self::ValueNotRestorable
             | Self::GeocoderUnsupported
-            | Self::GeocoderMisconfigured => Kind::FailedPrecondition,
+            | Self::GeocoderMisconfigured
+            | Self::TicketingDenied
+            | Self::TicketingMisconfigured
+            | Self::TicketingNotConnected
+            | Self::CredentialsUnreadable => Kind::FailedPrecondition,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::EtagMismatch | Self::Contention => Kind::Aborted,
             Self::CredentialInvalid => Kind::Unauthenticated,
             Self::ScopeInsufficient | Self::AgentKeyMismatch => Kind::PermissionDenied,
-            Self::LimitReached | Self::StorageFull | Self::GeocoderQuotaUsed | Self::GeocoderBusy => {
-                Kind::ResourceExhausted
+            Self::LimitReached
+            | Self::StorageFull
+            | Self::GeocoderQuotaUsed
+            | Self::GeocoderBusy
+            | Self::TicketingRateLimited => Kind::ResourceExhausted,
+            Self::StorageUnavailable | Self::GeocoderUnavailable | Self::TicketingUnavailable | Self::NotReady => {
+                Kind::Unavailable
             }
-            Self::StorageUnavailable | Self::GeocoderUnavailable | Self::NotReady => Kind::Unavailable,
             Self::StorageCorrupt => Kind::DataLoss,
             Self::Internal => Kind::Internal,
         }

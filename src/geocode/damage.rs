@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::build::provider;
 use super::config::{Config, Plan};
 use super::fake::{SOON, gata};
-use super::http::stub::{Reply, Stub};
 use super::worlds::{KINDS, answer, number, provider_at};
+use crate::http_client::stub::{Reply, Stub};
 
 /// Answers of each provider.
 const ROUNDS: u64 = 400;

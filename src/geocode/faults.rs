@@ -18,7 +18,6 @@ use super::build::{Built, build, provider};
 use super::config::{Config, Kind, Plan, ProviderConfig};
 use super::fake::{SOON, gata};
 use super::http::answer::RESULTS_MAX;
-use super::http::stub::{Reply, Stub};
 use super::http::{ANSWER_BYTES_MAX, Client, Endpoint};
 use super::limiter::LocalLimits;
 use super::photon::Photon;
@@ -26,6 +25,7 @@ use super::terms::{Keep, Terms};
 use super::worlds::{KINDS, answer, number, provider_at};
 use super::{Bias, Candidate, Error, Geocoder, Inquiry, Rest, Subject};
 use crate::error::Fault as _;
+use crate::http_client::stub::{Reply, Stub};
 use crate::model::address::{AddressQuery, CountryCode, PostalAddress};
 
 /// The key that `worlds` gives to a provider that wants one, as a parameter of a URL.

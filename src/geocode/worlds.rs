@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::config::{Kind, ProviderConfig};
-use super::http::stub::{Received, Reply, Stub};
+use crate::http_client::stub::{Received, Reply, Stub};
 
 /// Where the door of all worlds is: that of the gazetteer's fixture too.
 const LAT: f64 = 64.102;

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tracing::{error, info};
 
 use super::entry::{entry_of, hide_expired};
+use super::links::{End, ends_of};
 use super::tokens::Kept;
 use super::waiting::Waiting;
 use super::{Live, LiveAccount};
@@ -102,6 +103,7 @@ struct Part {
     agent_tokens: HashMap<AccountId, Vec<(TokenId, Kept)>>,
     entries: HashMap<AccountId, Vec<Entry>>,
     waiting: HashMap<AccountId, Vec<(SiteId, Waiting)>>,
+    links: HashMap<AccountId, Vec<(SiteId, Vec<End>)>>,
 }
 
 impl Part {
@@ -119,6 +121,10 @@ impl Part {
                 if let Some(waiting) = Waiting::of(&site) {
                     gather(&mut self.waiting, &site.account, (site.id, waiting));
                     hide_expired(&mut site, progress.begun);
+                }
+                let ends = ends_of(&site);
+                if !ends.is_empty() {
+                    gather(&mut self.links, &site.account, (site.id, ends));
                 }
                 if let Some(entry) = entry_of(&site) {
                     gather(&mut self.entries, &site.account, entry);
@@ -177,7 +183,7 @@ impl Job {
 fn build(parts: Vec<Part>, threads: usize) -> (Live, usize) {
     let live = Live::default();
     let (mut tokens, mut entries) = (Vec::new(), HashMap::<AccountId, Vec<Vec<Entry>>>::new());
-    let mut waiting = Vec::new();
+    let (mut waiting, mut links) = (Vec::new(), Vec::new());
     for part in parts {
         let accounts = part.accounts.into_iter().map(|account| (account.id.clone(), LiveAccount::new(account)));
         live.accounts.write().extend(accounts);
@@ -185,10 +191,16 @@ fn build(parts: Vec<Part>, threads: usize) -> (Live, usize) {
         tokens.extend(part.agent_tokens.into_iter().map(|(account, some)| (Some(account), some)));
         part.entries.into_iter().for_each(|(account, some)| entries.entry(account).or_default().push(some));
         waiting.extend(part.waiting);
+        links.extend(part.links);
     }
     for (account, some) in waiting {
         if let Some(live) = live.account(&account) {
             live.waiting.extend(some);
+        }
+    }
+    for (account, some) in links {
+        if let Some(live) = live.account(&account) {
+            live.links.extend(some);
         }
     }
     let map_of = |(account, parts)| Some(Job::Map(live.account(&account)?, parts));

@@ -6,6 +6,7 @@
 
 mod changes;
 mod entry;
+mod links;
 mod loading;
 mod look;
 mod presence;
@@ -33,6 +34,7 @@ use tokens::Tokens;
 
 pub use changes::{Change, Commit, Commits, Lagged, Next};
 pub use entry::entry_of;
+pub use links::LinkedSites;
 pub use look::Selected;
 pub use presence::{Heard, Presence, WRITTEN_EVERY};
 pub use waiting::{Waiting, WaitingSites};
@@ -55,6 +57,8 @@ pub struct LiveAccount {
     presence: presence::Presences,
     /// Its sites whose addresses wait, or whose answers have terms that end.
     pub waiting: WaitingSites,
+    /// Its sites that are tied to ticketing systems.
+    pub links: LinkedSites,
 }
 
 impl LiveAccount {
@@ -68,6 +72,7 @@ impl LiveAccount {
             placing: tokio::sync::Mutex::default(),
             presence: presence::Presences::default(),
             waiting: WaitingSites::default(),
+            links: LinkedSites::default(),
         })
     }
 
@@ -304,6 +309,7 @@ impl Live {
                 map.remove(site.id);
             }
         });
+        live.links.follow(site.id, links::ends_of(&sketch));
         if live.waiting.follow(site.id, Waiting::of(&sketch)) {
             self.wake_waiting();
         }
@@ -320,6 +326,7 @@ impl Live {
             Kind::Site => {
                 if let Ok(site) = mutation.key.id.parse() {
                     account.waiting.follow(site, None);
+                    account.links.follow(site, Vec::new());
                     account.presence.forget(site);
                     return account.change_map(site, |map| {
                         map.remove(site);
@@ -354,7 +361,9 @@ impl Observer for Live {
                     | Document::Located(_)
                     | Document::Reestimation(_)
                     | Document::Change(_)
-                    | Document::PastText(_),
+                    | Document::PastText(_)
+                    | Document::Connection(_)
+                    | Document::Verification(_),
                 ) => {}
                 None => others.extend(self.forget(mutation)),
             }

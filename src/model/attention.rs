@@ -156,8 +156,9 @@ pub fn is_raised(reason: AttentionReason, site: &SiteSketch<'_>) -> bool {
         AttentionReason::AddressAmbiguous => is_in(AddressState::Ambiguous),
         AttentionReason::AddressPending => is_in(AddressState::Pending),
         AttentionReason::PinFarFromGeoip => Distance::of(&site.stack).is_some_and(|distance| distance.is_far()),
-        // Links have no state yet; and who else stands on the spot is not in the record.
-        AttentionReason::TicketingLinkBroken | AttentionReason::Crowded => false,
+        AttentionReason::TicketingLinkBroken => site.ticketing_links.iter().any(|link| link.is_broken),
+        // Who else stands on the spot is not in the record.
+        AttentionReason::Crowded => false,
     }
 }
 
@@ -268,7 +269,15 @@ pub fn fingerprint(reason: AttentionReason, site: &SiteSketch<'_>) -> u32 {
             }
         }
         AttentionReason::Crowded => place(&mut hash, site.stack.placement),
-        AttentionReason::Unplaced | AttentionReason::TicketingLinkBroken => {}
+        AttentionReason::TicketingLinkBroken => {
+            for link in site.ticketing_links.iter().filter(|link| link.is_broken) {
+                for text in [&link.system, &link.organization_id] {
+                    hash.update(&(text.len() as u64).to_le_bytes());
+                    hash.update(text.as_bytes());
+                }
+            }
+        }
+        AttentionReason::Unplaced => {}
     }
     hash.finalize()
 }

@@ -6,6 +6,7 @@ pub mod access;
 pub mod address;
 pub mod attention;
 pub mod card;
+pub mod connection;
 pub mod coordinates;
 pub mod device;
 pub mod evidence;
@@ -22,6 +23,7 @@ pub mod site_address;
 pub mod sketch;
 pub mod stack;
 pub mod text;
+pub mod ticketing;
 pub mod uplink;
 
 /// A value that cannot be what it claims to be.

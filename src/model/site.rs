@@ -12,6 +12,7 @@ use super::evidence::NetworkFacts;
 use super::id::{AccountId, AgentId, SiteId};
 use super::location::{Fixes, NoEstimate};
 use super::site_address::SiteAddress;
+use super::ticketing::{LinkCheck, check_ids, system_name};
 use super::uplink::Uplinks;
 use super::{Invalid, text};
 
@@ -99,6 +100,9 @@ pub struct TicketingLink {
     pub external_site_id: String,
     /// Web page of the far end; `http`/`https`, may be empty.
     pub uri: String,
+    /// What the last check of it found.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub check: LinkCheck,
 }
 
 /// The consent of an account that another agent, or the same one with a new key, takes a site over.
@@ -265,17 +269,19 @@ impl TicketingLink {
             return Err(Invalid::new("uri", "a link begins with https:// or http://"));
         }
         let link = Self {
-            system: line("system", &self.system)?.to_lowercase(),
+            system: system_name(&line("system", &self.system)?),
             organization_id: line("organization_id", &self.organization_id)?,
             organization_name: line("organization_name", &self.organization_name)?,
             external_site_id: line("external_site_id", &self.external_site_id)?,
             uri,
+            check: self.check,
         };
         for (field, value) in [("system", &link.system), ("organization_id", &link.organization_id)] {
             if value.is_empty() {
                 return Err(Invalid::new(field, "a ticketing link names its system and its organization_id"));
             }
         }
+        check_ids(&link)?;
         Ok(link)
     }
 }
@@ -339,6 +345,7 @@ mod tests {
             organization_name: "Acme".into(),
             external_site_id: String::new(),
             uri: "javascript:alert(1)".into(),
+            check: LinkCheck::default(),
         };
         assert_eq!(link.clone().checked().unwrap_err().field, "uri");
         assert_eq!(TicketingLink { uri: String::new(), ..link }.checked().unwrap().system, "autotask");

@@ -97,7 +97,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// Control characters, and the marks that reorder a line so that it reads as something else.
-fn is_forbidden(c: char) -> bool {
+pub(super) fn is_forbidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

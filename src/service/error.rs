@@ -11,7 +11,8 @@ use crate::error::{Fault, Reason};
 use crate::model::Invalid;
 use crate::model::history::Field;
 use crate::model::id::{AccountId, SiteId, TokenId};
-use crate::{geocode, store};
+use crate::model::ticketing::System;
+use crate::{geocode, store, ticketing};
 
 /// A named thing of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,10 @@ pub enum Resource {
     Prefix(AccountId, IpNet),
     /// A re-estimation.
     Reestimation(String),
+    /// An account's connection to a ticketing system.
+    Connection(AccountId, System),
+    /// A run that checks an account's ticketing links.
+    Verification(AccountId, String),
 }
 
 impl Resource {
@@ -44,6 +49,8 @@ impl Resource {
             Self::Symbol(..) => "Cluster",
             Self::Prefix(..) => "Prefix",
             Self::Reestimation(_) => "Reestimation",
+            Self::Connection(..) => "TicketingConnection",
+            Self::Verification(..) => "TicketingVerification",
         }
     }
 }
@@ -62,6 +69,10 @@ impl fmt::Display for Resource {
                 write!(f, "accounts/{account}/prefixes/{}-{}", network.addr(), network.prefix_len())
             }
             Self::Reestimation(id) => write!(f, "reestimations/{id}"),
+            Self::Connection(account, system) => {
+                write!(f, "accounts/{account}/ticketingConnections/{}", system.facts().name)
+            }
+            Self::Verification(account, id) => write!(f, "accounts/{account}/ticketingVerifications/{id}"),
         }
     }
 }
@@ -161,6 +172,18 @@ pub enum Error {
     /// The geocoder failed.
     #[error(transparent)]
     Geocode(#[from] geocode::Error),
+    /// A ticketing system failed.
+    #[error(transparent)]
+    Ticketing(#[from] ticketing::Error),
+    /// The account has no connection to the system.
+    #[error("the account has no connection to {}: create one", .0.facts().display_name)]
+    NotConnected(System),
+    /// The credentials do not open with the deployment's present key.
+    #[error("the credentials for {} were encrypted with another key of the server: set them again", .0.facts().display_name)]
+    CredentialsUnreadable(System),
+    /// The process was started without what connections need.
+    #[error("this process keeps no connections to ticketing systems")]
+    TicketingOff,
 }
 
 impl From<OutsideCountry> for Error {
@@ -175,6 +198,7 @@ impl Error {
     pub fn told(&self) -> String {
         match self {
             Self::Geocode(cause) => cause.told(),
+            Self::Ticketing(cause) => cause.told(),
             _ => self.to_string(),
         }
     }
@@ -204,12 +228,15 @@ impl Fault for Error {
             Self::SiteUnplaced(_) => Reason::SiteUnplaced,
             Self::LastOperatorToken => Reason::LastOperatorToken,
             Self::TooLate(_) => Reason::DeadlineExceeded,
-            Self::Ending => Reason::NotReady,
+            Self::Ending | Self::TicketingOff => Reason::NotReady,
             Self::Contention(_) => Reason::Contention,
             Self::Random(_) => Reason::Internal,
             Self::Mismatched { .. } => Reason::StorageCorrupt,
             Self::Store(cause) => cause.reason(),
             Self::Geocode(cause) => cause.reason(),
+            Self::Ticketing(cause) => cause.reason(),
+            Self::NotConnected(_) => Reason::TicketingNotConnected,
+            Self::CredentialsUnreadable(_) => Reason::CredentialsUnreadable,
         }
     }
 
@@ -217,6 +244,7 @@ impl Fault for Error {
         match self {
             Self::Store(cause) => cause.retry_after(),
             Self::Geocode(cause) => cause.retry_after(),
+            Self::Ticketing(cause) => cause.retry_after(),
             Self::Contention(_) | Self::TooLate(_) => Some(Duration::from_millis(250)),
             Self::Ending => Some(spread()),
             _ => None,

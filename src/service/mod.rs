@@ -35,10 +35,12 @@ pub mod sites;
 pub mod symbols;
 #[cfg(test)]
 mod tests;
+pub mod ticketing;
 mod tickets;
 pub mod tile_url;
 pub mod time_zone;
 pub mod tokens;
+pub mod vault;
 mod visit;
 mod waiting;
 pub mod watch;
@@ -123,6 +125,8 @@ pub struct Parts {
     pub geocoder: Option<Arc<dyn Geocoder>>,
     /// Where countries end; without them the checks that need them are not made.
     pub borders: Option<Arc<Borders>>,
+    /// How ticketing systems are connected to; `None` where this process does not.
+    pub ticketing: Option<ticketing::Setup>,
     /// Tells the time; the tests' clock or the system's.
     pub clock: fn() -> Timestamp,
     /// How use cases behave.
@@ -138,6 +142,8 @@ pub struct Waymark {
     watchers: watch::Watchers,
     /// Told when a re-estimation is waiting.
     reestimating: tokio::sync::Notify,
+    /// What is kept of connections to ticketing systems while they are used.
+    ticketing: ticketing::Pool,
     /// Held while an operator's token is revoked: two that revoke each other at once leave one.
     operator_revocation: tokio::sync::Mutex<()>,
 }
@@ -154,6 +160,7 @@ impl Waymark {
                     sealer: Sealer::new(&secret),
                     watchers: watch::Watchers::default(),
                     reestimating: tokio::sync::Notify::new(),
+                    ticketing: ticketing::Pool::default(),
                     operator_revocation: tokio::sync::Mutex::default(),
                 });
             }

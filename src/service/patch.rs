@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::site::{Contact, Phone, Site, Status, TicketingLink, checked_labels};
+use crate::model::ticketing::keep_checks;
 use crate::model::{Invalid, text};
 
 /// A change of a site: each field that is `Some` is set.
@@ -93,7 +94,10 @@ impl SitePatch {
         set(&mut site.contract_id, self.contract_id.as_ref());
         set(&mut site.note, self.note.as_ref());
         set(&mut site.labels, self.labels.as_ref());
-        set(&mut site.ticketing_links, self.ticketing_links.as_ref());
+        if let Some(links) = &self.ticketing_links {
+            let before = std::mem::replace(&mut site.ticketing_links, links.clone());
+            keep_checks(&before, &mut site.ticketing_links);
+        }
     }
 }
 

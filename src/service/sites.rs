@@ -18,7 +18,8 @@ use crate::model::evidence::Storage;
 use crate::model::history::Cause;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Evidence, Fix};
-use crate::model::site::Site;
+use crate::model::site::{Site, TicketingLink};
+use crate::model::ticketing::LinkCheck;
 use crate::model::{Invalid, text};
 use crate::store::document::{Document, NameClaim};
 use crate::store::{Error as StoreError, Key, Kind, Mutation};
@@ -92,7 +93,7 @@ impl Waymark {
         request_id: &str,
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        let (mut site, patch) = self.new_site(account, patch)?;
+        let (mut site, patch) = self.new_site(account, patch).await?;
         let now = site.created_at;
         let name_claim = Document::SiteName(NameClaim { site: site.id });
         let mut batch = vec![Mutation::create(site_name_key(&site), name_claim)];
@@ -126,7 +127,7 @@ impl Waymark {
         patch: SitePatch,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
-        let (value, _) = self.new_site(account, patch)?;
+        let (value, _) = self.new_site(account, patch).await?;
         let key = site_name_key(&value);
         if self.parts.store.get(key.clone()).await?.is_some() {
             return Err(taken(key, &value));
@@ -135,13 +136,15 @@ impl Waymark {
     }
 
     /// A site of an account as a patch says, not kept yet, with the patch, checked.
-    fn new_site(&self, account: &AccountId, patch: SitePatch) -> Result<(Site, SitePatch), Error> {
+    async fn new_site(&self, account: &AccountId, patch: SitePatch) -> Result<(Site, SitePatch), Error> {
         let patch = patch.checked().map_err(|fault| fault.within("site"))?;
         let Some(display_name) = patch.display_name.clone() else {
             return Err(Invalid::new("site.display_name", "a site's name is not empty").into());
         };
         let mut site = Site::new(account.clone(), display_name, self.now());
         patch.apply(&mut site);
+        let pages = self.link_pages(account, &site.ticketing_links).await?;
+        pages.fill(&mut site.ticketing_links);
         Ok((site, patch))
     }
 
@@ -156,8 +159,10 @@ impl Waymark {
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Change)?;
         let patch = patch.checked().map_err(|fault| fault.within("site"))?;
+        let pages = self.link_pages(account, patch.ticketing_links.as_deref().unwrap_or_default()).await?;
         self.change_site(account, site, Author::of(principal, Cause::Updated), options, |site, _| {
             patch.apply(site);
+            pages.fill(&mut site.ticketing_links);
             Ok(())
         })
         .await
@@ -319,7 +324,9 @@ impl Waymark {
 #[must_use]
 pub fn etag_of(site: &Site) -> String {
     let fixes: Vec<Fix> = site.fixes.iter().filter(|fix| fix.source.is_person()).map(without_terms).collect();
-    let (contact, links) = (&site.contact, &site.ticketing_links);
+    // What machines found at the other end is not said by people.
+    let said = |link: &TicketingLink| TicketingLink { check: LinkCheck::default(), ..link.clone() };
+    let (contact, links) = (&site.contact, site.ticketing_links.iter().map(said).collect::<Vec<_>>());
     let texts = (&site.display_name, &site.customer_id, &site.contract_id, &site.note, &site.labels);
     // When it is asked for again is a machine's business.
     let address = site.address.as_ref();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, Loaded, packed};
 use crate::model::access::{Account, Token};
+use crate::model::connection::{TicketingConnection, Verification};
 use crate::model::history::Change;
 use crate::model::id::SiteId;
 use crate::model::prefix::Prefix;
@@ -73,6 +74,10 @@ pub enum Document {
     Change(Box<Change>),
     /// A long text of a site's history.
     PastText(String),
+    /// A connection to a ticketing system.
+    Connection(Box<TicketingConnection>),
+    /// A run that checks ticketing links.
+    Verification(Box<Verification>),
 }
 
 impl Document {
@@ -91,6 +96,8 @@ impl Document {
             Self::Reestimation(run) => serde_json::to_vec(run),
             Self::Change(change) => serde_json::to_vec(change),
             Self::PastText(text) => serde_json::to_vec(text),
+            Self::Connection(connection) => serde_json::to_vec(connection),
+            Self::Verification(run) => serde_json::to_vec(run),
         }
     }
 
@@ -109,6 +116,8 @@ impl Document {
             Kind::Reestimation => Self::Reestimation(Box::new(serde_json::from_slice(bytes)?)),
             Kind::Change => Self::Change(Box::new(serde_json::from_slice(bytes)?)),
             Kind::PastText => Self::PastText(serde_json::from_slice(bytes)?),
+            Kind::Connection => Self::Connection(Box::new(serde_json::from_slice(bytes)?)),
+            Kind::Verification => Self::Verification(Box::new(serde_json::from_slice(bytes)?)),
         })
     }
 }
@@ -140,7 +149,9 @@ impl<'row> Loaded<'row> {
             | Kind::Located
             | Kind::Reestimation
             | Kind::Change
-            | Kind::PastText => None,
+            | Kind::PastText
+            | Kind::Connection
+            | Kind::Verification => None,
         })
     }
 }

@@ -55,6 +55,10 @@ pub enum Kind {
     Change = 11,
     /// A long text of a site's history; id: the site and the text's digest.
     PastText = 12,
+    /// A connection to a ticketing system; id: the system's name.
+    Connection = 20,
+    /// A run that checks ticketing links; id: its own.
+    Verification = 21,
 }
 
 impl Kind {

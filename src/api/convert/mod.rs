@@ -10,6 +10,7 @@ pub(super) mod polygon;
 pub(super) mod prefix;
 pub(super) mod reestimation;
 pub(super) mod site;
+pub(super) mod ticketing;
 pub(super) mod watch;
 
 use jiff::Timestamp;

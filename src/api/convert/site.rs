@@ -7,6 +7,7 @@ use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
 use crate::model::site::{Contact, Phone, PhoneKind, Replacement, Site, Status, TicketingLink};
 use crate::model::text::shown;
+use crate::model::ticketing::{LinkCheck, LinkState};
 use crate::service::patch::SitePatch;
 use crate::service::sites::etag_of;
 use crate::service::{Versioned, Waymark, time_zone};
@@ -88,8 +89,20 @@ pub(super) fn ticketing_link(link: TicketingLink) -> pb::TicketingLink {
         organization_name: link.organization_name,
         external_site_id: link.external_site_id,
         uri: link.uri,
-        state: pb::TicketingLinkState::Unverified.into(),
-        verify_time: None,
+        state: link_state(link.check.state).into(),
+        verify_time: link.check.checked_at.map(timestamp),
+        found_organization_name: link.check.organization_name,
+        found_site_name: link.check.site_name,
+        state_time: link.check.since.map(timestamp),
+    }
+}
+
+fn link_state(state: LinkState) -> pb::TicketingLinkState {
+    match state {
+        LinkState::Unverified => pb::TicketingLinkState::Unverified,
+        LinkState::Verified => pb::TicketingLinkState::Verified,
+        LinkState::Drifted => pb::TicketingLinkState::Drifted,
+        LinkState::Broken => pb::TicketingLinkState::Broken,
     }
 }
 
@@ -215,5 +228,7 @@ fn parse_ticketing_link(link: pb::TicketingLink) -> TicketingLink {
         organization_name: link.organization_name,
         external_site_id: link.external_site_id,
         uri: link.uri,
+        // What checks found is output only, and kept where the link stays the same.
+        check: LinkCheck::default(),
     }
 }

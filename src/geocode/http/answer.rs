@@ -180,25 +180,6 @@ fn candidate(client: &Client, inquiry: &Inquiry, terms: &Terms, found: Found) ->
     }
 }
 
-/// Refuses JSON that is nested deeper than `depth_max`, before anything is built of it.
-pub(super) fn check_depth(json: &[u8], depth_max: usize) -> Result<(), &'static str> {
-    let (mut depth, mut is_in_text, mut is_escaped) = (0_usize, false, false);
-    for byte in json {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_in_text => is_escaped = true,
-            b'"' => is_in_text = !is_in_text,
-            b'[' | b'{' if !is_in_text => depth += 1,
-            b']' | b'}' if !is_in_text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > depth_max {
-            return Err("it is nested deeper than any real one");
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use parking_lot::Mutex;
@@ -335,14 +316,5 @@ mod tests {
         assert_eq!(log.lines().count(), 1, "{log}");
         assert!(log.contains("3: a position is 0,0; 1: a field is missing") && log.contains("WARN"), "{log}");
         assert!(!log.contains("Canary") && !log.contains("Laugavegur"), "{log}");
-    }
-
-    #[test]
-    fn depth_is_counted_outside_of_texts() {
-        let check = |json: &str, expect: bool| assert_eq!(check_depth(json.as_bytes(), 3).is_ok(), expect, "{json}");
-        check("[[[1]]]", true);
-        check("[[[[1]]]]", false);
-        check(r#"["[[[[", {"a\"[[[": [2]}]"#, true);
-        check(&"[".repeat(500_000), false);
     }
 }

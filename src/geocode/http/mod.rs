@@ -6,28 +6,23 @@
 pub(super) mod answer;
 #[cfg(test)]
 mod requests;
-#[cfg(test)]
-pub(super) mod stub;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName};
 use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
 use super::Error;
+use crate::http_client::{self, BodyFault};
 
 /// Largest answer, in bytes after decompression: 20 places with all their details have 40 KiB.
 pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
-/// Longest time for a connection to stand: further away than any real provider.
-const CONNECT_TIME: Duration = Duration::from_secs(3);
-/// Longest time that an unused connection is kept: some providers close theirs after half a minute.
-const IDLE_TIME: Duration = Duration::from_secs(20);
 /// Longest rest that a provider is believed when it says that a quota is used up: quotas are by the day.
 const QUOTA_WAIT_MAX: Duration = Duration::from_hours(24);
 /// Longest rest that it is believed when it is out of service: nobody knows when they will have mended something, and a
@@ -83,7 +78,7 @@ impl fmt::Debug for Client {
 impl Client {
     /// Connects nowhere yet. Fails where TLS does not start, or the user agent is no header.
     pub(super) fn new(endpoint: Endpoint) -> Result<Self, String> {
-        let builder = builder(&endpoint);
+        let builder = http_client::builder(&endpoint.user_agent, endpoint.time_max);
         Self::of(endpoint, builder)
     }
 
@@ -93,12 +88,12 @@ impl Client {
         endpoint: Endpoint,
         change: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Result<Self, String> {
-        let builder = change(builder(&endpoint));
+        let builder = change(http_client::builder(&endpoint.user_agent, endpoint.time_max));
         Self::of(endpoint, builder)
     }
 
     fn of(endpoint: Endpoint, builder: reqwest::ClientBuilder) -> Result<Self, String> {
-        let http = builder.build().map_err(|cause| chain(&cause.without_url()))?;
+        let http = builder.build().map_err(http_client::causes)?;
         Ok(Self { endpoint, http })
     }
 
@@ -127,12 +122,11 @@ impl Client {
         let request = self.http.get(url).header(ACCEPT, "application/json");
         let response = request.send().await.map_err(|cause| self.broken(cause))?;
         self.check_status(&response)?;
-        let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| is_json(kind.as_bytes()));
-        if !is_json {
+        if !http_client::is_json(response.headers()) {
             return Err(self.malformed("its content type is not JSON"));
         }
         let body = self.read(response).await?;
-        answer::check_depth(&body, DEPTH_MAX).map_err(|why| self.malformed(why))?;
+        http_client::check_depth(&body, DEPTH_MAX).map_err(|why| self.malformed(why))?;
         // The parser's own message may hold a piece of the answer: where it stands is told, and what is wrong is not.
         serde_json::from_slice(&body).map_err(|cause| {
             let kind = if cause.is_data() { "a field is missing or of another type" } else { "it is not JSON" };
@@ -166,16 +160,15 @@ impl Client {
         Err(self.refusal(status, wait(status, response.headers(), self.now())))
     }
 
-    /// Reads the body, as far as it may be long. What is counted is what comes out of decompression.
-    async fn read(&self, mut response: Response) -> Result<Vec<u8>, Error> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|cause| self.broken(cause))? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(Error::TooLarge { provider: Arc::clone(self.provider()), bytes_max: ANSWER_BYTES_MAX });
+    /// Reads the body, as far as it may be long.
+    async fn read(&self, response: Response) -> Result<Vec<u8>, Error> {
+        let body = http_client::read(response, ANSWER_BYTES_MAX).await;
+        body.map_err(|fault| match fault {
+            BodyFault::TooLarge => {
+                Error::TooLarge { provider: Arc::clone(self.provider()), bytes_max: ANSWER_BYTES_MAX }
             }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+            BodyFault::Broken(cause) => self.broken(cause),
+        })
     }
 
     /// A request that broke off. The URL holds key and address, so it goes first.
@@ -187,21 +180,8 @@ impl Client {
         if cause.is_decode() {
             return self.malformed("it cannot be decompressed");
         }
-        Error::Unreachable { provider, cause: chain(&cause.without_url()) }
+        Error::Unreachable { provider, cause: http_client::causes(cause) }
     }
-}
-
-/// What all connections to a provider have in common.
-fn builder(endpoint: &Endpoint) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .user_agent(&endpoint.user_agent)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
-        .connect_timeout(CONNECT_TIME)
-        .timeout(endpoint.time_max)
-        .pool_idle_timeout(IDLE_TIME)
 }
 
 /// The URL of a request, made by the encoder alone.
@@ -210,23 +190,6 @@ fn url(base: &Url, request: &Request) -> Url {
     url.path_segments_mut().expect("a base URL with a host has a path").pop_if_empty().extend(request.path);
     url.query_pairs_mut().clear().extend_pairs(&request.parameters);
     url
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
-}
-
-/// Whether a content type is one of JSON, such as `application/json` or `application/geo+json; charset=utf-8`.
-fn is_json(content_type: &[u8]) -> bool {
-    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    essence == b"application/json" || (essence.starts_with(b"application/") && essence.ends_with(b"+json"))
 }
 
 /// How long the provider wants to be left alone: seconds or a date in `retry-after`, or the end of a quota.
@@ -239,15 +202,11 @@ fn wait(status: u16, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         503 => OUTAGE_WAIT_MAX,
         _ => return None,
     };
-    let until = |end: Timestamp| Duration::try_from(end.duration_since(now)).unwrap_or_default();
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let retry_after = text(&RETRY_AFTER).and_then(|value| match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => jiff::fmt::rfc2822::parse(value).ok().map(|date| until(date.timestamp())),
-    });
-    let reset = || text(&QUOTA_RESET)?.parse().ok().and_then(|second| Timestamp::from_second(second).ok()).map(until);
+    let end = || text(&QUOTA_RESET)?.parse().ok().and_then(|second| Timestamp::from_second(second).ok());
+    let reset = || end().map(|end| http_client::until(end, now));
     let is_quota = wait_max == QUOTA_WAIT_MAX;
-    let stated = retry_after.or_else(|| if is_quota { reset() } else { None });
+    let stated = http_client::retry_after(headers, now).or_else(|| if is_quota { reset() } else { None });
     stated.filter(|wait| !wait.is_zero()).map(|wait| wait.min(wait_max))
 }
 
@@ -293,15 +252,5 @@ mod tests {
         check(503, "retry-after", "7", Some(7));
         check(503, "retry-after", "86400", Some(OUTAGE_WAIT_MAX.as_secs()));
         check(500, "retry-after", "7", None);
-    }
-
-    #[test]
-    fn content_types_of_json() {
-        for good in ["application/json", "Application/JSON; charset=utf-8", "application/geo+json"] {
-            assert!(is_json(good.as_bytes()), "{good}");
-        }
-        for bad in ["text/html", "text/json", "application/jsonp", "", "application/xml; x=application/json"] {
-            assert!(!is_json(bad.as_bytes()), "{bad}");
-        }
     }
 }

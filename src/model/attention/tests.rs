@@ -5,8 +5,9 @@ use crate::model::address::{AddressQuery, CountryCode};
 use crate::model::evidence::{GeocodedEvidence, Storage};
 use crate::model::geo::LatLng;
 use crate::model::location::{DatabaseEvidence, Evidence, Fix, Source};
-use crate::model::site::Site;
+use crate::model::site::{Site, TicketingLink};
 use crate::model::site_address::SiteAddress;
+use crate::model::ticketing::{LinkCheck, LinkState};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -174,4 +175,32 @@ fn sets_are_told_from_the_worst_on() {
         assert_eq!(reason as usize, at);
         assert_eq!(AttentionReason::parse(reason.as_str()), Some(reason));
     }
+}
+
+#[test]
+fn a_broken_link_needs_attention_until_a_person_says_otherwise_of_just_that_link() {
+    let link = |organization: &str, state| TicketingLink {
+        system: "zendesk".into(),
+        organization_id: organization.into(),
+        organization_name: "Acme".into(),
+        external_site_id: String::new(),
+        uri: String::new(),
+        check: LinkCheck { state, ..LinkCheck::default() },
+    };
+    let broken = AttentionReason::TicketingLinkBroken;
+    let mut site = bare();
+    for (state, expect) in [
+        (LinkState::Unverified, false),
+        (LinkState::Verified, false),
+        (LinkState::Drifted, false),
+        (LinkState::Broken, true),
+    ] {
+        site.ticketing_links = vec![link("1", LinkState::Verified), link("2", state)];
+        assert_eq!(Attention::of(&SiteSketch::from(&site)).has(broken), expect, "{state:?}");
+    }
+    let fingerprint = fingerprint(broken, &SiteSketch::from(&site));
+    site.dismissals.push(Dismissal { reason: broken, fingerprint, by: "anna".into(), at: at(1) });
+    assert!(!Attention::of(&SiteSketch::from(&site)).has(broken));
+    site.ticketing_links[0].check.state = LinkState::Broken;
+    assert!(Attention::of(&SiteSketch::from(&site)).has(broken), "another one broke");
 }

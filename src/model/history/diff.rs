@@ -2,7 +2,8 @@
 //!
 //! The one place that decides what gets into a history. Left out is what makes no difference to anybody, or follows from
 //! what is kept: times of reports, the network that a public address belongs to, the address by which an agent knows
-//! itself, renewed evidence behind an estimate that stays where it is, attempts to ask a geocoder, the order of links.
+//! itself, renewed evidence behind an estimate that stays where it is, attempts to ask a geocoder, the order of links, what
+//! checks of them found.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use std::net::IpAddr;
 use super::{Edit, Field, LinkId, PastText, Value};
 use crate::model::location::Source;
 use crate::model::site::{Contact, Site, TicketingLink};
+use crate::model::ticketing::LinkCheck;
 
 /// The edits that make `after` of `before`, two versions of one site.
 ///
@@ -159,7 +161,9 @@ impl Edits {
 
 fn links_of(site: &Site, id: &LinkId) -> Option<Value> {
     let links = site.ticketing_links.iter().filter(|link| LinkId::from(*link) == *id);
-    let links: Vec<TicketingLink> = links.cloned().collect();
+    // What a check of a link found is on the link itself, with its times.
+    let said = |link: &TicketingLink| TicketingLink { check: LinkCheck::default(), ..link.clone() };
+    let links: Vec<TicketingLink> = links.map(said).collect();
     (!links.is_empty()).then_some(Value::Links(links))
 }
 

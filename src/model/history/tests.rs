@@ -12,6 +12,7 @@ use crate::model::geo::LatLng;
 use crate::model::location::{DatabaseEvidence, Evidence, Fix, Granularity, NoEstimate, Source};
 use crate::model::site::{Phone, PhoneKind, Replacement, Site, Status, TicketingLink};
 use crate::model::site_address::{AddressState, Retry, SiteAddress, WaitReason};
+use crate::model::ticketing::LinkCheck;
 use crate::model::uplink::{Away, Seen};
 
 fn at(second: i64) -> Timestamp {
@@ -78,6 +79,7 @@ fn address(typed: &str, state: AddressState, storage: Storage) -> SiteAddress {
         stated_by: "token:1".into(),
         stated_at: Some(at(1)),
         retry: None,
+        renewal: None,
     }
 }
 
@@ -109,6 +111,7 @@ fn any_link() -> impl Strategy<Value = TicketingLink> {
             organization_name: name.into(),
             external_site_id: String::new(),
             uri: String::new(),
+            check: LinkCheck::default(),
         }
     })
 }

@@ -79,6 +79,7 @@ impl World {
             stated_by: made_by.clone(),
             stated_at: Some(now()),
             retry: None,
+            renewal: None,
         });
         site.fixes.put(Fix {
             source: Source::Address,

@@ -8,6 +8,7 @@ mod limits;
 mod networks;
 mod reestimation;
 mod renewal;
+mod ticketing;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::prefixes::PrefixFields;
+use super::ticketing::Setup;
 use super::{Config, Parts, Waymark};
 use crate::geocode::Geocoder;
 use crate::geoip::databases::Databases;
@@ -33,6 +35,7 @@ use crate::model::uplink::Seen;
 use crate::store::document::Document;
 use crate::store::embedded::Embedded;
 use crate::store::{Error as StoreError, Key, Kind, Mutation, Observer, Range, Record, Store, Visit};
+use crate::ticketing::target::Config as ConnectionConfig;
 
 thread_local! {
     /// How far the clock of a test is ahead. A test has a thread of its own.
@@ -154,6 +157,7 @@ impl World {
             geoip: Arc::new(databases),
             geocoder,
             borders: None,
+            ticketing: Some(setup()),
             clock: now,
             config: Config::default(),
         });
@@ -194,6 +198,12 @@ impl World {
         };
         records.into_iter().map(site).collect()
     }
+}
+
+/// Connections to servers of the tests alone.
+fn setup() -> Setup {
+    let private_networks = vec!["127.0.0.0/8".parse().unwrap()];
+    Setup::new(&ConnectionConfig { private_networks, ..ConnectionConfig::default() }, &[7; 32])
 }
 
 /// A network at a latitude.

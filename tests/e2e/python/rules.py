@@ -21,7 +21,14 @@ WRITERS = ["ADMIN", "EDITOR", "SERVICE"]
 # good request below names.
 ENROLLERS = ["ENROLLMENT", "ADMIN", "SERVICE", "AGENT"]
 # Services that an AGENT credential may call in no way, its own site included.
-CLOSED_TO_AGENTS = ["SiteService", "LocationService", "MapService", "AttentionService", "HistoryService"]
+CLOSED_TO_AGENTS = [
+    "SiteService",
+    "LocationService",
+    "MapService",
+    "AttentionService",
+    "HistoryService",
+    "TicketingService",
+]
 
 
 @dataclass
@@ -30,7 +37,8 @@ class Rule:
 
     # Who may call it.
     scopes: list
-    # Resource-name field -> kind: account, account_id, site, sites (repeated), token, prefix or change.
+    # Resource-name field -> kind: account, account_id, site, sites (repeated), token, prefix, change, connection,
+    # verification.
     names: dict = field(default_factory=dict)
     # The rest of a good request, in JSON form.
     rest: dict = field(default_factory=dict)
@@ -44,6 +52,10 @@ TRIANGLE = {"outer": {"points": [{"lat": 10, "lng": 10}, {"lat": 10, "lng": 11},
 
 PREFIX = {"cidr": "10.9.0.0/16", "position": AT}
 
+# Leads to loopback, which no connection may be made to unless the operator allows it: nothing is asked outside.
+SYSTEM_URL = "https://localhost"
+CONNECTION = {"system": "syncro", "baseUrl": SYSTEM_URL, "credentials": {"api_token": "a secret"}}
+
 RULES = {
     "ReportStatus": Rule(["AGENT"]),
     "BatchReportStatus": Rule(["SERVICE", "ADMIN"], {"parent": "account", "reports.site": "site"}),
@@ -55,6 +67,24 @@ RULES = {
     "UpdatePrefix": Rule(WRITERS, {"prefix.name": "prefix"}, {"prefix": {"position": AT}}),
     "DeletePrefix": Rule(WRITERS, {"name": "prefix"}, {}, {}),
     "ListPrefixReestimations": Rule(READERS, {"parent": "account"}),
+    "ListTicketingSystems": Rule(READERS, {"parent": "account"}),
+    "CreateTicketingConnection": Rule(["ADMIN"], {"parent": "account"}, {"connection": CONNECTION}),
+    "GetTicketingConnection": Rule(READERS, {"name": "connection"}),
+    "ListTicketingConnections": Rule(READERS, {"parent": "account"}),
+    "UpdateTicketingConnection": Rule(
+        ["ADMIN"], {"connection.name": "connection"}, {"connection": {"displayName": "x"}, "updateMask": "displayName"}
+    ),
+    "DeleteTicketingConnection": Rule(["ADMIN"], {"name": "connection"}, {}, {"etag": "stale"}),
+    "CheckTicketingConnection": Rule(WRITERS, {"name": "connection"}),
+    "ListExternalOrganizations": Rule(WRITERS, {"connection": "connection"}),
+    "ListExternalSites": Rule(WRITERS, {"connection": "connection"}, {"organizationId": "1"}),
+    "VerifySiteTicketingLinks": Rule(WRITERS, {"site": "site"}),
+    "VerifyTicketingLinks": Rule(WRITERS, {"parent": "account"}),
+    "GetTicketingVerification": Rule(READERS, {"name": "verification"}),
+    "ListTicketingVerifications": Rule(READERS, {"parent": "account"}),
+    "CancelTicketingVerification": Rule(WRITERS, {"name": "verification"}),
+    "ListLinkedSites": Rule(READERS, {"parent": "account"}, {"system": "zendesk"}),
+    "SuggestTicketingLinks": Rule(WRITERS, {"connection": "connection", "sites": "sites"}),
     "SuggestLocations": Rule(READERS, {"site": "site"}),
     "PreviewDatabase": Rule([]),
     "ApplyDatabase": Rule([]),
@@ -121,6 +151,7 @@ OUTPUT_NAMES = {
     ("Reestimation", "name"): "output only",
     ("Prefix", "name"): "UpdatePrefix's `prefix.name` has a rule; CreatePrefix leaves it empty",
     ("Site", "name"): "UpdateSite's `site.name` has a rule; CreateSite leaves it empty",
+    ("TicketingConnection", "name"): "UpdateTicketingConnection's has a rule; a new one leaves it empty",
     ("Account", "name"): "stays empty in CreateAccount",
     ("Token", "name"): "stays empty in CreateToken",
     ("Token", "site"): "output only",
@@ -141,6 +172,11 @@ class World:
         self.token, self.token_secret = made.token.name, made.secret
         prefix = pb.Prefix(cidr="10.8.0.0/16", position=pb.LatLng(lat=10.5, lng=10.5))
         self.prefix = account.caller().CreatePrefix(parent=account.name, prefix=prefix).name
+        credentials = {"email": "a@example.com", "api_token": "a secret"}
+        connection = pb.TicketingConnection(system="zendesk", base_url=SYSTEM_URL, credentials=credentials)
+        made = account.caller().CreateTicketingConnection(parent=account.name, connection=connection)
+        self.connection = made.name
+        self.verification = account.caller().VerifyTicketingLinks(parent=account.name).name
 
     def caller(self, scope):
         """A caller of the account with a credential of the scope; AGENT is the agent of `activated`."""
@@ -159,6 +195,8 @@ class World:
             "prefix": self.prefix,
             # The pin of the site.
             "change": f"{self.site}/changes/2",
+            "connection": self.connection,
+            "verification": self.verification,
         }[kind]
 
 

@@ -14,11 +14,17 @@ use tokio::task::JoinHandle;
 
 /// What a client sent.
 #[derive(Debug, Clone)]
-pub(in crate::geocode) struct Received {
+pub(crate) struct Received {
+    /// The method.
+    pub(crate) method: String,
     /// Path and query, as sent.
-    pub(in crate::geocode) target: String,
+    pub(crate) target: String,
+    /// The headers, as sent.
+    head: String,
     /// The headers, in small letters.
-    pub(in crate::geocode) headers: String,
+    pub(crate) headers: String,
+    /// The body; none where no length was told.
+    pub(crate) body: String,
 }
 
 impl Received {
@@ -26,20 +32,26 @@ impl Received {
         Url::parse("http://stub").unwrap().join(&self.target).unwrap()
     }
 
+    /// The value of a header, as sent.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.head.lines().filter_map(|line| line.split_once(": "));
+        pairs.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
     /// The path.
-    pub(in crate::geocode) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         self.url().path().to_owned()
     }
 
     /// The parameters.
-    pub(in crate::geocode) fn parameters(&self) -> HashMap<String, String> {
+    pub(crate) fn parameters(&self) -> HashMap<String, String> {
         self.url().query_pairs().into_owned().collect()
     }
 }
 
 /// What the stub does with a request.
 #[derive(Debug, Clone)]
-pub(in crate::geocode) enum Reply {
+pub(crate) enum Reply {
     /// Answers JSON with status 200.
     Json(String),
     /// Answers this status line, these headers and this body.
@@ -58,9 +70,9 @@ pub(in crate::geocode) enum Reply {
 
 /// A running stub; ends when it is dropped.
 #[derive(Debug)]
-pub(in crate::geocode) struct Stub {
+pub(crate) struct Stub {
     /// Its base URL.
-    pub(in crate::geocode) url: String,
+    pub(crate) url: String,
     received: Arc<Mutex<Vec<Received>>>,
     open: Arc<AtomicUsize>,
     task: JoinHandle<()>,
@@ -90,7 +102,7 @@ impl Drop for Stub {
 
 impl Stub {
     /// Answers each request as `answer` says.
-    pub(in crate::geocode) async fn start(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -113,22 +125,22 @@ impl Stub {
     }
 
     /// Always answers the same.
-    pub(in crate::geocode) async fn always(reply: Reply) -> Self {
+    pub(crate) async fn always(reply: Reply) -> Self {
         Self::start(move |_| reply.clone()).await
     }
 
     /// What was asked so far.
-    pub(in crate::geocode) fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.received.lock().clone()
     }
 
     /// How many connections are open.
-    pub(in crate::geocode) fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }
 
     /// How often it was asked.
-    pub(in crate::geocode) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.received.lock().len()
     }
 }
@@ -144,8 +156,13 @@ async fn serve(
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let (line, headers) = head.split_once("\r\n").unwrap_or_default();
-    let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
-    let received = Received { target, headers: headers.to_ascii_lowercase() };
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (head, headers) = (headers.to_owned(), headers.to_ascii_lowercase());
+    let mut received = Received { method, target, head, headers, body: String::new() };
+    let mut body = vec![0; received.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
+    stream.read_exact(&mut body).await?;
+    received.body = String::from_utf8_lossy(&body).into_owned();
     let reply = answer(&received);
     seen.lock().push(received);
     match reply {

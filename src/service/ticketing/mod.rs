@@ -1,0 +1,157 @@
+//! Ties to ticketing systems: connections, what they tell, and whether links still hold.
+//!
+//! `connections` keeps them, `external` lists what is there, `verify` checks links, `runs` and `worker` do so for a whole
+//! account, `suggest` compares names. None of them sets a link.
+
+pub mod connections;
+pub mod external;
+pub mod runs;
+pub mod suggest;
+pub mod verify;
+mod worker;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use reqwest::Url;
+use tokio::sync::Notify;
+
+use super::vault::{KEY_BYTES, Vault};
+use super::{Error, Versioned, Waymark};
+use crate::geoip::special;
+use crate::model::connection::TicketingConnection;
+use crate::model::id::{AccountId, Revision};
+use crate::model::site::TicketingLink;
+use crate::model::ticketing::System;
+use crate::store::document::Document;
+use crate::store::{Key, Kind};
+use crate::ticketing::Connector;
+use crate::ticketing::build::{Credentials, connector};
+use crate::ticketing::client::Setting;
+use crate::ticketing::governor::Governor;
+use crate::ticketing::target::{Config, Guard};
+use crate::ticketing::web;
+
+pub use crate::ticketing::{Address, ExternalSite};
+
+/// How ticketing systems are connected to.
+#[derive(Debug)]
+pub struct Setup {
+    guard: Guard,
+    time_max: Duration,
+    vault: Vault,
+}
+
+impl Setup {
+    /// As configured, with the key that credentials are encrypted with.
+    #[must_use]
+    pub fn new(config: &Config, key: &[u8; KEY_BYTES]) -> Self {
+        Self { guard: Guard::new(config, is_public), time_max: config.time_max(), vault: Vault::new(key) }
+    }
+}
+
+/// Whether an address is one of the public internet, and of no special purpose.
+fn is_public(ip: IpAddr) -> bool {
+    special::why_no_estimate(ip).is_none()
+}
+
+/// A connector, and the version of the connection that it was built of.
+type Pooled = (Revision, Arc<dyn Connector>);
+
+/// What is kept of connections while they are used: never more than there are, but for catalogues.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    connectors: Mutex<HashMap<(AccountId, System), Pooled>>,
+    /// Outlive connectors, so that changing a connection is no way around its limits.
+    governors: Mutex<HashMap<(AccountId, System), Arc<Governor>>>,
+    catalogues: suggest::Catalogues,
+    /// Accounts with a run that goes on, and when it is their turn.
+    verifying: Mutex<BTreeMap<AccountId, Timestamp>>,
+    /// Told when an account joins them.
+    wake: Notify,
+}
+
+/// The base URLs by which links without a web page get one.
+#[derive(Debug, Default)]
+pub(super) struct LinkPages(Vec<(System, Url)>);
+
+impl LinkPages {
+    /// Gives links without a page theirs, where it is known.
+    pub(super) fn fill(&self, links: &mut [TicketingLink]) {
+        for link in links.iter_mut().filter(|link| link.uri.is_empty()) {
+            let known = self.0.iter().find(|(system, _)| link.system == system.facts().name);
+            link.uri =
+                known.and_then(|(system, base)| web::page(*system, base, &link.organization_id)).unwrap_or_default();
+        }
+    }
+}
+
+fn key_of(account: &AccountId, system: System) -> Key {
+    Key::of(account, Kind::Connection, system.facts().name)
+}
+
+/// What credentials are encrypted for.
+fn purpose(account: &AccountId, system: System) -> String {
+    format!("ticketing:{account}/{}", system.facts().name)
+}
+
+impl Waymark {
+    fn setup(&self) -> Result<&Setup, Error> {
+        self.parts.ticketing.as_ref().ok_or(Error::TicketingOff)
+    }
+
+    async fn find_connection(
+        &self,
+        account: &AccountId,
+        system: System,
+    ) -> Result<Option<Versioned<TicketingConnection>>, Error> {
+        let Some(record) = self.parts.store.get(key_of(account, system)).await? else { return Ok(None) };
+        match record.document {
+            Document::Connection(value) => Ok(Some(Versioned { value: *value, revision: record.revision })),
+            _ => Err(Error::Mismatched { key: record.key }),
+        }
+    }
+
+    /// The account's connector to a system.
+    async fn connector(&self, account: &AccountId, system: System) -> Result<Arc<dyn Connector>, Error> {
+        let setup = self.setup()?;
+        let found = self.find_connection(account, system).await?.ok_or(Error::NotConnected(system))?;
+        let at = (account.clone(), system);
+        if let Some((revision, known)) = self.ticketing.connectors.lock().get(&at)
+            && *revision == found.revision
+        {
+            return Ok(Arc::clone(known));
+        }
+        let connection = found.value;
+        let unreadable = || Error::CredentialsUnreadable(system);
+        let text = setup.vault.open(&purpose(account, system), &connection.sealed).ok_or_else(unreadable)?;
+        let parts = serde_json::from_slice(&text).map_err(|_| unreadable())?;
+        let credentials = Credentials::new(system, parts).map_err(|_| unreadable())?;
+        // The operator may allow less than when it was made.
+        let base = setup.guard.check(&connection.base_url).map_err(|fault| fault.within("connection"))?;
+        let governor = {
+            let mut governors = self.ticketing.governors.lock();
+            Arc::clone(governors.entry(at.clone()).or_insert_with(|| Arc::new(Governor::new(system))))
+        };
+        let setting = Setting { guard: setup.guard.clone(), time_max: setup.time_max, governor };
+        let made = connector(system, base, &credentials, setting)?;
+        self.ticketing.connectors.lock().insert(at, (found.revision, Arc::clone(&made)));
+        Ok(made)
+    }
+
+    /// The base URLs for those of the links that have no web page.
+    pub(super) async fn link_pages(&self, account: &AccountId, links: &[TicketingLink]) -> Result<LinkPages, Error> {
+        let bare = links.iter().filter(|link| link.uri.is_empty());
+        let systems: BTreeSet<System> = bare.filter_map(|link| System::parse(&link.system)).collect();
+        let mut pages = Vec::new();
+        for system in systems {
+            let found = self.find_connection(account, system).await?;
+            pages.extend(found.and_then(|found| Some((system, Url::parse(&found.value.base_url).ok()?))));
+        }
+        Ok(LinkPages(pages))
+    }
+}

@@ -1,0 +1,120 @@
+//! The records of runs that check all links of an account: begun, told, and ended by persons.
+
+use crate::model::access::Principal;
+use crate::model::connection::{LinkFindings, VERIFICATIONS_MAX, Verification, VerificationState};
+use crate::model::id::AccountId;
+use crate::service::access::{Permission, random_bytes};
+use crate::service::error::Resource;
+use crate::service::{ATTEMPTS_MAX, Error, Versioned, Waymark};
+use crate::store::document::Document;
+use crate::store::{Error as StoreError, Key, Kind, Mutation, Range};
+
+/// Runs that are read of an account: those that are kept, and some that began at the same time.
+const READ_MAX: usize = 2 * VERIFICATIONS_MAX;
+
+pub(super) fn key_of(account: &AccountId, id: &str) -> Key {
+    Key::of(account, Kind::Verification, id)
+}
+
+impl Waymark {
+    /// Begins to check the links of all sites of an account, in the background; where that goes on, answers with it.
+    pub async fn verify_links(&self, principal: &Principal, account: &AccountId) -> Result<Verification, Error> {
+        let live = self.account_for(principal, account, Permission::Change)?;
+        self.setup()?;
+        let (now, runs) = (self.now(), self.verifications_of(account).await?);
+        if let Some(open) = runs.iter().find(|run| run.value.state == VerificationState::Running) {
+            // The start may not have found it.
+            self.ticketing.verifying.lock().entry(account.clone()).or_insert(now);
+            self.ticketing.wake.notify_one();
+            return Ok(open.value.clone());
+        }
+        let random = u64::from_be_bytes(*random_bytes()?.first_chunk().expect("32 bytes hold 8"));
+        let run = Verification {
+            // Ids in the order in which runs began.
+            id: format!("{:012x}-{random:016x}", now.as_millisecond()),
+            account: account.clone(),
+            state: VerificationState::Running,
+            cursor: None,
+            total: live.links.len() as u64,
+            findings: LinkFindings::default(),
+            resumes_at: None,
+            waits: 0,
+            started_at: now,
+            ended_at: None,
+            started_by: principal.actor(),
+        };
+        let mut batch = vec![Mutation::create(key_of(account, &run.id), Document::Verification(Box::new(run.clone())))];
+        let surplus = (runs.len() + 1).saturating_sub(VERIFICATIONS_MAX);
+        batch.extend(runs.iter().rev().take(surplus).map(|run| Mutation::delete(key_of(account, &run.value.id))));
+        self.parts.store.commit(batch).await?;
+        self.ticketing.verifying.lock().insert(account.clone(), now);
+        self.ticketing.wake.notify_one();
+        Ok(run)
+    }
+
+    /// One run.
+    pub async fn verification(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        id: &str,
+    ) -> Result<Verification, Error> {
+        self.account_for(principal, account, Permission::Read)?;
+        Ok(self.find_verification(account, id).await?.value)
+    }
+
+    /// The runs that are kept, the newest first.
+    pub async fn list_verifications(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+    ) -> Result<Vec<Verification>, Error> {
+        self.account_for(principal, account, Permission::Read)?;
+        let runs = self.verifications_of(account).await?;
+        Ok(runs.into_iter().map(|run| run.value).take(VERIFICATIONS_MAX).collect())
+    }
+
+    /// Ends a run. What it found stays.
+    pub async fn cancel_verification(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        id: &str,
+    ) -> Result<Verification, Error> {
+        self.account_for(principal, account, Permission::Change)?;
+        for _ in 0..ATTEMPTS_MAX {
+            let Versioned { value: mut run, revision } = self.find_verification(account, id).await?;
+            if run.state != VerificationState::Running {
+                return Ok(run);
+            }
+            (run.state, run.ended_at, run.resumes_at) = (VerificationState::Cancelled, Some(self.now()), None);
+            let document = Document::Verification(Box::new(run.clone()));
+            match self.parts.store.commit(vec![Mutation::replace(key_of(account, id), revision, document)]).await {
+                Ok(_) => return Ok(run),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+        Err(Error::Contention(Resource::Verification(account.clone(), id.to_owned()).to_string()))
+    }
+
+    /// The runs of an account, the newest first.
+    pub(super) async fn verifications_of(&self, account: &AccountId) -> Result<Vec<Versioned<Verification>>, Error> {
+        let (partition, kind) = (Some(account.clone()), Kind::Verification);
+        let range = Range { partition, kind, prefix: String::new(), after: None, descending: true, limit: READ_MAX };
+        let runs = self.parts.store.scan(range).await?.into_iter().map(|record| match record.document {
+            Document::Verification(run) => Ok(Versioned { value: *run, revision: record.revision }),
+            _ => Err(Error::Mismatched { key: record.key }),
+        });
+        runs.collect()
+    }
+
+    async fn find_verification(&self, account: &AccountId, id: &str) -> Result<Versioned<Verification>, Error> {
+        let missing = || Error::NotFound(Resource::Verification(account.clone(), id.to_owned()));
+        let record = self.parts.store.get(key_of(account, id)).await?.ok_or_else(missing)?;
+        match record.document {
+            Document::Verification(run) => Ok(Versioned { value: *run, revision: record.revision }),
+            _ => Err(Error::Mismatched { key: record.key }),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Why a ticketing system gave no answer, and what can be done about it.
+//!
+//! Messages hold no credential, no query and no text of an answer: they end up in logs. What a caller is told holds
+//! nothing of the operator's network either.
+
+use std::time::Duration;
+
+use crate::error::{Fault, Reason};
+use crate::model::ticketing::System;
+
+/// When to try again where nobody said: long enough for a restart, short enough for a person who waits.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Why a system gave no answer. That something is not there is none of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {cause}", .system.facts().name)]
+pub struct Error {
+    /// The system.
+    pub system: System,
+    /// What went wrong.
+    pub cause: Cause,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// No connection, or one that broke off.
+    #[error("it cannot be reached: {0}")]
+    Unreachable(String),
+    /// The host has an address that may not be asked.
+    #[error("{0} is at an address that is not public; the operator may allow it in `ticketing.private_networks`")]
+    Private(String),
+    /// The answer took too long.
+    #[error("it did not answer in time")]
+    TimedOut,
+    /// It is out of service.
+    #[error("it is out of service: status {0}")]
+    Failed(u16),
+    /// It wants fewer requests, or we hold back because it would.
+    #[error("it wants fewer requests: ask again in {} s", .0.as_secs().max(1))]
+    RateLimited(Duration),
+    /// It does not know the credentials.
+    #[error("it does not take the credentials: status {0}; set them again in the connection")]
+    Denied(u16),
+    /// It knows the credentials, and they may not see this.
+    #[error("its credentials may not see this: status {0}; give them the permission there")]
+    Forbidden(u16),
+    /// It does not take such a question.
+    #[error("it refuses the question: status {0}")]
+    Refused(u16),
+    /// Where it should be, something else answers.
+    #[error("it is not where it is asked: status {0}; check the base URL of the connection")]
+    WrongUrl(u16),
+    /// It points elsewhere, where nobody follows.
+    #[error("it redirects with status {0}; set the base URL of the connection to where it is")]
+    Redirected(u16),
+    /// The answer is not what its documentation says.
+    #[error("it answered with something else than its documentation says: {0}")]
+    Malformed(&'static str),
+    /// The answer is larger than any real one.
+    #[error("its answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The place where a list was to go on is none.
+    #[error("the list does not go on there: begin it again")]
+    Cursor,
+}
+
+impl Cause {
+    /// The error of a system with this cause.
+    #[must_use]
+    pub fn of(self, system: System) -> Error {
+        Error { system, cause: self }
+    }
+}
+
+impl Error {
+    /// What a caller reads: nothing of how the connection broke, which would tell of the operator's network.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match &self.cause {
+            Cause::Unreachable(_) => format!("{}: it cannot be reached", self.system.facts().name),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Whether it passes by itself.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self.cause, Cause::Unreachable(_) | Cause::TimedOut | Cause::Failed(_) | Cause::RateLimited(_))
+    }
+}
+
+impl Fault for Error {
+    fn reason(&self) -> Reason {
+        match self.cause {
+            Cause::RateLimited(_) => Reason::TicketingRateLimited,
+            Cause::Denied(_) | Cause::Forbidden(_) => Reason::TicketingDenied,
+            Cause::Private(_) | Cause::WrongUrl(_) | Cause::Redirected(_) => Reason::TicketingMisconfigured,
+            Cause::Cursor => Reason::PageTokenInvalid,
+            Cause::Refused(_) => Reason::TicketingRefused,
+            Cause::Unreachable(_) | Cause::TimedOut | Cause::Failed(_) | Cause::Malformed(_) | Cause::TooLarge(_) => {
+                Reason::TicketingUnavailable
+            }
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self.cause {
+            Cause::RateLimited(wait) => Some(wait),
+            _ if self.is_passing() => Some(RETRY_AFTER),
+            _ => None,
+        }
+    }
+}

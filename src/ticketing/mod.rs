@@ -1,0 +1,160 @@
+//! Ticketing systems (PSA) as they are asked over HTTP: which organisations and sites they know, by id and by list.
+//!
+//! Reads and never writes there. Decides nothing: what an answer means for a link is the model's to say. What a system
+//! answers is a stranger's data until it is checked.
+
+mod autotask;
+pub mod build;
+pub mod client;
+mod connectwise;
+pub mod error;
+mod freshdesk;
+mod freshservice;
+pub mod governor;
+pub mod matching;
+mod syncro;
+pub mod target;
+pub mod web;
+mod zendesk;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+pub(crate) mod worlds;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model::ticketing::told_name;
+pub use error::Error;
+
+/// Items of one page that a system is asked for: the most that all but one of them give.
+pub const PAGE_SIZE: usize = 100;
+/// Most pages of one list that are read: beyond, it is searched.
+pub const PAGES_MAX: u32 = 500;
+
+/// An address as a system writes it; every part may be empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Address {
+    /// Street and number.
+    pub street: String,
+    /// Town.
+    pub city: String,
+    /// State, province or region.
+    pub region: String,
+    /// Postal code.
+    pub postal_code: String,
+    /// Country, by name or code.
+    pub country: String,
+}
+
+/// An organisation (company, customer, department) of a system.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Organization {
+    /// Its id there.
+    pub id: String,
+    /// Its name there.
+    pub name: String,
+    /// Its address there.
+    pub address: Address,
+}
+
+/// A site (location) of a system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalSite {
+    /// Its id there.
+    pub id: String,
+    /// Its name there.
+    pub name: String,
+    /// Its address there.
+    pub address: Address,
+}
+
+/// A page of a list, in the system's own order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// What is on it; may be empty before the end.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// A system that is asked with the credentials of one connection. Each call is one request there, or two the first time.
+///
+/// Ids are those of the system's [`Facts`](crate::model::ticketing::Facts).
+#[async_trait]
+pub trait Connector: Send + Sync + std::fmt::Debug {
+    /// That the system is where it is asked, speaks as it should, takes the credentials, and shows organisations.
+    async fn check(&self) -> Result<(), Error>;
+
+    /// One organisation; `None` where there is none, or no more.
+    async fn organization(&self, id: &str) -> Result<Option<Organization>, Error>;
+
+    /// One site of an organisation; `None` where there is none, or no more, or where organisations have no sites.
+    async fn site(&self, organization: &str, id: &str) -> Result<Option<ExternalSite>, Error>;
+
+    /// Organisations whose names match a search, all for an empty one. How a search matches is the system's own affair.
+    async fn organizations(&self, search: &str, page: Option<&str>) -> Result<Listed<Organization>, Error>;
+
+    /// The sites of an organisation; none where organisations have no sites.
+    async fn sites(&self, organization: &str, page: Option<&str>) -> Result<Listed<ExternalSite>, Error>;
+
+    /// The web page of an organisation, where it can be told.
+    fn web_page(&self, organization: &str) -> Option<String>;
+}
+
+/// The page number that a cursor of a list by numbers holds: the first one for none.
+fn page_number(client: &client::Client, page: Option<&str>) -> Result<u32, Error> {
+    let Some(text) = page else { return Ok(1) };
+    let number = text.parse().ok().filter(|number| (1..=PAGES_MAX).contains(number));
+    number.ok_or_else(|| error::Cause::Cursor.of(client.system()))
+}
+
+/// The cursor behind a page, where there is more and it may be read.
+fn next_page(number: u32, has_next: bool) -> Option<String> {
+    (has_next && number < PAGES_MAX).then(|| (number + 1).to_string())
+}
+
+/// A text of an answer as a name; empty where there is none.
+fn text_of(value: &Value, field: &str) -> String {
+    match &value[field] {
+        Value::String(text) => told_name(text),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// What of an answer's things can be used. One without id or name is left out; more than a page are no answer.
+fn read_all<T>(client: &client::Client, values: &[Value], read: impl Fn(&Value) -> Option<T>) -> Result<Vec<T>, Error> {
+    if values.len() > 2 * PAGE_SIZE {
+        return Err(client.malformed("it has more things than a page was to have"));
+    }
+    let found: Vec<T> = values.iter().filter_map(read).collect();
+    if found.is_empty() && !values.is_empty() && values.iter().all(|value| client::id_of(&value["id"]).is_none()) {
+        return Err(client.malformed("its things have no ids"));
+    }
+    Ok(found)
+}
+
+/// The one thing that was asked for by its id: an answer that is of another thing, or of none, does not mean that it is
+/// gone.
+fn read_one<T>(
+    client: &client::Client,
+    id: &str,
+    answer: Option<&Value>,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Option<T>, Error> {
+    match answer {
+        None => Ok(None),
+        Some(value) if client::id_of(&value["id"]).as_deref() == Some(id) => Ok(read(value)),
+        Some(_) => Err(client.malformed("it is not of the thing that was asked for")),
+    }
+}
+
+/// The list that a field of an answer holds.
+fn list_in<'a>(client: &client::Client, answer: &'a Value, field: &str) -> Result<&'a [Value], Error> {
+    answer[field].as_array().map(Vec::as_slice).ok_or_else(|| client.malformed("it has no list where there is one"))
+}

@@ -1,0 +1,228 @@
+"""Servers on loopback that speak the documented APIs of the six ticketing systems, over organisations that a test gives."""
+
+import base64
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+NAMES = ["connectwise", "autotask", "syncro", "zendesk", "freshservice", "freshdesk"]
+# Those whose organisations have sites that a link may name.
+WITH_SITES = ["connectwise", "autotask", "freshservice"]
+# What a connection is let in with. Every secret part holds the canary.
+CANARY = "kanarienvogel"
+CREDENTIALS = {
+    "connectwise": {"company": "acme", "public_key": "pub", "private_key": f"{CANARY}1", "client_id": f"{CANARY}2"},
+    "autotask": {"user_name": "api@acme", "secret": f"{CANARY}3", "integration_code": f"{CANARY}4"},
+    "syncro": {"api_token": f"{CANARY}5"},
+    "zendesk": {"email": "agent@acme", "api_token": f"{CANARY}6"},
+    "freshservice": {"api_key": f"{CANARY}7"},
+    "freshdesk": {"api_key": f"{CANARY}8"},
+}
+ROOTS = {"connectwise": "/v4_6_release/apis/3.0", "autotask": "/atservicesrest", "syncro": "/api/v1"}
+
+
+def basic(text):
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+LOGINS = {
+    "connectwise": {"authorization": basic(f"acme+pub:{CANARY}1"), "clientid": f"{CANARY}2"},
+    "autotask": {"username": "api@acme", "secret": f"{CANARY}3", "apiintegrationcode": f"{CANARY}4"},
+    "syncro": {"authorization": f"Bearer {CANARY}5"},
+    "zendesk": {"authorization": basic(f"agent@acme/token:{CANARY}6")},
+    "freshservice": {"authorization": basic(f"{CANARY}7:X")},
+    "freshdesk": {"authorization": basic(f"{CANARY}8:X")},
+}
+
+
+class System:
+    """A running server of one system; leave its `with` block to end it."""
+
+    def __init__(self, name):
+        self.name = name
+        # Id -> name, or (name, street, postal code, city).
+        self.organizations = {1: "Acme Ltd", 2: "Apex Holding"}
+        # Organisation -> id -> name. Freshservice has those of organisation 1 for all.
+        self.sites = {1: {11: "Head Office", 12: "Warehouse"}}
+        # Status and headers of every answer, where it is not to be a good one.
+        self.failing = None
+        self.asked = []
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            """Answers one request."""
+
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                stub.serve(self)
+
+            def do_POST(self):
+                stub.serve(self)
+
+            def log_message(self, *_):
+                """Says nothing: pytest shows what failed."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.origin = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.url = self.origin + ROOTS.get(name, "")
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def serve(self, handler):
+        """Answers a request as the system would, or fails as it is told to."""
+        body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
+        url = urlsplit(handler.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        self.asked.append(url.path)
+        is_let_in = all(handler.headers.get(name) == value for name, value in LOGINS[self.name].items())
+        if self.failing:
+            status, headers, answer = (*self.failing, {"message": "no"})
+        elif not is_let_in:
+            status, headers, answer = 401, {}, {"message": "who are you"}
+        else:
+            path = url.path.removeprefix(ROOTS.get(self.name, ""))
+            status, headers, answer = getattr(self, self.name)(path, query, json.loads(body or b"null"))
+        text = json.dumps(answer).encode()
+        handler.send_response(status)
+        for name, value in ({"content-type": "application/json"} | headers).items():
+            handler.send_header(name, value)
+        handler.send_header("content-length", str(len(text)))
+        handler.end_headers()
+        handler.wfile.write(text)
+
+    def found(self, part=""):
+        """Ids of organisations whose names hold a text."""
+        return [number for number in sorted(self.organizations) if part.lower() in self.told(number)[0].lower()]
+
+    def told(self, number):
+        """Name, street, postal code and town of an organisation."""
+        told = self.organizations[number]
+        return told if isinstance(told, tuple) else (told, "", "", "")
+
+    def connectwise(self, path, query, _):
+        parts = path.removeprefix("/company/companies").strip("/").split("/")
+
+        def company(number):
+            name, street, code, city = self.told(number)
+            return {"id": number, "name": name, "addressLine1": street, "zip": code, "city": city, "deletedFlag": False}
+
+        if parts == [""]:
+            part = (query.get("conditions", "").split("%") + [""])[1]
+            return linked([company(number) for number in self.found(part)], query, "pageSize")
+        sites = self.sites.get(int(parts[0]), {})
+        if parts[1:] == ["sites"]:
+            return linked([{"id": number, "name": name} for number, name in sites.items()], query, "pageSize")
+        if parts[1:]:
+            return one(sites, parts[2], lambda number: {"id": number, "name": sites[number]})
+        return one(self.organizations, parts[0], company)
+
+    def autotask(self, path, query, body):
+        if path == "/v1.0/zoneInformation":
+            return 200, {}, {"zoneName": "x", "url": f"{self.origin}/atservicesrest/zone/", "webUrl": self.origin}
+        parts = path.removeprefix("/zone/v1.0/").split("/")
+
+        def company(number):
+            name, street, code, city = self.told(number)
+            return {"id": number, "companyName": name, "address1": street, "postalCode": code, "city": city}
+
+        if parts[0] == "Companies" and parts[1] != "query":
+            return 200, {}, {"item": company(int(parts[1])) if int(parts[1]) in self.organizations else None}
+        if body is None:
+            return 500, {}, {"errors": ["a query has a body"]}
+        wanted = {one["field"]: one["value"] for one in body["filter"]}
+        if parts[0] == "Companies":
+            items = [company(number) for number in self.found(wanted.get("companyName", ""))]
+        else:
+            sites = self.sites.get(wanted["companyID"], {})
+            named = {number: name for number, name in sites.items() if wanted.get("id", number) == number}
+            items = [{"id": number, "name": name} for number, name in named.items()]
+        begin, size = int(query.get("paging", 0)), body["MaxRecords"]
+        end = begin + size
+        following = f"https://elsewhere.example/query/next?paging={end}" if end < len(items) else None
+        return 200, {}, {"items": items[begin:end], "pageDetails": {"nextPageUrl": following}}
+
+    def syncro(self, path, query, _):
+        def customer(number):
+            name, street, code, city = self.told(number)
+            return {"id": number, "business_name": name, "address": street, "zip": code, "city": city}
+
+        if path != "/customers":
+            found = one(self.organizations, path.rpartition("/")[2], customer)
+            return found if found[0] != 200 else (200, {}, {"customer": found[2]})
+        all_found = [customer(number) for number in self.found(query.get("query", ""))]
+        page = int(query.get("page", 1))
+        meta = {"total_pages": -(-len(all_found) // 25), "page": page}
+        return 200, {}, {"customers": all_found[(page - 1) * 25 : page * 25], "meta": meta}
+
+    def zendesk(self, path, query, _):
+        def organization(number):
+            return {"id": number, "name": self.told(number)[0]}
+
+        below = path.removeprefix("/api/v2/organizations").strip("/")
+        if below == "autocomplete":
+            begin = query["name"].lower()
+            named = [number for number in self.found() if self.told(number)[0].lower().startswith(begin)]
+            return 200, {}, {"organizations": [organization(number) for number in named], "next_page": None}
+        if below:
+            found = one(self.organizations, below, organization)
+            return found if found[0] != 200 else (200, {}, {"organization": found[2]})
+        after, size = int(query.get("page[after]", 0)), int(query["page[size]"])
+        rest = [number for number in self.found() if number > after]
+        meta = {"has_more": len(rest) > size, "after_cursor": str(rest[:size][-1]) if rest else None}
+        return 200, {}, {"organizations": [organization(number) for number in rest[:size]], "meta": meta}
+
+    def freshservice(self, path, query, _):
+        kind, _, number = path.removeprefix("/api/v2/").partition("/")
+        things = self.organizations if kind == "departments" else self.sites.get(1, {})
+
+        def thing(number):
+            return {"id": number, "name": self.told(number)[0] if kind == "departments" else things[number]}
+
+        if number:
+            found = one(things, number, thing)
+            return found if found[0] != 200 else (200, {}, {kind.removesuffix("s"): found[2]})
+        status, headers, items = linked([thing(number) for number in sorted(things)], query, "per_page")
+        return status, headers, {kind: items}
+
+    def freshdesk(self, path, query, _):
+        def company(number):
+            return {"id": number, "name": self.told(number)[0]}
+
+        below = path.removeprefix("/api/v2/companies").strip("/")
+        if below == "autocomplete":
+            return 200, {}, {"companies": [company(number) for number in self.found(query["name"])]}
+        if below:
+            return one(self.organizations, below, company)
+        return linked([company(number) for number in self.found()], query, "per_page")
+
+
+def one(things, number, make):
+    """One thing by its id, or that there is none."""
+    if int(number) in things:
+        return 200, {}, make(int(number))
+    return 404, {}, {"message": "not found"}
+
+
+def linked(items, query, size_name):
+    """A page, with a link to the next one."""
+    page, size = int(query.get("page", 1)), int(query.get(size_name, 30))
+    headers = {}
+    if page * size < len(items):
+        headers["link"] = f'<https://elsewhere.example/?page={page + 1}>; rel="next"'
+    return 200, headers, items[(page - 1) * size : page * size]
+
+
+def config(*more):
+    """A configuration that allows connections to this machine."""
+    return "\n".join(['[ticketing]', 'private_networks = ["127.0.0.0/8"]', *more, ""])
