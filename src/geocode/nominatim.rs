@@ -158,7 +158,11 @@ fn found(place: &Place) -> Result<Found, Fault> {
     let name = place.name.clone().filter(|name| !name.is_empty());
     let is_named_house = granularity >= Granularity::Interpolated && house.is_none();
     let is_occupant = place.rank == HOUSE_RANK && house.is_some() && !matches!(&*place.category, "place" | "building");
-    let is_own = |key: &str, value: &String| matches!(key, "house_number" | "road") || Some(value) == name.as_ref();
+    // What stands at an address may be called like its town.
+    let is_own = |key: &str, value: &String| {
+        let is_name = Some(value) == name.as_ref() && (!is_occupant || key == place.category);
+        matches!(key, "house_number" | "road") || is_name
+    };
     let context = place.address.iter().filter(|(key, value)| !is_own(key, value));
     // Of the code of a region, such as `US-TN` or `IS-1`, people write the letters behind the country's. Its digits are no
     // number of an address.

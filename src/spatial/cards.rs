@@ -61,7 +61,7 @@ impl Cards {
     /// Gives back the room that the last page took ahead of need.
     pub(super) fn shrink(&mut self) {
         if let Some(last) = self.pages.last_mut() {
-            last.grow_to(last.text.len());
+            last.make_room(last.text.len());
         }
     }
 }
@@ -97,11 +97,14 @@ impl Page {
         let (gone, come) = (before.len(), card.len());
         let length = self.text.len() - gone + come;
         if length > self.text.capacity() {
-            // The last card makes room for as much again, because others will follow; one between them for itself.
-            let is_last = before.end == self.text.len();
-            self.grow_to(if is_last { length.max(self.text.capacity() * 2) } else { length });
+            // Behind a new card others will follow, which get as much room again; any other makes room for itself.
+            let is_followed = gone == 0 && before.end == self.text.len() && at + 1 < PAGE;
+            self.make_room(if is_followed { length.max(self.text.capacity() * 2) } else { length });
         }
         self.text.replace_range(before, card);
+        if length < self.text.capacity() / 2 {
+            self.make_room(length);
+        }
         if gone != come {
             let moved =
                 |end: u32| u32::try_from(end as usize + come - gone).expect("a page is a few megabytes at most");
@@ -109,8 +112,8 @@ impl Page {
         }
     }
 
-    /// Makes the room of the text just this.
-    fn grow_to(&mut self, bytes: usize) {
+    /// Makes the room of the text just this, which is no less than it has.
+    fn make_room(&mut self, bytes: usize) {
         if self.text.capacity() != bytes {
             // Moved, because allocators keep a block that is only shrunk a little.
             let mut exact = String::with_capacity(bytes);
@@ -157,6 +160,12 @@ mod tests {
             .iter()
             .fold((0, 0), |(filled, room), page| (filled + page.text.len(), room + page.text.capacity()));
         assert_eq!(room, filled);
+        // The last card of a full page is followed by none, and what is gone needs no room.
+        (0..960).for_each(|number| cards.set(number, CardRef::of(&"z".repeat(70))));
+        assert!(cards.pages[..30].iter().all(|page| page.text.capacity() == 32 * 70));
+        (64..96).for_each(|number| cards.set(number, CardRef::default()));
+        assert_eq!(cards.pages[2].text.capacity(), 0);
+        cards.set(100, CardRef::of(&"x".repeat(30)));
         // A card of the same length needs no other room.
         let before = cards.pages[3].text.as_ptr();
         cards.set(100, CardRef::of(&"y".repeat(100 % 70)));

@@ -13,8 +13,10 @@ const BEGUN_BYTES_MIN: usize = 2;
 const BEGUN_ALIAS_EDITS: u8 = 1;
 /// Most keys of one part that a beginning may stand for.
 const BEGUN_MAX: usize = 4_096;
-/// Most keys that so few letters may stand for as have an opening: of more, the large ones stand for all.
+/// Most keys that two letters may stand for where nobody says where: of more, the large ones stand for all.
 const OPENED_MAX: usize = 128;
+/// Letters of a beginning that most of the world's names share with others.
+const SHORT_LETTERS: usize = 2;
 /// Most postcodes that a beginning may stand for: each is a code of many countries, and of two digits nobody expects
 /// the one that they mean.
 const BEGUN_CODES_MAX: usize = 512;
@@ -35,8 +37,9 @@ const NAMES: [Part; 9] = [
 impl Lists {
     /// The keys that begin with a run of words that the query ends with, as while its last word is being typed.
     ///
-    /// Costs a look at each key, at most some thousand: a millisecond or two.
-    pub(super) fn begun(&self, question: &Question) -> tantivy::Result<Vec<Hit>> {
+    /// `is_local` says that it is known about where: then small names count, too. Costs a look at each key, at most some
+    /// thousand: a few milliseconds.
+    pub(super) fn begun(&self, question: &Question, is_local: bool) -> tantivy::Result<Vec<Hit>> {
         let mut hits = Vec::new();
         for run in question.runs.iter().filter(|run| run.words.to == question.words.len()) {
             // What qualifies needs other words that it qualifies.
@@ -44,19 +47,23 @@ impl Lists {
                 if part.is_anchor() { run.key.len() >= BEGUN_BYTES_MIN } else { run.words.from > 0 }
             };
             for part in NAMES.into_iter().filter(is_enough) {
-                self.begun_of(part, run, &mut hits)?;
+                self.begun_of(part, run, is_local, &mut hits)?;
             }
         }
         Ok(hits)
     }
 
     /// The keys of one part that begin with a run.
-    fn begun_of(&self, part: Part, run: &Run, hits: &mut Vec<Hit>) -> tantivy::Result<()> {
+    fn begun_of(&self, part: Part, run: &Run, is_local: bool, hits: &mut Vec<Hit>) -> tantivy::Result<()> {
         let edits = if part == Part::Alias { BEGUN_ALIAS_EDITS } else { 0 };
         let what = Match { part, words: run.words, edits, is_another_name: false };
-        let opening = openings::opening_of(part, &run.key);
+        let opening = match openings::opening_of(part, &run.key) {
+            Some(key) => self.opening(&key)?,
+            None => None,
+        };
+        let is_short = run.key.chars().count() <= SHORT_LETTERS;
         let most = match part {
-            _ if opening.is_some() => OPENED_MAX,
+            _ if opening.is_some() && is_short && !is_local => OPENED_MAX,
             Part::Area | Part::Postcode => BEGUN_CODES_MAX,
             _ => BEGUN_MAX,
         };
@@ -66,10 +73,12 @@ impl Lists {
         let before = hits.len();
         while stream.advance() {
             if hits.len() - before == most {
-                if let Some(key) = opening {
-                    hits.truncate(before);
-                    let term = self.opening(&key)?;
-                    hits.extend(term.map(|term| Hit { what, list: List::Openings, term, is_begun: true }));
+                // In front, so that no limit cuts them off.
+                if let Some(term) = opening {
+                    if most == OPENED_MAX {
+                        hits.truncate(before);
+                    }
+                    hits.insert(before, Hit { what, list: List::Openings, term, is_begun: true });
                 }
                 break;
             }

@@ -201,7 +201,10 @@ impl Lists {
         if documents <= DOCUMENTS_MAX as u64 {
             return Ok(found);
         }
-        let is_qualifying = |hit: &&Hit| matches!(hit.what.part, Part::Postcode | Part::Town) && !hit.is_begun;
+        let is_town = |hit: &Hit| matches!(hit.what.part, Part::Postcode | Part::Town);
+        // Towns that are being typed count where none is typed to its end; for the names before them, that is.
+        let is_typed = hits.iter().any(|hit| is_town(hit) && !hit.is_begun);
+        let is_qualifying = |hit: &&Hit| is_town(hit) && hit.is_begun != is_typed;
         let mut qualified = Vec::new();
         for qualifier in hits.iter().filter(is_qualifying) {
             let mut list = self.postings(qualifier)?;
@@ -211,10 +214,12 @@ impl Lists {
             }
         }
         let qualified = sorted(qualified.into_iter());
-        for anchor in anchors() {
-            if found.len() < DOCUMENTS_MAX / 2 {
-                self.each_shared(anchor, &qualified, |document| found.push((document, anchor.what)))?;
-            }
+        for anchor in anchors().filter(|anchor| is_typed || !anchor.is_begun) {
+            self.each_shared(anchor, &qualified, |document| {
+                if found.len() < DOCUMENTS_MAX / 2 {
+                    found.push((document, anchor.what));
+                }
+            })?;
         }
         Ok(found)
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use tantivy::TantivyDocument;
 use tantivy::schema::{FAST, Field, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions};
 
-use super::openings::opening;
+use super::openings::openings;
 use super::record::Record;
 use crate::model::address::CountryCode;
 use crate::model::geo::LatLng;
@@ -210,7 +210,7 @@ impl Fields {
             document.add_text(self.part(*part), key);
         }
         let kind = entry.record.kind();
-        let openings = entry.keys.iter().filter_map(|(part, key)| opening(kind, entry.size, *part, key));
+        let openings = entry.keys.iter().flat_map(|(part, key)| openings(kind, entry.size, *part, key));
         openings.collect::<BTreeSet<_>>().iter().for_each(|key| document.add_text(self.openings, key));
         document.add_u64(self.size, entry.size);
         document.add_f64(self.lat, entry.position.lat());

@@ -132,7 +132,9 @@ impl Segment {
     /// The documents that a text may name when it is typed to its end, best first, a few more than `limit`.
     pub(super) fn complete(&self, question: &Question, bias: &Bias, limit: usize) -> tantivy::Result<Vec<Found>> {
         let mut hits = self.lists.exact(question)?;
-        hits.extend(self.lists.begun(question)?);
+        let is_qualified = hits.iter().any(|hit| matches!(hit.what.part, Part::Town | Part::Postcode));
+        let is_local = is_qualified || bias.near.is_some() || bias.country.is_some();
+        hits.extend(self.lists.begun(question, is_local)?);
         let matches = self.lists.documents(&hits)?;
         let mut bench = self.bench(question, bias, &matches);
         let mut groups: Vec<(Rank, &[(DocId, Match)])> =

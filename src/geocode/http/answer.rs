@@ -4,7 +4,7 @@
 //! an error where it was damaged, and empty where it was an honest one without a place. Nothing of it is ever told in a
 //! message.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -71,16 +71,28 @@ impl Found {
 #[derive(Debug, Default)]
 struct Seen {
     ids: HashSet<String>,
-    addresses: HashSet<String>,
+    /// Where the parts of streets are, by how they are written.
+    streets: HashMap<String, Vec<LatLng>>,
 }
+
+/// How far a part of a street may be from the next one, in metres. Farther apart two of one name are two streets.
+const PARTS_M_MAX: f64 = 1_000.0;
 
 impl Seen {
     /// Whether it is neither the same place again, as a shop that is a gallery too, nor another part of the same street.
-    /// Doors that are written alike are two: they may be far apart, and then the address is ambiguous.
+    /// Everything else that is written alike is two: doors, towns, and streets that are far apart. Then the address is
+    /// ambiguous.
     fn is_new(&mut self, found: &Found) -> bool {
-        let is_door = found.granularity >= Granularity::Interpolated;
-        (found.place_id.is_empty() || self.ids.insert(found.place_id.clone()))
-            && (is_door || self.addresses.insert(found.formatted_address.clone()))
+        if !found.place_id.is_empty() && !self.ids.insert(found.place_id.clone()) {
+            return false;
+        }
+        if found.granularity != Granularity::Street {
+            return true;
+        }
+        let parts = self.streets.entry(found.formatted_address.clone()).or_default();
+        let is_new = !parts.iter().any(|part| part.distance_m(found.position) <= PARTS_M_MAX);
+        parts.push(found.position);
+        is_new
     }
 }
 
@@ -216,15 +228,18 @@ mod tests {
     #[test]
     fn parts_of_a_street_are_one_and_doors_are_not() {
         let mut seen = Seen::default();
-        let mut is_new = |place_id: &str, address: &str, granularity| {
+        let mut is_new = |place_id: &str, address: &str, granularity, lat: f64| {
             let (place_id, formatted_address) = (place_id.to_owned(), address.to_owned());
-            let (position, names) = (LatLng::ORIGIN, Names::default());
+            let (position, names) = (LatLng::new(lat, 25.0).unwrap(), Names::default());
             seen.is_new(&Found { place_id, formatted_address, position, granularity, country: None, names })
         };
-        assert!(is_new("W1", "Unioninkatu", Granularity::Street) && is_new("", "00100", Granularity::Postcode));
-        assert!(is_new("N3", "7, Unioninkatu", Granularity::Door) && is_new("N4", "7, Unioninkatu", Granularity::Door));
-        assert!(!is_new("W2", "Unioninkatu", Granularity::Street), "another part");
-        assert!(!is_new("", "00100", Granularity::Postcode) && !is_new("N4", "gallery", Granularity::Door));
+        let (street, door, city) = (Granularity::Street, Granularity::Door, Granularity::City);
+        assert!(is_new("W1", "Unioninkatu", street, 60.160) && is_new("N3", "7, Unioninkatu", door, 60.160));
+        assert!(is_new("N4", "7, Unioninkatu", door, 60.160), "doors are two");
+        assert!(!is_new("W2", "Unioninkatu", street, 60.168) && !is_new("", "Unioninkatu", street, 60.176), "parts");
+        assert!(is_new("W3", "Unioninkatu", street, 60.300), "a street of another quarter");
+        assert!(is_new("", "Franklin, New Jersey", city, 40.1) && is_new("", "Franklin, New Jersey", city, 40.1));
+        assert!(!is_new("N4", "gallery", door, 60.160), "the same object");
     }
 
     #[test]

@@ -25,9 +25,9 @@ class Timed(Nominatim):
         super().__init__()
         self.times = []
 
-    def answer(self, handler):
+    def answer(self, path):
         self.times.append(time.monotonic())
-        super().answer(handler)
+        return super().answer(path)
 
     def config(self, redis):
         """The configuration of one process of the fleet."""

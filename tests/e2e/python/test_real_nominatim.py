@@ -249,6 +249,8 @@ def test_nothing_is_told_twice(helsinki):
     for line in ("Uudenmaankatu 7, Helsinki", "Mannerheimintie, Helsinki", "Rautatientori, Helsinki"):
         told = [(one.formatted_address, at(one.position)) for one in geocode(helsinki, line).candidates]
         assert len(told) == len(set(told)) > 1, told
+    streets = [one.formatted_address for one in geocode(helsinki, "Mannerheimintie, Helsinki").candidates]
+    assert len(streets) == len(set(streets)), streets
 
 
 def test_the_address_of_a_site_from_typing_to_the_map(nominatim, helsinki):

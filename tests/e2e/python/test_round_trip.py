@@ -117,3 +117,10 @@ def test_two_letters_name_the_largest_place_that_begins_with_them(account):
         if min((metres(here, (it.position.lat, it.position.lng)) for it in found), default=CITY_M) >= CITY_M:
             missed.append(f"{typed!r}: {[it.formatted_address for it in found]}, meant {city['name']!r}")
     assert not missed, "\n".join(missed)
+
+
+def test_two_letters_name_a_small_place_where_the_account_is_at_home(iceland):
+    """Of more names than are looked at, those of the account's country are."""
+    for typed, name in (("Ak", "Akranes"), ("Se", "Selfoss"), ("Is", "Ísafjörður")):
+        found = iceland.caller("VIEWER").SuggestAddresses(parent=iceland.name, typed=typed, candidates_max=20).candidates
+        assert any(name in it.formatted_address for it in found), (typed, [it.formatted_address for it in found])
