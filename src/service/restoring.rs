@@ -127,6 +127,7 @@ fn put_answer(site: &mut Site, fix: &PastFix, stated: Option<&SiteAddress>, now:
         stated_by: actor.to_owned(),
         stated_at: Some(made_at),
         retry: None,
+        renewal: None,
         ..stated.unwrap_or_else(of_answer)
     });
     site.fixes.put(address_fix(position, fix.granularity, answer.clone(), made_at, actor.to_owned()));
@@ -155,8 +156,8 @@ fn put_address(site: &mut Site, from: Option<&Value>, change: &Change, now: Time
     {
         return Some(());
     }
-    let stated_at = Some(site.fixes.next_time(now));
-    let back = SiteAddress { stated_by: actor.to_owned(), stated_at, retry: None, ..(**stated).clone() };
+    let (stated_at, renewal) = (Some(site.fixes.next_time(now)), site.renewal());
+    let back = SiteAddress { stated_by: actor.to_owned(), stated_at, retry: None, renewal: None, ..(**stated).clone() };
     let is_kept = stated.storage == Storage::Unlimited;
     let is_settled = is_kept && matches!(stated.state, AddressState::Applied | AddressState::PinKept);
     if is_settled {
@@ -171,5 +172,7 @@ fn put_address(site: &mut Site, from: Option<&Value>, change: &Change, now: Time
     let (formatted, storage, evidence) = (String::new(), Storage::Unlimited, None);
     let (state, chosen) = (AddressState::Pending, false);
     site.address = Some(SiteAddress { formatted, storage, evidence, state, chosen, ..back });
+    // What the site still stands at has terms of its own.
+    site.keep_renewal(renewal, now);
     Some(())
 }

@@ -212,6 +212,7 @@ impl From<&SiteAddress> for Value {
             storage: if is_kept { Storage::Unlimited } else { Storage::Never },
             evidence: address.evidence.as_deref().map(|answer| Box::new(kept(answer))),
             retry: None,
+            renewal: None,
             ..address.clone()
         }))
     }

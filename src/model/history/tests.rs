@@ -12,7 +12,7 @@ use crate::model::geo::LatLng;
 use crate::model::location::{DatabaseEvidence, Evidence, Fix, Granularity, NoEstimate, Source};
 use crate::model::site::{Phone, PhoneKind, Replacement, Site, Status, TicketingLink};
 use crate::model::site_address::{AddressState, Retry, SiteAddress, WaitReason};
-use crate::model::ticketing::LinkCheck;
+use crate::model::ticketing::{LinkCheck, LinkState};
 use crate::model::uplink::{Away, Seen};
 
 fn at(second: i64) -> Timestamp {
@@ -103,17 +103,20 @@ fn any_text() -> impl Strategy<Value = String> {
     ])
 }
 
+fn link(system: &str, organization_id: &str, organization_name: &str) -> TicketingLink {
+    TicketingLink {
+        system: system.into(),
+        organization_id: organization_id.into(),
+        organization_name: organization_name.into(),
+        external_site_id: String::new(),
+        uri: String::new(),
+        check: LinkCheck::default(),
+    }
+}
+
 fn any_link() -> impl Strategy<Value = TicketingLink> {
-    (one_of(["autotask", "a/b"]), one_of(["1", "2"]), one_of(["", "Acme"])).prop_map(|(system, id, name)| {
-        TicketingLink {
-            system: system.into(),
-            organization_id: id.into(),
-            organization_name: name.into(),
-            external_site_id: String::new(),
-            uri: String::new(),
-            check: LinkCheck::default(),
-        }
-    })
+    (one_of(["autotask", "a/b"]), one_of(["1", "2"]), one_of(["", "Acme"]))
+        .prop_map(|(system, id, name)| link(system, id, name))
 }
 
 prop_compose! {
@@ -227,7 +230,10 @@ proptest! {
 fn what_makes_no_difference_to_people_is_no_edit() {
     let mut before = Site { fixes: vec![fix(Source::GeoIp, 1, 1.0, Storage::Unlimited)].into(), ..blank() };
     before.address = Some(address("x", AddressState::Pending, Storage::Until(at(50))));
+    before.ticketing_links = vec![link("zendesk", "7", "Acme")];
     let mut after = before.clone();
+    after.ticketing_links[0].check =
+        LinkCheck { state: LinkState::Broken, checked_at: Some(at(9)), ..LinkCheck::default() };
     after.last_seen_at = Some(at(9));
     after.updated_at = at(9);
     after.claimed_ip = Some([10, 0, 0, 1].into());
@@ -235,6 +241,7 @@ fn what_makes_no_difference_to_people_is_no_edit() {
     after.fixes = vec![fix(Source::GeoIp, 2, 1.0, Storage::Unlimited)].into();
     let stated = after.address.as_mut().unwrap();
     stated.retry = Some(Retry { reason: WaitReason::Busy, attempts: 3, next_at: at(20) });
+    stated.renewal = Some(Retry { reason: WaitReason::Expiring, attempts: 0, next_at: at(40) });
     stated.storage = Storage::Until(at(70));
     assert_eq!(diff(&before, &after), Vec::new());
     after.fixes = vec![fix(Source::GeoIp, 2, 1.5, Storage::Unlimited)].into();

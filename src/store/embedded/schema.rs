@@ -19,10 +19,14 @@ const FROM_FORMAT_1: &str = "ALTER TABLE records ADD COLUMN packed BLOB;";
 /// Statements kept prepared on one connection.
 const STATEMENTS_KEPT: usize = 32;
 
-/// `records.partition` is the account's id, or empty for the operator's. Rowid tables with a unique index: measured
-/// faster here than `WITHOUT ROWID`, whose rows split pages with every long value.
-const TABLES: &str = "
-CREATE TABLE records (
+/// What makes a table of records. `partition` is the account's id, or empty for the operator's. Rowid tables with a unique
+/// index: measured faster here than `WITHOUT ROWID`, whose rows split pages with every long value.
+macro_rules! table_of_records {
+    ($name:literal) => {
+        concat!(
+            "CREATE TABLE ",
+            $name,
+            " (
   partition TEXT NOT NULL,
   kind INTEGER NOT NULL,
   id TEXT NOT NULL,
@@ -31,24 +35,17 @@ CREATE TABLE records (
   document BLOB NOT NULL,
   packed BLOB,
   UNIQUE (partition, kind, id)
-) STRICT;
-CREATE TABLE revisions (partition TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL) STRICT;
-";
+) STRICT;"
+        )
+    };
+}
 
-/// The same for records of the past ([`super::super::Kind::is_past`]). With [`TABLES`] in a new file; alone it makes a file
-/// of format 2, which had no past, one of format 3.
-const TABLE_OF_PAST: &str = "
-CREATE TABLE past (
-  partition TEXT NOT NULL,
-  kind INTEGER NOT NULL,
-  id TEXT NOT NULL,
-  revision INTEGER NOT NULL,
-  checksum INTEGER NOT NULL,
-  document BLOB NOT NULL,
-  packed BLOB,
-  UNIQUE (partition, kind, id)
-) STRICT;
-";
+const TABLE_OF_PRESENT: &str = table_of_records!("records");
+/// That of records of the past ([`super::super::Kind::is_past`]): alone it makes a file of format 2, which had none, one of
+/// format 3.
+const TABLE_OF_PAST: &str = table_of_records!("past");
+const TABLE_OF_REVISIONS: &str =
+    "CREATE TABLE revisions (partition TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL) STRICT;";
 
 /// The last revision of each partition that has one, by the text under which it is kept.
 pub(super) type Revisions = HashMap<String, Revision>;
@@ -99,8 +96,9 @@ fn check_format(connection: &mut Connection, path: &Path) -> Result<(), String> 
     if (application, version, tables) == (0, 0, 0) {
         connection.execute_batch("PRAGMA page_size = 8192;").map_err(explain)?;
         let transaction = connection.transaction().map_err(explain)?;
-        transaction.execute_batch(TABLES).map_err(explain)?;
-        transaction.execute_batch(TABLE_OF_PAST).map_err(explain)?;
+        for table in [TABLE_OF_PRESENT, TABLE_OF_REVISIONS, TABLE_OF_PAST] {
+            transaction.execute_batch(table).map_err(explain)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(explain)?;
         transaction.pragma_update(None, "user_version", FORMAT_VERSION).map_err(explain)?;
         return transaction.commit().map_err(explain);

@@ -18,9 +18,9 @@ class Nominatim(HttpStub):
         self.next_statuses = []
         self.asked = []
 
-    def answer(self, path):
+    def answer(self, request):
         """Answers a search, which is all that the tests ask for."""
-        url = urlsplit(path)
+        url = urlsplit(request.path)
         query = parse_qs(url.query)
         self.asked.append((url.path, query))
         text = " ".join(query.get("q", []) + query.get("street", [])).lower()

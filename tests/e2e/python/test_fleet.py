@@ -25,9 +25,9 @@ class Timed(Nominatim):
         super().__init__()
         self.times = []
 
-    def answer(self, path):
+    def answer(self, request):
         self.times.append(time.monotonic())
-        return super().answer(path)
+        return super().answer(request)
 
     def config(self, redis):
         """The configuration of one process of the fleet."""

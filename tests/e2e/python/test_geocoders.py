@@ -23,7 +23,7 @@ class Stub(HttpStub):
         super().__init__()
         self.status, self.headers, self.count = 200, {}, 0
 
-    def answer(self, path):
+    def answer(self, request):
         self.count += 1
         return self.status, self.headers, {"features": []}
 

@@ -2,9 +2,9 @@
 
 import base64
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from http_stub import HttpStub
 
 NAMES = ["connectwise", "autotask", "syncro", "zendesk", "freshservice", "freshdesk"]
 # Those whose organisations have sites that a link may name.
@@ -36,10 +36,11 @@ LOGINS = {
 }
 
 
-class System:
+class System(HttpStub):
     """A running server of one system; leave its `with` block to end it."""
 
     def __init__(self, name):
+        super().__init__()
         self.name = name
         # Id -> name, or (name, street, postal code, city).
         self.organizations = {1: "Acme Ltd", 2: "Apex Holding"}
@@ -48,58 +49,21 @@ class System:
         # Status and headers of every answer, where it is not to be a good one.
         self.failing = None
         self.asked = []
-        stub = self
+        self.origin = self.url
+        self.url += ROOTS.get(name, "")
 
-        class Handler(BaseHTTPRequestHandler):
-            """Answers one request."""
-
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                stub.serve(self)
-
-            def do_POST(self):
-                stub.serve(self)
-
-            def log_message(self, *_):
-                """Says nothing: pytest shows what failed."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.origin = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.url = self.origin + ROOTS.get(name, "")
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-    def serve(self, handler):
+    def answer(self, request):
         """Answers a request as the system would, or fails as it is told to."""
-        body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
-        url = urlsplit(handler.path)
+        url = urlsplit(request.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         self.asked.append(url.path)
-        is_let_in = all(handler.headers.get(name) == value for name, value in LOGINS[self.name].items())
+        is_let_in = all(request.headers.get(name) == value for name, value in LOGINS[self.name].items())
         if self.failing:
-            status, headers, answer = (*self.failing, {"message": "no"})
-        elif not is_let_in:
-            status, headers, answer = 401, {}, {"message": "who are you"}
-        else:
-            path = url.path.removeprefix(ROOTS.get(self.name, ""))
-            status, headers, answer = getattr(self, self.name)(path, query, json.loads(body or b"null"))
-        text = json.dumps(answer).encode()
-        handler.send_response(status)
-        for name, value in ({"content-type": "application/json"} | headers).items():
-            handler.send_header(name, value)
-        handler.send_header("content-length", str(len(text)))
-        handler.end_headers()
-        handler.wfile.write(text)
+            return (*self.failing, {"message": "no"})
+        if not is_let_in:
+            return 401, {}, {"message": "who are you"}
+        path = url.path.removeprefix(ROOTS.get(self.name, ""))
+        return getattr(self, self.name)(path, query, json.loads(request.body or b"null"))
 
     def found(self, part=""):
         """Ids of organisations whose names hold a text."""
