@@ -182,7 +182,7 @@ impl ResidentAccess {
         Ok(())
     }
 
-    /// Says what the resident may do; see [`checked_permissions`].
+    /// Says what the resident may do: each device is one of the site's that can do what is allowed, or stands as before.
     pub fn set_permissions(
         &mut self,
         wanted: BTreeMap<String, DevicePermission>,
