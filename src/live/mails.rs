@@ -43,6 +43,13 @@ impl WaitingMails {
         self.keys.lock().len()
     }
 
+    /// How many of an account wait.
+    #[must_use]
+    pub fn count_of(&self, account: &AccountId) -> usize {
+        let first = (account.clone(), String::new());
+        self.keys.lock().range(first..).take_while(|(of, _)| of == account).count()
+    }
+
     /// All that wait.
     #[must_use]
     pub fn keys(&self) -> Vec<MailKey> {

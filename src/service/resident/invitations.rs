@@ -20,6 +20,8 @@ use crate::store::{Error as StoreError, Key, Kind, Mutation};
 
 /// Most mails that wait for the mail server, in all: some hours of a large account's work.
 pub(super) const OUTBOX_MAX: usize = 10_000;
+/// Most mails of one account that wait, so that no account takes the room of the others.
+const OUTBOX_OF_ACCOUNT_MAX: usize = 2_000;
 /// Longest text of a code that is looked at, in bytes.
 const CODE_BYTES_MAX: usize = 256;
 
@@ -111,6 +113,9 @@ impl Waymark {
             let post = self.parts.post.as_ref().ok_or(Error::MailNotConfigured)?;
             if self.parts.live.mails.count() >= OUTBOX_MAX {
                 return Err(Error::TooMany("mails that wait", OUTBOX_MAX));
+            }
+            if self.parts.live.mails.count_of(account) >= OUTBOX_OF_ACCOUNT_MAX {
+                return Err(Error::TooMany("mails of the account that wait", OUTBOX_OF_ACCOUNT_MAX));
             }
             let key = Key::of(account, Kind::Mail, uuid::Uuid::now_v7());
             let code = code::format(account, site, &random);

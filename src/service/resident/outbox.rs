@@ -89,13 +89,20 @@ impl Waymark {
                 continue;
             }
             match self.send_mail(post, &key).await {
-                Ok(Outcome::Settled) => *failures = 0,
+                Ok(Outcome::Settled) => {
+                    if *failures > 0 {
+                        // The server is back: who waited for it need not wait on.
+                        later.values_mut().for_each(|(_, due)| *due = Instant::now());
+                    }
+                    *failures = 0;
+                }
                 Ok(Outcome::PutOff) => {
                     *failures = 0;
-                    let attempts = later.get(&key).map_or(0, |(attempts, _)| *attempts);
-                    later.insert(key, (attempts + 1, Instant::now() + pause(attempts)));
+                    put_off(later, key);
                 }
                 Ok(Outcome::Stopped) => {
+                    // Perhaps the server ends the dialogue at this very one: the others come first next time.
+                    put_off(later, key);
                     *failures += 1;
                     return Some(Instant::now() + pause(*failures - 1));
                 }
@@ -235,6 +242,12 @@ impl Waymark {
         }
         Ok(())
     }
+}
+
+/// Lets a mail wait, longer each time.
+fn put_off(later: &mut HashMap<MailKey, (u32, Instant)>, key: MailKey) {
+    let attempts = later.get(&key).map_or(0, |(attempts, _)| *attempts);
+    later.insert(key, (attempts + 1, Instant::now() + pause(attempts)));
 }
 
 /// Whether a mail is of the invitation that the access has now.

@@ -23,6 +23,8 @@ class MailServer:
     def __init__(self, tmp_path, mode="starttls", port=0, login=True):
         self.tmp_path, self.mode, self.port, self.login = tmp_path, mode, port, login
         self.mails, self.refuse, self.tries = [], None, 0
+        # Hangs up on who writes to this address.
+        self.drop = None
         self.arrived = threading.Condition()
         self.thread = None
         # Called with each mail that was taken.
@@ -77,6 +79,13 @@ class MailServer:
     def _log_in(self, _server, _session, _envelope, _mechanism, data):
         good = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
         return AuthResult(success=good)
+
+    async def handle_RCPT(self, server, _session, envelope, address, _options):
+        if address == self.drop:
+            server.transport.abort()
+            return "421 gone"
+        envelope.rcpt_tos.append(address)
+        return "250 known"
 
     async def handle_DATA(self, _server, _session, envelope):
         with self.arrived:

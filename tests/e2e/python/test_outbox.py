@@ -127,3 +127,15 @@ def test_nothing_of_a_resident_is_in_logs_metrics_or_files(tmp_path):
         assert home.email.encode() in files, "or the look at the files finds nothing"
         for canary in (random, secret, PASSWORD):
             assert canary.encode() not in files
+
+
+def test_a_mail_that_the_server_hangs_up_on_holds_up_no_other(tmp_path):
+    with Running(tmp_path) as running:
+        first, second = Home(running.account), Home(running.account)
+        running.mail.drop = first.email
+        first.editor.InviteResident(name=first.name)
+        second.editor.InviteResident(name=second.name)
+        running.mail.code(second.email)
+        assert first.get().invitation_delivery == pb.INVITATION_DELIVERY_QUEUED
+        running.mail.drop = None
+        first.resident(running.mail.code(first.email))
