@@ -245,6 +245,10 @@ export const history = {
   link: (far: string) => `Ticketing ${far}`,
   attention: "Needs no attention",
   bytes: (count: string) => `${count} bytes in all`,
+  ofChange: (cause: string, number: string) => `${cause}, from before change ${number}`,
+  ofRun: (cause: string, run: string) => `${cause}, run ${run}`,
+  merged: (count: string, first: string, last: string) => `${count} changes from ${first} to ${last}`,
+  until: (time: string) => `until ${time}`,
   notKept: "position not kept, by its provider’s terms",
 };
 
