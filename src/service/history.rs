@@ -237,11 +237,12 @@ impl Waymark {
 /// Why a change is none of a field.
 fn no_such_field(change: &Change, field: &str) -> Invalid {
     let told = change.edits.iter().take(FIELDS_TOLD_MAX).map(|edit| text::shown(&edit.field.to_string()));
-    let mut fields = told.collect::<Vec<_>>().join(", ");
-    if let Some(more) = change.edits.len().checked_sub(FIELDS_TOLD_MAX).filter(|more| *more > 0) {
-        fields += &format!(" and {more} more");
-    }
-    let of = if fields.is_empty() { "no field".to_owned() } else { fields };
+    let told = told.collect::<Vec<_>>().join(", ");
+    let of = match change.edits.len() {
+        0 => "no field".to_owned(),
+        all if all > FIELDS_TOLD_MAX => format!("{told} and {} more", all - FIELDS_TOLD_MAX),
+        _ => told,
+    };
     Invalid::new("field", format!("the change is one of {of}, got {}", text::shown(field)))
 }
 

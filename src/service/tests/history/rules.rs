@@ -41,8 +41,8 @@ impl World {
     }
 }
 
-fn ip(text: &str) -> Option<Value> {
-    Some(Value::Ip(text.parse().unwrap()))
+fn ip(text: &str) -> Value {
+    Value::Ip(text.parse().unwrap())
 }
 
 /// A site that had got another address of its home network was said to be back at the first one for each failover.
@@ -61,7 +61,7 @@ async fn a_failover_tells_no_address() {
         wait(MINUTE * 20);
         world.hear_of(site, Status::Online, second).await;
     }
-    let told = vec![[None, ip("81.2.69.10")], [ip("81.2.69.10"), ip("81.2.69.20")]];
+    let told = vec![[None, Some(ip("81.2.69.10"))], [Some(ip("81.2.69.10")), Some(ip("81.2.69.20"))]];
     assert_eq!(world.told_addresses(site).await, told);
 }
 
@@ -232,7 +232,7 @@ async fn times_of_entries_never_go_back() {
     for number in 0..6 {
         wait(if number % 2 == 0 { -HOUR } else { MINUTE });
         if number % 3 == 0 {
-            world.note(site, &number.to_string()).await
+            world.note(site, &number.to_string()).await;
         } else {
             world.update(site, SitePatch { customer_id: Some(number.to_string()), ..SitePatch::default() }).await;
         }
