@@ -103,6 +103,25 @@ async fn a_site_that_flaps_has_few_entries_and_each_word_of_a_person_its_own() {
     assert_eq!(newest.edits[0].to, Some(Value::Status(Status::Online)));
 }
 
+/// What was taken away while a report was on its way came back with it.
+#[tokio::test]
+async fn an_entry_that_is_gone_or_unreadable_takes_no_report_in() {
+    let world = World::new().await;
+    let site = world.noted("a").await;
+    world.hear_of(site, Status::Offline, None).await;
+    let key = record::change_key(&world.account, site, 2);
+    world.overtake(vec![Mutation::delete(key)]);
+    world.hear_of(site, Status::Online, None).await;
+    let numbers = async || world.changes(site).await.iter().map(|change| change.number).collect::<Vec<_>>();
+    assert_eq!(numbers().await, [3, 1]);
+    let unreadable = record::change_key(&world.account, site, 3).id;
+    world.store.corrupt.lock().push(unreadable);
+    world.hear_of(site, Status::Offline, None).await;
+    assert_eq!(numbers().await, [4, 3, 1]);
+    world.hear_of(site, Status::Online, None).await;
+    assert_eq!(numbers().await, [4, 3, 1], "the new one takes in");
+}
+
 /// A restore gave a status back that nobody had said but a machine, which knows better by now.
 #[tokio::test]
 async fn a_reported_status_is_not_put_back() {
