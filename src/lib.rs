@@ -12,6 +12,7 @@ pub mod geocode;
 pub mod geoip;
 pub mod http_client;
 pub mod live;
+pub mod mail;
 pub mod model;
 pub mod service;
 pub mod spatial;

@@ -30,12 +30,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("geocode", &["model", "error", "http_client"]),
     ("ticketing", &["model", "error", "http_client"]),
     ("store", &["model", "error"]),
+    ("mail", &["model"]),
     ("live", &["model", "error", "spatial", "store"]),
-    ("service", &["model", "error", "spatial", "geoip", "geocode", "ticketing", "store", "live"]),
+    ("service", &["model", "error", "spatial", "geoip", "geocode", "ticketing", "store", "mail", "live"]),
     ("api", &["model", "error", "service", "telemetry"]),
     // The configuration is the struct of the parts' own Config structs.
-    ("config", &["error", "app", "api", "store", "geoip", "geocode", "ticketing", "service", "telemetry"]),
-    ("app", &["error", "telemetry", "geoip", "geocode", "ticketing", "store", "live", "service", "api", "config"]),
+    ("config", &["error", "app", "api", "store", "geoip", "geocode", "ticketing", "mail", "service", "telemetry"]),
+    (
+        "app",
+        &["error", "telemetry", "geoip", "geocode", "ticketing", "store", "mail", "live", "service", "api", "config"],
+    ),
     // `gazetteer build` and `demo` need the builder, a sample of networks and the generated client.
     ("cli", &["app", "config", "service", "model", "error", "geocode", "geoip", "telemetry", "api"]),
     ("main", &["cli"]),

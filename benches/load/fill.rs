@@ -75,6 +75,7 @@ async fn make_accounts(path: &Path, plan: &Plan) -> Result<Filled> {
         geoip: Arc::new(Databases::empty()),
         geocoder: None,
         borders: None,
+        post: None,
         ticketing: None,
         clock: jiff::Timestamp::now,
         config: service::Config::default(),

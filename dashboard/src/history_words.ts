@@ -37,6 +37,7 @@ export function field(path: string): string {
   const parts = key.split("/").map((part) => part.replaceAll("%2F", "/").replaceAll("%25", "%"));
   if (group === "labels") return strings.history.label(key);
   if (group === "ticketing_links") return strings.history.link(parts.filter(Boolean).join(", "));
+  if (group === "resident_access") return strings.history.device(key.slice(key.indexOf(".") + 1));
   return group === "attention" ? strings.history.attention : path;
 }
 

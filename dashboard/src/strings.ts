@@ -1,7 +1,9 @@
 // Every word that a person reads, in one place, so that it can be translated. Holds no logic beyond filling in values.
 import { FixSource, Granularity, NoEstimateReason, AddressState, LocationWarning } from "./gen/waymark/v1/location_pb.js";
 import { ChangeCause } from "./gen/waymark/v1/history_pb.js";
+import { InvitationDelivery, ResidentAccessState } from "./gen/waymark/v1/resident_access_pb.js";
 import { PhoneKind, SiteStatus } from "./gen/waymark/v1/site_pb.js";
+import { TicketingLinkState } from "./gen/waymark/v1/ticketing_pb.js";
 
 export const app = {
   name: "waymark",
@@ -244,12 +246,85 @@ export const history = {
   label: (key: string) => `Label ${key}`,
   link: (far: string) => `Ticketing ${far}`,
   attention: "Needs no attention",
+  device: (id: string) => `Resident and ${id}`,
   bytes: (count: string) => `${count} bytes in all`,
   ofChange: (cause: string, number: string) => `${cause}, from before change ${number}`,
   ofRun: (cause: string, run: string) => `${cause}, run ${run}`,
   merged: (count: string, first: string, last: string) => `${count} changes from ${first} to ${last}`,
   until: (time: string) => `until ${time}`,
   notKept: "position not kept, by its provider’s terms",
+};
+
+export const labels = {
+  title: "Labels",
+  none: "No labels.",
+  key: "Key",
+  value: "Value",
+  add: "Add a label",
+  remove: (key: string) => `Remove the label ${key}`,
+};
+
+export const ticketing = {
+  title: "Ticketing",
+  none: "Tied to no ticketing system.",
+  system: "System",
+  organizationId: "Organisation’s ID",
+  organizationName: "Organisation’s name",
+  siteId: "Site’s ID there",
+  uri: "Web page",
+  add: "Add a link",
+  remove: (far: string) => `Remove the link to ${far}`,
+  site: (id: string) => `site ${id}`,
+  verify: "Check now",
+  verifying: "Checking…",
+  drifted: (name: string) => `Now called ${name} there`,
+  checked: (at: string) => `checked ${at}`,
+};
+
+export const linkState: Record<TicketingLinkState, string> = {
+  [TicketingLinkState.UNSPECIFIED]: "",
+  [TicketingLinkState.UNVERIFIED]: "Not checked",
+  [TicketingLinkState.VERIFIED]: "Verified",
+  [TicketingLinkState.DRIFTED]: "Renamed",
+  [TicketingLinkState.BROKEN]: "Broken: it is gone there",
+};
+
+export const resident = {
+  title: "Resident access",
+  email: "Resident’s e-mail",
+  bound: "The invitation is bound to this address: revoke it to name another.",
+  enabled: "Access is on",
+  off: "Off.",
+  device: "Device",
+  see: "See",
+  power: "Power",
+  block: "Block",
+  cannotPower: "The power of this device cannot be switched",
+  cannotBlock: "The internet of this device cannot be blocked at this site",
+  noDevices: "No devices were reported for this site yet.",
+  setUp: "Set up",
+  invite: "Invite",
+  resend: "Send again",
+  revoke: "Revoke",
+  invited: (at: string, until: string) => `${at}; the link works until ${until}.`,
+  since: (at: string) => `Since ${at}.`,
+  conflict: "Somebody changed this meanwhile. What is typed is kept: look at it, and save again to overwrite.",
+  delivery: {
+    [InvitationDelivery.UNSPECIFIED]: "",
+    [InvitationDelivery.QUEUED]: "The mail waits for the mail server.",
+    [InvitationDelivery.SENT]: "The mail is sent.",
+    [InvitationDelivery.REFUSED]: "The mail was refused: correct the address, and send it again.",
+  },
+};
+
+export const residentState: Record<ResidentAccessState, string> = {
+  [ResidentAccessState.UNSPECIFIED]: "Unknown",
+  [ResidentAccessState.NONE]: "Not set up.",
+  [ResidentAccessState.READY]: "Ready to invite.",
+  [ResidentAccessState.INVITED]: "Invited",
+  [ResidentAccessState.ACCEPTED]: "Accepted.",
+  [ResidentAccessState.EXPIRED]: "Invitation expired.",
+  [ResidentAccessState.REVOKED]: "Revoked.",
 };
 
 export const historyField: Record<string, string> = {
@@ -274,6 +349,9 @@ export const historyField: Record<string, string> = {
   public_ip: "Public IP",
   activate_time: "Activated",
   delete_time: "Deleted",
+  "resident_access.owner_email": "Resident's e-mail",
+  "resident_access.enabled": "Resident access",
+  "resident_access.state": "Invitation",
 };
 
 export const changeCause: Record<ChangeCause, string> = {
@@ -300,6 +378,10 @@ export const changeCause: Record<ChangeCause, string> = {
   [ChangeCause.ATTENTION_DISMISSED]: "Attention dismissed",
   [ChangeCause.ATTENTION_RESTORED]: "Attention wanted again",
   [ChangeCause.RESTORED]: "Former value restored",
+  [ChangeCause.RESIDENT_ACCESS_CHANGED]: "Resident access edited",
+  [ChangeCause.RESIDENT_INVITED]: "Resident invited",
+  [ChangeCause.RESIDENT_ACCESS_REVOKED]: "Resident access revoked",
+  [ChangeCause.INVITATION_REDEEMED]: "Invitation accepted",
 };
 
 export const fault = {

@@ -8,6 +8,8 @@ use crate::model::prefix::parse_network;
 use crate::model::text::shown;
 use crate::model::ticketing::System;
 
+/// How the names of resident accesses end.
+const RESIDENT_ACCESS: &str = "/residentAccess";
 /// Longest id of a run that is looked for, in bytes.
 const REESTIMATION_ID_BYTES_MAX: usize = 64;
 
@@ -25,6 +27,17 @@ pub(super) fn site(field: &str, name: &str) -> Result<(AccountId, SiteId), Inval
     };
     let renamed = |fault: Invalid| Invalid::new(field, fault.why);
     Ok((account_id.parse().map_err(renamed)?, site_id.parse().map_err(renamed)?))
+}
+
+/// The account and site of `accounts/{account}/sites/{site}/residentAccess` in the request's `field`.
+pub(super) fn resident_access(field: &str, name: &str) -> Result<(AccountId, SiteId), Invalid> {
+    let of = name.strip_suffix(RESIDENT_ACCESS);
+    site(field, of.ok_or_else(|| malformed(field, "accounts/{account}/sites/{site}/residentAccess", name))?)
+}
+
+/// The name of the resident access to a site.
+pub(super) fn of_resident_access(account: &AccountId, site: SiteId) -> String {
+    of_site(account, site) + RESIDENT_ACCESS
 }
 
 /// The account, site and number of `accounts/{account}/sites/{site}/changes/{change}` in the request's `field`.

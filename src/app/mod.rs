@@ -25,7 +25,7 @@ use crate::live::Live;
 use crate::service::{Parts, Waymark};
 use crate::store::Store;
 use crate::store::embedded::Embedded;
-use crate::{geocode, geoip, service, store, telemetry};
+use crate::{geocode, geoip, mail, service, store, telemetry};
 use geocoder::{ConfiguredGeocoder, Reread};
 use listener::{DRAIN_TIME, Listener};
 
@@ -47,6 +47,9 @@ pub enum Error {
     /// The geocoders are not built.
     #[error(transparent)]
     Geocode(#[from] geocode::config::Error),
+    /// The mail server is not configured well.
+    #[error(transparent)]
+    Mail(#[from] mail::Error),
     /// The system does not hand over its signals.
     #[error("cannot listen for signals: {0}")]
     Signal(std::io::Error),
@@ -88,6 +91,9 @@ pub enum Error {
 /// Time to write when sites were heard of last, where requests took all the time of the drain.
 const LAST_SEEN_TIME_MIN: Duration = Duration::from_secs(1);
 
+/// Time for the mail in hand, when the program ends: cut off, it would be sent again at the next start.
+const MAIL_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// A program that is ready to serve.
 #[derive(Debug)]
 pub struct App {
@@ -120,6 +126,7 @@ impl App {
         let geocoder = ConfiguredGeocoder::open(&config.geocode, reread)?;
         let borders = open_borders(&config.geocode)?;
         let key = credentials_key::load(&config.ticketing, &config.data_dir)?;
+        let mailer = config.mail.as_ref().map(mail::Mailer::open).transpose()?;
         let waymark = Arc::new(
             Waymark::new(Parts {
                 store: Arc::clone(&store),
@@ -128,6 +135,7 @@ impl App {
                 geocoder: Some(geocoder.current()),
                 borders,
                 ticketing: Some(service::ticketing::Setup::new(&config.ticketing, &key)),
+                post: mailer.map(|mailer| service::resident::Post::new(mailer, &key)),
                 clock: Timestamp::now,
                 config: config.service,
             })
@@ -165,13 +173,18 @@ impl App {
         // A task of its own: a page of sites must not stand between connections, and a fault of one not end the others.
         let (addressed, reloaded) = (Arc::clone(&self.waymark), Arc::clone(&self.waymark));
         let addressing = tokio::spawn(async move { addressed.work_on_addresses().await });
-        let verified = Arc::clone(&self.waymark);
+        let (mailed, verified) = (Arc::clone(&self.waymark), Arc::clone(&self.waymark));
+        let mut mailing = tokio::spawn(async move { mailed.work_on_mails().await });
         let reestimating = tokio::spawn(async move { self.waymark.work_on_reestimations().await });
         let verifying = tokio::spawn(async move { verified.work_on_verifications().await });
         tokio::select! {
             () = self.listener.serve_until(draining) => {}
             () = self.geoip.watch() => {}
             () = reload_at(self.hangup, &self.geoip, &self.geocoder, &reloaded) => {}
+        }
+        waymark.end_mails();
+        if tokio::time::timeout(MAIL_TIME_MAX, &mut mailing).await.is_err() {
+            mailing.abort();
         }
         for working in [reestimating, addressing, verifying] {
             working.abort();
@@ -238,6 +251,7 @@ pub async fn reset_operator(data_dir: &Path) -> Result<String, Error> {
         geocoder: None,
         borders: None,
         ticketing: None,
+        post: None,
         clock: Timestamp::now,
         config: service::Config::default(),
     })

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::{geocode, geoip, service, telemetry, ticketing};
+use crate::{geocode, geoip, mail, service, telemetry, ticketing};
 
 /// Where the program listens when nobody says otherwise.
 pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8642);
@@ -57,6 +57,8 @@ pub struct Config {
     pub geoip: geoip::config::Config,
     /// The geocoders.
     pub geocode: geocode::config::Config,
+    /// The mail server; without it nobody is invited.
+    pub mail: Option<mail::config::Config>,
     /// Ticketing systems.
     pub ticketing: ticketing::target::Config,
     /// Use cases.
@@ -73,6 +75,7 @@ impl Default for Config {
             listen: Listen::default(),
             geoip: geoip::config::Config::default(),
             geocode: geocode::config::Config::default(),
+            mail: None,
             ticketing: ticketing::target::Config::default(),
             service: service::Config::default(),
             log: telemetry::Config::default(),

@@ -73,6 +73,12 @@ pub enum Reason {
     PositionOutsideCountry,
     /// It is the operator's last good token.
     LastOperatorToken,
+    /// The resident access is in a state that does not allow it.
+    ResidentAccessState,
+    /// An invitation is unknown, used, expired, revoked or superseded.
+    InvitationInvalid,
+    /// No mail server is configured.
+    MailNotConfigured,
     /// The time given was not enough.
     DeadlineExceeded,
     /// A limit of the account or of the process is reached.
@@ -142,6 +148,9 @@ impl Reason {
             Self::SiteUnplaced => "SITE_UNPLACED",
             Self::PositionOutsideCountry => "POSITION_OUTSIDE_COUNTRY",
             Self::LastOperatorToken => "LAST_OPERATOR_TOKEN",
+            Self::ResidentAccessState => "RESIDENT_ACCESS_STATE",
+            Self::InvitationInvalid => "INVITATION_INVALID",
+            Self::MailNotConfigured => "MAIL_NOT_CONFIGURED",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::LimitReached => "LIMIT_REACHED",
             Self::StorageFull => "STORAGE_FULL",
@@ -177,7 +186,7 @@ impl Reason {
             | Self::GeocoderRefused
             | Self::TicketingRefused
             | Self::PositionOutsideCountry => Kind::InvalidArgument,
-            Self::ResourceNotFound => Kind::NotFound,
+            Self::ResourceNotFound | Self::InvitationInvalid => Kind::NotFound,
             Self::ResourceExists | Self::SiteNameTaken | Self::RequestIdReused | Self::AgentElsewhere => {
                 Kind::AlreadyExists
             }
@@ -186,6 +195,8 @@ impl Reason {
             | Self::FixMissing
             | Self::SiteUnplaced
             | Self::LastOperatorToken
+            | Self::ResidentAccessState
+            | Self::MailNotConfigured
             | Self::ValueNotRestorable
             | Self::GeocoderUnsupported
             | Self::GeocoderMisconfigured

@@ -9,6 +9,7 @@ mod entry;
 mod links;
 mod loading;
 mod look;
+mod mails;
 mod presence;
 mod tokens;
 mod waiting;
@@ -36,6 +37,7 @@ pub use changes::{Change, Commit, Commits, Lagged, Next};
 pub use entry::entry_of;
 pub use links::LinkedSites;
 pub use look::Selected;
+pub use mails::{MailKey, WaitingMails};
 pub use presence::{Heard, Presence, WRITTEN_EVERY};
 pub use waiting::{Waiting, WaitingSites};
 
@@ -226,6 +228,8 @@ pub struct Live {
     tokens: RwLock<Tokens>,
     /// Wakes those who sleep until the next address is due: another site waits, or for another time.
     wakes: watch::Sender<()>,
+    /// The outbox.
+    pub mails: WaitingMails,
 }
 
 impl Live {
@@ -333,6 +337,7 @@ impl Live {
                     });
                 }
             }
+            Kind::Mail => self.mails.follow(&mutation.key, false),
             Kind::Prefix => {
                 if let Ok(network) = mutation.key.id.parse() {
                     account.prefixes.write().remove(&network);
@@ -363,8 +368,11 @@ impl Observer for Live {
                     | Document::Change(_)
                     | Document::PastText(_)
                     | Document::Connection(_)
-                    | Document::Verification(_),
+                    | Document::Verification(_)
+                    | Document::ResidentAccess(_)
+                    | Document::SiteDevices(_),
                 ) => {}
+                Some(Document::Mail(_)) => self.mails.follow(&mutation.key, true),
                 None => others.extend(self.forget(mutation)),
             }
         }

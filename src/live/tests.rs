@@ -43,7 +43,15 @@ fn put(key: Key, document: Document) -> Mutation {
 fn account(number: u8) -> Account {
     let now = Timestamp::UNIX_EPOCH;
     let display_name = format!("Account {number}");
-    Account { id: account_id(number), display_name, country: None, created_at: now, updated_at: now }
+    Account {
+        id: account_id(number),
+        display_name,
+        country: None,
+        user_emails: Vec::new(),
+        support_contact: String::new(),
+        created_at: now,
+        updated_at: now,
+    }
 }
 
 fn put_account(number: u8) -> Mutation {

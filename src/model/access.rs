@@ -16,10 +16,24 @@ pub struct Account {
     pub display_name: String,
     /// Where most of its sites are: breaks ties between equal addresses.
     pub country: Option<CountryCode>,
+    /// Addresses of the people who use it: none of them is a resident of its sites.
+    #[serde(default)]
+    pub user_emails: Vec<String>,
+    /// Whom residents ask, an address, a number or a page: in mails that go out in its name. May be empty.
+    #[serde(default)]
+    pub support_contact: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+impl Account {
+    /// What it is called in mails: its name for people, or its id.
+    #[must_use]
+    pub fn told_name(&self) -> &str {
+        if self.display_name.is_empty() { self.id.as_str() } else { &self.display_name }
+    }
 }
 
 /// What a token may do. Each scope is closed: none implies another.
@@ -38,6 +52,8 @@ pub enum Scope {
     Agent,
     /// Another service of the account: read and change sites, report for agents.
     Service,
+    /// A resident: what the account shows them of one site, and nothing else. Made by accepting an invitation.
+    Resident,
 }
 
 /// A token as it is kept: never the secret, only its hash.

@@ -40,6 +40,8 @@ fn allows(scope: Scope, permission: Permission) -> bool {
         Scope::Agent => match permission {
             Read | Change | Enroll | Report | Administer => false,
         },
+        // A resident has methods of their own, which look at the access of their site.
+        Scope::Resident => false,
     }
 }
 
@@ -171,6 +173,7 @@ mod tests {
             (Scope::Viewer, [true, false, false, false, false]),
             (Scope::Enrollment, [false, false, true, false, false]),
             (Scope::Agent, [false, false, false, false, false]),
+            (Scope::Resident, [false, false, false, false, false]),
         ];
         for (scope, row) in table {
             assert_eq!(

@@ -11,6 +11,7 @@ use crate::error::{Fault, Reason};
 use crate::model::Invalid;
 use crate::model::history::Field;
 use crate::model::id::{AccountId, SiteId, TokenId};
+use crate::model::resident::Refused;
 use crate::model::ticketing::System;
 use crate::{geocode, store, ticketing};
 
@@ -29,6 +30,8 @@ pub enum Resource {
     Symbol(AccountId, String),
     /// A network of an account.
     Prefix(AccountId, IpNet),
+    /// The resident access to a site.
+    ResidentAccess(AccountId, SiteId),
     /// A re-estimation.
     Reestimation(String),
     /// An account's connection to a ticketing system.
@@ -48,6 +51,7 @@ impl Resource {
             Self::Token(..) => "Token",
             Self::Symbol(..) => "Cluster",
             Self::Prefix(..) => "Prefix",
+            Self::ResidentAccess(..) => "ResidentAccess",
             Self::Reestimation(_) => "Reestimation",
             Self::Connection(..) => "TicketingConnection",
             Self::Verification(..) => "TicketingVerification",
@@ -68,6 +72,7 @@ impl fmt::Display for Resource {
             Self::Prefix(account, network) => {
                 write!(f, "accounts/{account}/prefixes/{}-{}", network.addr(), network.prefix_len())
             }
+            Self::ResidentAccess(account, site) => write!(f, "accounts/{account}/sites/{site}/residentAccess"),
             Self::Reestimation(id) => write!(f, "reestimations/{id}"),
             Self::Connection(account, system) => {
                 write!(f, "accounts/{account}/ticketingConnections/{}", system.facts().name)
@@ -137,6 +142,15 @@ pub enum Error {
     /// The site has no such fix.
     #[error("the site has no fix of this source")]
     FixMissing,
+    /// The resident access is in a state that does not allow it.
+    #[error("{0}")]
+    Resident(Refused),
+    /// No good invitation. One text for unknown, used, expired, revoked and superseded.
+    #[error("this invitation is not a good one: it works once and for some days, so ask for a new one")]
+    Invitation,
+    /// There is no mail server.
+    #[error("no mail server is configured, so nobody can be invited: the operator sets [mail] in the configuration")]
+    MailNotConfigured,
     /// A former value cannot be put back.
     #[error("{field} cannot be put back: {why}")]
     NotRestorable {
@@ -227,6 +241,9 @@ impl Fault for Error {
             Self::OutsideCountry(_) => Reason::PositionOutsideCountry,
             Self::SiteUnplaced(_) => Reason::SiteUnplaced,
             Self::LastOperatorToken => Reason::LastOperatorToken,
+            Self::Resident(_) => Reason::ResidentAccessState,
+            Self::Invitation => Reason::InvitationInvalid,
+            Self::MailNotConfigured => Reason::MailNotConfigured,
             Self::TooLate(_) => Reason::DeadlineExceeded,
             Self::Ending | Self::TicketingOff => Reason::NotReady,
             Self::Contention(_) => Reason::Contention,

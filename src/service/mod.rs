@@ -26,6 +26,7 @@ mod renewal;
 pub mod replacement;
 pub mod reports;
 mod requests;
+pub mod resident;
 mod restoring;
 mod sealed;
 mod shown;
@@ -127,6 +128,8 @@ pub struct Parts {
     pub borders: Option<Arc<Borders>>,
     /// How ticketing systems are connected to; `None` where this process does not.
     pub ticketing: Option<ticketing::Setup>,
+    /// How residents are invited; `None` where no mail server is configured.
+    pub post: Option<resident::Post>,
     /// Tells the time; the tests' clock or the system's.
     pub clock: fn() -> Timestamp,
     /// How use cases behave.
@@ -138,6 +141,10 @@ pub struct Parts {
 pub struct Waymark {
     parts: Parts,
     sealer: Sealer,
+    /// Counts who tries invitations.
+    doorbell: resident::Doorbell,
+    /// Whether no further mail is to be sent.
+    mails_ending: tokio::sync::watch::Sender<bool>,
     /// Who watches, and whether they have to go.
     watchers: watch::Watchers,
     /// Told when a re-estimation is waiting.
@@ -158,6 +165,8 @@ impl Waymark {
                 return Ok(Self {
                     parts,
                     sealer: Sealer::new(&secret),
+                    doorbell: resident::Doorbell::default(),
+                    mails_ending: tokio::sync::watch::Sender::new(false),
                     watchers: watch::Watchers::default(),
                     reestimating: tokio::sync::Notify::new(),
                     ticketing: ticketing::Pool::default(),

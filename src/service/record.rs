@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::{Waymark, siblings};
+use super::{Versioned, Waymark, siblings};
 use crate::model::access::Principal;
 use crate::model::history::{Actor, Cause, Change, Edit, PastText, diff, replaced_text};
 use crate::model::id::{AccountId, Revision, SiteId};
@@ -100,6 +100,18 @@ fn replace_by(
     let mut batch = siblings::mutations(before, site);
     batch.extend(entries.close(site, |key, document| Mutation::replace(key, revision, document)));
     batch
+}
+
+/// What goes with a change of something that stands beside a site: the entry of the site's history, and the site that
+/// counts it. Nothing where nobody sees a difference.
+pub(super) fn note(site: &Versioned<Site>, edits: Vec<Edit>, author: &Author, at: Timestamp) -> Vec<Mutation> {
+    if edits.is_empty() {
+        return Vec::new();
+    }
+    let mut entries = Entries::behind(&site.value, at);
+    entries.add(author, edits);
+    let revision = site.revision;
+    entries.close(&mut site.value.clone(), |key, document| Mutation::replace(key, revision, document))
 }
 
 /// New entries of a site's history.

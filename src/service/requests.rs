@@ -42,11 +42,20 @@ impl Waymark {
         account: &AccountId,
         request: &RequestId,
     ) -> Result<Option<Versioned<Site>>, Error> {
+        match self.find_answered(request).await? {
+            Some(answer) => self.find_site(account, answer.site).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whether this very request was answered already.
+    pub(super) async fn is_answered(&self, request: &RequestId) -> Result<bool, Error> {
+        Ok(self.find_answered(request).await?.is_some())
+    }
+
+    async fn find_answered(&self, request: &RequestId) -> Result<Option<AnsweredRequest>, Error> {
         let Some(record) = self.parts.store.get(request.key.clone()).await? else { return Ok(None) };
         let Document::Request(answer) = record.document else { return Err(Error::Mismatched { key: record.key }) };
-        if answer.request_hash != request.hash {
-            return Err(Error::RequestIdReused);
-        }
-        self.find_site(account, answer.site).await
+        if answer.request_hash == request.hash { Ok(Some(answer)) } else { Err(Error::RequestIdReused) }
     }
 }

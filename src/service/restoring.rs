@@ -20,7 +20,8 @@ use crate::model::site_address::{AddressState, SiteAddress};
 const MACHINES: &str = "it was no person's word; what machines say now counts, and a person's word on the location is \
                         restored by its pin or its address";
 const REPORTED: &str = "it was an agent's or a service's word, and their next report counts";
-const OTHER_METHODS: &str = "other methods make it: UndeleteSite, AllowReplacement, DismissAttention";
+const OTHER_METHODS: &str =
+    "other methods make it: UndeleteSite, AllowReplacement, DismissAttention, UpdateResidentAccess";
 const NOT_KEPT: &str = "the terms of its provider do not allow to keep it: state the address again";
 const LOST: &str = "its text is not kept any more";
 
@@ -47,7 +48,16 @@ pub(super) fn put_back(
         (Field::Address, from) => {
             put_address(site, from.as_ref(), change, now, actor).ok_or_else(|| refuse(NOT_KEPT))?;
         }
-        (Field::Replacement | Field::DeleteTime | Field::Attention(_), _) => return Err(refuse(OTHER_METHODS)),
+        (
+            Field::Replacement
+            | Field::DeleteTime
+            | Field::Attention(_)
+            | Field::ResidentEmail
+            | Field::ResidentEnabled
+            | Field::ResidentState
+            | Field::ResidentPermission(_),
+            _,
+        ) => return Err(refuse(OTHER_METHODS)),
         (_, Some(Value::LongText(_))) => return Err(refuse(LOST)),
         (field, from) => {
             let patch = patch_of(field, from.as_ref()).ok_or_else(|| refuse(MACHINES))?;

@@ -34,6 +34,11 @@ impl Waymark {
         if new.scope == Scope::Agent {
             return Err(Invalid::new("token.scope", "an agent's credential is made by its activation alone").into());
         }
+        if new.scope == Scope::Resident {
+            return Err(
+                Invalid::new("token.scope", "a resident's token is made by accepting an invitation alone").into()
+            );
+        }
         if new.account.is_none() && new.scope != Scope::Admin {
             return Err(Invalid::new("token.scope", "an operator's token has the scope ADMIN").into());
         }
@@ -73,7 +78,7 @@ impl Waymark {
     }
 
     /// A token that is nowhere yet, and its secret.
-    fn draw_token(&self, new: NewToken) -> Result<(Token, String), Error> {
+    pub(super) fn draw_token(&self, new: NewToken) -> Result<(Token, String), Error> {
         let random = random_bytes()?;
         let id = TokenId::from_random(&random_bytes()?);
         let token = Token {

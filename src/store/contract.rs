@@ -241,7 +241,18 @@ fn account_and_site(name: &str) -> (Account, Site) {
     let now = jiff::Timestamp::UNIX_EPOCH;
     let id: AccountId = name.parse().unwrap();
     let site = Site::new(id.clone(), format!("Site \"1\" of {name}"), now);
-    (Account { id, display_name: name.to_owned(), country: None, created_at: now, updated_at: now }, site)
+    (
+        Account {
+            id,
+            display_name: name.to_owned(),
+            country: None,
+            user_emails: Vec::new(),
+            support_contact: String::new(),
+            created_at: now,
+            updated_at: now,
+        },
+        site,
+    )
 }
 
 async fn a_closed_store_refuses(store: &dyn Store) {

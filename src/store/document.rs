@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, Loaded, packed};
 use crate::model::access::{Account, Token};
-use crate::model::connection::{TicketingConnection, Verification};
+use crate::model::connection::{Sealed, TicketingConnection, Verification};
 use crate::model::history::Change;
 use crate::model::id::SiteId;
 use crate::model::prefix::Prefix;
 use crate::model::reestimation::Reestimation;
+use crate::model::resident::ResidentAccess;
 use crate::model::site::Site;
+use crate::model::site_devices::SiteDevices;
 
 /// The claim of an agent on its site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +49,19 @@ pub struct AnsweredRequest {
     pub answered_at: jiff::Timestamp,
 }
 
+/// An invitation on its way to the mail server. It ends when that server has it, or when nobody wants it any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedMail {
+    /// The site whose resident is invited. Their address is in the access alone.
+    pub site: SiteId,
+    /// SHA-256 of the secret in the link: the mail is of the invitation that has the same one.
+    pub secret_hash: [u8; 32],
+    /// The secret, encrypted. With the record it is gone.
+    pub sealed: Sealed,
+    /// When it was queued.
+    pub queued_at: jiff::Timestamp,
+}
+
 /// What a record holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
@@ -70,6 +85,12 @@ pub enum Document {
     Located(LocatedSite),
     /// A re-estimation of fixes.
     Reestimation(Box<Reestimation>),
+    /// A resident's access.
+    ResidentAccess(Box<ResidentAccess>),
+    /// The devices of a site.
+    SiteDevices(SiteDevices),
+    /// A mail that waits.
+    Mail(QueuedMail),
     /// A change in a site's history.
     Change(Box<Change>),
     /// A long text of a site's history.
@@ -94,6 +115,9 @@ impl Document {
             Self::Prefix(prefix) => serde_json::to_vec(prefix),
             Self::Located(located) => serde_json::to_vec(located),
             Self::Reestimation(run) => serde_json::to_vec(run),
+            Self::ResidentAccess(access) => serde_json::to_vec(access),
+            Self::SiteDevices(devices) => serde_json::to_vec(devices),
+            Self::Mail(mail) => serde_json::to_vec(mail),
             Self::Change(change) => serde_json::to_vec(change),
             Self::PastText(text) => serde_json::to_vec(text),
             Self::Connection(connection) => serde_json::to_vec(connection),
@@ -114,6 +138,9 @@ impl Document {
             Kind::Prefix => Self::Prefix(serde_json::from_slice(bytes)?),
             Kind::Located => Self::Located(serde_json::from_slice(bytes)?),
             Kind::Reestimation => Self::Reestimation(Box::new(serde_json::from_slice(bytes)?)),
+            Kind::ResidentAccess => Self::ResidentAccess(Box::new(serde_json::from_slice(bytes)?)),
+            Kind::SiteDevices => Self::SiteDevices(serde_json::from_slice(bytes)?),
+            Kind::Mail => Self::Mail(serde_json::from_slice(bytes)?),
             Kind::Change => Self::Change(Box::new(serde_json::from_slice(bytes)?)),
             Kind::PastText => Self::PastText(serde_json::from_slice(bytes)?),
             Kind::Connection => Self::Connection(Box::new(serde_json::from_slice(bytes)?)),
@@ -151,7 +178,10 @@ impl<'row> Loaded<'row> {
             | Kind::Change
             | Kind::PastText
             | Kind::Connection
-            | Kind::Verification => None,
+            | Kind::Verification
+            | Kind::ResidentAccess
+            | Kind::SiteDevices
+            | Kind::Mail => None,
         })
     }
 }

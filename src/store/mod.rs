@@ -51,6 +51,12 @@ pub enum Kind {
     Located = 9,
     /// A re-estimation of fixes; id: its own.
     Reestimation = 10,
+    /// A resident's access to a site; id: the site's.
+    ResidentAccess = 14,
+    /// The devices of a site; id: the site's.
+    SiteDevices = 15,
+    /// A mail that waits to be sent; id: its own.
+    Mail = 16,
     /// A change in a site's history; id: the site and the change's number.
     Change = 11,
     /// A long text of a site's history; id: the site and the text's digest.

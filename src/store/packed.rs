@@ -30,7 +30,10 @@ pub(super) fn pack(document: &Document) -> Option<Vec<u8>> {
         | Document::Change(_)
         | Document::PastText(_)
         | Document::Connection(_)
-        | Document::Verification(_) => None,
+        | Document::Verification(_)
+        | Document::ResidentAccess(_)
+        | Document::SiteDevices(_)
+        | Document::Mail(_) => None,
     }
 }
 
@@ -96,7 +99,10 @@ pub(super) fn unpack(kind: Kind, bytes: &[u8]) -> Option<Loaded<'_>> {
         | Kind::Change
         | Kind::PastText
         | Kind::Connection
-        | Kind::Verification => None,
+        | Kind::Verification
+        | Kind::ResidentAccess
+        | Kind::SiteDevices
+        | Kind::Mail => None,
     }
 }
 

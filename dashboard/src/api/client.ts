@@ -5,7 +5,9 @@ import { AdminService } from "../gen/waymark/v1/admin_service_pb.js";
 import { HistoryService } from "../gen/waymark/v1/history_service_pb.js";
 import { LocationService } from "../gen/waymark/v1/location_service_pb.js";
 import { MapService } from "../gen/waymark/v1/map_service_pb.js";
+import { ResidentAccessService } from "../gen/waymark/v1/resident_access_service_pb.js";
 import { SiteService } from "../gen/waymark/v1/site_service_pb.js";
+import { TicketingService } from "../gen/waymark/v1/ticketing_service_pb.js";
 
 /** A call that has not answered after so many milliseconds counts as failed: far above any answer of a sound server. */
 const CALL_TIMEOUT_MS = 20_000;
@@ -17,6 +19,8 @@ export interface Api {
   history: Client<typeof HistoryService>;
   location: Client<typeof LocationService>;
   map: Client<typeof MapService>;
+  residents: Client<typeof ResidentAccessService>;
+  ticketing: Client<typeof TicketingService>;
 }
 
 /** The services as the holder of `token` calls them. `onRejected` runs whenever the server does not know the token. */
@@ -45,6 +49,8 @@ export function connect(token: string, onRejected: () => void): Api {
     history: createClient(HistoryService, transport),
     location: createClient(LocationService, transport),
     map: createClient(MapService, transport),
+    residents: createClient(ResidentAccessService, transport),
+    ticketing: createClient(TicketingService, transport),
   };
 }
 

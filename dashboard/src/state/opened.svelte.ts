@@ -1,7 +1,8 @@
 // The site whose page is open, and the changes of its record. Where it is, is changed in relocation.svelte.ts.
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
-import type { Site } from "../gen/waymark/v1/site_pb.js";
+import type { Site, SiteSchema } from "../gen/waymark/v1/site_pb.js";
 
 /** The fields that the form edits, as plain texts. */
 export interface SiteForm {
@@ -12,6 +13,15 @@ export interface SiteForm {
   email: string;
   firstName: string;
   lastName: string;
+}
+
+/** A ticketing link as the form edits it. */
+export interface LinkForm {
+  system: string;
+  organizationId: string;
+  organizationName: string;
+  externalSiteId: string;
+  uri: string;
 }
 
 const MASK: Record<keyof SiteForm, string> = {
@@ -80,9 +90,34 @@ export class OpenedSite {
     if (changed.length === 0) return undefined;
     const { displayName, note, customerId, contractId, email, firstName, lastName } = form;
     const contact = { email, firstName, lastName };
-    const site = { name: this.name, etag, displayName, note, customerId, contractId, contact };
+    const paths = changed.map((field) => MASK[field]);
+    return this.#put({ displayName, note, customerId, contractId, contact, etag }, paths);
+  }
+
+  /** Saves all labels. On a conflict the present record is loaded and the fault returned. */
+  saveLabels(labels: Record<string, string>, etag: string): Promise<Fault | undefined> {
+    return this.#put({ labels, etag }, ["labels"]);
+  }
+
+  /** Saves all ticketing links. On a conflict the present record is loaded and the fault returned. */
+  saveLinks(ticketingLinks: LinkForm[], etag: string): Promise<Fault | undefined> {
+    return this.#put({ ticketingLinks, etag }, ["ticketing_links"]);
+  }
+
+  /** Has the far ends of the ticketing links looked at now. */
+  async verifyLinks(): Promise<Fault | undefined> {
     try {
-      const paths = changed.map((field) => MASK[field]);
+      await this.#api.ticketing.verifySiteTicketingLinks({ site: this.name });
+      await this.refresh();
+      return undefined;
+    } catch (error) {
+      return faultOf(error);
+    }
+  }
+
+  async #put(fields: MessageInitShape<typeof SiteSchema>, paths: string[]): Promise<Fault | undefined> {
+    try {
+      const site = { ...fields, name: this.name };
       this.took(await this.#api.sites.updateSite({ site, updateMask: { paths } }));
       return undefined;
     } catch (error) {

@@ -1,10 +1,12 @@
 //! Accounts and tokens.
 
-use super::{optional_text, timestamp};
+use super::location::parse_country;
+use super::{check_mask, optional_text, timestamp};
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
 use crate::model::access::{Account, Principal, Scope, Token};
+use crate::service::accounts::AccountPatch;
 
 /// An account.
 pub(in crate::api) fn account(account: &Account) -> pb::Account {
@@ -12,9 +14,28 @@ pub(in crate::api) fn account(account: &Account) -> pb::Account {
         name: names::of_account(&account.id),
         display_name: account.display_name.clone(),
         country_code: optional_text(account.country),
+        user_emails: account.user_emails.clone(),
+        support_contact: account.support_contact.clone(),
         create_time: Some(timestamp(account.created_at)),
         update_time: Some(timestamp(account.updated_at)),
     }
+}
+
+/// The fields of an account that an update mask may name.
+const SETTABLE: [&str; 4] = ["display_name", "country_code", "user_emails", "support_contact"];
+
+/// The patch that `mask` makes of an account.
+pub(in crate::api) fn parse_account(account: pb::Account, mask: &[String]) -> Result<AccountPatch, Invalid> {
+    check_mask(mask, &SETTABLE)?;
+    let names = |path: &str| mask.iter().any(|named| named == path || named == "*");
+    Ok(AccountPatch {
+        display_name: names("display_name").then_some(account.display_name),
+        country: names("country_code")
+            .then(|| parse_country("account.country_code", &account.country_code))
+            .transpose()?,
+        user_emails: names("user_emails").then_some(account.user_emails),
+        support_contact: names("support_contact").then_some(account.support_contact),
+    })
 }
 
 /// A token, without its secret.
@@ -52,6 +73,7 @@ pub(super) fn scope(scope: Scope) -> pb::TokenScope {
         Scope::Enrollment => pb::TokenScope::Enrollment,
         Scope::Agent => pb::TokenScope::Agent,
         Scope::Service => pb::TokenScope::Service,
+        Scope::Resident => pb::TokenScope::Resident,
     }
 }
 
@@ -64,6 +86,7 @@ pub(in crate::api) fn parse_scope(value: i32) -> Result<Scope, Invalid> {
         Ok(pb::TokenScope::Enrollment) => Ok(Scope::Enrollment),
         Ok(pb::TokenScope::Agent) => Ok(Scope::Agent),
         Ok(pb::TokenScope::Service) => Ok(Scope::Service),
+        Ok(pb::TokenScope::Resident) => Ok(Scope::Resident),
         Ok(pb::TokenScope::Unspecified) | Err(_) => {
             let allowed = "one of ADMIN, EDITOR, VIEWER, ENROLLMENT, SERVICE is required";
             Err(Invalid::new("token.scope", format!("{allowed}, got {value}")))

@@ -63,6 +63,10 @@ fn cause(cause: &Cause) -> pb::ChangeCause {
         Cause::Reestimated { .. } => pb::ChangeCause::Reestimated,
         Cause::AttentionDismissed => pb::ChangeCause::AttentionDismissed,
         Cause::AttentionRestored => pb::ChangeCause::AttentionRestored,
+        Cause::ResidentAccessChanged => pb::ChangeCause::ResidentAccessChanged,
+        Cause::ResidentInvited => pb::ChangeCause::ResidentInvited,
+        Cause::ResidentAccessRevoked => pb::ChangeCause::ResidentAccessRevoked,
+        Cause::InvitationRedeemed => pb::ChangeCause::InvitationRedeemed,
         Cause::Restored { .. } => pb::ChangeCause::Restored,
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod map;
 pub(super) mod polygon;
 pub(super) mod prefix;
 pub(super) mod reestimation;
+pub(super) mod resident;
 pub(super) mod site;
 pub(super) mod ticketing;
 pub(super) mod watch;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use prost_types::Timestamp as ProtoTimestamp;
 
 use crate::model::Invalid;
+use crate::model::text::shown;
 
 /// A time as protobuf has it.
 pub(super) fn timestamp(time: Timestamp) -> ProtoTimestamp {
@@ -30,6 +32,18 @@ pub(super) fn parse_timestamp(field: &str, time: &ProtoTimestamp) -> Result<Time
         return Err(refuse());
     }
     Timestamp::new(time.seconds, time.nanos).map_err(|_| refuse())
+}
+
+/// Refuses an update mask that names nothing, or a path that is neither settable nor `*` for all that are.
+fn check_mask(mask: &[String], settable: &[&str]) -> Result<(), Invalid> {
+    if mask.is_empty() {
+        return Err(Invalid::new("update_mask", format!("name the fields to change: {}", settable.join(", "))));
+    }
+    let unknown = mask.iter().find(|path| *path != "*" && !settable.contains(&path.as_str()));
+    unknown.map_or(Ok(()), |unknown| {
+        let why = format!("{} cannot be changed: a path is one of {}", shown(unknown), settable.join(", "));
+        Err(Invalid::new("update_mask", why))
+    })
 }
 
 /// A text that holds an address, or nothing.

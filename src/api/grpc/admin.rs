@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use crate::api::convert::access::{account, parse_scope, token, who};
+use crate::api::convert::access::{account, parse_account, parse_scope, token, who};
 use crate::api::convert::location::parse_country;
 use crate::api::convert::parse_timestamp;
 use crate::api::proto::waymark::v1 as pb;
@@ -14,6 +14,7 @@ use crate::api::{caller, names};
 use crate::model::Invalid;
 use crate::model::id::AccountId;
 use crate::service::Waymark;
+use crate::service::accounts::{AccountFields, refuse_resident};
 use crate::service::paging::PageRequest;
 use crate::service::tokens::NewToken;
 
@@ -33,7 +34,13 @@ impl AdminService for Admin {
         let id = id.map_err(|fault| Failure::from(Invalid::new("account_id", fault.why)))?;
         let new = message.account.unwrap_or_default();
         let country = parse_country("account.country_code", &new.country_code).map_err(Failure::from)?;
-        let made = self.0.create_account(&principal, id, &new.display_name, country).await.map_err(Failure)?;
+        let fields = AccountFields {
+            display_name: new.display_name,
+            country,
+            user_emails: new.user_emails,
+            support_contact: new.support_contact,
+        };
+        let made = self.0.create_account_with(&principal, id, fields).await.map_err(Failure)?;
         Ok(Response::new(account(&made)))
     }
 
@@ -54,6 +61,20 @@ impl AdminService for Admin {
         let page = self.0.list_accounts(&principal, &page).map_err(Failure)?;
         let accounts = page.items.iter().map(|item| account(item)).collect();
         Ok(Response::new(pb::ListAccountsResponse { accounts, next_page_token: page.next_token }))
+    }
+
+    async fn update_account(
+        &self,
+        request: Request<pb::UpdateAccountRequest>,
+    ) -> Result<Response<pb::Account>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let stated = message.account.unwrap_or_default();
+        let id = names::account("account.name", &stated.name).map_err(Failure::from)?;
+        let mask = message.update_mask.unwrap_or_default().paths;
+        let patch = parse_account(stated, &mask).map_err(Failure::from)?;
+        let changed = self.0.update_account(&principal, &id, patch).await.map_err(Failure)?;
+        Ok(Response::new(account(&changed)))
     }
 
     async fn create_token(
@@ -95,7 +116,9 @@ impl AdminService for Admin {
     }
 
     async fn who_am_i(&self, request: Request<pb::WhoAmIRequest>) -> Result<Response<pb::WhoAmIResponse>, Status> {
-        Ok(Response::new(who(&caller::of(&self.0, &request)?)))
+        let principal = caller::of(&self.0, &request)?;
+        refuse_resident(&principal).map_err(Failure)?;
+        Ok(Response::new(who(&principal)))
     }
 }
 

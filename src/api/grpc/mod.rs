@@ -9,6 +9,7 @@ mod history;
 mod location;
 mod map;
 mod prefixes;
+mod residents;
 mod sites;
 mod ticketing;
 mod tiles;
@@ -33,6 +34,7 @@ use super::proto::waymark::v1::history_service_server::HistoryServiceServer;
 use super::proto::waymark::v1::location_service_server::LocationServiceServer;
 use super::proto::waymark::v1::map_service_server::MapServiceServer;
 use super::proto::waymark::v1::prefix_service_server::PrefixServiceServer;
+use super::proto::waymark::v1::resident_access_service_server::ResidentAccessServiceServer;
 use super::proto::waymark::v1::site_service_server::SiteServiceServer;
 use super::proto::waymark::v1::ticketing_service_server::TicketingServiceServer;
 use super::{proto, status};
@@ -70,6 +72,9 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
         .add_service(LocationServiceServer::new(location::Locations(of())).max_decoding_message_size(small))
         .add_service(MapServiceServer::new(map::Maps(of())).max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(PrefixServiceServer::new(prefixes::Prefixes(of())).max_decoding_message_size(small))
+        .add_service(
+            ResidentAccessServiceServer::new(residents::Residents(of())).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
         .add_service(SiteServiceServer::new(sites::Sites(of())).max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(TicketingServiceServer::new(ticketing::Ticketing(of())).max_decoding_message_size(small));
     // The fallback is the HTTP side's, which knows a method that nobody has from a page that nobody has.

@@ -1,6 +1,7 @@
 //! Plain HTTP beside gRPC: vector tiles, the dashboard's files, health, metrics.
 
 mod dashboard;
+mod invitation;
 mod metrics;
 mod tiles;
 
@@ -47,7 +48,7 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Router {
         // Refusals above all: what a tile says of itself stands.
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .with_state(Arc::clone(waymark));
-    let pages = Router::new()
+    let pages = invitation::router(waymark)
         .fallback(dashboard::file)
         .layer(CompressionLayer::new())
         .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))

@@ -1,6 +1,7 @@
 //! Builds the fixture's gazetteer and asks it, as a caller would.
 
 mod imports;
+mod openings;
 mod postcodes;
 
 use std::fs;

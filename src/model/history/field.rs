@@ -74,12 +74,20 @@ pub enum Field {
     ActivateTime,
     /// When the site was deleted.
     DeleteTime,
+    /// The address of the resident.
+    ResidentEmail,
+    /// Whether the resident's access is on.
+    ResidentEnabled,
+    /// Where the resident's access stands.
+    ResidentState,
+    /// What the resident may do with the device of an id.
+    ResidentPermission(String),
     /// When a reason for attention was dismissed.
     Attention(AttentionReason),
 }
 
 /// Paths of fields without a key.
-const PLAIN: [(&str, Field); 21] = [
+const PLAIN: [(&str, Field); 24] = [
     ("display_name", Field::DisplayName),
     ("status", Field::Status),
     ("contact.email", Field::Email),
@@ -101,12 +109,28 @@ const PLAIN: [(&str, Field); 21] = [
     ("public_ip", Field::PublicIp),
     ("activate_time", Field::ActivateTime),
     ("delete_time", Field::DeleteTime),
+    ("resident_access.owner_email", Field::ResidentEmail),
+    ("resident_access.enabled", Field::ResidentEnabled),
+    ("resident_access.state", Field::ResidentState),
+];
+/// Paths that hold several fields.
+const GROUPS: [&str; 9] = [
+    "",
+    "contact",
+    "labels",
+    "ticketing_links",
+    "location",
+    "location.fixes",
+    "attention",
+    "resident_access",
+    "resident_access.device_permissions",
 ];
 /// Longest path, in bytes: a link's three ids of 256 bytes, each byte written as three, with room.
 const PATH_BYTES_MAX: usize = 2_400;
 const LABEL: &str = "labels.";
 const LINK: &str = "ticketing_links.";
 const ATTENTION: &str = "attention.";
+const PERMISSION: &str = "resident_access.device_permissions.";
 /// Stands between the parts of a link's path. In the parts it is written as in a URI, and so is what that is written with.
 const SEPARATOR: char = '/';
 
@@ -135,6 +159,10 @@ impl Field {
             | Self::PublicIp
             | Self::ActivateTime
             | Self::DeleteTime
+            | Self::ResidentEmail
+            | Self::ResidentEnabled
+            | Self::ResidentState
+            | Self::ResidentPermission(_)
             | Self::Attention(_) => false,
         }
     }
@@ -142,8 +170,7 @@ impl Field {
     /// Whether `path` is a field's, one that holds several, or empty.
     #[must_use]
     pub fn is_path(path: &str) -> bool {
-        let holds_several = ["", "contact", "labels", "ticketing_links", "location", "location.fixes", "attention"];
-        path.len() <= PATH_BYTES_MAX && (holds_several.contains(&path) || path.parse::<Self>().is_ok())
+        path.len() <= PATH_BYTES_MAX && (GROUPS.contains(&path) || path.parse::<Self>().is_ok())
     }
 
     /// Whether it is the field of `path`, or one in it: `contact` and `labels` hold several.
@@ -155,6 +182,7 @@ impl Field {
             Self::Label(_) | Self::TicketingLink(_) | Self::Attention(_) => {
                 own == path || own.split_once('.').is_some_and(|(group, _)| group == path)
             }
+            Self::ResidentPermission(_) => own == path || GROUPS.contains(&path) && own.starts_with(path),
             _ => own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
         }
     }
@@ -168,6 +196,7 @@ impl fmt::Display for Field {
                 let parts = [&link.system, &link.organization_id, &link.external_site_id];
                 write!(f, "{LINK}{}", parts.map(|part| escaped(part)).join("/"))
             }
+            Self::ResidentPermission(device) => write!(f, "{PERMISSION}{device}"),
             Self::Attention(reason) => write!(f, "{ATTENTION}{}", reason.as_str()),
             plain => f.write_str(PLAIN.iter().find(|(_, field)| field == plain).map_or("", |(path, _)| path)),
         }
@@ -196,6 +225,9 @@ impl FromStr for Field {
         }
         if let Some(key) = path.strip_prefix(LABEL) {
             return Ok(Self::Label(key.to_owned()));
+        }
+        if let Some(device) = path.strip_prefix(PERMISSION) {
+            return Ok(Self::ResidentPermission(device.to_owned()));
         }
         if let Some(reason) = path.strip_prefix(ATTENTION).and_then(AttentionReason::parse) {
             return Ok(Self::Attention(reason));
@@ -234,6 +266,7 @@ mod tests {
             Field::Label("region/eu.north".into()),
             link("17"),
             link("a/b%2F%25c"),
+            Field::ResidentPermission("router.1".into()),
             Field::Attention(AttentionReason::Crowded),
         ];
         let fields: Vec<Field> = PLAIN.into_iter().map(|(_, field)| field).chain(keyed).collect();
@@ -259,6 +292,12 @@ mod tests {
         assert!(Field::Email.is_within("contact") && Field::Email.is_within("contact.email"));
         assert!(!Field::Email.is_within("con") && !Field::Email.is_within("contact.email.x"));
         assert!(Field::Fix(Source::Pin).is_within("location") && Field::Label("a".into()).is_within("labels"));
+        let device = Field::ResidentPermission("a.b".into());
+        let (own, others) = (device.to_string(), "resident_access.device_permissions.a");
+        for path in ["", "resident_access", "resident_access.device_permissions", &own] {
+            assert!(device.is_within(path), "{path}");
+        }
+        assert!(!device.is_within(others) && !device.is_within("resident"));
         let dotted = Field::Label("a.b".into());
         assert!(dotted.is_within("labels") && dotted.is_within("labels.a.b") && !dotted.is_within("labels.a"));
     }

@@ -8,6 +8,7 @@
 //! `forget_history` of the service takes all of a site's entries away, and whoever erases a person begins there. What the
 //! terms of a geocoder's provider do not allow to be kept for good never gets in (see [`PastFix`]).
 
+mod access;
 mod diff;
 mod field;
 mod merge;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::access::{Principal, Scope};
 use super::id::{AgentId, TokenId};
 
+pub use access::diff_access;
 pub use diff::{diff, replaced_text};
 pub use field::{Field, LinkId};
 pub use merge::Merged;
@@ -102,6 +104,14 @@ pub enum Cause {
     AttentionDismissed,
     /// Somebody took that back.
     AttentionRestored,
+    /// Somebody set up or changed the resident's access, or took it away with all that was said of it.
+    ResidentAccessChanged,
+    /// Somebody invited the resident, for the first time or again.
+    ResidentInvited,
+    /// Somebody took invitation or access back.
+    ResidentAccessRevoked,
+    /// The resident accepted.
+    InvitationRedeemed,
     /// Somebody put back what had been before another change.
     Restored {
         /// The number of that change.

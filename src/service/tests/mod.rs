@@ -8,6 +8,7 @@ mod limits;
 mod networks;
 mod reestimation;
 mod renewal;
+mod residents;
 mod ticketing;
 
 use std::cell::Cell;
@@ -167,6 +168,7 @@ impl World {
             geoip: Arc::new(databases),
             geocoder,
             borders: None,
+            post: None,
             ticketing: Some(setup()),
             clock: now,
             config: Config::default(),

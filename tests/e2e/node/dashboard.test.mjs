@@ -1,78 +1,26 @@
 // The dashboard in a real browser: log in, see the map, correct one site's address, and watch its pin move.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { byId, launch, logIn, openPage, siteName, symbolsDrawn } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const SITES = 200;
 // Laugavegur 1, Reykjavík: the pin must come to within half a kilometre of it.
 const TARGET = { lat: 64.146, lng: -21.93 };
 const NEAR_DEG = 0.005;
-const STEP_MS_MAX = 30_000;
-const EXECUTABLES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-// Software WebGL, and nothing that a browser says to the world by itself.
-const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
 
 let server, token, browser;
 
 before(async () => {
-  const executablePath = EXECUTABLES.find((path) => path && existsSync(path));
-  assert.ok(executablePath, "Chromium is missing: run scripts/install-tools test");
   server = await Server.start();
   token = await server.demo(SITES);
-  browser = await chromium.launch({ executablePath, args: FLAGS, headless: true });
+  browser = await launch();
 });
 
 after(async () => {
   await browser?.close();
   await server?.stop();
 });
-
-/** A page that keeps account of everything that a good page does not do. */
-async function openPage() {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  const page = await context.newPage();
-  page.setDefaultTimeout(STEP_MS_MAX);
-  const faults = [];
-  page.on("console", (message) => {
-    if (message.type() === "error") faults.push(`console: ${message.text()}`);
-  });
-  page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
-  page.on("request", (request) => {
-    const url = new URL(request.url());
-    const own = url.origin === server.url || ["data:", "blob:"].includes(url.protocol);
-    if (!own) faults.push(`request to another host: ${url.origin}`);
-    if (request.url().includes(token)) faults.push(`token in an address: ${url.pathname}`);
-  });
-  await page.addInitScript(() => {
-    document.addEventListener("securitypolicyviolation", (event) => {
-      console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
-    });
-  });
-  return { page, faults };
-}
-
-const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
-
-/** Logs in by typing the token. */
-async function logIn(page, secret = token) {
-  await page.goto(`${server.url}/`);
-  await byId(page, "login-token").fill(secret);
-  await byId(page, "login-submit").click();
-  await byId(page, "map").waitFor();
-}
-
-/** Waits until the map has drawn symbols of any kind. */
-async function symbolsDrawn(page) {
-  await page.waitForFunction(() => {
-    const data = document.querySelector('[data-testid="map"]')?.dataset ?? {};
-    return Number(data.pins ?? 0) + Number(data.clusters ?? 0) + Number(data.areas ?? 0) > 0;
-  });
-}
 
 /** Opens the first listed site that only a machine has located so far: the demo's people have corrected some. */
 async function openApproximateSite(page) {
@@ -90,8 +38,6 @@ async function openApproximateSite(page) {
   assert.fail("no listed site is located by GeoIP");
 }
 
-const siteName = (id) => (id.startsWith("accounts/") ? id : `accounts/demo/sites/${id}`);
-
 async function position(page) {
   const element = byId(page, "site-position");
   return { lat: Number(await element.getAttribute("data-lat")), lng: Number(await element.getAttribute("data-lng")) };
@@ -100,8 +46,8 @@ async function position(page) {
 const isAtTarget = ({ lat, lng }) => Math.abs(lat - TARGET.lat) < NEAR_DEG && Math.abs(lng - TARGET.lng) < NEAR_DEG;
 
 test("log in, see clusters, correct an address, watch the pin move, go back to automatic", async () => {
-  const { page, faults } = await openPage();
-  await logIn(page);
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
   await symbolsDrawn(page);
   const clusters = Number(await byId(page, "map").getAttribute("data-clusters"));
   assert.ok(clusters > 0, `${clusters} clusters in view`);
@@ -155,8 +101,8 @@ async function standsAt(page, { lat, lng }, near) {
 }
 
 test("type, choose a suggestion by keyboard, drag the pin, go back to automatic", async () => {
-  const { page, faults } = await openPage();
-  await logIn(page);
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
   await symbolsDrawn(page);
   await openApproximateSite(page);
   const estimate = await position(page);
@@ -216,8 +162,8 @@ test("type, choose a suggestion by keyboard, drag the pin, go back to automatic"
 test("what others change shows on the open page, whose panel stays open, until the token is revoked", async () => {
   const own = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_VIEWER", displayName: "a wallboard's" } };
   const made = await server.call("AdminService", "CreateToken", own, server.adminToken);
-  const { page, faults } = await openPage();
-  await logIn(page, made.secret);
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, made.secret);
   await byId(page, "site-row").nth(1).waitFor();
   const [opened, deleted] = await Promise.all(
     [0, 1].map((at) => byId(page, "site-row").nth(at).getAttribute("data-site").then(siteName)),
@@ -273,8 +219,8 @@ test("the history tells apart what reads alike, and of which change a value came
 });
 
 test("the history tells who changed what, page by page, and puts a former value back", async () => {
-  const { page, faults } = await openPage();
-  await logIn(page);
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
   await byId(page, "site-row").first().waitFor();
   const row = byId(page, "site-row").first();
   const name = siteName(await row.getAttribute("data-site"));
@@ -309,7 +255,7 @@ test("the history tells who changed what, page by page, and puts a former value 
 });
 
 test("a link with a token logs in and leaves no token in the address bar", async () => {
-  const { page, faults } = await openPage();
+  const { page, faults } = await openPage({ browser, server, token });
   await page.goto(`${server.url}/#token=${token}`);
   await byId(page, "map").waitFor();
   await symbolsDrawn(page);
@@ -318,7 +264,7 @@ test("a link with a token logs in and leaves no token in the address bar", async
 });
 
 test("a wrong token is told so", async () => {
-  const { page } = await openPage();
+  const { page } = await openPage({ browser, server, token });
   await page.goto(`${server.url}/`);
   await byId(page, "login-token").fill("wmk_nonsense");
   await byId(page, "login-submit").click();
@@ -327,8 +273,8 @@ test("a wrong token is told so", async () => {
 });
 
 test("the data's attribution is on the page", async () => {
-  const { page } = await openPage();
-  await logIn(page);
+  const { page } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
   await page.locator('a[href^="https://db-ip.com"]').first().waitFor({ state: "attached" });
 });
 
@@ -341,8 +287,8 @@ test("the page's headers forbid everything that it does not need", async () => {
 });
 
 test("a status and a word filter map, list and counts alike", async () => {
-  const { page, faults } = await openPage();
-  await logIn(page);
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
   await symbolsDrawn(page);
   const filtered = [];
   page.on("request", (request) => {

@@ -22,14 +22,14 @@ const environment = Object.fromEntries(Object.entries(process.env).filter(([key]
 
 /** A running server with a data directory of its own. */
 export class Server {
-  static async start() {
+  static async start(more = []) {
     const server = new Server();
     server.dir = await mkdtemp(path.join(tmpdir(), "waymark-node-"));
     server.tokenFile = path.join(server.dir, "admin.token");
     const log = await open(path.join(server.dir, "server.log"), "a");
     const args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", path.join(server.dir, "data")];
     args.push("--admin-token-file", server.tokenFile, "--trusted-proxy", "127.0.0.0/8", "--gazetteer", GAZETTEER);
-    args.push(...GEOIP.flatMap((file) => ["--geoip", file]));
+    args.push(...GEOIP.flatMap((file) => ["--geoip", file]), ...more);
     server.process = spawn(BINARY, args, { stdio: ["ignore", "pipe", log.fd], env: environment });
     server.ended = new Promise((resolve) => server.process.once("exit", (code) => resolve(code)));
     await log.close();

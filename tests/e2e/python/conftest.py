@@ -4,6 +4,7 @@ import grpc
 import pytest
 
 from client import Account, Caller
+from mail_server import MailServer
 from server import ASN_FILE, BINARY, BORDERS, GAZETTEER, GEOIP, Server
 
 
@@ -14,9 +15,15 @@ def pytest_sessionstart():
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def mail_server(tmp_path_factory):
+    with MailServer(tmp_path_factory.mktemp("mail")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, mail_server):
     # Estimates follow a new address at once here; test_uplinks.py has servers that wait.
-    extra = ["--move-after", "0"]
+    extra = ["--move-after", "0", "--config", mail_server.config()]
     shared = Server(tmp_path_factory.mktemp("server") / "data", gazetteer=True, borders=True, extra=extra)
     try:
         shared.start()
@@ -34,8 +41,11 @@ def channel(server):
 
 
 @pytest.fixture(scope="session")
-def operator(server, channel):
-    return Caller(channel, server.admin_token)
+def operator(server, channel, mail_server):
+    caller = Caller(channel, server.admin_token)
+    # Whoever needs a resident invites one, and reads the link in the mail.
+    caller.mail_server = mail_server
+    return caller
 
 
 @pytest.fixture

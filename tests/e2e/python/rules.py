@@ -4,17 +4,23 @@ The tests of scopes and of isolation walk over all methods of the descriptors; a
 so a new method cannot be added without saying who may call it and where it could leak.
 """
 
+import secrets
 from dataclasses import dataclass, field
 
 from google.protobuf import json_format
 
-from client import Caller
+from client import Caller, mask
 from stubs import methods, pb
 
 # All scopes that CreateToken makes.
 SCOPES = ["ADMIN", "EDITOR", "VIEWER", "SERVICE", "ENROLLMENT"]
-# All scopes that a caller may come with: an agent's credential is made by its activation.
-CREDENTIALS = [*SCOPES, "AGENT"]
+# All scopes that a caller may come with: an agent's credential is made by its activation, a resident's token by accepting
+# an invitation.
+CREDENTIALS = [*SCOPES, "AGENT", "RESIDENT"]
+# Those that belong to an account: a resident is a guest.
+MEMBERS = [*SCOPES, "AGENT"]
+# Methods that need no token.
+OPEN = ["RedeemInvitation"]
 READERS = ["ADMIN", "EDITOR", "VIEWER", "SERVICE"]
 WRITERS = ["ADMIN", "EDITOR", "SERVICE"]
 # ADMIN may do everything in its account, SERVICE reports for agents, and AGENT says hello for its own agent, which the
@@ -37,8 +43,8 @@ class Rule:
 
     # Who may call it.
     scopes: list
-    # Resource-name field -> kind: account, account_id, site, sites (repeated), token, prefix, change, connection,
-    # verification.
+    # Resource-name field -> kind: account, account_id, site, sites (repeated), token, prefix, change, access,
+    # connection, verification.
     names: dict = field(default_factory=dict)
     # The rest of a good request, in JSON form.
     rest: dict = field(default_factory=dict)
@@ -136,12 +142,27 @@ RULES = {
     # The operator alone: an account's own ADMIN is refused too.
     "CreateAccount": Rule([], {"account_id": "account_id"}, {"account": {}}),
     # Whoever belongs to an account may see its record.
-    "GetAccount": Rule(CREDENTIALS, {"name": "account"}),
-    "ListAccounts": Rule(CREDENTIALS),
+    "GetAccount": Rule(MEMBERS, {"name": "account"}),
+    "ListAccounts": Rule(MEMBERS),
+    "UpdateAccount": Rule(["ADMIN"], {"account.name": "account"}, {"updateMask": "supportContact"}),
     "CreateToken": Rule(["ADMIN"], {"parent": "account"}, {"token": {"scope": "TOKEN_SCOPE_VIEWER"}}),
     "ListTokens": Rule(["ADMIN"], {"parent": "account"}),
     "RevokeToken": Rule(["ADMIN"], {"name": "token"}),
-    "WhoAmI": Rule(CREDENTIALS),
+    "WhoAmI": Rule(MEMBERS),
+    "GetResidentAccess": Rule(READERS, {"name": "access"}),
+    "UpdateResidentAccess": Rule(
+        WRITERS, {"resident_access.name": "access"}, {"updateMask": "enabled"}, {"validateOnly": True}
+    ),
+    "DeleteResidentAccess": Rule(WRITERS, {"name": "access"}, {}, {"etag": "stale"}),
+    "InviteResident": Rule(WRITERS, {"name": "access"}, {}, {"etag": "stale"}),
+    "ResendInvitation": Rule(WRITERS, {"name": "access"}, {}, {"etag": "stale"}),
+    "RevokeResidentAccess": Rule(WRITERS, {"name": "access"}, {}, {"etag": "stale"}),
+    "ListDevices": Rule(READERS, {"parent": "site"}),
+    # AGENT for its own site, which is not the one of the good request.
+    "ReportDevices": Rule(["SERVICE", "ADMIN", "AGENT"], {"parent": "site"}),
+    "RedeemInvitation": Rule(CREDENTIALS, {}, {"code": "wmi_nonsense"}),
+    "GetResidentSite": Rule(["RESIDENT"], {"name": "site"}),
+    "ListResidentDevices": Rule(["RESIDENT"], {"parent": "site"}),
 }
 
 # Fields of requests, or of resources in them, that hold names and cannot choose what is touched: the server fills them.
@@ -150,9 +171,10 @@ OUTPUT_NAMES = {
     ("CancelReestimationRequest", "name"): "the operator's own: no account has one",
     ("Reestimation", "name"): "output only",
     ("Prefix", "name"): "UpdatePrefix's `prefix.name` has a rule; CreatePrefix leaves it empty",
+    ("ResidentAccess", "name"): "UpdateResidentAccess's `resident_access.name` has a rule",
     ("Site", "name"): "UpdateSite's `site.name` has a rule; CreateSite leaves it empty",
     ("TicketingConnection", "name"): "UpdateTicketingConnection's has a rule; a new one leaves it empty",
-    ("Account", "name"): "stays empty in CreateAccount",
+    ("Account", "name"): "UpdateAccount's `account.name` has a rule; CreateAccount leaves it empty",
     ("Token", "name"): "stays empty in CreateToken",
     ("Token", "site"): "output only",
 }
@@ -177,11 +199,17 @@ class World:
         made = account.caller().CreateTicketingConnection(parent=account.name, connection=connection)
         self.connection = made.name
         self.verification = account.caller().VerifyTicketingLinks(parent=account.name).name
+        self.access = f"{self.site}/residentAccess"
+        self.resident_email = f"{secrets.token_hex(6)}@example.org"
+        self.resident_secret = invite(account, self.site, self.resident_email)
 
     def caller(self, scope):
-        """A caller of the account with a credential of the scope; AGENT is the agent of `activated`."""
+        """A caller of the account with a credential of the scope; AGENT is the agent of `activated`,
+        RESIDENT that of `site`."""
         if scope == "AGENT":
             return Caller(self.account.operator.channel, self.activated.credential)
+        if scope == "RESIDENT":
+            return Caller(self.account.operator.channel, self.resident_secret)
         return self.account.caller(scope)
 
     def name_of(self, kind):
@@ -197,7 +225,18 @@ class World:
             "change": f"{self.site}/changes/2",
             "connection": self.connection,
             "verification": self.verification,
+            "access": self.access,
         }[kind]
+
+
+def invite(account, site, email):
+    """Invites a resident to a site, and accepts with the link that the mail server gets; the resident's secret."""
+    editor, name = account.caller("EDITOR"), f"{site}/residentAccess"
+    access = pb.ResidentAccess(name=name, owner_email=email, enabled=True)
+    editor.UpdateResidentAccess(resident_access=access, update_mask=mask("owner_email", "enabled"))
+    editor.InviteResident(name=name)
+    code = account.operator.mail_server.code(email)
+    return Caller(account.operator.channel).RedeemInvitation(code=code).secret
 
 
 def request_for(method, world, names=None, validate=False):

@@ -77,6 +77,7 @@ def foreign_names(kind, own, foreign):
         "token": [foreign.token, moved[-1], "tokens/" + operator_token(own)],
         "change": [f"{name}/changes/1" for name in sites + moved[:-1]],
         "prefix": [foreign.prefix, foreign.prefix.replace(stranger.name, home.name).replace("10.8", "10.7")],
+        "access": [f"{name}/residentAccess" for name in sites + moved[:-1]],
         # Ids of connections are names of systems: that one's own account has none to Freshdesk it knows.
         "connection": [foreign.connection],
         "verification": [foreign.verification, foreign.verification.replace(stranger.name, home.name)],
@@ -95,6 +96,7 @@ def absent_names(kind, own, foreign):
         "token": [f"{parent}/tokens/{secrets.token_hex(8)}" for parent in parents] + [f"tokens/{secrets.token_hex(8)}"],
         "change": [f"{parent}/sites/{uuid.uuid4()}/changes/1" for parent in parents],
         "prefix": [f"{parent}/prefixes/10.7.0.0-16" for parent in parents],
+        "access": [f"{parent}/sites/{uuid.uuid4()}/residentAccess" for parent in parents],
         "connection": [f"{nobody}/ticketingConnections/zendesk", *absent_connections(foreign.account, own.account)],
         "verification": [f"{parent}/ticketingVerifications/{absent_run()}" for parent in parents],
     }[kind]

@@ -49,6 +49,7 @@ impl World {
             geoip: Arc::new(Databases::empty()),
             geocoder: None,
             borders: None,
+            post: None,
             ticketing: None,
             clock: Timestamp::now,
             config: crate::service::Config::default(),

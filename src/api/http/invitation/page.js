@@ -1,0 +1,62 @@
+// Accepts an invitation when its button is pressed. The code of the link stays in the page: it is taken out of the address
+// at once, and sent in the body of one request.
+const byId = (id) => document.getElementById(id);
+const code = location.hash.slice(1);
+history.replaceState(null, "", location.pathname);
+
+const FAULTS = {
+  404: "This invitation does not work any more. It works once and for seven days; ask whoever invited you for a new one.",
+  429: "Too many tries from your network. Please wait a minute and try again.",
+};
+
+function fail(text) {
+  byId("fault").textContent = text;
+  byId("fault").hidden = false;
+}
+
+function show({ secret, site, devices }) {
+  byId("ask").hidden = true;
+  byId("site").textContent = site;
+  for (const { display_name, id, may_power, may_block } of devices) {
+    const item = document.createElement("li");
+    const may = [may_power && "switch its power", may_block && "block its internet"].filter(Boolean);
+    item.textContent = (display_name || id) + (may.length ? `: you may ${may.join(" and ")}` : "");
+    byId("devices").append(item);
+  }
+  byId("none").hidden = devices.length > 0;
+  byId("key").value = secret;
+  byId("done").hidden = false;
+}
+
+async function accept() {
+  byId("accept").disabled = true;
+  byId("fault").hidden = true;
+  try {
+    const answer = await fetch("/invitation/redeem", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ code }),
+    });
+    if (answer.ok) return show(await answer.json());
+    fail(FAULTS[answer.status] ?? "The server has a fault. Please try again later: the invitation is not used up.");
+  } catch {
+    fail("The server cannot be reached. Please try again.");
+  }
+  byId("accept").disabled = false;
+}
+
+if (code) {
+  byId("ask").hidden = false;
+  byId("accept").addEventListener("click", accept);
+} else {
+  fail("This link is not whole. Open it from the mail again, or copy all of it.");
+}
+byId("copy").addEventListener("click", async () => {
+  byId("key").select();
+  try {
+    await navigator.clipboard.writeText(byId("key").value);
+    byId("copied").textContent = "Copied.";
+  } catch {
+    byId("copied").textContent = "Press Ctrl+C to copy.";
+  }
+});

@@ -1,0 +1,122 @@
+//! What an operator configures of mail: the server, how it is trusted, who sends, and where links lead.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use lettre::message::Mailbox;
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::Error;
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tls {
+    /// Plain at first, TLS before anything is said. A server that cannot is not used.
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+    /// Plain; to a server on this machine alone.
+    None,
+}
+
+/// The `[mail]` table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Host name or address of the mail server.
+    pub host: String,
+    /// Its port; by default 587 with `starttls`, 465 with `tls`, 25 with `none`.
+    pub port: Option<u16>,
+    /// How the connection is protected.
+    #[serde(default = "starttls")]
+    pub tls: Tls,
+    /// Certificates that are trusted beside the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// User name, where the server wants one.
+    pub user: Option<String>,
+    /// File of the password, which only its owner reads.
+    pub password_file: Option<PathBuf>,
+    /// Who sends: `Name <address>` or an address.
+    pub from: String,
+    /// The address at which residents reach this server, `https://waymark.example.com`. Links begin with it.
+    pub public_url: String,
+}
+
+fn starttls() -> Tls {
+    Tls::Starttls
+}
+
+/// The settings, checked.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) port: u16,
+    pub(super) from: Mailbox,
+    pub(super) public_url: Url,
+    pub(super) login: Option<(String, SecretString)>,
+    pub(super) authorities: Option<Vec<u8>>,
+}
+
+impl Config {
+    pub(super) fn check(&self) -> Result<Checked, Error> {
+        let from = self.from.parse::<Mailbox>();
+        let from = from.map_err(|_| setting("from", "a sender is written `Name <name@domain>` or `name@domain`"))?;
+        if self.tls == Tls::None && !is_loopback(&self.host) {
+            return Err(setting("tls", "`none` is for a mail server on this machine alone: use starttls or tls"));
+        }
+        let login = match (&self.user, &self.password_file) {
+            (Some(user), Some(path)) => Some((user.clone(), password(path)?)),
+            (None, None) => None,
+            _ => return Err(setting("user", "user and password_file go together")),
+        };
+        let authorities = self.ca_file.as_deref().map(|path| read("ca_file", path)).transpose()?;
+        let port = self.port.unwrap_or(match self.tls {
+            Tls::Starttls => 587,
+            Tls::Tls => 465,
+            Tls::None => 25,
+        });
+        Ok(Checked { port, from, public_url: public_url(&self.public_url)?, login, authorities })
+    }
+}
+
+/// The address in links. Plain HTTP only to this machine: who reads the link on its way has the access.
+fn public_url(text: &str) -> Result<Url, Error> {
+    let why = "an address such as https://waymark.example.com, without user, query or fragment";
+    let url = Url::parse(text).map_err(|_| setting("public_url", why))?;
+    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    let host = url.host_str().unwrap_or_default();
+    let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_loopback(host);
+    if is_bare && is_safe && url.fragment().is_none() && !host.is_empty() {
+        return Ok(url);
+    }
+    Err(setting("public_url", why))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+fn password(path: &Path) -> Result<SecretString, Error> {
+    let fault = |why: &str| Error::File { setting: "password_file", path: path.to_owned(), why: why.to_owned() };
+    let mode = fs::metadata(path).map_err(|cause| fault(&cause.to_string()))?.permissions().mode();
+    if mode & 0o004 != 0 {
+        return Err(fault("it can be read by everybody: chmod o-r"));
+    }
+    let text = String::from_utf8(read("password_file", path)?).map_err(|_| fault("it is no text"))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(fault("it is empty")),
+        password => Ok(SecretString::from(password)),
+    }
+}
+
+fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|cause| Error::File { setting, path: path.to_owned(), why: cause.to_string() })
+}
+
+fn setting(setting: &'static str, why: &str) -> Error {
+    Error::Setting { setting, why: why.to_owned() }
+}

@@ -1,0 +1,84 @@
+//! What names can do to a message: nothing. What a configuration may say.
+
+use proptest::prelude::*;
+
+use super::config::Config;
+use super::message::{compose, link};
+use super::*;
+
+fn invitation(account: &str, site: &str) -> Invitation {
+    Invitation {
+        id: "0190b5a0".into(),
+        to: "jo@example.org".into(),
+        secret: "wmi_secret".into(),
+        account: account.into(),
+        support: "+44 20 7946 0000".into(),
+        site: site.into(),
+        until: "2026-12-05 10:00 UTC".into(),
+    }
+}
+
+fn composed(account: &str, site: &str) -> String {
+    let public = "https://waymark.example.com/".parse().unwrap();
+    let message = compose(&"Way Mark <no-reply@example.com>".parse().unwrap(), &public, &invitation(account, site));
+    String::from_utf8(message.unwrap().formatted()).unwrap()
+}
+
+/// Names of the headers, in their order.
+fn headers(message: &str) -> Vec<String> {
+    let (head, _) = message.split_once("\r\n\r\n").unwrap();
+    let lines = head.split("\r\n").filter(|line| !line.starts_with([' ', '\t']));
+    lines.map(|line| line.split_once(':').unwrap().0.to_lowercase()).collect()
+}
+
+proptest! {
+    #[test]
+    fn names_make_no_header(account in "\\PC{0,40}|[a-z\r\n: ]{0,40}", site in "[\\x00-\\x7f]{0,60}|\\PC{0,60}") {
+        let plain = headers(&composed("Acme", "Home"));
+        prop_assert_eq!(headers(&composed(&account, &site)), plain);
+    }
+}
+
+#[test]
+fn a_message_holds_text_and_html_and_an_id_of_its_own() {
+    let message = composed("A<b>&\"c", "Home\r\nBcc: x@example.org");
+    assert!(message.contains("Message-ID: <0190b5a0@example.com>"), "{message}");
+    let (plain, html) = message.split_once("text/html").unwrap();
+    assert!(plain.contains("text/plain") && plain.contains("A<b>&\"c gives you access"), "{message}");
+    // Long lines are folded by a mark at their ends.
+    let html = html.replace("=\r\n", "");
+    assert!(html.contains("A&lt;b&gt;&amp;&quot;c") && !html.contains("<b>"), "{message}");
+    assert!(!message.contains("\nBcc:"), "{message}");
+    assert_eq!(link(&"https://a.example/x/".parse().unwrap(), "s"), "https://a.example/x/invitation#s");
+}
+
+#[test]
+fn addresses_that_mail_does_not_go_to_are_refused() {
+    assert!(check_address("owner_email", "jo@example.org").is_ok());
+    for bad in ["", "jo", "jo@", "jo@exa mple.org", "jo@example.org\r\nBcc: x@y.z", "jö@example.org", "a@b@c"] {
+        assert!(check_address("owner_email", bad).is_err(), "{bad:?}");
+    }
+}
+
+/// What is wrong with a configuration, or nothing.
+#[track_caller]
+fn check(more: &str, expected: &str) {
+    let base = "from = 'a@example.com'\n";
+    let config: Config = toml::from_str(&format!("{base}{more}")).unwrap();
+    let told = Mailer::open(&config).err().map(|fault| fault.to_string()).unwrap_or_default();
+    assert!(told.starts_with(expected) && told.is_empty() == expected.is_empty(), "{more}: {told:?}");
+}
+
+#[test]
+fn configurations_that_would_leak_are_refused() {
+    let https = "public_url = 'https://x.example'\n";
+    check(&format!("{https}host = 'mail.example.com'"), "");
+    check(&format!("{https}host = 'mail.example.com'\ntls = 'none'"), "mail.tls: ");
+    check(&format!("{https}host = '127.0.0.1'\ntls = 'none'"), "");
+    check(&format!("{https}host = 'localhost'\nuser = 'u'"), "mail.user: ");
+    check(&format!("{https}host = 'localhost'\nca_file = '/nowhere'"), "mail.ca_file: ");
+    for url in ["http://x.example", "https://u:p@x.example", "https://x.example/?a", "https://x.example/#a", "x"] {
+        check(&format!("public_url = '{url}'\nhost = 'localhost'"), "mail.public_url: ");
+    }
+    check("public_url = 'http://127.0.0.1:8642'\nhost = 'localhost'", "");
+}

@@ -1,0 +1,225 @@
+//! Invitations: made, made again, taken back, and accepted, once.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use super::super::access::{Permission, hash_secret, random_bytes};
+use super::super::error::Resource;
+use super::super::record::Author;
+use super::super::tokens::{self, NewToken};
+use super::super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
+use super::devices::{ResidentDevice, ResidentSite, visible};
+use super::{ShownAccess, refuse_other_version, replace};
+use crate::model::access::{Principal, Scope};
+use crate::model::history::{Actor, Cause};
+use crate::model::id::{AccountId, SiteId};
+use crate::model::resident::{Refused, ResidentAccess};
+use crate::store::document::{Document, QueuedMail};
+use crate::store::{Error as StoreError, Key, Kind, Mutation};
+
+/// Most mails that wait for the mail server, in all: some hours of a large account's work.
+pub(super) const OUTBOX_MAX: usize = 10_000;
+/// Longest text of a code that is looked at, in bytes.
+const CODE_BYTES_MAX: usize = 256;
+
+/// What an accepted invitation gives.
+#[derive(Debug)]
+pub struct Redeemed {
+    /// The account.
+    pub account: AccountId,
+    /// The site.
+    pub site: ResidentSite,
+    /// The devices that the resident may see.
+    pub devices: Vec<ResidentDevice>,
+    /// The secret of the resident's token, shown once.
+    pub secret: String,
+}
+
+/// Text of an invitation's secret: `wmi_`, account, site, 256 random bits. Account and site say where to look; the resident
+/// learns both with the access.
+mod code {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::{AccountId, CODE_BYTES_MAX, SiteId};
+
+    const PREFIX: &str = "wmi_";
+
+    pub(super) fn format(account: &AccountId, site: SiteId, random: &[u8; 32]) -> String {
+        format!("{PREFIX}{account}.{site}.{}", URL_SAFE_NO_PAD.encode(random))
+    }
+
+    pub(super) fn parse(text: &str) -> Option<(AccountId, SiteId, [u8; 32])> {
+        let mut parts = text.strip_prefix(PREFIX).filter(|_| text.len() <= CODE_BYTES_MAX)?.split('.');
+        let (account, site, random) = (parts.next()?, parts.next()?, parts.next()?);
+        let random = URL_SAFE_NO_PAD.decode(random).ok()?.try_into().ok()?;
+        if parts.next().is_some() {
+            return None;
+        }
+        Some((account.parse().ok()?, site.parse().ok()?, random))
+    }
+}
+
+/// One of the two ways to make an invitation.
+type Make = fn(&mut ResidentAccess, [u8; 32], Timestamp) -> Result<(), Refused>;
+
+impl Waymark {
+    /// Invites the resident. The mail is on its way when this returns, and is sent even if the server ends now.
+    pub async fn invite_resident(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        etag: &str,
+    ) -> Result<ShownAccess, Error> {
+        self.make_invitation(principal, account, site, etag, ResidentAccess::invite).await
+    }
+
+    /// Sends another link. The one before is dead, in a mail that waits still, too.
+    pub async fn resend_invitation(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        etag: &str,
+    ) -> Result<ShownAccess, Error> {
+        self.make_invitation(principal, account, site, etag, ResidentAccess::resend).await
+    }
+
+    async fn make_invitation(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        etag: &str,
+        make: Make,
+    ) -> Result<ShownAccess, Error> {
+        self.account_for(principal, account, Permission::Change)?;
+        let random = random_bytes()?;
+        let secret_hash = hash_secret(&random);
+        for _ in 0..ATTEMPTS_MAX {
+            let standing = self.standing_site(account, site).await?;
+            let before = self.find_access(account, site).await?;
+            refuse_other_version(account, site, before.as_ref(), etag)?;
+            let before = before.ok_or(Refused::NotSetUp)?;
+            let now = self.now();
+            let mut access = before.value.clone();
+            make(&mut access, secret_hash, now)?;
+            access.updated_at = now;
+            self.refuse_user(account, &access.owner_email)?;
+            let post = self.parts.post.as_ref().ok_or(Error::MailNotConfigured)?;
+            if self.parts.live.mails.count() >= OUTBOX_MAX {
+                return Err(Error::TooMany("mails that wait", OUTBOX_MAX));
+            }
+            let key = Key::of(account, Kind::Mail, uuid::Uuid::now_v7());
+            let code = code::format(account, site, &random);
+            let sealed = post.seal(account, &key.id, &code)?;
+            let mail = QueuedMail { site, secret_hash, sealed, queued_at: now };
+            let author = Author::of(principal, Cause::ResidentInvited);
+            let mut batch = replace(&standing, Some(&before), Some(&access), &author, now);
+            batch.push(Mutation::create(key, Document::Mail(mail)));
+            match self.parts.store.commit(batch).await {
+                Ok(_) => return Ok(self.show_access(site, Some(access))),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+        Err(Error::Contention(Resource::ResidentAccess(account.clone(), site).to_string()))
+    }
+
+    /// Takes the access back: the link is dead, the mail is not sent if it waits still, the resident is out at once.
+    pub async fn revoke_resident_access(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        etag: &str,
+    ) -> Result<ShownAccess, Error> {
+        self.account_for(principal, account, Permission::Change)?;
+        for _ in 0..ATTEMPTS_MAX {
+            let standing = self.standing_site(account, site).await?;
+            let before = self.find_access(account, site).await?;
+            refuse_other_version(account, site, before.as_ref(), etag)?;
+            let before = before.ok_or(Refused::NotSetUp)?;
+            let mut access = before.value.clone();
+            let token = access.revoke(self.now())?;
+            if access == before.value {
+                return Ok(self.show_access(site, Some(access)));
+            }
+            access.updated_at = self.now();
+            let author = Author::of(principal, Cause::ResidentAccessRevoked);
+            let mut batch = replace(&standing, Some(&before), Some(&access), &author, access.updated_at);
+            batch.extend(token.and_then(|token| self.revocation_of(token)));
+            match self.parts.store.commit(batch).await {
+                Ok(_) => return Ok(self.show_access(site, Some(access))),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+        Err(Error::Contention(Resource::ResidentAccess(account.clone(), site).to_string()))
+    }
+
+    /// Accepts an invitation with the secret of its link. Needs no token. One answer for secrets that are unknown, used,
+    /// too old, revoked or superseded.
+    pub async fn redeem_invitation(&self, code: &str, ip: Option<IpAddr>) -> Result<Redeemed, Error> {
+        self.doorbell.ring(ip, self.now())?;
+        let (account, site, random) = code::parse(code).ok_or(Error::Invitation)?;
+        let secret_hash = hash_secret(&random);
+        for _ in 0..ATTEMPTS_MAX {
+            let before = self.find_access(&account, site).await?.ok_or(Error::Invitation)?;
+            match self.let_in(&account, &before, &secret_hash).await {
+                Err(Error::Store(StoreError::Conflict { .. })) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Error::Contention(Resource::ResidentAccess(account, site).to_string()))
+    }
+
+    /// Writes acceptance and token over the access that was read: of many at once one goes through.
+    async fn let_in(
+        &self,
+        account: &AccountId,
+        before: &Versioned<ResidentAccess>,
+        secret_hash: &[u8; 32],
+    ) -> Result<Redeemed, Error> {
+        let (now, mut access) = (self.now(), before.value.clone());
+        let site = self.find_site(account, access.site).await?.filter(|site| site.value.deleted_at.is_none());
+        let new = NewToken {
+            account: Some(account.clone()),
+            scope: Scope::Resident,
+            display_name: format!("resident of {}", access.site),
+            expires_at: None,
+        };
+        let (token, secret) = self.draw_token(new)?;
+        if !access.accept(secret_hash, token.id, now) || self.refuse_user(account, &access.owner_email).is_err() {
+            return Err(Error::Invitation);
+        }
+        let site = site.ok_or(Error::Invitation)?;
+        access.updated_at = now;
+        let actor = Actor::Token { id: token.id, scope: token.scope };
+        let author = Author { actor, cause: Cause::InvitationRedeemed };
+        let mut batch = replace(&site, Some(before), Some(&access), &author, now);
+        batch.push(Mutation::create(tokens::key_of(&token), Document::Token(token)));
+        self.parts.store.commit(batch).await?;
+        let (devices, _) = self.find_devices(account, access.site).await?;
+        let site = ResidentSite { site: access.site, display_name: site.value.display_name };
+        Ok(Redeemed { account: account.clone(), site, devices: visible(devices, &access), secret })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_come_back_and_others_do_not() {
+        let (account, site): (AccountId, _) = ("acme".parse().unwrap(), SiteId::from_u128(7));
+        let text = code::format(&account, site, &[0xab; 32]);
+        assert_eq!(code::parse(&text), Some((account, site, [0xab; 32])));
+        let long = format!("{text}.x");
+        for bad in ["", "wmi_", "wmi_acme", "wmi_acme.x.y", &text[1..], &text[..text.len() - 1], &long] {
+            assert_eq!(code::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+// A real browser on the dashboard, and what every test of a page does with it.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const STEP_MS_MAX = 30_000;
+const EXECUTABLES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+// Software WebGL, and nothing that a browser says to the world by itself.
+const FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+
+/** The browser of the machine. */
+export function launch() {
+  const executablePath = EXECUTABLES.find((path) => path && existsSync(path));
+  assert.ok(executablePath, "Chromium is missing: run scripts/install-tools test");
+  return chromium.launch({ executablePath, args: FLAGS, headless: true });
+}
+
+/** A page that keeps account of everything that a good page does not do. */
+export async function openPage({ browser, server, token }, viewport = { width: 1440, height: 900 }) {
+  const context = await browser.newContext({ viewport });
+  const page = await context.newPage();
+  page.setDefaultTimeout(STEP_MS_MAX);
+  const faults = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") faults.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    const own = url.origin === server.url || ["data:", "blob:"].includes(url.protocol);
+    if (!own) faults.push(`request to another host: ${url.origin}`);
+    if (request.url().includes(token)) faults.push(`token in an address: ${url.pathname}`);
+  });
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) => {
+      console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  return { page, faults };
+}
+
+export const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
+
+/** The resource name of a site of the demo account. */
+export const siteName = (id) => (id.startsWith("accounts/") ? id : `accounts/demo/sites/${id}`);
+
+/** Logs in by typing a token. */
+export async function logIn(page, server, token) {
+  await page.goto(`${server.url}/`);
+  await byId(page, "login-token").fill(token);
+  await byId(page, "login-submit").click();
+  await byId(page, "map").waitFor();
+}
+
+/** Waits until the map has drawn symbols of any kind. */
+export async function symbolsDrawn(page) {
+  await page.waitForFunction(() => {
+    const data = document.querySelector('[data-testid="map"]')?.dataset ?? {};
+    return Number(data.pins ?? 0) + Number(data.clusters ?? 0) + Number(data.areas ?? 0) > 0;
+  });
+}
+
+/** Opens the page of a listed site; its resource name. */
+export async function openFirstSite(page) {
+  const row = byId(page, "site-row").first();
+  await row.waitFor();
+  const name = siteName(await row.getAttribute("data-site"));
+  await row.click();
+  await byId(page, "site-panel").waitFor();
+  return name;
+}

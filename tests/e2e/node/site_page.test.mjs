@@ -1,0 +1,151 @@
+// The page of a site in a real browser: its labels, its ticketing links, and its resident, from invitation to acceptance.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { byId, launch, logIn, openFirstSite, openPage } from "./browser.mjs";
+import { MailServer } from "./mail.mjs";
+import { Server } from "./server.mjs";
+
+const SITES = 20;
+const HOSTILE = `<img src=x onerror="document.title='hit'">"'&`;
+
+let server, token, browser, mail, dir;
+
+before(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), "waymark-mail-"));
+  mail = await MailServer.start(dir);
+  server = await Server.start(["--config", mail.config]);
+  token = await server.demo(SITES);
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await mail?.stop();
+  if (dir) await rm(dir, { recursive: true, force: true });
+});
+
+async function openSite() {
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
+  const name = await openFirstSite(page);
+  await byId(page, "site-position").waitFor();
+  return { page, faults, name };
+}
+
+test("labels are added, changed and removed, and text is text", async () => {
+  const { page, faults, name } = await openSite();
+  const site = () => server.call("SiteService", "GetSite", { name }, token);
+  await byId(page, "labels-edit").click();
+  const rows = byId(page, "label-row");
+  for (let left = await rows.count(); left > 0; left -= 1) await rows.first().getByRole("button").click();
+  for (const [key, value] of [["region", "north"], ["note", HOSTILE]]) {
+    await byId(page, "labels-add").click();
+    const inputs = rows.last().locator("input");
+    await inputs.nth(0).fill(key);
+    await inputs.nth(1).fill(value);
+  }
+  await byId(page, "labels-save").click();
+  await byId(page, "label").first().waitFor();
+  assert.deepEqual((await site()).labels, { note: HOSTILE, region: "north" });
+  assert.deepEqual(await byId(page, "label").allTextContents(), [`note${HOSTILE}`, "regionnorth"]);
+
+  // What somebody else changed meanwhile is a conflict, and what is typed stays.
+  await byId(page, "labels-edit").click();
+  await rows.last().locator("input").nth(1).fill("south");
+  await server.call("SiteService", "UpdateSite", { site: { name, customerId: "C-7" }, updateMask: "customerId" }, token);
+  await byId(page, "labels-save").click();
+  await page.getByText("Somebody changed this site meanwhile").waitFor();
+  assert.equal(await rows.last().locator("input").nth(1).inputValue(), "south");
+  await byId(page, "labels-save").click();
+  await byId(page, "label").first().waitFor();
+  assert.equal((await site()).labels.region, "south");
+  assert.notEqual(await page.title(), "hit");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("ticketing links are set and taken away, and a wrong id is told so", async () => {
+  const { page, faults, name } = await openSite();
+  const site = () => server.call("SiteService", "GetSite", { name }, token);
+  await byId(page, "links-edit").click();
+  const field = (which) => byId(page, `link-${which}`).first();
+  await field("system").fill("Zendesk");
+  await field("organizationId").fill("no number");
+  await field("organizationName").fill(HOSTILE);
+  await field("uri").fill("https://acme.zendesk.com/agent/organizations/17");
+  await byId(page, "links-save").click();
+  await byId(page, "error-banner").filter({ hasText: "organization_id" }).waitFor();
+  await field("organizationId").fill("17");
+  await byId(page, "links-save").click();
+  const link = byId(page, "link").first();
+  await link.waitFor();
+  assert.match(await link.textContent(), /Zendesk.*<img.*Not checked/s);
+  assert.equal(await link.locator("a").getAttribute("rel"), "noopener noreferrer");
+  const [{ system, organizationId, state }] = (await site()).ticketingLinks;
+  assert.deepEqual([system, organizationId, state], ["zendesk", "17", "TICKETING_LINK_STATE_UNVERIFIED"]);
+  await byId(page, "links-edit").click();
+  await byId(page, "link-remove").click();
+  await byId(page, "links-save").click();
+  await page.getByText("Tied to no ticketing system.").waitFor();
+  assert.deepEqual((await site()).ticketingLinks ?? [], []);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("a resident is invited, accepts by the link of the mail, once, and is shown out again", async () => {
+  const { page, faults, name } = await openSite();
+  const devices = [
+    { id: "cam", displayName: HOSTILE, kind: "camera", canPower: true },
+    { id: "tv", displayName: "Television", kind: "tv", canBlock: true },
+  ];
+  await server.call("ResidentAccessService", "ReportDevices", { parent: name, devices }, server.adminToken);
+  await byId(page, "resident").locator("summary").click();
+  const isShown = (text) => byId(page, "resident-state").filter({ hasText: text }).waitFor();
+  await isShown("Not set up.");
+  await byId(page, "resident-edit").click();
+  await byId(page, "resident-email").fill("jo@example.org");
+  await byId(page, "resident-enabled").check();
+  const camera = page.locator('[data-testid="resident-device"][data-device="cam"]').getByRole("checkbox");
+  await camera.nth(0).check();
+  await camera.nth(1).check();
+  assert.ok(await camera.nth(2).isDisabled(), "the camera's internet cannot be blocked");
+  await byId(page, "resident-save").click();
+  await isShown("Ready to invite.");
+  await byId(page, "resident-invite").click();
+  await isShown("Invited");
+  const { code } = await mail.to("jo@example.org");
+  await byId(page, "resident-state").filter({ hasText: "The mail is sent." }).or(page.getByText("waits")).first().waitFor();
+
+  const guest = await openPage({ browser, server, token }, { width: 420, height: 800 });
+  await guest.page.goto(`${server.url}/invitation#${code}`);
+  const access = () => {
+    return server.call("ResidentAccessService", "GetResidentAccess", { name: `${name}/residentAccess` }, token);
+  };
+  assert.equal((await access()).state, "RESIDENT_ACCESS_STATE_INVITED", "opening the page accepts nothing");
+  assert.equal(new URL(guest.page.url()).hash, "", "the code stands in the address no more");
+  await byId(guest.page, "accept").click();
+  await byId(guest.page, "done").waitFor();
+  assert.equal(await byId(guest.page, "devices").textContent(), `${HOSTILE}: you may switch its power`);
+  assert.match(await byId(guest.page, "key").inputValue(), /^wmk_/);
+  assert.equal((await access()).state, "RESIDENT_ACCESS_STATE_ACCEPTED");
+  await isShown("Accepted.");
+
+  // The link works once.
+  await guest.page.goto("about:blank");
+  await guest.page.goto(`${server.url}/invitation#${code}`);
+  await byId(guest.page, "accept").click();
+  await byId(guest.page, "fault").filter({ hasText: "does not work any more" }).waitFor();
+  assert.notEqual(await guest.page.title(), "hit");
+  // The browser itself tells of the 404 that the page asked for.
+  assert.deepEqual(guest.faults.filter((fault) => !fault.includes("status of 404")), []);
+
+  await byId(page, "resident-revoke").click();
+  await isShown("Revoked.");
+  assert.deepEqual(faults, []);
+  await guest.page.context().close();
+  await page.context().close();
+});
