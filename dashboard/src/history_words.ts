@@ -1,6 +1,7 @@
 // What an entry of a history says, as people read it: who, which field, and what was there.
-import { count, position, time } from "./format.js";
-import type { ChangeActor, PastValue } from "./gen/waymark/v1/history_pb.js";
+import { count, distance, position, time } from "./format.js";
+import { ChangeCause, type ChangeActor, type FieldEdit, type PastValue, type SiteChange } from "./gen/waymark/v1/history_pb.js";
+import type { Fix } from "./gen/waymark/v1/location_pb.js";
 import * as strings from "./strings.js";
 
 /** Who made a change. */
@@ -9,6 +10,22 @@ export function actor(of: ChangeActor | undefined): string {
   if (kind === "agentId") return strings.history.agent(value as string);
   if (kind !== "token") return strings.history.system;
   return of?.displayName || strings.history.token((value as string).split("/").at(-1) ?? "");
+}
+
+/** Why a change was made, and of what: the change before which a value was, or the run that estimated again. */
+export function cause(change: SiteChange): string {
+  const words = strings.changeCause[change.cause];
+  const last = (name: string): string => name.split("/").at(-1) ?? "";
+  if (change.cause === ChangeCause.RESTORED) return strings.history.ofChange(words, last(change.restoredChange));
+  if (change.cause === ChangeCause.REESTIMATED) return strings.history.ofRun(words, last(change.reestimation));
+  return words;
+}
+
+/** When a change was made; of several in one, how many and since when. */
+export function when(change: SiteChange): string {
+  const made = change.makeTime ? time(change.makeTime) : "";
+  if (!change.firstMakeTime) return made;
+  return strings.history.merged(count(change.mergedChanges), time(change.firstMakeTime), made);
 }
 
 /** The name of a field, from its path. */
@@ -22,6 +39,45 @@ export function field(path: string): string {
   if (group === "ticketing_links") return strings.history.link(parts.filter(Boolean).join(", "));
   if (group === "resident_access") return strings.history.device(key.slice(key.indexOf(".") + 1));
   return group === "attention" ? strings.history.attention : path;
+}
+
+/** What was there and what is there since: in short where that tells them apart, else with all that may. */
+export function values({ oldValue, newValue }: FieldEdit): [string, string] {
+  const short: [string, string] = [value(oldValue), value(newValue)];
+  return short[0] === short[1] ? [detailed(oldValue), detailed(newValue)] : short;
+}
+
+/** A value with what its short text leaves out. */
+function detailed(past: PastValue | undefined): string {
+  const kind = past?.kind;
+  switch (kind?.case) {
+    case "phones":
+      return kind.value.phones.map((phone) => joined(phone.number, strings.phoneKind[phone.kind])).join("; ");
+    case "ticketingLinks":
+      return kind.value.links.map((link) => joined(link.organizationName, link.organizationId, link.uri)).join("; ");
+    case "fix":
+      return joined(value(past), ...evidence(kind.value));
+    case "address":
+      return joined(value(past), kind.value.typed, kind.value.evidence?.provider);
+    case "replacement":
+      return joined(kind.value.agentId, kind.value.expireTime && strings.history.until(time(kind.value.expireTime)));
+    default:
+      return value(past);
+  }
+}
+
+/** How exact a fix is, what it rests on, and whose word it is. */
+function evidence({ accuracyM, granularity, evidence, maker, makeTime }: Fix): (string | undefined)[] {
+  const accuracy = accuracyM === undefined ? strings.site.accuracyUnknown : strings.site.within(distance(accuracyM));
+  const made = [strings.granularity[granularity], accuracy];
+  if (evidence.case === "database") made.push(evidence.value.databaseType);
+  if (evidence.case === "prefix") made.push(evidence.value.network);
+  if (evidence.case === "geocoded") made.push(evidence.value.provider, evidence.value.formattedAddress);
+  return [...made, maker, makeTime && time(makeTime)];
+}
+
+function joined(...parts: (string | undefined)[]): string {
+  return parts.filter(Boolean).join(", ");
 }
 
 /** A value, on a line or several; a sign for none. */

@@ -248,6 +248,10 @@ export const history = {
   attention: "Needs no attention",
   device: (id: string) => `Resident and ${id}`,
   bytes: (count: string) => `${count} bytes in all`,
+  ofChange: (cause: string, number: string) => `${cause}, from before change ${number}`,
+  ofRun: (cause: string, run: string) => `${cause}, run ${run}`,
+  merged: (count: string, first: string, last: string) => `${count} changes from ${first} to ${last}`,
+  until: (time: string) => `until ${time}`,
   notKept: "position not kept, by its provider’s terms",
 };
 

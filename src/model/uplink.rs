@@ -53,6 +53,9 @@ pub struct Away {
     pub unknown_since: Option<Timestamp>,
     /// Where the last call came from.
     pub network: IpNet,
+    /// The public address that the site had when it left home; `None` where that was not written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<IpAddr>,
 }
 
 /// What a call says of where the site is.
@@ -99,8 +102,16 @@ impl Uplinks {
             self.settle(seen);
             return Sight::Moved;
         }
-        self.away = Some(Away { since, unknown_since, network: seen.network });
+        let left = before.and_then(|away| away.left);
+        self.away = Some(Away { since, unknown_since, network: seen.network, left });
         Sight::Away
+    }
+
+    /// Notes the public address that the site had when it left home.
+    pub fn note_left(&mut self, ip: IpAddr) {
+        if let Some(away) = &mut self.away {
+            away.left = Some(ip);
+        }
     }
 
     /// Makes an address the home.

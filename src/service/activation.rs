@@ -230,7 +230,8 @@ impl Waymark {
         let mut site = before.clone();
         self.note_visit(live, &mut site, visit);
         site.updated_at = visit.at;
-        let batch = record::replace(&before, revision, &mut site, &visit.author(Cause::Activated), visit.at);
+        let author = visit.author(Cause::Activated);
+        let batch = self.replace_by_report(&before, revision, &mut site, &author, visit.at).await;
         let revision = self.parts.store.commit(batch).await?;
         Ok(activation.answered(Versioned { value: site, revision }, credential, false))
     }

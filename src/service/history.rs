@@ -1,5 +1,7 @@
 //! Histories of sites: read page by page, and a former value put back. They are written in `record`.
 
+use jiff::Timestamp;
+
 use super::access::Permission;
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
@@ -15,10 +17,14 @@ use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
 use crate::model::{Invalid, text};
 use crate::store::document::Document;
-use crate::store::{Kind, Mutation, Range, Record};
+use crate::store::{Error as StoreError, Kind, Mutation, Range, Record};
 
-/// Entries that are read together.
-const CHUNK: usize = 256;
+/// Most entries that are read together.
+const CHUNK_MAX: usize = 256;
+/// Entries that are read first where a field is looked for; each time after that twice as many.
+const CHUNK_MIN: usize = 32;
+/// Fields that an error names: it goes into a header.
+const FIELDS_TOLD_MAX: usize = 5;
 /// Entries that one call looks at: of a field that changed seldom, a page may be short.
 const SCANNED_MAX: usize = 10_000;
 /// Records that are taken away together.
@@ -40,7 +46,8 @@ pub struct Restoration {
 impl Waymark {
     /// A page of a site's changes, the newest first; with `field` those of that field, or of fields in it.
     ///
-    /// Cost: reads the page's entries; with a field, at most 10,000 for a page.
+    /// Cost: reads the page's entries and one more; with a field, 32 to twice as many as it has to look at,
+    /// and at most 10,000.
     pub async fn list_changes(
         &self,
         principal: &Principal,
@@ -58,16 +65,21 @@ impl Waymark {
         let purpose = || query_purpose(principal, "changes", &(account, site, field));
         let mut after: Option<u32> = self.cursor(&purpose, page)?;
         let (mut items, mut scanned, mut bytes) = (Vec::new(), 0, 0);
+        let mut chunk = CHUNK_MIN;
         loop {
+            if field.is_empty() {
+                chunk = (limit + 1 - items.len()).min(CHUNK_MAX);
+            }
             let range = Range {
                 prefix: past_prefix(site),
                 after: after.map(|number| change_key(account, site, number).id),
                 descending: true,
-                limit: CHUNK,
+                limit: chunk,
                 ..Range::all(Some(account.clone()), Kind::Change)
             };
             let records = self.parts.store.scan(range).await?;
-            let is_last = records.len() < CHUNK;
+            let is_last = records.len() < chunk;
+            chunk = (chunk * 2).min(CHUNK_MAX);
             let count = records.len();
             scanned += count;
             for (index, record) in records.into_iter().enumerate() {
@@ -140,9 +152,7 @@ impl Waymark {
         let request = request.as_ref();
         let change = &self.get_change(principal, account, *id, *number).await?;
         let Some(edit) = change.edits.iter().find(|edit| edit.field.to_string() == *field) else {
-            let fields: Vec<String> = change.edits.iter().map(|edit| edit.field.to_string()).collect();
-            let why = format!("the change is one of {}, got {}", fields.join(", "), text::shown(field));
-            return Err(Invalid::new("field", why).into());
+            return Err(no_such_field(change, field).into());
         };
         let author = Author::of(principal, Cause::Restored { change: *number });
         self.commit_over(account, *id, author, |before, now| async move {
@@ -160,7 +170,8 @@ impl Waymark {
             let mut draft = self.draft(before.clone(), now, options, put).await?;
             match &mut draft.step {
                 Step::Write(_) if diff(&before, &draft.site).is_empty() => {
-                    return Ok(Draft { site: before, step: Step::Leave });
+                    let step = self.answer_alone(request, *id, now).await?;
+                    return Ok(Draft { site: before, step });
                 }
                 Step::Write(batch) => batch.extend(request.map(|request| request.answered(*id, now))),
                 Step::Leave | Step::Again => {}
@@ -168,6 +179,17 @@ impl Waymark {
             Ok(draft)
         })
         .await
+    }
+
+    /// Keeps that a request is answered whose change would make no difference: its repeats make none either.
+    async fn answer_alone(&self, request: Option<&RequestId>, id: SiteId, now: Timestamp) -> Result<Step, Error> {
+        let Some(request) = request else { return Ok(Step::Leave) };
+        match self.parts.store.commit(vec![request.answered(id, now)]).await {
+            Ok(_) => Ok(Step::Leave),
+            // Another call with the same request id was faster.
+            Err(StoreError::Conflict { .. }) => Ok(Step::Again),
+            Err(cause) => Err(cause.into()),
+        }
     }
 
     /// What the account calls a token that made a change; empty for one that is not its own, and for others than tokens.
@@ -210,6 +232,18 @@ impl Waymark {
         }
         Ok(forgotten)
     }
+}
+
+/// Why a change is none of a field.
+fn no_such_field(change: &Change, field: &str) -> Invalid {
+    let told = change.edits.iter().take(FIELDS_TOLD_MAX).map(|edit| text::shown(&edit.field.to_string()));
+    let told = told.collect::<Vec<_>>().join(", ");
+    let of = match change.edits.len() {
+        0 => "no field".to_owned(),
+        all if all > FIELDS_TOLD_MAX => format!("{told} and {} more", all - FIELDS_TOLD_MAX),
+        _ => told,
+    };
+    Invalid::new("field", format!("the change is one of {of}, got {}", text::shown(field)))
 }
 
 fn change_in(record: Record) -> Result<Change, Error> {

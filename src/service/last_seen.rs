@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tracing::{info, warn};
 
 use super::record::Author;
-use super::{Error, Versioned, Waymark, record};
+use super::{Error, Versioned, Waymark};
 use crate::live::LiveAccount;
 use crate::model::history::Cause;
 use crate::model::id::SiteId;
@@ -127,7 +127,7 @@ impl Waymark {
         let author = Author::system(Cause::Reported);
         for Versioned { value: before, revision } in known {
             let Some(mut site) = self.with_last_seen(live, &before) else { continue };
-            batch.extend(record::replace(&before, revision, &mut site, &author, self.now()));
+            batch.extend(self.replace_by_report(&before, revision, &mut site, &author, self.now()).await);
             written += 1;
         }
         let settled = sites.len() - unreadable - written;

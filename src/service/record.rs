@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::{Versioned, siblings};
+use super::{Versioned, Waymark, siblings};
 use crate::model::access::Principal;
 use crate::model::history::{Actor, Cause, Change, Edit, PastText, diff, replaced_text};
 use crate::model::id::{AccountId, Revision, SiteId};
@@ -51,7 +51,43 @@ pub(super) fn replace(
     author: &Author,
     at: Timestamp,
 ) -> Vec<Mutation> {
-    let mut entries = Entries::behind(before, at);
+    replace_by(Entries::behind(before, at), before, revision, site, author, at)
+}
+
+impl Waymark {
+    /// The same of what machines report by the minute, which goes into the last entry where that is of reports, too.
+    ///
+    /// Costs a read of that entry, where there is a difference that people see: such a write waits for the disk anyway.
+    pub(super) async fn replace_by_report(
+        &self,
+        before: &Site,
+        revision: Revision,
+        site: &mut Site,
+        author: &Author,
+        at: Timestamp,
+    ) -> Vec<Mutation> {
+        let mut entries = Entries::behind(before, at);
+        if author.cause.is_report() && before.changes > 0 && !diff(before, site).is_empty() {
+            // One that cannot be read costs the report nothing: it gets an entry of its own.
+            let key = change_key(&before.account, before.id, before.changes);
+            let record = self.parts.store.get(key).await.unwrap_or_default();
+            entries.open = record.and_then(|record| match record.document {
+                Document::Change(change) => Some((*change, record.revision)),
+                _ => None,
+            });
+        }
+        replace_by(entries, before, revision, site, author, at)
+    }
+}
+
+fn replace_by(
+    mut entries: Entries,
+    before: &Site,
+    revision: Revision,
+    site: &mut Site,
+    author: &Author,
+    at: Timestamp,
+) -> Vec<Mutation> {
     let has_ended = |site: &Site| site.kept_until().is_some_and(|until| until <= at);
     if has_ended(before) && !has_ended(site) {
         let mut rest = before.clone();
@@ -84,14 +120,21 @@ struct Entries {
     site: SiteId,
     /// The number of the last entry.
     last: u32,
+    /// When the site was changed last.
+    seen_at: Timestamp,
+    /// When they are made: never before the entry behind which they come, whatever clocks say.
     at: Timestamp,
+    /// The last entry as it was read, where it may take more in.
+    open: Option<(Change, Revision)>,
     batch: Vec<Mutation>,
 }
 
 impl Entries {
     /// None yet, behind those that the site has.
     fn behind(site: &Site, at: Timestamp) -> Self {
-        Self { account: site.account.clone(), site: site.id, last: site.changes, at, batch: Vec::new() }
+        let (account, seen_at) = (site.account.clone(), site.updated_at);
+        let at = at.max(seen_at);
+        Self { account, site: site.id, last: site.changes, seen_at, at, open: None, batch: Vec::new() }
     }
 
     /// An entry of what two versions differ in, if they do.
@@ -103,31 +146,38 @@ impl Entries {
         if let Some((name, text)) = replaced_text(before, &edits) {
             let key = text_key(&self.account, self.site, &name);
             // The same text again is the same record.
-            self.batch.push(put(key, Document::PastText(text.to_owned())));
+            self.batch.push(Mutation::keep(key, Document::PastText(text.to_owned())));
         }
         self.add(author, edits);
     }
 
     fn add(&mut self, author: &Author, edits: Vec<Edit>) {
-        self.last = self.last.saturating_add(1);
+        let number = self.last.saturating_add(1);
         let Author { actor, cause } = author.clone();
-        let change = Change { number: self.last, made_at: self.at, actor, cause, edits };
+        let change = Change { number, made_at: self.at, actor, cause, edits, merged: None };
+        if let Some((mut open, revision)) = self.open.take().filter(|(open, _)| open.number == self.last)
+            && open.merge(&change)
+        {
+            let key = change_key(&self.account, self.site, open.number);
+            // Over what was read: others may take entries away.
+            return self.batch.push(Mutation::replace(key, revision, Document::Change(Box::new(open))));
+        }
+        self.last = number;
         let key = change_key(&self.account, self.site, self.last);
         // Nobody else can have this number: the batch is good for one version of the site.
-        self.batch.push(put(key, Document::Change(Box::new(change))));
+        self.batch.push(Mutation { key, expect: Expect::Any, document: Some(Document::Change(Box::new(change))) });
     }
 
     /// The entries, and the site that counts them.
     fn close(mut self, site: &mut Site, write: impl FnOnce(Key, Document) -> Mutation) -> Vec<Mutation> {
         site.changes = self.last;
+        // So the next entry, which looks at this time alone, is not before one of these.
+        let last_at = if self.batch.is_empty() { self.seen_at } else { self.at };
+        site.updated_at = site.updated_at.max(last_at);
         let key = Key::of(&self.account, Kind::Site, self.site);
         self.batch.push(write(key, Document::Site(Box::new(site.clone()))));
         self.batch
     }
-}
-
-fn put(key: Key, document: Document) -> Mutation {
-    Mutation { key, expect: Expect::Any, document: Some(document) }
 }
 
 /// What the ids of all of a site's records of the past begin with.

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::access::Permission;
 use super::error::Resource;
 use super::visit::Visit;
-use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, record};
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
 use crate::geoip::special;
 use crate::live::{Heard, LiveAccount, Presence, WRITTEN_EVERY};
 use crate::model::Invalid;
@@ -147,7 +147,8 @@ impl Waymark {
             if !tells_time_alone {
                 site.updated_at = visit.at.max(before.updated_at);
             }
-            let batch = record::replace(&before, revision, &mut site, &visit.author(Cause::Reported), self.now());
+            let author = visit.author(Cause::Reported);
+            let batch = self.replace_by_report(&before, revision, &mut site, &author, self.now()).await;
             match self.parts.store.commit(batch).await {
                 Ok(revision) => return Ok(Reported::Written(revision)),
                 Err(StoreError::Conflict { .. }) => {}

@@ -3,11 +3,13 @@
 //! A position comes back as a person's word of now, so that the site is shown at it: a pin where a pin was, and a geocoder's
 //! answer where an answer was. What machines said is not put back: what they say now counts.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Error;
 use super::candidates::address_fix;
 use super::location::{put_pin, settle_address};
+use super::patch::SitePatch;
+use crate::model::Invalid;
 use crate::model::address::AddressQuery;
 use crate::model::evidence::Storage;
 use crate::model::history::{Change, Edit, Field, LinkId, Origin, PastFix, Value};
@@ -17,12 +19,13 @@ use crate::model::site_address::{AddressState, SiteAddress};
 
 const MACHINES: &str = "it was no person's word; what machines say now counts, and a person's word on the location is \
                         restored by its pin or its address";
+const REPORTED: &str = "it was an agent's or a service's word, and their next report counts";
 const OTHER_METHODS: &str =
     "other methods make it: UndeleteSite, AllowReplacement, DismissAttention, UpdateResidentAccess";
 const NOT_KEPT: &str = "the terms of its provider do not allow to keep it: state the address again";
 const LOST: &str = "its text is not kept any more";
 
-/// Puts back what `edit` of `change` replaced.
+/// Puts back what `edit` of `change` replaced. What an update can say is held to the rules of one, as they are today.
 pub(super) fn put_back(
     site: &mut Site,
     edit: &Edit,
@@ -31,13 +34,12 @@ pub(super) fn put_back(
     actor: &str,
 ) -> Result<(), Error> {
     let refuse = |why| Error::NotRestorable { field: edit.field.clone(), why };
+    if edit.field.is_restorable() && !change.can_restore(edit) {
+        return Err(refuse(REPORTED));
+    }
     match (&edit.field, &edit.from) {
         (Field::Label(key), from) => put_label(site, key, from.as_ref())?,
         (Field::TicketingLink(id), from) => put_links(site, id, from.as_ref())?,
-        (Field::Phones, from) => {
-            site.contact.phones = if let Some(Value::Phones(phones)) = from { phones.clone() } else { Vec::new() };
-        }
-        (Field::Status, Some(Value::Status(status))) => site.status = *status,
         (Field::Fix(Source::Pin), from) => put_pin_back(site, from.as_ref(), now, actor),
         (Field::Fix(Source::Address), Some(Value::Fix(fix))) => {
             put_answer(site, fix, stated_before(change), now, actor).ok_or_else(|| refuse(NOT_KEPT))?;
@@ -58,47 +60,72 @@ pub(super) fn put_back(
         ) => return Err(refuse(OTHER_METHODS)),
         (_, Some(Value::LongText(_))) => return Err(refuse(LOST)),
         (field, from) => {
-            let text = text_of(site, field).ok_or_else(|| refuse(MACHINES))?;
-            *text = if let Some(Value::Text(former)) = from { former.clone() } else { String::new() };
+            let patch = patch_of(field, from.as_ref()).ok_or_else(|| refuse(MACHINES))?;
+            checked(patch)?.apply(site);
         }
     }
     Ok(())
 }
 
-/// The field of a site that holds a text of people; `None` for any other.
-fn text_of<'a>(site: &'a mut Site, field: &Field) -> Option<&'a mut String> {
+/// The update that says of one field what it said before; `None` for a field of no update.
+fn patch_of(field: &Field, from: Option<&Value>) -> Option<SitePatch> {
+    let mut patch = SitePatch::default();
+    match (field, from) {
+        (Field::Status, Some(Value::Status(status))) => patch.status = Some(*status),
+        (Field::Phones, from) => {
+            patch.phones = Some(if let Some(Value::Phones(phones)) = from { phones.clone() } else { Vec::new() });
+        }
+        (field, from) => {
+            let text = if let Some(Value::Text(text)) = from { text.clone() } else { String::new() };
+            *text_of(&mut patch, field)? = Some(text);
+        }
+    }
+    Some(patch)
+}
+
+/// What an update says of a field that holds a text of people; `None` for any other.
+fn text_of<'a>(patch: &'a mut SitePatch, field: &Field) -> Option<&'a mut Option<String>> {
     Some(match field {
-        Field::DisplayName => &mut site.display_name,
-        Field::Email => &mut site.contact.email,
-        Field::FirstName => &mut site.contact.first_name,
-        Field::LastName => &mut site.contact.last_name,
-        Field::CustomerId => &mut site.customer_id,
-        Field::ContractId => &mut site.contract_id,
-        Field::Note => &mut site.note,
+        Field::DisplayName => &mut patch.display_name,
+        Field::Email => &mut patch.email,
+        Field::FirstName => &mut patch.first_name,
+        Field::LastName => &mut patch.last_name,
+        Field::CustomerId => &mut patch.customer_id,
+        Field::ContractId => &mut patch.contract_id,
+        Field::Note => &mut patch.note,
         _ => return None,
     })
 }
 
+fn checked(patch: SitePatch) -> Result<SitePatch, Invalid> {
+    patch.checked().map_err(|fault| fault.within("site"))
+}
+
+/// Checks the one that comes back alone: older rules may have let others in.
 fn put_label(site: &mut Site, key: &str, from: Option<&Value>) -> Result<(), Error> {
     let Some(Value::Text(value)) = from else {
         site.labels.remove(key);
         return Ok(());
     };
-    site.labels.insert(key.to_owned(), value.clone());
+    let labels = [(key.to_owned(), value.clone())].into();
+    let back = checked(SitePatch { labels: Some(labels), ..SitePatch::default() })?;
+    site.labels.extend(back.labels.unwrap_or_default());
     if site.labels.len() > LABELS_MAX { Err(Error::TooMany("labels", LABELS_MAX)) } else { Ok(()) }
 }
 
-/// In the place of those that are there, or behind all.
+/// In the place of those that are there, or behind all. What checks found at the other end stays known.
 fn put_links(site: &mut Site, id: &LinkId, from: Option<&Value>) -> Result<(), Error> {
-    let links = if let Some(Value::Links(links)) = from { links.as_slice() } else { &[] };
-    let all = &mut site.ticketing_links;
+    let links = if let Some(Value::Links(links)) = from { links.clone() } else { Vec::new() };
+    let back = checked(SitePatch { ticketing_links: Some(links), ..SitePatch::default() })?;
+    let mut all = site.ticketing_links.clone();
     let at = all.iter().position(|link| LinkId::from(link) == *id);
     all.retain(|link| LinkId::from(link) != *id);
     let at = at.unwrap_or(all.len());
-    all.splice(at..at, links.iter().cloned());
+    all.splice(at..at, back.ticketing_links.unwrap_or_default());
     if all.len() > TICKETING_LINKS_MAX {
         return Err(Error::TooMany("ticketing links", TICKETING_LINKS_MAX));
     }
+    SitePatch { ticketing_links: Some(all), ..SitePatch::default() }.apply(site);
     Ok(())
 }
 
@@ -153,18 +180,26 @@ fn take_answer(site: &mut Site) {
 /// Puts a statement back; `None` where nothing of it can be.
 fn put_address(site: &mut Site, from: Option<&Value>, change: &Change, now: Timestamp, actor: &str) -> Option<()> {
     let answer = change.edits.iter().find(|edit| edit.field == Field::Fix(Source::Address));
+    let fix = answer.and_then(|edit| if let Some(Value::Fix(fix)) = &edit.from { Some(fix) } else { None });
     let Some(Value::Address(stated)) = from else {
-        // The change that stated the first address brought its answer along.
-        if answer.is_some() {
+        // Where there was no address there was no answer to one, whenever the present one came.
+        if fix.is_none() {
             site.fixes.remove(Source::Address);
         }
         site.address = None;
         return Some(());
     };
-    if let Some(Value::Fix(fix)) = answer.and_then(|edit| edit.from.as_ref())
+    let own = fix.filter(|fix| is_answer_to(fix, stated));
+    if stated.state == AddressState::Applied
+        && let Some(fix) = own
         && put_answer(site, fix, Some(stated), now, actor).is_some()
     {
         return Some(());
+    }
+    if stated.state == AddressState::PinKept
+        && let Some(fix) = own
+    {
+        put_below_pin(site, fix, now, actor);
     }
     let (stated_at, renewal) = (Some(site.fixes.next_time(now)), site.renewal());
     let back = SiteAddress { stated_by: actor.to_owned(), stated_at, retry: None, renewal: None, ..(**stated).clone() };
@@ -181,8 +216,26 @@ fn put_address(site: &mut Site, from: Option<&Value>, change: &Change, now: Time
     // Asked for again, as if it was stated now.
     let (formatted, storage, evidence) = (String::new(), Storage::Unlimited, None);
     let (state, chosen) = (AddressState::Pending, false);
-    site.address = Some(SiteAddress { formatted, storage, evidence, state, chosen, ..back });
+    // Its answer was kept beside a position, and so is the next one.
+    let keep_pin = stated.keep_pin || stated.state == AddressState::PinKept;
+    site.address = Some(SiteAddress { formatted, storage, evidence, state, keep_pin, chosen, ..back });
     // What the site still stands at has terms of its own.
     site.keep_renewal(renewal, now);
     Some(())
+}
+
+/// Whether a fix is the answer that an address says it has.
+fn is_answer_to(fix: &PastFix, stated: &SiteAddress) -> bool {
+    matches!(&fix.origin, Origin::Geocoded(answer) if answer.formatted_address == stated.formatted)
+}
+
+/// Puts the answer to an address that was kept beside a pin back where it was: below the pin, if there is one.
+fn put_below_pin(site: &mut Site, fix: &PastFix, now: Timestamp, actor: &str) {
+    let (Some(position), Origin::Geocoded(answer)) = (fix.position, &fix.origin) else { return };
+    let pin = site.fixes.get(Source::Pin).map(|pin| pin.made_at);
+    let below = pin.and_then(|at| at.checked_sub(SignedDuration::from_nanos(1)).ok());
+    let made_at = fix.made_at.unwrap_or(now).min(below.unwrap_or(now));
+    // One that is newer would stay.
+    site.fixes.remove(Source::Address);
+    site.fixes.put(address_fix(position, fix.granularity, answer.clone(), made_at, actor.to_owned()));
 }

@@ -69,6 +69,8 @@ impl Waymark {
             return;
         }
         let found = self.whereabouts(account, ip, now);
+        let left = site.public_ip.unwrap_or(found.ip);
+        let was_home = site.uplinks.away.is_none();
         if found.is_public() {
             site.public_ip = Some(found.ip);
             site.network = found.facts.clone();
@@ -84,6 +86,9 @@ impl Waymark {
             // Nor does one of which the databases know nothing, or of which none can be asked just now.
             Err(_) if has_estimate => site.uplinks.last = Some(found.ip),
             _ => self.follow_address(account, site, found, now),
+        }
+        if was_home {
+            site.uplinks.note_left(left);
         }
     }
 

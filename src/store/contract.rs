@@ -124,6 +124,11 @@ async fn the_past_is_kept_with_the_present_and_apart_from_it(store: &dyn Store) 
     let count = Arc::clone(&loaded);
     store.load(vec![Box::new(move |_| *count.lock() += 1)]).await.unwrap();
     assert_eq!(*loaded.lock(), 0, "a start reads what is past");
+    let kept = vec![Mutation::keep(past(&same_id), text("one")), Mutation::keep(past("c"), text("three"))];
+    let later = store.commit(kept).await.unwrap();
+    let found = store.get_many(vec![past(&same_id), past("c")]).await.unwrap();
+    let found: Vec<_> = found.into_iter().flatten().map(|record| (record.revision, record.document)).collect();
+    assert_eq!(found, vec![(first, text("one")), (later, text("three"))], "what is there is not written again");
     store.commit(vec![Mutation::delete(past(&same_id))]).await.unwrap();
     assert!(store.get(past(&same_id)).await.unwrap().is_none() && store.get(key(1)).await.unwrap().is_some());
 }

@@ -106,6 +106,8 @@ impl Key {
 pub enum Expect {
     /// Anything.
     Any,
+    /// Anything, and what is there stays as it is: of a record whose id says what it holds.
+    Kept,
     /// Not there.
     Absent,
     /// There, and of this revision.
@@ -134,6 +136,12 @@ impl Mutation {
     #[must_use]
     pub fn replace(key: Key, revision: Revision, document: Document) -> Self {
         Self { key, expect: Expect::Revision(revision), document: Some(document) }
+    }
+
+    /// Puts a record unless there is one, which then holds the same.
+    #[must_use]
+    pub fn keep(key: Key, document: Document) -> Self {
+        Self { key, expect: Expect::Kept, document: Some(document) }
     }
 
     /// Takes a record away, whatever it is.

@@ -21,7 +21,9 @@ pub(in crate::api) fn change(waymark: &Waymark, account: &AccountId, site: SiteI
         restored_change: restored.map(|number| names::of_change(account, site, number)).unwrap_or_default(),
         reestimation: run.map(names::of_reestimation).unwrap_or_default(),
         cause: cause(&change.cause).into(),
-        edits: change.edits.into_iter().map(edit).collect(),
+        merged_changes: change.merged.map_or(0, |merged| i32::try_from(merged.count).unwrap_or(i32::MAX)),
+        first_make_time: change.merged.map(|merged| timestamp(merged.since)),
+        edits: edits(change),
     }
 }
 
@@ -69,9 +71,14 @@ fn cause(cause: &Cause) -> pb::ChangeCause {
     }
 }
 
-fn edit(edit: Edit) -> pb::FieldEdit {
+fn edits(mut change: Change) -> Vec<pb::FieldEdit> {
+    let edits = std::mem::take(&mut change.edits).into_iter();
+    edits.map(|made| edit(change.can_restore(&made), made)).collect()
+}
+
+fn edit(can_restore: bool, edit: Edit) -> pb::FieldEdit {
     pb::FieldEdit {
-        restorable: edit.field.is_restorable() && edit.from.as_ref().is_none_or(Value::is_kept),
+        restorable: can_restore && edit.from.as_ref().is_none_or(Value::is_kept),
         field: edit.field.to_string(),
         old_value: edit.from.map(value),
         new_value: edit.to.map(value),
@@ -135,5 +142,120 @@ fn past_fix(fix: &PastFix) -> pb::Fix {
         make_time: fix.made_at.map(timestamp),
         maker: fix.made_by.clone(),
         evidence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+    use crate::model::evidence::{GeocodedEvidence, Storage};
+    use crate::model::geo::LatLng;
+    use crate::model::history::{Field, LinkId};
+    use crate::model::location::{Granularity, Source};
+    use crate::model::site::{Phone, PhoneKind, TicketingLink};
+    use crate::model::site_address::{AddressState, SiteAddress};
+    use crate::model::ticketing::LinkCheck;
+
+    fn answer() -> GeocodedEvidence {
+        GeocodedEvidence {
+            provider: "p".repeat(60),
+            place_id: "i".repeat(400),
+            formatted_address: "f".repeat(900),
+            query: "q".repeat(500),
+            attribution: "a".repeat(300),
+            country: None,
+            storage: Storage::Unlimited,
+        }
+    }
+
+    fn link() -> TicketingLink {
+        TicketingLink {
+            system: "autotask".into(),
+            organization_id: "o".repeat(256),
+            organization_name: "n".repeat(256),
+            external_site_id: "e".repeat(256),
+            uri: "u".repeat(2_048),
+            check: LinkCheck::default(),
+        }
+    }
+
+    /// A value of each kind, of the longest that there may be.
+    fn longest() -> Vec<(Field, Value)> {
+        let phone = Phone { number: format!("+{}", "3".repeat(15)), kind: PhoneKind::Work };
+        let fix = PastFix {
+            source: Source::Address,
+            position: Some(LatLng::new(64.1, -21.9).unwrap()),
+            accuracy_m: Some(12.5),
+            granularity: Granularity::Door,
+            origin: Origin::Geocoded(answer()),
+            made_at: Some(jiff::Timestamp::MAX),
+            made_by: format!("agent:{}", "x".repeat(128)),
+        };
+        let address = SiteAddress {
+            typed: "t".repeat(500),
+            parts: None,
+            formatted: "f".repeat(900),
+            storage: Storage::Unlimited,
+            evidence: Some(Box::new(answer())),
+            country: None,
+            state: AddressState::PinKept,
+            keep_pin: true,
+            chosen: true,
+            stated_by: "token:0123456789abcdef".into(),
+            stated_at: None,
+            retry: None,
+            renewal: None,
+        };
+        vec![
+            (Field::Phones, Value::Phones(vec![phone; 16])),
+            (Field::TicketingLink(LinkId::from(&link())), Value::Links(vec![link(); 32])),
+            (Field::Fix(Source::Address), Value::Fix(Box::new(fix))),
+            (Field::Address, Value::Address(Box::new(address))),
+            (Field::Note, Value::of_text(&"n".repeat(64 * 1024)).unwrap()),
+            (Field::DeleteTime, Value::Time(jiff::Timestamp::MAX)),
+            (Field::PublicIp, Value::Ip("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap())),
+        ]
+    }
+
+    fn edits_of(all: impl IntoIterator<Item = (Field, Value)>) -> Vec<Edit> {
+        all.into_iter().map(|(field, value)| Edit { field, from: Some(value.clone()), to: Some(value) }).collect()
+    }
+
+    /// Pages of entries of many labels were four times as long as they were thought to be, and no client takes so long ones.
+    #[test]
+    fn an_entry_is_no_longer_than_its_weight() {
+        let labels = (0..64).map(|number| (Field::Label(format!("{number:063}")), Value::Text(String::new())));
+        let mut all = vec![edits_of(labels), edits_of(longest()), Vec::new()];
+        all.extend(longest().into_iter().map(|one| edits_of([one])));
+        for made in all {
+            let change = Change {
+                number: u32::MAX,
+                made_at: jiff::Timestamp::MAX,
+                actor: Actor::System,
+                cause: Cause::Updated,
+                edits: made,
+                merged: None,
+            };
+            let weight = change.weight();
+            let actor = pb::ChangeActor {
+                kind: Some(pb::change_actor::Kind::Token("t".repeat(128))),
+                display_name: "d".repeat(256),
+                ..pb::ChangeActor::default()
+            };
+            let message = pb::SiteChange {
+                name: "n".repeat(136),
+                make_time: Some(timestamp(jiff::Timestamp::MAX)),
+                actor: Some(actor),
+                restored_change: "n".repeat(136),
+                merged_changes: i32::MAX,
+                first_make_time: Some(timestamp(jiff::Timestamp::MAX)),
+                edits: edits(change),
+                ..pb::SiteChange::default()
+            };
+            let bytes = message.encoded_len();
+            assert!(bytes <= weight && weight <= bytes * 2 + 1_024, "{bytes} bytes, weight {weight}");
+        }
     }
 }

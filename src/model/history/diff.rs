@@ -168,8 +168,10 @@ fn links_of(site: &Site, id: &LinkId) -> Option<Value> {
 }
 
 /// The public address that counts. Turns to a second uplink and back come by the minute, and say nothing: while a site is
-/// away from home, its home's address does.
+/// away from home, the address that it left does. Another address of the home network is told, because who calls a site
+/// has to know it; of a pool that gives out another one by the minute, `merge` makes one entry a day.
 fn settled_ip(site: &Site) -> Option<IpAddr> {
-    let home = site.uplinks.home.filter(|_| site.uplinks.away.is_some()).map(|home| home.ip);
-    site.public_ip.map(|ip| home.unwrap_or(ip))
+    let home = site.uplinks.home.map(|home| home.ip);
+    let left = site.uplinks.away.and_then(|away| away.left.or(home));
+    site.public_ip.map(|ip| left.unwrap_or(ip))
 }

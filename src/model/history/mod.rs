@@ -11,6 +11,7 @@
 mod access;
 mod diff;
 mod field;
+mod merge;
 mod past;
 
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ use super::id::{AgentId, TokenId};
 pub use access::diff_access;
 pub use diff::{diff, replaced_text};
 pub use field::{Field, LinkId};
+pub use merge::Merged;
 pub use past::{Origin, PastFix, PastText, Value};
 
 /// Who made a change.
@@ -144,17 +146,34 @@ pub struct Change {
     /// What it replaced, each field at most once; empty for the entry of a site that was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edit>,
+    /// Where it is several reports in one: how many, and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<Merged>,
 }
 
-/// About how many bytes an entry takes beside its values.
-const OTHER_BYTES: usize = 256;
+/// Most bytes that an entry takes in a message beside its edits: the names of site, change and token, and what the account
+/// calls the token.
+const OTHER_BYTES: usize = 768;
+/// Most bytes that an edit takes beside the path of its field and its values: what tells parts of a message apart.
+const EDIT_BYTES: usize = 32;
 
 impl Change {
-    /// About how many bytes the entry takes in a message: what pages are cut by.
+    /// How many bytes the entry takes in a message, or somewhat more: what pages are cut by.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let of = |edit: &Edit| [&edit.from, &edit.to].into_iter().flatten().map(Value::weight).sum::<usize>();
+        let of = |edit: &Edit| {
+            let values = [&edit.from, &edit.to].into_iter().flatten().map(Value::weight);
+            EDIT_BYTES + edit.field.to_string().len() + values.sum::<usize>()
+        };
         OTHER_BYTES + self.edits.iter().map(of).sum::<usize>()
+    }
+
+    /// Whether the former value of one of its fields is a person's word, as far as the entry tells. The status that a
+    /// report replaced is put back by the next report.
+    #[must_use]
+    pub fn can_restore(&self, edit: &Edit) -> bool {
+        let is_machines = edit.field == Field::Status && self.cause.is_by_agent();
+        !is_machines && edit.field.is_restorable()
     }
 }
 

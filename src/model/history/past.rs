@@ -92,25 +92,40 @@ impl Value {
         }
     }
 
-    /// About how many bytes the value takes in a message.
+    /// How many bytes the value takes in a message, or somewhat more.
     #[must_use]
     pub fn weight(&self) -> usize {
-        /// Of anything with short texts in it.
+        /// Of a number, a time, a position, or what tells parts of a message apart.
         const SMALL: usize = 64;
+        let answer = |answer: &GeocodedEvidence| {
+            let texts = [&answer.provider, &answer.place_id, &answer.formatted_address, &answer.query];
+            SMALL + texts.into_iter().chain([&answer.attribution]).map(|text| text.len() + 4).sum::<usize>()
+        };
         match self {
-            Self::Text(text) => text.len(),
+            Self::Text(text) => 16 + text.len(),
             Self::LongText(text) => SMALL + text.beginning.len(),
-            Self::Phones(phones) => phones.len() * SMALL,
+            Self::Phones(phones) => SMALL + phones.iter().map(|phone| SMALL + phone.number.len()).sum::<usize>(),
             Self::Links(links) => {
-                links.iter().map(|link| SMALL * 4 + link.organization_name.len() + link.uri.len()).sum()
+                let ids =
+                    |link: &TicketingLink| link.system.len() + link.organization_id.len() + link.external_site_id.len();
+                let of = |link: &TicketingLink| SMALL + ids(link) + link.organization_name.len() + link.uri.len();
+                SMALL + links.iter().map(of).sum::<usize>()
             }
-            Self::Fix(_) | Self::Address(_) => 16 * SMALL,
-            Self::Status(_)
-            | Self::Source(_)
-            | Self::NoEstimate(_)
-            | Self::Replacement(_)
-            | Self::Ip(_)
-            | Self::Time(_) => SMALL,
+            Self::Fix(fix) => {
+                let origin = match &fix.origin {
+                    Origin::Database { database_type: text } | Origin::Prefix { network: text } => text.len(),
+                    Origin::Geocoded(of) => answer(of),
+                    Origin::Dropped | Origin::Measured => 0,
+                };
+                SMALL * 3 + fix.made_by.len() + origin
+            }
+            Self::Address(address) => {
+                let texts = address.typed.len() + address.formatted.len() + address.stated_by.len();
+                SMALL * 2 + texts + address.evidence.as_deref().map_or(0, answer)
+            }
+            // Of an agent's id, at most 128 bytes.
+            Self::Replacement(_) => SMALL * 4,
+            Self::Status(_) | Self::Source(_) | Self::NoEstimate(_) | Self::Ip(_) | Self::Time(_) => SMALL,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+mod merging;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -203,7 +205,7 @@ proptest! {
         prop_assert!(edits.iter().all(|edit| edit.from != edit.to));
         prop_assert!(diff(&after, &after).is_empty());
         let actor = Actor::Token { id: "0123456789abcdef".parse().unwrap(), scope: Scope::Editor };
-        let change = Change { number: 7, made_at: at(5), actor, cause: Cause::Restored { change: 3 }, edits };
+        let change = Change { number: 7, made_at: at(5), actor, cause: Cause::Restored { change: 3 }, edits, merged: None };
         let record = serde_json::to_string(&change).unwrap();
         prop_assert_eq!(serde_json::from_str::<Change>(&record).unwrap(), change);
         prop_assert!(record.len() < 40_000, "long texts stand beside the entry: {} bytes", record.len());
@@ -254,7 +256,7 @@ fn turns_to_a_second_uplink_are_no_edit_and_a_move_is_one() {
     let mut home = Site { public_ip: Some(ip(1)), ..blank() };
     home.uplinks.home = Some(Seen { ip: ip(1), network: ip(1).into() });
     let mut away = Site { public_ip: Some(ip(2)), ..home.clone() };
-    away.uplinks.away = Some(Away { since: at(1), unknown_since: None, network: ip(2).into() });
+    away.uplinks.away = Some(Away { since: at(1), unknown_since: None, network: ip(2).into(), left: None });
     assert_eq!((diff(&home, &away), diff(&away, &home)), (Vec::new(), Vec::new()));
     let mut moved = away.clone();
     moved.uplinks.settle(Seen { ip: ip(2), network: ip(2).into() });

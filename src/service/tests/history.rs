@@ -1,6 +1,9 @@
 //! Histories where nobody outside can look: what ends while somebody writes, writers that overtake, entries that are
 //! forgotten, and whether each change that people see has one.
 
+mod addresses;
+mod rules;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 
@@ -51,10 +54,18 @@ impl World {
         (found.value, found.revision)
     }
 
-    /// Stands the site at an answer whose terms end, with an entry as any write has.
-    async fn stand_at_answer(&self, id: SiteId, until: Timestamp) {
+    /// Writes what a person made of a site, with an entry as any write has, whatever today's rules say of it.
+    async fn write(&self, id: SiteId, change: impl FnOnce(&mut Site)) {
         let (before, revision) = self.stored(id).await;
         let mut site = before.clone();
+        change(&mut site);
+        let author = Author::of(&self.operator, Cause::AddressStated);
+        let batch = record::replace(&before, revision, &mut site, &author, now());
+        self.store.commit(batch).await.unwrap();
+    }
+
+    /// Stands the site at an answer whose terms end.
+    async fn stand_at_answer(&self, id: SiteId, until: Timestamp) {
         let storage = Storage::Until(until);
         let answer = GeocodedEvidence {
             provider: "test".into(),
@@ -66,7 +77,7 @@ impl World {
             storage,
         };
         let made_by = "token:1".to_owned();
-        site.address = Some(SiteAddress {
+        let address = Some(SiteAddress {
             typed: "secret 1".into(),
             parts: None,
             formatted: answer.formatted_address.clone(),
@@ -81,7 +92,7 @@ impl World {
             retry: None,
             renewal: None,
         });
-        site.fixes.put(Fix {
+        let fix = Fix {
             source: Source::Address,
             position: LatLng::new(55.5, 10.0).unwrap(),
             accuracy_m: None,
@@ -89,10 +100,12 @@ impl World {
             evidence: Evidence::Geocoded(answer),
             made_at: now(),
             made_by,
-        });
-        let author = Author::of(&self.operator, Cause::AddressStated);
-        let batch = record::replace(&before, revision, &mut site, &author, now());
-        self.store.commit(batch).await.unwrap();
+        };
+        self.write(id, |site| {
+            site.address = address;
+            site.fixes.put(fix);
+        })
+        .await;
     }
 }
 

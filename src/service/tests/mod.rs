@@ -62,11 +62,19 @@ struct Failing {
     overtaking: Mutex<Vec<Vec<Mutation>>>,
     /// Ids of records that cannot be read one by one.
     corrupt: Mutex<Vec<String>>,
+    /// Records that scans answered.
+    scanned: AtomicUsize,
 }
 
 impl Failing {
     fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, left: AtomicUsize::new(usize::MAX), overtaking: Mutex::default(), corrupt: Mutex::default() }
+        let left = AtomicUsize::new(usize::MAX);
+        Self { inner, left, overtaking: Mutex::default(), corrupt: Mutex::default(), scanned: AtomicUsize::default() }
+    }
+
+    /// Records that scans answered so far.
+    fn scanned(&self) -> usize {
+        self.scanned.load(Ordering::SeqCst)
     }
 
     /// The batch of somebody else that is faster than this one.
@@ -109,7 +117,9 @@ impl Store for Failing {
     }
 
     async fn scan(&self, range: Range) -> Result<Vec<Record>, StoreError> {
-        self.inner.scan(range).await
+        let records = self.inner.scan(range).await?;
+        self.scanned.fetch_add(records.len(), Ordering::SeqCst);
+        Ok(records)
     }
 
     async fn load(&self, visits: Vec<Visit>) -> Result<(), StoreError> {

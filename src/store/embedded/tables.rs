@@ -17,6 +17,8 @@ pub(super) struct Statements {
     pub(super) find: &'static str,
     /// Puts a record over whatever there is.
     pub(super) put: &'static str,
+    /// Puts a record unless there is one.
+    pub(super) keep: &'static str,
     /// Takes a record away.
     pub(super) delete: &'static str,
 }
@@ -47,6 +49,12 @@ macro_rules! statements {
                 " (partition, kind, id, revision, checksum, document, packed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  ON CONFLICT (partition, kind, id) DO UPDATE SET revision = excluded.revision,
                  checksum = excluded.checksum, document = excluded.document, packed = excluded.packed"
+            ),
+            keep: concat!(
+                "INSERT INTO ",
+                $table,
+                " (partition, kind, id, revision, checksum, document, packed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (partition, kind, id) DO NOTHING"
             ),
             delete: concat!("DELETE FROM ", $table, " WHERE partition = ?1 AND kind = ?2 AND id = ?3"),
         }

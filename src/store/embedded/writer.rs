@@ -177,7 +177,7 @@ fn refuse(group: Vec<Job>, cause: impl Fn() -> Error) {
 /// The first record of a batch that is not as expected.
 fn find_conflict(transaction: &Transaction<'_>, batch: &[Encoded]) -> rusqlite::Result<Option<Error>> {
     for Encoded { mutation: Mutation { key, expect, .. }, .. } in batch {
-        if *expect == Expect::Any {
+        if matches!(expect, Expect::Any | Expect::Kept) {
             continue;
         }
         let partition = rows::partition_text(key.partition.as_ref());
@@ -186,7 +186,7 @@ fn find_conflict(transaction: &Transaction<'_>, batch: &[Encoded]) -> rusqlite::
             statement.query_row(params![partition, key.kind as u8, key.id], |row| row.get(0)).optional()?;
         let present = present.map(|revision| Revision(revision.cast_unsigned()));
         let is_as_expected = match expect {
-            Expect::Any => true,
+            Expect::Any | Expect::Kept => true,
             Expect::Absent => present.is_none(),
             Expect::Revision(revision) => present == Some(*revision),
         };
@@ -207,7 +207,8 @@ fn apply(transaction: &Transaction<'_>, encoded: &Encoded, revision: Revision) -
     };
     let packed = encoded.packed.as_deref();
     let checksum = rows::checksum(partition.as_bytes(), key.kind, key.id.as_bytes(), revision, bytes, packed);
-    transaction.prepare_cached(statements.put)?.execute(params![
+    let put = if encoded.mutation.expect == Expect::Kept { statements.keep } else { statements.put };
+    transaction.prepare_cached(put)?.execute(params![
         partition,
         key.kind as u8,
         key.id,

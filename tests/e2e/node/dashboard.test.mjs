@@ -184,6 +184,40 @@ test("what others change shows on the open page, whose panel stays open, until t
   await page.context().close();
 });
 
+test("the history tells apart what reads alike, and of which change a value came back", async () => {
+  const { page, faults } = await openPage();
+  await logIn(page);
+  await byId(page, "site-row").first().waitFor();
+  const row = byId(page, "site-row").nth(1);
+  const name = siteName(await row.getAttribute("data-site"));
+  const update = (uri) => {
+    const ticketingLinks = [{ system: "autotask", organizationId: "17", organizationName: "Acme", uri }];
+    return server.call("SiteService", "UpdateSite", { site: { name, ticketingLinks }, updateMask: "ticketingLinks" }, token);
+  };
+  await update("https://one.example/17");
+  await update("https://two.example/17");
+  await row.click();
+  await byId(page, "history").locator("summary").click();
+  const newest = byId(page, "history-change").first();
+  await newest.waitFor();
+  assert.match(await newest.textContent(), /one\.example.*→.*two\.example/s);
+  const [{ name: change }] = (await server.call("HistoryService", "ListSiteChanges", { parent: name, pageSize: 1 }, token)).changes;
+  await byId(page, "history-restore").first().click();
+  await byId(page, "history-confirm").click();
+  const restored = `Former value restored, from before change ${change.split("/").at(-1)}`;
+  await byId(page, "history-change").filter({ hasText: restored }).first().waitFor();
+
+  // Reports that were merged: how many they are.
+  await server.call("SiteService", "UpdateSite", { site: { name, status: "SITE_STATUS_ONLINE" }, updateMask: "status" }, token);
+  for (const status of ["SITE_STATUS_OFFLINE", "SITE_STATUS_ONLINE"]) {
+    const reports = [{ site: name, status }];
+    await server.call("ActivationService", "BatchReportStatus", { parent: "accounts/demo", reports }, server.adminToken);
+  }
+  await byId(page, "history-change").filter({ hasText: "2 changes from" }).first().waitFor();
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
 test("the history tells who changed what, page by page, and puts a former value back", async () => {
   const { page, faults } = await openPage({ browser, server, token });
   await logIn(page, server, token);
