@@ -37,6 +37,7 @@ pub(super) fn connector_with(system: System, url: &str, timeout_ms: u64, credent
         guard: Guard::new(&config, |_| false),
         time_max: Duration::from_millis(timeout_ms),
         governor: Arc::new(Governor::new(system)),
+        shared: Arc::default(),
     };
     let parts: BTreeMap<String, String> = system
         .facts()
