@@ -13,7 +13,7 @@ use super::build::{Credentials, connector};
 use super::client::Setting;
 use super::governor::Governor;
 use super::target::{Config, Guard};
-use crate::http_client::stub::{Received, Reply, Stub};
+pub(crate) use crate::http_client::stub::{Received, Reply, Stub};
 use crate::model::ticketing::System;
 
 /// Organisations of each world: ids from 1 on.

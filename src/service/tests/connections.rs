@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::ticketing::{credentials, link};
 use super::{World, wait};
-use crate::http_client::stub::{Reply, Stub};
 use crate::model::connection::VerificationState;
 use crate::model::site::TicketingLink;
 use crate::model::ticketing::{LinkCheck, LinkState, System};
@@ -18,6 +17,7 @@ use crate::service::Error;
 use crate::service::ticketing::connections::ConnectionPatch;
 use crate::service::ticketing::session::Session;
 use crate::store::{Key, Kind, Mutation};
+use crate::ticketing::worlds::{Received, Reply, Stub};
 
 /// How often a test looks whether something has come about.
 const POLL: Duration = Duration::from_millis(5);
@@ -49,7 +49,7 @@ fn status(status: u16) -> Reply {
 /// How often single organisations were asked for, by id.
 fn asked(stub: &Stub) -> BTreeMap<String, usize> {
     let mut asked = BTreeMap::new();
-    for path in stub.received().iter().map(crate::http_client::stub::Received::path) {
+    for path in stub.received().iter().map(Received::path) {
         if let Some(id) = path.strip_prefix("/api/v2/organizations/") {
             *asked.entry(id.to_owned()).or_default() += 1;
         }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::World;
-use crate::http_client::stub::{Reply, Stub};
 use crate::model::ticketing::System;
 use crate::service::paging::PageRequest;
 use crate::service::patch::SitePatch;
 use crate::service::ticketing::suggest::SuggestionPage;
+use crate::ticketing::worlds::{Reply, Stub};
 
 /// How often a test looks whether something has come about.
 const POLL: Duration = Duration::from_millis(5);
