@@ -7,14 +7,15 @@ use std::fmt;
 
 use async_trait::async_trait;
 use reqwest::Url;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::client::{Client, Request, id_of};
 use super::error::Cause;
 use super::{
-    Address, Connector, Error, ExternalSite, Listed, Organization, PAGE_SIZE, list_in, read_all, read_one, text_of, web,
+    Address, Connector, Error, ExternalSite, Listed, Named, Organization, PAGE_SIZE, checked_page, list_in, read_all,
+    read_one, shows_any, text_of, web,
 };
 
 /// Where zones stand, beside the host that is asked first.
@@ -77,7 +78,7 @@ impl Autotask {
         Ok(Zone { client: self.first.at(url), web })
     }
 
-    async fn query<T>(
+    async fn query<T: Named>(
         &self,
         entity: &str,
         filter: Value,
@@ -87,30 +88,39 @@ impl Autotask {
         let client = &self.zone().await?.client;
         let mut path = vec![VERSION, entity, "query"];
         let mut parameters = Vec::new();
-        let next: Option<Vec<(String, String)>> = match page {
-            None => None,
-            Some(text) => Some(serde_json::from_str(text).map_err(|_| Cause::Cursor.of(client.system()))?),
-        };
-        if let Some(next) = &next {
+        let this = page.map(|text| serde_json::from_str::<Place>(text).map_err(|_| Cause::Cursor.of(client.system())));
+        let this = this.transpose()?;
+        let number = checked_page(client, Some(this.as_ref().map_or(1, |place| place.0)))?;
+        if let Some(Place(_, next)) = &this {
             path.push("next");
             parameters.extend(next.iter().map(|(name, value)| (name.as_str(), value.clone())));
         }
         // The next page is asked for with the same query beside it.
         let body = Some(json!({"MaxRecords": PAGE_SIZE, "filter": filter}));
         let answer: Value = client.list(Request { path, parameters, body }).await?.value;
-        let items = read_all(client, list_in(client, &answer, "items")?, read)?;
-        let next = match answer["pageDetails"]["nextPageUrl"].as_str() {
-            None | Some("") => None,
-            Some(url) => Some(next_of(url).ok_or_else(|| client.malformed("its next page is no URL"))?),
-        };
-        Ok(Listed { items, next })
+        let values = list_in(client, &answer, "items")?;
+        let items = read_all(client, values, read)?;
+        let url = answer["pageDetails"]["nextPageUrl"].as_str().filter(|url| !url.is_empty());
+        let next =
+            url.map(|url| query_of(url).ok_or_else(|| client.malformed("its next page is no URL"))).transpose()?;
+        let Some(next) = next else { return Ok(Listed { items, next: None }) };
+        // Otherwise the list would be read for ever.
+        if values.is_empty() || this.is_some_and(|place| place.1 == next) {
+            return Err(client.malformed("its next page leads nowhere"));
+        }
+        let next = serde_json::to_string(&Place(number + 1, next)).expect("a list of texts is JSON");
+        Ok(Listed { items, next: Some(next) })
     }
 }
 
-/// The query of a next page's URL, as a cursor.
-fn next_of(url: &str) -> Option<String> {
+/// Where a list goes on: the number of the page, and the query that asks for it.
+#[derive(Serialize, Deserialize)]
+struct Place(u32, Vec<(String, String)>);
+
+/// The query of a next page's URL.
+fn query_of(url: &str) -> Option<Vec<(String, String)>> {
     let url = Url::parse(url).ok().filter(|url| url.query().is_some_and(|query| query.len() <= NEXT_BYTES_MAX))?;
-    serde_json::to_string(&url.query_pairs().into_owned().collect::<Vec<(String, String)>>()).ok()
+    Some(url.query_pairs().into_owned().collect())
 }
 
 fn company(value: &Value) -> Option<Organization> {
@@ -142,13 +152,13 @@ fn number(id: &str) -> Value {
 
 #[async_trait]
 impl Connector for Autotask {
-    async fn check(&self) -> Result<(), Error> {
+    async fn check(&self) -> Result<bool, Error> {
         let client = &self.zone().await?.client;
         let body =
             json!({"MaxRecords": 1, "IncludeFields": ["id"], "filter": [{"op": "gte", "field": "id", "value": 0}]});
         let request = Request { body: Some(body), ..Request::get(&[VERSION, "Companies", "query"]) };
         let answer: Value = client.list(request).await?.value;
-        read_all(client, list_in(client, &answer, "items")?, |value| id_of(&value["id"])).map(drop)
+        shows_any(client, list_in(client, &answer, "items")?)
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, Error> {
@@ -164,7 +174,15 @@ impl Connector for Autotask {
             {"op": "eq", "field": "id", "value": number(id)},
             {"op": "eq", "field": "companyID", "value": number(organization)},
         ]);
-        Ok(self.query("CompanyLocations", filter, None, location).await?.items.into_iter().next())
+        let client = &self.zone().await?.client;
+        let body = Some(json!({"MaxRecords": 2, "filter": filter}));
+        let request = Request { body, ..Request::get(&[VERSION, "CompanyLocations", "query"]) };
+        let answer: Value = client.list(request).await?.value;
+        let items = list_in(client, &answer, "items")?;
+        if items.iter().any(|item| id_of(&item["companyID"]).as_deref() != Some(organization)) {
+            return Err(client.malformed("it is of another company than was asked for"));
+        }
+        read_one(client, id, items.first(), location)
     }
 
     async fn organizations(&self, search: &str, page: Option<&str>) -> Result<Listed<Organization>, Error> {

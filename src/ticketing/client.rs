@@ -13,9 +13,10 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
+use tracing::info;
 
 use super::error::{Cause, Error};
-use super::governor::Governor;
+use super::governor::{Governor, Shared, Window};
 use super::target::{Guard, is_refusal};
 use crate::http_client::{self, BodyFault};
 use crate::model::ticketing::System;
@@ -36,6 +37,8 @@ pub struct Setting {
     pub time_max: Duration,
     /// The limits of this connection.
     pub governor: Arc<Governor>,
+    /// Those of all connections.
+    pub shared: Arc<Shared>,
 }
 
 /// A connection.
@@ -136,16 +139,25 @@ impl Client {
         })
     }
 
+    fn shared(&self) -> Option<&Window> {
+        self.setting.shared.of(self.system, self.base.host_str().unwrap_or_default())
+    }
+
     pub(super) fn malformed(&self, why: &'static str) -> Error {
         Cause::Malformed(why).of(self.system)
     }
 
     async fn ask<A: DeserializeOwned>(&self, request: Request<'_>) -> Result<Answer<A>, Asked> {
         let asked = timeout(self.setting.time_max, async {
-            let _turn = self.setting.governor.turn().await.map_err(Cause::RateLimited)?;
+            let _turn = self.setting.governor.turn(self.shared()).await.map_err(Cause::RateLimited)?;
             self.send(request).await
         });
-        asked.await.unwrap_or(Err(Asked::Failed(Cause::TimedOut)))
+        let asked = asked.await.unwrap_or(Err(Asked::Failed(Cause::TimedOut)));
+        if let Err(Asked::Failed(cause @ (Cause::Private(_) | Cause::Unreachable(_)))) = &asked {
+            // The caller is told nothing of the operator's network: so this is the one place where it can be read.
+            info!(system = self.system.facts().name, %cause, "a ticketing system cannot be asked");
+        }
+        asked
     }
 
     async fn send<A: DeserializeOwned>(&self, request: Request<'_>) -> Result<Answer<A>, Asked> {
@@ -164,7 +176,7 @@ impl Client {
         }
         let response = sending.send().await.map_err(broken)?;
         let (status, headers) = (response.status(), response.headers());
-        let wait = self.setting.governor.hear(status.as_u16(), headers, Timestamp::now());
+        let wait = self.setting.governor.hear(self.shared(), status.as_u16(), headers, Timestamp::now());
         let is_json = http_client::is_json(headers);
         if status == StatusCode::NOT_FOUND && (is_json || !headers.contains_key(CONTENT_TYPE)) {
             return Err(Asked::Gone);

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::client::{Client, Request, id_of};
 use super::{
-    Address, Connector, Error, ExternalSite, Listed, Organization, PAGE_SIZE, next_page, page_number, read_all,
-    read_one, text_of, web,
+    Address, Connector, Error, ExternalSite, Listed, Named, Organization, PAGE_SIZE, next_page, page_number, read_all,
+    read_one, shows_any, text_of, web,
 };
 
 /// The version of the API whose documentation this follows.
@@ -32,7 +32,7 @@ impl ConnectWise {
         login
     }
 
-    async fn list<T>(
+    async fn list<T: Named>(
         &self,
         request: Request<'_>,
         page: Option<&str>,
@@ -80,10 +80,10 @@ fn condition(search: &str) -> String {
 
 #[async_trait]
 impl Connector for ConnectWise {
-    async fn check(&self) -> Result<(), Error> {
+    async fn check(&self) -> Result<bool, Error> {
         let request = Request::get(&["company", "companies"]).with("pageSize", 1).with("fields", "id");
         let answer = self.0.list::<Vec<Value>>(request).await?;
-        read_all(&self.0, &answer.value, |value| id_of(&value["id"])).map(drop)
+        shows_any(&self.0, &answer.value)
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, Error> {

@@ -51,7 +51,7 @@ async fn organizations_are_found_by_id_by_list_and_by_search() {
     for system in System::ALL {
         let stub = world(system).await;
         let connector = connector_at(system, &stub.url, TIMEOUT_MS);
-        connector.check().await.unwrap();
+        assert!(connector.check().await.unwrap(), "{system:?}");
         let acme = connector.organization(&ACME.to_string()).await.unwrap().unwrap();
         assert_eq!((acme.id.as_str(), acme.name.as_str()), ("17", "Acme Ltd"), "{system:?}");
         if matches!(system, System::ConnectWise | System::Autotask | System::Syncro) {
@@ -114,7 +114,7 @@ async fn a_list_goes_on_where_it_can() {
     for system in System::ALL {
         let stub = world(system).await;
         let connector = connector_at(system, &stub.url, TIMEOUT_MS);
-        for cursor in ["0", "x", "-1", "100000", "https://elsewhere.example/"] {
+        for cursor in ["0", "x", "-1", "100000", "https://elsewhere.example/", "[0,[]]", "[502,[]]"] {
             let failure = connector.organizations("", Some(cursor)).await.unwrap_err();
             assert!(matches!(failure.cause, Cause::Cursor | Cause::Refused(400)), "{system:?} {cursor}: {failure:?}");
         }

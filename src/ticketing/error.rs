@@ -37,11 +37,16 @@ pub enum Cause {
     #[error("it is out of service: status {0}")]
     Failed(u16),
     /// It wants fewer requests, or we hold back because it would.
-    #[error("it wants fewer requests: ask again in {} s", .0.as_secs().max(1))]
+    #[error("it wants fewer requests: ask again in {} s", seconds(*.0))]
     RateLimited(Duration),
     /// It does not know the credentials.
     #[error("it does not take the credentials: status {0}; set them again in the connection")]
     Denied(u16),
+    /// It takes the credentials and shows none of its organisations, so nothing that it does not show is gone.
+    #[error(
+        "it shows no organisation: it has none, or the credentials may not see them; give them the permission there"
+    )]
+    ShowsNone,
     /// It knows the credentials, and they may not see this.
     #[error("its credentials may not see this: status {0}; give them the permission there")]
     Forbidden(u16),
@@ -60,9 +65,19 @@ pub enum Cause {
     /// The answer is larger than any real one.
     #[error("its answer is larger than {0} bytes")]
     TooLarge(usize),
+    /// A list has more pages than are read.
+    #[error("its list has more than {0} pages, so the rest is not shown: search for a part of a name")]
+    TooManyPages(u32),
     /// The place where a list was to go on is none.
     #[error("the list does not go on there: begin it again")]
     Cursor,
+}
+
+/// Whole seconds, at least one; rounded up, because whoever asks a moment too early is refused again.
+#[must_use]
+pub fn seconds(wait: Duration) -> u64 {
+    let has_rest = wait.subsec_nanos() > 0;
+    (wait.as_secs() + u64::from(has_rest)).max(1)
 }
 
 impl Cause {
@@ -74,19 +89,32 @@ impl Cause {
 }
 
 impl Error {
-    /// What a caller reads: nothing of how the connection broke, which would tell of the operator's network.
+    /// What a caller reads: nothing of how the connection broke, nor whether a host is inside, which would tell of the
+    /// operator's network.
     #[must_use]
     pub fn told(&self) -> String {
         match &self.cause {
-            Cause::Unreachable(_) => format!("{}: it cannot be reached", self.system.facts().name),
+            Cause::Unreachable(_) | Cause::Private(_) => format!("{}: it cannot be reached", self.system.facts().name),
             _ => self.to_string(),
         }
     }
 
-    /// Whether it passes by itself.
+    /// Whether it passes by itself, or a caller must not be told that it does not.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self.cause, Cause::Unreachable(_) | Cause::TimedOut | Cause::Failed(_) | Cause::RateLimited(_))
+        matches!(
+            self.cause,
+            Cause::Unreachable(_) | Cause::Private(_) | Cause::TimedOut | Cause::Failed(_) | Cause::RateLimited(_)
+        )
+    }
+
+    /// Whether it is of the one thing that was asked for, so that another one may be told all the same.
+    #[must_use]
+    pub fn is_of_one_thing(&self) -> bool {
+        matches!(
+            self.cause,
+            Cause::Malformed(_) | Cause::TooLarge(_) | Cause::Refused(_) | Cause::Forbidden(_) | Cause::ShowsNone
+        )
     }
 }
 
@@ -94,13 +122,16 @@ impl Fault for Error {
     fn reason(&self) -> Reason {
         match self.cause {
             Cause::RateLimited(_) => Reason::TicketingRateLimited,
-            Cause::Denied(_) | Cause::Forbidden(_) => Reason::TicketingDenied,
-            Cause::Private(_) | Cause::WrongUrl(_) | Cause::Redirected(_) => Reason::TicketingMisconfigured,
+            Cause::Denied(_) | Cause::Forbidden(_) | Cause::ShowsNone => Reason::TicketingDenied,
+            Cause::WrongUrl(_) | Cause::Redirected(_) => Reason::TicketingMisconfigured,
             Cause::Cursor => Reason::PageTokenInvalid,
-            Cause::Refused(_) => Reason::TicketingRefused,
-            Cause::Unreachable(_) | Cause::TimedOut | Cause::Failed(_) | Cause::Malformed(_) | Cause::TooLarge(_) => {
-                Reason::TicketingUnavailable
-            }
+            Cause::Refused(_) | Cause::TooManyPages(_) => Reason::TicketingRefused,
+            Cause::Unreachable(_)
+            | Cause::Private(_)
+            | Cause::TimedOut
+            | Cause::Failed(_)
+            | Cause::Malformed(_)
+            | Cause::TooLarge(_) => Reason::TicketingUnavailable,
         }
     }
 
@@ -110,5 +141,31 @@ impl Fault for Error {
             _ if self.is_passing() => Some(RETRY_AFTER),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a name leads into the operator's network, or nowhere, could be told from the answer: an account could
+    /// look for names there.
+    #[test]
+    fn what_is_not_public_is_told_as_what_cannot_be_reached() {
+        let told = |cause: Cause| {
+            let failure = cause.of(System::Zendesk);
+            (failure.told(), failure.reason(), failure.retry_after(), failure.is_passing())
+        };
+        let unreachable = told(Cause::Unreachable("dns error: no such name".to_owned()));
+        assert_eq!(told(Cause::Private("wiki.internal".to_owned())), unreachable);
+        assert!(!unreachable.0.contains("dns"));
+        let logged = Cause::Private("wiki.internal".to_owned()).of(System::Zendesk).to_string();
+        assert!(logged.contains("wiki.internal"), "{logged}");
+    }
+
+    #[test]
+    fn seconds_are_rounded_up() {
+        let wait = Cause::RateLimited(Duration::from_millis(59_001)).of(System::Zendesk);
+        assert!(wait.told().contains("60 s"), "{}", wait.told());
     }
 }

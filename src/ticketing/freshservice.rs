@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::client::{Client, Request, id_of};
 use super::{
-    Address, Connector, Error, ExternalSite, Listed, Organization, PAGE_SIZE, list_in, next_page, page_number,
+    Address, Connector, Error, ExternalSite, Listed, Named, Organization, PAGE_SIZE, list_in, next_page, page_number,
     read_all, read_one, text_of, web,
 };
 use crate::model::text::fold;
@@ -38,7 +38,7 @@ fn location(value: &Value) -> Option<ExternalSite> {
 }
 
 impl Freshservice {
-    async fn list<T>(
+    async fn list<T: Named>(
         &self,
         things: &str,
         page: Option<&str>,
@@ -54,8 +54,8 @@ impl Freshservice {
 
 #[async_trait]
 impl Connector for Freshservice {
-    async fn check(&self) -> Result<(), Error> {
-        self.list("departments", None, department).await.map(drop)
+    async fn check(&self) -> Result<bool, Error> {
+        self.list("departments", None, department).await.map(|listed| !listed.items.is_empty())
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, Error> {

@@ -23,6 +23,9 @@ const REST: Duration = Duration::from_mins(1);
 /// Longest rest that it is believed: the longest window is of an hour.
 const REST_MAX: Duration = Duration::from_hours(1);
 
+/// Hosts at which Syncro itself is, whose limit is that of an IP address: ours, for all accounts together.
+const SYNCRO_DOMAIN: &str = ".syncromsp.com";
+
 /// Most requests in a time.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
@@ -30,27 +33,58 @@ struct Rate {
     period: Duration,
 }
 
-/// What the documentation of a system allows; where that depends on the plan, what the smallest one has.
+/// What one connection may ask of what the documentation of a system allows; where that depends on the plan, of what the
+/// smallest one has.
 fn rate(system: System) -> Rate {
-    let (requests, period) = match system {
+    let requests = match system {
         // Not told in numbers; whoever asks too fast hears of it by 429.
-        System::ConnectWise => (600, Duration::from_mins(1)),
-        // 10,000 an hour, shared by all integrations of a database.
-        System::Autotask => (2_500, Duration::from_mins(15)),
-        System::Syncro => (180, Duration::from_mins(1)),
-        System::Zendesk => (200, Duration::from_mins(1)),
-        System::Freshservice => (100, Duration::from_mins(1)),
-        System::Freshdesk => (50, Duration::from_mins(1)),
+        System::ConnectWise => 600,
+        // A quarter of the 10,000 an hour that all integrations of the customer's database share, and that grow slow from
+        // half of it on: 625 in a quarter of an hour, and no more of them in one minute than in another.
+        System::Autotask => 41,
+        // Half of what all accounts share, so that one alone does not use it up.
+        System::Syncro => 90,
+        System::Zendesk => 200,
+        System::Freshservice => 100,
+        System::Freshdesk => 50,
     };
-    Rate { requests, period }
+    Rate { requests, period: Duration::from_mins(1) }
 }
 
 /// The limits of one connection.
 #[derive(Debug)]
 pub struct Governor {
+    own: Window,
+    turns: Semaphore,
+}
+
+/// Requests that are counted, and a system that may want to be left alone.
+#[derive(Debug)]
+pub(super) struct Window {
     rate: Rate,
     state: Mutex<State>,
-    turns: Semaphore,
+}
+
+/// The limits that all connections of the deployment share, because a system counts by IP address.
+#[derive(Debug)]
+pub struct Shared {
+    syncro: Window,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        let rate = Rate { requests: 180, period: Duration::from_mins(1) };
+        Self { syncro: Window { rate, state: Mutex::default() } }
+    }
+}
+
+impl Shared {
+    /// The shared limits that hold for a system at a host. None at any other host than the system's own: what an account
+    /// has there counts for nobody else, and what is answered there holds for nobody else.
+    pub(super) fn of(&self, system: System, host: &str) -> Option<&Window> {
+        let is_own = system == System::Syncro && host.to_ascii_lowercase().ends_with(SYNCRO_DOMAIN);
+        is_own.then_some(&self.syncro)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -60,43 +94,72 @@ struct State {
     rests_until: Option<Instant>,
 }
 
+impl State {
+    /// How long there is no turn; none at all where there is one now.
+    fn wait(&self, rate: Rate, now: Instant) -> Option<Duration> {
+        let is_full = self.sent.len() >= rate.requests;
+        let free_at = self.sent.front().filter(|_| is_full).map(|first| *first + rate.period);
+        free_at.max(self.rests_until).filter(|end| *end > now).map(|end| end - now)
+    }
+
+    fn count(&mut self, rate: Rate, now: Instant) {
+        if self.sent.len() >= rate.requests {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(now);
+    }
+}
+
 impl Governor {
     /// One that nobody has used.
     #[must_use]
     pub fn new(system: System) -> Self {
-        Self { rate: rate(system), state: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
+        let own = Window { rate: rate(system), state: Mutex::default() };
+        Self { own, turns: Semaphore::new(AT_ONCE) }
     }
 
-    /// A turn to send one request, which is counted; or how long there will be none.
-    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Duration> {
+    /// A turn to send one request, which is counted here and in what is shared; or how long there will be none. Nothing is
+    /// counted where either refuses.
+    pub(super) async fn turn(&self, shared: Option<&Window>) -> Result<SemaphorePermit<'_>, Duration> {
         let permit = self.turns.acquire().await.expect("nobody closes the turns");
-        let (now, mut state) = (Instant::now(), self.state.lock());
-        if let Some(end) = state.rests_until.filter(|end| *end > now) {
-            return Err(end - now);
+        let now = Instant::now();
+        let mut windows: Vec<_> =
+            [Some(&self.own), shared].into_iter().flatten().map(|window| (window.rate, window.state.lock())).collect();
+        if let Some(wait) = windows.iter().filter_map(|(rate, state)| state.wait(*rate, now)).max() {
+            return Err(wait);
         }
-        if state.sent.len() >= self.rate.requests {
-            let free_at = state.sent.front().map_or(now, |first| *first + self.rate.period);
-            if free_at > now {
-                return Err(free_at - now);
-            }
-            state.sent.pop_front();
-        }
-        state.sent.push_back(now);
-        drop(state);
+        windows.iter_mut().for_each(|(rate, state)| state.count(*rate, now));
+        drop(windows);
         Ok(permit)
     }
 
-    /// Takes note of what an answer says of limits. Tells how long the system is left alone, where it wants that.
-    pub(super) fn hear(&self, status: u16, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    /// Takes note of what an answer says of limits, here and in what is shared. Tells how long the system is left alone,
+    /// where it wants that.
+    pub(super) fn hear(
+        &self,
+        shared: Option<&Window>,
+        status: u16,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let windows = [Some(&self.own), shared].into_iter().flatten();
+        windows.filter_map(|window| window.hear(status, headers, now)).max()
+    }
+}
+
+impl Window {
+    fn hear(&self, status: u16, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         let wait = match status {
             429 => Some(retry_after(headers, now).unwrap_or(REST)),
             503 => retry_after(headers, now),
             _ if remaining(headers) == Some(0) => Some(reset(headers).unwrap_or(REST)),
             _ => None,
         };
-        let wait = wait?.clamp(Duration::from_secs(1), REST_MAX);
-        self.state.lock().rests_until = Some(Instant::now() + wait);
-        Some(wait)
+        let (now, mut state) = (Instant::now(), self.state.lock());
+        // Answers overtake each other, so what was said first may hold longer.
+        let end = (now + wait?.clamp(Duration::from_secs(1), REST_MAX)).max(state.rests_until.unwrap_or(now));
+        state.rests_until = Some(end);
+        Some(end - now)
     }
 }
 
@@ -129,15 +192,15 @@ mod tests {
     async fn no_more_than_the_rate_in_any_window() {
         let governor = Governor::new(System::Freshdesk);
         for _ in 0..50 {
-            drop(governor.turn().await.unwrap());
+            drop(governor.turn(None).await.unwrap());
         }
-        let wait = governor.turn().await.unwrap_err();
+        let wait = governor.turn(None).await.unwrap_err();
         assert!(wait <= Duration::from_mins(1) && wait > Duration::from_secs(59), "{wait:?}");
         tokio::time::advance(Duration::from_secs(61)).await;
         for _ in 0..50 {
-            drop(governor.turn().await.unwrap());
+            drop(governor.turn(None).await.unwrap());
         }
-        assert!(governor.turn().await.is_err());
+        assert!(governor.turn(None).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -145,11 +208,11 @@ mod tests {
         let now = Timestamp::now();
         let check = async |status, pairs: &[(&'static str, &'static str)], expect: Option<u64>| {
             let governor = Governor::new(System::Zendesk);
-            let wait = governor.hear(status, &headers(pairs), now);
+            let wait = governor.hear(None, status, &headers(pairs), now);
             assert_eq!(wait, expect.map(Duration::from_secs), "{status} {pairs:?}");
-            assert_eq!(governor.turn().await.is_err(), expect.is_some(), "{status} {pairs:?}");
+            assert_eq!(governor.turn(None).await.is_err(), expect.is_some(), "{status} {pairs:?}");
             tokio::time::advance(Duration::from_secs(expect.unwrap_or(0))).await;
-            assert!(governor.turn().await.is_ok(), "the rest is over");
+            assert!(governor.turn(None).await.is_ok(), "the rest is over");
         };
         check(200, &[], None).await;
         check(429, &[], Some(60)).await;
@@ -166,10 +229,67 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn few_are_asked_at_once() {
         let governor = Governor::new(System::Syncro);
-        let (_one, two) = (governor.turn().await.unwrap(), governor.turn().await.unwrap());
-        let third = tokio::time::timeout(Duration::from_secs(1), governor.turn()).await;
+        let (_one, two) = (governor.turn(None).await.unwrap(), governor.turn(None).await.unwrap());
+        let third = tokio::time::timeout(Duration::from_secs(1), governor.turn(None)).await;
         assert!(third.is_err(), "it waits");
         drop(two);
-        assert!(governor.turn().await.is_ok());
+        assert!(governor.turn(None).await.is_ok());
+    }
+
+    /// Autotask's limit is that of the customer's whole database, and slows all of its integrations from half of it on.
+    #[tokio::test(start_paused = true)]
+    async fn autotask_keeps_three_quarters_for_others_and_every_minute_has_some() {
+        let governor = Governor::new(System::Autotask);
+        let (mut all, mut in_minutes) = (0, Vec::new());
+        for _ in 0..15 {
+            let before = all;
+            for _ in 0..60 {
+                while governor.turn(None).await.is_ok() {
+                    all += 1;
+                }
+                tokio::time::advance(Duration::from_secs(1)).await;
+            }
+            in_minutes.push(all - before);
+        }
+        assert!((500..=625).contains(&all), "{all}");
+        assert!(in_minutes.iter().all(|count| (20..=62).contains(count)), "{in_minutes:?}");
+    }
+
+    /// Syncro counts by IP address: two accounts of ours together were twice as fast as it allows.
+    #[tokio::test(start_paused = true)]
+    async fn accounts_share_what_is_counted_by_address() {
+        let shared = Shared::default();
+        let all = shared.of(System::Syncro, "Example.SyncroMSP.com");
+        assert!(all.is_some());
+        for (system, host) in [
+            (System::Syncro, "evil.example"),
+            (System::Syncro, "evilsyncromsp.com"),
+            (System::Zendesk, "example.syncromsp.com"),
+        ] {
+            assert!(shared.of(system, host).is_none(), "{system:?} {host}");
+        }
+        let accounts: Vec<Governor> = (0..3).map(|_| Governor::new(System::Syncro)).collect();
+        let mut counts = [0; 3];
+        for (governor, count) in accounts.iter().zip(&mut counts) {
+            while governor.turn(all).await.is_ok() {
+                *count += 1;
+            }
+        }
+        assert_eq!(counts, [90, 90, 0]);
+        assert!(accounts[2].turn(None).await.is_ok(), "what the others refuse is not counted as its own");
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert!(accounts[2].turn(all).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shorter_rest_ends_no_longer_one() {
+        let (governor, now) = (Governor::new(System::Zendesk), Timestamp::now());
+        governor.hear(None, 429, &headers(&[("retry-after", "600")]), now);
+        governor.hear(None, 429, &headers(&[("retry-after", "2")]), now);
+        governor.hear(None, 200, &headers(&[("ratelimit-remaining", "0"), ("ratelimit-reset", "3")]), now);
+        tokio::time::advance(Duration::from_secs(599)).await;
+        assert!(governor.turn(None).await.is_err());
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(governor.turn(None).await.is_ok());
     }
 }

@@ -8,12 +8,17 @@ use super::{Address, Organization};
 
 /// Least score of a suggestion: below, names have little more in common than some letters.
 pub const SCORE_MIN: f64 = 0.55;
-/// Least score of one that stands out: the name, but for a legal form or a place beside it.
+/// Least likeness of the name of one that stands out: but for a slip of the pen it is the same.
 pub const CLEAR_MIN: f64 = 0.8;
-/// How far the best has to be ahead of the next one to stand out.
+/// The same beside the site's customer id: more than by chance.
+const CUSTOMER_CLEAR_MIN: f64 = 0.5;
+/// How far its name has to be ahead of any other one that an address does not set apart.
 pub const AHEAD_MIN: f64 = 0.1;
-/// How much of the score an address has, where both sides have one.
+/// How much of the score an address has, where the site has one.
 const ADDRESS_SHARE: f64 = 0.25;
+/// What an address that is not known counts for: less than one that agrees in anything, more than one that agrees in
+/// nothing.
+const UNKNOWN_ADDRESS: f64 = 0.5;
 /// Score of a name that has the whole other name in it.
 const CONTAINED: f64 = 0.9;
 
@@ -111,8 +116,44 @@ pub struct Match<'a> {
 pub struct Matches<'a> {
     /// The best first; equal ones in the order of their ids.
     pub best: Vec<Match<'a>>,
-    /// Whether the first stands out: good enough, and well ahead of the second.
+    /// Whether the first stands out: nothing speaks for another one as well.
     pub is_clear: bool,
+}
+
+/// One organisation beside a site.
+#[derive(Debug)]
+struct Compared<'a> {
+    found: Match<'a>,
+    /// How alike the names are, from 0 to 1.
+    likeness: f64,
+    /// Whether both addresses are known and agree in nothing.
+    is_elsewhere: bool,
+}
+
+impl Compared<'_> {
+    fn has(&self, why: Why) -> bool {
+        self.found.whys.contains(&why)
+    }
+
+    /// Whether the addresses agree in what two organisations of one name seldom share. A town is no such thing.
+    fn is_near(&self) -> bool {
+        self.has(Why::SameStreet) || self.has(Why::SamePostalCode)
+    }
+
+    /// Whether this one would stand out if it were alone.
+    fn is_good(&self) -> bool {
+        // Many organisations have a common word in their names.
+        let is_named = !self.has(Why::NameWithin) || self.is_near() || self.has(Why::CustomerId);
+        let is_there = !self.is_elsewhere || self.has(Why::CustomerId);
+        let likeness_min = if self.has(Why::CustomerId) { CUSTOMER_CLEAR_MIN } else { CLEAR_MIN };
+        self.likeness >= likeness_min && is_named && is_there
+    }
+
+    /// Whether nothing says that it could be the other one as well. What speaks for the other one never makes this true.
+    fn stands_out_against(&self, other: &Self) -> bool {
+        let is_ahead = self.likeness - other.likeness > AHEAD_MIN;
+        !other.has(Why::CustomerId) && (is_ahead || (self.is_near() && !other.is_near()))
+    }
 }
 
 /// A name, taken apart.
@@ -178,29 +219,35 @@ impl Prepared {
         Self { name: Words::of(&organization.name), address, organization }
     }
 
-    fn compare(&self, site: &SiteTexts) -> Match<'_> {
+    fn compare(&self, site: &SiteTexts) -> Compared<'_> {
         let mut whys = Vec::new();
-        let (mut score, why) = self.name.likeness(&site.name);
+        let (likeness, why) = self.name.likeness(&site.name);
         whys.extend(why);
         let parts = [
             (&self.address.postal_code, Why::SamePostalCode, 0.4),
             (&self.address.city, Why::SameCity, 0.2),
             (&self.address.street, Why::SameStreet, 0.4),
         ];
-        let told: Vec<_> = parts.into_iter().filter(|(part, ..)| !part.trim().is_empty()).collect();
-        if !told.is_empty() && !site.address.is_empty() {
+        let (mut score, mut is_elsewhere) = (likeness, false);
+        if !site.address.is_empty() {
+            let told: Vec<_> = parts.into_iter().filter(|(part, ..)| !part.trim().is_empty()).collect();
             let all: f64 = told.iter().map(|(.., weight)| weight).sum();
-            let same: Vec<_> = told.into_iter().filter(|(part, ..)| site.address.contains(part.as_str())).collect();
-            let nearness = same.iter().map(|(.., weight)| weight).sum::<f64>() / all;
+            let same: Vec<_> = told.iter().filter(|(part, ..)| site.address.contains(part.as_str())).collect();
+            is_elsewhere = same.is_empty() && !told.is_empty();
+            let nearness = match same.iter().map(|(.., weight)| weight).sum::<f64>() {
+                _ if is_elsewhere => 0.0,
+                agreeing if agreeing > 0.0 => UNKNOWN_ADDRESS + (1.0 - UNKNOWN_ADDRESS) * agreeing / all,
+                _ => UNKNOWN_ADDRESS,
+            };
             whys.extend(same.into_iter().map(|(_, why, _)| why));
-            score = score * (1.0 - ADDRESS_SHARE) + nearness * ADDRESS_SHARE;
+            score = likeness * (1.0 - ADDRESS_SHARE) + nearness * ADDRESS_SHARE;
         }
         if site.customer_id == self.organization.id {
             // Ids are short: the same number may be another system's.
             score = CUSTOMER_ID_MIN + (1.0 - CUSTOMER_ID_MIN) * score;
             whys.insert(0, Why::CustomerId);
         }
-        Match { organization: &self.organization, score, whys }
+        Compared { found: Match { organization: &self.organization, score, whys }, likeness, is_elsewhere }
     }
 }
 
@@ -223,93 +270,23 @@ fn spaced(text: &str) -> String {
     if words.is_empty() { String::new() } else { format!(" {} ", words.join(" ")) }
 }
 
-/// The organisations that a site may belong to, at most `limit`. Looks at each organisation once.
+/// The organisations that a site may belong to, at most `limit`. Looks at each organisation at most twice.
 #[must_use]
 pub fn suggest<'a>(site: &SiteTexts, organizations: &'a [Prepared], limit: usize) -> Matches<'a> {
     let all = organizations.iter().map(|organization| organization.compare(site));
-    let mut best: Vec<Match<'a>> = all.filter(|found| found.score >= SCORE_MIN).collect();
-    best.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.organization.id.cmp(&b.organization.id)));
-    let is_clear = match best.as_slice() {
-        [] => false,
-        [only] => only.score >= CLEAR_MIN,
-        [first, second, ..] => first.score >= CLEAR_MIN && first.score - second.score >= AHEAD_MIN,
-    };
-    best.truncate(limit);
-    Matches { best, is_clear }
+    let (mut best, far): (Vec<Compared<'a>>, Vec<Compared<'a>>) =
+        all.partition(|compared| compared.found.score >= SCORE_MIN);
+    best.sort_by(|a, b| {
+        let (a, b) = (&a.found, &b.found);
+        b.score.total_cmp(&a.score).then_with(|| a.organization.id.cmp(&b.organization.id))
+    });
+    // Also against those that are not suggested: it may be their addresses alone that keep them from it.
+    let is_clear = best.split_first().is_some_and(|(first, others)| {
+        first.is_good() && others.iter().chain(&far).all(|other| first.stands_out_against(other))
+    });
+    let best = best.into_iter().map(|compared| compared.found);
+    Matches { best: best.take(limit).collect(), is_clear }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn organization(id: &str, name: &str, address: [&str; 3]) -> Prepared {
-        let [street, postal_code, city] = address.map(str::to_owned);
-        let address = Address { street, city, postal_code, ..Address::default() };
-        Prepared::new(Organization { id: id.to_owned(), name: name.to_owned(), address })
-    }
-
-    fn check(site: &SiteTexts, organizations: &[Prepared], expect: &str, is_clear: bool) {
-        let found = suggest(site, organizations, 5);
-        let ids: Vec<&str> = found.best.iter().map(|found| found.organization.id.as_str()).collect();
-        assert_eq!(ids.join(" "), expect, "{:?}", found.best);
-        assert_eq!(found.is_clear, is_clear, "{:?}", found.best);
-    }
-
-    #[test]
-    fn names_are_compared_without_legal_forms_and_places() {
-        let none = ["", "", ""];
-        let all = [
-            organization("1", "ACME, Inc.", none),
-            organization("2", "Apex Holding GmbH", none),
-            organization("3", "Northern Lights ehf", none),
-            organization("4", "Zenith", none),
-        ];
-        check(&SiteTexts::new("Acme Ltd", "", &[]), &all, "1", true);
-        check(&SiteTexts::new("Acme Reykjavík", "", &[]), &all, "1", true);
-        check(&SiteTexts::new("Norhtern Lights", "", &[]), &all, "3", true);
-        check(&SiteTexts::new("Completely else", "", &[]), &all, "", false);
-        check(&SiteTexts::new("Something", "4", &[]), &all, "4", false);
-        check(&SiteTexts::new("Zenit", "4", &[]), &all, "4", true);
-        check(&SiteTexts::new("", "", &[]), &all, "", false);
-    }
-
-    #[test]
-    fn ties_are_told_and_never_clear() {
-        let twins = [organization("1", "Acme", ["", "", ""]), organization("2", "ACME Ltd", ["", "", ""])];
-        check(&SiteTexts::new("Acme", "", &[]), &twins, "1 2", false);
-    }
-
-    #[test]
-    fn an_address_tells_twins_apart() {
-        let twins = [
-            organization("1", "Acme", ["Laugavegur 1", "101", "Reykjavík"]),
-            organization("2", "Acme", ["Hafnarstræti 5", "600", "Akureyri"]),
-        ];
-        let site = SiteTexts::new("Acme", "", &["Hafnarstræti 5, 600 Akureyri"]);
-        check(&site, &twins, "2 1", true);
-        let found = suggest(&site, &twins, 1);
-        assert_eq!(found.best[0].whys, [Why::SameName, Why::SamePostalCode, Why::SameCity, Why::SameStreet]);
-        // A number within another one is none.
-        check(&SiteTexts::new("Acme", "", &["1600 Akureyrarvegur 55"]), &twins, "1 2", false);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn a_score_is_a_share_and_no_order_of_organisations_matters(
-            name in "\\PC{0,20}",
-            names in proptest::collection::vec("\\PC{0,12}|acme( ltd)?", 0..6),
-        ) {
-            let of = |(at, name): (usize, &String)| organization(&at.to_string(), name, ["", "", ""]);
-            let all: Vec<_> = names.iter().enumerate().map(of).collect();
-            let site = SiteTexts::new(&name, "", &[]);
-            let found = suggest(&site, &all, 10);
-            let told = |found: &Matches<'_>| -> Vec<(String, u64)> {
-                found.best.iter().map(|one| (one.organization.id.clone(), one.score.to_bits())).collect()
-            };
-            proptest::prop_assert!(found.best.iter().all(|one| (SCORE_MIN..=1.0).contains(&one.score)));
-            let turned: Vec<_> = all.iter().rev().cloned().collect();
-            let other = suggest(&site, &turned, 10);
-            proptest::prop_assert_eq!((told(&found), found.is_clear), (told(&other), other.is_clear));
-        }
-    }
-}
+mod tests;

@@ -22,6 +22,8 @@ mod contract;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod odd_answers;
+#[cfg(test)]
 pub(crate) mod worlds;
 
 use async_trait::async_trait;
@@ -87,10 +89,11 @@ pub struct Listed<T> {
 /// Ids are those of the system's [`Facts`](crate::model::ticketing::Facts).
 #[async_trait]
 pub trait Connector: Send + Sync + std::fmt::Debug {
-    /// That the system is where it is asked, speaks as it should, takes the credentials, and shows organisations.
-    async fn check(&self) -> Result<(), Error>;
+    /// That the system is where it is asked, speaks as it should and takes the credentials; and whether it shows any
+    /// organisation. Where it shows none, that it does not show a certain one says nothing.
+    async fn check(&self) -> Result<bool, Error>;
 
-    /// One organisation; `None` where there is none, or no more.
+    /// One organisation; `None` where there is none, or no more, or where the credentials may not see it.
     async fn organization(&self, id: &str) -> Result<Option<Organization>, Error>;
 
     /// One site of an organisation; `None` where there is none, or no more, or where organisations have no sites.
@@ -106,16 +109,41 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
     fn web_page(&self, organization: &str) -> Option<String>;
 }
 
+/// What has a name.
+trait Named {
+    fn name(&self) -> &str;
+}
+
+impl Named for Organization {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for ExternalSite {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// The page number that a cursor of a list by numbers holds: the first one for none.
 fn page_number(client: &client::Client, page: Option<&str>) -> Result<u32, Error> {
     let Some(text) = page else { return Ok(1) };
-    let number = text.parse().ok().filter(|number| (1..=PAGES_MAX).contains(number));
-    number.ok_or_else(|| error::Cause::Cursor.of(client.system()))
+    checked_page(client, text.parse().ok())
 }
 
-/// The cursor behind a page, where there is more and it may be read.
+/// A page that may be read. The one behind the last of them is told as such, so that nobody takes that one for the end.
+fn checked_page(client: &client::Client, number: Option<u32>) -> Result<u32, Error> {
+    match number {
+        Some(number) if (1..=PAGES_MAX).contains(&number) => Ok(number),
+        Some(number) if number == PAGES_MAX + 1 => Err(error::Cause::TooManyPages(PAGES_MAX).of(client.system())),
+        _ => Err(error::Cause::Cursor.of(client.system())),
+    }
+}
+
+/// The cursor behind a page, where there is more.
 fn next_page(number: u32, has_next: bool) -> Option<String> {
-    (has_next && number < PAGES_MAX).then(|| (number + 1).to_string())
+    has_next.then(|| (number + 1).to_string())
 }
 
 /// A text of an answer as a name; empty where there is none.
@@ -128,20 +156,30 @@ fn text_of(value: &Value, field: &str) -> String {
 }
 
 /// What of an answer's things can be used. One without id or name is left out; more than a page are no answer.
-fn read_all<T>(client: &client::Client, values: &[Value], read: impl Fn(&Value) -> Option<T>) -> Result<Vec<T>, Error> {
+fn read_all<T: Named>(
+    client: &client::Client,
+    values: &[Value],
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Vec<T>, Error> {
+    shows_any(client, values)?;
+    Ok(values.iter().filter_map(read).filter(|found| !found.name().is_empty()).collect())
+}
+
+/// Whether an answer shows anything at all.
+fn shows_any(client: &client::Client, values: &[Value]) -> Result<bool, Error> {
     if values.len() > 2 * PAGE_SIZE {
         return Err(client.malformed("it has more things than a page was to have"));
     }
-    let found: Vec<T> = values.iter().filter_map(read).collect();
-    if found.is_empty() && !values.is_empty() && values.iter().all(|value| client::id_of(&value["id"]).is_none()) {
+    let has_any = values.iter().any(|value| client::id_of(&value["id"]).is_some());
+    if !has_any && !values.is_empty() {
         return Err(client.malformed("its things have no ids"));
     }
-    Ok(found)
+    Ok(has_any)
 }
 
-/// The one thing that was asked for by its id: an answer that is of another thing, or of none, does not mean that it is
-/// gone.
-fn read_one<T>(
+/// The one thing that was asked for by its id: an answer that is of another thing, of none or without a name does not mean
+/// that it is gone.
+fn read_one<T: Named>(
     client: &client::Client,
     id: &str,
     answer: Option<&Value>,
@@ -149,7 +187,10 @@ fn read_one<T>(
 ) -> Result<Option<T>, Error> {
     match answer {
         None => Ok(None),
-        Some(value) if client::id_of(&value["id"]).as_deref() == Some(id) => Ok(read(value)),
+        Some(value) if client::id_of(&value["id"]).as_deref() == Some(id) => match read(value) {
+            Some(found) if found.name().is_empty() => Err(client.malformed("it has no name")),
+            found => Ok(found),
+        },
         Some(_) => Err(client.malformed("it is not of the thing that was asked for")),
     }
 }

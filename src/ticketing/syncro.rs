@@ -31,8 +31,8 @@ fn customer(value: &Value) -> Option<Organization> {
 
 #[async_trait]
 impl Connector for Syncro {
-    async fn check(&self) -> Result<(), Error> {
-        self.organizations("", None).await.map(drop)
+    async fn check(&self) -> Result<bool, Error> {
+        self.organizations("", None).await.map(|listed| !listed.items.is_empty())
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, Error> {

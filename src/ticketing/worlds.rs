@@ -13,7 +13,7 @@ use super::build::{Credentials, connector};
 use super::client::Setting;
 use super::governor::Governor;
 use super::target::{Config, Guard};
-use crate::http_client::stub::{Received, Reply, Stub};
+pub(crate) use crate::http_client::stub::{Received, Reply, Stub};
 use crate::model::ticketing::System;
 
 /// Organisations of each world: ids from 1 on.
@@ -37,6 +37,7 @@ pub(super) fn connector_with(system: System, url: &str, timeout_ms: u64, credent
         guard: Guard::new(&config, |_| false),
         time_max: Duration::from_millis(timeout_ms),
         governor: Arc::new(Governor::new(system)),
+        shared: Arc::default(),
     };
     let parts: BTreeMap<String, String> = system
         .facts()

@@ -2,6 +2,7 @@
 //! outside, a clock that jumps. Everything else is tested through the API.
 
 mod addresses;
+mod connections;
 mod history;
 mod last_seen;
 mod limits;
@@ -9,6 +10,7 @@ mod networks;
 mod reestimation;
 mod renewal;
 mod residents;
+mod suggestions;
 mod ticketing;
 
 use std::cell::Cell;
@@ -64,12 +66,20 @@ struct Failing {
     corrupt: Mutex<Vec<String>>,
     /// Records that scans answered.
     scanned: AtomicUsize,
+    /// A record, how often it is read yet, and the batch that somebody else commits just after the last time.
+    outdating: Mutex<Option<(Key, usize, Vec<Mutation>)>>,
 }
 
 impl Failing {
     fn new(inner: Arc<dyn Store>) -> Self {
-        let left = AtomicUsize::new(usize::MAX);
-        Self { inner, left, overtaking: Mutex::default(), corrupt: Mutex::default(), scanned: AtomicUsize::default() }
+        Self {
+            inner,
+            left: AtomicUsize::new(usize::MAX),
+            overtaking: Mutex::default(),
+            corrupt: Mutex::default(),
+            scanned: AtomicUsize::default(),
+            outdating: Mutex::default(),
+        }
     }
 
     /// Records that scans answered so far.
@@ -83,6 +93,17 @@ impl Failing {
         let is_of = |other: &Vec<Mutation>| batch.iter().any(|mutation| mutation.key == other[0].key);
         let at = overtaking.iter().position(is_of)?;
         Some(overtaking.remove(at))
+    }
+
+    /// The batch of somebody else that comes just after this read.
+    fn outdating(&self, key: &Key) -> Option<Vec<Mutation>> {
+        let mut outdating = self.outdating.lock();
+        let (_, left, _) = outdating.as_mut().filter(|(known, ..)| known == key)?;
+        *left -= 1;
+        if *left > 0 {
+            return None;
+        }
+        outdating.take().map(|(.., batch)| batch)
     }
 
     fn refuse_corrupt(&self, key: &Key) -> Result<(), StoreError> {
@@ -108,7 +129,11 @@ impl Store for Failing {
 
     async fn get(&self, key: Key) -> Result<Option<Record>, StoreError> {
         self.refuse_corrupt(&key)?;
-        self.inner.get(key).await
+        let (outdating, record) = (self.outdating(&key), self.inner.get(key).await?);
+        if let Some(batch) = outdating {
+            self.inner.commit(batch).await?;
+        }
+        Ok(record)
     }
 
     async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, StoreError> {
@@ -158,6 +183,16 @@ impl World {
     }
 
     async fn of(databases: Databases, geocoder: Option<Arc<dyn Geocoder>>) -> Self {
+        Self::set_up(databases, geocoder, setup(ConnectionConfig::default())).await
+    }
+
+    /// One that waits for ticketing systems so long, in milliseconds.
+    async fn impatient(timeout_ms: u64) -> Self {
+        let config = ConnectionConfig { timeout_ms, ..ConnectionConfig::default() };
+        Self::set_up(Databases::empty(), None, setup(config)).await
+    }
+
+    async fn set_up(databases: Databases, geocoder: Option<Arc<dyn Geocoder>>, ticketing: Setup) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(Failing::new(Arc::new(Embedded::open(directory.path()).unwrap())));
         let operator =
@@ -169,7 +204,7 @@ impl World {
             geocoder,
             borders: None,
             post: None,
-            ticketing: Some(setup()),
+            ticketing: Some(ticketing),
             clock: now,
             config: Config::default(),
         });
@@ -186,6 +221,11 @@ impl World {
     /// Lets somebody else commit a batch just before the next one that has its first record too.
     fn overtake(&self, batch: Vec<Mutation>) {
         self.store.overtaking.lock().push(batch);
+    }
+
+    /// Lets somebody else commit a batch just after a record is read for the `nth` time from now.
+    fn outdate(&self, key: Key, nth: usize, batch: Vec<Mutation>) {
+        *self.store.outdating.lock() = Some((key, nth, batch));
     }
 
     /// Makes sites that come from the addresses of 10.0.0.0/8, without an estimate.
@@ -213,9 +253,9 @@ impl World {
 }
 
 /// Connections to servers of the tests alone.
-fn setup() -> Setup {
+fn setup(config: ConnectionConfig) -> Setup {
     let private_networks = vec!["127.0.0.0/8".parse().unwrap()];
-    Setup::new(&ConnectionConfig { private_networks, ..ConnectionConfig::default() }, &[7; 32])
+    Setup::new(&ConnectionConfig { private_networks, ..config }, &[7; 32])
 }
 
 /// A network at a latitude.

@@ -11,7 +11,7 @@ use crate::model::ticketing::{LinkCheck, LinkState, System};
 use crate::service::Versioned;
 use crate::service::patch::SitePatch;
 use crate::service::ticketing::connections::ConnectionPatch;
-use crate::service::ticketing::verify::Session;
+use crate::service::ticketing::session::Session;
 use crate::store::document::Document;
 use crate::store::{Key, Kind, Mutation};
 use crate::ticketing::worlds::{down, world};
@@ -19,7 +19,8 @@ use crate::ticketing::worlds::{down, world};
 /// More steps than any run here takes.
 const STEPS_MAX: usize = 50;
 
-fn link(organization: &str) -> TicketingLink {
+/// A link to an organisation of Zendesk.
+pub(super) fn link(organization: &str) -> TicketingLink {
     TicketingLink {
         system: "zendesk".to_owned(),
         organization_id: organization.to_owned(),
@@ -30,33 +31,50 @@ fn link(organization: &str) -> TicketingLink {
     }
 }
 
+/// What the stub servers of the six systems know.
+pub(super) fn credentials() -> BTreeMap<String, String> {
+    let parts = [("email", "Canary-email"), ("api_token", "Canary-api_token")];
+    parts.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
 impl World {
-    async fn connect(&self, url: &str) {
-        let parts = [("email", "Canary-email"), ("api_token", "Canary-api_token")];
-        let credentials: BTreeMap<_, _> = parts.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    /// Connects the account to a Zendesk.
+    pub(super) async fn connect(&self, url: &str) {
+        self.connect_to(System::Zendesk, url, credentials()).await;
+    }
+
+    /// Connects the account to a system.
+    pub(super) async fn connect_to(&self, system: System, url: &str, credentials: BTreeMap<String, String>) {
         let patch = ConnectionPatch {
             base_url: Some(url.to_owned()),
             credentials: Some(credentials),
             ..ConnectionPatch::default()
         };
-        self.waymark.create_connection(&self.operator, &self.account, System::Zendesk, patch).await.unwrap();
+        self.waymark.create_connection(&self.operator, &self.account, system, patch).await.unwrap();
     }
 
-    async fn linked(&self, organization: &str) -> Versioned<Site> {
+    /// A site that is linked to an organisation of Zendesk.
+    pub(super) async fn linked(&self, organization: &str) -> Versioned<Site> {
+        self.linked_by(vec![link(organization)]).await
+    }
+
+    /// A site with these links.
+    pub(super) async fn linked_by(&self, links: Vec<TicketingLink>) -> Versioned<Site> {
         let patch = SitePatch {
             display_name: Some(format!("site {}", self.sites().await.len())),
-            ticketing_links: Some(vec![link(organization)]),
+            ticketing_links: Some(links),
             ..SitePatch::default()
         };
         self.waymark.create_site(&self.operator, &self.account, patch, "").await.unwrap()
     }
 
-    async fn run(&self) -> Verification {
+    /// The account's newest run.
+    pub(super) async fn run(&self) -> Verification {
         self.waymark.list_verifications(&self.operator, &self.account).await.unwrap().remove(0)
     }
 
     /// The run, after steps until it is over.
-    async fn stepped(&self, session: &mut Session) -> Verification {
+    pub(super) async fn stepped(&self, session: &mut Session) -> Verification {
         for _ in 0..STEPS_MAX {
             self.waymark.step(&self.account, session).await.unwrap();
             let run = self.run().await;

@@ -18,6 +18,7 @@ use crate::service::{ATTEMPTS_MAX, Error, Versioned, Waymark};
 use crate::store::document::Document;
 use crate::store::{Error as StoreError, Expect, Kind, Mutation, Range};
 use crate::ticketing::build::Credentials;
+use crate::ticketing::error::Cause;
 
 /// What a change sets of a connection: each field that is `Some`. Credentials stand by the names of the system's facts.
 #[derive(Default)]
@@ -142,13 +143,10 @@ impl Waymark {
         etag: &str,
     ) -> Result<(), Error> {
         self.account_for(principal, account, Permission::Administer)?;
-        self.commit_over_connection(account, system, etag, |_| Ok(None)).await?;
-        self.ticketing.connectors.lock().remove(&(account.clone(), system));
-        self.ticketing.catalogues.forget(account, system);
-        Ok(())
+        self.commit_over_connection(account, system, etag, |_| Ok(None)).await.map(drop)
     }
 
-    /// Asks the system whether it takes the credentials.
+    /// Asks the system whether it takes the credentials, and shows any organisation.
     pub async fn check_connection(
         &self,
         principal: &Principal,
@@ -157,7 +155,8 @@ impl Waymark {
     ) -> Result<(), Error> {
         self.account_for(principal, account, Permission::Change)?;
         self.found_connection(account, system).await?;
-        Ok(self.connector(account, system).await?.check().await?)
+        let shows_any = self.connector(account, system).await?.check().await?;
+        if shows_any { Ok(()) } else { Err(Cause::ShowsNone.of(system).into()) }
     }
 
     /// The connection; what is missing is told by its name.
@@ -189,7 +188,10 @@ impl Waymark {
             let document = after.clone().map(|after| Document::Connection(Box::new(after)));
             let (key, expect) = (key_of(account, system), Expect::Revision(revision));
             match self.parts.store.commit(vec![Mutation { key, expect, document }]).await {
-                Ok(revision) => return Ok(Versioned { value: after.unwrap_or(before), revision }),
+                Ok(revision) => {
+                    self.ticketing.forget(account, system);
+                    return Ok(Versioned { value: after.unwrap_or(before), revision });
+                }
                 Err(StoreError::Conflict { .. }) => {}
                 Err(cause) => return Err(cause.into()),
             }

@@ -3,15 +3,17 @@
 //! `connections` keeps them, `external` lists what is there, `verify` checks links, `runs` and `worker` do so for a whole
 //! account, `suggest` compares names. None of them sets a link.
 
+mod catalogue;
 pub mod connections;
 pub mod external;
+mod public;
 pub mod runs;
+pub(in crate::service) mod session;
 pub mod suggest;
 pub mod verify;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +22,9 @@ use parking_lot::Mutex;
 use reqwest::Url;
 use tokio::sync::Notify;
 
+use super::error::Resource;
 use super::vault::{KEY_BYTES, Vault};
-use super::{Error, Versioned, Waymark};
-use crate::geoip::special;
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
 use crate::model::connection::TicketingConnection;
 use crate::model::id::{AccountId, Revision};
 use crate::model::site::TicketingLink;
@@ -32,7 +34,7 @@ use crate::store::{Key, Kind};
 use crate::ticketing::Connector;
 use crate::ticketing::build::{Credentials, connector};
 use crate::ticketing::client::Setting;
-use crate::ticketing::governor::Governor;
+use crate::ticketing::governor::{Governor, Shared};
 use crate::ticketing::target::{Config, Guard};
 use crate::ticketing::web;
 
@@ -50,13 +52,8 @@ impl Setup {
     /// As configured, with the key that credentials are encrypted with.
     #[must_use]
     pub fn new(config: &Config, key: &[u8; KEY_BYTES]) -> Self {
-        Self { guard: Guard::new(config, is_public), time_max: config.time_max(), vault: Vault::new(key) }
+        Self { guard: Guard::new(config, public::is_public), time_max: config.time_max(), vault: Vault::new(key) }
     }
-}
-
-/// Whether an address is one of the public internet, and of no special purpose.
-fn is_public(ip: IpAddr) -> bool {
-    special::why_no_estimate(ip).is_none()
 }
 
 /// A connector, and the version of the connection that it was built of.
@@ -68,11 +65,21 @@ pub(super) struct Pool {
     connectors: Mutex<HashMap<(AccountId, System), Pooled>>,
     /// Outlive connectors, so that changing a connection is no way around its limits.
     governors: Mutex<HashMap<(AccountId, System), Arc<Governor>>>,
-    catalogues: suggest::Catalogues,
+    /// Limits by IP address, which is ours.
+    shared: Arc<Shared>,
+    catalogues: catalogue::Catalogues,
     /// Accounts with a run that goes on, and when it is their turn.
     verifying: Mutex<BTreeMap<AccountId, Timestamp>>,
     /// Told when an account joins them.
     wake: Notify,
+}
+
+impl Pool {
+    /// Forgets all that was made of a connection, or told by it.
+    fn forget(&self, account: &AccountId, system: System) {
+        self.connectors.lock().remove(&(account.clone(), system));
+        self.catalogues.forget(account, system);
+    }
 }
 
 /// The base URLs by which links without a web page get one.
@@ -116,31 +123,47 @@ impl Waymark {
         }
     }
 
-    /// The account's connector to a system.
+    /// The account's connector to a system, as the connection is now.
     async fn connector(&self, account: &AccountId, system: System) -> Result<Arc<dyn Connector>, Error> {
-        let setup = self.setup()?;
-        let found = self.find_connection(account, system).await?.ok_or(Error::NotConnected(system))?;
-        let at = (account.clone(), system);
-        if let Some((revision, known)) = self.ticketing.connectors.lock().get(&at)
-            && *revision == found.revision
-        {
-            return Ok(Arc::clone(known));
+        let (pool, at) = (&self.ticketing, (account.clone(), system));
+        for _ in 0..ATTEMPTS_MAX {
+            let Some(found) = self.find_connection(account, system).await? else {
+                // Another process may have deleted it.
+                pool.forget(account, system);
+                return Err(Error::NotConnected(system));
+            };
+            if let Some((revision, known)) = pool.connectors.lock().get(&at)
+                && *revision == found.revision
+            {
+                return Ok(Arc::clone(known));
+            }
+            let made = self.built(&at, &found.value)?;
+            pool.connectors.lock().insert(at.clone(), (found.revision, Arc::clone(&made)));
+            // Whoever deleted or changed it meanwhile may have looked for what to forget before this was there.
+            if self.find_connection(account, system).await?.is_some_and(|now| now.revision == found.revision) {
+                return Ok(made);
+            }
+            pool.forget(account, system);
         }
-        let connection = found.value;
-        let unreadable = || Error::CredentialsUnreadable(system);
-        let text = setup.vault.open(&purpose(account, system), &connection.sealed).ok_or_else(unreadable)?;
+        Err(Error::Contention(Resource::Connection(account.clone(), system).to_string()))
+    }
+
+    /// Builds the connector of a connection.
+    fn built(&self, at: &(AccountId, System), connection: &TicketingConnection) -> Result<Arc<dyn Connector>, Error> {
+        let (setup, (account, system)) = (self.setup()?, at);
+        let unreadable = || Error::CredentialsUnreadable(*system);
+        let text = setup.vault.open(&purpose(account, *system), &connection.sealed).ok_or_else(unreadable)?;
         let parts = serde_json::from_slice(&text).map_err(|_| unreadable())?;
-        let credentials = Credentials::new(system, parts).map_err(|_| unreadable())?;
+        let credentials = Credentials::new(*system, parts).map_err(|_| unreadable())?;
         // The operator may allow less than when it was made.
         let base = setup.guard.check(&connection.base_url).map_err(|fault| fault.within("connection"))?;
         let governor = {
             let mut governors = self.ticketing.governors.lock();
-            Arc::clone(governors.entry(at.clone()).or_insert_with(|| Arc::new(Governor::new(system))))
+            Arc::clone(governors.entry(at.clone()).or_insert_with(|| Arc::new(Governor::new(*system))))
         };
-        let setting = Setting { guard: setup.guard.clone(), time_max: setup.time_max, governor };
-        let made = connector(system, base, &credentials, setting)?;
-        self.ticketing.connectors.lock().insert(at, (found.revision, Arc::clone(&made)));
-        Ok(made)
+        let shared = Arc::clone(&self.ticketing.shared);
+        let setting = Setting { guard: setup.guard.clone(), time_max: setup.time_max, governor, shared };
+        Ok(connector(*system, base, &credentials, setting)?)
     }
 
     /// The base URLs for those of the links that have no web page.

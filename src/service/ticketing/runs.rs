@@ -1,9 +1,11 @@
 //! The records of runs that check all links of an account: begun, told, and ended by persons.
 
+use jiff::Timestamp;
+
 use crate::model::access::Principal;
 use crate::model::connection::{LinkFindings, VERIFICATIONS_MAX, Verification, VerificationState};
 use crate::model::id::AccountId;
-use crate::service::access::{Permission, random_bytes};
+use crate::service::access::Permission;
 use crate::service::error::Resource;
 use crate::service::{ATTEMPTS_MAX, Error, Versioned, Waymark};
 use crate::store::document::Document;
@@ -21,35 +23,32 @@ impl Waymark {
     pub async fn verify_links(&self, principal: &Principal, account: &AccountId) -> Result<Verification, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
         self.setup()?;
-        let (now, runs) = (self.now(), self.verifications_of(account).await?);
-        if let Some(open) = runs.iter().find(|run| run.value.state == VerificationState::Running) {
-            // The start may not have found it.
-            self.ticketing.verifying.lock().entry(account.clone()).or_insert(now);
-            self.ticketing.wake.notify_one();
-            return Ok(open.value.clone());
+        for _ in 0..ATTEMPTS_MAX {
+            let (now, runs) = (self.now(), self.verifications_of(account).await?);
+            if let Some(open) = runs.iter().find(|run| run.value.state == VerificationState::Running) {
+                // The start may not have found it.
+                self.ticketing.verifying.lock().entry(account.clone()).or_insert(now);
+                self.ticketing.wake.notify_one();
+                return Ok(open.value.clone());
+            }
+            let total = live.links.len() as u64;
+            let run = Verification { id: next_id(&runs), total, ..begun(account, now, principal.actor()) };
+            let made = Document::Verification(Box::new(run.clone()));
+            let mut batch = vec![Mutation::create(key_of(account, &run.id), made)];
+            let surplus = (runs.len() + 1).saturating_sub(VERIFICATIONS_MAX);
+            batch.extend(runs.iter().rev().take(surplus).map(|run| Mutation::delete(key_of(account, &run.value.id))));
+            match self.parts.store.commit(batch).await {
+                Ok(_) => {
+                    self.ticketing.verifying.lock().insert(account.clone(), now);
+                    self.ticketing.wake.notify_one();
+                    return Ok(run);
+                }
+                // Somebody began the next one at the same time: it is answered with.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(cause) => return Err(cause.into()),
+            }
         }
-        let random = u64::from_be_bytes(*random_bytes()?.first_chunk().expect("32 bytes hold 8"));
-        let run = Verification {
-            // Ids in the order in which runs began.
-            id: format!("{:012x}-{random:016x}", now.as_millisecond()),
-            account: account.clone(),
-            state: VerificationState::Running,
-            cursor: None,
-            total: live.links.len() as u64,
-            findings: LinkFindings::default(),
-            resumes_at: None,
-            waits: 0,
-            started_at: now,
-            ended_at: None,
-            started_by: principal.actor(),
-        };
-        let mut batch = vec![Mutation::create(key_of(account, &run.id), Document::Verification(Box::new(run.clone())))];
-        let surplus = (runs.len() + 1).saturating_sub(VERIFICATIONS_MAX);
-        batch.extend(runs.iter().rev().take(surplus).map(|run| Mutation::delete(key_of(account, &run.value.id))));
-        self.parts.store.commit(batch).await?;
-        self.ticketing.verifying.lock().insert(account.clone(), now);
-        self.ticketing.wake.notify_one();
-        Ok(run)
+        Err(Error::Contention(Resource::Account(account.clone()).to_string()))
     }
 
     /// One run.
@@ -116,5 +115,30 @@ impl Waymark {
             Document::Verification(run) => Ok(Versioned { value: *run, revision: record.revision }),
             _ => Err(Error::Mismatched { key: record.key }),
         }
+    }
+}
+
+/// The id of the run after these, which come with the newest first: the number that follows. Whoever begins one at the same
+/// time takes the same id, so there is one of them.
+fn next_id(runs: &[Versioned<Verification>]) -> String {
+    let digits = |run: &Versioned<Verification>| run.value.id.split('-').next().map(str::to_owned);
+    let newest = runs.first().and_then(digits).and_then(|digits| u64::from_str_radix(&digits, 16).ok());
+    format!("{:012x}", newest.unwrap_or(0) + 1)
+}
+
+/// A run that begins.
+fn begun(account: &AccountId, now: Timestamp, started_by: String) -> Verification {
+    Verification {
+        id: String::new(),
+        account: account.clone(),
+        state: VerificationState::Running,
+        cursor: None,
+        total: 0,
+        findings: LinkFindings::default(),
+        resumes_at: None,
+        waits: 0,
+        started_at: now,
+        ended_at: None,
+        started_by,
     }
 }

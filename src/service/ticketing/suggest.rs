@@ -3,18 +3,13 @@
 //!
 //! Nothing here changes a site. What ties is told as such.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
-
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
+use super::catalogue::Read;
 use super::external::FoundOrganization;
 use crate::model::Invalid;
 use crate::model::access::Principal;
-use crate::model::id::{AccountId, Revision, SiteId};
+use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
 use crate::model::ticketing::System;
 use crate::service::access::Permission;
@@ -22,10 +17,9 @@ use crate::service::paging::{Page, PageRequest, page_size, query_purpose};
 use crate::service::sites::BATCH_MAX;
 use crate::service::{Error, Waymark, site_of};
 use crate::store::{Error as StoreError, Kind, Range};
-use crate::ticketing::matching::{Matches, Prepared, SiteTexts, suggest};
+use crate::ticketing::matching::{Matches, SiteTexts, suggest};
 
 pub use crate::ticketing::matching::Why;
-use crate::ticketing::{Connector, Listed};
 
 /// Sites of a page where the caller does not say.
 const SITES_DEFAULT: usize = 50;
@@ -35,14 +29,6 @@ const SITES_MAX: usize = 200;
 const SCANNED_MAX: usize = 2_000;
 /// Candidates of a site.
 const CANDIDATES_MAX: usize = 5;
-/// Most organisations that are compared.
-const ORGANIZATIONS_MAX: usize = 10_000;
-/// For how long they are kept.
-const KEPT: Duration = Duration::from_mins(10);
-/// Catalogues that are kept: some 5 MB each at most.
-const CATALOGUES_MAX: usize = 16;
-/// Longest time that a call reads organisations: it has ten seconds, and compares them too.
-const READ_TIME: Duration = Duration::from_secs(6);
 
 /// An organisation that a site may belong to.
 #[derive(Debug, Clone)]
@@ -79,48 +65,6 @@ pub struct SuggestionPage {
     pub is_complete: bool,
 }
 
-/// The organisations of a system, as far as they are read.
-#[derive(Debug, Clone)]
-struct Catalogue {
-    revision: Revision,
-    begun: Instant,
-    organizations: Arc<Vec<Prepared>>,
-    /// Where reading goes on; `None` where it is over.
-    next: Option<String>,
-    is_complete: bool,
-}
-
-impl Catalogue {
-    fn is_good(&self, revision: Revision) -> bool {
-        self.revision == revision && self.begun.elapsed() < KEPT
-    }
-}
-
-/// The catalogues that are kept.
-#[derive(Debug, Default)]
-pub(super) struct Catalogues(Mutex<HashMap<(AccountId, System), Catalogue>>);
-
-impl Catalogues {
-    pub(super) fn forget(&self, account: &AccountId, system: System) {
-        self.0.lock().remove(&(account.clone(), system));
-    }
-
-    fn get(&self, account: &AccountId, system: System, revision: Revision) -> Option<Catalogue> {
-        self.0.lock().get(&(account.clone(), system)).filter(|known| known.is_good(revision)).cloned()
-    }
-
-    /// Keeps one; where there are too many, the oldest goes.
-    fn put(&self, account: &AccountId, system: System, catalogue: Catalogue) {
-        let (mut all, key) = (self.0.lock(), (account.clone(), system));
-        all.retain(|_, known| known.begun.elapsed() < KEPT);
-        if all.len() >= CATALOGUES_MAX && !all.contains_key(&key) {
-            let oldest = all.iter().min_by_key(|(_, known)| known.begun).map(|(key, _)| key.clone());
-            oldest.map(|oldest| all.remove(&oldest));
-        }
-        all.insert(key, catalogue);
-    }
-}
-
 /// Where the next page goes on.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor(String);
@@ -150,8 +94,8 @@ impl Waymark {
             (found.into_iter().map(|site| site.value).collect(), None)
         };
         let connector = self.connector(account, system).await?;
-        let catalogue = self.catalogue(account, system, revision, &*connector).await?;
-        let (organizations, is_complete) = (Arc::clone(&catalogue.organizations), catalogue.is_complete);
+        let Read { organizations, is_complete } = self.catalogue(account, system, revision, &*connector).await?;
+        let count = organizations.len();
         let compared = tokio::task::spawn_blocking(move || {
             let suggestions = asked.iter().map(|site| {
                 let Matches { best, is_clear } = suggest(&texts_of(site), &organizations, CANDIDATES_MAX);
@@ -178,7 +122,7 @@ impl Waymark {
         let suggestions = compared?;
         Ok(SuggestionPage {
             page: self.page_until(&purpose, suggestions, next.as_ref()),
-            organizations: catalogue.organizations.len(),
+            organizations: count,
             is_complete,
         })
     }
@@ -223,43 +167,6 @@ impl Waymark {
                 return Ok((found, after.map(Cursor)));
             }
         }
-    }
-
-    /// The organisations of a system: those that are kept, read on where they are not all.
-    async fn catalogue(
-        &self,
-        account: &AccountId,
-        system: System,
-        revision: Revision,
-        connector: &dyn Connector,
-    ) -> Result<Catalogue, Error> {
-        let catalogues = &self.ticketing.catalogues;
-        let known = catalogues.get(account, system, revision);
-        let mut catalogue = known.unwrap_or_else(|| Catalogue {
-            revision,
-            begun: Instant::now(),
-            organizations: Arc::default(),
-            next: None,
-            is_complete: false,
-        });
-        let begun = Instant::now();
-        while !catalogue.is_complete && catalogue.organizations.len() < ORGANIZATIONS_MAX {
-            if begun.elapsed() >= READ_TIME {
-                break;
-            }
-            match connector.organizations("", catalogue.next.as_deref()).await {
-                Ok(Listed { items, next }) => {
-                    let all = Arc::make_mut(&mut catalogue.organizations);
-                    all.extend(items.into_iter().map(Prepared::new));
-                    (catalogue.is_complete, catalogue.next) = (next.is_none(), next);
-                }
-                // What is read already is of use.
-                Err(_) if !catalogue.organizations.is_empty() => break,
-                Err(cause) => return Err(cause.into()),
-            }
-        }
-        catalogues.put(account, system, catalogue.clone());
-        Ok(catalogue)
     }
 }
 

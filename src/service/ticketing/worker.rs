@@ -1,17 +1,19 @@
-//! The background work on runs that check links: some accounts at once, each some sites at a time.
+//! The background work on runs that check links: some accounts at once, each some sites at a time, none waiting for another.
 //!
 //! A run is a record, so after a restart it goes on behind the last site that was written down. It waits where a system
 //! wants fewer requests or is out of service, and passes what does not get better.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
 use super::runs::key_of;
-use super::verify::{CheckedLinks, Session};
+use super::session::Session;
+use super::verify::{CheckedLinks, SITE_TIME};
 use crate::model::connection::{Verification, VerificationState};
 use crate::model::id::{AccountId, SiteId};
 use crate::service::{Error, Versioned, Waymark};
@@ -47,30 +49,23 @@ impl Waymark {
     pub async fn work_on_verifications(&self) {
         self.find_open_verifications().await;
         let mut sessions: HashMap<AccountId, Session> = HashMap::new();
+        let (mut busy, mut steps) = (BTreeSet::new(), FuturesUnordered::new());
         loop {
-            let due = self.take_due();
-            if due.is_empty() {
-                self.rest().await;
-                continue;
-            }
-            let steps = due.into_iter().map(|account| {
+            for account in self.take_due(&busy) {
                 let mut session = sessions.remove(&account).unwrap_or_default();
-                async move {
+                busy.insert(account.clone());
+                steps.push(async move {
                     let outcome = self.step(&account, &mut session).await;
                     (account, session, outcome)
-                }
-            });
-            let stepped: Vec<_> = stream::iter(steps).buffer_unordered(ACCOUNTS_AT_ONCE).collect().await;
-            for (account, session, outcome) in stepped {
-                let at = match outcome {
-                    Ok(Stepped::Ended) => continue,
-                    Ok(Stepped::Again) => self.now(),
-                    Ok(Stepped::At(at)) => at,
-                    Err(cause) => {
-                        warn!(%cause, %account, "a check of ticketing links waits");
-                        self.now() + PAUSE
-                    }
-                };
+                });
+            }
+            let is_free = busy.len() < ACCOUNTS_AT_ONCE;
+            let (account, session, outcome) = tokio::select! {
+                Some(stepped) = steps.next(), if !busy.is_empty() => stepped,
+                () = self.rest(&busy), if is_free => continue,
+            };
+            busy.remove(&account);
+            if let Some(at) = self.next_step(&account, outcome) {
                 sessions.insert(account.clone(), session);
                 // Who began another run meanwhile wants it at once.
                 self.ticketing.verifying.lock().entry(account).or_insert(at);
@@ -78,21 +73,41 @@ impl Waymark {
         }
     }
 
-    /// Takes out the accounts whose turn it is. Before their records are read: who begins a run meanwhile puts the account
-    /// in again.
-    fn take_due(&self) -> Vec<AccountId> {
-        let (now, mut verifying) = (self.now(), self.ticketing.verifying.lock());
-        let due: Vec<_> = verifying.iter().filter(|(_, at)| **at <= now).map(|(account, _)| account.clone()).collect();
-        for account in &due {
-            verifying.remove(account);
+    /// When an account takes its next step; `None` for none.
+    fn next_step(&self, account: &AccountId, outcome: Result<Stepped, Error>) -> Option<Timestamp> {
+        match outcome {
+            Ok(Stepped::Ended) => None,
+            Ok(Stepped::Again) => Some(self.now()),
+            Ok(Stepped::At(at)) => Some(at),
+            Err(cause) => {
+                warn!(%cause, %account, "a check of ticketing links waits");
+                Some(self.now() + PAUSE)
+            }
         }
-        due
     }
 
-    /// Waits until a run begins, or until it is the next account's turn.
-    async fn rest(&self) {
+    /// Takes out the accounts whose turn it is, as many as may be asked for beside the busy ones. Before their records are
+    /// read: who begins a run meanwhile puts the account in again, and it has its turn once it is no more busy.
+    fn take_due(&self, busy: &BTreeSet<AccountId>) -> Vec<AccountId> {
+        let (now, mut verifying) = (self.now(), self.ticketing.verifying.lock());
+        let due = verifying.iter().filter(|(account, at)| **at <= now && !busy.contains(*account));
+        let mut due: Vec<_> = due.map(|(account, at)| (*at, account.clone())).collect();
+        // Who waits longest comes first, so nobody is passed over for ever.
+        due.sort_unstable();
+        due.truncate(ACCOUNTS_AT_ONCE.saturating_sub(busy.len()));
+        for (_, account) in &due {
+            verifying.remove(account);
+        }
+        due.into_iter().map(|(_, account)| account).collect()
+    }
+
+    /// Waits until a run begins, or until it is the turn of another account than the busy ones.
+    async fn rest(&self, busy: &BTreeSet<AccountId>) {
         let notified = self.ticketing.wake.notified();
-        let next = self.ticketing.verifying.lock().values().min().copied();
+        let next = {
+            let verifying = self.ticketing.verifying.lock();
+            verifying.iter().filter(|(account, _)| !busy.contains(*account)).map(|(_, at)| *at).min()
+        };
         match next {
             None => notified.await,
             Some(next) => {
@@ -128,6 +143,7 @@ impl Waymark {
         if let Some(at) = run.resumes_at.filter(|at| *at > self.now()) {
             return Ok(Stepped::At(at));
         }
+        session.begin(&run.id);
         run.resumes_at = None;
         let sites = live.links.behind(run.cursor, PAGE);
         let (begun, is_last) = (Instant::now(), sites.len() < PAGE);
@@ -159,7 +175,7 @@ impl Waymark {
         session: &mut Session,
     ) -> Result<Option<u64>, Error> {
         let account = run.account.clone();
-        let checked = match self.check_links(&account, site, session).await {
+        let checked = match self.check_links(&account, site, session, SITE_TIME).await {
             Ok(checked) => Some(checked),
             // Deleted meanwhile, or written by others again and again: it is looked at in another run.
             Err(Error::NotFound(_) | Error::SiteDeleted(_) | Error::Contention(_)) => None,

@@ -349,16 +349,17 @@ def test_suggestions_tell_why_and_tell_ties(acme, system):
     twins = {3: ("Nordur hf", "Hafnarstræti 5", "600", "Akureyri"), 4: ("Nordur", "Laugavegur 1", "101", "Reykjavík")}
     system.organizations |= twins
     made = connect(acme, system)
-    clear, tied = acme.create_site("Acme Akureyri"), acme.create_site("Nordur")
+    clear, within, tied = (acme.create_site(name) for name in ("ACME", "Acme Akureyri", "Nordur"))
     acme.create_site("Nobody's")
     acme.create_site("Apex", ticketing_links=[link(system, 2)])
     answer = acme.caller().SuggestTicketingLinks(connection=made.name)
     assert answer.complete and answer.organization_count == 4
     by_site = {one.site: one for one in answer.suggestions}
-    assert set(by_site) == {clear.name, tied.name}, "neither what is linked nor what is like nothing"
-    best = by_site[clear.name]
+    assert set(by_site) == {clear.name, within.name, tied.name}, "neither what is linked nor what is like nothing"
+    best, within_best = by_site[clear.name], by_site[within.name]
     assert best.clear and best.candidates[0].organization.id == "1"
-    assert list(best.candidates[0].reasons) == [pb.TICKETING_SUGGESTION_REASON_NAME_WITHIN]
+    assert not within_best.clear and within_best.candidates[0].organization.id == "1", "a common word is no proof"
+    assert list(within_best.candidates[0].reasons) == [pb.TICKETING_SUGGESTION_REASON_NAME_WITHIN]
     both = by_site[tied.name]
     assert not both.clear and [one.organization.id for one in both.candidates] == ["3", "4"]
     assert not acme.caller().GetSite(name=clear.name).ticketing_links, "nothing is applied"
@@ -367,7 +368,7 @@ def test_suggestions_tell_why_and_tell_ties(acme, system):
     paged, _ = all_pages(
         lambda **page: acme.caller().SuggestTicketingLinks(connection=made.name, page_size=1, **page), "suggestions"
     )
-    assert [one.site for one in paged] == [clear.name, tied.name]
+    assert [one.site for one in paged] == [clear.name, within.name, tied.name]
 
 
 def test_an_account_sees_nothing_of_anothers_connection(acme, other, zendesk):

@@ -110,7 +110,8 @@ class System(HttpStub):
         else:
             sites = self.sites.get(wanted["companyID"], {})
             named = {number: name for number, name in sites.items() if wanted.get("id", number) == number}
-            items = [{"id": number, "name": name} for number, name in named.items()]
+            company = wanted["companyID"]
+            items = [{"id": number, "companyID": company, "name": name} for number, name in named.items()]
         begin, size = int(query.get("paging", 0)), body["MaxRecords"]
         end = begin + size
         following = f"https://elsewhere.example/query/next?paging={end}" if end < len(items) else None

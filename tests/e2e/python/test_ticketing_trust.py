@@ -1,0 +1,99 @@
+"""Whose word about a link is believed: not that of a connection that is gone, and not that of a system which shows nothing."""
+
+import concurrent.futures
+import time
+
+import grpc
+import pytest
+
+from client import Account, Caller, failure_of, refused
+from server import Server
+from stubs import pb
+from test_ticketing import DONE_S_MAX, RUNNING, VERIFIED, connect, done, link, serving, verified
+from ticketing_systems import CREDENTIALS, NAMES, System
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("trust")) as server, grpc.insecure_channel(server.target) as channel:
+        yield Caller(channel, server.admin_token)
+
+
+@pytest.fixture
+def acme(shared):
+    return Account(shared)
+
+
+@pytest.fixture(params=NAMES)
+def system(request):
+    with System(request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def zendesk():
+    with System("zendesk") as running:
+        yield running
+
+
+def test_a_connection_that_is_shown_nothing_breaks_no_link(acme, system):
+    made = connect(acme, system)
+    site = verified(acme, acme.create_site(ticketing_links=[link(system, 1, "Acme Ltd")]))
+    assert site.ticketing_links[0].state == VERIFIED
+    # As where somebody narrowed what the credentials may see.
+    system.organizations.clear()
+    answer = acme.caller().VerifySiteTicketingLinks(site=site.name)
+    assert [pb.ErrorReason.Name(one.reason) for one in answer.failures] == ["ERROR_REASON_TICKETING_DENIED"]
+    assert answer.site.ticketing_links == site.ticketing_links
+    run = done(acme, acme.caller().VerifyTicketingLinks(parent=acme.name))
+    assert (run.broken_count, run.failed_count) == (0, 1)
+
+    def check():
+        acme.caller().CheckTicketingConnection(name=made.name)
+
+    refused("FAILED_PRECONDITION", "TICKETING_DENIED", check)
+
+
+def test_a_run_asks_nothing_with_a_connection_that_is_deleted(acme, zendesk):
+    for number in range(3):
+        acme.create_site(ticketing_links=[link(zendesk, 1 + number)])
+    made = connect(acme, zendesk)
+    zendesk.failing = (429, {"retry-after": "2"})
+    run = acme.caller().VerifyTicketingLinks(parent=acme.name)
+    ends = time.monotonic() + DONE_S_MAX
+    while not acme.caller().GetTicketingVerification(name=run.name).HasField("resume_time"):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+    acme.caller().DeleteTicketingConnection(name=made.name)
+    zendesk.failing, asked = None, len(zendesk.asked)
+    run = done(acme, run)
+    assert (run.seen_count, run.failed_count, run.verified_count) == (3, 3, 0)
+    assert [one.reason for one in run.failures] == [pb.ERROR_REASON_TICKETING_NOT_CONNECTED]
+    assert len(zendesk.asked) == asked
+
+
+def test_calls_at_once_begin_one_run(acme, zendesk):
+    acme.create_site(ticketing_links=[link(zendesk, 1)])
+    connect(acme, zendesk)
+    zendesk.failing = (429, {"retry-after": "100"})
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(acme.caller().VerifyTicketingLinks, parent=acme.name) for _ in range(16)]
+        names = {call.result().name for call in calls}
+    assert len(names) == 1
+    listed = acme.caller().ListTicketingVerifications(parent=acme.name).verifications
+    assert [(run.name, run.state) for run in listed] == [(names.pop(), RUNNING)]
+
+
+def test_nothing_tells_who_is_inside(tmp_path, zendesk):
+    """What leads into the operator's network is told as what cannot be reached; the log alone knows better."""
+    with Server(tmp_path / "data", geoip=False) as server, grpc.insecure_channel(server.target) as channel:
+        account = Account(Caller(channel, server.admin_token))
+        inside = pb.TicketingConnection(
+            system="zendesk", base_url="https://localhost", credentials=CREDENTIALS["zendesk"]
+        )
+        made = account.caller().CreateTicketingConnection(parent=account.name, connection=inside)
+        failure = failure_of(lambda: account.caller().CheckTicketingConnection(name=made.name))
+        assert failure.reason == "TICKETING_UNAVAILABLE" and "cannot be reached" in failure.message
+        for word in ("public", "private", "localhost"):
+            assert word not in repr(failure) + str(failure.details), failure
+        assert "localhost is at an address that is not public" in server.log_text()
