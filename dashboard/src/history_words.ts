@@ -1,6 +1,7 @@
 // What an entry of a history says, as people read it: who, which field, and what was there.
 import { count, position, time } from "./format.js";
 import type { ChangeActor, PastValue } from "./gen/waymark/v1/history_pb.js";
+import { phoneText } from "./state/phones.js";
 import * as strings from "./strings.js";
 
 /** Who made a change. */
@@ -32,7 +33,7 @@ export function value(past: PastValue | undefined): string {
     case "status":
       return strings.status[kind.value];
     case "phones":
-      return kind.value.phones.map((phone) => phone.number).join(", ");
+      return kind.value.phones.map((phone) => phoneText(phone, strings.site.extension)).join(", ");
     case "ticketingLinks":
       return kind.value.links.map((link) => link.organizationName || link.organizationId).join(", ");
     case "fix":

@@ -2,8 +2,9 @@
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
+import { filledPhones, type PhoneForm, phonesOf } from "./phones.js";
 
-/** The fields that the form edits, as plain texts. */
+/** The fields that the form edits: plain texts, and the phones. */
 export interface SiteForm {
   displayName: string;
   note: string;
@@ -12,6 +13,7 @@ export interface SiteForm {
   email: string;
   firstName: string;
   lastName: string;
+  phones: PhoneForm[];
 }
 
 const MASK: Record<keyof SiteForm, string> = {
@@ -22,6 +24,7 @@ const MASK: Record<keyof SiteForm, string> = {
   email: "contact.email",
   firstName: "contact.first_name",
   lastName: "contact.last_name",
+  phones: "contact.phones",
 };
 
 export class OpenedSite {
@@ -76,10 +79,11 @@ export class OpenedSite {
 
   /** Saves the fields that differ from `before`. On a conflict the present record is loaded and the fault returned. */
   async save(form: SiteForm, before: SiteForm, etag: string): Promise<Fault | undefined> {
-    const changed = (Object.keys(MASK) as (keyof SiteForm)[]).filter((field) => form[field] !== before[field]);
+    const differs = (field: keyof SiteForm): boolean => JSON.stringify(form[field]) !== JSON.stringify(before[field]);
+    const changed = (Object.keys(MASK) as (keyof SiteForm)[]).filter(differs);
     if (changed.length === 0) return undefined;
     const { displayName, note, customerId, contractId, email, firstName, lastName } = form;
-    const contact = { email, firstName, lastName };
+    const contact = { email, firstName, lastName, phones: filledPhones(form.phones) };
     const site = { name: this.name, etag, displayName, note, customerId, contractId, contact };
     try {
       const paths = changed.map((field) => MASK[field]);
@@ -104,5 +108,6 @@ export class OpenedSite {
 export function formOf(site: Site): SiteForm {
   const { displayName, note, customerId, contractId, contact } = site;
   const { email = "", firstName = "", lastName = "" } = contact ?? {};
-  return { displayName, note, customerId, contractId, email, firstName, lastName };
+  const phones = phonesOf(contact?.phones);
+  return { displayName, note, customerId, contractId, email, firstName, lastName, phones };
 }

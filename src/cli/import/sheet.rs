@@ -243,7 +243,8 @@ fn put(row: &mut Row, column: &Column, cell: String) -> anyhow::Result<()> {
             ("status", None)
         }
         Column::Phone => {
-            contact.phones.push(pb::Phone { number: cell.clone(), kind: pb::PhoneKind::Other.into() });
+            let kind = pb::PhoneKind::Other.into();
+            contact.phones.push(pb::Phone { number: cell.clone(), kind, extension: String::new() });
             ("contact.phones", None)
         }
         _ => return Ok(()),
