@@ -50,7 +50,7 @@ struct Sites {
     /// What to write [default: as the file's name says, else csv]
     #[arg(long)]
     format: Option<Format>,
-    /// Which sites, as in ListSites
+    /// Which sites, as in `ListSites`
     #[arg(long, default_value = "")]
     filter: String,
     /// Writes what people may set alone: no ids, and nothing that waymark found out

@@ -65,7 +65,7 @@ impl Importer {
     async fn apply(&self, rows: &[(u64, Row)]) -> Result<Vec<Done>, tonic::Status> {
         let of_row = |(line, row): &(u64, Row)| pb::SiteRow {
             request_id: self.request_id(*line).to_string(),
-            ..row.row.clone()
+            ..row.message.clone()
         };
         let request = pb::ImportSitesRequest {
             parent: self.parent.clone(),
@@ -149,7 +149,7 @@ impl<I: Iterator<Item = Numbered>> Iterator for Batches<I> {
     fn next(&mut self) -> Option<Self::Item> {
         let (mut batch, mut bytes, mut addresses) = (Vec::new(), 0, 0);
         while let Some((_, row)) = self.0.peek() {
-            bytes += row.as_ref().map_or(0, |row| row.row.encoded_len());
+            bytes += row.as_ref().map_or(0, |row| row.message.encoded_len());
             addresses += usize::from(row.as_ref().is_ok_and(|row| row.address.is_some()));
             let is_full = batch.len() == ROWS_MAX || bytes > BYTES_MAX || addresses > ADDRESSES_MAX;
             if is_full && !batch.is_empty() {

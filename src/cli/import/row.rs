@@ -95,7 +95,7 @@ pub(super) struct Row {
     /// Its address.
     pub(super) address: Option<Stated>,
     /// All of it, for the server.
-    pub(super) row: pb::SiteRow,
+    pub(super) message: pb::SiteRow,
 }
 
 /// A degree of a position: a number, or none.
@@ -299,7 +299,7 @@ impl Reading {
             (true, true) => Some(Stated::Parts(self.parts)),
             (true, false) => None,
         };
-        let row = pb::SiteRow {
+        let message = pb::SiteRow {
             key,
             update_mask: Some(prost_types::FieldMask { paths: self.fields.iter().map(ToString::to_string).collect() }),
             set_labels: self.set_labels,
@@ -314,8 +314,8 @@ impl Reading {
             request_id: String::new(),
             site: Some(self.site),
         };
-        let name = row.site.as_ref().map(|site| site.display_name.clone()).unwrap_or_default();
-        Ok(Row { name, address, row })
+        let name = message.site.as_ref().map(|site| site.display_name.clone()).unwrap_or_default();
+        Ok(Row { name, address, message })
     }
 }
 

@@ -43,10 +43,10 @@ fn cells_are_what_their_headings_say() {
     let text = "\u{feff}Name;Label.Tier;address;lat;lng\r\nHarpa; gold ;\"Austurbakki 2\n101 Reykjavík\";;\r\nPin;;;64.5;-21\r\n";
     let rows = rows(text);
     let (first, second) = (rows[0].1.as_ref().unwrap(), rows[1].1.as_ref().unwrap());
-    assert_eq!((first.name.as_str(), first.row.set_labels["tier"].as_str()), ("Harpa", "gold"));
-    assert_eq!(first.row.update_mask.clone().unwrap().paths, Vec::<String>::new());
+    assert_eq!((first.name.as_str(), first.message.set_labels["tier"].as_str()), ("Harpa", "gold"));
+    assert_eq!(first.message.update_mask.clone().unwrap().paths, Vec::<String>::new());
     assert_eq!(first.address, Some(Stated::Line("Austurbakki 2\n101 Reykjavík".into())));
-    assert_eq!(second.row.position, Some(pb::LatLng { lat: 64.5, lng: -21.0 }));
+    assert_eq!(second.message.position, Some(pb::LatLng { lat: 64.5, lng: -21.0 }));
     assert_eq!((rows[0].0, rows[1].0), (2, 4), "lines as an editor counts them");
 }
 
@@ -80,7 +80,7 @@ fn hostile_cells_are_told_by_row_and_column() {
         (7, ""),
     ];
     check(&rows, &expect);
-    let site = |at: usize| rows[at].1.as_ref().unwrap().row.clone();
+    let site = |at: usize| rows[at].1.as_ref().unwrap().message.clone();
     assert_eq!(site(2).site.unwrap().note, "=1");
     assert_eq!(site(4).update_mask.unwrap().paths, ["contact.email"], "cleared");
     assert_eq!(site(5).site.unwrap().note, "a\nb");
@@ -92,7 +92,7 @@ fn lists_are_texts_in_cells() {
                 \"[{\"\"system\"\":\"\"x\"\",\"\"organization_id\"\":\"\"1\"\"}]\"\nB,,[1],\nC,,,\"[{\"\"sytem\"\":\"\"x\"\"}]\"\n";
     let rows = rows(text);
     check(&rows, &[(2, ""), (3, "labels: an object of texts"), (4, "ticketing_links: unknown field `sytem`")]);
-    let row = rows[0].1.as_ref().unwrap().row.clone();
+    let row = rows[0].1.as_ref().unwrap().message.clone();
     assert_eq!(row.update_mask.unwrap().paths, ["contact.phones", "labels", "ticketing_links"]);
     let site = row.site.unwrap();
     assert_eq!(site.labels["a"], "=1");
@@ -105,12 +105,12 @@ fn a_site_is_found_by_what_the_import_says() {
     let text = "site_id,agent_id,name\n1,a-1,A\n,a-2,B\n1,a-1,C\n";
     let found = rows_of(text, Format::Csv, Match::SiteId);
     check(&found, &[(2, "row 4"), (3, ""), (4, "row 2")]);
-    assert_eq!(found[1].1.as_ref().unwrap().row.key, None);
+    assert_eq!(found[1].1.as_ref().unwrap().message.key, None);
     let found = rows_of("agent_id\na-1\n\"\"\n", Format::Csv, Match::AgentId);
-    assert_eq!(found[0].1.as_ref().unwrap().row.key, Some(pb::site_row::Key::AgentId("a-1".into())));
+    assert_eq!(found[0].1.as_ref().unwrap().message.key, Some(pb::site_row::Key::AgentId("a-1".into())));
     check(&found, &[(2, ""), (3, "agent_id: it is empty")]);
     let found = rows_of("site_id\naccounts/a/sites/7\n8\n", Format::Csv, Match::SiteId);
-    let key = |at: usize| found[at].1.as_ref().unwrap().row.key.clone();
+    let key = |at: usize| found[at].1.as_ref().unwrap().message.key.clone();
     let named = |id: &str| Some(pb::site_row::Key::Name(format!("accounts/a/sites/{id}")));
     assert_eq!((key(0), key(1)), (named("7"), named("8")));
 }
@@ -139,7 +139,7 @@ fn features_are_rows() {
         (8, "type: each object is a Feature"),
     ];
     check(&rows, &expect);
-    let row = |at: usize| rows[at].1.as_ref().unwrap().row.clone();
+    let row = |at: usize| rows[at].1.as_ref().unwrap().message.clone();
     assert_eq!(row(0).position, Some(pb::LatLng { lat: 64.1, lng: -21.9 }));
     assert_eq!(row(0).update_mask.unwrap().paths, ["contact.email", "note", "contact.phones"]);
     assert_eq!(row(1).position, None, "a machine's estimate makes no pin");

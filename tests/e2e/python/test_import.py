@@ -256,3 +256,34 @@ def test_a_server_that_falls_stops_the_import_and_the_next_run_ends_it(tmp_path)
         assert len(sites) == MANY
         # A site is made before its address is set, and has it all the same.
         assert all(site.location.address.typed for site in sites.values())
+
+
+def test_two_thousand_rows_survive_a_fall_of_either_side(tmp_path):
+    rows, fields = 2_000, "name,email,phones,labels,lat,lng"
+    row = '"site {0}",a{0}@example.com,work +3545451{1:03},"{{""n"":""{0}""}}",{2},{3}\n'
+    text = "".join(row.format(n, n % 1000, n % 160 - 79.5, n % 357 - 177.5) for n in range(rows))
+    with Server(tmp_path / "data", geoip=False) as server:
+        with grpc.insecure_channel(server.target) as channel:
+            importer = Importer(server, Account(Caller(channel, server.admin_token)), tmp_path)
+        sheet = importer.sheet(f"{fields}\n{text}")
+        journal = sheet.with_name("sites.csv.journal")
+        for done, falls in ((300, "importer"), (900, "server")):
+            process = subprocess.Popen(importer.command("sites", sheet), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            begun(process, journal, done)
+            if falls == "server":
+                server.kill()
+            else:
+                process.kill()
+            process.communicate(timeout=IMPORT_S_MAX)
+            assert process.returncode != 0
+        server.start()
+        done = importer.run("sites", sheet)
+        assert done.returncode == 0 and f"{rows} rows: {rows} created" in done.stdout, done.stdout + done.stderr
+        with grpc.insecure_channel(server.target) as channel:
+            sites = importer.sites(Caller(channel, importer.token_file.read_text()))
+        # None is missing, none is there twice, and none is there in part.
+        assert len(sites) == rows
+        for n in range(rows):
+            site = sites[f"site {n}"]
+            assert site.labels["n"] == str(n) and site.contact.email == f"a{n}@example.com"
+            assert site.location.position == pb.LatLng(lat=n % 160 - 79.5, lng=n % 357 - 177.5), n
