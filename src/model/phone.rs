@@ -136,5 +136,4 @@ fn told(cause: &ParseError, has_region: bool) -> String {
 }
 
 #[cfg(test)]
-#[path = "phone/tests.rs"]
 mod tests;

@@ -9,7 +9,8 @@ use crate::model::Invalid;
 use crate::model::id::{AccountId, AgentId};
 use crate::model::site_address::AddressState;
 use crate::service::Error;
-use crate::service::importing::{Imported, Outcome, RowKey, Said, SiteRow};
+use crate::service::importing::row::{RowKey, Said, SiteRow};
+use crate::service::importing::{Imported, Outcome};
 use crate::service::patch::SitePatch;
 use crate::service::sites::etag_of;
 

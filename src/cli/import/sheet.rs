@@ -153,5 +153,4 @@ fn digest_of(file: &mut File) -> anyhow::Result<String> {
 }
 
 #[cfg(test)]
-#[path = "sheet_tests.rs"]
 mod tests;
