@@ -2,6 +2,7 @@
 import { count, distance, position, time } from "./format.js";
 import { ChangeCause, type ChangeActor, type FieldEdit, type PastValue, type SiteChange } from "./gen/waymark/v1/history_pb.js";
 import type { Fix } from "./gen/waymark/v1/location_pb.js";
+import { phoneText } from "./state/phones.js";
 import * as strings from "./strings.js";
 
 /** Who made a change. */
@@ -89,7 +90,7 @@ export function value(past: PastValue | undefined): string {
     case "status":
       return strings.status[kind.value];
     case "phones":
-      return kind.value.phones.map((phone) => phone.number).join(", ");
+      return kind.value.phones.map((phone) => phoneText(phone, strings.site.extension)).join(", ");
     case "ticketingLinks":
       return kind.value.links.map((link) => link.organizationName || link.organizationId).join(", ");
     case "fix":

@@ -97,6 +97,15 @@ pub(super) fn told(error: &service::Error) -> (pb::ErrorReason, String) {
     (pb::ErrorReason::from_str_name(&name).unwrap_or(pb::ErrorReason::Unspecified), message(error))
 }
 
+/// The field that a failure names, and what is wrong with it, as a `BadRequest` has them.
+pub(super) fn field_of(error: &service::Error) -> Option<(String, String)> {
+    match error {
+        service::Error::Invalid(fault) => Some((fault.field.clone(), fault.why.clone())),
+        service::Error::OutsideCountry(fault) => Some((fault.field.to_owned(), fault.why())),
+        _ => None,
+    }
+}
+
 impl From<Failure> for Status {
     fn from(Failure(error): Failure) -> Self {
         let reason = error.reason();

@@ -4,10 +4,13 @@ mod account;
 mod asn;
 mod client;
 mod demo;
+mod export;
 mod gazetteer;
 mod import;
 mod lookup;
+mod progress;
 mod serve;
+mod sheet;
 mod token;
 
 use std::io::Write;
@@ -46,6 +49,8 @@ enum Command {
     Lookup(lookup::Arguments),
     /// Makes and changes sites from a sheet
     Import(import::Arguments),
+    /// Writes sites into a sheet
+    Export(export::Arguments),
     /// Fills a demo account with agents from real networks
     Demo(demo::Arguments),
 }
@@ -67,6 +72,7 @@ pub fn run() -> ExitCode {
             Command::Asn(arguments) => asn::run(&arguments),
             Command::Lookup(arguments) => lookup::run(&arguments),
             Command::Import(arguments) => import::run(arguments).await,
+            Command::Export(arguments) => export::run(arguments).await,
             Command::Demo(arguments) => demo::run(arguments).await,
         }
     });

@@ -15,6 +15,7 @@ pub mod history;
 pub mod id;
 mod instant;
 pub mod location;
+pub mod phone;
 pub mod polygon;
 pub mod prefix;
 pub mod reestimation;

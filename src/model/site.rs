@@ -6,11 +6,13 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::address::CountryCode;
 use super::attention::Dismissal;
 use super::device::DevicePosition;
 use super::evidence::NetworkFacts;
 use super::id::{AccountId, AgentId, SiteId};
 use super::location::{Fixes, NoEstimate};
+use super::phone::{PHONES_MAX, Phone};
 use super::site_address::SiteAddress;
 use super::ticketing::{LinkCheck, check_ids, system_name};
 use super::uplink::Uplinks;
@@ -18,8 +20,6 @@ use super::{Invalid, text};
 
 /// Most labels of one site.
 pub const LABELS_MAX: usize = 64;
-/// Most phone numbers of one contact.
-pub const PHONES_MAX: usize = 16;
 /// Most ticketing links of one site.
 pub const TICKETING_LINKS_MAX: usize = 32;
 /// Longest label key, in bytes: as in Kubernetes.
@@ -47,30 +47,6 @@ pub enum Status {
 impl Status {
     /// All statuses, in the order of their discriminants.
     pub const ALL: [Self; 4] = [Self::Unknown, Self::Online, Self::Offline, Self::Maintenance];
-}
-
-/// What kind of line a phone number is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PhoneKind {
-    /// Anything else.
-    #[default]
-    Other,
-    /// Mobile.
-    Mobile,
-    /// At work.
-    Work,
-    /// At home.
-    Home,
-}
-
-/// A phone number in E.164 form: `+` and 7 to 15 digits, the first not 0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Phone {
-    /// The number.
-    pub number: String,
-    /// The kind of line.
-    pub kind: PhoneKind,
 }
 
 /// The person responsible for a site; every part may be empty.
@@ -236,8 +212,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Contact {
-    /// The contact with every field checked.
-    pub fn checked(self) -> Result<Self, Invalid> {
+    /// The contact with every field checked; a phone number without `+` is one of `region`.
+    pub fn checked(self, region: Option<CountryCode>) -> Result<Self, Invalid> {
         let email = text::line("email", &self.email, EMAIL_BYTES_MAX)?;
         if !email.is_empty() && !is_email(&email) {
             return Err(Invalid::new("email", "an e-mail address has the form name@domain"));
@@ -245,17 +221,14 @@ impl Contact {
         if self.phones.len() > PHONES_MAX {
             return Err(Invalid::new("phones", format!("at most {PHONES_MAX}, got {}", self.phones.len())));
         }
-        if let Some(index) = self.phones.iter().position(|phone| !is_e164(&phone.number)) {
-            return Err(Invalid::new(
-                format!("phones[{index}].number"),
-                "a phone number is in E.164 form: '+' and 7 to 15 digits, such as +3545551234",
-            ));
-        }
+        let check = |(index, phone): (usize, Phone)| {
+            phone.checked(region).map_err(|fault| fault.within(&format!("phones[{index}]")))
+        };
         Ok(Self {
             email,
             first_name: text::line("first_name", &self.first_name, text::LINE_BYTES_MAX)?,
             last_name: text::line("last_name", &self.last_name, text::LINE_BYTES_MAX)?,
-            phones: self.phones,
+            phones: self.phones.into_iter().enumerate().map(check).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -309,12 +282,6 @@ fn is_email(text: &str) -> bool {
     clean(local) && clean(domain) && !local.contains('@') && !domain.starts_with('.') && !domain.ends_with('.')
 }
 
-/// Whether the text is `+`, a digit from 1 to 9, and 6 to 14 digits more (ITU-T E.164).
-fn is_e164(text: &str) -> bool {
-    let Some(digits) = text.strip_prefix('+') else { return false };
-    (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,16 +290,17 @@ mod tests {
     fn contacts_are_checked_field_by_field() {
         let contact = |email: &str, number: &str| Contact {
             email: email.into(),
-            phones: vec![Phone { number: number.into(), kind: PhoneKind::Work }],
+            phones: vec![Phone { number: number.into(), ..Phone::default() }],
             ..Contact::default()
         };
-        assert!(contact("anna@example.is", "+3545551234").checked().is_ok());
+        assert!(contact("anna@example.is", "+3545551234").checked(None).is_ok());
         for email in ["anna", "a b@example.is", "@example.is", "a@", "a@b@c", "a@x\r\nBcc: y@z"] {
-            assert_eq!(contact(email, "+3545551234").checked().unwrap_err().field, "email", "{email}");
+            assert_eq!(contact(email, "+3545551234").checked(None).unwrap_err().field, "email", "{email}");
         }
-        for number in ["5551234", "+0545551234", "+354 555 1234", "+1", ""] {
-            assert_eq!(contact("", number).checked().unwrap_err().field, "phones[0].number", "{number}");
+        for number in ["5551234", "+0545551234", "+354 55", "+1", ""] {
+            assert_eq!(contact("", number).checked(None).unwrap_err().field, "phones[0].number", "{number}");
         }
+        assert!(contact("", "5551234").checked(CountryCode::parse("IS")).is_ok());
     }
 
     #[test]

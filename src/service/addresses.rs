@@ -81,15 +81,7 @@ impl Waymark {
         if keep_pin && let Some(fix) = present.value.fixes.effective().filter(|fix| fix.source.is_person()) {
             self.refuse_outside("keep_pin", fix.position, country)?;
         }
-        let answer = match self.choices(account, query, country, Some(&present.value), CANDIDATES_MAX).await {
-            Ok(choices) => Answer::Found(choices),
-            // A geocoder that does not answer loses nobody's typing: the address waits.
-            Err(Error::Geocode(cause)) => match cause.waits() {
-                Some(reason) => Answer::Waits(reason, asked_wait(&cause)),
-                None => return Err(cause.into()),
-            },
-            Err(cause) => return Err(cause),
-        };
+        let answer = self.ask(account, query, country, Some(&present.value)).await?;
         if is_pasted
             && let Answer::Found(choices) = &answer
             && let Some(outside) = none_inside(choices)
@@ -109,6 +101,25 @@ impl Waymark {
         let state = stated.map_or(AddressState::Applied, |it| it.state);
         let wait = stated.filter(|_| state.is_open()).and_then(|it| it.retry);
         Ok(AddressOutcome { state, wait, site, choices })
+    }
+
+    /// What geocoders say to an address, seen from a site. A geocoder that does not answer loses nobody's typing: the address
+    /// waits.
+    pub(super) async fn ask(
+        &self,
+        account: &AccountId,
+        query: &AddressQuery,
+        country: Option<CountryCode>,
+        site: Option<&Site>,
+    ) -> Result<Answer, Error> {
+        match self.choices(account, query, country, site, CANDIDATES_MAX).await {
+            Ok(choices) => Ok(Answer::Found(choices)),
+            Err(Error::Geocode(cause)) => match cause.waits() {
+                Some(reason) => Ok(Answer::Waits(reason, asked_wait(&cause))),
+                None => Err(cause.into()),
+            },
+            Err(cause) => Err(cause),
+        }
     }
 
     /// How long the waits are of an address whose geocoder does not answer.

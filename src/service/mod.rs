@@ -13,6 +13,7 @@ pub mod databases;
 pub mod error;
 pub mod filter;
 pub mod history;
+pub mod importing;
 mod last_seen;
 pub mod location;
 pub mod map;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::site::{Contact, Phone, Site, Status, TicketingLink, checked_labels};
+use crate::model::address::CountryCode;
+use crate::model::phone::Phone;
+use crate::model::site::{Contact, Site, Status, TicketingLink, checked_labels};
 use crate::model::ticketing::keep_checks;
 use crate::model::{Invalid, text};
 
@@ -49,8 +51,9 @@ pub struct SitePatch {
 }
 
 impl SitePatch {
-    /// The patch with every value checked; faults name the field as it is seen in a `Site`.
-    pub fn checked(self) -> Result<Self, Invalid> {
+    /// The patch with every value checked; faults name the field as it is seen in a `Site`. A phone number without `+` is
+    /// one of `region`.
+    pub fn checked(self, region: Option<CountryCode>) -> Result<Self, Invalid> {
         let line = |field: &'static str, value: Option<String>| {
             value.map(|value| text::line(field, &value, text::LINE_BYTES_MAX)).transpose()
         };
@@ -61,7 +64,7 @@ impl SitePatch {
             last_name: self.last_name.clone().unwrap_or_default(),
             phones: self.phones.clone().unwrap_or_default(),
         };
-        let contact = contact.checked().map_err(|fault| fault.within("contact"))?;
+        let contact = contact.checked(region).map_err(|fault| fault.within("contact"))?;
         Ok(Self {
             display_name: self.display_name.map(|name| text::display_name(&name)).transpose()?,
             status: self.status,

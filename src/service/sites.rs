@@ -13,6 +13,7 @@ use super::patch::SitePatch;
 use super::record::Author;
 use super::requests::RequestId;
 use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, record, site_of};
+use crate::live::LiveAccount;
 use crate::model::access::Principal;
 use crate::model::evidence::Storage;
 use crate::model::history::Cause;
@@ -92,8 +93,8 @@ impl Waymark {
         patch: SitePatch,
         request_id: &str,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for(principal, account, Permission::Change)?;
-        let (mut site, patch) = self.new_site(account, patch).await?;
+        let live = self.account_for(principal, account, Permission::Change)?;
+        let (mut site, patch) = self.new_site(&live, patch).await?;
         let now = site.created_at;
         let name_claim = Document::SiteName(NameClaim { site: site.id });
         let mut batch = vec![Mutation::create(site_name_key(&site), name_claim)];
@@ -127,7 +128,7 @@ impl Waymark {
         patch: SitePatch,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
-        let (value, _) = self.new_site(account, patch).await?;
+        let (value, _) = self.new_site(&live, patch).await?;
         let key = site_name_key(&value);
         if self.parts.store.get(key.clone()).await?.is_some() {
             return Err(taken(key, &value));
@@ -136,14 +137,15 @@ impl Waymark {
     }
 
     /// A site of an account as a patch says, not kept yet, with the patch, checked.
-    async fn new_site(&self, account: &AccountId, patch: SitePatch) -> Result<(Site, SitePatch), Error> {
-        let patch = patch.checked().map_err(|fault| fault.within("site"))?;
+    pub(super) async fn new_site(&self, live: &LiveAccount, patch: SitePatch) -> Result<(Site, SitePatch), Error> {
+        let owner = live.account();
+        let patch = patch.checked(owner.country).map_err(|fault| fault.within("site"))?;
         let Some(display_name) = patch.display_name.clone() else {
             return Err(Invalid::new("site.display_name", "a site's name is not empty").into());
         };
-        let mut site = Site::new(account.clone(), display_name, self.now());
+        let mut site = Site::new(owner.id.clone(), display_name, self.now());
         patch.apply(&mut site);
-        let pages = self.link_pages(account, &site.ticketing_links).await?;
+        let pages = self.link_pages(&owner.id, &site.ticketing_links).await?;
         pages.fill(&mut site.ticketing_links);
         Ok((site, patch))
     }
@@ -157,8 +159,8 @@ impl Waymark {
         patch: SitePatch,
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for(principal, account, Permission::Change)?;
-        let patch = patch.checked().map_err(|fault| fault.within("site"))?;
+        let live = self.account_for(principal, account, Permission::Change)?;
+        let patch = patch.checked(live.account().country).map_err(|fault| fault.within("site"))?;
         let pages = self.link_pages(account, patch.ticketing_links.as_deref().unwrap_or_default()).await?;
         self.change_site(account, site, Author::of(principal, Cause::Updated), options, |site, _| {
             patch.apply(site);
@@ -354,7 +356,7 @@ pub(super) fn hash_of(value: &impl Serialize) -> [u8; 32] {
     Sha256::digest(serde_json::to_vec(value).expect("plain structs with text keys")).into()
 }
 
-fn site_name_key(site: &Site) -> Key {
+pub(super) fn site_name_key(site: &Site) -> Key {
     Key::of(&site.account, Kind::SiteName, text::fold(&site.display_name))
 }
 

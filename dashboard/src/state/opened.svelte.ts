@@ -3,8 +3,9 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
 import type { Site, SiteSchema } from "../gen/waymark/v1/site_pb.js";
+import { filledPhones, type PhoneForm, phonesOf } from "./phones.js";
 
-/** The fields that the form edits, as plain texts. */
+/** The fields that the form edits: plain texts, and the phones. */
 export interface SiteForm {
   displayName: string;
   note: string;
@@ -13,6 +14,7 @@ export interface SiteForm {
   email: string;
   firstName: string;
   lastName: string;
+  phones: PhoneForm[];
 }
 
 /** A ticketing link as the form edits it. */
@@ -32,6 +34,7 @@ const MASK: Record<keyof SiteForm, string> = {
   email: "contact.email",
   firstName: "contact.first_name",
   lastName: "contact.last_name",
+  phones: "contact.phones",
 };
 
 export class OpenedSite {
@@ -86,10 +89,11 @@ export class OpenedSite {
 
   /** Saves the fields that differ from `before`. On a conflict the present record is loaded and the fault returned. */
   async save(form: SiteForm, before: SiteForm, etag: string): Promise<Fault | undefined> {
-    const changed = (Object.keys(MASK) as (keyof SiteForm)[]).filter((field) => form[field] !== before[field]);
+    const differs = (field: keyof SiteForm): boolean => JSON.stringify(form[field]) !== JSON.stringify(before[field]);
+    const changed = (Object.keys(MASK) as (keyof SiteForm)[]).filter(differs);
     if (changed.length === 0) return undefined;
     const { displayName, note, customerId, contractId, email, firstName, lastName } = form;
-    const contact = { email, firstName, lastName };
+    const contact = { email, firstName, lastName, phones: filledPhones(form.phones) };
     const paths = changed.map((field) => MASK[field]);
     return this.#put({ displayName, note, customerId, contractId, contact, etag }, paths);
   }
@@ -139,5 +143,6 @@ export class OpenedSite {
 export function formOf(site: Site): SiteForm {
   const { displayName, note, customerId, contractId, contact } = site;
   const { email = "", firstName = "", lastName = "" } = contact ?? {};
-  return { displayName, note, customerId, contractId, email, firstName, lastName };
+  const phones = phonesOf(contact?.phones);
+  return { displayName, note, customerId, contractId, email, firstName, lastName, phones };
 }

@@ -4,6 +4,7 @@ pub(super) mod access;
 pub(super) mod attention;
 pub(super) mod evidence;
 pub(super) mod history;
+pub(super) mod importing;
 pub(super) mod location;
 pub(super) mod map;
 pub(super) mod polygon;

@@ -5,7 +5,8 @@ use super::{location, optional_text, timestamp};
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
-use crate::model::site::{Contact, Phone, PhoneKind, Replacement, Site, Status, TicketingLink};
+use crate::model::phone::{Phone, PhoneKind};
+use crate::model::site::{Contact, Replacement, Site, Status, TicketingLink};
 use crate::model::text::shown;
 use crate::model::ticketing::{LinkCheck, LinkState};
 use crate::service::patch::SitePatch;
@@ -69,7 +70,7 @@ pub(super) fn phone(phone: Phone) -> pb::Phone {
         PhoneKind::Work => pb::PhoneKind::Work,
         PhoneKind::Home => pb::PhoneKind::Home,
     };
-    pb::Phone { number: phone.number, kind: kind.into() }
+    pb::Phone { number: phone.number, kind: kind.into(), extension: phone.extension }
 }
 
 fn contact(contact: Contact) -> pb::Contact {
@@ -204,7 +205,8 @@ fn parse_status(value: i32) -> Result<Status, Invalid> {
     }
 }
 
-fn parse_phones(phones: Vec<pb::Phone>) -> Result<Vec<Phone>, Invalid> {
+/// Phones of a request; faults name the field as it is seen in a request with a `Site`.
+pub(super) fn parse_phones(phones: Vec<pb::Phone>) -> Result<Vec<Phone>, Invalid> {
     let parse = |(index, phone): (usize, pb::Phone)| {
         let kind = match pb::PhoneKind::try_from(phone.kind) {
             Ok(pb::PhoneKind::Unspecified | pb::PhoneKind::Other) => PhoneKind::Other,
@@ -216,7 +218,7 @@ fn parse_phones(phones: Vec<pb::Phone>) -> Result<Vec<Phone>, Invalid> {
                 return Err(Invalid::new(field, format!("{} is no PhoneKind", phone.kind)));
             }
         };
-        Ok(Phone { number: phone.number, kind })
+        Ok(Phone { number: phone.number, kind, extension: phone.extension })
     };
     phones.into_iter().enumerate().map(parse).collect()
 }

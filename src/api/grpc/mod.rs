@@ -6,6 +6,7 @@ mod attention;
 mod geoip;
 pub(super) mod health;
 mod history;
+mod imports;
 mod location;
 mod map;
 mod prefixes;
@@ -31,6 +32,7 @@ use super::proto::waymark::v1::admin_service_server::AdminServiceServer;
 use super::proto::waymark::v1::attention_service_server::AttentionServiceServer;
 use super::proto::waymark::v1::geo_ip_service_server::GeoIpServiceServer;
 use super::proto::waymark::v1::history_service_server::HistoryServiceServer;
+use super::proto::waymark::v1::import_service_server::ImportServiceServer;
 use super::proto::waymark::v1::location_service_server::LocationServiceServer;
 use super::proto::waymark::v1::map_service_server::MapServiceServer;
 use super::proto::waymark::v1::prefix_service_server::PrefixServiceServer;
@@ -44,6 +46,8 @@ use health::Health;
 /// Longest message that a caller may send, in bytes: a note of 64 KiB, labels and links, or 10,000 points of polygons, with
 /// room.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
+/// Longest message of rows to import, in bytes: a hundred rows of some kilobytes, or some with long notes.
+const IMPORT_BYTES_MAX: usize = 1024 * 1024;
 /// Longest message of a small request, in bytes.
 const SMALL_REQUEST_BYTES_MAX: usize = 64 * 1024;
 
@@ -69,6 +73,7 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
         .add_service(AttentionServiceServer::new(attention::Attentions(of())).max_decoding_message_size(small))
         .add_service(GeoIpServiceServer::new(geoip::GeoIp(of())).max_decoding_message_size(small))
         .add_service(HistoryServiceServer::new(history::Histories(of())).max_decoding_message_size(small))
+        .add_service(ImportServiceServer::new(imports::Imports(of())).max_decoding_message_size(IMPORT_BYTES_MAX))
         .add_service(LocationServiceServer::new(location::Locations(of())).max_decoding_message_size(small))
         .add_service(MapServiceServer::new(map::Maps(of())).max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(PrefixServiceServer::new(prefixes::Prefixes(of())).max_decoding_message_size(small))

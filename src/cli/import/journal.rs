@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -73,6 +73,9 @@ pub(super) struct Done {
     /// What became of the address: the name of an `AddressState` in lower case; empty for none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) address_state: String,
+    /// The column or field at fault; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) field: String,
     /// What went wrong; empty for nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) message: String,
@@ -93,26 +96,30 @@ impl Done {
             address: String::new(),
             parts: None,
             address_state: String::new(),
+            field: String::new(),
             message: String::new(),
             places: Vec::new(),
         }
     }
-
-    /// Notes that the site's address or position is another.
-    pub(super) fn moved(&mut self) {
-        if self.outcome == Outcome::Unchanged {
-            self.outcome = Outcome::Updated;
-        }
-    }
 }
 
-/// The journal of one import, open for more.
+/// The journal of one import, open for more. In memory is where each row's line stands, and no more.
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
     head: Head,
-    done: BTreeMap<u64, Done>,
+    done: BTreeMap<u64, Written>,
+    /// Bytes of the file.
+    end: u64,
+}
+
+/// Where a row's line stands.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    at: u64,
+    bytes: usize,
+    failed: bool,
 }
 
 impl Journal {
@@ -125,19 +132,27 @@ impl Journal {
     }
 
     fn read(path: &Path, new: Head) -> anyhow::Result<Self> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        // What stands behind the last end of a line was cut off in the middle. Its row is done again, which changes
-        // nothing: see `Importer::request_id`.
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let mut lines = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let head = match lines.next() {
-            None => None,
-            Some(line) => Some(serde_json::from_slice::<Head>(line).context("this is no journal of an import")?),
-        };
-        if head.is_none() && !(bytes.is_empty() || bytes.starts_with(b"{")) {
-            bail!("this is no journal of an import");
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let mut lines = BufReader::new(&file);
+        let (mut head, mut done, mut end, mut line) = (None, BTreeMap::new(), 0, Vec::new());
+        loop {
+            line.clear();
+            let bytes = lines.read_until(b'\n', &mut line)?;
+            // What stands behind the last end of a line was cut off in the middle. Its row is done again, which changes
+            // nothing: see `Importer::request_id`.
+            if !line.ends_with(b"\n") {
+                if head.is_none() && !(line.is_empty() || line.starts_with(b"{")) {
+                    bail!("this is no journal of an import");
+                }
+                break;
+            }
+            if head.is_none() {
+                head = Some(serde_json::from_slice::<Head>(&line).context("this is no journal of an import")?);
+            } else {
+                let row: Done = serde_json::from_slice(&line).context("a line of this journal is damaged")?;
+                done.insert(row.line, Written { at: end, bytes, failed: row.outcome == Outcome::Failed });
+            }
+            end += bytes as u64;
         }
         if head.as_ref().is_some_and(|head| (&head.sheet, &head.account) != (&new.sheet, &new.account)) {
             bail!(
@@ -145,14 +160,9 @@ impl Journal {
                  to begin anew (sites that are there are updated, not doubled)"
             );
         }
-        let mut done = BTreeMap::new();
-        for line in lines {
-            let row: Done = serde_json::from_slice(line).context("a line of this journal is damaged")?;
-            done.insert(row.line, row);
-        }
-        file.set_len(whole as u64)?;
+        file.set_len(end)?;
         let is_new = head.is_none();
-        let mut journal = Self { path: path.to_owned(), file, head: head.unwrap_or(new), done };
+        let mut journal = Self { path: path.to_owned(), file, head: head.unwrap_or(new), done, end };
         if is_new {
             journal.append(&serde_json::to_string(&journal.head)?)?;
         }
@@ -164,26 +174,42 @@ impl Journal {
         self.head.import
     }
 
-    /// Whether a row is done. One that failed is tried again by the next run.
-    pub(super) fn has(&self, line: u64) -> bool {
-        self.done.get(&line).is_some_and(|done| done.outcome != Outcome::Failed)
-    }
-
-    /// Keeps what became of a row.
-    pub(super) fn put(&mut self, row: Done) -> anyhow::Result<()> {
-        self.append(&serde_json::to_string(&row)?)?;
-        self.done.insert(row.line, row);
+    /// Keeps what became of rows.
+    pub(super) fn put(&mut self, rows: &[Done]) -> anyhow::Result<()> {
+        let (mut text, mut written) = (String::new(), Vec::with_capacity(rows.len()));
+        for row in rows {
+            let line = serde_json::to_string(row)?;
+            let (at, bytes) = (self.end + text.len() as u64, line.len() + 1);
+            written.push((row.line, Written { at, bytes, failed: row.outcome == Outcome::Failed }));
+            text.push_str(&line);
+            text.push('\n');
+        }
+        self.append(text.trim_end_matches('\n'))?;
+        self.done.extend(written);
         Ok(())
     }
 
-    /// Writes a line in one piece.
-    fn append(&mut self, line: &str) -> anyhow::Result<()> {
-        self.file.write_all(format!("{line}\n").as_bytes()).with_context(|| self.path.display().to_string())
+    /// Writes lines in one piece.
+    fn append(&mut self, lines: &str) -> anyhow::Result<()> {
+        self.file.write_all(format!("{lines}\n").as_bytes()).with_context(|| self.path.display().to_string())?;
+        self.end += lines.len() as u64 + 1;
+        Ok(())
+    }
+
+    /// The rows that are done, in their order. One that failed is not: the next run tries it again.
+    pub(super) fn lines(&self) -> impl Iterator<Item = u64> + '_ {
+        self.done.iter().filter(|(_, done)| !done.failed).map(|(line, _)| *line)
     }
 
     /// What became of the rows so far, in their order.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &Done> {
-        self.done.values()
+    pub(super) fn rows(&self) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Done>> + '_> {
+        let mut file = File::open(&self.path).with_context(|| self.path.display().to_string())?;
+        Ok(self.done.values().map(move |written| {
+            let mut line = vec![0; written.bytes];
+            file.seek(SeekFrom::Start(written.at))?;
+            file.read_exact(&mut line)?;
+            Ok(serde_json::from_slice(&line)?)
+        }))
     }
 
     /// Takes the journal away, where all is done.
@@ -206,9 +232,8 @@ mod tests {
         let path = directory.path().join("journal");
         let mut journal = Journal::open(&path, "sheet", "accounts/a").unwrap();
         let import = journal.import();
-        for line in 2..5 {
-            journal.put(done(line, Outcome::Created)).unwrap();
-        }
+        journal.put(&[done(2, Outcome::Created), done(3, Outcome::Created)]).unwrap();
+        journal.put(&[done(4, Outcome::Created)]).unwrap();
         drop(journal);
         let bytes = std::fs::read(&path).unwrap();
         // In the middle of a letter of two bytes.
@@ -216,12 +241,15 @@ mod tests {
         std::fs::write(&path, torn).unwrap();
         let mut journal = Journal::open(&path, "sheet", "accounts/a").unwrap();
         assert_eq!(journal.import(), import);
-        assert_eq!([2, 3, 4].map(|line| journal.has(line)), [true, true, false]);
-        journal.put(done(4, Outcome::Failed)).unwrap();
-        journal.put(done(5, Outcome::Updated)).unwrap();
+        assert_eq!(journal.lines().collect::<Vec<_>>(), [2, 3]);
+        journal.put(&[done(4, Outcome::Failed)]).unwrap();
+        journal.put(&[done(6, Outcome::Updated), done(5, Outcome::Updated)]).unwrap();
+        assert_eq!(journal.rows().unwrap().map(|row| row.unwrap().line).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
         let journal = Journal::open(&path, "sheet", "accounts/a").unwrap();
-        assert_eq!(journal.rows().map(|row| row.line).collect::<Vec<_>>(), [2, 3, 4, 5]);
-        assert!(!journal.has(4), "what failed is tried again");
+        let rows: Vec<Done> = journal.rows().unwrap().map(Result::unwrap).collect();
+        assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
+        assert_eq!((rows[2].outcome, rows[3].name.as_str(), journal.lines().count()), (Outcome::Failed, "site 5", 4));
+        assert_eq!(journal.lines().collect::<Vec<_>>(), [2, 3, 5, 6], "what failed is tried again");
     }
 
     #[test]

@@ -1,34 +1,44 @@
 //! `waymark import`: sites from a sheet, through the public API. What is ambiguous is put before a person.
 //!
-//! A row is a site, known by its name: made where there is none, changed where there is one. Each row's outcome goes into
-//! a journal beside the sheet at once, so an import that was interrupted goes on where it stopped.
+//! A row is a site: made where there is none, changed where there is one. What became of rows goes into a journal beside the
+//! sheet at once, so an import that was interrupted goes on where it stopped.
 
+mod apply;
+mod csv_rows;
+mod feature_rows;
 mod journal;
 mod review;
+mod row;
 mod sheet;
-mod upsert;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use futures_util::{StreamExt as _, stream};
 
+use self::apply::{Batches, Importer};
 use self::journal::{Done, Journal, Outcome};
-use self::sheet::{Row, Sheet};
-use self::upsert::{Importer, Refusal};
-use super::client::{ServerArguments, progress_bar};
+use self::row::Match;
+use self::sheet::Sheet;
+use super::client::ServerArguments;
+use super::progress::Progress;
 use super::say;
+use super::sheet::Format;
 use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
 
-/// Rows at once: enough to share the store's syncs, few enough to leave the server to others.
-const ROWS_MAX: usize = 16;
+/// Calls at once: enough to keep the server busy, few enough to leave it to others.
+const BATCHES_AT_ONCE: usize = 4;
 
 /// What `import sites --help` says.
-const SITES: &str = "Makes and changes sites from a CSV file.
+const SITES: &str = "Makes and changes sites from a CSV or GeoJSON file.
 
-The first line names the columns: name (needed), status, email, first_name, last_name, phone, customer_id, contract_id, \
-note, label.KEY, address (on one line) or street, postal_code, locality, region, country; lat and lng drop a pin, and \
-an address beside them is kept without moving it. An empty cell leaves what is there.";
+The first line of a CSV file names the columns: name, status, email, first_name, last_name, phones, customer_id, \
+contract_id, note, labels, ticketing_links, address (on one line) or street, postal_code, locality, region, country; lat \
+and lng drop a pin, and an address beside them is kept without moving it. phone and label.KEY add to what is there. A \
+feature has the same as properties, and a Point for a pin. An empty cell, or a property that is missing, leaves what is \
+there; <clear>, or null, takes it away. What begins with info. is not read.
+
+A row is applied whole or not at all.";
 
 /// What to import.
 #[derive(Debug, clap::Args)]
@@ -39,7 +49,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Makes and changes sites from a CSV file
+    /// Makes and changes sites from a CSV or GeoJSON file
     #[command(long_about = SITES)]
     Sites(Sites),
     /// Applies what a person marked in the column `choice` of a review sheet
@@ -48,8 +58,14 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Sites {
-    /// The sheet: CSV in UTF-8 with a heading; comma, semicolon or tab
+    /// The sheet: CSV in UTF-8 with a heading and comma, semicolon or tab, or GeoJSON
     file: PathBuf,
+    /// What the file is, where its name does not say it
+    #[arg(long)]
+    format: Option<Format>,
+    /// By what a row's site is found
+    #[arg(long = "match", value_enum, default_value_t)]
+    by: Match,
     /// The account that gets the sites
     #[arg(long)]
     account: String,
@@ -91,7 +107,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 async fn sites(arguments: &Sites) -> anyhow::Result<()> {
     let file = &arguments.file;
     let parent = format!("accounts/{}", arguments.account);
-    let sheet = Sheet::open(file)?;
+    let format = arguments.format.unwrap_or_else(|| Format::of(file));
+    let sheet = Sheet::open(file, format, arguments.by, &parent)?;
     // What a dry run writes is beside what a real one does, so that it changes nothing of that.
     let named = |what: &str| beside(file, &if arguments.dry_run { format!("dry.{what}") } else { what.to_owned() });
     let report = arguments.report.clone().unwrap_or_else(|| named("report.csv"));
@@ -105,9 +122,9 @@ async fn sites(arguments: &Sites) -> anyhow::Result<()> {
     let mut journal = Journal::open(&kept, &sheet.digest, &parent)?;
     let importer = Importer::new(&arguments.server, &parent, journal.import(), arguments.dry_run)?;
     let stopped = each_row(&sheet, &mut journal, &importer).await;
-    review::write_report(&report, journal.rows())?;
-    let undecided = review::write_review(&review, journal.rows())?;
-    let counts = Counts::of(journal.rows());
+    review::write_report(&report, &journal)?;
+    let undecided = review::write_review(&review, &journal)?;
+    let counts = Counts::of(&journal)?;
     say(&counts)?;
     if undecided > 0 {
         say(format_args!("{undecided} addresses are ambiguous: mark a choice for each in {}", review.display()))?;
@@ -121,35 +138,18 @@ async fn sites(arguments: &Sites) -> anyhow::Result<()> {
 
 /// Does the rows that are not done, many at once; stops where no row can be done.
 async fn each_row(sheet: &Sheet, journal: &mut Journal, importer: &Importer) -> anyhow::Result<()> {
-    let bar = progress_bar(usize::try_from(sheet.rows).unwrap_or(usize::MAX), "rows");
-    let already: Vec<u64> = journal.rows().map(|row| row.line).filter(|line| journal.has(*line)).collect();
-    bar.inc(already.len() as u64);
+    let already: Vec<u64> = journal.lines().collect();
+    let mut progress = Progress::of(sheet.rows, "rows");
+    progress.add(already.len() as u64);
     let rows = sheet.rows()?.filter(|(line, _)| already.binary_search(line).is_err());
-    let mut done = stream::iter(rows)
-        .map(|(line, row)| async move {
-            let name = row.as_ref().map(|row| row.site.display_name.clone()).unwrap_or_default();
-            match one_row(importer, line, row).await {
-                Err(Refusal::Row(message)) => Ok(failed(line, name, message)),
-                Err(Refusal::All(cause)) => Err(cause),
-                Ok(done) => Ok(done),
-            }
-        })
-        .buffer_unordered(ROWS_MAX);
-    while let Some(row) = done.next().await {
-        journal.put(row?)?;
-        bar.inc(1);
+    let mut done = stream::iter(Batches::of(rows)).map(|rows| importer.run(rows)).buffer_unordered(BATCHES_AT_ONCE);
+    while let Some(rows) = done.next().await {
+        let rows = rows?;
+        journal.put(&rows)?;
+        progress.add(rows.len() as u64);
     }
-    bar.finish();
+    progress.finish();
     Ok(())
-}
-
-async fn one_row(importer: &Importer, line: u64, row: Result<Row, String>) -> Result<Done, Refusal> {
-    let row = row.map_err(Refusal::Row)?;
-    Box::pin(importer.run(line, &row)).await
-}
-
-fn failed(line: u64, name: String, message: String) -> Done {
-    Done { message, ..Done::new(line, name, Outcome::Failed) }
 }
 
 /// How many rows became what.
@@ -165,21 +165,22 @@ struct Counts {
 }
 
 impl Counts {
-    fn of<'a>(rows: impl Iterator<Item = &'a Done>) -> Self {
+    fn of(journal: &Journal) -> anyhow::Result<Self> {
         let mut counts = Self::default();
-        for row in rows {
+        for row in journal.rows()? {
+            let Done { outcome, address_state, .. } = row?;
             counts.rows += 1;
-            let of_outcome = match row.outcome {
+            let of_outcome = match outcome {
                 Outcome::Created => &mut counts.created,
                 Outcome::Updated => &mut counts.updated,
                 Outcome::Unchanged => &mut counts.unchanged,
                 Outcome::Failed => &mut counts.failed,
             };
             *of_outcome += 1;
-            counts.waiting += usize::from(row.address_state == "pending");
-            counts.not_found += usize::from(row.address_state == "not_found");
+            counts.waiting += usize::from(address_state == "pending");
+            counts.not_found += usize::from(address_state == "not_found");
         }
-        counts
+        Ok(counts)
     }
 }
 

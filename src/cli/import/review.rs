@@ -9,15 +9,14 @@ use anyhow::{Context as _, bail, ensure};
 use csv::ReaderBuilder;
 use serde::{Deserialize, Serialize};
 
-use super::journal::{Done, Outcome};
-use super::sheet::form_of;
+use super::csv_rows::form_of;
+use super::journal::{Done, Journal, Outcome};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
 use crate::cli::client::{Connection, explain, patiently};
+use crate::cli::sheet::cell::{guard, unguard};
 use crate::geocode::CANDIDATES_MAX;
 
-/// Characters with which a cell is a formula to a spreadsheet.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 /// How near a place must be to one of the review sheet to be it, in degrees: less than a metre.
 const SAME_PLACE_DEG: f64 = 5e-6;
 
@@ -29,6 +28,7 @@ struct Report<'a> {
     site: &'a str,
     outcome: Outcome,
     address_state: &'a str,
+    field: &'a str,
     message: String,
 }
 
@@ -63,16 +63,18 @@ pub(super) struct Offer {
 }
 
 /// Writes what became of each row.
-pub(super) fn write_report<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>) -> anyhow::Result<()> {
+pub(super) fn write_report(path: &Path, journal: &Journal) -> anyhow::Result<()> {
     let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
-    for row in rows {
+    for row in journal.rows()? {
+        let row = row?;
         writer.serialize(Report {
             line: row.line,
-            name: harmless(&row.name),
+            name: guard(&row.name),
             site: &row.site,
             outcome: row.outcome,
             address_state: &row.address_state,
-            message: harmless(&row.message),
+            field: &row.field,
+            message: guard(&row.message),
         })?;
     }
     Ok(writer.flush()?)
@@ -80,8 +82,9 @@ pub(super) fn write_report<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>
 
 /// Writes the places that a person has to choose between; how many sites they are of. Where there are none, there is no
 /// sheet.
-pub(super) fn write_review<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>) -> anyhow::Result<usize> {
-    let mut rows = rows.filter(|row| !row.places.is_empty()).peekable();
+pub(super) fn write_review(path: &Path, journal: &Journal) -> anyhow::Result<usize> {
+    let is_open = |row: &anyhow::Result<Done>| row.as_ref().map_or(true, |row| !row.places.is_empty());
+    let mut rows = journal.rows()?.filter(is_open).peekable();
     if rows.peek().is_none() {
         return match std::fs::remove_file(path) {
             Err(cause) if cause.kind() != ErrorKind::NotFound => Err(cause).context(path.display().to_string()),
@@ -91,22 +94,23 @@ pub(super) fn write_review<'a>(path: &Path, rows: impl Iterator<Item = &'a Done>
     let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
     let mut sites = 0;
     for row in rows {
+        let row = row?;
         sites += 1;
         let parts = row.parts.clone().unwrap_or_default();
         for place in &row.places {
             writer.serialize(Offer {
                 choice: String::new(),
                 line: row.line,
-                name: harmless(&row.name),
+                name: guard(&row.name),
                 site: row.site.clone(),
                 etag: row.etag.clone(),
-                address: harmless(&row.address),
-                street: harmless(&parts.street),
-                postal_code: harmless(&parts.postal_code),
-                locality: harmless(&parts.locality),
-                region: harmless(&parts.region),
+                address: guard(&row.address),
+                street: guard(&parts.street),
+                postal_code: guard(&parts.postal_code),
+                locality: guard(&parts.locality),
+                region: guard(&parts.region),
                 country: parts.country.map(|country| country.to_string()).unwrap_or_default(),
-                formatted_address: harmless(&place.formatted_address),
+                formatted_address: guard(&place.formatted_address),
                 granularity: place.granularity.clone(),
                 confidence: place.confidence,
                 lat: place.lat,
@@ -164,7 +168,7 @@ pub(super) async fn apply(
         async move { locations.geocode_address(request).await }
     });
     let found = found.await.map_err(|status| explain(&status))?.into_inner().candidates;
-    let wanted = plain(&chosen.formatted_address);
+    let wanted = unguard(&chosen.formatted_address);
     let same = found.into_iter().find(|candidate| {
         let at = candidate.position.unwrap_or_default();
         let is_there = (at.lat - chosen.lat).abs() < SAME_PLACE_DEG && (at.lng - chosen.lng).abs() < SAME_PLACE_DEG;
@@ -189,32 +193,22 @@ impl Offer {
     /// The address as it was typed.
     fn question(&self) -> pb::geocode_address_request::Address {
         let parts = pb::PostalAddress {
-            street: plain(&self.street).to_owned(),
-            postal_code: plain(&self.postal_code).to_owned(),
-            locality: plain(&self.locality).to_owned(),
-            region: plain(&self.region).to_owned(),
+            street: unguard(&self.street).to_owned(),
+            postal_code: unguard(&self.postal_code).to_owned(),
+            locality: unguard(&self.locality).to_owned(),
+            region: unguard(&self.region).to_owned(),
             country_code: self.country.trim().to_owned(),
         };
         if parts == pb::PostalAddress::default() {
-            return pb::geocode_address_request::Address::AddressLine(plain(&self.address).to_owned());
+            return pb::geocode_address_request::Address::AddressLine(unguard(&self.address).to_owned());
         }
         pb::geocode_address_request::Address::PostalAddress(parts)
     }
 
     /// Its row in the sheet that was imported, and the site, for people.
     pub(super) fn label(&self) -> String {
-        format!("line {}, {}", self.line, plain(&self.name))
+        format!("line {}, {}", self.line, unguard(&self.name))
     }
-}
-
-/// A text that no spreadsheet takes for a formula.
-fn harmless(text: &str) -> String {
-    if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
-}
-
-/// The text of a harmless cell.
-fn plain(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA)).unwrap_or(cell)
 }
 
 #[cfg(test)]
@@ -243,6 +237,13 @@ mod tests {
         }
     }
 
+    /// A journal beside the review sheet with these rows.
+    fn journal(directory: &tempfile::TempDir, rows: &[Done]) -> Journal {
+        let mut journal = Journal::open(&directory.path().join("journal"), "sheet", "accounts/a").unwrap();
+        journal.put(rows).unwrap();
+        journal
+    }
+
     /// What was typed in parts was asked again as one line, and answered otherwise.
     #[test]
     fn what_was_typed_in_parts_is_asked_in_parts() {
@@ -256,7 +257,7 @@ mod tests {
             country: CountryCode::parse("us"),
         };
         let rows = [Done { parts: Some(typed), ..done(2, "a", &["x"]) }, done(3, "b", &["x"])];
-        write_review(&path, rows.iter()).unwrap();
+        write_review(&path, &journal(&directory, &rows)).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains(",+1"), "{text}");
         let marked: Vec<_> =
@@ -291,7 +292,7 @@ mod tests {
         let path = directory.path().join("review.csv");
         let rows =
             [done(2, "=1+1", &["Springfield, IL", "-Springfield, MO"]), done(3, "plain", &[]), done(4, "b", &["x"])];
-        assert_eq!(write_review(&path, rows.iter()).unwrap(), 2);
+        assert_eq!(write_review(&path, &journal(&directory, &rows)).unwrap(), 2);
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 4);
         assert!(!text.contains(",=1") && !text.contains(",-Spring"), "{text}");
@@ -303,7 +304,7 @@ mod tests {
         let chosen = read_choices(&path).unwrap();
         assert_eq!(chosen.len(), 1);
         assert_eq!(
-            (chosen[0].label().as_str(), plain(&chosen[0].formatted_address)),
+            (chosen[0].label().as_str(), unguard(&chosen[0].formatted_address)),
             ("line 2, =1+1", "-Springfield, MO")
         );
 

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::model::evidence::{GeocodedEvidence, Storage};
 use crate::model::geo::LatLng;
 use crate::model::location::{Evidence, Fix, Granularity, NoEstimate, Source};
-use crate::model::site::{Phone, Replacement, Status, TicketingLink};
+use crate::model::phone::Phone;
+use crate::model::site::{Replacement, Status, TicketingLink};
 use crate::model::site_address::SiteAddress;
 
 /// Texts longer than that, in bytes, are kept once, beside the entries that name them: a note has up to 64 KiB, and most

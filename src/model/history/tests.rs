@@ -12,7 +12,8 @@ use crate::model::attention::{AttentionReason, Dismissal};
 use crate::model::evidence::{GeocodedEvidence, Storage};
 use crate::model::geo::LatLng;
 use crate::model::location::{DatabaseEvidence, Evidence, Fix, Granularity, NoEstimate, Source};
-use crate::model::site::{Phone, PhoneKind, Replacement, Site, Status, TicketingLink};
+use crate::model::phone::{Phone, PhoneKind};
+use crate::model::site::{Replacement, Site, Status, TicketingLink};
 use crate::model::site_address::{AddressState, Retry, SiteAddress, WaitReason};
 use crate::model::ticketing::{LinkCheck, LinkState};
 use crate::model::uplink::{Away, Seen};
@@ -134,7 +135,7 @@ prop_compose! {
         let mut site = Site { display_name: name.into(), status, ticketing_links: links, ..blank() };
         [site.note, site.customer_id] = texts;
         site.contact.email = site.customer_id.clone();
-        let phone = |number: &str| Phone { number: number.into(), kind: PhoneKind::Work };
+        let phone = |number: &str| Phone { number: number.into(), kind: PhoneKind::Work, extension: String::new() };
         site.contact.phones = phones.into_iter().map(phone).collect();
         site.labels = labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         let dismissal = |(reason, second)| Dismissal { reason, fingerprint: 7, by: "token:1".into(), at: at(second) };

@@ -11,7 +11,7 @@ use crate::model::evidence::NetworkKind;
 use crate::model::evidence::{GeocodedEvidence, Storage};
 use crate::model::geo::LatLng;
 use crate::model::location::{DatabaseEvidence, Evidence, Fix, Fixes, Granularity, Source};
-use crate::model::site::{Phone, PhoneKind};
+use crate::model::phone::{Phone, PhoneKind};
 use crate::model::site_address::{Retry, WaitReason};
 use crate::model::ticketing::LinkCheck;
 
@@ -93,7 +93,7 @@ fn texts_of_a_site() -> impl Strategy<Value = Site> {
     (texts, labels, links, address(), instant()).prop_map(|(texts, labels, links, address, now)| {
         let [name, email, first_name, last_name, customer_id, contract_id, note] = texts;
         let mut site = Site::new("acme".parse().unwrap(), name, now);
-        let phones = vec![Phone { number: note.clone(), kind: PhoneKind::Home }];
+        let phones = vec![Phone { number: note.clone(), kind: PhoneKind::Home, extension: note.clone() }];
         site.contact = Contact { email, first_name, last_name, phones };
         (site.customer_id, site.contract_id, site.note, site.labels) = (customer_id, contract_id, note, labels);
         if address.is_some() {

@@ -34,6 +34,7 @@ CLOSED_TO_AGENTS = [
     "AttentionService",
     "HistoryService",
     "TicketingService",
+    "ImportService",
 ]
 
 
@@ -107,6 +108,12 @@ RULES = {
     ),
     "DeleteSite": Rule(WRITERS, {"name": "site"}, {}, {"etag": "stale"}),
     "UndeleteSite": Rule(WRITERS, {"name": "site"}, {}, {"etag": "stale"}),
+    "ImportSites": Rule(
+        WRITERS,
+        {"parent": "account", "rows.name": "site"},
+        {"rows": [{"site": {"note": "x"}, "updateMask": "note"}]},
+        {"validateOnly": True},
+    ),
     "GeocodeAddress": Rule(READERS, {"parent": "account", "site": "site"}, {"addressLine": "Paris"}),
     "SuggestAddresses": Rule(READERS, {"parent": "account", "site": "site"}, {"typed": "Par"}),
     "ReverseGeocode": Rule(READERS, {"parent": "account", "site": "site"}, {"position": AT}),

@@ -1,0 +1,205 @@
+//! Sites as `GeoJSON` (RFC 7946): a feature is a site, its point is where the site is shown, longitude first, and null for one
+//! that is unplaced. `info.source` says whose word the point is: an import makes a pin of a pin's alone.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Extent, SiteWriter, id_of, info_of, pin_of};
+use crate::api::proto::waymark::v1 as pb;
+use crate::cli::sheet::column::INFO;
+use crate::cli::sheet::{phones, status_word};
+
+/// A ticketing link.
+#[derive(Debug, Serialize)]
+pub(super) struct LinkJson<'a> {
+    system: &'a str,
+    organization_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    organization_name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    external_site_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    uri: &'a str,
+}
+
+impl<'a> LinkJson<'a> {
+    /// What people may set of a link.
+    pub(super) fn of(link: &'a pb::TicketingLink) -> Self {
+        Self {
+            system: &link.system,
+            organization_id: &link.organization_id,
+            organization_name: &link.organization_name,
+            external_site_id: &link.external_site_id,
+            uri: &link.uri,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct PhoneJson<'a> {
+    number: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    extension: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Feature<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    geometry: Option<Point>,
+    properties: Properties<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Point {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    coordinates: [f64; 2],
+}
+
+/// What is not set is not there.
+#[derive(Debug, Serialize)]
+struct Properties<'a> {
+    name: &'a str,
+    status: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    email: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    first_name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    last_name: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    phones: Vec<PhoneJson<'a>>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    customer_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    contract_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    note: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ticketing_links: Vec<LinkJson<'a>>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    address: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    site_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    agent_id: &'a str,
+    #[serde(flatten)]
+    info: Map<String, Value>,
+}
+
+/// A file of features that is being written.
+pub(super) struct FeatureSheet<W: Write> {
+    out: W,
+    extent: Extent,
+    /// Whether it is one collection, rather than a feature a line.
+    is_collection: bool,
+    is_first: bool,
+}
+
+impl<W: Write> FeatureSheet<W> {
+    /// Writes what stands before the first feature.
+    pub(super) fn begin(mut out: W, extent: Extent, is_collection: bool) -> anyhow::Result<Self> {
+        if is_collection {
+            out.write_all(b"{\"type\":\"FeatureCollection\",\"features\":[")?;
+        }
+        Ok(Self { out, extent, is_collection, is_first: true })
+    }
+}
+
+impl<W: Write> SiteWriter for FeatureSheet<W> {
+    fn write(&mut self, site: &pb::Site, attention: Option<&str>) -> anyhow::Result<()> {
+        let before: &[u8] = match (self.is_collection, self.is_first) {
+            (true, true) => b"\n",
+            (true, false) => b",\n",
+            (false, _) => b"",
+        };
+        self.out.write_all(before)?;
+        self.is_first = false;
+        serde_json::to_writer(&mut self.out, &feature(site, self.extent, attention))?;
+        Ok(self.out.write_all(if self.is_collection { b"" } else { b"\n" })?)
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        if self.is_collection {
+            self.out.write_all(b"\n]}\n")?;
+        }
+        Ok(self.out.flush()?)
+    }
+}
+
+fn feature<'a>(site: &'a pb::Site, extent: Extent, attention: Option<&str>) -> Feature<'a> {
+    let is_all = extent == Extent::All;
+    let shown = site.location.as_ref().and_then(|location| location.position);
+    let position = if is_all { shown } else { pin_of(site) };
+    Feature {
+        kind: "Feature",
+        id: is_all.then(|| id_of(site)),
+        geometry: position.map(|at| Point { kind: "Point", coordinates: [at.lng, at.lat] }),
+        properties: Properties {
+            site_id: if is_all { id_of(site) } else { "" },
+            agent_id: if is_all { &site.agent_id } else { "" },
+            info: if is_all { info(site, attention) } else { Map::new() },
+            ..settable(site)
+        },
+    }
+}
+
+fn settable(site: &pb::Site) -> Properties<'_> {
+    let contact = site.contact.as_ref();
+    let phones: &[pb::Phone] = contact.map_or(&[], |contact| &contact.phones);
+    let phone = |phone: &'_ pb::Phone| phones::kind_word(phone.kind());
+    let address = site.location.as_ref().and_then(|location| location.address.as_ref());
+    Properties {
+        name: &site.display_name,
+        status: status_word(site.status()),
+        email: contact.map_or("", |contact| &contact.email),
+        first_name: contact.map_or("", |contact| &contact.first_name),
+        last_name: contact.map_or("", |contact| &contact.last_name),
+        phones: phones
+            .iter()
+            .map(|it| PhoneJson { number: &it.number, kind: phone(it), extension: &it.extension })
+            .collect(),
+        customer_id: &site.customer_id,
+        contract_id: &site.contract_id,
+        note: &site.note,
+        labels: site.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+        ticketing_links: site.ticketing_links.iter().map(LinkJson::of).collect(),
+        address: address.map_or("", |address| &address.typed),
+        site_id: "",
+        agent_id: "",
+        info: Map::new(),
+    }
+}
+
+/// What waymark says of a site; the position is the geometry.
+fn info(site: &pb::Site, attention: Option<&str>) -> Map<String, Value> {
+    let location = site.location.clone().unwrap_or_default();
+    let mut info = Map::new();
+    for (name, text) in info_of(site) {
+        let value = match name {
+            "lat" | "lng" => continue,
+            "accuracy_m" => location.accuracy_m.map_or(Value::Null, Value::from),
+            "revision" => Value::from(site.revision),
+            _ if text.is_empty() => continue,
+            _ => Value::from(text),
+        };
+        if !value.is_null() {
+            info.insert(format!("{INFO}{name}"), value);
+        }
+    }
+    if let Some(reasons) = attention {
+        let reasons = reasons.split_whitespace().map(Value::from).collect();
+        info.insert(format!("{INFO}attention"), Value::Array(reasons));
+    }
+    info
+}

@@ -1,0 +1,231 @@
+//! `waymark export`: the sites of an account as a sheet that an import reads back, through the public API.
+//!
+//! Sites come in pages in the order in which they were made, and go to the file at once: memory holds two pages, whatever the
+//! account. A site that is made meanwhile is at the end; none comes twice.
+
+mod csv_sheet;
+mod geojson;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufWriter, Write, stdout};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use self::csv_sheet::CsvSheet;
+use self::geojson::FeatureSheet;
+use super::client::{Connection, ServerArguments, explain, patiently};
+use super::progress::Progress;
+use super::say;
+use super::sheet::Format;
+use crate::api::proto::waymark::v1 as pb;
+use crate::api::proto::waymark::v1::attention_service_client::AttentionServiceClient;
+use crate::api::proto::waymark::v1::site_service_client::SiteServiceClient;
+
+/// Sites of a page: as many as the server gives.
+const PAGE_SITES: i32 = 1_000;
+
+/// What to export.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Writes the sites of an account as CSV or GeoJSON
+    Sites(Sites),
+}
+
+#[derive(Debug, clap::Args)]
+struct Sites {
+    /// The account
+    #[arg(long)]
+    account: String,
+    /// Gets the sites; without it they go to standard output
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// What to write [default: as the file's name says, else csv]
+    #[arg(long)]
+    format: Option<Format>,
+    /// Which sites, as in `ListSites`
+    #[arg(long, default_value = "")]
+    filter: String,
+    /// Writes what people may set alone: no ids, and nothing that waymark found out
+    #[arg(long)]
+    settable: bool,
+    /// Adds why a site needs attention; this takes as many calls again
+    #[arg(long, conflicts_with = "settable")]
+    attention: bool,
+    /// Begins a CSV file with a byte order mark, which some spreadsheets need to see UTF-8
+    #[arg(long)]
+    bom: bool,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+/// What of a site is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// What people may set.
+    Settable,
+    /// All.
+    All,
+}
+
+/// Where sites are written to.
+trait SiteWriter {
+    /// Writes a site; `attention` says why it needs some.
+    fn write(&mut self, site: &pb::Site, attention: Option<&str>) -> anyhow::Result<()>;
+
+    /// Writes what stands behind the last one.
+    fn finish(&mut self) -> anyhow::Result<()>;
+}
+
+/// Does it.
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Command::Sites(arguments) = arguments.command;
+    let Some(path) = &arguments.out else {
+        write_sites(&arguments, Box::new(stdout())).await?;
+        return Ok(());
+    };
+    // Nobody takes half an export for a whole one.
+    let mut part = path.file_name().unwrap_or_default().to_owned();
+    part.push(".part");
+    let part = path.with_file_name(part);
+    let file = File::create(&part).with_context(|| part.display().to_string())?;
+    let count = write_sites(&arguments, Box::new(file.try_clone()?)).await?;
+    file.sync_all()?;
+    std::fs::rename(&part, path).with_context(|| path.display().to_string())?;
+    say(format_args!("{count} sites in {}", path.display()))
+}
+
+/// Writes all sites; how many they are.
+async fn write_sites(arguments: &Sites, out: Box<dyn Write>) -> anyhow::Result<u64> {
+    let format = arguments.format.or(arguments.out.as_deref().map(Format::of)).unwrap_or(Format::Csv);
+    let extent = if arguments.settable { Extent::Settable } else { Extent::All };
+    let out = BufWriter::new(out);
+    let mut writer: Box<dyn SiteWriter> = match format {
+        Format::Csv => Box::new(CsvSheet::begin(out, extent, arguments.attention, arguments.bom)?),
+        Format::Geojson => Box::new(FeatureSheet::begin(out, extent, true)?),
+        Format::Geojsonl => Box::new(FeatureSheet::begin(out, extent, false)?),
+    };
+    let (channel, credential) = (arguments.server.channel()?, arguments.server.credential()?);
+    let parent = format!("accounts/{}", arguments.account);
+    let attention = if arguments.attention {
+        let attentions = AttentionServiceClient::with_interceptor(channel.clone(), credential.clone());
+        attention_of(&attentions, &parent, &arguments.filter).await?
+    } else {
+        HashMap::new()
+    };
+    let sites = SiteServiceClient::with_interceptor(channel, credential);
+    let mut progress = Progress::open("sites");
+    let mut request = pb::ListSitesRequest {
+        parent,
+        page_size: PAGE_SITES,
+        filter: arguments.filter.clone(),
+        ..pb::ListSitesRequest::default()
+    };
+    let mut count = 0;
+    loop {
+        let page = patiently(|| {
+            let (mut sites, request) = (sites.clone(), request.clone());
+            async move { sites.list_sites(request).await }
+        });
+        let page = page.await.map_err(|status| explain(&status))?.into_inner();
+        for site in &page.sites {
+            let reasons = attention.get(id_of(site)).map(String::as_str);
+            writer.write(site, reasons.or(arguments.attention.then_some("")))?;
+        }
+        count += page.sites.len() as u64;
+        progress.add(page.sites.len() as u64);
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    progress.finish();
+    writer.finish()?;
+    Ok(count)
+}
+
+/// Why sites need attention, by their ids.
+async fn attention_of(
+    attentions: &AttentionServiceClient<Connection>,
+    parent: &str,
+    filter: &str,
+) -> anyhow::Result<HashMap<String, String>> {
+    let mut found = HashMap::new();
+    let mut request = pb::ListAttentionRequest {
+        parent: parent.to_owned(),
+        filter: filter.to_owned(),
+        page_size: PAGE_SITES,
+        ..pb::ListAttentionRequest::default()
+    };
+    loop {
+        let page = patiently(|| {
+            let (mut attentions, request) = (attentions.clone(), request.clone());
+            async move { attentions.list_attention(request).await }
+        });
+        let page = page.await.map_err(|status| explain(&status))?.into_inner();
+        for item in page.items {
+            let word = |reason: pb::AttentionReason| {
+                reason.as_str_name().trim_start_matches("ATTENTION_REASON_").to_lowercase()
+            };
+            let reasons: Vec<String> = item.reasons().map(word).collect();
+            if let Some(site) = &item.site {
+                found.insert(id_of(site).to_owned(), reasons.join(" "));
+            }
+        }
+        if page.next_page_token.is_empty() {
+            return Ok(found);
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+/// The id in a site's name.
+fn id_of(site: &pb::Site) -> &str {
+    site.name.rsplit('/').next().unwrap_or_default()
+}
+
+/// Where a person dropped a pin, if the site stands at it.
+fn pin_of(site: &pb::Site) -> Option<pb::LatLng> {
+    let location = site.location.as_ref()?;
+    location.position.filter(|_| location.source() == pb::FixSource::Pin)
+}
+
+/// A time as sheets write it: RFC 3339 in UTC.
+fn time_text(time: Option<&prost_types::Timestamp>) -> String {
+    let time = time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok());
+    time.map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// What waymark says of a site, by the names behind `info.`; empty texts for nothing.
+fn info_of(site: &pb::Site) -> [(&'static str, String); 14] {
+    let location = site.location.clone().unwrap_or_default();
+    let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let word = |name: &str, prefix: &str| match name.trim_start_matches(prefix).to_lowercase() {
+        word if word == "unspecified" => String::new(),
+        word => word,
+    };
+    let address = location.address.clone().unwrap_or_default();
+    [
+        ("lat", number(location.position.map(|position| position.lat))),
+        ("lng", number(location.position.map(|position| position.lng))),
+        ("source", super::sheet::source_word(location.source())),
+        ("accuracy_m", number(location.accuracy_m)),
+        ("granularity", word(location.granularity().as_str_name(), "GRANULARITY_")),
+        ("address", address.formatted.clone()),
+        ("address_state", word(address.state().as_str_name(), "ADDRESS_STATE_")),
+        ("time_zone", site.time_zone.clone()),
+        ("public_ip", site.public_ip.clone()),
+        ("activate_time", time_text(site.activate_time.as_ref())),
+        ("last_seen_time", time_text(site.last_seen_time.as_ref())),
+        ("create_time", time_text(site.create_time.as_ref())),
+        ("update_time", time_text(site.update_time.as_ref())),
+        ("revision", site.revision.to_string()),
+    ]
+}

@@ -1,0 +1,192 @@
+//! Features of a `GeoJSON` file one by one, whatever its size: of a `FeatureCollection`, or of objects one behind another.
+//!
+//! Finds where each object ends and no more: what is in it is read by who asked for it, so that a feature that is no JSON
+//! is a fault of its own. Holds one feature at a time, and of one that is too long its beginning alone.
+
+use std::io::BufRead;
+
+use anyhow::bail;
+
+/// Longest feature, in bytes: a note of 64 KiB whose every character is escaped, and all else that a site may have.
+pub(in crate::cli) const FEATURE_BYTES_MAX: usize = 1024 * 1024;
+/// Longest key that is told apart, in bytes.
+const KEY_BYTES_MAX: usize = 16;
+/// The sign before each text of a sequence (RFC 8142).
+const RECORD_SEPARATOR: u8 = 0x1e;
+
+/// The features of a file.
+#[derive(Debug)]
+pub(in crate::cli) struct Features<R> {
+    input: R,
+    /// The number of the last feature, from 1.
+    number: u64,
+    /// Whether the features of a collection are being read.
+    in_collection: bool,
+    is_over: bool,
+}
+
+/// A feature's bytes; one that is too long is told by `None`.
+pub(in crate::cli) type Feature = (u64, Option<Vec<u8>>);
+
+/// Where in an object its bytes are.
+#[derive(Debug, Default)]
+struct Inside {
+    bytes: Vec<u8>,
+    is_long: bool,
+    depth: usize,
+    in_text: bool,
+    is_escaped: bool,
+    /// The last text at the object's own level.
+    key: Vec<u8>,
+}
+
+impl<R: BufRead> Features<R> {
+    /// The features of `input`, which begins behind any byte order mark.
+    pub(in crate::cli) fn new(input: R) -> Self {
+        Self { input, number: 0, in_collection: false, is_over: false }
+    }
+
+    /// The next feature; `None` at the end. An error is one of the file, behind which nothing can be read.
+    pub(in crate::cli) fn next(&mut self) -> anyhow::Result<Option<Feature>> {
+        let mut inside: Option<Inside> = None;
+        loop {
+            let Some(byte) = self.byte()? else {
+                if inside.is_some() || (self.in_collection && !self.is_over) {
+                    bail!("the file ends in the middle, behind feature {}", self.number);
+                }
+                return Ok(None);
+            };
+            if self.is_over {
+                continue;
+            }
+            let Some(object) = &mut inside else {
+                match byte {
+                    b'{' => {
+                        inside = Some(Inside { bytes: vec![byte], depth: 1, ..Inside::default() });
+                    }
+                    b']' if self.in_collection => self.is_over = true,
+                    b' ' | b'\t' | b'\r' | b'\n' | b',' | RECORD_SEPARATOR => {}
+                    _ => bail!("behind feature {} stands no feature: an object begins with {{", self.number),
+                }
+                continue;
+            };
+            if object.take(byte) && !self.in_collection {
+                self.in_collection = true;
+                inside = None;
+            } else if object.depth == 0 {
+                self.number += 1;
+                let bytes = inside.take().filter(|object| !object.is_long).map(|object| object.bytes);
+                return Ok(Some((self.number, bytes)));
+            }
+        }
+    }
+
+    fn byte(&mut self) -> std::io::Result<Option<u8>> {
+        let byte = self.input.fill_buf()?.first().copied();
+        if byte.is_some() {
+            self.input.consume(1);
+        }
+        Ok(byte)
+    }
+}
+
+impl Inside {
+    /// Takes a byte; whether it begins the list of a collection's features.
+    fn take(&mut self, byte: u8) -> bool {
+        if self.bytes.len() < FEATURE_BYTES_MAX {
+            self.bytes.push(byte);
+        } else {
+            self.is_long = true;
+        }
+        if self.in_text {
+            self.take_of_text(byte);
+            return false;
+        }
+        match byte {
+            b'"' => {
+                self.in_text = true;
+                if self.depth == 1 {
+                    self.key.clear();
+                }
+            }
+            b'[' if self.depth == 1 && self.key == b"features" => return true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => self.depth -= 1,
+            _ => {}
+        }
+        false
+    }
+
+    fn take_of_text(&mut self, byte: u8) {
+        match byte {
+            _ if self.is_escaped => self.is_escaped = false,
+            b'\\' => self.is_escaped = true,
+            b'"' => {
+                self.in_text = false;
+                return;
+            }
+            _ => {}
+        }
+        if self.depth == 1 && self.key.len() < KEY_BYTES_MAX {
+            self.key.push(byte);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: &[&str]) {
+        let mut features = Features::new(text.as_bytes());
+        let mut found = Vec::new();
+        loop {
+            match features.next() {
+                Ok(Some((number, bytes))) => {
+                    assert_eq!(number, found.len() as u64 + 1);
+                    found.push(bytes.map_or("too long".into(), |bytes| String::from_utf8(bytes).unwrap()));
+                }
+                Ok(None) => break,
+                Err(cause) => {
+                    found.push(cause.to_string());
+                    break;
+                }
+            }
+        }
+        assert_eq!(found.len(), expect.len(), "{text:?}: {found:?}");
+        for (found, expect) in found.iter().zip(expect) {
+            assert!(found.contains(expect), "{text:?}: {found:?}, not {expect:?}");
+        }
+    }
+
+    #[test]
+    fn a_collection_and_lines_give_their_features() {
+        let (one, two) = (r#"{"a":{"features":[1]},"b":"}\"{"}"#, r#"{"c":[{}]}"#);
+        check(
+            &format!(
+                r#"{{"type":"FeatureCollection", "features" : [{one},
+            {two} ] , "bbox":[1,2]}}"#
+            ),
+            &[one, two],
+        );
+        check(&format!("{one}\n{two}\n"), &[one, two]);
+        check(&format!("\u{1e}{one}\n\u{1e}{two}\n"), &[one, two]);
+        check(r#"{"features":[]}"#, &[]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn what_is_no_file_of_features_is_told_where() {
+        check("name,address\n", &["behind feature 0 stands no feature"]);
+        check(r#"{"features":[{"a":1},{"b":"#, &[r#"{"a":1}"#, "ends in the middle, behind feature 1"]);
+        check(r#"{"features":[{"a":1}"#, &[r#"{"a":1}"#, "ends in the middle"]);
+        check(r#"{"features":[7]}"#, &["stands no feature"]);
+        check("[{}]", &["stands no feature"]);
+    }
+
+    #[test]
+    fn a_feature_that_is_too_long_keeps_none_of_the_others_away() {
+        let long = format!(r#"{{"note":"{}"}}"#, "x".repeat(FEATURE_BYTES_MAX));
+        check(&format!(r#"{{"features":[{{"a":1}},{long},{{"b":2}}]}}"#), &[r#"{"a":1}"#, "too long", r#"{"b":2}"#]);
+    }
+}

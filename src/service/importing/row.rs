@@ -1,0 +1,106 @@
+//! What a row says of a site, checked before anything is read or written.
+
+use std::collections::BTreeMap;
+
+use crate::model::address::{AddressQuery, CountryCode};
+use crate::model::geo::LatLng;
+use crate::model::id::{AgentId, SiteId};
+use crate::model::phone::Phone;
+use crate::model::site::{Site, checked_labels};
+use crate::model::{Invalid, text};
+use crate::service::Error;
+use crate::service::error::Resource;
+use crate::service::patch::SitePatch;
+
+/// Which site a row is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowKey {
+    /// The one with the row's name, made where there is none.
+    Name,
+    /// The one with this id.
+    Site(SiteId),
+    /// The one that this agent stands on.
+    Agent(AgentId),
+}
+
+/// What a row says of something that it may say nothing of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Said<T> {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// That there is none.
+    None,
+    /// This.
+    Some(T),
+}
+
+/// What a row says of one site.
+#[derive(Debug, Clone)]
+pub struct SiteRow {
+    /// Which site.
+    pub key: RowKey,
+    /// Name and fields; of a row without a key the name is required.
+    pub patch: SitePatch,
+    /// Labels to set beside those that are there.
+    pub set_labels: BTreeMap<String, String>,
+    /// Phones to add to those that are there.
+    pub add_phones: Vec<Phone>,
+    /// Its pin.
+    pub position: Said<LatLng>,
+    /// Its address.
+    pub address: Said<AddressQuery>,
+    /// Makes a repeat that made a site answer as the first; empty for none.
+    pub request_id: String,
+}
+
+impl SiteRow {
+    /// The row with every value checked; a phone number without `+` is one of `region`.
+    pub(super) fn checked(self, region: Option<CountryCode>) -> Result<Self, Invalid> {
+        let patch = self.patch.checked(region)?;
+        if self.key == RowKey::Name && patch.display_name.is_none() {
+            return Err(Invalid::new("display_name", "a site's name is not empty"));
+        }
+        if patch.labels.is_some() && !self.set_labels.is_empty() {
+            return Err(Invalid::new("labels", "all labels, or some beside those that are there: not both"));
+        }
+        if patch.phones.is_some() && !self.add_phones.is_empty() {
+            return Err(Invalid::new("contact.phones", "all phones, or some beside those that are there: not both"));
+        }
+        let check = |(index, phone): (usize, Phone)| {
+            phone.checked(region).map_err(|fault| fault.within(&format!("contact.phones[{index}]")))
+        };
+        let add_phones = self.add_phones.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;
+        Ok(Self { patch, add_phones, set_labels: checked_labels(self.set_labels)?, ..self })
+    }
+
+    /// The name that it gives; empty for none.
+    pub(super) fn name(&self) -> &str {
+        self.patch.display_name.as_deref().unwrap_or_default()
+    }
+
+    /// The patch for a site that is there: one that was found by its name is written as it writes itself.
+    pub(super) fn known(&self) -> SitePatch {
+        let display_name = self.patch.display_name.clone().filter(|_| self.key != RowKey::Name);
+        SitePatch { display_name, ..self.patch.clone() }
+    }
+
+    /// Refuses a site that is deleted, or has another name than the row that was to find it by its name.
+    pub(super) fn refuse_other(&self, site: &Site) -> Result<(), Error> {
+        let resource = || Resource::Site(site.account.clone(), site.id);
+        if site.deleted_at.is_some() {
+            return Err(Error::SiteDeleted(resource()));
+        }
+        if self.key == RowKey::Name && text::fold(&site.display_name) != text::fold(self.name()) {
+            return Err(Error::Contention(resource().to_string()));
+        }
+        Ok(())
+    }
+
+    /// What a request id stands for: everything that the row says.
+    pub(super) fn said(&self) -> impl serde::Serialize {
+        let position = if let Said::Some(at) = self.position { Some((at.lat(), at.lng())) } else { None };
+        let address = if let Said::Some(query) = &self.address { Some(query.one_line()) } else { None };
+        (self.patch.clone(), self.set_labels.clone(), self.add_phones.clone(), position, address)
+    }
+}
