@@ -30,8 +30,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("geocode", &["model", "error", "http_client"]),
     ("ticketing", &["model", "error", "http_client"]),
     ("store", &["model", "error"]),
-    ("live", &["model", "error", "spatial", "store"]),
-    ("service", &["model", "error", "spatial", "geoip", "geocode", "ticketing", "store", "live"]),
+    // Pure: the words of sites, and which have them.
+    ("lexicon", &["model"]),
+    ("live", &["model", "error", "spatial", "lexicon", "store"]),
+    ("service", &["model", "error", "spatial", "lexicon", "geoip", "geocode", "ticketing", "store", "live"]),
     ("api", &["model", "error", "service", "telemetry"]),
     // The configuration is the struct of the parts' own Config structs.
     ("config", &["error", "app", "api", "store", "geoip", "geocode", "ticketing", "service", "telemetry"]),
