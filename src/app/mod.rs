@@ -168,12 +168,14 @@ impl App {
         let verified = Arc::clone(&self.waymark);
         let reestimating = tokio::spawn(async move { self.waymark.work_on_reestimations().await });
         let verifying = tokio::spawn(async move { verified.work_on_verifications().await });
+        let searched = Arc::clone(&waymark);
+        let searching = tokio::spawn(async move { searched.read_for_search().await });
         tokio::select! {
             () = self.listener.serve_until(draining) => {}
             () = self.geoip.watch() => {}
             () = reload_at(self.hangup, &self.geoip, &self.geocoder, &reloaded) => {}
         }
-        for working in [reestimating, addressing, verifying] {
+        for working in [reestimating, addressing, verifying, searching] {
             working.abort();
             // Until it has let go: the sites that it still had in hand would be written beside those below.
             let _ = working.await;

@@ -10,6 +10,7 @@ mod links;
 mod loading;
 mod look;
 mod presence;
+mod search;
 mod tokens;
 mod waiting;
 
@@ -37,6 +38,7 @@ pub use entry::entry_of;
 pub use links::LinkedSites;
 pub use look::Selected;
 pub use presence::{Heard, Presence, WRITTEN_EVERY};
+pub use search::SearchedSites;
 pub use waiting::{Waiting, WaitingSites};
 
 /// One account in memory.
@@ -59,6 +61,8 @@ pub struct LiveAccount {
     pub waiting: WaitingSites,
     /// Its sites that are tied to ticketing systems.
     pub links: LinkedSites,
+    /// Words of its sites.
+    pub search: Arc<SearchedSites>,
 }
 
 impl LiveAccount {
@@ -73,6 +77,7 @@ impl LiveAccount {
             presence: presence::Presences::default(),
             waiting: WaitingSites::default(),
             links: LinkedSites::default(),
+            search: Arc::default(),
         })
     }
 
@@ -238,6 +243,9 @@ impl Live {
             let account = loaded.account();
             loaded.changes.start_at(store.revision(Some(&account.id)).await?);
             loaded.load_prefixes(store, &account.id).await?;
+            if !loaded.map.read().is_empty() {
+                loaded.search.await_records();
+            }
         }
         store.observe(Arc::clone(&live) as Arc<dyn Observer>);
         Ok(live)
@@ -310,6 +318,7 @@ impl Live {
             }
         });
         live.links.follow(site.id, links::ends_of(&sketch));
+        live.search.follow(site);
         if live.waiting.follow(site.id, Waiting::of(&sketch)) {
             self.wake_waiting();
         }
@@ -327,6 +336,7 @@ impl Live {
                 if let Ok(site) = mutation.key.id.parse() {
                     account.waiting.follow(site, None);
                     account.links.follow(site, Vec::new());
+                    account.search.forget(site);
                     account.presence.forget(site);
                     return account.change_map(site, |map| {
                         map.remove(site);

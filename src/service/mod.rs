@@ -28,6 +28,7 @@ pub mod reports;
 mod requests;
 mod restoring;
 mod sealed;
+pub mod search;
 mod shown;
 pub mod siblings;
 pub mod site_list;

@@ -9,6 +9,7 @@ pub(super) mod map;
 pub(super) mod polygon;
 pub(super) mod prefix;
 pub(super) mod reestimation;
+pub(super) mod search;
 pub(super) mod site;
 pub(super) mod ticketing;
 pub(super) mod watch;
