@@ -9,6 +9,7 @@ import { OpenedSite } from "./opened.svelte.js";
 import { Overview } from "./overview.svelte.js";
 import { Paced } from "./paced.js";
 import { Relocation } from "./relocation.svelte.js";
+import { SiteSearch } from "./search.svelte.js";
 import type { Session } from "./session.svelte.js";
 
 /** Least pause in milliseconds between two loads of what changed: a busy account changes all the time. */
@@ -42,6 +43,7 @@ export class Workspace {
   readonly opened: OpenedSite;
   readonly relocation: Relocation;
   readonly history: SiteHistory;
+  readonly search: SiteSearch;
 
   /** Counts the changes seen; each new number makes the map load its tiles again. */
   revision = $state(0);
@@ -61,6 +63,7 @@ export class Workspace {
     this.opened = new OpenedSite(session.api, (site, moved) => this.#changedHere(site, moved));
     this.relocation = new Relocation(session.api, this.account, this.opened);
     this.history = new SiteHistory(session.api, this.opened);
+    this.search = new SiteSearch(session.api, this.account);
   }
 
   start(): void {
