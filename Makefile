@@ -60,6 +60,7 @@ bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 1
 	cargo bench --quiet --bench geoip
 	cargo bench --quiet --bench geocode
 	cargo bench --quiet --bench map
+	cargo bench --quiet --bench search
 	cargo bench --quiet --bench load
 	benches/report.py
 

@@ -37,6 +37,7 @@ class Target:
 
 
 MAP = ("map", "many", MILLION)
+SEARCH = ("search", "one", MILLION)
 LOAD = ("load", "many", MILLION)
 TEN = ("load", "one", 10 * MILLION)
 FILES = ("geoip", "files", 100_000)
@@ -79,6 +80,11 @@ TARGETS = [
     rate("M7-status", "change of status applied to the index, in process", MAP, "change of status", 300_000),
     rate("M7-position", "change of position applied to the index", MAP, "change of position", 300_000),
     most("M7-p99", "growth of tiles' p99 by 10,000 changes/s, in process", MAP, "p99 growth by", 1.5, "×"),
+    most("S1-id", "search in one account, a whole id, p99", SEARCH, "a whole id", 1.0, "ms", "p99_us", 1e-3),
+    most("S1-typing", "the same, the first 3 letters of any word", SEARCH, "the first 3 of any", 1.0, "ms", "p99_us", 1e-3),
+    most("S1-letter", "the same, one letter", SEARCH, "the first 1 of any", 5.0, "ms", "p99_us", 1e-3),
+    most("S1-broad", "the same, two words that all sites have", SEARCH, "two words that all", 10.0, "ms", "p99_us", 1e-3),
+    most("S2", "memory of the search index, a site", SEARCH, "index bytes a site", 250, "B"),
     Target("M9", "ActivateAgent, 64 at once", AGENTS, "gRPC ActivateAgent, 64", "ratio", "at_least", 0.3, "× the empty call"),
     most("M10-1m", "ready after start, 1 M sites", LOAD, "ready after a clean end", 2.0, "s"),
     most("M10-1m-killed", "the same after kill -9 while 8 write", LOAD, "ready after kill -9", 2.0, "s"),
@@ -101,7 +107,7 @@ def main():
     sheets = [json.loads(path.read_text()) for path in sorted(MEASURED.glob("*.json"))]
     if not sheets:
         sys.exit(f"report: nothing was measured: {MEASURED} holds no results; run make bench")
-    order = ["map", "load", "growth", "activation", "geoip", "geocode", "compare"]
+    order = ["map", "search", "load", "growth", "activation", "geoip", "geocode", "compare"]
     sheets.sort(key=lambda sheet: (order.index(sheet["bench"]), sheet["shape"], sheet["sites"]))
     versions = MEASURED / "compare.versions"
     results = {

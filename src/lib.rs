@@ -11,6 +11,7 @@ pub mod error;
 pub mod geocode;
 pub mod geoip;
 pub mod http_client;
+pub mod lexicon;
 pub mod live;
 pub mod mail;
 pub mod model;

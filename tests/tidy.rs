@@ -31,8 +31,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("ticketing", &["model", "error", "http_client"]),
     ("store", &["model", "error"]),
     ("mail", &["model"]),
-    ("live", &["model", "error", "spatial", "store"]),
-    ("service", &["model", "error", "spatial", "geoip", "geocode", "ticketing", "store", "mail", "live"]),
+    // Pure: the words of sites, and which have them.
+    ("lexicon", &["model"]),
+    ("live", &["model", "error", "spatial", "lexicon", "store"]),
+    ("service", &["model", "error", "spatial", "lexicon", "geoip", "geocode", "ticketing", "store", "mail", "live"]),
     ("api", &["model", "error", "service", "telemetry"]),
     // The configuration is the struct of the parts' own Config structs.
     ("config", &["error", "app", "api", "store", "geoip", "geocode", "ticketing", "mail", "service", "telemetry"]),

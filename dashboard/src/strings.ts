@@ -64,7 +64,7 @@ export const list = {
   some: (matching: string, all: string) => `${matching} of ${all} placed`,
   only: (status: string) => `Only sites with status ${status}`,
   search: "Find sites",
-  searchHint: "Name, customer, contact, address, label",
+  searchHint: "Name, ID, contact, phone, address, note",
   nothingMatches: "No sites in view match. Zoom out, or change the filter.",
   unplaced: (count: string) => `${count} unplaced`,
   more: "Show more",
@@ -72,6 +72,27 @@ export const list = {
   emptyAccount: "No sites yet. They appear here as soon as their agents activate.",
   unplacedEmpty: "Every site has a position.",
   dissolved: "That group has changed meanwhile; here is what is in view now.",
+};
+
+export const search = {
+  hits: "Best hits",
+  total: (count: string) => (count === "1" ? "1 hit in the account" : `${count} hits in the account`),
+  /** By the field's path. */
+  field: {
+    agent_id: "Agent",
+    customer_id: "Customer ID",
+    contract_id: "Contract ID",
+    "contact.email": "E-mail",
+    "contact.first_name": "First name",
+    "contact.last_name": "Last name",
+    "contact.phones": "Phone",
+    "location.address": "Address",
+    labels: "Label",
+    "ticketing_links.system": "Ticketing system",
+    "ticketing_links.organization_id": "Organization ID",
+    "ticketing_links.organization_name": "Organization",
+    note: "Note",
+  } as Record<string, string>,
 };
 
 export const status: Record<SiteStatus, string> = {

@@ -177,6 +177,8 @@ impl App {
         let mut mailing = tokio::spawn(async move { mailed.work_on_mails().await });
         let reestimating = tokio::spawn(async move { self.waymark.work_on_reestimations().await });
         let verifying = tokio::spawn(async move { verified.work_on_verifications().await });
+        let searched = Arc::clone(&waymark);
+        let searching = tokio::spawn(async move { searched.read_for_search().await });
         tokio::select! {
             () = self.listener.serve_until(draining) => {}
             () = self.geoip.watch() => {}
@@ -186,7 +188,7 @@ impl App {
         if tokio::time::timeout(MAIL_TIME_MAX, &mut mailing).await.is_err() {
             mailing.abort();
         }
-        for working in [reestimating, addressing, verifying] {
+        for working in [reestimating, addressing, verifying, searching] {
             working.abort();
             // Until it has let go: the sites that it still had in hand would be written beside those below.
             let _ = working.await;

@@ -119,6 +119,8 @@ pub enum Reason {
     TicketingNotConnected,
     /// Stored credentials were encrypted with another key.
     CredentialsUnreadable,
+    /// The records of an account are being read for its search.
+    SearchNotReady,
     /// The process is starting, or ending.
     NotReady,
     /// A fault of waymark's own.
@@ -171,6 +173,7 @@ impl Reason {
             Self::TicketingRefused => "TICKETING_REFUSED",
             Self::TicketingNotConnected => "TICKETING_NOT_CONNECTED",
             Self::CredentialsUnreadable => "CREDENTIALS_UNREADABLE",
+            Self::SearchNotReady => "SEARCH_NOT_READY",
             Self::NotReady => "NOT_READY",
             Self::Internal => "INTERNAL",
         }
@@ -213,9 +216,11 @@ impl Reason {
             | Self::GeocoderQuotaUsed
             | Self::GeocoderBusy
             | Self::TicketingRateLimited => Kind::ResourceExhausted,
-            Self::StorageUnavailable | Self::GeocoderUnavailable | Self::TicketingUnavailable | Self::NotReady => {
-                Kind::Unavailable
-            }
+            Self::StorageUnavailable
+            | Self::GeocoderUnavailable
+            | Self::TicketingUnavailable
+            | Self::SearchNotReady
+            | Self::NotReady => Kind::Unavailable,
             Self::StorageCorrupt => Kind::DataLoss,
             Self::Internal => Kind::Internal,
         }

@@ -136,6 +136,9 @@ pub enum Error {
     /// Without it nobody could administer the deployment.
     #[error("this is the operator's last good token: make another one first")]
     LastOperatorToken,
+    /// The account's records are not all read yet.
+    #[error("the sites of the account are being read for the search: ask again in a moment")]
+    SearchNotReady,
     /// The position is outside of the country that was stated.
     #[error("{}", .0.why())]
     OutsideCountry(OutsideCountry),
@@ -246,6 +249,7 @@ impl Fault for Error {
             Self::MailNotConfigured => Reason::MailNotConfigured,
             Self::TooLate(_) => Reason::DeadlineExceeded,
             Self::Ending | Self::TicketingOff => Reason::NotReady,
+            Self::SearchNotReady => Reason::SearchNotReady,
             Self::Contention(_) => Reason::Contention,
             Self::Random(_) => Reason::Internal,
             Self::Mismatched { .. } => Reason::StorageCorrupt,
@@ -262,7 +266,7 @@ impl Fault for Error {
             Self::Store(cause) => cause.retry_after(),
             Self::Geocode(cause) => cause.retry_after(),
             Self::Ticketing(cause) => cause.retry_after(),
-            Self::Contention(_) | Self::TooLate(_) => Some(Duration::from_millis(250)),
+            Self::Contention(_) | Self::TooLate(_) | Self::SearchNotReady => Some(Duration::from_millis(250)),
             Self::Ending => Some(spread()),
             _ => None,
         }

@@ -30,6 +30,7 @@ mod requests;
 pub mod resident;
 mod restoring;
 mod sealed;
+pub mod search;
 mod shown;
 pub mod siblings;
 pub mod site_list;

@@ -98,7 +98,7 @@ fn text_of<'a>(patch: &'a mut SitePatch, field: &Field) -> Option<&'a mut Option
 }
 
 fn checked(patch: SitePatch) -> Result<SitePatch, Invalid> {
-    patch.checked().map_err(|fault| fault.within("site"))
+    patch.checked(None).map_err(|fault| fault.within("site"))
 }
 
 /// Checks the one that comes back alone: older rules may have let others in.

@@ -10,8 +10,10 @@ export class SiteFilter {
   /** Words that all stand in the name, customer, contract, contact, address or a label of a site. */
   words = $state("");
 
+  /** The statuses alone, as the server reads them. */
+  readonly statusText = $derived(statusTerm(this.statuses));
   /** The filter as the server reads it; empty for all sites. */
-  readonly text = $derived([statusTerm(this.statuses), ...wordTerms(this.words)].filter(Boolean).join(" "));
+  readonly text = $derived([this.statusText, ...wordTerms(this.words)].filter(Boolean).join(" "));
 
   toggle(status: SiteStatus): void {
     const statuses = new Set(this.statuses);

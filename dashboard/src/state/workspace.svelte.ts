@@ -10,6 +10,7 @@ import { Overview } from "./overview.svelte.js";
 import { Paced } from "./paced.js";
 import { Relocation } from "./relocation.svelte.js";
 import { Residence } from "./residence.svelte.js";
+import { SiteSearch } from "./search.svelte.js";
 import type { Session } from "./session.svelte.js";
 
 /** Least pause in milliseconds between two loads of what changed: a busy account changes all the time. */
@@ -44,6 +45,7 @@ export class Workspace {
   readonly relocation: Relocation;
   readonly history: SiteHistory;
   readonly residence: Residence;
+  readonly search: SiteSearch;
 
   /** Counts the changes seen; each new number makes the map load its tiles again. */
   revision = $state(0);
@@ -64,6 +66,7 @@ export class Workspace {
     this.relocation = new Relocation(session.api, this.account, this.opened);
     this.history = new SiteHistory(session.api, this.opened);
     this.residence = new Residence(session.api, this.opened);
+    this.search = new SiteSearch(session.api, this.account);
   }
 
   start(): void {

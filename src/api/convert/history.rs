@@ -154,7 +154,8 @@ mod tests {
     use crate::model::geo::LatLng;
     use crate::model::history::{Field, LinkId};
     use crate::model::location::{Granularity, Source};
-    use crate::model::site::{Phone, PhoneKind, TicketingLink};
+    use crate::model::phone::{Phone, PhoneKind};
+    use crate::model::site::TicketingLink;
     use crate::model::site_address::{AddressState, SiteAddress};
     use crate::model::ticketing::LinkCheck;
 
@@ -183,7 +184,7 @@ mod tests {
 
     /// A value of each kind, of the longest that there may be.
     fn longest() -> Vec<(Field, Value)> {
-        let phone = Phone { number: format!("+{}", "3".repeat(15)), kind: PhoneKind::Work };
+        let phone = Phone { number: format!("+{}", "3".repeat(15)), kind: PhoneKind::Work, extension: "9".repeat(11) };
         let fix = PastFix {
             source: Source::Address,
             position: Some(LatLng::new(64.1, -21.9).unwrap()),

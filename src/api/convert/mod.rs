@@ -11,6 +11,7 @@ pub(super) mod polygon;
 pub(super) mod prefix;
 pub(super) mod reestimation;
 pub(super) mod resident;
+pub(super) mod search;
 pub(super) mod site;
 pub(super) mod ticketing;
 pub(super) mod watch;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
+use crate::api::convert::search::search_answer;
 use crate::api::convert::site::{parse_new_site, parse_patch, site};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::site_service_server::SiteService;
@@ -13,6 +14,7 @@ use crate::model::Invalid;
 use crate::model::site::Site;
 use crate::service::filter::Filter;
 use crate::service::paging::PageRequest;
+use crate::service::search::Search;
 use crate::service::site_list::{Order, SiteQuery};
 use crate::service::sites::{BATCH_MAX, ChangeOptions};
 use crate::service::{self, Versioned, Waymark};
@@ -66,6 +68,18 @@ impl SiteService for Sites {
         let page = self.0.list_sites(&principal, &query, &page).await.map_err(Failure)?;
         let sites = page.items.into_iter().map(|found| site(&self.0, found)).collect();
         Ok(Response::new(pb::ListSitesResponse { sites, next_page_token: page.next_token }))
+    }
+
+    async fn search_sites(
+        &self,
+        request: Request<pb::SearchSitesRequest>,
+    ) -> Result<Response<pb::SearchSitesResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let search = Search { typed: &message.query, filter: &message.filter, page_size: message.page_size };
+        let found = self.0.search_sites(&principal, &account, &search).await.map_err(Failure)?;
+        Ok(Response::new(search_answer(&self.0, found)))
     }
 
     type WatchSitesStream = super::watches::Messages<pb::WatchSitesResponse>;

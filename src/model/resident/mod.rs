@@ -265,7 +265,7 @@ impl ResidentAccess {
 /// The owner's address, checked as those of contacts are. Required.
 pub fn owner_email(text: &str) -> Result<String, Invalid> {
     let contact = Contact { email: text.to_owned(), ..Contact::default() };
-    let email = contact.checked().map_err(|fault| Invalid::new("owner_email", fault.why))?.email;
+    let email = contact.checked(None).map_err(|fault| Invalid::new("owner_email", fault.why))?.email;
     if email.is_empty() {
         return Err(Invalid::new("owner_email", "the resident's e-mail address is required"));
     }

@@ -318,3 +318,42 @@ test("a status and a word filter map, list and counts alike", async () => {
   await page.locator('[data-testid="site-row"]').first().waitFor();
   assert.deepEqual(faults, []);
 });
+
+test("a search shows the best hits as one types, marked and as text, and opens one by the keys", async () => {
+  const { page, faults } = await openPage();
+  await logIn(page);
+  await byId(page, "site-row").first().waitFor();
+  const name = siteName(await byId(page, "site-row").first().getAttribute("data-site"));
+  const { displayName } = await server.call("SiteService", "GetSite", { name }, token);
+  // Markup in a note, with letters of several bytes before what is looked for.
+  const note = "Þór <img src=x onerror=owned()> Quuxgarður";
+  const contact = { phones: [{ number: "+3545559876" }] };
+  await server.call("SiteService", "UpdateSite", { site: { name, note, contact }, updateMask: "note,contact" }, token);
+  const field = byId(page, "search");
+  await field.pressSequentially("quuxgar");
+  const hit = byId(page, "hit");
+  await hit.first().waitFor();
+  assert.equal(await hit.count(), 1);
+  assert.equal(await hit.locator("mark").textContent(), "Quuxgar");
+  assert.ok((await hit.textContent()).includes("<img src=x onerror=owned()>"), "markup is text");
+  assert.equal(await hit.locator("img").count(), 0);
+  assert.match(await byId(page, "hits-total").textContent(), /^1 hit/);
+  // The newest text alone is answered: the phone's last digits, and what is written in groups.
+  await field.fill("555 9876");
+  await page.waitForFunction(() => document.querySelector('[data-testid="hit"] mark')?.textContent === "5559876");
+  if (process.env.SHOT_DIR) await page.screenshot({ path: `${process.env.SHOT_DIR}/search.png` });
+  await field.press("Escape");
+  await hit.first().waitFor({ state: "detached" });
+  await field.fill(displayName);
+  await hit.first().waitFor();
+  assert.equal(await hit.first().locator(".name").textContent(), displayName, "the whole name comes first");
+  await field.press("ArrowDown");
+  assert.equal(await field.getAttribute("aria-activedescendant"), "hit-0");
+  assert.equal(await hit.first().getAttribute("aria-selected"), "true");
+  await field.press("Enter");
+  await byId(page, "site-panel").getByText(displayName).first().waitFor();
+  assert.equal(await hit.count(), 0, "the hits close");
+  assert.equal(await field.inputValue(), "");
+  await page.waitForFunction(() => !document.querySelector('[data-testid="matching"]').textContent.includes(" of "));
+  assert.deepEqual(faults, []);
+});

@@ -102,6 +102,7 @@ RULES = {
     "GetSite": Rule(READERS, {"name": "site"}),
     "BatchGetSites": Rule(READERS, {"parent": "account", "names": "sites"}),
     "ListSites": Rule(READERS, {"parent": "account"}),
+    "SearchSites": Rule(READERS, {"parent": "account"}, {"query": "site"}),
     "CreateSite": Rule(WRITERS, {"parent": "account"}, {"site": {"displayName": "made by a rule"}}),
     "UpdateSite": Rule(
         WRITERS, {"site.name": "site"}, {"site": {"note": "x"}, "updateMask": "note"}, {"validateOnly": True}

@@ -1,0 +1,393 @@
+//! Words of an account's sites, and which sites have them: search as one types, ranked.
+//!
+//! A site is put in under the words of its fields, folded. The index is a few immutable *segments*, each with its sites
+//! numbered in the order of their names, and the sites that changed last, of which there are so few that each is looked
+//! at. Every put is in the next search: it makes the site's entry in a segment dead (a bit) and puts the new one to the
+//! last ones; when these are many they become a segment, and small segments become larger ones, which readers and writers
+//! need not wait for ([`Lexicon::merge`]).
+//!
+//! **Rank.** A hit has every word of the query, each exactly or as the beginning of one of its words. First come those with
+//! fewer words that are only beginnings; then the class of field counts (name, ids, contact, surroundings, note), then
+//! whether the word begins its text, summed over the words; then the order of names, then of ids. The order is a
+//! function of the sites that are in, whatever their history.
+//!
+//! **Why not a search library?** Those for full text show writes at their next commit, which costs a file or milliseconds;
+//! here a write is seen by whoever was told of it. And names in the order of numbers make "the ten best of half a million"
+//! a walk that stops after ten.
+//!
+//! Is pure and synchronous: knows no store, no lock and no account.
+
+mod bits;
+mod column;
+mod entry;
+mod field;
+mod highlight;
+mod merge;
+mod names;
+mod query;
+mod search;
+mod segment;
+mod words;
+
+use std::collections::HashSet;
+use std::hash::RandomState;
+use std::sync::Arc;
+
+use bits::Bits;
+use merge::Source;
+use query::Rank;
+use search::Question;
+use segment::Segment;
+
+use crate::model::id::SiteId;
+use crate::model::site::Site;
+
+pub use entry::{Entry, NOTE_BYTES_MAX, NOTE_WORDS_MAX};
+pub use field::{Class, Classes, Field};
+pub use highlight::{Match, matches};
+pub use query::{QUERY_BYTES_MAX, QUERY_WORDS_MAX, Query};
+pub use search::EXAMINED_MAX;
+
+/// Sites that changed last, before they become a segment: to look at them all takes some ten microseconds.
+const LAST_MAX: usize = 256;
+/// Small segments are merged when there are so many,
+const MERGED_MIN: usize = 4;
+/// each at most so many times as large as all smaller ones.
+const MERGED_RATIO: usize = 2;
+/// Sites of a segment of a bulk.
+const BULK_SITES: usize = 32_768;
+
+/// The index of one account's sites.
+#[derive(Debug)]
+pub struct Lexicon {
+    segments: Vec<Held>,
+    last: Vec<Entry>,
+    /// Of how many they become a segment.
+    last_max: usize,
+    /// What the next segment is called.
+    serial: u64,
+    /// The segments that are being merged, and their sites that died meanwhile.
+    merging: Option<(Vec<u64>, Vec<SiteId>)>,
+    /// The sites that were put in or taken out since a bulk began that is not in yet.
+    touched: Option<HashSet<SiteId>>,
+    hashes: RandomState,
+}
+
+/// A segment, and which of its sites are still so.
+#[derive(Debug)]
+struct Held {
+    serial: u64,
+    segment: Arc<Segment>,
+    alive: Bits,
+    /// How many are.
+    count: usize,
+}
+
+/// The answer to a search.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// The best hits, in their order.
+    pub sites: Vec<SiteId>,
+    /// How many hits there are: at least so many where `is_exact` is not set.
+    pub total: usize,
+    /// Whether `total` is exact.
+    pub is_exact: bool,
+    /// Which way of reading the query the hits answer to.
+    way: usize,
+}
+
+/// A merge that can be done without the lexicon.
+#[derive(Debug)]
+pub struct Merge {
+    serials: Vec<u64>,
+    sources: Vec<Source>,
+}
+
+/// A merge that is done.
+#[derive(Debug)]
+pub struct Merged {
+    serials: Vec<u64>,
+    segment: Segment,
+}
+
+/// Many sites that are put in at once, when an account is read.
+#[derive(Debug, Clone, Default)]
+pub struct Bulk {
+    entries: Vec<Entry>,
+    sources: Vec<Source>,
+    hashes: RandomState,
+}
+
+impl Default for Lexicon {
+    fn default() -> Self {
+        Self {
+            segments: Vec::new(),
+            last: Vec::new(),
+            last_max: LAST_MAX,
+            serial: 0,
+            merging: None,
+            touched: None,
+            hashes: RandomState::new(),
+        }
+    }
+}
+
+impl Lexicon {
+    /// Makes a site what it is now. Costs some microseconds; less than one where no text of it changed.
+    pub fn put(&mut self, site: &Site) {
+        let mark = entry::mark_of(site, &self.hashes);
+        self.touch(site.id);
+        if self.mark_of(site.id) == Some(mark) {
+            return;
+        }
+        self.kill(site.id);
+        self.last.push(Entry::of(site, mark));
+        if self.last.len() >= self.last_max {
+            self.freeze();
+        }
+    }
+
+    /// Takes a site out, if it is in.
+    pub fn remove(&mut self, site: SiteId) {
+        self.touch(site);
+        self.kill(site);
+    }
+
+    /// How many sites are in.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.last.len() + self.segments.iter().map(|held| held.count).sum::<usize>()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// About how many bytes it takes on the heap.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.segments.iter().map(|held| held.segment.bytes() + held.alive.bytes()).sum()
+    }
+
+    /// The best `limit` hits of a query among the sites that are `wanted`, looking at fields of some classes alone. A filter is
+    /// asked about [`EXAMINED_MAX`] sites at most, the best of each segment first; `None` wants all.
+    #[must_use]
+    pub fn search(
+        &self,
+        query: &Query,
+        classes: Classes,
+        limit: usize,
+        mut wanted: Option<&mut dyn FnMut(SiteId) -> bool>,
+    ) -> Hits {
+        for (way, words) in query.ways.iter().enumerate() {
+            let mut question = Question {
+                way: words,
+                classes,
+                limit,
+                wanted: wanted.as_mut().map(|wanted| &mut **wanted as &mut dyn FnMut(SiteId) -> bool),
+                examined_max: EXAMINED_MAX,
+            };
+            let (hits, is_any) = self.ask(&mut question);
+            if is_any || way + 1 == query.ways.len() {
+                return Hits { way, ..hits };
+            }
+        }
+        Hits { is_exact: true, ..Hits::default() }
+    }
+
+    /// Asks all segments and the last ones; whether any site has the words, wanted or not.
+    fn ask(&self, question: &mut Question<'_, '_>) -> (Hits, bool) {
+        let (mut total, mut is_exact, mut is_any) = (0, true, false);
+        let mut hits: Vec<(Rank, Vec<u8>, SiteId)> = Vec::new();
+        for held in &self.segments {
+            let found = question.ask(&held.segment, &held.alive);
+            total += found.total;
+            is_exact &= found.is_exact;
+            is_any |= found.is_any;
+            let named = |(rank, number)| (rank, held.segment.names.get(number), held.segment.site(number));
+            hits.extend(found.hits.into_iter().map(named));
+        }
+        for entry in &self.last {
+            let Some(rank) = question.rank_of(entry) else { continue };
+            is_any = true;
+            if question.wanted.as_mut().is_none_or(|wanted| wanted(entry.site)) {
+                total += 1;
+                hits.push((rank, entry.name.as_bytes().to_vec(), entry.site));
+            }
+        }
+        hits.sort_unstable();
+        hits.truncate(question.limit);
+        (Hits { sites: hits.into_iter().map(|(.., site)| site).collect(), total, is_exact, way: 0 }, is_any)
+    }
+
+    /// Whether [`Self::merge`] may have something to do. Costs a look at each segment.
+    #[must_use]
+    pub fn is_merge_due(&self) -> bool {
+        let is_mostly_dead = |held: &Held| held.count * 2 < held.segment.len();
+        self.merging.is_none() && (self.segments.len() >= MERGED_MIN || self.segments.iter().any(is_mostly_dead))
+    }
+
+    /// A merge that is due, if none is under way: to be run elsewhere, and installed. Costs a copy of some bits.
+    pub fn merge(&mut self) -> Option<Merge> {
+        if !self.is_merge_due() {
+            return None;
+        }
+        let mut held: Vec<&Held> = self.segments.iter().collect();
+        held.sort_by_key(|held| (held.count, held.serial));
+        let mut sum = 0;
+        let small = held.iter().take_while(|held| {
+            let is_small = sum == 0 || held.count <= MERGED_RATIO * sum;
+            sum += held.count;
+            is_small
+        });
+        let mut due: Vec<&Held> = small.copied().collect();
+        if due.len() < MERGED_MIN {
+            // Who is mostly dead is made anew, without them.
+            due = held.into_iter().filter(|held| held.count * 2 < held.segment.len()).collect();
+        }
+        if due.is_empty() {
+            return None;
+        }
+        let sources = due.iter().map(|held| (Arc::clone(&held.segment), held.alive.clone())).collect();
+        let serials: Vec<u64> = due.iter().map(|held| held.serial).collect();
+        self.merging = Some((serials.clone(), Vec::new()));
+        Some(Merge { serials, sources })
+    }
+
+    /// Puts a merge in the place of its segments.
+    pub fn install(&mut self, merged: Merged) {
+        let Some((_, dead)) = self.merging.take() else { return };
+        self.segments.retain(|held| !merged.serials.contains(&held.serial));
+        self.hold(merged.segment, &dead);
+    }
+
+    /// Forgets the merge that is under way.
+    pub fn abandon_merge(&mut self) {
+        self.merging = None;
+    }
+
+    /// Tells that a bulk is being made of sites as they are now or will be: what is put and removed meanwhile is newer.
+    pub fn begin_bulk(&mut self) -> Bulk {
+        self.touched = Some(HashSet::new());
+        Bulk { hashes: self.hashes.clone(), ..Bulk::default() }
+    }
+
+    /// Whether a bulk is being made.
+    #[must_use]
+    pub fn awaits_bulk(&self) -> bool {
+        self.touched.is_some()
+    }
+
+    /// Puts a bulk in, without the sites that were put in or taken out since it began.
+    pub fn install_bulk(&mut self, merged: Merged) {
+        let touched: Vec<SiteId> = self.touched.take().into_iter().flatten().collect();
+        self.hold(merged.segment, &touched);
+    }
+
+    fn hold(&mut self, segment: Segment, dead: &[SiteId]) {
+        let mut alive = segment.all();
+        dead.iter().filter_map(|site| segment.find(*site)).for_each(|number| {
+            alive.clear(number);
+        });
+        let count = alive.count();
+        if count > 0 {
+            self.serial += 1;
+            self.segments.push(Held { serial: self.serial, segment: Arc::new(segment), alive, count });
+        }
+    }
+
+    fn freeze(&mut self) {
+        let entries = std::mem::take(&mut self.last);
+        self.hold(Segment::of(entries), &[]);
+    }
+
+    fn touch(&mut self, site: SiteId) {
+        if let Some(touched) = &mut self.touched {
+            touched.insert(site);
+        }
+    }
+
+    /// The mark of a site that is in.
+    fn mark_of(&self, site: SiteId) -> Option<u64> {
+        if let Some(entry) = self.last.iter().find(|entry| entry.site == site) {
+            return Some(entry.mark);
+        }
+        let of = |held: &Held| held.segment.find(site).filter(|number| held.alive.get(*number));
+        self.segments.iter().find_map(|held| of(held).map(|number| held.segment.mark(number)))
+    }
+
+    fn kill(&mut self, site: SiteId) {
+        if let Some(at) = self.last.iter().position(|entry| entry.site == site) {
+            self.last.swap_remove(at);
+            return;
+        }
+        for held in &mut self.segments {
+            if held.segment.find(site).is_some_and(|number| held.alive.clear(number)) {
+                held.count -= 1;
+                if let Some((serials, dead)) = &mut self.merging
+                    && serials.contains(&held.serial)
+                {
+                    dead.push(site);
+                }
+                break;
+            }
+        }
+    }
+}
+
+impl Merge {
+    /// Does the merge. Costs some microseconds a site.
+    #[must_use]
+    pub fn run(self) -> Merged {
+        Merged { serials: self.serials, segment: merge::merged(&self.sources) }
+    }
+}
+
+impl Bulk {
+    /// Puts a site in that is not in yet.
+    pub fn push(&mut self, site: &Site) {
+        self.entries.push(Entry::of(site, entry::mark_of(site, &self.hashes)));
+        if self.entries.len() >= BULK_SITES {
+            self.end_segment();
+        }
+    }
+
+    fn end_segment(&mut self) {
+        let segment = Segment::of(std::mem::take(&mut self.entries));
+        let alive = segment.all();
+        self.sources.push((Arc::new(segment), alive));
+    }
+
+    /// All of them, as one segment.
+    #[must_use]
+    pub fn finish(mut self) -> Merged {
+        self.end_segment();
+        Merge { serials: Vec::new(), sources: self.sources }.run()
+    }
+}
+
+impl Question<'_, '_> {
+    /// The rank of an entry that has all words.
+    fn rank_of(&self, entry: &Entry) -> Option<Rank> {
+        self.way.iter().try_fold(0, |sum, word| {
+            let fits = |text: &str, ends: bool| {
+                let found =
+                    entry.beginning_with(text).filter(move |(_, column)| (*column == field::PHONE_ENDS) == ends);
+                let allowed = found.filter(|(_, column)| self.classes.allow(*column));
+                allowed.map(|(is_exact, column)| query::rank(column, is_exact)).min()
+            };
+            let ends = word.phone_end.as_deref().and_then(|end| fits(end, true));
+            Some(sum + fits(&word.text, false).into_iter().chain(ends).min()?)
+        })
+    }
+}
+
+/// A count of a segment: of sites, words or bytes of one column.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("an account has fewer than four milliards of sites, and of bytes in a column")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! The search over an account's sites: it follows commits from the first on, and is made of the records at the start.
+//!
+//! The start does not wait for it: maps are served while records are read a second time, notes and phone numbers
+//! included, which no start needs otherwise. Until an account's are in, its searches wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::Live;
+use crate::lexicon::{Bulk, Classes, Hits, Lexicon, Query};
+use crate::model::id::{AccountId, SiteId};
+use crate::model::site::Site;
+use crate::store::document::Document;
+use crate::store::{Error, Kind, Range, Record, Store};
+
+/// Records of one read: some megabytes.
+const CHUNK: usize = 2_000;
+
+/// Whether a merge is under way, of any account: one core is left to those who ask.
+static IS_MERGING: AtomicBool = AtomicBool::new(false);
+
+/// The searched sites of one account.
+#[derive(Debug)]
+pub struct SearchedSites {
+    /// Written by commits; never held over an await.
+    lexicon: RwLock<Lexicon>,
+    /// What the records of the start are put into; `None` where there were none.
+    bulk: Mutex<Option<Bulk>>,
+    /// Whether they are in.
+    is_whole: watch::Sender<bool>,
+}
+
+impl Default for SearchedSites {
+    fn default() -> Self {
+        Self { lexicon: RwLock::default(), bulk: Mutex::default(), is_whole: watch::Sender::new(true) }
+    }
+}
+
+impl SearchedSites {
+    /// The best `limit` hits, as [`Lexicon::search`] has them. Holds the lock for as long as it takes.
+    #[must_use]
+    pub fn search(
+        &self,
+        query: &Query,
+        classes: Classes,
+        limit: usize,
+        wanted: Option<&mut dyn FnMut(SiteId) -> bool>,
+    ) -> Hits {
+        self.lexicon.read().search(query, classes, limit, wanted)
+    }
+
+    /// Waits until all records of the start are in, at most so long; whether they are.
+    pub async fn is_whole_within(&self, time: Duration) -> bool {
+        let mut whole = self.is_whole.subscribe();
+        let waited = tokio::time::timeout(time, whole.wait_for(|whole| *whole)).await;
+        matches!(waited, Ok(Ok(_)))
+    }
+
+    /// Makes it follow a site.
+    pub(super) fn follow(self: &Arc<Self>, site: &Site) {
+        let mut lexicon = self.lexicon.write();
+        if site.deleted_at.is_some() {
+            lexicon.remove(site.id);
+        } else {
+            lexicon.put(site);
+        }
+        let is_due = lexicon.is_merge_due();
+        drop(lexicon);
+        if is_due {
+            self.merge_aside();
+        }
+    }
+
+    /// Makes it forget a site.
+    pub(super) fn forget(&self, site: SiteId) {
+        self.lexicon.write().remove(site);
+    }
+
+    /// Merges what is due on a thread of its own, which ends with it. Where one is under way the next write asks again.
+    fn merge_aside(self: &Arc<Self>) {
+        if IS_MERGING.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let Some(merge) = self.lexicon.write().merge() else { return IS_MERGING.store(false, Ordering::Release) };
+        let this = Arc::clone(self);
+        let work = move || {
+            let mut due = Some(merge);
+            while let Some(merge) = due {
+                let merged = merge.run();
+                let mut lexicon = this.lexicon.write();
+                lexicon.install(merged);
+                due = lexicon.merge();
+            }
+            IS_MERGING.store(false, Ordering::Release);
+        };
+        if let Err(cause) = std::thread::Builder::new().name("merging".to_owned()).spawn(work) {
+            // Searches are right without it, only slower.
+            warn!(%cause, "no thread to merge with");
+            self.lexicon.write().abandon_merge();
+            IS_MERGING.store(false, Ordering::Release);
+        }
+    }
+
+    /// Tells that records of before will be put in. To be called before anything is committed.
+    pub(super) fn await_records(&self) {
+        *self.bulk.lock() = Some(self.lexicon.write().begin_bulk());
+        self.is_whole.send_replace(false);
+    }
+}
+
+impl Live {
+    /// Makes the search of what is in the store, account by account, the small ones first. Commits may go on meanwhile.
+    ///
+    /// A site that cannot be read is told and left out. Where the store fails it can be called again, and goes on with the
+    /// accounts that are left.
+    pub async fn read_for_search(&self, store: &dyn Store) -> Result<(), Error> {
+        let begun = Instant::now();
+        let mut lives = self.lives();
+        lives.retain(|live| live.search.bulk.lock().is_some());
+        lives.sort_by_cached_key(|live| live.map.read().len());
+        let mut sites = 0;
+        for live in lives {
+            let Some(bulk) = live.search.bulk.lock().clone() else { continue };
+            let bulk = read(store, &live.account().id, bulk).await?;
+            let merged = aside(move || bulk.finish()).await?;
+            let mut lexicon = live.search.lexicon.write();
+            lexicon.install_bulk(merged);
+            sites += lexicon.len();
+            drop(lexicon);
+            *live.search.bulk.lock() = None;
+            live.search.is_whole.send_replace(true);
+        }
+        info!(sites, seconds = begun.elapsed().as_secs_f64(), "the search is whole");
+        Ok(())
+    }
+}
+
+/// Puts an account's sites into a bulk.
+async fn read(store: &dyn Store, account: &AccountId, mut bulk: Bulk) -> Result<Bulk, Error> {
+    let (mut after, mut limit) = (None, CHUNK);
+    loop {
+        let all = Range::all(Some(account.clone()), Kind::Site);
+        match store.scan(Range { after: after.clone(), limit, ..all }).await {
+            Ok(records) => {
+                let is_last = records.len() < limit;
+                after = records.last().map(|record| record.key.id.clone());
+                limit = CHUNK;
+                bulk = aside(move || put(bulk, records)).await?;
+                if is_last {
+                    return Ok(bulk);
+                }
+            }
+            // Whoever cannot be read is told, and passed over when it stands alone.
+            Err(cause @ Error::Corrupt { .. }) if limit == 1 => {
+                error!(%cause, "a site is left out of the search");
+                let Error::Corrupt { id, .. } = cause else { continue };
+                (after, limit) = (Some(id), CHUNK);
+            }
+            Err(Error::Corrupt { .. }) => limit = (limit / 2).max(1),
+            Err(cause) => return Err(cause),
+        }
+    }
+}
+
+fn put(mut bulk: Bulk, records: Vec<Record>) -> Bulk {
+    let now = Timestamp::now();
+    for record in records {
+        if let Document::Site(mut site) = record.document
+            && site.deleted_at.is_none()
+        {
+            // What its terms do not allow to be held any more is not searched either.
+            site.drop_expired(now);
+            bulk.push(&site);
+        }
+    }
+    bulk
+}
+
+/// Does work that takes a core for a while.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })
+}
