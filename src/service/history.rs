@@ -1,6 +1,6 @@
 //! Histories of sites: read page by page, and a former value put back. They are written in `record`.
 
-use super::access::Permission;
+use super::access::{Permission, require_contacts};
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::record::{Author, change_key, past_prefix, text_key};
@@ -144,6 +144,9 @@ impl Waymark {
             let why = format!("the change is one of {}, got {}", fields.join(", "), text::shown(field));
             return Err(Invalid::new("field", why).into());
         };
+        if edit.field.is_contact() {
+            require_contacts(principal)?;
+        }
         let author = Author::of(principal, Cause::Restored { change: *number });
         self.commit_over(account, *id, author, |before, now| async move {
             if let Some(request) = request

@@ -2,16 +2,22 @@
 
 use super::access::scope;
 use super::location::{geocoded_evidence, granularity, lat_lng, no_estimate, site_address, source};
-use super::site::{phone, replacement, status, ticketing_link};
+use super::site::{phones_shown_to, replacement, shown_to, status, ticketing_link};
 use super::timestamp;
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
+use crate::model::access::{Contacts, Principal};
 use crate::model::history::{Actor, Cause, Change, Edit, Origin, PastFix, Value};
 use crate::model::id::{AccountId, SiteId};
 use crate::service::Waymark;
 
-/// An entry.
-pub(in crate::api) fn change(waymark: &Waymark, account: &AccountId, site: SiteId, change: Change) -> pb::SiteChange {
+/// An entry, as it is shown to a principal.
+pub(in crate::api) fn change(
+    waymark: &Waymark,
+    principal: &Principal,
+    (account, site): (&AccountId, SiteId),
+    change: Change,
+) -> pb::SiteChange {
     let restored = if let Cause::Restored { change } = change.cause { Some(change) } else { None };
     let run = if let Cause::Reestimated { run } = &change.cause { Some(run.as_str()) } else { None };
     pb::SiteChange {
@@ -21,7 +27,7 @@ pub(in crate::api) fn change(waymark: &Waymark, account: &AccountId, site: SiteI
         restored_change: restored.map(|number| names::of_change(account, site, number)).unwrap_or_default(),
         reestimation: run.map(names::of_reestimation).unwrap_or_default(),
         cause: cause(&change.cause).into(),
-        edits: change.edits.into_iter().map(edit).collect(),
+        edits: change.edits.into_iter().map(|made| edit(made, principal.contacts)).collect(),
     }
 }
 
@@ -69,29 +75,37 @@ fn cause(cause: &Cause) -> pb::ChangeCause {
     }
 }
 
-fn edit(edit: Edit) -> pb::FieldEdit {
+fn edit(edit: Edit, contacts: Contacts) -> pb::FieldEdit {
+    let masked = contacts.are_masked() && edit.field.is_contact();
+    let shown = if masked { contacts } else { Contacts::Read };
     pb::FieldEdit {
-        restorable: edit.field.is_restorable() && edit.from.as_ref().is_none_or(Value::is_kept),
+        restorable: !masked && edit.field.is_restorable() && edit.from.as_ref().is_none_or(Value::is_kept),
         field: edit.field.to_string(),
-        old_value: edit.from.map(value),
-        new_value: edit.to.map(value),
+        old_value: edit.from.map(|from| value(from, shown)),
+        new_value: edit.to.map(|to| value(to, shown)),
+        masked,
     }
 }
 
-fn value(value: Value) -> pb::PastValue {
+/// A value, masked as `contacts` says: every text and every list of phone numbers.
+fn value(value: Value, contacts: Contacts) -> pb::PastValue {
     use pb::past_value::Kind;
     let (mut text_bytes, mut shortened) = (0, false);
     let kind = match value {
         Value::Text(text) => {
+            let text = shown_to(contacts, text);
             text_bytes = text.len();
             Kind::Text(text)
         }
         Value::LongText(text) => {
             (text_bytes, shortened) = (text.bytes, true);
-            Kind::Text(text.beginning)
+            if contacts.are_masked() {
+                (text_bytes, shortened) = (0, false);
+            }
+            Kind::Text(shown_to(contacts, text.beginning))
         }
         Value::Status(found) => Kind::Status(status(found).into()),
-        Value::Phones(phones) => Kind::Phones(pb::PhoneList { phones: phones.into_iter().map(phone).collect() }),
+        Value::Phones(phones) => Kind::Phones(pb::PhoneList { phones: phones_shown_to(contacts, phones) }),
         Value::Links(links) => {
             Kind::TicketingLinks(pb::TicketingLinkList { links: links.into_iter().map(ticketing_link).collect() })
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use crate::api::convert::access::{account, parse_account, parse_scope, token, who};
+use crate::api::convert::access::{account, parse_account, parse_contacts, parse_scope, token, who};
 use crate::api::convert::location::parse_country;
 use crate::api::convert::parse_timestamp;
 use crate::api::proto::waymark::v1 as pb;
@@ -90,6 +90,7 @@ impl AdminService for Admin {
             scope: parse_scope(wanted.scope).map_err(Failure::from)?,
             display_name: wanted.display_name,
             expires_at: expires_at.map_err(Failure::from)?,
+            contacts: parse_contacts(wanted.contacts).map_err(Failure::from)?,
         };
         let (made, secret) = self.0.create_token(&principal, new).await.map_err(Failure)?;
         Ok(Response::new(pb::CreateTokenResponse { token: Some(token(&made)), secret }))

@@ -27,7 +27,7 @@ use super::{Config, Parts, Waymark};
 use crate::geocode::Geocoder;
 use crate::geoip::databases::Databases;
 use crate::live::Live;
-use crate::model::access::{Principal, Scope};
+use crate::model::access::{Contacts, Principal, Scope};
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, Revision};
 use crate::model::location::Granularity;
@@ -150,8 +150,13 @@ impl World {
     async fn of(databases: Databases, geocoder: Option<Arc<dyn Geocoder>>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(Failing::new(Arc::new(Embedded::open(directory.path()).unwrap())));
-        let operator =
-            Principal { token: "0123456789abcdef".parse().unwrap(), scope: Scope::Admin, account: None, agent: None };
+        let operator = Principal {
+            token: "0123456789abcdef".parse().unwrap(),
+            scope: Scope::Admin,
+            account: None,
+            agent: None,
+            contacts: Contacts::Read,
+        };
         let waymark = Waymark::new(Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,
             live: Live::follow(&*store).await.unwrap(),
