@@ -151,3 +151,32 @@ fn past_fix(fix: &PastFix) -> pb::Fix {
         evidence,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::access::MASK;
+    use crate::model::history::Field;
+    use crate::model::site::{Phone, PhoneKind};
+
+    fn seen(field: Field, from: Value, contacts: Contacts) -> pb::FieldEdit {
+        edit(Edit { field, from: Some(from), to: None }, contacts)
+    }
+
+    #[test]
+    fn values_of_contacts_are_masked_for_tokens_that_mask_them() {
+        let email = || Value::Text("anna@example.org".to_owned());
+        let phone = |digit| Phone { number: format!("+41440000{digit}"), kind: PhoneKind::Work };
+        let phones = || Value::Phones(vec![phone(1), phone(2)]);
+        for (field, from) in [(Field::Email, email()), (Field::ResidentEmail, email()), (Field::Phones, phones())] {
+            let masked = seen(field.clone(), from.clone(), Contacts::Masked);
+            let text = format!("{masked:?}");
+            assert!(text.contains(MASK) && !text.contains("anna") && !text.contains("+41"), "{text}");
+            assert!(masked.masked && !masked.restorable && masked.new_value.is_none(), "{text}");
+            let open = seen(field, from, Contacts::Read);
+            assert!(!open.masked && !format!("{open:?}").contains(MASK), "{open:?}");
+        }
+        let note = seen(Field::CustomerId, email(), Contacts::Masked);
+        assert!(!note.masked && format!("{note:?}").contains("anna"), "{note:?}");
+    }
+}

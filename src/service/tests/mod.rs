@@ -2,6 +2,7 @@
 //! outside, a clock that jumps. Everything else is tested through the API.
 
 mod addresses;
+mod contacts;
 mod history;
 mod last_seen;
 mod limits;
