@@ -239,7 +239,7 @@ impl Waymark {
     }
 
     /// Reads, changes and commits a site with its claims, again and again while others are faster.
-    async fn commit_change(
+    pub(super) async fn commit_change(
         &self,
         account: &AccountId,
         id: SiteId,

@@ -324,6 +324,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The revision of the last commit to a partition; 0 for one without.
     async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error>;
 
+    /// Makes the files hold nothing of what was overwritten or taken away before the call, as far as the engine put it there.
+    ///
+    /// Waits for readers that still look at it. Cost: the size of what was written since the last time.
+    async fn scrub(&self) -> Result<(), Error>;
+
     /// Finishes what is queued and closes; later commits are refused.
     async fn close(&self);
 }

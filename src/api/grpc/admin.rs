@@ -116,6 +116,31 @@ impl AdminService for Admin {
         Ok(Response::new(token(&revoked)))
     }
 
+    async fn erase_site_personal_data(
+        &self,
+        request: Request<pb::EraseSitePersonalDataRequest>,
+    ) -> Result<Response<pb::EraseSitePersonalDataResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (account, site) = names::site("name", &message.name).map_err(Failure::from)?;
+        let erased = self.0.erase_site(&principal, &account, site, message.validate_only).await.map_err(Failure)?;
+        let history_records = i64::try_from(erased).unwrap_or(i64::MAX);
+        Ok(Response::new(pb::EraseSitePersonalDataResponse { history_records }))
+    }
+
+    async fn erase_account_personal_data(
+        &self,
+        request: Request<pb::EraseAccountPersonalDataRequest>,
+    ) -> Result<Response<pb::EraseAccountPersonalDataResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("name", &message.name).map_err(Failure::from)?;
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let page = self.0.erase_sites(&principal, &account, &page, message.validate_only).await.map_err(Failure)?;
+        let sites = page.items.into_iter().map(|site| names::of_site(&account, site)).collect();
+        Ok(Response::new(pb::EraseAccountPersonalDataResponse { sites, next_page_token: page.next_token }))
+    }
+
     async fn who_am_i(&self, request: Request<pb::WhoAmIRequest>) -> Result<Response<pb::WhoAmIResponse>, Status> {
         let principal = caller::of(&self.0, &request)?;
         refuse_resident(&principal).map_err(Failure)?;

@@ -204,6 +204,17 @@ impl Waymark {
         Err(Error::Contention(Resource::ResidentAccess(account.clone(), site).to_string()))
     }
 
+    /// Takes an access away, and its token, without a word in the site's history: for whoever erases a person. Mails that wait
+    /// go by themselves once their access is gone.
+    pub(super) async fn erase_access(&self, account: &AccountId, site: SiteId) -> Result<(), Error> {
+        let Some(found) = self.find_access(account, site).await? else { return Ok(()) };
+        let mut batch = vec![Mutation::delete(key_of(account, site))];
+        let token = found.value.accepted.as_ref().map(|accepted| accepted.token);
+        batch.extend(token.and_then(|token| self.revocation_of(token)));
+        self.parts.store.commit(batch).await?;
+        Ok(())
+    }
+
     /// Refuses the address of one of the account's users: who manages the site is no resident of it, and a token by mail
     /// would be a second way in beside their own.
     fn refuse_user(&self, account: &AccountId, email: &str) -> Result<(), Error> {

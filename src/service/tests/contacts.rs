@@ -3,8 +3,11 @@
 use super::*;
 use crate::model::access::Contacts;
 use crate::model::id::SiteId;
+use crate::service::Error;
 use crate::service::filter::{Filter, MapFilter};
 use crate::service::history::Restoration;
+use crate::service::paging::PageRequest;
+use crate::service::patch::SitePatch;
 use crate::service::resident::AccessPatch;
 use crate::service::site_list::{Order, SiteQuery};
 use crate::service::sites::ChangeOptions;

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod contacts;
+mod erasure;
 mod history;
 mod last_seen;
 mod limits;
@@ -125,6 +126,10 @@ impl Store for Failing {
         self.inner.revision(partition).await
     }
 
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.inner.scrub().await
+    }
+
     async fn close(&self) {
         self.inner.close().await;
     }
@@ -136,7 +141,7 @@ struct World {
     store: Arc<Failing>,
     operator: Principal,
     account: AccountId,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl World {
@@ -171,7 +176,7 @@ impl World {
         });
         let (waymark, account) = (waymark.await.unwrap(), "acme".parse::<AccountId>().unwrap());
         waymark.create_account(&operator, account.clone(), "Acme", None).await.unwrap();
-        Self { waymark, store, operator, account, _directory: directory }
+        Self { waymark, store, operator, account, directory: directory }
     }
 
     /// Lets the store do so many commits more.
