@@ -1,7 +1,7 @@
 //! Erasing what is personal: of one site, or of an account's sites page by page. The sites stay on the map.
 //!
-//! An erasure is done when it is answered: nothing of it can be read, and the store's files hold none of it. One that is
-//! cut off is repeated: what is erased already stays erased.
+//! An erasure is done when it is answered, that of an account with its last page: nothing of it can be read, and the store's
+//! files hold none of it, because they are written anew. One that is cut off is repeated: what is erased already stays erased.
 
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +72,9 @@ impl Waymark {
             self.erase_person(principal, account, site).await?;
             erased.push(site);
         }
-        self.parts.store.scrub().await?;
+        if last.is_none() {
+            self.parts.store.scrub().await?;
+        }
         Ok(self.page_until(&purpose, erased, last.as_ref()))
     }
 

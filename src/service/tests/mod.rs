@@ -176,7 +176,7 @@ impl World {
         });
         let (waymark, account) = (waymark.await.unwrap(), "acme".parse::<AccountId>().unwrap());
         waymark.create_account(&operator, account.clone(), "Acme", None).await.unwrap();
-        Self { waymark, store, operator, account, directory: directory }
+        Self { waymark, store, operator, account, directory }
     }
 
     /// Lets the store do so many commits more.

@@ -52,8 +52,7 @@ pub(super) type Revisions = HashMap<String, Revision>;
 
 /// Opens the writer's connection, makes or checks the format, and reads the last revisions.
 ///
-/// `synchronous = FULL` in WAL mode: a commit is on the disk when it returns. `secure_delete`: what is overwritten or taken
-/// away is zeroed, so that an erasure needs no copy of the whole file.
+/// `synchronous = FULL` in WAL mode: a commit is on the disk when it returns.
 pub(super) fn open_writer(path: &Path) -> Result<(Connection, Revisions), String> {
     let explain = |cause: rusqlite::Error| format!("{} cannot be opened: {cause}", path.display());
     // SQLite makes its files for everybody to read, and its log with the database's own mode: so make it first.
@@ -62,7 +61,7 @@ pub(super) fn open_writer(path: &Path) -> Result<(Connection, Revisions), String
     let mut connection = Connection::open(path).map_err(explain)?;
     check_format(&mut connection, path)?;
     let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 32000;
-         PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;";
+         PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;";
     connection.execute_batch(pragmas).map_err(explain)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     let revisions = read_revisions(&connection).map_err(explain)?;

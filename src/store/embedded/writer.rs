@@ -160,12 +160,14 @@ impl Writer {
         }
     }
 
-    /// Folds the log into the database and cuts it to nothing. What was taken away is overwritten there: `secure_delete`.
+    /// Writes the database anew, folds the log into it, and cuts the log to nothing. `secure_delete` would not do: where
+    /// SQLite moves rows between pages it leaves copies, of some rows in a hundred.
     fn empty_log(&mut self) -> Result<(), Error> {
         if let Some(cause) = &self.stopped {
             return Err(Error::Unavailable { cause: cause.clone() });
         }
-        let is_busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        let fold = || self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        let is_busy = self.connection.execute_batch("VACUUM").and_then(|()| fold());
         match is_busy {
             Ok(false) => {
                 self.is_log_folded = true;
