@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
-use waymark::model::access::{Scope, Token};
+use waymark::model::access::{Contacts, Scope, Token};
 use waymark::model::address::{AddressQuery, CountryCode};
 use waymark::model::evidence::NetworkKind;
 use waymark::model::evidence::{GeocodedEvidence, Storage};
@@ -148,5 +148,6 @@ fn credential(account: &AccountId, agent: &AgentId, site: &Site, random: &mut Ra
         created_at: site.created_at,
         expires_at: None,
         revoked_at: None,
+        contacts: Contacts::default(),
     }
 }

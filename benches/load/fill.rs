@@ -84,7 +84,8 @@ async fn make_accounts(path: &Path, plan: &Plan) -> Result<Filled> {
     let operator = waymark.create_operator_token::<service::Error>("bench", |_| Ok(())).await?;
     let principal = waymark.authenticate(&operator)?;
     let mut viewers = Vec::with_capacity(plan.accounts());
-    let token = |account, scope| NewToken { account, scope, display_name: "bench".into(), expires_at: None };
+    let token =
+        |account, scope| NewToken { account, scope, display_name: "bench".into(), expires_at: None, contacts: None };
     for account in (0..plan.accounts()).map(account_id) {
         waymark.create_account(&principal, account.clone(), "An account of the benches", None).await?;
         viewers.push(waymark.create_token(&principal, token(Some(account), Scope::Viewer)).await?.1);

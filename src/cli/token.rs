@@ -43,6 +43,9 @@ enum Command {
         /// How long it is good, such as `30d`, `12h` or `90m`; for ever without
         #[arg(long)]
         expires: Option<String>,
+        /// Mask contacts for it: e-mail addresses, names and phone numbers of people
+        #[arg(long)]
+        mask_contacts: bool,
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -72,9 +75,12 @@ enum Command {
 /// Does it.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
-        Command::Create { account, scope, display_name, expires, server } => {
+        Command::Create { account, scope, display_name, expires, mask_contacts, server } => {
             let expire_time = expires.as_deref().map(end_of).transpose()?;
-            let token = pb::Token { display_name, scope: scope_of(scope).into(), expire_time, ..pb::Token::default() };
+            // Without the option as the caller's own token.
+            let contacts = if mask_contacts { pb::ContactAccess::Masked } else { pb::ContactAccess::Unspecified };
+            let (scope, contacts) = (scope_of(scope).into(), contacts.into());
+            let token = pb::Token { display_name, scope, expire_time, contacts, ..pb::Token::default() };
             let request = pb::CreateTokenRequest { parent: parent_of(account.as_deref()), token: Some(token) };
             let made = admin(&server)?.create_token(request).await.map_err(|status| explain(&status))?;
             say(made.into_inner().secret)

@@ -65,6 +65,8 @@ pub enum Reason {
     CredentialInvalid,
     /// The credential's scope does not allow the method.
     ScopeInsufficient,
+    /// The token masks contacts, and this would read or write one.
+    ContactsMasked,
     /// The site has no fix of this source.
     FixMissing,
     /// The site has no position.
@@ -146,6 +148,7 @@ impl Reason {
             Self::AgentElsewhere => "AGENT_ELSEWHERE",
             Self::CredentialInvalid => "CREDENTIAL_INVALID",
             Self::ScopeInsufficient => "SCOPE_INSUFFICIENT",
+            Self::ContactsMasked => "CONTACTS_MASKED",
             Self::FixMissing => "FIX_MISSING",
             Self::SiteUnplaced => "SITE_UNPLACED",
             Self::PositionOutsideCountry => "POSITION_OUTSIDE_COUNTRY",
@@ -210,7 +213,7 @@ impl Reason {
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::EtagMismatch | Self::Contention => Kind::Aborted,
             Self::CredentialInvalid => Kind::Unauthenticated,
-            Self::ScopeInsufficient | Self::AgentKeyMismatch => Kind::PermissionDenied,
+            Self::ScopeInsufficient | Self::ContactsMasked | Self::AgentKeyMismatch => Kind::PermissionDenied,
             Self::LimitReached
             | Self::StorageFull
             | Self::GeocoderQuotaUsed

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
-use crate::model::access::Scope;
+use crate::model::access::{Contacts, Scope};
 use crate::model::address::AddressQuery;
 use crate::model::attention::{AttentionReason, Dismissal, fingerprint};
 use crate::model::evidence::Storage;
@@ -78,6 +78,7 @@ fn put_token(account: u8, number: u8) -> Mutation {
         created_at: Timestamp::UNIX_EPOCH,
         expires_at: None,
         revoked_at: None,
+        contacts: Contacts::default(),
     };
     put(key, Document::Token(token))
 }

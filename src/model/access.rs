@@ -56,6 +56,28 @@ pub enum Scope {
     Resident,
 }
 
+/// Whether contacts are shown to a token's bearer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contacts {
+    /// As they are, wherever the scope shows sites.
+    #[default]
+    Read,
+    /// Masked: that there is something, and nothing else. Nor is anything written to them.
+    Masked,
+}
+
+/// What stands in place of a text that is masked.
+pub const MASK: &str = "•••";
+
+impl Contacts {
+    /// Whether they are masked.
+    #[must_use]
+    pub fn are_masked(self) -> bool {
+        self == Self::Masked
+    }
+}
+
 /// A token as it is kept: never the secret, only its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
@@ -80,6 +102,9 @@ pub struct Token {
     /// When it was revoked.
     #[serde(default, with = "instant::optional")]
     pub revoked_at: Option<Timestamp>,
+    /// Whether its bearer reads contacts. Tokens that were made before there was a choice do.
+    #[serde(default)]
+    pub contacts: Contacts,
 }
 
 /// Who asks: made from a token that was good at that moment.
@@ -93,6 +118,8 @@ pub struct Principal {
     pub account: Option<AccountId>,
     /// The site and agent of an agent.
     pub agent: Option<(SiteId, AgentId)>,
+    /// Whether it reads contacts.
+    pub contacts: Contacts,
 }
 
 impl Principal {

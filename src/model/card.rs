@@ -37,6 +37,27 @@ pub enum CardField {
 }
 
 impl CardField {
+    /// All of them.
+    const ALL: [Self; 11] = [
+        Self::AgentId,
+        Self::CustomerId,
+        Self::ContractId,
+        Self::Email,
+        Self::FirstName,
+        Self::LastName,
+        Self::Address,
+        Self::TicketingSystem,
+        Self::TicketingOrganization,
+        Self::TicketingName,
+        Self::Label,
+    ];
+
+    /// Whether it is of the contact.
+    #[must_use]
+    pub fn is_contact(self) -> bool {
+        matches!(self, Self::Email | Self::FirstName | Self::LastName)
+    }
+
     /// The character that begins a text of the field: texts themselves hold no control characters.
     fn mark(self) -> char {
         char::from(self as u8)
@@ -160,6 +181,16 @@ impl<'a> CardRef<'a> {
         // No part holds a mark, so one search tells that it stands nowhere; where it stands may still be a label's key.
         texts.contains(part)
             && texts.split(is_mark).any(|text| text.split_once(KEY_END).map_or(text, |(_, value)| value).contains(part))
+    }
+
+    /// The same, of all fields but those of the contact.
+    #[must_use]
+    pub fn contains_beside_contacts(self, part: &str) -> bool {
+        // One look at the whole card tells of most that they hold it nowhere.
+        self.contains(part)
+            && CardField::ALL.into_iter().filter(|field| !field.is_contact()).any(|field| {
+                self.any(field, |text| text.split_once(KEY_END).map_or(text, |(_, value)| value).contains(part))
+            })
     }
 
     fn times(self) -> &'a str {

@@ -114,6 +114,7 @@ impl Waymark {
             scope: token.scope,
             account: token.account.clone(),
             agent: token.agent.clone(),
+            contacts: token.contacts,
         })
     }
 
@@ -137,6 +138,11 @@ impl Waymark {
         let live = self.parts.live.account(account).filter(|_| principal.belongs_to(account));
         live.ok_or_else(|| Error::NotFound(Resource::Account(account.clone())))
     }
+}
+
+/// Refuses who does not read contacts what would read or write them.
+pub(super) fn require_contacts(principal: &Principal) -> Result<(), Error> {
+    if principal.contacts.are_masked() { Err(Error::ContactsMasked) } else { Ok(()) }
 }
 
 fn is_past(end: Option<Timestamp>, now: Timestamp) -> bool {

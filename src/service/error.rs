@@ -130,6 +130,9 @@ pub enum Error {
     /// The credential is good for other things.
     #[error("the credential's scope does not allow this")]
     Scope,
+    /// The token masks contacts, and this would read or write one.
+    #[error("the token masks contacts: it neither reads nor writes them, nor makes a token that does")]
+    ContactsMasked,
     /// The site has no position.
     #[error("{0} has no position, so no map shows it")]
     SiteUnplaced(Resource),
@@ -239,6 +242,7 @@ impl Fault for Error {
             Self::TooMany(..) | Self::Stalled(_) => Reason::LimitReached,
             Self::Credential => Reason::CredentialInvalid,
             Self::Scope => Reason::ScopeInsufficient,
+            Self::ContactsMasked => Reason::ContactsMasked,
             Self::FixMissing => Reason::FixMissing,
             Self::NotRestorable { .. } => Reason::ValueNotRestorable,
             Self::OutsideCountry(_) => Reason::PositionOutsideCountry,

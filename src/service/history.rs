@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::access::Permission;
+use super::access::{Permission, require_contacts};
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::record::{Author, change_key, past_prefix, text_key};
@@ -154,6 +154,9 @@ impl Waymark {
         let Some(edit) = change.edits.iter().find(|edit| edit.field.to_string() == *field) else {
             return Err(no_such_field(change, field).into());
         };
+        if edit.field.is_contact() {
+            require_contacts(principal)?;
+        }
         let author = Author::of(principal, Cause::Restored { change: *number });
         self.commit_over(account, *id, author, |before, now| async move {
             if let Some(request) = request

@@ -10,6 +10,7 @@ pub mod attention;
 pub mod candidates;
 pub mod checks;
 pub mod databases;
+pub mod erasure;
 pub mod error;
 pub mod filter;
 pub mod history;

@@ -80,6 +80,20 @@ impl SitePatch {
         })
     }
 
+    /// Whether it names a field of the contact.
+    pub(super) fn names_contact(&self) -> bool {
+        self.phones.is_some() || self.contact_texts().next().is_some()
+    }
+
+    /// Whether it says something of the contact.
+    pub(super) fn holds_contact(&self) -> bool {
+        self.phones.as_ref().is_some_and(|phones| !phones.is_empty()) || self.contact_texts().any(|it| !it.is_empty())
+    }
+
+    fn contact_texts(&self) -> impl Iterator<Item = &String> {
+        [&self.email, &self.first_name, &self.last_name].into_iter().flatten()
+    }
+
     /// Writes the patch into a site.
     pub(super) fn apply(&self, site: &mut Site) {
         fn set<T: Clone>(target: &mut T, value: Option<&T>) {

@@ -9,7 +9,7 @@ use super::access::Permission;
 use super::filter::Filter;
 use super::paging::page_size;
 use super::{Error, Versioned, Waymark, site_of};
-use crate::lexicon::{Classes, Hits, Query, matches};
+use crate::lexicon::{Class, Classes, Hits, Query, matches};
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::site::Site;
@@ -64,8 +64,8 @@ pub struct SearchFound {
 
 /// The fields that a principal may search: a hit tells that a field holds a word, so who may not read a field may not
 /// search it either. The one place where that is decided.
-fn searched_classes(_principal: &Principal) -> Classes {
-    Classes::ALL
+fn searched_classes(principal: &Principal) -> Classes {
+    if principal.contacts.are_masked() { Classes::ALL.without(Class::Contact) } else { Classes::ALL }
 }
 
 impl Waymark {
@@ -79,7 +79,7 @@ impl Waymark {
         let live = self.account_for(principal, account, Permission::Read)?;
         let query = Query::parse(search.typed)?;
         let limit = page_size("page_size", search.page_size, HITS_DEFAULT, HITS_MAX)?;
-        let filter = Filter::parse(search.filter)?;
+        let filter = Filter::parse(search.filter)?.for_contacts(principal.contacts)?;
         let classes = searched_classes(principal);
         if !live.search.is_whole_within(WHOLE_TIME_MAX).await {
             return Err(Error::SearchNotReady);

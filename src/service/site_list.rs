@@ -90,6 +90,7 @@ impl Waymark {
             let why = "deleted sites hold no name: list them in the order of create_time";
             return Err(Invalid::new("show_deleted", why).into());
         }
+        let query = &SiteQuery { filter: query.filter.clone().for_contacts(principal.contacts)?, ..query.clone() };
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "sites", query);
         let mut after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::access::Permission;
+use super::access::{Permission, require_contacts};
 use super::error::Resource;
 use super::patch::SitePatch;
 use super::record::Author;
@@ -94,6 +94,9 @@ impl Waymark {
         request_id: &str,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
+        if patch.holds_contact() {
+            require_contacts(principal)?;
+        }
         let (mut site, patch) = self.new_site(&live, patch).await?;
         let now = site.created_at;
         let name_claim = Document::SiteName(NameClaim { site: site.id });
@@ -128,6 +131,9 @@ impl Waymark {
         patch: SitePatch,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
+        if patch.holds_contact() {
+            require_contacts(principal)?;
+        }
         let (value, _) = self.new_site(&live, patch).await?;
         let key = site_name_key(&value);
         if self.parts.store.get(key.clone()).await?.is_some() {
@@ -160,6 +166,9 @@ impl Waymark {
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
+        if patch.names_contact() {
+            require_contacts(principal)?;
+        }
         let patch = patch.checked(live.account().country).map_err(|fault| fault.within("site"))?;
         let pages = self.link_pages(account, patch.ticketing_links.as_deref().unwrap_or_default()).await?;
         self.change_site(account, site, Author::of(principal, Cause::Updated), options, |site, _| {
@@ -232,7 +241,7 @@ impl Waymark {
     }
 
     /// Reads, changes and commits a site with its claims, again and again while others are faster.
-    async fn commit_change(
+    pub(super) async fn commit_change(
         &self,
         account: &AccountId,
         id: SiteId,
@@ -252,7 +261,7 @@ impl Waymark {
         options: &ChangeOptions,
         change: impl Fn(&mut Site, Timestamp) -> Result<(), Error>,
     ) -> Result<Draft, Error> {
-        if !options.etag.is_empty() && options.etag != etag_of(&before) {
+        if !options.etag.is_empty() && options.etag != self.etag_of(&before) {
             return Err(Error::EtagMismatch(Resource::Site(before.account, before.id)));
         }
         let mut site = before.clone();
@@ -297,6 +306,18 @@ impl Waymark {
             }
         }
         Err(Error::Contention(Resource::Site(account.clone(), id).to_string()))
+    }
+
+    /// The version of a site that callers are told.
+    #[must_use]
+    pub fn etag_of(&self, site: &Site) -> String {
+        self.guarded_etag(&etag_of(site))
+    }
+
+    /// An etag behind the deployment's secret: without, who is shown no contact could try contacts against its hash.
+    pub(super) fn guarded_etag(&self, etag: &str) -> String {
+        let guarded = self.sealer.derive("etag", &[etag.as_bytes()]);
+        guarded.first_chunk().map(|first| format!("{:016x}", u64::from_be_bytes(*first))).unwrap_or_default()
     }
 
     /// What a change does to the claims on names: the new one is claimed, the old one let go. `None` where the site

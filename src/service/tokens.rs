@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::access::{hash_secret, random_bytes, secret};
+use super::access::{hash_secret, random_bytes, require_contacts, secret};
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::{Error, Waymark};
-use crate::model::access::{Principal, Scope, Token};
+use crate::model::access::{Contacts, Principal, Scope, Token};
 use crate::model::id::{AccountId, AgentId, SiteId, TokenId};
 use crate::model::{Invalid, text};
 use crate::store::document::Document;
@@ -25,6 +25,8 @@ pub struct NewToken {
     pub display_name: String,
     /// When it shall end; `None` for never.
     pub expires_at: Option<Timestamp>,
+    /// Whether its bearer shall read contacts; `None` for as its maker does.
+    pub contacts: Option<Contacts>,
 }
 
 impl Waymark {
@@ -45,7 +47,12 @@ impl Waymark {
         if new.expires_at.is_some_and(|end| end <= self.now()) {
             return Err(Invalid::new("token.expire_time", "the end of a token is in the future").into());
         }
-        let (token, secret) = self.draw_token(new)?;
+        let contacts = new.contacts.unwrap_or(principal.contacts);
+        // Who does not read contacts gets no token that does by making one.
+        if !contacts.are_masked() {
+            require_contacts(principal)?;
+        }
+        let (token, secret) = self.draw_token(NewToken { contacts: Some(contacts), ..new })?;
         self.put_token(&token).await?;
         Ok((token, secret))
     }
@@ -64,7 +71,7 @@ impl Waymark {
         hand_over: impl FnOnce(&str) -> Result<(), E>,
     ) -> Result<String, E> {
         let display_name = display_name.to_owned();
-        let new = NewToken { account: None, scope: Scope::Admin, display_name, expires_at: None };
+        let new = NewToken { account: None, scope: Scope::Admin, display_name, expires_at: None, contacts: None };
         let (token, secret) = self.draw_token(new)?;
         hand_over(&secret)?;
         self.put_token(&token).await?;
@@ -91,6 +98,7 @@ impl Waymark {
             created_at: self.now(),
             expires_at: new.expires_at,
             revoked_at: None,
+            contacts: new.contacts.unwrap_or_default(),
         };
         Ok((token, secret::format(id, &random)))
     }
@@ -160,6 +168,7 @@ impl Waymark {
             created_at: self.now(),
             expires_at: None,
             revoked_at: None,
+            contacts: Contacts::default(),
         };
         (token, secret::format(id, &random))
     }

@@ -332,6 +332,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The revision of the last commit to a partition; 0 for one without.
     async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error>;
 
+    /// Makes the files hold nothing of what was overwritten or taken away before the call, as far as the engine put it there.
+    ///
+    /// Waits for readers that still look at it. Cost: all of the store is written anew, from memory as large as it is; writes
+    /// wait meanwhile.
+    async fn scrub(&self) -> Result<(), Error>;
+
     /// Finishes what is queued and closes; later commits are refused.
     async fn close(&self);
 }

@@ -5,7 +5,7 @@ use super::{check_mask, optional_text, timestamp};
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
-use crate::model::access::{Account, Principal, Scope, Token};
+use crate::model::access::{Account, Contacts, Principal, Scope, Token};
 use crate::service::accounts::AccountPatch;
 
 /// An account.
@@ -50,6 +50,7 @@ pub(in crate::api) fn token(token: &Token) -> pb::Token {
         expire_time: token.expires_at.map(timestamp),
         revoke_time: token.revoked_at.map(timestamp),
         site: site.unwrap_or_default(),
+        contacts: contacts(token.contacts).into(),
     }
 }
 
@@ -61,6 +62,24 @@ pub(in crate::api) fn who(principal: &Principal) -> pb::WhoAmIResponse {
         scope: scope(principal.scope).into(),
         account: principal.account.as_ref().map(names::of_account).unwrap_or_default(),
         site: site.map(|(account, (site, _))| names::of_site(account, *site)).unwrap_or_default(),
+        contacts: contacts(principal.contacts).into(),
+    }
+}
+
+fn contacts(contacts: Contacts) -> pb::ContactAccess {
+    match contacts {
+        Contacts::Read => pb::ContactAccess::Read,
+        Contacts::Masked => pb::ContactAccess::Masked,
+    }
+}
+
+/// Whether a token to make shall read contacts; `None` for as its maker does.
+pub(in crate::api) fn parse_contacts(value: i32) -> Result<Option<Contacts>, Invalid> {
+    match pb::ContactAccess::try_from(value) {
+        Ok(pb::ContactAccess::Unspecified) => Ok(None),
+        Ok(pb::ContactAccess::Read) => Ok(Some(Contacts::Read)),
+        Ok(pb::ContactAccess::Masked) => Ok(Some(Contacts::Masked)),
+        Err(_) => Err(Invalid::new("token.contacts", format!("one of READ, MASKED or unspecified, got {value}"))),
     }
 }
 

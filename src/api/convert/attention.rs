@@ -4,6 +4,7 @@ use super::location::wait;
 use super::timestamp;
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
+use crate::model::access::Principal;
 use crate::model::attention::{AttentionReason, Distance};
 use crate::model::site::Site;
 use crate::model::stack::StackSketch;
@@ -32,12 +33,12 @@ pub(in crate::api) fn parse_reason(field: &str, value: i32) -> Result<AttentionR
 }
 
 /// A site that needs attention.
-pub(in crate::api) fn item(waymark: &Waymark, item: AttentionItem) -> pb::AttentionItem {
+pub(in crate::api) fn item(waymark: &Waymark, principal: &Principal, item: AttentionItem) -> pb::AttentionItem {
     let AttentionItem { site, attention, company } = item;
     pb::AttentionItem {
         reasons: attention.iter().map(|it| reason(it).into()).collect(),
         details: attention.iter().map(|it| detail(it, &site.value, company)).collect(),
-        site: Some(super::site::site(waymark, site)),
+        site: Some(super::site::site(waymark, principal, site)),
     }
 }
 

@@ -2,16 +2,22 @@
 
 use super::access::scope;
 use super::location::{geocoded_evidence, granularity, lat_lng, no_estimate, site_address, source};
-use super::site::{phone, replacement, status, ticketing_link};
+use super::site::{phones_shown_to, replacement, shown_to, status, ticketing_link};
 use super::timestamp;
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
+use crate::model::access::{Contacts, Principal};
 use crate::model::history::{Actor, Cause, Change, Edit, Origin, PastFix, Value};
 use crate::model::id::{AccountId, SiteId};
 use crate::service::Waymark;
 
-/// An entry.
-pub(in crate::api) fn change(waymark: &Waymark, account: &AccountId, site: SiteId, change: Change) -> pb::SiteChange {
+/// An entry, as it is shown to a principal.
+pub(in crate::api) fn change(
+    waymark: &Waymark,
+    principal: &Principal,
+    (account, site): (&AccountId, SiteId),
+    change: Change,
+) -> pb::SiteChange {
     let restored = if let Cause::Restored { change } = change.cause { Some(change) } else { None };
     let run = if let Cause::Reestimated { run } = &change.cause { Some(run.as_str()) } else { None };
     pb::SiteChange {
@@ -23,7 +29,7 @@ pub(in crate::api) fn change(waymark: &Waymark, account: &AccountId, site: SiteI
         cause: cause(&change.cause).into(),
         merged_changes: change.merged.map_or(0, |merged| i32::try_from(merged.count).unwrap_or(i32::MAX)),
         first_make_time: change.merged.map(|merged| timestamp(merged.since)),
-        edits: edits(change),
+        edits: edits(change, principal.contacts),
     }
 }
 
@@ -71,34 +77,42 @@ fn cause(cause: &Cause) -> pb::ChangeCause {
     }
 }
 
-fn edits(mut change: Change) -> Vec<pb::FieldEdit> {
+fn edits(mut change: Change, contacts: Contacts) -> Vec<pb::FieldEdit> {
     let edits = std::mem::take(&mut change.edits).into_iter();
-    edits.map(|made| edit(change.can_restore(&made), made)).collect()
+    edits.map(|made| edit(change.can_restore(&made), made, contacts)).collect()
 }
 
-fn edit(can_restore: bool, edit: Edit) -> pb::FieldEdit {
+fn edit(can_restore: bool, edit: Edit, contacts: Contacts) -> pb::FieldEdit {
+    let masked = contacts.are_masked() && edit.field.is_contact();
+    let shown = if masked { contacts } else { Contacts::Read };
     pb::FieldEdit {
-        restorable: can_restore && edit.from.as_ref().is_none_or(Value::is_kept),
+        restorable: !masked && can_restore && edit.from.as_ref().is_none_or(Value::is_kept),
         field: edit.field.to_string(),
-        old_value: edit.from.map(value),
-        new_value: edit.to.map(value),
+        old_value: edit.from.map(|from| value(from, shown)),
+        new_value: edit.to.map(|to| value(to, shown)),
+        masked,
     }
 }
 
-fn value(value: Value) -> pb::PastValue {
+/// A value, masked as `contacts` says: every text and every list of phone numbers.
+fn value(value: Value, contacts: Contacts) -> pb::PastValue {
     use pb::past_value::Kind;
     let (mut text_bytes, mut shortened) = (0, false);
     let kind = match value {
         Value::Text(text) => {
+            let text = shown_to(contacts, text);
             text_bytes = text.len();
             Kind::Text(text)
         }
         Value::LongText(text) => {
             (text_bytes, shortened) = (text.bytes, true);
-            Kind::Text(text.beginning)
+            if contacts.are_masked() {
+                (text_bytes, shortened) = (0, false);
+            }
+            Kind::Text(shown_to(contacts, text.beginning))
         }
         Value::Status(found) => Kind::Status(status(found).into()),
-        Value::Phones(phones) => Kind::Phones(pb::PhoneList { phones: phones.into_iter().map(phone).collect() }),
+        Value::Phones(phones) => Kind::Phones(pb::PhoneList { phones: phones_shown_to(contacts, phones) }),
         Value::Links(links) => {
             Kind::TicketingLinks(pb::TicketingLinkList { links: links.into_iter().map(ticketing_link).collect() })
         }
@@ -150,6 +164,7 @@ mod tests {
     use prost::Message as _;
 
     use super::*;
+    use crate::model::access::MASK;
     use crate::model::evidence::{GeocodedEvidence, Storage};
     use crate::model::geo::LatLng;
     use crate::model::history::{Field, LinkId};
@@ -252,11 +267,32 @@ mod tests {
                 restored_change: "n".repeat(136),
                 merged_changes: i32::MAX,
                 first_make_time: Some(timestamp(jiff::Timestamp::MAX)),
-                edits: edits(change),
+                edits: edits(change, Contacts::Read),
                 ..pb::SiteChange::default()
             };
             let bytes = message.encoded_len();
             assert!(bytes <= weight && weight <= bytes * 2 + 1_024, "{bytes} bytes, weight {weight}");
         }
+    }
+
+    fn seen(field: Field, from: Value, contacts: Contacts) -> pb::FieldEdit {
+        edit(true, Edit { field, from: Some(from), to: None }, contacts)
+    }
+
+    #[test]
+    fn values_of_contacts_are_masked_for_tokens_that_mask_them() {
+        let email = || Value::Text("anna@example.org".to_owned());
+        let phone = |digit| Phone { number: format!("+41440000{digit}"), kind: PhoneKind::Work, ..Phone::default() };
+        let phones = || Value::Phones(vec![phone(1), phone(2)]);
+        for (field, from) in [(Field::Email, email()), (Field::ResidentEmail, email()), (Field::Phones, phones())] {
+            let masked = seen(field.clone(), from.clone(), Contacts::Masked);
+            let text = format!("{masked:?}");
+            assert!(text.contains(MASK) && !text.contains("anna") && !text.contains("+41"), "{text}");
+            assert!(masked.masked && !masked.restorable && masked.new_value.is_none(), "{text}");
+            let open = seen(field, from, Contacts::Read);
+            assert!(!open.masked && !format!("{open:?}").contains(MASK), "{open:?}");
+        }
+        let note = seen(Field::CustomerId, email(), Contacts::Masked);
+        assert!(!note.masked && format!("{note:?}").contains("anna"), "{note:?}");
     }
 }

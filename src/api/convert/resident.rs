@@ -2,24 +2,32 @@
 
 use std::collections::BTreeMap;
 
+use super::site::shown_to;
 use super::{check_mask, timestamp};
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
+use crate::model::access::Principal;
 use crate::model::id::AccountId;
 use crate::model::resident::{Delivery, DevicePermission, State};
 use crate::model::site_devices::{DEVICES_MAX, SiteDevice, SiteDevices};
+use crate::service::Waymark;
 use crate::service::resident::devices::{ResidentDevice, ResidentSite};
-use crate::service::resident::{AccessPatch, ShownAccess, etag_of};
+use crate::service::resident::{AccessPatch, ShownAccess};
 
 /// An access, or that there is none.
-pub(in crate::api) fn access(account: &AccountId, shown: ShownAccess) -> pb::ResidentAccess {
+pub(in crate::api) fn access(
+    waymark: &Waymark,
+    principal: &Principal,
+    account: &AccountId,
+    shown: ShownAccess,
+) -> pb::ResidentAccess {
     let name = names::of_resident_access(account, shown.site);
     let Some(access) = shown.access else {
         let state = pb::ResidentAccessState::None.into();
         return pb::ResidentAccess { name, state, ..pb::ResidentAccess::default() };
     };
-    let etag = etag_of(&access);
+    let etag = waymark.resident_etag_of(&access);
     let invitation = access.invitation.as_ref();
     let permission = |(device_id, allowed): (String, DevicePermission)| pb::ResidentDevicePermission {
         device_id,
@@ -29,7 +37,8 @@ pub(in crate::api) fn access(account: &AccountId, shown: ShownAccess) -> pb::Res
     };
     pb::ResidentAccess {
         name,
-        owner_email: access.owner_email,
+        owner_email: shown_to(principal.contacts, access.owner_email),
+        owner_email_masked: principal.contacts.are_masked(),
         enabled: access.enabled,
         state: state(shown.state).into(),
         invitation_expire_time: invitation.map(|invitation| timestamp(invitation.expires_at)),

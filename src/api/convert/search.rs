@@ -2,13 +2,18 @@
 
 use super::site::site;
 use crate::api::proto::waymark::v1 as pb;
+use crate::model::access::Principal;
 use crate::service::Waymark;
 use crate::service::search::{Field, Match, SearchFound};
 
 /// The answer to a search.
-pub(in crate::api) fn search_answer(waymark: &Waymark, found: SearchFound) -> pb::SearchSitesResponse {
+pub(in crate::api) fn search_answer(
+    waymark: &Waymark,
+    principal: &Principal,
+    found: SearchFound,
+) -> pb::SearchSitesResponse {
     let hits = found.hits.into_iter().map(|hit| pb::SearchHit {
-        site: Some(site(waymark, hit.site)),
+        site: Some(site(waymark, principal, hit.site)),
         matches: hit.matches.into_iter().map(search_match).collect(),
     });
     pb::SearchSitesResponse {

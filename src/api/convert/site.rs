@@ -5,28 +5,28 @@ use super::{location, optional_text, timestamp};
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
+use crate::model::access::{Contacts, MASK, Principal};
 use crate::model::phone::{Phone, PhoneKind};
 use crate::model::site::{Contact, Replacement, Site, Status, TicketingLink};
 use crate::model::text::shown;
 use crate::model::ticketing::{LinkCheck, LinkState};
 use crate::service::patch::SitePatch;
-use crate::service::sites::etag_of;
 use crate::service::{Versioned, Waymark, time_zone};
 
-/// A site, as it is shown now.
-pub(in crate::api) fn site(waymark: &Waymark, versioned: Versioned<Site>) -> pb::Site {
+/// A site, as it is shown to a principal now.
+pub(in crate::api) fn site(waymark: &Waymark, principal: &Principal, versioned: Versioned<Site>) -> pb::Site {
     let Versioned { value: site, revision } = waymark.shown(versioned);
     let time_zone = time_zone::of(&site).unwrap_or_default().to_owned();
     pb::Site {
         name: names::of_site(&site.account, site.id),
-        etag: etag_of(&site),
+        etag: waymark.etag_of(&site),
         revision: revision.0,
         location: Some(pb::Location {
             warnings: waymark.warnings(&site).into_iter().map(location::warning).collect(),
             ..location::location(&site)
         }),
         status: status(site.status).into(),
-        contact: Some(contact(site.contact)),
+        contact: Some(contact(site.contact, principal.contacts)),
         ticketing_links: site.ticketing_links.into_iter().map(ticketing_link).collect(),
         display_name: site.display_name,
         customer_id: site.customer_id,
@@ -44,6 +44,7 @@ pub(in crate::api) fn site(waymark: &Waymark, versioned: Versioned<Site>) -> pb:
         network: network_facts(&site.network),
         time_zone,
         replacement: site.replacement.as_ref().map(replacement),
+        contact_masked: principal.contacts.are_masked(),
     }
 }
 
@@ -73,12 +74,25 @@ pub(super) fn phone(phone: Phone) -> pb::Phone {
     pb::Phone { number: phone.number, kind: kind.into(), extension: phone.extension }
 }
 
-fn contact(contact: Contact) -> pb::Contact {
+/// A text of a contact, as a caller may see it.
+pub(super) fn shown_to(contacts: Contacts, text: String) -> String {
+    if contacts.are_masked() && !text.is_empty() { MASK.to_owned() } else { text }
+}
+
+/// Phone numbers, as a caller may see them: masked, not even how many there are.
+pub(super) fn phones_shown_to(contacts: Contacts, phones: Vec<Phone>) -> Vec<pb::Phone> {
+    if contacts.are_masked() && !phones.is_empty() {
+        return vec![phone(Phone { number: MASK.to_owned(), ..Phone::default() })];
+    }
+    phones.into_iter().map(phone).collect()
+}
+
+fn contact(contact: Contact, contacts: Contacts) -> pb::Contact {
     pb::Contact {
-        email: contact.email,
-        first_name: contact.first_name,
-        last_name: contact.last_name,
-        phones: contact.phones.into_iter().map(phone).collect(),
+        email: shown_to(contacts, contact.email),
+        first_name: shown_to(contacts, contact.first_name),
+        last_name: shown_to(contacts, contact.last_name),
+        phones: phones_shown_to(contacts, contact.phones),
     }
 }
 
@@ -140,6 +154,7 @@ pub(in crate::api) fn parse_new_site(site: pb::Site) -> Result<SitePatch, Invali
         ("site.network", site.network.is_some()),
         ("site.time_zone", !site.time_zone.is_empty()),
         ("site.replacement", site.replacement.is_some()),
+        ("site.contact_masked", site.contact_masked),
     ];
     if let Some((field, _)) = output_only.into_iter().find(|(_, is_set)| *is_set) {
         return Err(Invalid::new(field, "output only: leave it empty"));

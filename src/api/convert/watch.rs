@@ -6,6 +6,7 @@ use super::site::site;
 use crate::api::names::{self, SiteNames};
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
+use crate::model::access::Principal;
 use crate::model::id::AccountId;
 use crate::service::Waymark;
 use crate::service::watch::{MapChanges, Mark, SiteChanges, View};
@@ -22,13 +23,14 @@ fn mark(mark: Mark) -> pb::WatchMark {
 /// A message of a watch of sites.
 pub(in crate::api) fn site_changes(
     waymark: &Waymark,
+    principal: &Principal,
     names: &SiteNames,
     changes: SiteChanges,
 ) -> pb::WatchSitesResponse {
     pb::WatchSitesResponse {
         mark: mark(changes.mark).into(),
         revision: changes.revision.0,
-        changed_sites: changes.changed.into_iter().map(|changed| site(waymark, changed)).collect(),
+        changed_sites: changes.changed.into_iter().map(|changed| site(waymark, principal, changed)).collect(),
         removed_sites: changes.removed.into_iter().map(|id| names.of_site(id)).collect(),
     }
 }

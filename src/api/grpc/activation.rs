@@ -101,7 +101,7 @@ impl ActivationService for Activations {
         let agent = message.agent_id.parse::<AgentId>().map_err(Failure::from)?;
         let until = message.expire_time.as_ref().map(|time| parse_timestamp("expire_time", time)).transpose();
         let until = until.map_err(Failure::from)?;
-        answer(&self.0, self.0.allow_replacement(&principal, &account, id, &agent, until).await)
+        answer(&self.0, &principal, self.0.allow_replacement(&principal, &account, id, &agent, until).await)
     }
 
     async fn cancel_replacement(
@@ -110,7 +110,7 @@ impl ActivationService for Activations {
     ) -> Result<Response<pb::Site>, Status> {
         let principal = caller::of(&self.0, &request)?;
         let (account, id) = names::site("site", &request.get_ref().site).map_err(Failure::from)?;
-        answer(&self.0, self.0.cancel_replacement(&principal, &account, id).await)
+        answer(&self.0, &principal, self.0.cancel_replacement(&principal, &account, id).await)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use crate::api::convert::access::{account, parse_account, parse_scope, token, who};
+use crate::api::convert::access::{account, parse_account, parse_contacts, parse_scope, token, who};
 use crate::api::convert::location::parse_country;
 use crate::api::convert::parse_timestamp;
 use crate::api::proto::waymark::v1 as pb;
@@ -90,6 +90,7 @@ impl AdminService for Admin {
             scope: parse_scope(wanted.scope).map_err(Failure::from)?,
             display_name: wanted.display_name,
             expires_at: expires_at.map_err(Failure::from)?,
+            contacts: parse_contacts(wanted.contacts).map_err(Failure::from)?,
         };
         let (made, secret) = self.0.create_token(&principal, new).await.map_err(Failure)?;
         Ok(Response::new(pb::CreateTokenResponse { token: Some(token(&made)), secret }))
@@ -113,6 +114,31 @@ impl AdminService for Admin {
         let (parent, id) = names::token("name", &request.get_ref().name).map_err(Failure::from)?;
         let revoked = self.0.revoke_token(&principal, parent.as_ref(), id).await.map_err(Failure)?;
         Ok(Response::new(token(&revoked)))
+    }
+
+    async fn erase_site_personal_data(
+        &self,
+        request: Request<pb::EraseSitePersonalDataRequest>,
+    ) -> Result<Response<pb::EraseSitePersonalDataResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (account, site) = names::site("name", &message.name).map_err(Failure::from)?;
+        let erased = self.0.erase_site(&principal, &account, site, message.validate_only).await.map_err(Failure)?;
+        let history_records = i64::try_from(erased).unwrap_or(i64::MAX);
+        Ok(Response::new(pb::EraseSitePersonalDataResponse { history_records }))
+    }
+
+    async fn erase_account_personal_data(
+        &self,
+        request: Request<pb::EraseAccountPersonalDataRequest>,
+    ) -> Result<Response<pb::EraseAccountPersonalDataResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("name", &message.name).map_err(Failure::from)?;
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let page = self.0.erase_sites(&principal, &account, &page, message.validate_only).await.map_err(Failure)?;
+        let sites = page.items.into_iter().map(|site| names::of_site(&account, site)).collect();
+        Ok(Response::new(pb::EraseAccountPersonalDataResponse { sites, next_page_token: page.next_token }))
     }
 
     async fn who_am_i(&self, request: Request<pb::WhoAmIRequest>) -> Result<Response<pb::WhoAmIResponse>, Status> {

@@ -33,7 +33,7 @@ impl AttentionService for Attentions {
         let found = self.0.list_attention(&principal, &account, &reasons, &message.filter, &page).await;
         let found = found.map_err(Failure)?;
         Ok(Response::new(pb::ListAttentionResponse {
-            items: found.page.items.into_iter().map(|found| item(&self.0, found)).collect(),
+            items: found.page.items.into_iter().map(|found| item(&self.0, &principal, found)).collect(),
             next_page_token: found.page.next_token,
             counts: counts(&found.counts),
             site_count: count(found.counts.sites),
@@ -49,7 +49,7 @@ impl AttentionService for Attentions {
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let reason = parse_reason("reason", message.reason).map_err(Failure::from)?;
-        answer(&self.0, self.0.dismiss_attention(&principal, &account, id, reason, message.etag).await)
+        answer(&self.0, &principal, self.0.dismiss_attention(&principal, &account, id, reason, message.etag).await)
     }
 
     async fn restore_attention(
@@ -60,7 +60,7 @@ impl AttentionService for Attentions {
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let reason = parse_reason("reason", message.reason).map_err(Failure::from)?;
-        answer(&self.0, self.0.restore_attention(&principal, &account, id, reason, message.etag).await)
+        answer(&self.0, &principal, self.0.restore_attention(&principal, &account, id, reason, message.etag).await)
     }
 }
 

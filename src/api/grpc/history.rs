@@ -30,7 +30,8 @@ impl HistoryService for Histories {
         let (account, site) = names::site("parent", &message.parent).map_err(Failure::from)?;
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let page = self.0.list_changes(&principal, &account, site, &message.field, &page).await.map_err(Failure)?;
-        let changes = page.items.into_iter().map(|found| change(&self.0, &account, site, found)).collect();
+        let changes =
+            page.items.into_iter().map(|found| change(&self.0, &principal, (&account, site), found)).collect();
         Ok(Response::new(pb::ListSiteChangesResponse { changes, next_page_token: page.next_token }))
     }
 
@@ -41,7 +42,7 @@ impl HistoryService for Histories {
         let principal = caller::of(&self.0, &request)?;
         let (account, site, number) = names::change("name", &request.get_ref().name).map_err(Failure::from)?;
         let found = self.0.get_change(&principal, &account, site, number).await.map_err(Failure)?;
-        Ok(Response::new(change(&self.0, &account, site, found)))
+        Ok(Response::new(change(&self.0, &principal, (&account, site), found)))
     }
 
     async fn restore_site_value(
@@ -54,6 +55,6 @@ impl HistoryService for Histories {
         let (field, request_id) = (message.field, message.request_id);
         let restoration = Restoration { site, change: number, field, request_id };
         let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
-        answer(&self.0, self.0.restore_value(&principal, &account, &restoration, &options).await)
+        answer(&self.0, &principal, self.0.restore_value(&principal, &account, &restoration, &options).await)
     }
 }

@@ -98,7 +98,7 @@ impl LocationService for Locations {
         Ok(Response::new(pb::SetAddressResponse {
             wait: outcome.wait.map(location::wait),
             state: location::address_state(outcome.state).into(),
-            site: Some(site(&self.0, outcome.site)),
+            site: Some(site(&self.0, &principal, outcome.site)),
             candidates: outcome.choices.into_iter().map(candidate).collect(),
         }))
     }
@@ -109,7 +109,7 @@ impl LocationService for Locations {
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
         let (token, keep_pin) = (&message.candidate_token, message.keep_pin);
-        answer(&self.0, self.0.apply_candidate(&principal, &account, id, token, keep_pin, &options).await)
+        answer(&self.0, &principal, self.0.apply_candidate(&principal, &account, id, token, keep_pin, &options).await)
     }
 
     async fn set_pin(&self, request: Request<pb::SetPinRequest>) -> Result<Response<pb::Site>, Status> {
@@ -119,7 +119,7 @@ impl LocationService for Locations {
         let position = parse_lat_lng("position", message.position.as_ref()).map_err(Failure::from)?;
         let country = parse_country("country_code", &message.country_code).map_err(Failure::from)?;
         let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
-        answer(&self.0, self.0.set_pin(&principal, &account, id, position, country, &options).await)
+        answer(&self.0, &principal, self.0.set_pin(&principal, &account, id, position, country, &options).await)
     }
 
     async fn reset_location(&self, request: Request<pb::ResetLocationRequest>) -> Result<Response<pb::Site>, Status> {
@@ -127,7 +127,7 @@ impl LocationService for Locations {
         let message = request.into_inner();
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
-        answer(&self.0, self.0.reset_location(&principal, &account, id, &options).await)
+        answer(&self.0, &principal, self.0.reset_location(&principal, &account, id, &options).await)
     }
 
     async fn delete_fix(&self, request: Request<pb::DeleteFixRequest>) -> Result<Response<pb::Site>, Status> {
@@ -136,7 +136,7 @@ impl LocationService for Locations {
         let (account, id) = names::site("site", &message.site).map_err(Failure::from)?;
         let source = parse_source("source", message.source).map_err(Failure::from)?;
         let options = ChangeOptions { etag: message.etag, validate_only: message.validate_only };
-        answer(&self.0, self.0.delete_fix(&principal, &account, id, source, &options).await)
+        answer(&self.0, &principal, self.0.delete_fix(&principal, &account, id, source, &options).await)
     }
 
     async fn lookup_ip(&self, request: Request<pb::LookupIpRequest>) -> Result<Response<pb::LookupIpResponse>, Status> {

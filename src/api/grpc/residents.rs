@@ -26,7 +26,7 @@ impl ResidentAccessService for Residents {
         let principal = caller::of(&self.0, &request)?;
         let (account, site) = names::resident_access("name", &request.get_ref().name).map_err(Failure::from)?;
         let shown = self.0.resident_access(&principal, &account, site).await.map_err(Failure)?;
-        Ok(Response::new(access(&account, shown)))
+        Ok(Response::new(access(&self.0, &principal, &account, shown)))
     }
 
     async fn update_resident_access(
@@ -42,7 +42,7 @@ impl ResidentAccessService for Residents {
         let patch = parse_access(stated, &mask).map_err(Failure::from)?;
         let how = (&options, message.request_id.as_str());
         let shown = self.0.update_resident_access(&principal, &account, site, patch, how).await.map_err(Failure)?;
-        Ok(Response::new(access(&account, shown)))
+        Ok(Response::new(access(&self.0, &principal, &account, shown)))
     }
 
     async fn delete_resident_access(
@@ -64,7 +64,7 @@ impl ResidentAccessService for Residents {
         let message = request.into_inner();
         let (account, site) = names::resident_access("name", &message.name).map_err(Failure::from)?;
         let shown = self.0.invite_resident(&principal, &account, site, &message.etag).await.map_err(Failure)?;
-        Ok(Response::new(access(&account, shown)))
+        Ok(Response::new(access(&self.0, &principal, &account, shown)))
     }
 
     async fn resend_invitation(
@@ -75,7 +75,7 @@ impl ResidentAccessService for Residents {
         let message = request.into_inner();
         let (account, site) = names::resident_access("name", &message.name).map_err(Failure::from)?;
         let shown = self.0.resend_invitation(&principal, &account, site, &message.etag).await.map_err(Failure)?;
-        Ok(Response::new(access(&account, shown)))
+        Ok(Response::new(access(&self.0, &principal, &account, shown)))
     }
 
     async fn revoke_resident_access(
@@ -86,7 +86,7 @@ impl ResidentAccessService for Residents {
         let message = request.into_inner();
         let (account, site) = names::resident_access("name", &message.name).map_err(Failure::from)?;
         let shown = self.0.revoke_resident_access(&principal, &account, site, &message.etag).await.map_err(Failure)?;
-        Ok(Response::new(access(&account, shown)))
+        Ok(Response::new(access(&self.0, &principal, &account, shown)))
     }
 
     async fn list_devices(

@@ -11,6 +11,7 @@ use crate::api::proto::waymark::v1::site_service_server::SiteService;
 use crate::api::status::Failure;
 use crate::api::{caller, names};
 use crate::model::Invalid;
+use crate::model::access::Principal;
 use crate::model::site::Site;
 use crate::service::filter::Filter;
 use crate::service::paging::PageRequest;
@@ -28,7 +29,7 @@ impl SiteService for Sites {
     async fn get_site(&self, request: Request<pb::GetSiteRequest>) -> Result<Response<pb::Site>, Status> {
         let principal = caller::of(&self.0, &request)?;
         let (account, id) = names::site("name", &request.get_ref().name).map_err(Failure::from)?;
-        answer(&self.0, self.0.get_site(&principal, &account, id).await)
+        answer(&self.0, &principal, self.0.get_site(&principal, &account, id).await)
     }
 
     async fn batch_get_sites(
@@ -48,7 +49,7 @@ impl SiteService for Sites {
         let ids = named.collect::<Result<Vec<_>, Invalid>>().map_err(Failure::from)?;
         let found = self.0.batch_get_sites(&principal, &account, &ids).await.map_err(Failure)?;
         Ok(Response::new(pb::BatchGetSitesResponse {
-            sites: found.into_iter().map(|found| site(&self.0, found)).collect(),
+            sites: found.into_iter().map(|found| site(&self.0, &principal, found)).collect(),
         }))
     }
 
@@ -66,7 +67,7 @@ impl SiteService for Sites {
         };
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let page = self.0.list_sites(&principal, &query, &page).await.map_err(Failure)?;
-        let sites = page.items.into_iter().map(|found| site(&self.0, found)).collect();
+        let sites = page.items.into_iter().map(|found| site(&self.0, &principal, found)).collect();
         Ok(Response::new(pb::ListSitesResponse { sites, next_page_token: page.next_token }))
     }
 
@@ -79,7 +80,7 @@ impl SiteService for Sites {
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let search = Search { typed: &message.query, filter: &message.filter, page_size: message.page_size };
         let found = self.0.search_sites(&principal, &account, &search).await.map_err(Failure)?;
-        Ok(Response::new(search_answer(&self.0, found)))
+        Ok(Response::new(search_answer(&self.0, &principal, found)))
     }
 
     type WatchSitesStream = super::watches::Messages<pb::WatchSitesResponse>;
@@ -97,9 +98,9 @@ impl SiteService for Sites {
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let patch = parse_new_site(message.site.unwrap_or_default()).map_err(Failure::from)?;
         if message.validate_only {
-            return answer(&self.0, self.0.preview_site(&principal, &account, patch).await);
+            return answer(&self.0, &principal, self.0.preview_site(&principal, &account, patch).await);
         }
-        answer(&self.0, self.0.create_site(&principal, &account, patch, &message.request_id).await)
+        answer(&self.0, &principal, self.0.create_site(&principal, &account, patch, &message.request_id).await)
     }
 
     async fn update_site(&self, request: Request<pb::UpdateSiteRequest>) -> Result<Response<pb::Site>, Status> {
@@ -110,28 +111,33 @@ impl SiteService for Sites {
         let options = ChangeOptions { etag: new.etag.clone(), validate_only: message.validate_only };
         let mask = message.update_mask.unwrap_or_default().paths;
         let patch = parse_patch(new, &mask).map_err(Failure::from)?;
-        answer(&self.0, self.0.update_site(&principal, &account, id, patch, &options).await)
+        answer(&self.0, &principal, self.0.update_site(&principal, &account, id, patch, &options).await)
     }
 
     async fn delete_site(&self, request: Request<pb::DeleteSiteRequest>) -> Result<Response<pb::Site>, Status> {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let (account, id) = names::site("name", &message.name).map_err(Failure::from)?;
-        answer(&self.0, self.0.delete_site(&principal, &account, id, message.etag).await)
+        answer(&self.0, &principal, self.0.delete_site(&principal, &account, id, message.etag).await)
     }
 
     async fn undelete_site(&self, request: Request<pb::UndeleteSiteRequest>) -> Result<Response<pb::Site>, Status> {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let (account, id) = names::site("name", &message.name).map_err(Failure::from)?;
-        answer(&self.0, self.0.undelete_site(&principal, &account, id, message.etag, &message.display_name).await)
+        answer(
+            &self.0,
+            &principal,
+            self.0.undelete_site(&principal, &account, id, message.etag, &message.display_name).await,
+        )
     }
 }
 
 /// The answer of a method that gives a site.
 pub(super) fn answer(
     waymark: &Waymark,
+    principal: &Principal,
     outcome: Result<Versioned<Site>, service::Error>,
 ) -> Result<Response<pb::Site>, Status> {
-    Ok(Response::new(site(waymark, outcome.map_err(Failure)?)))
+    Ok(Response::new(site(waymark, principal, outcome.map_err(Failure)?)))
 }

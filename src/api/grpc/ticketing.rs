@@ -153,7 +153,7 @@ impl TicketingService for Ticketing {
         let failures = failures.map(|(system, fault)| failure(system, fault.reason.as_str(), fault.message));
         Ok(Response::new(pb::VerifySiteTicketingLinksResponse {
             failures: failures.collect(),
-            site: Some(site(&self.0, checked.site)),
+            site: Some(site(&self.0, &principal, checked.site)),
         }))
     }
 
@@ -209,7 +209,7 @@ impl TicketingService for Ticketing {
         let end = (message.system.as_str(), message.organization_id.as_str());
         let found = self.0.list_linked_sites(&principal, &account, end, &page).await.map_err(Failure)?;
         Ok(Response::new(pb::ListLinkedSitesResponse {
-            sites: found.page.items.into_iter().map(|found| site(&self.0, found)).collect(),
+            sites: found.page.items.into_iter().map(|found| site(&self.0, &principal, found)).collect(),
             next_page_token: found.page.next_token,
             total_size: i32::try_from(found.total).unwrap_or(i32::MAX),
         }))

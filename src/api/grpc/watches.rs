@@ -34,7 +34,8 @@ pub(super) fn sites(
     let names = SiteNames::of(&account);
     let watch = waymark.watch_sites(&principal, SitesWanted { account, filter, resume }).map_err(Failure)?;
     let waymark = Arc::clone(waymark);
-    let message = move |changes: Result<_, Error>| Ok(site_changes(&waymark, &names, changes.map_err(Failure)?));
+    let message =
+        move |changes: Result<_, Error>| Ok(site_changes(&waymark, &principal, &names, changes.map_err(Failure)?));
     Ok(told_at_once(watch.messages().map(message).boxed()))
 }
 

@@ -173,6 +173,12 @@ impl Field {
         path.len() <= PATH_BYTES_MAX && (GROUPS.contains(&path) || path.parse::<Self>().is_ok())
     }
 
+    /// Whether it is of a contact, or a resident's address: what tokens that mask contacts do not see.
+    #[must_use]
+    pub fn is_contact(&self) -> bool {
+        matches!(self, Self::Email | Self::FirstName | Self::LastName | Self::Phones | Self::ResidentEmail)
+    }
+
     /// Whether it is the field of `path`, or one in it: `contact` and `labels` hold several.
     #[must_use]
     pub fn is_within(&self, path: &str) -> bool {

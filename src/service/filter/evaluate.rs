@@ -60,6 +60,7 @@ impl<'s> Candidate<'s> {
             TextField::Label(key) if pattern.is_of_nothing() => !self.card.label(key, is_some_text),
             TextField::Label(key) => self.card.label(key, fits),
             TextField::Anywhere => fits(self.name()) || self.card.contains(&pattern.text),
+            TextField::AnywhereButContacts => fits(self.name()) || self.card.contains_beside_contacts(&pattern.text),
         }
     }
 

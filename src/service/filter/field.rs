@@ -19,6 +19,8 @@ pub(super) enum TextField {
     Label(String),
     /// The name, and every text of the card.
     Anywhere,
+    /// The same without contacts.
+    AnywhereButContacts,
 }
 
 /// A field that holds a time.
@@ -108,6 +110,18 @@ impl Test {
     /// Whether the test asks for the note, which memory does not hold.
     pub(super) fn asks_for_note(&self) -> bool {
         matches!(self, Self::Text { field: TextField::Note, .. })
+    }
+
+    /// Whether the test names a field of contacts.
+    pub(super) fn names_contact(&self) -> bool {
+        matches!(self, Self::Text { field: TextField::OnCard(field), .. } if field.is_contact())
+    }
+
+    /// Keeps a text that may stand anywhere from contacts.
+    pub(super) fn pass_contacts_over(&mut self) {
+        if let Self::Text { field: field @ TextField::Anywhere, .. } = self {
+            *field = TextField::AnywhereButContacts;
+        }
     }
 
     /// Whether the test asks for what needs attention, of which the map knows more than records.

@@ -10,7 +10,9 @@ mod lexer;
 mod on_map;
 mod parser;
 
+use super::Error;
 use crate::model::Invalid;
+use crate::model::access::Contacts;
 use crate::model::attention::{Attention, AttentionReason};
 use crate::model::card::Card;
 use crate::model::id::SiteId;
@@ -59,6 +61,12 @@ impl Filter {
     /// Parses a filter; an empty one matches everything. A fault says at which byte it stands.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         Ok(Self { root: parse(text, Scope::Records)? })
+    }
+
+    /// The filter as somebody may ask it who sees contacts so. One that names a contact is refused where they are masked.
+    pub(super) fn for_contacts(mut self, contacts: Contacts) -> Result<Self, Error> {
+        self.root.as_mut().map_or(Ok(()), |root| root.limit_to(contacts))?;
+        Ok(self)
     }
 
     /// The name, folded, that every match has, where the filter says one: names are unique, so there is one match at most.
@@ -114,6 +122,20 @@ impl Node {
             Self::All(nodes) | Self::Any(nodes) => nodes.iter().map(Self::terms).sum(),
             Self::Not(node) => node.terms(),
             Self::Test(_) => 1,
+        }
+    }
+
+    /// Looks at contacts no further than somebody may who sees them so.
+    fn limit_to(&mut self, contacts: Contacts) -> Result<(), Error> {
+        match self {
+            _ if !contacts.are_masked() => Ok(()),
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter_mut().try_for_each(|node| node.limit_to(contacts)),
+            Self::Not(node) => node.limit_to(contacts),
+            Self::Test(test) if test.names_contact() => Err(Error::ContactsMasked),
+            Self::Test(test) => {
+                test.pass_contacts_over();
+                Ok(())
+            }
         }
     }
 

@@ -6,7 +6,8 @@ use super::evaluate::Candidate;
 use super::field::Test;
 use super::{Node, Scope, parse};
 use crate::live::Selected;
-use crate::model::Invalid;
+use crate::model::access::Contacts;
+use crate::service::Error;
 use crate::spatial::Wants;
 use crate::spatial::class::Classes;
 use crate::spatial::entry::Subject;
@@ -24,11 +25,14 @@ impl fmt::Debug for MapFilter {
 }
 
 impl MapFilter {
-    /// Parses a filter; an empty one matches everything. Refuses the note, and says at which byte a fault stands.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
+    /// Parses a filter; an empty one matches everything. Refuses the note, and says at which byte a fault stands; refuses contacts
+    /// where they are masked.
+    pub fn parse(text: &str, contacts: Contacts) -> Result<Self, Error> {
         let mut classes = Classes::ALL;
         let mut rest = Vec::new();
-        let conditions = match parse(text, Scope::Map)? {
+        let mut root = parse(text, Scope::Map)?;
+        root.as_mut().map_or(Ok(()), |root| root.limit_to(contacts))?;
+        let conditions = match root {
             None => Vec::new(),
             Some(Node::All(nodes)) => nodes,
             Some(node) => vec![node],
@@ -87,7 +91,8 @@ mod tests {
     use crate::service::filter::Filter;
 
     fn parts(filter: &str) -> (Classes, bool) {
-        let MapFilter { selected } = MapFilter::parse(filter).unwrap_or_else(|fault| panic!("{filter}: {fault}"));
+        let MapFilter { selected } =
+            MapFilter::parse(filter, Contacts::Read).unwrap_or_else(|fault| panic!("{filter}: {fault}"));
         (selected.classes, selected.texts.is_some())
     }
 
@@ -111,21 +116,23 @@ mod tests {
 
     #[test]
     fn notes_are_refused_where_they_stand() {
-        let fault = MapFilter::parse("status = ONLINE AND note : pump").unwrap_err();
+        let fault = MapFilter::parse("status = ONLINE AND note : pump", Contacts::Read).unwrap_err();
         assert!(fault.to_string().contains("at byte 20: notes"), "{fault}");
         assert!(Filter::parse("note : pump").is_ok());
     }
 
     #[test]
     fn equal_conditions_have_equal_keys() {
-        let key = |filter: &str| MapFilter::parse(filter).unwrap().selected.texts.unwrap().key().to_string();
+        let key =
+            |filter: &str| MapFilter::parse(filter, Contacts::Read).unwrap().selected.texts.unwrap().key().to_string();
         assert_eq!(key("customer_id=7 status=ONLINE"), key("status = OFFLINE AND (customer_id = '7')"));
         assert_ne!(key("customer_id = 7"), key("customer_id : 7"));
-        let nested = MapFilter::parse("(status = OFFLINE AND customer_id = 7) AND pump").unwrap().selected;
+        let nested =
+            MapFilter::parse("(status = OFFLINE AND customer_id = 7) AND pump", Contacts::Read).unwrap().selected;
         assert!(!nested.classes.holds(Status::Online, None), "a status in parentheses is a class still");
         assert_eq!(
             nested.texts.unwrap().key(),
-            MapFilter::parse("customer_id = 7 pump").unwrap().selected.texts.unwrap().key()
+            MapFilter::parse("customer_id = 7 pump", Contacts::Read).unwrap().selected.texts.unwrap().key()
         );
     }
 
@@ -161,7 +168,7 @@ mod tests {
         ) {
             let attention = Attention::NONE.with(AttentionReason::Crowded, is_crowded);
             let text = conditions.join(" AND ");
-            let MapFilter { selected } = MapFilter::parse(&text).unwrap();
+            let MapFilter { selected } = MapFilter::parse(&text, Contacts::Read).unwrap();
             let root = parse(&text, Scope::Map).unwrap().unwrap();
             let now = jiff::Timestamp::UNIX_EPOCH;
             let card = CardPacker::new(if is_pump { "Pump 1" } else { "Valve" }, now, now).pack();

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{StreamExt as _, stream};
 
 use self::row::{RowKey, Said, SiteRow};
-use super::access::Permission;
+use super::access::{Permission, require_contacts};
 use super::addresses::{Answer, NO_ADDRESS, settle};
 use super::candidates::{Choice, state_of};
 use super::error::Resource;
@@ -100,6 +100,9 @@ impl Waymark {
     ) -> Result<Imported, Error> {
         let owner = live.account();
         let row = row.checked(owner.country)?;
+        if row.patch.names_contact() {
+            require_contacts(principal)?;
+        }
         if let Said::Some(position) = row.position {
             pasted::refuse_null_island("position", position)?;
         }

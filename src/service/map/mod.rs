@@ -173,6 +173,6 @@ impl Waymark {
     /// The account's map, if the principal may see it; then the filter.
     pub(super) fn map_of(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Filtered, Error> {
         let live = self.account_for(principal, account, Permission::Read)?;
-        Ok(Filtered { live, filter: MapFilter::parse(filter)? })
+        Ok(Filtered { live, filter: MapFilter::parse(filter, principal.contacts)? })
     }
 }

@@ -10,7 +10,7 @@ use super::super::record::Author;
 use super::super::tokens::{self, NewToken};
 use super::super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
 use super::devices::{ResidentDevice, ResidentSite, visible};
-use super::{ShownAccess, refuse_other_version, replace};
+use super::{ShownAccess, replace};
 use crate::model::access::{Principal, Scope};
 use crate::model::history::{Actor, Cause};
 use crate::model::id::{AccountId, SiteId};
@@ -103,7 +103,7 @@ impl Waymark {
         for _ in 0..ATTEMPTS_MAX {
             let standing = self.standing_site(account, site).await?;
             let before = self.find_access(account, site).await?;
-            refuse_other_version(account, site, before.as_ref(), etag)?;
+            self.refuse_other_version(account, site, before.as_ref(), etag)?;
             let before = before.ok_or(Refused::NotSetUp)?;
             let now = self.now();
             let mut access = before.value.clone();
@@ -145,7 +145,7 @@ impl Waymark {
         for _ in 0..ATTEMPTS_MAX {
             let standing = self.standing_site(account, site).await?;
             let before = self.find_access(account, site).await?;
-            refuse_other_version(account, site, before.as_ref(), etag)?;
+            self.refuse_other_version(account, site, before.as_ref(), etag)?;
             let before = before.ok_or(Refused::NotSetUp)?;
             let mut access = before.value.clone();
             let token = access.revoke(self.now())?;
@@ -195,6 +195,7 @@ impl Waymark {
             scope: Scope::Resident,
             display_name: format!("resident of {}", access.site),
             expires_at: None,
+            contacts: None,
         };
         let (token, secret) = self.draw_token(new)?;
         if !access.accept(secret_hash, token.id, now) || self.refuse_user(account, &access.owner_email).is_err() {

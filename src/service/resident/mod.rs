@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::access::Permission;
+use super::access::{Permission, require_contacts};
 use super::error::Resource;
 use super::record::{self, Author};
 use super::requests::RequestId;
@@ -118,6 +118,9 @@ impl Waymark {
         (options, request_id): (&ChangeOptions, &str),
     ) -> Result<ShownAccess, Error> {
         self.account_for(principal, account, Permission::Change)?;
+        if patch.owner_email.is_some() {
+            require_contacts(principal)?;
+        }
         let patch = patch.checked().map_err(|fault| fault.within("resident_access"))?;
         let request = RequestId::parse(account, request_id, &("resident access", site, &patch))?;
         for _ in 0..ATTEMPTS_MAX {
@@ -128,7 +131,7 @@ impl Waymark {
             {
                 return Ok(self.show_access(site, before.map(|before| before.value)));
             }
-            refuse_other_version(account, site, before.as_ref(), &options.etag)?;
+            self.refuse_other_version(account, site, before.as_ref(), &options.etag)?;
             let access = self.patched(account, site, before.as_ref(), &patch).await?;
             if options.validate_only {
                 return Ok(self.show_access(site, Some(access)));
@@ -185,7 +188,7 @@ impl Waymark {
         for _ in 0..ATTEMPTS_MAX {
             let standing = self.standing_site(account, site).await?;
             let before = self.find_access(account, site).await?;
-            refuse_other_version(account, site, before.as_ref(), etag)?;
+            self.refuse_other_version(account, site, before.as_ref(), etag)?;
             let missing = || Error::NotFound(Resource::ResidentAccess(account.clone(), site));
             let before = before.ok_or_else(missing)?;
             let token = before.value.accepted.as_ref().map(|accepted| accepted.token);
@@ -199,6 +202,17 @@ impl Waymark {
             }
         }
         Err(Error::Contention(Resource::ResidentAccess(account.clone(), site).to_string()))
+    }
+
+    /// Takes an access away, and its token, without a word in the site's history: for whoever erases a person. Mails that wait
+    /// go by themselves once their access is gone.
+    pub(super) async fn erase_access(&self, account: &AccountId, site: SiteId) -> Result<(), Error> {
+        let Some(found) = self.find_access(account, site).await? else { return Ok(()) };
+        let mut batch = vec![Mutation::delete(key_of(account, site))];
+        let token = found.value.accepted.as_ref().map(|accepted| accepted.token);
+        batch.extend(token.and_then(|token| self.revocation_of(token)));
+        self.parts.store.commit(batch).await?;
+        Ok(())
     }
 
     /// Refuses the address of one of the account's users: who manages the site is no resident of it, and a token by mail
@@ -221,6 +235,26 @@ impl Waymark {
         self.parts.store.get(key_of(account, site)).await?.map(access_of).transpose()
     }
 
+    /// The version of an access that callers are told: nobody can try addresses against it.
+    #[must_use]
+    pub fn resident_etag_of(&self, access: &ResidentAccess) -> String {
+        self.guarded_etag(&etag_of(access))
+    }
+
+    fn refuse_other_version(
+        &self,
+        account: &AccountId,
+        site: SiteId,
+        before: Option<&Versioned<ResidentAccess>>,
+        etag: &str,
+    ) -> Result<(), Error> {
+        let known = before.map(|before| self.resident_etag_of(&before.value)).unwrap_or_default();
+        if etag.is_empty() || etag == known {
+            return Ok(());
+        }
+        Err(Error::EtagMismatch(Resource::ResidentAccess(account.clone(), site)))
+    }
+
     /// The end of a resident's token.
     fn revocation_of(&self, token: TokenId) -> Option<Mutation> {
         let live = self.parts.live.token(token).filter(|token| token.revoked_at.is_none())?;
@@ -231,24 +265,10 @@ impl Waymark {
 }
 
 /// A version of what people say of an access, and of what they did with it. How far a mail is leaves it as it is.
-#[must_use]
-pub fn etag_of(access: &ResidentAccess) -> String {
+fn etag_of(access: &ResidentAccess) -> String {
     let invited_at = access.invitation.as_ref().map(|invitation| invitation.invited_at);
     let accepted_at = access.accepted.as_ref().map(|accepted| accepted.at);
     etag(&(&access.owner_email, access.enabled, &access.permissions, invited_at, accepted_at, access.revoked_at))
-}
-
-fn refuse_other_version(
-    account: &AccountId,
-    site: SiteId,
-    before: Option<&Versioned<ResidentAccess>>,
-    etag: &str,
-) -> Result<(), Error> {
-    let known = before.map(|before| etag_of(&before.value)).unwrap_or_default();
-    if etag.is_empty() || etag == known {
-        return Ok(());
-    }
-    Err(Error::EtagMismatch(Resource::ResidentAccess(account.clone(), site)))
 }
 
 /// What puts an access over what was read, or takes it away, with the entry of the site's history.

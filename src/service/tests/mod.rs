@@ -3,6 +3,8 @@
 
 mod addresses;
 mod connections;
+mod contacts;
+mod erasure;
 mod history;
 mod last_seen;
 mod limits;
@@ -29,7 +31,7 @@ use super::{Config, Parts, Waymark};
 use crate::geocode::Geocoder;
 use crate::geoip::databases::Databases;
 use crate::live::Live;
-use crate::model::access::{Principal, Scope};
+use crate::model::access::{Contacts, Principal, Scope};
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, Revision};
 use crate::model::location::Granularity;
@@ -159,6 +161,10 @@ impl Store for Failing {
         self.inner.revision(partition).await
     }
 
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.inner.scrub().await
+    }
+
     async fn close(&self) {
         self.inner.close().await;
     }
@@ -170,7 +176,7 @@ struct World {
     store: Arc<Failing>,
     operator: Principal,
     account: AccountId,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl World {
@@ -195,8 +201,13 @@ impl World {
     async fn set_up(databases: Databases, geocoder: Option<Arc<dyn Geocoder>>, ticketing: Setup) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(Failing::new(Arc::new(Embedded::open(directory.path()).unwrap())));
-        let operator =
-            Principal { token: "0123456789abcdef".parse().unwrap(), scope: Scope::Admin, account: None, agent: None };
+        let operator = Principal {
+            token: "0123456789abcdef".parse().unwrap(),
+            scope: Scope::Admin,
+            account: None,
+            agent: None,
+            contacts: Contacts::Read,
+        };
         let waymark = Waymark::new(Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,
             live: Live::follow(&*store).await.unwrap(),
@@ -210,7 +221,7 @@ impl World {
         });
         let (waymark, account) = (waymark.await.unwrap(), "acme".parse::<AccountId>().unwrap());
         waymark.create_account(&operator, account.clone(), "Acme", None).await.unwrap();
-        Self { waymark, store, operator, account, _directory: directory }
+        Self { waymark, store, operator, account, directory }
     }
 
     /// Lets the store do so many commits more.

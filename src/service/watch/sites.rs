@@ -109,7 +109,7 @@ impl Waymark {
         let seat = Seat::take(self, principal, &wanted.account)?;
         let mut watch = SiteWatch {
             seat,
-            filter: Arc::new(wanted.filter),
+            filter: Arc::new(wanted.filter.for_contacts(principal.contacts)?),
             phase: Phase::Resync,
             ready: VecDeque::new(),
             end: None,

@@ -128,6 +128,10 @@ impl Store for Embedded {
         self.read(move |connection, _| rows::revision(connection, &partition)).await
     }
 
+    async fn scrub(&self) -> Result<(), Error> {
+        self.queue.scrub().await
+    }
+
     async fn close(&self) {
         self.queue.close().await;
     }

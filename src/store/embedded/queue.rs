@@ -44,6 +44,7 @@ impl Job {
 pub(super) enum Order {
     Write(Job),
     Observe(Arc<dyn Observer>),
+    Scrub(oneshot::Sender<Result<(), Error>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -76,6 +77,13 @@ impl Queue {
     pub(super) fn observe(&self, observer: Arc<dyn Observer>) {
         // A writer that is gone has nothing to tell.
         let _ = self.send(Order::Observe(observer));
+    }
+
+    /// Waits until the log is folded into the database and empty, after everything that is queued before.
+    pub(super) async fn scrub(&self) -> Result<(), Error> {
+        let (done, is_done) = oneshot::channel();
+        self.send(Order::Scrub(done))?;
+        is_done.await.map_err(|_| closed())?
     }
 
     /// Refuses new batches, and waits until the queued ones are done.

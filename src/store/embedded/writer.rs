@@ -48,7 +48,7 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, orders: &Receiver<Order>) {
-        let mut group = Vec::new();
+        let (mut group, mut scrubbers) = (Vec::new(), Vec::new());
         loop {
             let mut next = match orders.recv_timeout(IDLE) {
                 Ok(order) => Some(order),
@@ -63,6 +63,7 @@ impl Writer {
                 match order {
                     Order::Write(job) => group.push(job),
                     Order::Observe(observer) => self.observers.push(observer),
+                    Order::Scrub(done) => scrubbers.push(done),
                     Order::Close(done) => {
                         close = Some(done);
                         break;
@@ -71,6 +72,10 @@ impl Writer {
                 next = if group.len() < GROUP_MAX { orders.try_recv().ok() } else { None };
             }
             self.write(std::mem::take(&mut group));
+            for scrubber in scrubbers.drain(..) {
+                // Who asked may have gone.
+                let _ = scrubber.send(self.empty_log());
+            }
             if let Some(done) = close {
                 self.fold_log();
                 // The closer may have gone.
@@ -152,6 +157,27 @@ impl Writer {
                 self.stopped = Some(format!("it stopped after a failure of the disk: {cause}"));
             }
             Some(_) => warn!(path = %self.path.display(), %cause, "a group of writes failed"),
+        }
+    }
+
+    /// Writes the database anew, folds the log into it, and cuts the log to nothing. `secure_delete` would not do: where
+    /// SQLite moves rows between pages it leaves copies, of some rows in a hundred.
+    fn empty_log(&mut self) -> Result<(), Error> {
+        if let Some(cause) = &self.stopped {
+            return Err(Error::Unavailable { cause: cause.clone() });
+        }
+        let fold = || self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        let is_busy = self.connection.execute_batch("VACUUM").and_then(|()| fold());
+        match is_busy {
+            Ok(false) => {
+                self.is_log_folded = true;
+                Ok(())
+            }
+            Ok(true) => Err(Error::Unavailable { cause: "a reader was in the way of its log: repeat the call".into() }),
+            Err(cause) => {
+                self.stop_after(&cause);
+                Err(rows::unavailable(&cause))
+            }
         }
     }
 

@@ -156,6 +156,8 @@ RULES = {
     "CreateToken": Rule(["ADMIN"], {"parent": "account"}, {"token": {"scope": "TOKEN_SCOPE_VIEWER"}}),
     "ListTokens": Rule(["ADMIN"], {"parent": "account"}),
     "RevokeToken": Rule(["ADMIN"], {"name": "token"}),
+    "EraseSitePersonalData": Rule(["ADMIN"], {"name": "site"}, {}, {"validateOnly": True}),
+    "EraseAccountPersonalData": Rule(["ADMIN"], {"name": "account"}, {}, {"validateOnly": True}),
     "WhoAmI": Rule(MEMBERS),
     "GetResidentAccess": Rule(READERS, {"name": "access"}),
     "UpdateResidentAccess": Rule(

@@ -1,0 +1,100 @@
+//! Erasing what is personal: of one site, or of an account's sites page by page. The sites stay on the map.
+//!
+//! An erasure is done when it is answered, that of an account with its last page: nothing of it can be read, and the store's
+//! files hold none of it, because they are written anew. One that is cut off is repeated: what is erased already stays erased.
+
+use serde::{Deserialize, Serialize};
+
+use super::access::Permission;
+use super::paging::{Page, PageRequest, query_purpose};
+use super::record::Author;
+use super::sites::ChangeOptions;
+use super::{Error, Waymark};
+use crate::model::access::Principal;
+use crate::model::evidence::NetworkFacts;
+use crate::model::history::Cause;
+use crate::model::id::{AccountId, SiteId};
+use crate::model::site::{Contact, Site};
+use crate::model::uplink::Uplinks;
+use crate::store::{Kind, Range};
+
+/// Most sites of one page of an account's erasure: some writes for each.
+pub const PAGE_MAX: usize = 100;
+
+/// Where the next page goes on: behind this site.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cursor(String);
+
+impl Waymark {
+    /// Erases what is personal of a site, deleted or not: contact, note, addresses that its agent came from, the resident's
+    /// access with their token, and the whole history. Gives how many records of the history that were.
+    ///
+    /// Name, customer, contract, labels, ticketing links, location and the estimate's network stay. An agent that goes on
+    /// reporting brings its address back. With `validate_only` it is looked whether the caller may, and nothing is erased.
+    pub async fn erase_site(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        validate_only: bool,
+    ) -> Result<usize, Error> {
+        self.account_for(principal, account, Permission::Administer)?;
+        self.get_site(principal, account, site).await?;
+        if validate_only {
+            return Ok(0);
+        }
+        let erased = self.erase_person(principal, account, site).await?;
+        self.parts.store.scrub().await?;
+        Ok(erased)
+    }
+
+    /// Erases a page of an account's sites as [`Self::erase_site`] does, in the order of their ids; gives those of the page.
+    pub async fn erase_sites(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        page: &PageRequest,
+        validate_only: bool,
+    ) -> Result<Page<SiteId>, Error> {
+        self.account_for(principal, account, Permission::Administer)?;
+        let limit = page.limit()?.min(PAGE_MAX);
+        let purpose = || query_purpose(principal, "erasure", account);
+        let after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);
+        if validate_only {
+            return Ok(self.page_until(&purpose, Vec::new(), None::<&Cursor>));
+        }
+        let range = Range { after, limit, ..Range::all(Some(account.clone()), Kind::Site) };
+        let records = self.parts.store.scan(range).await?;
+        let last = records.last().filter(|_| records.len() == limit).map(|record| Cursor(record.key.id.clone()));
+        let mut erased = Vec::new();
+        for record in &records {
+            let Ok(site) = record.key.id.parse() else { continue };
+            self.erase_person(principal, account, site).await?;
+            erased.push(site);
+        }
+        if last.is_none() {
+            self.parts.store.scrub().await?;
+        }
+        Ok(self.page_until(&purpose, erased, last.as_ref()))
+    }
+
+    /// The record first: what it said goes into the history, and then that goes.
+    async fn erase_person(&self, principal: &Principal, account: &AccountId, site: SiteId) -> Result<usize, Error> {
+        self.erase_access(account, site).await?;
+        let author = Author::of(principal, Cause::Updated);
+        self.commit_change(account, site, author, &ChangeOptions::default(), |site, _| {
+            forget_person(site);
+            Ok(())
+        })
+        .await?;
+        self.forget_history(principal, account, site).await
+    }
+}
+
+/// Takes what is of people out of a record.
+fn forget_person(site: &mut Site) {
+    site.contact = Contact::default();
+    site.note = String::new();
+    (site.public_ip, site.claimed_ip, site.estimate_removed_for) = (None, None, None);
+    (site.network, site.uplinks) = (NetworkFacts::default(), Uplinks::default());
+}

@@ -1,0 +1,137 @@
+//! Tokens that mask contacts: what they may not ask, nor write, and what they may still do.
+
+use super::*;
+use crate::model::access::Contacts;
+use crate::model::id::SiteId;
+use crate::service::Error;
+use crate::service::filter::{Filter, MapFilter};
+use crate::service::history::Restoration;
+use crate::service::paging::PageRequest;
+use crate::service::patch::SitePatch;
+use crate::service::resident::AccessPatch;
+use crate::service::site_list::{Order, SiteQuery};
+use crate::service::sites::ChangeOptions;
+use crate::service::tokens::NewToken;
+
+impl World {
+    /// The operator as one that masks contacts, and a site with a contact that changed once.
+    async fn with_contact() -> (Self, Principal, SiteId) {
+        let world = Self::new().await;
+        let patch = |name: &str, email: &str| SitePatch {
+            display_name: Some(name.to_owned()),
+            email: Some(email.to_owned()),
+            customer_id: Some("kunde".to_owned()),
+            ..SitePatch::default()
+        };
+        let (operator, acme) = (&world.operator, &world.account);
+        let made = world.waymark.create_site(operator, acme, patch("pump", "anna@example.org"), "").await.unwrap();
+        let id = made.value.id;
+        let options = ChangeOptions::default();
+        let changed = patch("pump", "berta@example.org");
+        world.waymark.update_site(operator, acme, id, changed, &options).await.unwrap();
+        let masked = Principal { contacts: Contacts::Masked, ..world.operator.clone() };
+        (world, masked, id)
+    }
+
+    /// The names of the sites that match.
+    async fn listed(&self, principal: &Principal, filter: &str) -> Result<Vec<String>, Error> {
+        let filter = Filter::parse(filter).unwrap();
+        let order = Order { by_name: false, descending: false };
+        let query = SiteQuery { account: self.account.clone(), filter, order, show_deleted: false };
+        let page = self.waymark.list_sites(principal, &query, &PageRequest::default()).await?;
+        Ok(page.items.into_iter().map(|site| site.value.display_name).collect())
+    }
+}
+
+fn is_refused<T>(outcome: &Result<T, Error>) -> bool {
+    matches!(outcome, Err(Error::ContactsMasked))
+}
+
+#[tokio::test]
+async fn no_filter_looks_at_masked_contacts() {
+    let (world, masked, _) = World::with_contact().await;
+    for filter in [
+        "contact.email = 'berta@example.org'",
+        "NOT contact.first_name : a",
+        "status = ONLINE OR (display_name = pump AND -contact.last_name = *)",
+    ] {
+        assert!(is_refused(&world.listed(&masked, filter).await), "{filter}");
+        assert!(is_refused(&MapFilter::parse(filter, Contacts::Masked)), "{filter}");
+        assert!(MapFilter::parse(filter, Contacts::Read).is_ok(), "{filter}");
+        assert!(world.listed(&world.operator, filter).await.is_ok(), "{filter}");
+    }
+    assert_eq!(world.listed(&world.operator, "berta").await.unwrap(), ["pump"]);
+    for nothing in ["berta", "-pump", "example.org", "pump AND berta"] {
+        assert!(world.listed(&masked, nothing).await.unwrap().is_empty(), "{nothing}");
+    }
+    for filter in ["pump", "kunde", "NOT berta"] {
+        assert_eq!(world.listed(&masked, filter).await.unwrap(), ["pump"], "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn masked_contacts_are_not_written_and_other_fields_leave_them() {
+    let (world, masked, id) = World::with_contact().await;
+    let (waymark, acme, options) = (&world.waymark, &world.account, ChangeOptions::default());
+    for patch in [
+        SitePatch { email: Some(String::new()), ..SitePatch::default() },
+        SitePatch { last_name: Some("x".to_owned()), ..SitePatch::default() },
+        SitePatch { phones: Some(Vec::new()), ..SitePatch::default() },
+    ] {
+        assert!(is_refused(&waymark.update_site(&masked, acme, id, patch, &options).await));
+    }
+    let named = |name: &str, first_name: &str| SitePatch {
+        display_name: Some(name.to_owned()),
+        first_name: Some(first_name.to_owned()),
+        ..SitePatch::default()
+    };
+    assert!(is_refused(&waymark.create_site(&masked, acme, named("other", "Anna"), "").await));
+    assert!(is_refused(&waymark.preview_site(&masked, acme, named("other", "Anna")).await));
+    assert!(waymark.create_site(&masked, acme, named("other", ""), "").await.is_ok(), "an empty contact says nothing");
+    let note = SitePatch { note: Some("seen".to_owned()), ..SitePatch::default() };
+    let changed = waymark.update_site(&masked, acme, id, note, &options).await.unwrap();
+    assert_eq!(changed.value.contact.email, "berta@example.org");
+    let back = |field: &str| Restoration { site: id, change: 2, field: field.to_owned(), request_id: String::new() };
+    assert!(is_refused(&waymark.restore_value(&masked, acme, &back("contact.email"), &options).await));
+    let restored = waymark.restore_value(&world.operator, acme, &back("contact.email"), &options).await.unwrap();
+    assert_eq!(restored.value.contact.email, "anna@example.org");
+    let owner = AccessPatch { owner_email: Some("jo@example.org".into()), ..AccessPatch::default() };
+    assert!(is_refused(&waymark.update_resident_access(&masked, acme, id, owner, (&options, "")).await));
+}
+
+#[tokio::test]
+async fn a_token_that_masks_contacts_makes_none_that_does_not() {
+    let (world, masked, _) = World::with_contact().await;
+    let new = |contacts| NewToken {
+        account: Some(world.account.clone()),
+        scope: Scope::Viewer,
+        display_name: String::new(),
+        expires_at: None,
+        contacts,
+    };
+    assert!(is_refused(&world.waymark.create_token(&masked, new(Some(Contacts::Read))).await));
+    for (maker, wanted, made) in [
+        (&masked, None, Contacts::Masked),
+        (&world.operator, None, Contacts::Read),
+        (&world.operator, Some(Contacts::Masked), Contacts::Masked),
+    ] {
+        let (token, secret) = world.waymark.create_token(maker, new(wanted)).await.unwrap();
+        assert_eq!((token.contacts, world.waymark.authenticate(&secret).unwrap().contacts), (made, made));
+    }
+}
+
+#[tokio::test]
+async fn an_etag_is_no_hash_of_what_the_site_says() {
+    let (world, _, id) = World::with_contact().await;
+    let site = world.waymark.get_site(&world.operator, &world.account, id).await.unwrap().value;
+    let (shown, bare) = (world.waymark.etag_of(&site), crate::service::sites::etag_of(&site));
+    assert_ne!(shown, bare);
+    let patch = SitePatch { note: Some("seen".to_owned()), ..SitePatch::default() };
+    let change = |etag: String| {
+        let (options, patch) = (ChangeOptions { etag, validate_only: true }, patch.clone());
+        let (waymark, world) = (&world.waymark, &world);
+        async move { waymark.update_site(&world.operator, &world.account, id, patch, &options).await }
+    };
+    assert!(matches!(change(bare).await, Err(Error::EtagMismatch(_))));
+    assert!(change(shown).await.is_ok());
+}

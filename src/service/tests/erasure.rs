@@ -1,0 +1,93 @@
+//! Erasing persons: nothing of them is answered, nor in any file, while everything runs.
+
+use super::*;
+use crate::model::phone::{Phone, PhoneKind};
+use crate::service::paging::PageRequest;
+use crate::service::patch::SitePatch;
+use crate::service::resident::AccessPatch;
+use crate::service::sites::ChangeOptions;
+
+/// Begins every personal text of these tests, and no other.
+const CANARY: &str = "kanarie";
+
+fn personal(name: &str, round: usize) -> SitePatch {
+    let canary = |field: &str| Some(format!("{CANARY}-{field}-{round}"));
+    SitePatch {
+        display_name: Some(name.to_owned()),
+        email: Some(format!("{CANARY}-{round}@example.org")),
+        first_name: canary("first"),
+        last_name: canary("last"),
+        phones: Some(vec![Phone { number: format!("+354555{round:04}"), kind: PhoneKind::Home, ..Phone::default() }]),
+        note: Some(format!("{CANARY}-note-{round} ").repeat(500)),
+        ..SitePatch::default()
+    }
+}
+
+impl World {
+    /// Sites with persons, each changed some times.
+    async fn with_persons(sites: usize) -> (Self, Vec<crate::model::id::SiteId>) {
+        let world = Self::new().await;
+        let (operator, acme) = (&world.operator, &world.account);
+        let mut ids = Vec::new();
+        for number in 0..sites {
+            let name = format!("site {number}");
+            let made = world.waymark.create_site(operator, acme, personal(&name, 0), "").await.unwrap();
+            let (id, options) = (made.value.id, ChangeOptions::default());
+            for round in 1..5 {
+                world.waymark.update_site(operator, acme, id, personal(&name, round), &options).await.unwrap();
+            }
+            let email = Some(format!("{CANARY}-owner@example.org"));
+            let patch = AccessPatch { owner_email: email, enabled: Some(true), permissions: None };
+            world.waymark.update_resident_access(operator, acme, id, patch, (&options, "")).await.unwrap();
+            ids.push(id);
+        }
+        (world, ids)
+    }
+
+    /// The files of the data directory that hold the text.
+    fn files_with(&self, text: &str) -> Vec<String> {
+        let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        let files = std::fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().path());
+        let with = files.filter(|path| holds(&std::fs::read(path).unwrap()));
+        with.map(|path| path.display().to_string()).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_erased_site_is_in_no_answer_and_in_no_file() {
+    let (world, ids) = World::with_persons(3).await;
+    let (operator, acme) = (&world.operator, &world.account);
+    assert!(!world.files_with(CANARY).is_empty(), "the canaries were in there");
+    let viewer = Principal { scope: Scope::Editor, account: Some(acme.clone()), ..operator.clone() };
+    assert!(matches!(world.waymark.erase_site(&viewer, acme, ids[0], false).await, Err(crate::service::Error::Scope)));
+    assert_eq!(world.waymark.erase_site(operator, acme, ids[0], true).await.unwrap(), 0);
+    for id in &ids {
+        assert!(world.waymark.erase_site(operator, acme, *id, false).await.unwrap() > 5);
+        let site = world.waymark.get_site(operator, acme, *id).await.unwrap().value;
+        assert!(!format!("{site:?}").contains(CANARY), "{site:?}");
+        assert!(world.waymark.resident_access(operator, acme, *id).await.unwrap().access.is_none());
+    }
+    assert_eq!(world.files_with(CANARY), Vec::<String>::new());
+    assert_eq!(world.files_with("+354555"), Vec::<String>::new());
+    assert!(!world.files_with("site 1").is_empty(), "the sites stay");
+}
+
+#[tokio::test]
+async fn an_account_is_erased_page_by_page() {
+    let (world, mut ids) = World::with_persons(5).await;
+    let (operator, acme) = (&world.operator, &world.account);
+    let (mut erased, mut token) = (Vec::new(), String::new());
+    loop {
+        let page = PageRequest { size: 2, token };
+        let page = world.waymark.erase_sites(operator, acme, &page, false).await.unwrap();
+        assert!(page.items.len() <= 2);
+        erased.extend(page.items);
+        if page.next_token.is_empty() {
+            break;
+        }
+        token = page.next_token;
+    }
+    ids.sort_unstable();
+    assert_eq!(erased, ids);
+    assert_eq!(world.files_with(CANARY), Vec::<String>::new());
+}
