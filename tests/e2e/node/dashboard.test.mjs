@@ -185,8 +185,8 @@ test("what others change shows on the open page, whose panel stays open, until t
 });
 
 test("the history tells apart what reads alike, and of which change a value came back", async () => {
-  const { page, faults } = await openPage();
-  await logIn(page);
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
   await byId(page, "site-row").first().waitFor();
   const row = byId(page, "site-row").nth(1);
   const name = siteName(await row.getAttribute("data-site"));
@@ -320,8 +320,8 @@ test("a status and a word filter map, list and counts alike", async () => {
 });
 
 test("a search shows the best hits as one types, marked and as text, and opens one by the keys", async () => {
-  const { page, faults } = await openPage();
-  await logIn(page);
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
   await byId(page, "site-row").first().waitFor();
   const name = siteName(await byId(page, "site-row").first().getAttribute("data-site"));
   const { displayName } = await server.call("SiteService", "GetSite", { name }, token);
