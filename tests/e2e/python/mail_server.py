@@ -23,8 +23,8 @@ class MailServer:
     def __init__(self, tmp_path, mode="starttls", port=0, login=True):
         self.tmp_path, self.mode, self.port, self.login = tmp_path, mode, port, login
         self.mails, self.refuse, self.tries = [], None, 0
-        # Hangs up on who writes to this address.
-        self.drop = None
+        # Hangs up on who writes to one of these addresses.
+        self.drop = set()
         self.arrived = threading.Condition()
         self.thread = None
         # Called with each mail that was taken.
@@ -81,7 +81,7 @@ class MailServer:
         return AuthResult(success=good)
 
     async def handle_RCPT(self, server, _session, envelope, address, _options):
-        if address == self.drop:
+        if address in self.drop:
             server.transport.abort()
             return "421 gone"
         envelope.rcpt_tos.append(address)
