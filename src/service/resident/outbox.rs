@@ -130,7 +130,8 @@ impl Waymark {
             Wanted::Send(invitation) => invitation,
             Wanted::Later => return Ok(Outcome::Kept),
             Wanted::Never => {
-                self.parts.store.commit(vec![Mutation::delete(key)]).await?;
+                // An invitation that ran out in here would be said to wait for ever.
+                self.try_settle(&key, &mail, Delivery::Refused).await?;
                 return Ok(Outcome::Dropped);
             }
             Wanted::Unreadable => {
