@@ -17,9 +17,9 @@ pub(in crate::api) fn access(account: &AccountId, shown: ShownAccess) -> pb::Res
     let name = names::of_resident_access(account, shown.site);
     let Some(access) = shown.access else {
         let state = pb::ResidentAccessState::None.into();
-        return pb::ResidentAccess { name, state, ..pb::ResidentAccess::default() };
+        return pb::ResidentAccess { name, state, etag: etag_of(None), ..pb::ResidentAccess::default() };
     };
-    let etag = etag_of(&access);
+    let etag = etag_of(Some(&access));
     let invitation = access.invitation.as_ref();
     let permission = |(device_id, allowed): (String, DevicePermission)| pb::ResidentDevicePermission {
         device_id,

@@ -173,7 +173,7 @@ impl Waymark {
         Ok(access)
     }
 
-    /// Takes an access away with all that was said of it. The resident is out at once; a link that is about is dead.
+    /// Takes an access away. The resident is out at once; a link that is about is dead. The site's history keeps what was said.
     pub async fn delete_resident_access(
         &self,
         principal: &Principal,
@@ -230,9 +230,11 @@ impl Waymark {
     }
 }
 
-/// A version of what people say of an access, and of what they did with it. How far a mail is leaves it as it is.
+/// A version of what people say of an access, and of what they did with it. How far a mail is leaves it as it is. Where
+/// nothing is set up that is a version too: of two people who set up at once, one is told.
 #[must_use]
-pub fn etag_of(access: &ResidentAccess) -> String {
+pub fn etag_of(access: Option<&ResidentAccess>) -> String {
+    let Some(access) = access else { return etag(&"not set up") };
     let invited_at = access.invitation.as_ref().map(|invitation| invitation.invited_at);
     let accepted_at = access.accepted.as_ref().map(|accepted| accepted.at);
     etag(&(&access.owner_email, access.enabled, &access.permissions, invited_at, accepted_at, access.revoked_at))
@@ -244,7 +246,7 @@ fn refuse_other_version(
     before: Option<&Versioned<ResidentAccess>>,
     etag: &str,
 ) -> Result<(), Error> {
-    let known = before.map(|before| etag_of(&before.value)).unwrap_or_default();
+    let known = etag_of(before.map(|before| &before.value));
     if etag.is_empty() || etag == known {
         return Ok(());
     }
