@@ -88,7 +88,8 @@ fn configurations_that_would_leak_are_refused() {
     check("public_url = 'http://127.0.0.1:8642'\nhost = 'localhost'", "");
 }
 
-/// A mail server that says these lines, the first at once and each further one after a command, and then no more.
+/// A mail server that says these lines, the first at once and each further one after a command, and then no more. It hangs
+/// up behind a refusal.
 async fn answering(listener: TcpListener, replies: &[&str]) {
     let (stream, _) = listener.accept().await.unwrap();
     let mut stream = BufReader::new(stream);
@@ -100,7 +101,10 @@ async fn answering(listener: TcpListener, replies: &[&str]) {
         }
         stream.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
     }
-    // Open, and silent.
+    if replies.last().is_some_and(|reply| reply.starts_with(['4', '5'])) {
+        drop(stream);
+    }
+    // Else open, and silent.
     std::future::pending::<()>().await;
 }
 

@@ -23,6 +23,8 @@ class MailServer:
     def __init__(self, tmp_path, mode="starttls", port=0, login=True):
         self.tmp_path, self.mode, self.port, self.login = tmp_path, mode, port, login
         self.mails, self.refuse, self.tries = [], None, 0
+        # What is said to each sender, if anything.
+        self.refuse_sender = None
         # Hangs up on who writes to one of these addresses.
         self.drop = set()
         self.arrived = threading.Condition()
@@ -79,6 +81,16 @@ class MailServer:
     def _log_in(self, _server, _session, _envelope, _mechanism, data):
         good = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
         return AuthResult(success=good)
+
+    async def handle_MAIL(self, _server, _session, envelope, address, options):
+        with self.arrived:
+            if self.refuse_sender:
+                self.tries += 1
+                self.arrived.notify_all()
+                return self.refuse_sender
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 known"
 
     async def handle_RCPT(self, server, _session, envelope, address, _options):
         if address in self.drop:
