@@ -330,6 +330,7 @@ export const resident = {
   block: "Block",
   cannotPower: "The power of this device cannot be switched",
   cannotBlock: "The internet of this device cannot be blocked at this site",
+  gone: "no longer reported",
   noDevices: "No devices were reported for this site yet.",
   setUp: "Set up",
   invite: "Invite",
@@ -381,6 +382,7 @@ export const historyField: Record<string, string> = {
   "resident_access.owner_email": "Resident's e-mail",
   "resident_access.enabled": "Resident access",
   "resident_access.state": "Invitation",
+  "resident_access.invite_time": "Invited again",
 };
 
 export const changeCause: Record<ChangeCause, string> = {

@@ -46,9 +46,9 @@ pub enum Error {
 pub enum NotSent {
     /// The server is not there, or cannot be trusted or does not trust us: the same for every message.
     Server(Trouble),
-    /// The server does not take this one now (a 4xx reply).
+    /// The server does not take this one now (a 4xx reply to its recipient or to it).
     Later(u16),
-    /// The server never takes this one (a 5xx reply).
+    /// The server never takes this one (a 5xx reply to its recipient or to it).
     Never(u16),
 }
 
@@ -63,6 +63,8 @@ pub enum Trouble {
     Tls,
     /// User and password are not taken.
     Login,
+    /// It answers nobody now, or never: this reply came before any recipient was named.
+    Rejected(u16),
 }
 
 impl fmt::Display for NotSent {
@@ -74,6 +76,9 @@ impl fmt::Display for NotSent {
                 f.write_str("the mail server has no TLS that can be trusted: see mail.ca_file")
             }
             Self::Server(Trouble::Login) => f.write_str("the mail server does not take mail.user and its password"),
+            Self::Server(Trouble::Rejected(code)) => {
+                write!(f, "the mail server refuses this server or mail.from ({code})")
+            }
             Self::Later(code) => write!(f, "the mail server puts the message off ({code})"),
             Self::Never(code) => write!(f, "the mail server refuses the message ({code})"),
         }

@@ -1,9 +1,14 @@
 //! What names can do to a message: nothing. What a configuration may say.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 
 use super::config::Config;
 use super::message::{compose, link};
+use super::smtp::Limits;
 use super::*;
 
 fn invitation(account: &str, site: &str) -> Invitation {
@@ -81,4 +86,72 @@ fn configurations_that_would_leak_are_refused() {
         check(&format!("public_url = '{url}'\nhost = 'localhost'"), "mail.public_url: ");
     }
     check("public_url = 'http://127.0.0.1:8642'\nhost = 'localhost'", "");
+}
+
+/// A mail server that says these lines, the first at once and each further one after a command, and then no more. It hangs
+/// up behind a refusal.
+async fn answering(listener: TcpListener, replies: &[&str]) {
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut stream = BufReader::new(stream);
+    for (at, reply) in replies.iter().enumerate() {
+        let mut line = String::new();
+        let is_content = at > 0 && replies[at - 1].starts_with("354");
+        while at > 0 && (line.is_empty() || is_content && !line.ends_with("\r\n.\r\n")) {
+            assert_ne!(stream.read_line(&mut line).await.unwrap(), 0, "the client left before {reply}");
+        }
+        stream.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
+    }
+    if replies.last().is_some_and(|reply| reply.starts_with(['4', '5'])) {
+        drop(stream);
+    }
+    // Else open, and silent.
+    std::future::pending::<()>().await;
+}
+
+/// What becomes of a mail with a server that says this.
+async fn sent(replies: &[&str]) -> Result<(), NotSent> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = format!(
+        "from = 'a@example.com'\npublic_url = 'https://x.example'\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'"
+    );
+    let mut mailer = Mailer::open(&toml::from_str(&config).unwrap()).unwrap();
+    // Long enough for a busy machine wherever the server answers, short where it does not.
+    let is_silent = !matches!(replies.last(), Some(reply) if reply.starts_with(['4', '5']));
+    let step = if is_silent { Duration::from_millis(500) } else { Duration::from_mins(1) };
+    mailer.limits = Limits { step, taking: step, parting: Duration::from_millis(10) };
+    let invitation = invitation("Acme", "Home");
+    tokio::select! {
+        () = answering(listener, replies) => unreachable!("it stays"),
+        outcome = mailer.send(&invitation) => outcome,
+    }
+}
+
+/// Each wait but the one for the connection had no end, so that one silent server stopped the mails of all accounts.
+#[tokio::test]
+async fn a_server_that_goes_silent_is_given_up() {
+    let dialogue = ["220 a", "250 a", "250 sender", "250 recipient", "354 go on"];
+    for count in 0..=dialogue.len() {
+        assert_eq!(sent(&dialogue[..count]).await, Err(NotSent::Server(Trouble::TimedOut)), "{count} replies");
+    }
+    // A word on the message is all that counts: there is none on QUIT.
+    assert_eq!(sent(&[&dialogue[..], &["250 taken"]].concat()).await, Ok(()));
+}
+
+/// A 554 greeting counted as a refusal of the mail that was on its turn, and so of each in the outbox.
+#[tokio::test]
+async fn a_reply_concerns_the_server_until_a_recipient_is_named() {
+    let dialogue = ["220 a", "250 a", "250 sender", "250 recipient", "354 go on"];
+    for count in 0..=dialogue.len() {
+        for code in [421, 450, 550, 554] {
+            let reply = format!("{code} no");
+            let expected = match (count, code) {
+                (0..=2, code) => NotSent::Server(Trouble::Rejected(code)),
+                (_, 400..500) => NotSent::Later(code),
+                _ => NotSent::Never(code),
+            };
+            let outcome = sent(&[&dialogue[..count], &[reply.as_str()]].concat()).await;
+            assert_eq!(outcome, Err(expected), "{code} after {count} replies");
+        }
+    }
 }

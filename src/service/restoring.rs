@@ -55,6 +55,7 @@ pub(super) fn put_back(
             | Field::ResidentEmail
             | Field::ResidentEnabled
             | Field::ResidentState
+            | Field::ResidentInviteTime
             | Field::ResidentPermission(_),
             _,
         ) => return Err(refuse(OTHER_METHODS)),

@@ -8,13 +8,17 @@ use crate::model::Invalid;
 use crate::model::access::{Account, Contacts, Principal, Scope, Token};
 use crate::service::accounts::AccountPatch;
 
-/// An account.
-pub(in crate::api) fn account(account: &Account) -> pb::Account {
+/// An account, as a scope may see it: its people's addresses are for who manages residents.
+pub(in crate::api) fn account(account: &Account, scope: Scope) -> pb::Account {
+    let sees_users = match scope {
+        Scope::Admin | Scope::Editor | Scope::Service => true,
+        Scope::Viewer | Scope::Enrollment | Scope::Agent | Scope::Resident => false,
+    };
     pb::Account {
         name: names::of_account(&account.id),
         display_name: account.display_name.clone(),
         country_code: optional_text(account.country),
-        user_emails: account.user_emails.clone(),
+        user_emails: if sees_users { account.user_emails.clone() } else { Vec::new() },
         support_contact: account.support_contact.clone(),
         create_time: Some(timestamp(account.created_at)),
         update_time: Some(timestamp(account.updated_at)),

@@ -8,11 +8,10 @@ use crate::api::status::{field_of, told};
 use crate::model::Invalid;
 use crate::model::id::{AccountId, AgentId};
 use crate::model::site_address::AddressState;
-use crate::service::Error;
 use crate::service::importing::row::{RowKey, Said, SiteRow};
 use crate::service::importing::{Imported, Outcome};
 use crate::service::patch::SitePatch;
-use crate::service::sites::etag_of;
+use crate::service::{Error, Waymark};
 
 /// The rows of a request for `account`, and what is wrong with those that cannot be read. One that names a site of another
 /// account is the request's own fault.
@@ -82,7 +81,7 @@ fn seen(fault: Invalid) -> Invalid {
 }
 
 /// What became of a row.
-pub(in crate::api) fn row_result(outcome: Result<Imported, Error>) -> pb::SiteRowResult {
+pub(in crate::api) fn row_result(waymark: &Waymark, outcome: Result<Imported, Error>) -> pb::SiteRowResult {
     let imported = match outcome {
         Ok(imported) => imported,
         Err(cause) => {
@@ -107,7 +106,7 @@ pub(in crate::api) fn row_result(outcome: Result<Imported, Error>) -> pb::SiteRo
     pb::SiteRowResult {
         outcome: outcome.into(),
         name: names::of_site(&site.account, site.id),
-        etag: etag_of(&site),
+        etag: waymark.etag_of(&site),
         address_state: imported.address_state.map_or(pb::AddressState::Unspecified, address_state).into(),
         candidates: imported.choices.into_iter().filter(|_| is_open).map(candidate).collect(),
         ..pb::SiteRowResult::default()

@@ -25,9 +25,14 @@ pub(in crate::api) fn access(
     let name = names::of_resident_access(account, shown.site);
     let Some(access) = shown.access else {
         let state = pb::ResidentAccessState::None.into();
-        return pb::ResidentAccess { name, state, ..pb::ResidentAccess::default() };
+        return pb::ResidentAccess {
+            name,
+            state,
+            etag: waymark.resident_etag_of(None),
+            ..pb::ResidentAccess::default()
+        };
     };
-    let etag = waymark.resident_etag_of(&access);
+    let etag = waymark.resident_etag_of(Some(&access));
     let invitation = access.invitation.as_ref();
     let permission = |(device_id, allowed): (String, DevicePermission)| pb::ResidentDevicePermission {
         device_id,

@@ -26,6 +26,7 @@ impl ImportService for Imports {
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let rows = parse_rows(&account, message.rows).map_err(Failure::from)?;
         let outcomes = self.0.import_sites(&principal, &account, rows, message.validate_only).await.map_err(Failure)?;
-        Ok(Response::new(pb::ImportSitesResponse { results: outcomes.into_iter().map(row_result).collect() }))
+        let results = outcomes.into_iter().map(|outcome| row_result(&self.0, outcome)).collect();
+        Ok(Response::new(pb::ImportSitesResponse { results }))
     }
 }

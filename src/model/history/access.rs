@@ -25,6 +25,12 @@ pub fn diff_access(before: Option<&ResidentAccess>, after: Option<&ResidentAcces
         let allowed = |access: &ResidentAccess| access.permissions.get(device).map(|known| word(&rights(*known)));
         note(Field::ResidentPermission(device.clone()), &allowed);
     }
+    // The first invitation is told by the state, and so is the end of the last: this tells of another one between.
+    let invited_at = |access: Option<&ResidentAccess>| Some(access?.invitation.as_ref()?.invited_at);
+    if let Some((from, to)) = invited_at(before).zip(invited_at(after)).filter(|(from, to)| from != to) {
+        let (from, to) = (Some(Value::Time(from)), Some(Value::Time(to)));
+        edits.push(Edit { field: Field::ResidentInviteTime, from, to });
+    }
     edits
 }
 
@@ -79,5 +85,10 @@ mod tests {
         assert_eq!(told(diff_access(Some(&access), Some(&invited), now)), states);
         assert!(diff_access(Some(&invited), Some(&invited), now).is_empty());
         assert_eq!(diff_access(Some(&invited), None, now).len(), 4);
+        let (mut resent, later) = (invited.clone(), now + jiff::SignedDuration::from_secs(1));
+        resent.resend([2; 32], later).unwrap();
+        let edits = diff_access(Some(&invited), Some(&resent), later);
+        let (from, to) = (Some(Value::Time(now)), Some(Value::Time(later)));
+        assert_eq!(edits, [Edit { field: Field::ResidentInviteTime, from, to }]);
     }
 }

@@ -80,6 +80,8 @@ pub enum Field {
     ResidentEnabled,
     /// Where the resident's access stands.
     ResidentState,
+    /// When the resident was invited again.
+    ResidentInviteTime,
     /// What the resident may do with the device of an id.
     ResidentPermission(String),
     /// When a reason for attention was dismissed.
@@ -87,7 +89,7 @@ pub enum Field {
 }
 
 /// Paths of fields without a key.
-const PLAIN: [(&str, Field); 24] = [
+const PLAIN: [(&str, Field); 25] = [
     ("display_name", Field::DisplayName),
     ("status", Field::Status),
     ("contact.email", Field::Email),
@@ -112,6 +114,7 @@ const PLAIN: [(&str, Field); 24] = [
     ("resident_access.owner_email", Field::ResidentEmail),
     ("resident_access.enabled", Field::ResidentEnabled),
     ("resident_access.state", Field::ResidentState),
+    ("resident_access.invite_time", Field::ResidentInviteTime),
 ];
 /// Paths that hold several fields.
 const GROUPS: [&str; 9] = [
@@ -162,6 +165,7 @@ impl Field {
             | Self::ResidentEmail
             | Self::ResidentEnabled
             | Self::ResidentState
+            | Self::ResidentInviteTime
             | Self::ResidentPermission(_)
             | Self::Attention(_) => false,
         }

@@ -104,7 +104,7 @@ pub enum Cause {
     AttentionDismissed,
     /// Somebody took that back.
     AttentionRestored,
-    /// Somebody set up or changed the resident's access, or took it away with all that was said of it.
+    /// Somebody set up or changed the resident's access, or took it away.
     ResidentAccessChanged,
     /// Somebody invited the resident, for the first time or again.
     ResidentInvited,

@@ -42,8 +42,8 @@ pub enum Delivery {
     Queued,
     /// The mail server took it.
     Sent,
-    /// It cannot be sent: the mail server refuses it for good, because the address is wrong or the server is, or the key that
-    /// its secret was encrypted with is another now.
+    /// It cannot be sent: the mail server refuses it for good, because the address is wrong or the server is; or the key that
+    /// its secret was encrypted with is another now; or it ran out before the mail server was there.
     Refused,
 }
 
@@ -182,7 +182,8 @@ impl ResidentAccess {
         Ok(())
     }
 
-    /// Says what the resident may do: each device is one of the site's that can do what is allowed, or stands as before.
+    /// Says what the resident may do: each device is one of the site's that can do what is allowed newly, or has at most what
+    /// it had.
     pub fn set_permissions(
         &mut self,
         wanted: BTreeMap<String, DevicePermission>,
@@ -278,8 +279,8 @@ pub fn is_same_email(one: &str, other: &str) -> bool {
     text::fold(one) == text::fold(other)
 }
 
-/// The permissions, if each device is one of the site's that can do what is allowed. What stood before stays allowed to
-/// stand: a device may have gone meanwhile, and the resident sees nothing of it then.
+/// The permissions, if each device that is allowed more than before is one of the site's that can do that. What stood may
+/// stand, or be less: a device may have gone meanwhile, or be able to do less.
 fn checked_permissions(
     wanted: BTreeMap<String, DevicePermission>,
     before: &BTreeMap<String, DevicePermission>,
@@ -288,16 +289,22 @@ fn checked_permissions(
     for (id, permission) in &wanted {
         let field = |part: &str| format!("device_permissions[{id}].{part}");
         device_id(&field("device_id"), id)?;
-        if before.get(id) == Some(permission) {
+        let stood = before.get(id).copied().unwrap_or_default();
+        let added = DevicePermission {
+            visible: permission.visible && !stood.visible,
+            power: permission.power && !stood.power,
+            block: permission.block && !stood.block,
+        };
+        if before.contains_key(id) && added == DevicePermission::default() {
             continue;
         }
         let device = devices.get(id).ok_or_else(|| {
             Invalid::new(field("device_id"), "the site has no such device: list its devices, or report it first")
         })?;
-        if permission.power && !device.can_power {
+        if added.power && !device.can_power {
             return Err(Invalid::new(field("power"), "the power of this device cannot be switched"));
         }
-        if permission.block && !device.can_block {
+        if added.block && !device.can_block {
             return Err(Invalid::new(field("block"), "the internet of this device cannot be blocked at this site"));
         }
     }

@@ -169,6 +169,13 @@ fn what_a_site_cannot_is_not_allowed() {
     devices.report(vec![device("tv", false, false)], true, now).unwrap();
     access.set_permissions(access.permissions.clone(), &devices).unwrap();
     assert!(!devices.get("tv").unwrap().within(access.permissions["tv"]).block);
+    // It can be taken away in part, but not be given back, nor can more be given.
+    let mut allow = |visible, power, block| {
+        access.set_permissions([("tv".into(), DevicePermission { visible, power, block })].into(), &devices)
+    };
+    assert_eq!(allow(true, true, true).unwrap_err().field, "device_permissions[tv].power");
+    assert!(allow(false, false, true).is_ok() && allow(false, false, false).is_ok());
+    assert_eq!(allow(true, false, true).unwrap_err().field, "device_permissions[tv].block");
     assert_eq!(devices.devices.len(), 2, "merged");
     devices.report(Vec::new(), false, now).unwrap();
     assert_eq!(devices.devices.len(), 0, "replaced");

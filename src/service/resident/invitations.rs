@@ -207,8 +207,9 @@ impl Waymark {
         let author = Author { actor, cause: Cause::InvitationRedeemed };
         let mut batch = replace(&site, Some(before), Some(&access), &author, now);
         batch.push(Mutation::create(tokens::key_of(&token), Document::Token(token)));
-        self.parts.store.commit(batch).await?;
+        // Read before the invitation is used up: nothing that can fail comes behind the commit.
         let (devices, _) = self.find_devices(account, access.site).await?;
+        self.parts.store.commit(batch).await?;
         let site = ResidentSite { site: access.site, display_name: site.value.display_name };
         Ok(Redeemed { account: account.clone(), site, devices: visible(devices, &access), secret })
     }

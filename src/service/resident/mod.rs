@@ -176,7 +176,7 @@ impl Waymark {
         Ok(access)
     }
 
-    /// Takes an access away with all that was said of it. The resident is out at once; a link that is about is dead.
+    /// Takes an access away. The resident is out at once; a link that is about is dead. The site's history keeps what was said.
     pub async fn delete_resident_access(
         &self,
         principal: &Principal,
@@ -235,9 +235,9 @@ impl Waymark {
         self.parts.store.get(key_of(account, site)).await?.map(access_of).transpose()
     }
 
-    /// The version of an access that callers are told: nobody can try addresses against it.
+    /// The version of an access, or of none, that callers are told: nobody can try addresses against it.
     #[must_use]
-    pub fn resident_etag_of(&self, access: &ResidentAccess) -> String {
+    pub fn resident_etag_of(&self, access: Option<&ResidentAccess>) -> String {
         self.guarded_etag(&etag_of(access))
     }
 
@@ -248,7 +248,7 @@ impl Waymark {
         before: Option<&Versioned<ResidentAccess>>,
         etag: &str,
     ) -> Result<(), Error> {
-        let known = before.map(|before| self.resident_etag_of(&before.value)).unwrap_or_default();
+        let known = self.resident_etag_of(before.map(|before| &before.value));
         if etag.is_empty() || etag == known {
             return Ok(());
         }
@@ -264,8 +264,10 @@ impl Waymark {
     }
 }
 
-/// A version of what people say of an access, and of what they did with it. How far a mail is leaves it as it is.
-fn etag_of(access: &ResidentAccess) -> String {
+/// A version of what people say of an access, and of what they did with it. How far a mail is leaves it as it is. Where
+/// nothing is set up that is a version too: of two people who set up at once, one is told.
+fn etag_of(access: Option<&ResidentAccess>) -> String {
+    let Some(access) = access else { return etag(&"not set up") };
     let invited_at = access.invitation.as_ref().map(|invitation| invitation.invited_at);
     let accepted_at = access.accepted.as_ref().map(|accepted| accepted.at);
     etag(&(&access.owner_email, access.enabled, &access.permissions, invited_at, accepted_at, access.revoked_at))

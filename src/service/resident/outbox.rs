@@ -25,12 +25,27 @@ const WAIT_MAX: Duration = Duration::from_mins(5);
 
 /// What became of a mail.
 enum Outcome {
-    /// It is sent, or nobody wants it any more: its record is gone.
+    /// The mail server took or refused it for good: its record is gone.
     Settled,
-    /// It waits for a while, others need not.
+    /// The mail server does not take it now; others need not wait.
     PutOff,
+    /// Nobody wants it any more, or it cannot be read: its record is gone, and the mail server was not asked.
+    Dropped,
+    /// It waits while its access is off, and the mail server was not asked.
+    Kept,
     /// No mail can be sent now.
     Stopped,
+}
+
+/// How far the outbox is.
+#[derive(Default)]
+struct Rounds {
+    /// The mails that wait, how often they were tried, and when each is due.
+    later: HashMap<MailKey, (u32, Instant)>,
+    /// Failures since the mail server last answered.
+    failures: u32,
+    /// The mail that was tried last: the next round starts behind it, so that each has its turn however many fail.
+    last: Option<MailKey>,
 }
 
 /// Whether a mail is wanted still.
@@ -54,14 +69,13 @@ impl Waymark {
             () = self.find_mails() => {}
             _ = ending.wait_for(|is_ending| *is_ending) => return,
         }
-        let mut failures = 0;
-        let mut later: HashMap<MailKey, (u32, Instant)> = HashMap::new();
+        let mut rounds = Rounds::default();
         loop {
-            let wait = self.send_round(post, &mut later, &mut failures).await;
+            let wait = self.send_round(post, &mut rounds).await;
             tokio::select! {
                 () = wait_for(wait) => {}
                 // New ones wait too while the server is away.
-                () = self.parts.live.mails.added(), if failures == 0 => {}
+                () = self.parts.live.mails.added(), if rounds.failures == 0 => {}
                 _ = ending.wait_for(|is_ending| *is_ending) => return,
             }
         }
@@ -73,47 +87,32 @@ impl Waymark {
     }
 
     /// Tries all mails that are due; gives when the next one is.
-    async fn send_round(
-        &self,
-        post: &Post,
-        later: &mut HashMap<MailKey, (u32, Instant)>,
-        failures: &mut u32,
-    ) -> Option<Instant> {
-        let keys = self.parts.live.mails.keys();
-        later.retain(|key, _| keys.binary_search(key).is_ok());
-        for key in keys {
+    async fn send_round(&self, post: &Post, rounds: &mut Rounds) -> Option<Instant> {
+        for key in rounds.begin(self.parts.live.mails.keys()) {
             if *self.mails_ending.borrow() {
                 return None;
             }
-            if later.get(&key).is_some_and(|(_, due)| *due > Instant::now()) {
+            if rounds.later.get(&key).is_some_and(|(_, due)| *due > Instant::now()) {
                 continue;
             }
+            rounds.last = Some(key.clone());
             match self.send_mail(post, &key).await {
-                Ok(Outcome::Settled) => {
-                    if *failures > 0 {
-                        // The server is back: who waited for it need not wait on.
-                        later.values_mut().for_each(|(_, due)| *due = Instant::now());
-                    }
-                    *failures = 0;
-                }
+                Ok(Outcome::Settled) => rounds.answered(),
                 Ok(Outcome::PutOff) => {
-                    *failures = 0;
-                    put_off(later, key);
+                    rounds.answered();
+                    rounds.put_off(key);
                 }
-                Ok(Outcome::Stopped) => {
-                    // Perhaps the server ends the dialogue at this very one: the others come first next time.
-                    put_off(later, key);
-                    *failures += 1;
-                    return Some(Instant::now() + pause(*failures - 1));
-                }
+                Ok(Outcome::Dropped) => {}
+                Ok(Outcome::Kept) => rounds.put_off(key),
+                // Perhaps the server ends the dialogue at this very one: the others come first next time.
+                Ok(Outcome::Stopped) => return Some(rounds.failed(key)),
                 Err(cause) => {
                     warn!(%cause, "the outbox cannot be read or written");
-                    *failures += 1;
-                    return Some(Instant::now() + pause(*failures - 1));
+                    return Some(rounds.failed(key));
                 }
             }
         }
-        later.values().map(|(_, due)| *due).min()
+        rounds.later.values().map(|(_, due)| *due).min()
     }
 
     async fn send_mail(&self, post: &Post, mail_key: &MailKey) -> Result<Outcome, Error> {
@@ -124,20 +123,21 @@ impl Waymark {
             Some(_) => return Err(Error::Mismatched { key }),
             None => {
                 self.parts.live.mails.forget(mail_key);
-                return Ok(Outcome::Settled);
+                return Ok(Outcome::Dropped);
             }
         };
         let invitation = match self.wanted(post, mail_key, &mail).await? {
             Wanted::Send(invitation) => invitation,
-            Wanted::Later => return Ok(Outcome::PutOff),
+            Wanted::Later => return Ok(Outcome::Kept),
             Wanted::Never => {
-                self.parts.store.commit(vec![Mutation::delete(key)]).await?;
-                return Ok(Outcome::Settled);
+                // An invitation that ran out in here would be said to wait for ever.
+                self.try_settle(&key, &mail, Delivery::Refused).await?;
+                return Ok(Outcome::Dropped);
             }
             Wanted::Unreadable => {
                 warn!(%account, site = %mail.site, "an invitation was encrypted with another key: resend it");
                 self.settle(&key, &mail, Delivery::Refused).await;
-                return Ok(Outcome::Settled);
+                return Ok(Outcome::Dropped);
             }
         };
         let delivery = match post.mailer.send(&invitation).await {
@@ -244,10 +244,37 @@ impl Waymark {
     }
 }
 
-/// Lets a mail wait, longer each time.
-fn put_off(later: &mut HashMap<MailKey, (u32, Instant)>, key: MailKey) {
-    let attempts = later.get(&key).map_or(0, |(attempts, _)| *attempts);
-    later.insert(key, (attempts + 1, Instant::now() + pause(attempts)));
+impl Rounds {
+    /// The mails in the order of this round, of keys in theirs; forgets those that are gone.
+    fn begin(&mut self, mut keys: Vec<MailKey>) -> Vec<MailKey> {
+        self.later.retain(|key, _| keys.binary_search(key).is_ok());
+        if let Some(last) = &self.last {
+            let tried = keys.partition_point(|key| key <= last);
+            keys.rotate_left(tried);
+        }
+        keys
+    }
+
+    /// The mail server answered: who waited for it need not wait on.
+    fn answered(&mut self) {
+        if self.failures > 0 {
+            self.later.values_mut().for_each(|(_, due)| *due = Instant::now());
+        }
+        self.failures = 0;
+    }
+
+    /// Lets a mail wait, longer each time.
+    fn put_off(&mut self, key: MailKey) {
+        let attempts = self.later.get(&key).map_or(0, |(attempts, _)| *attempts);
+        self.later.insert(key, (attempts.saturating_add(1), Instant::now() + pause(attempts)));
+    }
+
+    /// Lets a mail wait, and all others too; gives until when.
+    fn failed(&mut self, key: MailKey) -> Instant {
+        self.put_off(key);
+        self.failures = self.failures.saturating_add(1);
+        Instant::now() + pause(self.failures - 1)
+    }
 }
 
 /// Whether a mail is of the invitation that the access has now.

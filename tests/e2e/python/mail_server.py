@@ -23,8 +23,10 @@ class MailServer:
     def __init__(self, tmp_path, mode="starttls", port=0, login=True):
         self.tmp_path, self.mode, self.port, self.login = tmp_path, mode, port, login
         self.mails, self.refuse, self.tries = [], None, 0
-        # Hangs up on who writes to this address.
-        self.drop = None
+        # What is said to each sender, if anything.
+        self.refuse_sender = None
+        # Hangs up on who writes to one of these addresses.
+        self.drop = set()
         self.arrived = threading.Condition()
         self.thread = None
         # Called with each mail that was taken.
@@ -80,8 +82,18 @@ class MailServer:
         good = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
         return AuthResult(success=good)
 
+    async def handle_MAIL(self, _server, _session, envelope, address, options):
+        with self.arrived:
+            if self.refuse_sender:
+                self.tries += 1
+                self.arrived.notify_all()
+                return self.refuse_sender
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 known"
+
     async def handle_RCPT(self, server, _session, envelope, address, _options):
-        if address == self.drop:
+        if address in self.drop:
             server.transport.abort()
             return "421 gone"
         envelope.rcpt_tos.append(address)

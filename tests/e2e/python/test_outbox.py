@@ -89,6 +89,35 @@ def test_a_refused_mail_is_given_up_and_one_that_is_put_off_is_not(tmp_path):
         other.resident(running.mail.code(other.email))
 
 
+def test_a_server_that_refuses_the_sender_loses_no_mail(tmp_path):
+    with Running(tmp_path) as running:
+        homes = [Home(running.account) for _ in range(2)]
+        running.mail.refuse_sender = "550 who are you"
+        for home in homes:
+            home.editor.InviteResident(name=home.name)
+        running.mail.wait_for(lambda: running.mail.tries >= 3)
+        for home in homes:
+            assert home.get().invitation_delivery == pb.INVITATION_DELIVERY_QUEUED
+        assert "refuses this server or mail.from (550)" in running.server.log_text()
+        running.mail.refuse_sender = None
+        for home in homes:
+            home.resident(running.mail.code(home.email))
+
+
+@pytest.mark.skipif(not faketime(), reason="libfaketime is missing")
+def test_an_invitation_that_ran_out_in_the_outbox_waits_no_more(tmp_path, monkeypatch):
+    with Running(tmp_path) as running:
+        home = Home(running.account)
+        running.mail.stop()
+        home.editor.InviteResident(name=home.name)
+        for name, value in {"LD_PRELOAD": faketime(), "FAKETIME": "+8d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}.items():
+            monkeypatch.setenv(name, str(value))
+        running.restart()
+        caller = running.account.caller("EDITOR")
+        delivery = lambda: caller.GetResidentAccess(name=home.name).invitation_delivery
+        wait_until(lambda: delivery() == pb.INVITATION_DELIVERY_REFUSED, running.mail)
+
+
 @pytest.mark.skipif(not faketime(), reason="libfaketime is missing")
 def test_a_link_ends_after_seven_days(tmp_path, monkeypatch):
     with Running(tmp_path) as running:
@@ -129,13 +158,16 @@ def test_nothing_of_a_resident_is_in_logs_metrics_or_files(tmp_path):
             assert canary.encode() not in files
 
 
-def test_a_mail_that_the_server_hangs_up_on_holds_up_no_other(tmp_path):
+def test_mails_that_the_server_hangs_up_on_hold_up_no_other(tmp_path):
     with Running(tmp_path) as running:
-        first, second = Home(running.account), Home(running.account)
-        running.mail.drop = first.email
-        first.editor.InviteResident(name=first.name)
-        second.editor.InviteResident(name=second.name)
-        running.mail.code(second.email)
-        assert first.get().invitation_delivery == pb.INVITATION_DELIVERY_QUEUED
-        running.mail.drop = None
-        first.resident(running.mail.code(first.email))
+        # Mails are kept in the order in which they were written: three bad ones come before the good one.
+        *bad, good = [Home(running.account) for _ in range(4)]
+        running.mail.drop = {home.email for home in bad}
+        for home in (*bad, good):
+            home.editor.InviteResident(name=home.name)
+        running.mail.code(good.email)
+        for home in bad:
+            assert home.get().invitation_delivery == pb.INVITATION_DELIVERY_QUEUED
+        running.mail.drop = set()
+        for home in bad:
+            home.resident(running.mail.code(home.email))

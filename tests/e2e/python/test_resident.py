@@ -131,6 +131,29 @@ def test_what_is_said_of_an_access_is_checked(operator):
     assert preview.enabled and not home.get().enabled
 
 
+def test_of_two_who_set_up_at_once_one_is_told(account):
+    editor, site = account.caller("EDITOR"), account.create_site("Home").name
+    none = editor.GetResidentAccess(name=f"{site}/residentAccess")
+    assert none.state == pb.RESIDENT_ACCESS_STATE_NONE and none.etag
+
+    def set_up(email):
+        access = pb.ResidentAccess(name=none.name, etag=none.etag, owner_email=email)
+        return editor.UpdateResidentAccess(resident_access=access, update_mask=mask("owner_email"))
+
+    assert set_up("one@example.org").etag != none.etag
+    refused("ABORTED", "ETAG_MISMATCH", lambda: set_up("two@example.org"))
+
+
+def test_addresses_of_users_are_told_to_who_may_change_sites(operator, account):
+    said = pb.Account(name=account.name, user_emails=["boss@example.org"])
+    operator.UpdateAccount(account=said, update_mask=mask("user_emails"))
+    for scope in ("ADMIN", "EDITOR", "SERVICE", "VIEWER", "ENROLLMENT"):
+        told = ["boss@example.org"] if scope in ("ADMIN", "EDITOR", "SERVICE") else []
+        assert list(account.caller(scope).GetAccount(name=account.name).user_emails) == told, scope
+        listed = account.caller(scope).ListAccounts().accounts
+        assert [list(one.user_emails) for one in listed] == [told], scope
+
+
 def test_a_user_of_the_account_is_no_resident(operator):
     account_id = f"u{secrets.token_hex(4)}"
     said = pb.Account(display_name="a", user_emails=["Boss@Example.org"], support_contact="help@example.org")

@@ -4,6 +4,9 @@ const byId = (id) => document.getElementById(id);
 const code = location.hash.slice(1);
 history.replaceState(null, "", location.pathname);
 
+const UNKNOWN =
+  "Please try again. If you are then told that the invitation does not work any more, it was accepted and the answer was " +
+  "lost: ask whoever invited you to take it back and to send a new one.";
 const FAULTS = {
   404: "This invitation does not work any more. It works once and for seven days; ask whoever invited you for a new one.",
   429: "Too many tries from your network. Please wait a minute and try again.",
@@ -38,9 +41,9 @@ async function accept() {
       body: JSON.stringify({ code }),
     });
     if (answer.ok) return show(await answer.json());
-    fail(FAULTS[answer.status] ?? "The server has a fault. Please try again later: the invitation is not used up.");
+    fail(FAULTS[answer.status] ?? `The server has a fault. ${UNKNOWN}`);
   } catch {
-    fail("The server cannot be reached. Please try again.");
+    fail(`No answer came from the server. ${UNKNOWN}`);
   }
   byId("accept").disabled = false;
 }
