@@ -1,9 +1,10 @@
 // Every word that a person reads, in one place, so that it can be translated. Holds no logic beyond filling in values.
 import { FixSource, Granularity, NoEstimateReason, AddressState, LocationWarning } from "./gen/waymark/v1/location_pb.js";
-import { ChangeCause } from "./gen/waymark/v1/history_pb.js";
 import { InvitationDelivery, ResidentAccessState } from "./gen/waymark/v1/resident_access_pb.js";
 import { PhoneKind, SiteStatus } from "./gen/waymark/v1/site_pb.js";
 import { TicketingLinkState } from "./gen/waymark/v1/ticketing_pb.js";
+
+export * from "./history_strings.js";
 
 export const app = {
   name: "waymark",
@@ -260,30 +261,6 @@ export const locate = {
   stale: "These candidates have expired. They were looked up again.",
 };
 
-export const history = {
-  title: "History",
-  empty: "Nothing was changed yet.",
-  more: "Show older changes",
-  restore: "Restore",
-  restoreField: (field: string) => `Restore the former value of ${field}`,
-  confirm: (field: string, value: string) => `Put ${field} back to “${value}”?`,
-  restored: "The former value is back.",
-  conflict: "Somebody changed this site meanwhile. Look at it again and repeat your choice.",
-  system: "waymark",
-  agent: (id: string) => `agent ${id}`,
-  token: (id: string) => `token ${id}`,
-  label: (key: string) => `Label ${key}`,
-  link: (far: string) => `Ticketing ${far}`,
-  attention: "Needs no attention",
-  device: (id: string) => `Resident and ${id}`,
-  bytes: (count: string) => `${count} bytes in all`,
-  ofChange: (cause: string, number: string) => `${cause}, from before change ${number}`,
-  ofRun: (cause: string, run: string) => `${cause}, run ${run}`,
-  merged: (count: string, first: string, last: string) => `${count} changes from ${first} to ${last}`,
-  until: (time: string) => `until ${time}`,
-  notKept: "position not kept, by its provider’s terms",
-};
-
 export const labels = {
   title: "Labels",
   none: "No labels.",
@@ -355,64 +332,6 @@ export const residentState: Record<ResidentAccessState, string> = {
   [ResidentAccessState.ACCEPTED]: "Accepted.",
   [ResidentAccessState.EXPIRED]: "Invitation expired.",
   [ResidentAccessState.REVOKED]: "Revoked.",
-};
-
-export const historyField: Record<string, string> = {
-  display_name: "Name",
-  status: "Status",
-  "contact.email": "E-mail",
-  "contact.first_name": "First name",
-  "contact.last_name": "Last name",
-  "contact.phones": "Phones",
-  customer_id: "Customer ID",
-  contract_id: "Contract ID",
-  note: "Note",
-  "location.fixes.geoip": "GeoIP",
-  "location.fixes.device": "Device",
-  "location.fixes.address": "Found at",
-  "location.fixes.pin": "Pin",
-  "location.source": "Shown by",
-  "location.no_estimate_reason": "No estimate",
-  "location.address": "Address",
-  agent_id: "Agent",
-  replacement: "Replacement",
-  public_ip: "Public IP",
-  activate_time: "Activated",
-  delete_time: "Deleted",
-  "resident_access.owner_email": "Resident's e-mail",
-  "resident_access.enabled": "Resident access",
-  "resident_access.state": "Invitation",
-  "resident_access.invite_time": "Invited again",
-};
-
-export const changeCause: Record<ChangeCause, string> = {
-  [ChangeCause.UNSPECIFIED]: "Changed",
-  [ChangeCause.CREATED]: "Made",
-  [ChangeCause.UPDATED]: "Edited",
-  [ChangeCause.DELETED]: "Deleted",
-  [ChangeCause.UNDELETED]: "Brought back",
-  [ChangeCause.ACTIVATED]: "Agent activated",
-  [ChangeCause.TAKEN_OVER]: "Agent replaced",
-  [ChangeCause.AGENT_LEFT]: "Agent left",
-  [ChangeCause.REPLACEMENT_ALLOWED]: "Replacement allowed",
-  [ChangeCause.REPLACEMENT_CANCELLED]: "Replacement cancelled",
-  [ChangeCause.REPORTED]: "Reported",
-  [ChangeCause.ADDRESS_STATED]: "Address stated",
-  [ChangeCause.CANDIDATE_APPLIED]: "Address chosen",
-  [ChangeCause.PIN_DROPPED]: "Pin dropped",
-  [ChangeCause.LOCATION_RESET]: "Location reset",
-  [ChangeCause.FIX_DELETED]: "Position removed",
-  [ChangeCause.ADDRESS_ANSWERED]: "Address found later",
-  [ChangeCause.ADDRESS_RENEWED]: "Address looked up again",
-  [ChangeCause.ADDRESS_EXPIRED]: "Address expired",
-  [ChangeCause.REESTIMATED]: "Estimated again",
-  [ChangeCause.ATTENTION_DISMISSED]: "Attention dismissed",
-  [ChangeCause.ATTENTION_RESTORED]: "Attention wanted again",
-  [ChangeCause.RESTORED]: "Former value restored",
-  [ChangeCause.RESIDENT_ACCESS_CHANGED]: "Resident access edited",
-  [ChangeCause.RESIDENT_INVITED]: "Resident invited",
-  [ChangeCause.RESIDENT_ACCESS_REVOKED]: "Resident access revoked",
-  [ChangeCause.INVITATION_REDEEMED]: "Invitation accepted",
 };
 
 export const fault = {
