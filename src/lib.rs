@@ -15,6 +15,7 @@ pub mod lexicon;
 pub mod live;
 pub mod mail;
 pub mod model;
+pub mod secret_file;
 pub mod service;
 pub mod spatial;
 pub mod store;

@@ -26,11 +26,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("spatial", &["model"]),
     ("geoip", &["model", "error"]),
     ("http_client", &[]),
+    // How secrets lie in files, for all who read or write one.
+    ("secret_file", &[]),
     // Both ask strangers over HTTP, and share how; neither knows of the other.
-    ("geocode", &["model", "error", "http_client"]),
+    ("geocode", &["model", "error", "http_client", "secret_file"]),
     ("ticketing", &["model", "error", "http_client"]),
     ("store", &["model", "error"]),
-    ("mail", &["model"]),
+    ("mail", &["model", "secret_file"]),
     // Pure: the words of sites, and which have them.
     ("lexicon", &["model"]),
     ("live", &["model", "error", "spatial", "lexicon", "store"]),
@@ -40,10 +42,23 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["error", "app", "api", "store", "geoip", "geocode", "ticketing", "mail", "service", "telemetry"]),
     (
         "app",
-        &["error", "telemetry", "geoip", "geocode", "ticketing", "store", "mail", "live", "service", "api", "config"],
+        &[
+            "error",
+            "telemetry",
+            "secret_file",
+            "geoip",
+            "geocode",
+            "ticketing",
+            "store",
+            "mail",
+            "live",
+            "service",
+            "api",
+            "config",
+        ],
     ),
     // `gazetteer build` and `demo` need the builder, a sample of networks and the generated client.
-    ("cli", &["app", "config", "service", "model", "error", "geocode", "geoip", "telemetry", "api"]),
+    ("cli", &["app", "config", "service", "model", "error", "geocode", "geoip", "telemetry", "secret_file", "api"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tracing::info;
 
-use super::secret_file;
+use crate::secret_file;
 use crate::service::vault::KEY_BYTES;
 use crate::ticketing::target::Config;
 

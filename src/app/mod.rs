@@ -4,7 +4,6 @@ pub mod credentials_key;
 pub mod geocoder;
 mod listener;
 mod proxy_header;
-pub mod secret_file;
 mod tls;
 
 use std::net::SocketAddr;
@@ -25,7 +24,7 @@ use crate::live::Live;
 use crate::service::{Parts, Waymark};
 use crate::store::Store;
 use crate::store::embedded::Embedded;
-use crate::{geocode, geoip, mail, service, store, telemetry};
+use crate::{geocode, geoip, mail, secret_file, service, store, telemetry};
 use geocoder::{ConfiguredGeocoder, Reread};
 use listener::{DRAIN_TIME, Listener};
 

@@ -1,6 +1,5 @@
 //! The way from the command line to a server: address, credential, and an error that a person can read.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +11,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
+
+use crate::model::host::is_this_machine;
 
 /// Attempts at a call that the server answers with "later".
 const ATTEMPTS_MAX: u32 = 6;
@@ -42,8 +43,8 @@ impl ServerArguments {
     pub(super) fn channel(&self) -> anyhow::Result<Channel> {
         let endpoint = Endpoint::from_shared(self.server.clone())
             .with_context(|| format!("{:?} is no address of a server, such as http://127.0.0.1:8642", self.server))?;
-        let host = endpoint.uri().host().unwrap_or_default().trim_matches(['[', ']']);
-        let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let host = endpoint.uri().host().unwrap_or_default();
+        let is_here = is_this_machine(host);
         match endpoint.uri().scheme_str() {
             Some("https") => Ok(endpoint.tls_config(self.tls()?)?.connect_lazy()),
             Some("http") if is_here || self.plaintext => Ok(endpoint.connect_lazy()),

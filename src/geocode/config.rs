@@ -4,12 +4,10 @@
 
 mod fleet;
 
-use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use std::{env, fs};
 
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -20,6 +18,8 @@ use super::cached::Times;
 use super::chain::LINKS_MAX;
 use super::gazetteer;
 use super::terms::{Keep, Terms};
+use crate::model::host::is_this_machine;
+use crate::secret_file;
 
 pub use fleet::FleetConfig;
 
@@ -204,13 +204,6 @@ fn host(url: &Url) -> &str {
     url.host_str().unwrap_or_default().trim_end_matches('.')
 }
 
-/// Whether a URL leads to this machine.
-fn is_loopback(url: &Url) -> bool {
-    let host = host(url);
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
 impl Config {
     /// The geocoders in the order in which they are asked. Reads the files of keys.
     pub(super) fn plans(&self) -> Result<Vec<Plan>, Error> {
@@ -338,7 +331,7 @@ impl ProviderConfig {
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err(fault("it has neither a user, nor parameters, nor a fragment"));
         }
-        let is_open = url.scheme() == "http" && !is_loopback(&url);
+        let is_open = url.scheme() == "http" && !is_this_machine(host(&url));
         if is_open && has_key {
             return Err(fault("a key travels by https:// alone"));
         }
@@ -361,26 +354,16 @@ impl ProviderConfig {
 
 /// A secret out of a file or an environment variable; what is wrong holds nothing of it.
 fn secret(file: Option<&Path>, variable: Option<&str>) -> Result<Option<SecretString>, String> {
-    let secret = match (file, variable) {
+    let name = match (file, variable) {
         (Some(_), Some(_)) => return Err("a file or an environment variable, not both".to_owned()),
-        (Some(path), None) => read_secret(path)?,
-        (None, Some(name)) => env::var(name).map_err(|_| format!("{name} is not set"))?,
+        (Some(path), None) => return secret_file::read(path).map(Some),
+        (None, Some(name)) => name,
         (None, None) => return Ok(None),
     };
-    match secret.trim() {
-        "" => Err("it is empty".to_owned()),
+    match env::var(name).map_err(|_| format!("{name} is not set"))?.trim() {
+        "" => Err(format!("{name} is empty")),
         secret => Ok(Some(SecretString::from(secret))),
     }
-}
-
-/// A secret out of its file, which others must not be able to read.
-fn read_secret(path: &Path) -> Result<String, String> {
-    let told = |cause: std::io::Error| format!("{}: {cause}", path.display());
-    let mode = fs::metadata(path).map_err(told)?.permissions().mode();
-    if mode & 0o004 != 0 {
-        return Err(format!("{} can be read by everybody: chmod o-r", path.display()));
-    }
-    fs::read_to_string(path).map_err(told)
 }
 
 #[cfg(test)]

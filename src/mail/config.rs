@@ -1,7 +1,6 @@
 //! What an operator configures of mail: the server, how it is trusted, who sends, and where links lead.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use lettre::message::Mailbox;
@@ -10,6 +9,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::Error;
+use crate::model::host::is_this_machine;
+use crate::secret_file;
 
 /// How the connection to the mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -64,11 +65,14 @@ impl Config {
     pub(super) fn check(&self) -> Result<Checked, Error> {
         let from = self.from.parse::<Mailbox>();
         let from = from.map_err(|_| setting("from", "a sender is written `Name <name@domain>` or `name@domain`"))?;
-        if self.tls == Tls::None && !is_loopback(&self.host) {
+        if self.tls == Tls::None && !is_this_machine(&self.host) {
             return Err(setting("tls", "`none` is for a mail server on this machine alone: use starttls or tls"));
         }
         let login = match (&self.user, &self.password_file) {
-            (Some(user), Some(path)) => Some((user.clone(), password(path)?)),
+            (Some(user), Some(path)) => {
+                let password = secret_file::read(path).map_err(|why| setting("password_file", &why))?;
+                Some((user.clone(), password))
+            }
             (None, None) => None,
             _ => return Err(setting("user", "user and password_file go together")),
         };
@@ -88,29 +92,11 @@ fn public_url(text: &str) -> Result<Url, Error> {
     let url = Url::parse(text).map_err(|_| setting("public_url", why))?;
     let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
     let host = url.host_str().unwrap_or_default();
-    let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_loopback(host);
+    let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_this_machine(host);
     if is_bare && is_safe && url.fragment().is_none() && !host.is_empty() {
         return Ok(url);
     }
     Err(setting("public_url", why))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
-}
-
-fn password(path: &Path) -> Result<SecretString, Error> {
-    let fault = |why: &str| Error::File { setting: "password_file", path: path.to_owned(), why: why.to_owned() };
-    let mode = fs::metadata(path).map_err(|cause| fault(&cause.to_string()))?.permissions().mode();
-    if mode & 0o004 != 0 {
-        return Err(fault("it can be read by everybody: chmod o-r"));
-    }
-    let text = String::from_utf8(read("password_file", path)?).map_err(|_| fault("it is no text"))?;
-    match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(fault("it is empty")),
-        password => Ok(SecretString::from(password)),
-    }
 }
 
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {

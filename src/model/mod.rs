@@ -12,6 +12,7 @@ pub mod device;
 pub mod evidence;
 pub mod geo;
 pub mod history;
+pub mod host;
 pub mod id;
 mod instant;
 pub mod location;

@@ -16,9 +16,9 @@ use super::account::admin;
 use super::client::{ServerArguments, explain};
 use super::say;
 use crate::api::proto::waymark::v1 as pb;
-use crate::app::secret_file;
 use crate::geoip::GeoIp;
 use crate::geoip::config::Config;
+use crate::secret_file;
 
 /// Calls in flight at once.
 const CALLS_MAX: usize = 64;

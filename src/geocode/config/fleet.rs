@@ -7,7 +7,8 @@ use reqwest::Url;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use super::{Error, is_loopback, secret};
+use super::{Error, host, secret};
+use crate::model::host::is_this_machine;
 
 /// A Redis that all processes of a fleet share, as written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -37,7 +38,7 @@ impl FleetConfig {
         }
         let password = secret(self.password_file.as_deref(), self.password_env.as_deref())
             .map_err(|why| Error::Value { key: "fleet.password_file", why })?;
-        if password.is_some() && !is_loopback(&url) {
+        if password.is_some() && !is_this_machine(host(&url)) {
             return Err(fault("a password goes to this machine alone, until there is TLS to Redis"));
         }
         let info = self.redis.as_str().into_connection_info();

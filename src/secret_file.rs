@@ -1,9 +1,14 @@
-//! Secrets in files: for the owner alone, whole or not there.
+//! Secrets in files: written for the owner alone, whole or not there; read where not everybody can.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+
+use secrecy::SecretString;
+
+/// The bit of a mode by which everybody may read.
+const READ_BY_ALL: u32 = 0o004;
 
 /// Writes a line that only the owner can read. What is at `path` is replaced by a rename, so neither its mode nor a link
 /// that stands there matters, and nobody ever reads half of it.
@@ -26,11 +31,38 @@ fn write_new(path: &Path, line: &str) -> io::Result<()> {
     file.sync_all()
 }
 
+/// The secret in a file that others cannot read, without what stands around it. What is wrong holds nothing of it.
+pub fn read(path: &Path) -> Result<SecretString, String> {
+    let told = |cause: io::Error| format!("{}: {cause}", path.display());
+    let mode = fs::metadata(path).map_err(told)?.permissions().mode();
+    if mode & READ_BY_ALL != 0 {
+        return Err(format!("{} can be read by everybody: chmod o-r", path.display()));
+    }
+    match fs::read_to_string(path).map_err(told)?.trim() {
+        "" => Err(format!("{} is empty", path.display())),
+        secret => Ok(SecretString::from(secret)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use secrecy::ExposeSecret as _;
 
     use super::*;
+
+    #[test]
+    fn a_secret_is_read_where_others_cannot() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret");
+        write(&path, " Canary ").unwrap();
+        assert_eq!(read(&path).unwrap().expose_secret(), "Canary");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let told = read(&path).unwrap_err();
+        assert!(told.contains("chmod o-r") && !told.contains("Canary"), "{told}");
+        write(&path, " ").unwrap();
+        assert!(read(&path).unwrap_err().contains("empty"));
+        assert!(read(&directory.path().join("nowhere")).is_err());
+    }
 
     #[test]
     fn neither_a_link_nor_an_open_mode_survives() {
