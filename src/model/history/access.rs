@@ -10,6 +10,8 @@ use crate::model::resident::{DevicePermission, ResidentAccess, State};
 /// The edits between two versions of an access at a time, each field at most once; `None` for an access that is not set up.
 #[must_use]
 pub fn diff_access(before: Option<&ResidentAccess>, after: Option<&ResidentAccess>, now: Timestamp) -> Vec<Edit> {
+    let set_up = |access: &&ResidentAccess| access.is_set_up();
+    let (before, after) = (before.filter(set_up), after.filter(set_up));
     let mut edits = Vec::new();
     let mut note = |field: Field, value: &dyn Fn(&ResidentAccess) -> Option<Value>| {
         let (from, to) = (before.and_then(value), after.and_then(value));

@@ -18,7 +18,7 @@ use super::{Invalid, text};
 
 /// How long an invitation can be accepted: a week of holidays is seldom longer, and mail that lies about is a risk.
 pub const INVITATION_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// Most invitations to one site within [`SENDING_WINDOW`], first ones and repeated ones: nobody's letter box is filled.
+/// Most invitations to one site within [`SENDING_WINDOW`], first ones and repeated ones.
 pub const SENT_MAX: usize = 10;
 /// The time within which no more than [`SENT_MAX`] are sent.
 pub const SENDING_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -154,6 +154,21 @@ impl ResidentAccess {
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// Whether somebody set it up. One that is not remembers invitations of before it was taken away.
+    #[must_use]
+    pub fn is_set_up(&self) -> bool {
+        !self.owner_email.is_empty()
+    }
+
+    /// What stays once it is taken away: when invitations were made lately, so that setting it up again is no way around
+    /// [`SENT_MAX`].
+    #[must_use]
+    pub fn remains(&self, now: Timestamp) -> Option<Self> {
+        let mut rest = Self::new(self.site, now);
+        rest.made_at.extend(self.made_at.iter().filter(|at| now.duration_since(**at) < SENDING_WINDOW));
+        (!rest.made_at.is_empty()).then_some(rest)
     }
 
     /// Where it stands.

@@ -136,6 +136,6 @@ pub(super) fn visible(devices: SiteDevices, access: &ResidentAccess) -> Vec<Resi
     devices.devices.into_values().filter_map(allowed).collect()
 }
 
-fn key_of(account: &AccountId, site: SiteId) -> Key {
+pub(super) fn key_of(account: &AccountId, site: SiteId) -> Key {
     Key::of(account, Kind::SiteDevices, site)
 }

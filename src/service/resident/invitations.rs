@@ -10,7 +10,7 @@ use super::super::record::Author;
 use super::super::tokens::{self, NewToken};
 use super::super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
 use super::devices::{ResidentDevice, ResidentSite, visible};
-use super::{ShownAccess, replace};
+use super::{ShownAccess, Step, replace};
 use crate::model::access::{Principal, Scope};
 use crate::model::history::{Actor, Cause};
 use crate::model::id::{AccountId, SiteId};
@@ -100,37 +100,30 @@ impl Waymark {
         self.account_for(principal, account, Permission::Change)?;
         let random = random_bytes()?;
         let secret_hash = hash_secret(&random);
-        for _ in 0..ATTEMPTS_MAX {
-            let standing = self.standing_site(account, site).await?;
-            let before = self.find_access(account, site).await?;
-            self.refuse_other_version(account, site, before.as_ref(), etag)?;
-            let before = before.ok_or(Refused::NotSetUp)?;
-            let now = self.now();
-            let mut access = before.value.clone();
+        let author = Author::of(principal, Cause::ResidentInvited);
+        let change = |before: Option<&ResidentAccess>, now| {
+            let mut access = before.ok_or(Refused::NotSetUp)?.clone();
             make(&mut access, secret_hash, now)?;
-            access.updated_at = now;
             self.refuse_user(account, &access.owner_email)?;
             let post = self.parts.post.as_ref().ok_or(Error::MailNotConfigured)?;
-            if self.parts.live.mails.count() >= OUTBOX_MAX {
-                return Err(Error::TooMany("mails that wait", OUTBOX_MAX));
-            }
-            if self.parts.live.mails.count_of(account) >= OUTBOX_OF_ACCOUNT_MAX {
-                return Err(Error::TooMany("mails of the account that wait", OUTBOX_OF_ACCOUNT_MAX));
-            }
+            self.refuse_full_outbox(account)?;
             let key = Key::of(account, Kind::Mail, uuid::Uuid::now_v7());
-            let code = code::format(account, site, &random);
-            let sealed = post.seal(account, &key.id, &code)?;
+            let sealed = post.seal(account, &key.id, &code::format(account, site, &random))?;
             let mail = QueuedMail { site, secret_hash, sealed, queued_at: now };
-            let author = Author::of(principal, Cause::ResidentInvited);
-            let mut batch = replace(&standing, Some(&before), Some(&access), &author, now);
-            batch.push(Mutation::create(key, Document::Mail(mail)));
-            match self.parts.store.commit(batch).await {
-                Ok(_) => return Ok(self.show_access(site, Some(access))),
-                Err(StoreError::Conflict { .. }) => {}
-                Err(cause) => return Err(cause.into()),
-            }
+            Ok(Step { after: Some(access), beside: vec![Mutation::create(key, Document::Mail(mail))] })
+        };
+        self.commit_over_access(account, site, etag, &author, change).await
+    }
+
+    fn refuse_full_outbox(&self, account: &AccountId) -> Result<(), Error> {
+        let mails = &self.parts.live.mails;
+        if mails.count() >= OUTBOX_MAX {
+            return Err(Error::TooMany("mails that wait", OUTBOX_MAX));
         }
-        Err(Error::Contention(Resource::ResidentAccess(account.clone(), site).to_string()))
+        if mails.count_of(account) >= OUTBOX_OF_ACCOUNT_MAX {
+            return Err(Error::TooMany("mails of the account that wait", OUTBOX_OF_ACCOUNT_MAX));
+        }
+        Ok(())
     }
 
     /// Takes the access back: the link is dead, the mail is not sent if it waits still, the resident is out at once.
@@ -142,27 +135,14 @@ impl Waymark {
         etag: &str,
     ) -> Result<ShownAccess, Error> {
         self.account_for(principal, account, Permission::Change)?;
-        for _ in 0..ATTEMPTS_MAX {
-            let standing = self.standing_site(account, site).await?;
-            let before = self.find_access(account, site).await?;
-            self.refuse_other_version(account, site, before.as_ref(), etag)?;
-            let before = before.ok_or(Refused::NotSetUp)?;
-            let mut access = before.value.clone();
-            let token = access.revoke(self.now())?;
-            if access == before.value {
-                return Ok(self.show_access(site, Some(access)));
-            }
-            access.updated_at = self.now();
-            let author = Author::of(principal, Cause::ResidentAccessRevoked);
-            let mut batch = replace(&standing, Some(&before), Some(&access), &author, access.updated_at);
-            batch.extend(token.and_then(|token| self.revocation_of(token)));
-            match self.parts.store.commit(batch).await {
-                Ok(_) => return Ok(self.show_access(site, Some(access))),
-                Err(StoreError::Conflict { .. }) => {}
-                Err(cause) => return Err(cause.into()),
-            }
-        }
-        Err(Error::Contention(Resource::ResidentAccess(account.clone(), site).to_string()))
+        let author = Author::of(principal, Cause::ResidentAccessRevoked);
+        let change = |before: Option<&ResidentAccess>, now| {
+            let mut access = before.ok_or(Refused::NotSetUp)?.clone();
+            let token = access.revoke(now)?;
+            let beside = token.and_then(|token| self.revocation_of(token)).into_iter().collect();
+            Ok(Step { after: Some(access), beside })
+        };
+        self.commit_over_access(account, site, etag, &author, change).await
     }
 
     /// Accepts an invitation with the secret of its link. Needs no token. One answer for secrets that are unknown, used,

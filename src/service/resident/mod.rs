@@ -158,6 +158,9 @@ impl Waymark {
     ) -> Result<ResidentAccess, Error> {
         let now = self.now();
         let mut access = before.map_or_else(|| ResidentAccess::new(site, now), |before| before.value.clone());
+        if !access.is_set_up() {
+            access.created_at = now;
+        }
         if let Some(email) = &patch.owner_email {
             access.set_owner(email.clone(), now)?;
         }
@@ -185,18 +188,40 @@ impl Waymark {
         etag: &str,
     ) -> Result<(), Error> {
         self.account_for(principal, account, Permission::Change)?;
+        let author = Author::of(principal, Cause::ResidentAccessChanged);
+        let change = |before: Option<&ResidentAccess>, now| {
+            let before = before.ok_or_else(|| Error::NotFound(Resource::ResidentAccess(account.clone(), site)))?;
+            Ok(Step { after: before.remains(now), beside: self.ending_of(before).into_iter().collect() })
+        };
+        self.commit_over_access(account, site, etag, &author, change).await?;
+        Ok(())
+    }
+
+    /// Reads an access, and commits what `change` makes of it (it is given `None` where nothing is set up) over what was read,
+    /// with the entry of the site's history: again and again while others are faster.
+    async fn commit_over_access(
+        &self,
+        account: &AccountId,
+        site: SiteId,
+        etag: &str,
+        author: &Author,
+        change: impl Fn(Option<&ResidentAccess>, Timestamp) -> Result<Step, Error>,
+    ) -> Result<ShownAccess, Error> {
         for _ in 0..ATTEMPTS_MAX {
             let standing = self.standing_site(account, site).await?;
             let before = self.find_access(account, site).await?;
             self.refuse_other_version(account, site, before.as_ref(), etag)?;
-            let missing = || Error::NotFound(Resource::ResidentAccess(account.clone(), site));
-            let before = before.ok_or_else(missing)?;
-            let token = before.value.accepted.as_ref().map(|accepted| accepted.token);
-            let author = Author::of(principal, Cause::ResidentAccessChanged);
-            let mut batch = replace(&standing, Some(&before), None, &author, self.now());
-            batch.extend(token.and_then(|token| self.revocation_of(token)));
+            let now = self.now();
+            let known = before.as_ref().map(|before| &before.value);
+            let Step { after, beside } = change(known.filter(|access| access.is_set_up()), now)?;
+            if after.as_ref() == known && beside.is_empty() {
+                return Ok(self.show_access(site, after));
+            }
+            let after = after.map(|after| ResidentAccess { updated_at: now, ..after });
+            let mut batch = replace(&standing, before.as_ref(), after.as_ref(), author, now);
+            batch.extend(beside);
             match self.parts.store.commit(batch).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(self.show_access(site, after)),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(cause) => return Err(cause.into()),
             }
@@ -204,15 +229,24 @@ impl Waymark {
         Err(Error::Contention(Resource::ResidentAccess(account.clone(), site).to_string()))
     }
 
-    /// Takes an access away, and its token, without a word in the site's history: for whoever erases a person. Mails that wait
-    /// go by themselves once their access is gone.
+    /// Takes an access and the devices away, and the resident's token, without a word in the site's history: for whoever erases
+    /// a person. Mails that wait go by themselves once their access is gone.
     pub(super) async fn erase_access(&self, account: &AccountId, site: SiteId) -> Result<(), Error> {
-        let Some(found) = self.find_access(account, site).await? else { return Ok(()) };
-        let mut batch = vec![Mutation::delete(key_of(account, site))];
-        let token = found.value.accepted.as_ref().map(|accepted| accepted.token);
-        batch.extend(token.and_then(|token| self.revocation_of(token)));
-        self.parts.store.commit(batch).await?;
-        Ok(())
+        for _ in 0..ATTEMPTS_MAX {
+            let mut batch = vec![Mutation::delete(devices::key_of(account, site))];
+            if let Some(found) = self.find_access(account, site).await? {
+                // As it was read: of an invitation that is accepted meanwhile the token has to go, too.
+                let expect = Expect::Revision(found.revision);
+                batch.push(Mutation { key: key_of(account, site), expect, document: None });
+                batch.extend(self.ending_of(&found.value));
+            }
+            match self.parts.store.commit(batch).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+        Err(Error::Contention(Resource::ResidentAccess(account.clone(), site).to_string()))
     }
 
     /// Refuses the address of one of the account's users: who manages the site is no resident of it, and a token by mail
@@ -227,6 +261,7 @@ impl Waymark {
     }
 
     fn show_access(&self, site: SiteId, access: Option<ResidentAccess>) -> ShownAccess {
+        let access = access.filter(ResidentAccess::is_set_up);
         let state = access.as_ref().map(|access| access.state(self.now()));
         ShownAccess { site, access, state }
     }
@@ -255,6 +290,11 @@ impl Waymark {
         Err(Error::EtagMismatch(Resource::ResidentAccess(account.clone(), site)))
     }
 
+    /// The end of the token of who has access.
+    fn ending_of(&self, access: &ResidentAccess) -> Option<Mutation> {
+        self.revocation_of(access.accepted.as_ref()?.token)
+    }
+
     /// The end of a resident's token.
     fn revocation_of(&self, token: TokenId) -> Option<Mutation> {
         let live = self.parts.live.token(token).filter(|token| token.revoked_at.is_none())?;
@@ -264,10 +304,18 @@ impl Waymark {
     }
 }
 
+/// What a use case makes of an access.
+struct Step {
+    /// What is kept; `None` takes it away.
+    after: Option<ResidentAccess>,
+    /// What is written with it.
+    beside: Vec<Mutation>,
+}
+
 /// A version of what people say of an access, and of what they did with it. How far a mail is leaves it as it is. Where
 /// nothing is set up that is a version too: of two people who set up at once, one is told.
 fn etag_of(access: Option<&ResidentAccess>) -> String {
-    let Some(access) = access else { return etag(&"not set up") };
+    let Some(access) = access.filter(|access| access.is_set_up()) else { return etag(&"not set up") };
     let invited_at = access.invitation.as_ref().map(|invitation| invitation.invited_at);
     let accepted_at = access.accepted.as_ref().map(|accepted| accepted.at);
     etag(&(&access.owner_email, access.enabled, &access.permissions, invited_at, accepted_at, access.revoked_at))

@@ -131,7 +131,7 @@ impl Waymark {
             Wanted::Later => return Ok(Outcome::Kept),
             Wanted::Never => {
                 // An invitation that ran out in here would be said to wait for ever.
-                self.try_settle(&key, &mail, Delivery::Refused).await?;
+                self.settle(&key, &mail, Delivery::Refused).await;
                 return Ok(Outcome::Dropped);
             }
             Wanted::Unreadable => {
@@ -190,7 +190,7 @@ impl Waymark {
         let mut failures = 0;
         while let Err(cause) = self.try_settle(key, mail, delivery).await {
             if !matches!(cause, Error::Store(StoreError::Conflict { .. })) {
-                warn!(%cause, "a mail went out, and that cannot be written down yet");
+                warn!(%cause, "what became of a mail cannot be written down yet");
                 sleep(pause(failures)).await;
                 failures += 1;
             }

@@ -102,6 +102,10 @@ def test_steps_are_refused_with_what_can_be_done(account):
     assert home.state() == "NONE"
     state(lambda: home.editor.InviteResident(name=home.name))
     refused("NOT_FOUND", "RESOURCE_NOT_FOUND", lambda: home.editor.DeleteResidentAccess(name=home.name))
+    # Setting it up again is no way around the limit.
+    home.update(owner_email=home.email, enabled=True)
+    assert home.state() == "READY"
+    refused("RESOURCE_EXHAUSTED", "LIMIT_REACHED", lambda: home.editor.InviteResident(name=home.name))
 
 
 def test_what_is_said_of_an_access_is_checked(operator):
