@@ -104,6 +104,8 @@ impl Known {
             let at = site.last_seen_at.unwrap_or(heard_at);
             Some(Box::new(Turns { at, former: self.last, networks, noted: None }))
         };
+        // An address that is forgotten (erased) is known from no turn either.
+        let turns = turns.filter(|_| site.uplinks.last.is_some());
         Self { turns, ..Self::of(site, heard_at) }
     }
 

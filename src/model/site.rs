@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::access::MASK;
 use super::address::CountryCode;
 use super::attention::Dismissal;
 use super::device::DevicePosition;
@@ -221,13 +222,17 @@ impl Contact {
         if self.phones.len() > PHONES_MAX {
             return Err(Invalid::new("phones", format!("at most {PHONES_MAX}, got {}", self.phones.len())));
         }
+        let name = |field: &str, value: &str| match text::line(field, value, text::LINE_BYTES_MAX)? {
+            mask if mask == MASK => Err(Invalid::new(field, "it is masked: say the name, or leave it as it is")),
+            name => Ok(name),
+        };
         let check = |(index, phone): (usize, Phone)| {
             phone.checked(region).map_err(|fault| fault.within(&format!("phones[{index}]")))
         };
         Ok(Self {
             email,
-            first_name: text::line("first_name", &self.first_name, text::LINE_BYTES_MAX)?,
-            last_name: text::line("last_name", &self.last_name, text::LINE_BYTES_MAX)?,
+            first_name: name("first_name", &self.first_name)?,
+            last_name: name("last_name", &self.last_name)?,
             phones: self.phones.into_iter().enumerate().map(check).collect::<Result<_, _>>()?,
         })
     }

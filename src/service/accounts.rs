@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::access::Permission;
+use super::access::{Permission, require_contacts};
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::{ATTEMPTS_MAX, Error, Waymark};
@@ -64,6 +64,10 @@ impl Waymark {
         patch: AccountPatch,
     ) -> Result<Account, Error> {
         self.administered(principal, Some(id))?;
+        if patch.user_emails.is_some() {
+            // A resident's address is refused where it is a user's: whoever names users could try addresses.
+            require_contacts(principal)?;
+        }
         for _ in 0..ATTEMPTS_MAX {
             let key = Key::of(id, Kind::Account, id);
             let record = self.parts.store.get(key.clone()).await?;

@@ -26,11 +26,11 @@ pub const PAGE_MAX: usize = 100;
 struct Cursor(String);
 
 impl Waymark {
-    /// Erases what is personal of a site, deleted or not: contact, note, addresses that its agent came from, the resident's
-    /// access with their token, and the whole history. Gives how many records of the history that were.
+    /// Erases what is personal of a site, deleted or not: contact, note, addresses that its agent came from, devices, the
+    /// resident's access with their token, and the whole history. Gives how many records of the history that were.
     ///
     /// Name, customer, contract, labels, ticketing links, location and the estimate's network stay. An agent that goes on
-    /// reporting brings its address back. With `validate_only` it is looked whether the caller may, and nothing is erased.
+    /// reporting brings its address and devices back. With `validate_only` it is looked whether the caller may, and nothing is erased.
     pub async fn erase_site(
         &self,
         principal: &Principal,
@@ -78,7 +78,7 @@ impl Waymark {
         Ok(self.page_until(&purpose, erased, last.as_ref()))
     }
 
-    /// The record first: what it said goes into the history, and then that goes.
+    /// The history last: changes of the record are entries of it.
     async fn erase_person(&self, principal: &Principal, account: &AccountId, site: SiteId) -> Result<usize, Error> {
         self.erase_access(account, site).await?;
         let author = Author::of(principal, Cause::Updated);

@@ -334,8 +334,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Makes the files hold nothing of what was overwritten or taken away before the call, as far as the engine put it there.
     ///
-    /// Waits for readers that still look at it. Cost: all of the store is written anew, from memory as large as it is; writes
-    /// wait meanwhile.
+    /// Waits for readers that still look at it. Cost: all of the store is written anew, with as much memory and disk as it
+    /// is large; writes wait meanwhile.
     async fn scrub(&self) -> Result<(), Error>;
 
     /// Finishes what is queued and closes; later commits are refused.

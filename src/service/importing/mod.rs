@@ -100,7 +100,7 @@ impl Waymark {
     ) -> Result<Imported, Error> {
         let owner = live.account();
         let row = row.checked(owner.country)?;
-        if row.patch.names_contact() {
+        if row.names_contact() {
             require_contacts(principal)?;
         }
         if let Said::Some(position) = row.position {

@@ -55,6 +55,11 @@ pub struct SiteRow {
 }
 
 impl SiteRow {
+    /// Whether it says anything of the contact, be it that there is none.
+    pub(super) fn names_contact(&self) -> bool {
+        self.patch.names_contact() || !self.add_phones.is_empty()
+    }
+
     /// The row with every value checked; a phone number without `+` is one of `region`.
     pub(super) fn checked(self, region: Option<CountryCode>) -> Result<Self, Invalid> {
         let patch = self.patch.checked(region)?;

@@ -1,11 +1,16 @@
 //! Tokens that mask contacts: what they may not ask, nor write, and what they may still do.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::model::access::Contacts;
 use crate::model::id::SiteId;
+use crate::model::phone::Phone;
 use crate::service::Error;
+use crate::service::accounts::AccountPatch;
 use crate::service::filter::{Filter, MapFilter};
 use crate::service::history::Restoration;
+use crate::service::importing::row::{RowKey, Said, SiteRow};
 use crate::service::paging::PageRequest;
 use crate::service::patch::SitePatch;
 use crate::service::resident::AccessPatch;
@@ -134,4 +139,30 @@ async fn an_etag_is_no_hash_of_what_the_site_says() {
     };
     assert!(matches!(change(bare).await, Err(Error::EtagMismatch(_))));
     assert!(change(shown).await.is_ok());
+}
+
+#[tokio::test]
+async fn neither_a_sheet_nor_a_list_of_users_tells_whether_a_guess_is_right() {
+    let (world, masked, _) = World::with_contact().await;
+    let phone = Phone { number: "+3545551234".to_owned(), ..Phone::default() };
+    let row = SiteRow {
+        key: RowKey::Name,
+        patch: SitePatch { display_name: Some("pump".to_owned()), ..SitePatch::default() },
+        set_labels: BTreeMap::new(),
+        add_phones: vec![phone],
+        position: Said::Nothing,
+        address: Said::Nothing,
+        request_id: String::new(),
+    };
+    for validate_only in [true, false] {
+        let refused = world.waymark.import_sites(&masked, &world.account, vec![Ok(row.clone())], validate_only).await;
+        assert!(is_refused(&refused.and_then(|mut rows| rows.remove(0))));
+    }
+    let open = SiteRow { add_phones: Vec::new(), ..row };
+    let rows = world.waymark.import_sites(&masked, &world.account, vec![Ok(open)], false).await.unwrap();
+    assert!(rows[0].is_ok(), "{rows:?}");
+    let guess = AccountPatch { user_emails: Some(vec!["jo@example.org".to_owned()]), ..AccountPatch::default() };
+    assert!(is_refused(&world.waymark.update_account(&masked, &world.account, guess).await));
+    let named = AccountPatch { display_name: Some("Acme".to_owned()), ..AccountPatch::default() };
+    assert!(world.waymark.update_account(&masked, &world.account, named).await.is_ok());
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::phone::{Phone, PhoneKind};
+use crate::model::site_devices::SiteDevice;
 use crate::service::paging::PageRequest;
 use crate::service::patch::SitePatch;
 use crate::service::resident::AccessPatch;
@@ -39,6 +40,14 @@ impl World {
             let email = Some(format!("{CANARY}-owner@example.org"));
             let patch = AccessPatch { owner_email: email, enabled: Some(true), permissions: None };
             world.waymark.update_resident_access(operator, acme, id, patch, (&options, "")).await.unwrap();
+            let device = SiteDevice {
+                id: "phone".to_owned(),
+                display_name: format!("{CANARY}'s telephone"),
+                kind: String::new(),
+                can_power: false,
+                can_block: false,
+            };
+            world.waymark.report_devices(operator, acme, id, (vec![device], false)).await.unwrap();
             ids.push(id);
         }
         (world, ids)
@@ -66,6 +75,7 @@ async fn an_erased_site_is_in_no_answer_and_in_no_file() {
         let site = world.waymark.get_site(operator, acme, *id).await.unwrap().value;
         assert!(!format!("{site:?}").contains(CANARY), "{site:?}");
         assert!(world.waymark.resident_access(operator, acme, *id).await.unwrap().access.is_none());
+        assert!(world.waymark.list_devices(operator, acme, *id).await.unwrap().devices.is_empty());
     }
     assert_eq!(world.files_with(CANARY), Vec::<String>::new());
     assert_eq!(world.files_with("+354555"), Vec::<String>::new());

@@ -39,12 +39,15 @@ impl Job {
     }
 }
 
+/// Who waits for a file without what was deleted.
+pub(super) type Scrubber = oneshot::Sender<Result<(), Error>>;
+
 /// What the writer is told.
 #[derive(Debug)]
 pub(super) enum Order {
     Write(Job),
     Observe(Arc<dyn Observer>),
-    Scrub(oneshot::Sender<Result<(), Error>>),
+    Scrub(Scrubber),
     Close(oneshot::Sender<()>),
 }
 
@@ -79,7 +82,7 @@ impl Queue {
         let _ = self.send(Order::Observe(observer));
     }
 
-    /// Waits until the log is folded into the database and empty, after everything that is queued before.
+    /// Waits until the database is written anew and its log empty, after everything that is queued before.
     pub(super) async fn scrub(&self) -> Result<(), Error> {
         let (done, is_done) = oneshot::channel();
         self.send(Order::Scrub(done))?;

@@ -14,7 +14,7 @@ use tracing::{error, warn};
 
 use super::super::{Error, Expect, Mutation, Observer};
 use super::Revision;
-use super::queue::{Encoded, Job, Order, Queue};
+use super::queue::{Encoded, Job, Order, Queue, Scrubber};
 use super::schema::Revisions;
 use super::{rows, tables};
 
@@ -72,10 +72,7 @@ impl Writer {
                 next = if group.len() < GROUP_MAX { orders.try_recv().ok() } else { None };
             }
             self.write(std::mem::take(&mut group));
-            for scrubber in scrubbers.drain(..) {
-                // Who asked may have gone.
-                let _ = scrubber.send(self.empty_log());
-            }
+            self.scrub(&mut scrubbers);
             if let Some(done) = close {
                 self.fold_log();
                 // The closer may have gone.
@@ -160,12 +157,32 @@ impl Writer {
         }
     }
 
+    /// Answers all who wait for a file without what was deleted: their writes are done, so once is enough for all.
+    fn scrub(&mut self, scrubbers: &mut Vec<Scrubber>) {
+        if scrubbers.is_empty() {
+            return;
+        }
+        let outcome = self.rewrite();
+        for scrubber in scrubbers.drain(..) {
+            let told = match &outcome {
+                Ok(()) => Ok(()),
+                Err(Error::Full) => Err(Error::Full),
+                Err(Error::Unavailable { cause }) => Err(Error::Unavailable { cause: cause.clone() }),
+                Err(other) => Err(Error::Unavailable { cause: other.to_string() }),
+            };
+            // Who asked may have gone.
+            let _ = scrubber.send(told);
+        }
+    }
+
     /// Writes the database anew, folds the log into it, and cuts the log to nothing. `secure_delete` would not do: where
     /// SQLite moves rows between pages it leaves copies, of some rows in a hundred.
-    fn empty_log(&mut self) -> Result<(), Error> {
+    fn rewrite(&mut self) -> Result<(), Error> {
         if let Some(cause) = &self.stopped {
             return Err(Error::Unavailable { cause: cause.clone() });
         }
+        // The whole file goes through the log.
+        self.is_log_folded = false;
         let fold = || self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
         let is_busy = self.connection.execute_batch("VACUUM").and_then(|()| fold());
         match is_busy {
