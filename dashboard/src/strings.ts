@@ -198,6 +198,7 @@ export const site = {
   agent: "Agent",
   publicIp: "Public IP",
   contact: "Contact",
+  contactMasked: "This token does not show contacts, and does not change them.",
   firstName: "First name",
   lastName: "Last name",
   email: "E-mail",
@@ -267,6 +268,7 @@ export const labels = {
   key: "Key",
   value: "Value",
   add: "Add a label",
+  twice: "A key stands in two rows: keep one of them.",
   remove: (key: string) => `Remove the label ${key}`,
 };
 
@@ -320,7 +322,7 @@ export const resident = {
     [InvitationDelivery.UNSPECIFIED]: "",
     [InvitationDelivery.QUEUED]: "The mail waits for the mail server.",
     [InvitationDelivery.SENT]: "The mail is sent.",
-    [InvitationDelivery.REFUSED]: "The mail was refused: correct the address, and send it again.",
+    [InvitationDelivery.REFUSED]: "The mail could not be sent: check the address, and send it again.",
   },
 };
 

@@ -41,13 +41,12 @@ export class SiteHistory {
     if (this.#next) await this.#page(this.#next);
   }
 
-  /** Puts back what a field had before a change. Says why it did not go. */
+  /** Puts back what a field had before a change. Says why it did not go. The new entry comes with the site's new version. */
   async restore(change: SiteChange, field: string): Promise<Fault | undefined> {
     const { etag = "" } = this.#opened.site ?? {};
     const requestId = crypto.randomUUID();
     try {
       this.#opened.took(await this.#api.history.restoreSiteValue({ name: change.name, field, etag, requestId }));
-      await this.load();
       return undefined;
     } catch (error) {
       const fault = faultOf(error);
@@ -57,12 +56,14 @@ export class SiteHistory {
   }
 
   async #page(pageToken: string): Promise<void> {
-    const turn = ++this.#turn;
+    // An older page is not out of date because the newest one is loaded again: its token says whether it is the next one.
+    const turn = pageToken ? this.#turn : ++this.#turn;
     this.loading = true;
     try {
       const parent = this.#site;
       const page = await this.#api.history.listSiteChanges({ parent, pageSize: PAGE_SIZE, pageToken });
-      if (turn !== this.#turn) return;
+      const isWanted = pageToken ? parent === this.#site && pageToken === this.#next : turn === this.#turn;
+      if (!isWanted) return;
       this.fault = undefined;
       const known = pageToken ? -1 : this.changes.findIndex(({ name }) => name === page.changes.at(-1)?.name);
       if (known >= 0) {

@@ -67,7 +67,9 @@ export class Residence {
     const kept = Object.entries(form.allowed).filter(([, { visible, power, block }]) => visible || power || block);
     const devicePermissions = kept.map(([deviceId, allowed]) => ({ deviceId, ...allowed }));
     const residentAccess = { name: this.#name(), etag, ownerEmail, enabled, devicePermissions };
-    const updateMask = { paths: ["owner_email", "enabled", "device_permissions"] };
+    // An address that is masked, or bound to an invitation, is not said again.
+    const ownerPath = ownerEmail === this.access?.ownerEmail ? [] : ["owner_email"];
+    const updateMask = { paths: [...ownerPath, "enabled", "device_permissions"] };
     return this.#change((api) => api.residents.updateResidentAccess({ residentAccess, updateMask }));
   }
 

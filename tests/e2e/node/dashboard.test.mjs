@@ -222,8 +222,9 @@ test("the history tells who changed what, page by page, and puts a former value 
   const { page, faults } = await openPage({ browser, server, token });
   await logIn(page, server, token);
   await byId(page, "site-row").first().waitFor();
-  const row = byId(page, "site-row").first();
-  const name = siteName(await row.getAttribute("data-site"));
+  // Another one may be the first by the time that it is clicked.
+  const id = await byId(page, "site-row").first().getAttribute("data-site");
+  const [row, name] = [page.locator(`[data-testid="site-row"][data-site="${id}"]`), siteName(id)];
   const update = (note) => server.call("SiteService", "UpdateSite", { site: { name, note }, updateMask: "note" }, token);
   for (let number = 0; number < 25; number += 1) await update(`note ${number}`);
   await row.click();
@@ -241,7 +242,7 @@ test("the history tells who changed what, page by page, and puts a former value 
   assert.equal(note, "note 24");
   await byId(page, "history-confirm").click();
   await page.getByText("The former value is back.").waitFor();
-  await entries.filter({ hasText: "Former value restored" }).first().waitFor();
+  await entries.first().filter({ hasText: "Former value restored" }).waitFor();
   const restored = await server.call("SiteService", "GetSite", { name }, token);
   assert.equal(restored.note, "note 23");
 
