@@ -9,31 +9,20 @@ import pytest
 from client import Account, Caller, failure_of, refused
 from server import Server
 from stubs import pb
-from test_ticketing import DONE_S_MAX, RUNNING, VERIFIED, connect, done, link, serving, verified
-from ticketing_systems import CREDENTIALS, NAMES, System
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("trust")) as server, grpc.insecure_channel(server.target) as channel:
-        yield Caller(channel, server.admin_token)
-
-
-@pytest.fixture
-def acme(shared):
-    return Account(shared)
-
-
-@pytest.fixture(params=NAMES)
-def system(request):
-    with System(request.param) as running:
-        yield running
-
-
-@pytest.fixture
-def zendesk():
-    with System("zendesk") as running:
-        yield running
+from ticketing_accounts import (  # noqa: F401, F811 (pytest finds fixtures by their names)
+    DONE_S_MAX,
+    RUNNING,
+    VERIFIED,
+    acme,
+    connect,
+    done,
+    link,
+    shared,
+    system,
+    verified,
+    zendesk,
+)
+from ticketing_systems import CREDENTIALS
 
 
 def test_a_connection_that_is_shown_nothing_breaks_no_link(acme, system):
