@@ -34,11 +34,6 @@ impl Bits {
         was_in
     }
 
-    /// Makes it empty.
-    pub(super) fn reset(&mut self) {
-        self.0.fill(0);
-    }
-
     pub(super) fn or(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
     }

@@ -2,8 +2,8 @@
 //!
 //! Words stand in blocks of [`BLOCK`], each but the first without what it shares with the one before; the lists of a
 //! block stand together, as differences in groups of seven bits. A list that would take more room than a bit for each
-//! site is a set of bits. One letter begins the words of many lists: their union is kept beside them where it is long, so
-//! that the first letter that somebody types costs no more than the next.
+//! site is a set of bits. The first letters that somebody types begin the words of many lists: their union is kept beside
+//! them where that is so, and costs no more than one of them.
 
 mod builder;
 
@@ -17,8 +17,12 @@ pub(super) use builder::ColumnBuilder;
 const BLOCK: usize = 16;
 /// A list of at least one site in so many is a set of bits: it takes no more room.
 const DENSE_ONE_IN: usize = 8;
-/// The union of a first letter is kept where its lists are longer than one number for so many sites.
+/// The union of first letters is kept where their lists are longer than one number for so many sites.
 const UNION_ONE_IN: usize = 16;
+/// and where they are more than so many,
+const UNION_LISTS_MIN: usize = if cfg!(test) { 1 } else { 64 };
+/// for so many letters at most.
+const UNION_LETTERS: usize = 6;
 /// Segments of fewer sites keep no unions: their lists are read in microseconds.
 const UNION_SITES_MIN: usize = if cfg!(test) { 8 } else { 4_096 };
 /// Lists of more numbers tell their length, so that they can be passed over.
@@ -36,8 +40,8 @@ pub(super) struct Column {
     len: u32,
     /// Long lists, by number of the word.
     dense: Vec<(u32, Bits)>,
-    /// Unions of what begins with a letter.
-    unions: Vec<(char, Bits)>,
+    /// Unions of what begins with some letters.
+    unions: Vec<(Box<[u8]>, Bits)>,
 }
 
 /// What of a column is looked at.
@@ -71,9 +75,9 @@ impl Column {
         (first..end, is_same)
     }
 
-    /// The union of all lists of words that begin with the letter, where it is kept.
-    pub(super) fn union(&self, letter: char) -> Option<&Bits> {
-        self.unions.iter().find(|(kept, _)| *kept == letter).map(|(_, bits)| bits)
+    /// The union of all lists of words that begin with these letters, where it is kept.
+    pub(super) fn union(&self, letters: &[u8]) -> Option<&Bits> {
+        self.unions.iter().find(|(kept, _)| **kept == *letters).map(|(_, bits)| bits)
     }
 
     /// The number of the first word that is not before, and whether it is `wanted`.

@@ -170,8 +170,6 @@ impl Question<'_, '_> {
 /// Where a segment has a word, the best rank first.
 fn levels<'a>(segment: &'a Segment, word: &QueryWord, classes: Classes) -> Vec<Level<'a>> {
     let mut levels: Vec<Level<'_>> = Vec::new();
-    let mut letters = word.text.chars();
-    let letter = letters.next().filter(|_| letters.next().is_none());
     let mut put = |rank, part| match levels.iter_mut().find(|level| level.rank == rank) {
         Some(level) => level.parts.push(part),
         None => levels.push(Level { rank, parts: vec![part] }),
@@ -185,7 +183,7 @@ fn levels<'a>(segment: &'a Segment, word: &QueryWord, classes: Classes) -> Vec<L
             put(rank(index, true), Part::Lists(column, words.start..words.start + 1));
             words.start += 1;
         }
-        if let Some(bits) = letter.and_then(|letter| column.union(letter)).filter(|_| index != PHONE_ENDS) {
+        if let Some(bits) = column.union(text.as_bytes()).filter(|_| index != PHONE_ENDS) {
             put(rank(index, false), Part::Union(bits));
         } else if !words.is_empty() {
             put(rank(index, false), Part::Lists(column, words));

@@ -1,6 +1,8 @@
 //! Builds a column of words that come in order.
 
-use super::{BLOCK, Column, DENSE_ONE_IN, SHORT_LIST_MAX, UNION_ONE_IN, UNION_SITES_MIN, number};
+use super::{
+    BLOCK, Column, DENSE_ONE_IN, SHORT_LIST_MAX, UNION_LETTERS, UNION_LISTS_MIN, UNION_ONE_IN, UNION_SITES_MIN, number,
+};
 use crate::lexicon::bits::Bits;
 
 /// The builder.
@@ -12,13 +14,46 @@ pub(in crate::lexicon) struct ColumnBuilder {
     blocks: Vec<(u32, u32)>,
     len: u32,
     dense: Vec<(u32, Bits)>,
-    unions: Vec<(char, Bits)>,
+    unions: Vec<(Box<[u8]>, Bits)>,
     last: Vec<u8>,
     differences: Vec<u8>,
-    /// The letter that is gathered, what begins with it, and how many numbers went in.
-    letter: char,
-    union: Bits,
-    gathered: usize,
+    /// What is gathered, by the number of letters less one.
+    gathered: [Gathered; UNION_LETTERS],
+}
+
+/// What begins with some letters, as far as words came.
+#[derive(Debug, Default)]
+struct Gathered {
+    letters: Vec<u8>,
+    lists: usize,
+    /// Of all their lists, while these are short; a number may come again.
+    numbers: Vec<u32>,
+    /// What is in them once they are long.
+    union: Option<Bits>,
+}
+
+impl Gathered {
+    /// Adds a list of a column of so many sites.
+    fn add(&mut self, numbers: &[u32], sites: usize) {
+        self.lists += 1;
+        if self.union.is_none() {
+            self.numbers.extend_from_slice(numbers);
+            if self.numbers.len() <= sites / UNION_ONE_IN {
+                return;
+            }
+        }
+        let union = self.union.get_or_insert_with(|| Bits::none(sites));
+        self.numbers.drain(..).chain(numbers.iter().copied()).for_each(|number| union.set(number));
+    }
+
+    /// The letters and their union, where it is worth keeping. Begins anew.
+    fn end(&mut self) -> Option<(Box<[u8]>, Bits)> {
+        let Self { letters, lists, numbers, union } = self;
+        numbers.clear();
+        let letters: Box<[u8]> = letters.drain(..).collect();
+        let is_of_many = std::mem::take(lists) > UNION_LISTS_MIN;
+        union.take().filter(|_| is_of_many).map(|union| (letters, union))
+    }
 }
 
 impl ColumnBuilder {
@@ -34,9 +69,7 @@ impl ColumnBuilder {
             unions: Vec::new(),
             last: Vec::new(),
             differences: Vec::new(),
-            letter: '\0',
-            union: Bits::none(if sites < UNION_SITES_MIN { 0 } else { sites }),
-            gathered: 0,
+            gathered: std::array::from_fn(|_| Gathered::default()),
         }
     }
 
@@ -83,28 +116,19 @@ impl ColumnBuilder {
         if self.sites < UNION_SITES_MIN {
             return;
         }
-        let letter = first_letter(word);
-        if letter != self.letter {
-            self.end_letter();
-            self.letter = letter;
+        let ends = (1..=word.len()).filter(|end| word.get(*end).is_none_or(|byte| byte & 0xc0 != 0x80));
+        for (gathered, end) in self.gathered.iter_mut().zip(ends) {
+            if gathered.letters != word[..end] {
+                self.unions.extend(gathered.end());
+                gathered.letters.extend_from_slice(&word[..end]);
+            }
+            gathered.add(numbers, self.sites);
         }
-        numbers.iter().for_each(|number| self.union.set(*number));
-        self.gathered += numbers.len();
-    }
-
-    fn end_letter(&mut self) {
-        if self.gathered > self.sites / UNION_ONE_IN {
-            self.unions.push((self.letter, self.union.clone()));
-        }
-        if self.gathered > 0 {
-            self.union.reset();
-        }
-        self.gathered = 0;
     }
 
     /// The column.
     pub(in crate::lexicon) fn finish(mut self) -> Column {
-        self.end_letter();
+        self.unions.extend(self.gathered.iter_mut().filter_map(Gathered::end));
         Column {
             words: self.words.into(),
             lists: self.lists.into(),
@@ -114,12 +138,6 @@ impl ColumnBuilder {
             unions: self.unions,
         }
     }
-}
-
-fn first_letter(word: &[u8]) -> char {
-    // The first character is whole in its first four bytes.
-    let begin = &word[..word.len().min(4)];
-    begin.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next()).unwrap_or_default()
 }
 
 fn put(bytes: &mut Vec<u8>, mut number: u32) {
