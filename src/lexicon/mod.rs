@@ -110,6 +110,11 @@ pub struct Merged {
     segment: Segment,
 }
 
+/// Segments that a merge took the place of.
+#[derive(Debug)]
+#[must_use = "to be dropped where nobody waits for it"]
+pub struct Replaced(#[expect(dead_code, reason = "held to be dropped")] Vec<Held>);
+
 /// Many sites that are put in at once, when an account is read.
 #[derive(Debug, Clone, Default)]
 pub struct Bulk {
@@ -256,14 +261,15 @@ impl Lexicon {
         Some(Merge { serials, sources })
     }
 
-    /// Puts a merge in the place of its segments.
-    pub fn install(&mut self, merged: Merged) {
-        let Some((_, dead)) = self.merging.take() else { return };
-        self.segments.retain(|held| !merged.serials.contains(&held.serial));
+    /// Puts a merge in the place of its segments, which it gives back: to free them takes longer than to replace them.
+    pub fn install(&mut self, merged: Merged) -> Replaced {
+        let Some((_, dead)) = self.merging.take() else { return Replaced(Vec::new()) };
+        let replaced = self.segments.extract_if(.., |held| merged.serials.contains(&held.serial)).collect();
         self.hold(merged.segment, &dead);
+        Replaced(replaced)
     }
 
-    /// Forgets the merge that is under way.
+    /// Forgets the merge that is under way, if one is.
     pub fn abandon_merge(&mut self) {
         self.merging = None;
     }

@@ -163,7 +163,7 @@ fn run(steps: Vec<Step>, queries: &[String]) {
                 oracle.0.remove(&id);
             }
             Step::Merge => match merging.take() {
-                Some(merge) => lexicon.install(Merge::run(merge)),
+                Some(merge) => drop(lexicon.install(Merge::run(merge))),
                 None => merging = lexicon.merge(),
             },
             Step::Bulk => match bulk.take() {
@@ -221,7 +221,7 @@ fn check(sites: &[Site], typed: &str, expect: &[&str]) {
         let mut lexicon = Lexicon { last_max, ..Lexicon::default() };
         sites.iter().for_each(|site| lexicon.put(site));
         while let Some(merge) = lexicon.merge() {
-            lexicon.install(merge.run());
+            drop(lexicon.install(merge.run()));
         }
         let found = lexicon.search(&Query::parse(typed).unwrap(), Classes::ALL, 50, None);
         let name = |id: &SiteId| sites.iter().find(|site| site.id == *id).map(|site| site.display_name.as_str());

@@ -25,6 +25,16 @@ const CHUNK: usize = 2_000;
 /// Whether a merge is under way, of any account: one core is left to those who ask.
 static IS_MERGING: AtomicBool = AtomicBool::new(false);
 
+/// The merge of the process that is under way. However it ends, another can begin.
+struct Merging(Arc<SearchedSites>);
+
+impl Drop for Merging {
+    fn drop(&mut self) {
+        self.0.lexicon.write().abandon_merge();
+        IS_MERGING.store(false, Ordering::Release);
+    }
+}
+
 /// The searched sites of one account.
 #[derive(Debug)]
 pub struct SearchedSites {
@@ -87,23 +97,22 @@ impl SearchedSites {
         if IS_MERGING.swap(true, Ordering::AcqRel) {
             return;
         }
-        let Some(merge) = self.lexicon.write().merge() else { return IS_MERGING.store(false, Ordering::Release) };
-        let this = Arc::clone(self);
+        let merging = Merging(Arc::clone(self));
+        let Some(merge) = self.lexicon.write().merge() else { return };
         let work = move || {
             let mut due = Some(merge);
             while let Some(merge) = due {
                 let merged = merge.run();
-                let mut lexicon = this.lexicon.write();
-                lexicon.install(merged);
+                let mut lexicon = merging.0.lexicon.write();
+                let replaced = lexicon.install(merged);
                 due = lexicon.merge();
+                drop(lexicon);
+                drop(replaced);
             }
-            IS_MERGING.store(false, Ordering::Release);
         };
         if let Err(cause) = std::thread::Builder::new().name("merging".to_owned()).spawn(work) {
             // Searches are right without it, only slower.
             warn!(%cause, "no thread to merge with");
-            self.lexicon.write().abandon_merge();
-            IS_MERGING.store(false, Ordering::Release);
         }
     }
 

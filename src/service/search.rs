@@ -98,9 +98,11 @@ impl Waymark {
                 if is_wanted { matches(&query, classes, site) } else { Vec::new() }
             });
             let read = read.await?;
-            if read.len() == hits.sites.len() || attempt == ATTEMPTS_MAX {
-                let total = hits.total as u64;
-                return Ok(SearchFound { hits: read, total, is_exact: hits.is_exact, revision });
+            let are_all = read.len() == hits.sites.len();
+            if are_all || attempt == ATTEMPTS_MAX {
+                // Those that are left out are counted no more.
+                let total = (hits.total - (hits.sites.len() - read.len())) as u64;
+                return Ok(SearchFound { hits: read, total, is_exact: hits.is_exact && are_all, revision });
             }
             attempt += 1;
         }
