@@ -28,7 +28,9 @@ pub(crate) fn measure(sheet: &mut Sheet, plan: &Plan, lexicon: &mut Lexicon) {
                     site.display_name = format!("renamed {round} {number}");
                 }
                 let start = Instant::now();
-                lexicon.put(&site);
+                if let Some(entry) = lexicon.entry_of(&site) {
+                    lexicon.put(entry);
+                }
                 times.push(nanoseconds(start));
                 spent += u64::from(times[times.len() - 1]);
             }

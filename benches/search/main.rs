@@ -93,7 +93,8 @@ pub(crate) fn full(plan: &Plan, number: usize) -> Site {
 fn made(plan: &Plan, make: impl Fn(&Plan, usize) -> Site) -> (Lexicon, f64, f64) {
     let before = resident_bytes();
     let mut lexicon = Lexicon::default();
-    let mut bulk = lexicon.begin_bulk();
+    lexicon.await_bulk();
+    let mut bulk = lexicon.bulk();
     let mut seconds = 0.0;
     for number in 0..plan.len() {
         let site = make(plan, number);

@@ -16,8 +16,6 @@ const EXCERPT_BYTES_BEFORE: usize = 40;
 pub struct Match {
     /// The field.
     pub field: Field,
-    /// The key of a label; else empty.
-    pub key: String,
     /// The text as the site has it; of a note an excerpt, of a label `key=value`.
     pub text: String,
     /// Where words of the query stand in `text`, in bytes of UTF-8: from, and to before. Ascending, apart.
@@ -93,7 +91,7 @@ fn look(way: &[QueryWord], text: &Text<'_>) -> Option<Found> {
         return None;
     }
     let (text_shown, ranges) = if is_note { excerpt(&shown, joined(ranges)) } else { (&*shown, joined(ranges)) };
-    let shown = Match { field: text.field, key: text.key.to_owned(), text: text_shown.to_owned(), ranges };
+    let shown = Match { field: text.field, text: text_shown.to_owned(), ranges };
     Some(Found { shown, ranks })
 }
 

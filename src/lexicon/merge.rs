@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
+use super::Held;
 use super::bits::Bits;
 use super::column::{ColumnBuilder, Reader};
 use super::names::NamesReader;
@@ -17,8 +18,37 @@ const GONE: u32 = u32::MAX;
 /// A segment, and which of its sites are taken over.
 pub(super) type Source = (Arc<Segment>, Bits);
 
+/// A merge that can be done without the lexicon.
+#[derive(Debug)]
+pub struct Merge {
+    pub(super) serials: Vec<u64>,
+    pub(super) sources: Vec<Source>,
+}
+
+/// A merge that is done.
+#[derive(Debug)]
+pub struct Merged {
+    pub(super) serials: Vec<u64>,
+    pub(super) segment: Segment,
+}
+
+/// Segments that a merge took the place of.
+#[derive(Debug, Default)]
+#[must_use = "to be dropped where nobody waits for it"]
+pub struct Replaced {
+    pub(super) _segments: Vec<Held>,
+}
+
+impl Merge {
+    /// Does the merge. Costs some microseconds a site.
+    #[must_use]
+    pub fn run(self) -> Merged {
+        Merged { serials: self.serials, segment: merged(&self.sources) }
+    }
+}
+
 /// One segment of all sites that are taken over, each in one source alone. Costs some microseconds a site.
-pub(super) fn merged(sources: &[Source]) -> Segment {
+fn merged(sources: &[Source]) -> Segment {
     let mut sites = SitesBuilder::default();
     let numbers = order(sources, &mut sites);
     let len = sites.len();

@@ -7,9 +7,9 @@
 //! need not wait for ([`Lexicon::merge`]).
 //!
 //! **Rank.** A hit has every word of the query, each exactly or as the beginning of one of its words. First come those with
-//! fewer words that are only beginnings; then the class of field counts (name, ids, contact, surroundings, note), then
-//! whether the word begins its text, summed over the words; then the order of names, then of ids. The order is a
-//! function of the sites that are in, whatever their history.
+//! fewer words that are only beginnings; then those whose words stand in better fields (name, ids, contact, surroundings,
+//! note), a word that begins its text before one that does not, summed over the words; then the order of names, then of ids.
+//! The order is a function of the sites that are in, whatever their history, up to a filter that is asked about too many.
 //!
 //! **Why not a search library?** Those for full text show writes at their next commit, which costs a file or milliseconds;
 //! here a write is seen by whoever was told of it. And names in the order of numbers make "the ten best of half a million"
@@ -18,6 +18,7 @@
 //! Is pure and synchronous: knows no store, no lock and no account.
 
 mod bits;
+mod bulk;
 mod column;
 mod entry;
 mod field;
@@ -34,7 +35,6 @@ use std::hash::RandomState;
 use std::sync::Arc;
 
 use bits::Bits;
-use merge::Source;
 use query::Rank;
 use search::Question;
 use segment::Segment;
@@ -42,9 +42,11 @@ use segment::Segment;
 use crate::model::id::SiteId;
 use crate::model::site::Site;
 
+pub use bulk::Bulk;
 pub use entry::{Entry, NOTE_BYTES_MAX, NOTE_WORDS_MAX};
 pub use field::{Class, Classes, Field};
 pub use highlight::{Match, matches};
+pub use merge::{Merge, Merged, Replaced};
 pub use query::{QUERY_BYTES_MAX, QUERY_WORDS_MAX, Query};
 pub use search::EXAMINED_MAX;
 
@@ -54,8 +56,6 @@ const LAST_MAX: usize = 256;
 const MERGED_MIN: usize = 4;
 /// each at most so many times as large as all smaller ones.
 const MERGED_RATIO: usize = 2;
-/// Sites of a segment of a bulk.
-const BULK_SITES: usize = 32_768;
 
 /// The index of one account's sites.
 #[derive(Debug)]
@@ -64,6 +64,8 @@ pub struct Lexicon {
     last: Vec<Entry>,
     /// Of how many they become a segment.
     last_max: usize,
+    /// How many sites a filter is asked about in a search.
+    examined_max: usize,
     /// What the next segment is called.
     serial: u64,
     /// The segments that are being merged, and their sites that died meanwhile.
@@ -92,35 +94,15 @@ pub struct Hits {
     pub total: usize,
     /// Whether `total` is exact.
     pub is_exact: bool,
-    /// Which way of reading the query the hits answer to.
-    way: usize,
 }
 
-/// A merge that can be done without the lexicon.
-#[derive(Debug)]
-pub struct Merge {
-    serials: Vec<u64>,
-    sources: Vec<Source>,
-}
-
-/// A merge that is done.
-#[derive(Debug)]
-pub struct Merged {
-    serials: Vec<u64>,
-    segment: Segment,
-}
-
-/// Segments that a merge took the place of.
-#[derive(Debug)]
-#[must_use = "to be dropped where nobody waits for it"]
-pub struct Replaced(#[expect(dead_code, reason = "held to be dropped")] Vec<Held>);
-
-/// Many sites that are put in at once, when an account is read.
-#[derive(Debug, Clone, Default)]
-pub struct Bulk {
-    entries: Vec<Entry>,
-    sources: Vec<Source>,
-    hashes: RandomState,
+/// Where a site that is in stands.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// Among the last ones.
+    Last(usize),
+    /// In a segment, under a number.
+    Segment(usize, u32),
 }
 
 impl Default for Lexicon {
@@ -129,6 +111,7 @@ impl Default for Lexicon {
             segments: Vec::new(),
             last: Vec::new(),
             last_max: LAST_MAX,
+            examined_max: EXAMINED_MAX,
             serial: 0,
             merging: None,
             touched: None,
@@ -138,15 +121,24 @@ impl Default for Lexicon {
 }
 
 impl Lexicon {
-    /// Makes a site what it is now. Costs some microseconds; less than one where no text of it changed.
-    pub fn put(&mut self, site: &Site) {
+    /// What [`Self::put`] takes of a site as it is now; `None` where nothing of it would change. Costs some microseconds, and
+    /// more for a long note.
+    #[must_use]
+    pub fn entry_of(&self, site: &Site) -> Option<Entry> {
         let mark = entry::mark_of(site, &self.hashes);
-        self.touch(site.id);
-        if self.mark_of(site.id) == Some(mark) {
+        let is_news = self.awaits_bulk() || self.mark_of(site.id) != Some(mark);
+        is_news.then(|| Entry::of(site, mark))
+    }
+
+    /// Puts a site in as its entry says, in the place of what it was. Costs a microsecond or two; the last of
+    /// [`LAST_MAX`] makes a segment of them, which costs some hundred.
+    pub fn put(&mut self, entry: Entry) {
+        self.touch(entry.site);
+        if self.mark_of(entry.site) == Some(entry.mark) {
             return;
         }
-        self.kill(site.id);
-        self.last.push(Entry::of(site, mark));
+        self.kill(entry.site);
+        self.last.push(entry);
         if self.last.len() >= self.last_max {
             self.freeze();
         }
@@ -170,14 +162,8 @@ impl Lexicon {
         self.len() == 0
     }
 
-    /// About how many bytes it takes on the heap.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.segments.iter().map(|held| held.segment.bytes() + held.alive.bytes()).sum()
-    }
-
     /// The best `limit` hits of a query among the sites that are `wanted`, looking at fields of some classes alone. A filter is
-    /// asked about [`EXAMINED_MAX`] sites at most, the best of each segment first; `None` wants all.
+    /// asked about [`EXAMINED_MAX`] sites at most, best first, and of the largest segment last; `None` wants all.
     #[must_use]
     pub fn search(
         &self,
@@ -192,11 +178,11 @@ impl Lexicon {
                 classes,
                 limit,
                 wanted: wanted.as_mut().map(|wanted| &mut **wanted as &mut dyn FnMut(SiteId) -> bool),
-                examined_max: EXAMINED_MAX,
+                examined_max: self.examined_max,
             };
             let (hits, is_any) = self.ask(&mut question);
             if is_any || way + 1 == query.ways.len() {
-                return Hits { way, ..hits };
+                return hits;
             }
         }
         Hits { is_exact: true, ..Hits::default() }
@@ -206,7 +192,10 @@ impl Lexicon {
     fn ask(&self, question: &mut Question<'_, '_>) -> (Hits, bool) {
         let (mut total, mut is_exact, mut is_any) = (0, true, false);
         let mut hits: Vec<(Rank, Vec<u8>, SiteId)> = Vec::new();
-        for held in &self.segments {
+        // The large ones last: it is they of which a filter is not asked about all, and not what changed of late.
+        let mut segments: Vec<&Held> = self.segments.iter().collect();
+        segments.sort_by_key(|held| held.count);
+        for held in segments {
             let found = question.ask(&held.segment, &held.alive);
             total += found.total;
             is_exact &= found.is_exact;
@@ -224,34 +213,42 @@ impl Lexicon {
         }
         hits.sort_unstable();
         hits.truncate(question.limit);
-        (Hits { sites: hits.into_iter().map(|(.., site)| site).collect(), total, is_exact, way: 0 }, is_any)
+        (Hits { sites: hits.into_iter().map(|(.., site)| site).collect(), total, is_exact }, is_any)
     }
 
-    /// Whether [`Self::merge`] may have something to do. Costs a look at each segment.
+    /// Whether [`Self::merge`] has something to do. Costs a look at each segment.
     #[must_use]
     pub fn is_merge_due(&self) -> bool {
-        let is_mostly_dead = |held: &Held| held.count * 2 < held.segment.len();
-        self.merging.is_none() && (self.segments.len() >= MERGED_MIN || self.segments.iter().any(is_mostly_dead))
+        !self.due().is_empty()
+    }
+
+    /// The segments to merge: small ones of about one size where they are many, else those that are mostly dead, to be made
+    /// anew without their dead. None while a merge is under way.
+    fn due(&self) -> Vec<&Held> {
+        if self.merging.is_some() {
+            return Vec::new();
+        }
+        if self.segments.len() >= MERGED_MIN {
+            let mut held: Vec<&Held> = self.segments.iter().collect();
+            held.sort_by_key(|held| (held.count, held.serial));
+            let mut sum = 0;
+            let small = held.iter().take_while(|held| {
+                let is_small = sum == 0 || held.count <= MERGED_RATIO * sum;
+                sum += held.count;
+                is_small
+            });
+            let small = small.count();
+            if small >= MERGED_MIN {
+                held.truncate(small);
+                return held;
+            }
+        }
+        self.segments.iter().filter(|held| held.count * 2 < held.segment.len()).collect()
     }
 
     /// A merge that is due, if none is under way: to be run elsewhere, and installed. Costs a copy of some bits.
     pub fn merge(&mut self) -> Option<Merge> {
-        if !self.is_merge_due() {
-            return None;
-        }
-        let mut held: Vec<&Held> = self.segments.iter().collect();
-        held.sort_by_key(|held| (held.count, held.serial));
-        let mut sum = 0;
-        let small = held.iter().take_while(|held| {
-            let is_small = sum == 0 || held.count <= MERGED_RATIO * sum;
-            sum += held.count;
-            is_small
-        });
-        let mut due: Vec<&Held> = small.copied().collect();
-        if due.len() < MERGED_MIN {
-            // Who is mostly dead is made anew, without them.
-            due = held.into_iter().filter(|held| held.count * 2 < held.segment.len()).collect();
-        }
+        let due = self.due();
         if due.is_empty() {
             return None;
         }
@@ -263,10 +260,10 @@ impl Lexicon {
 
     /// Puts a merge in the place of its segments, which it gives back: to free them takes longer than to replace them.
     pub fn install(&mut self, merged: Merged) -> Replaced {
-        let Some((_, dead)) = self.merging.take() else { return Replaced(Vec::new()) };
+        let Some((_, dead)) = self.merging.take() else { return Replaced::default() };
         let replaced = self.segments.extract_if(.., |held| merged.serials.contains(&held.serial)).collect();
         self.hold(merged.segment, &dead);
-        Replaced(replaced)
+        Replaced { _segments: replaced }
     }
 
     /// Forgets the merge that is under way, if one is.
@@ -274,19 +271,24 @@ impl Lexicon {
         self.merging = None;
     }
 
-    /// Tells that a bulk is being made of sites as they are now or will be: what is put and removed meanwhile is newer.
-    pub fn begin_bulk(&mut self) -> Bulk {
+    /// Tells that a bulk will be made of sites as they are now or will be: what is put and removed meanwhile is newer.
+    pub fn await_bulk(&mut self) {
         self.touched = Some(HashSet::new());
-        Bulk { hashes: self.hashes.clone(), ..Bulk::default() }
     }
 
-    /// Whether a bulk is being made.
+    /// A bulk to put sites into.
+    #[must_use]
+    pub fn bulk(&self) -> Bulk {
+        Bulk::new(self.hashes.clone())
+    }
+
+    /// Whether a bulk is awaited.
     #[must_use]
     pub fn awaits_bulk(&self) -> bool {
         self.touched.is_some()
     }
 
-    /// Puts a bulk in, without the sites that were put in or taken out since it began.
+    /// Puts a bulk in, without the sites that were put in or taken out since it was awaited.
     pub fn install_bulk(&mut self, merged: Merged) {
         let touched: Vec<SiteId> = self.touched.take().into_iter().flatten().collect();
         self.hold(merged.segment, &touched);
@@ -315,62 +317,37 @@ impl Lexicon {
         }
     }
 
+    fn place_of(&self, site: SiteId) -> Option<Place> {
+        if let Some(at) = self.last.iter().position(|entry| entry.site == site) {
+            return Some(Place::Last(at));
+        }
+        let alive = |held: &Held| held.segment.find(site).filter(|number| held.alive.get(*number));
+        self.segments.iter().enumerate().find_map(|(at, held)| Some(Place::Segment(at, alive(held)?)))
+    }
+
     /// The mark of a site that is in.
     fn mark_of(&self, site: SiteId) -> Option<u64> {
-        if let Some(entry) = self.last.iter().find(|entry| entry.site == site) {
-            return Some(entry.mark);
-        }
-        let of = |held: &Held| held.segment.find(site).filter(|number| held.alive.get(*number));
-        self.segments.iter().find_map(|held| of(held).map(|number| held.segment.mark(number)))
+        Some(match self.place_of(site)? {
+            Place::Last(at) => self.last[at].mark,
+            Place::Segment(at, number) => self.segments[at].segment.mark(number),
+        })
     }
 
     fn kill(&mut self, site: SiteId) {
-        if let Some(at) = self.last.iter().position(|entry| entry.site == site) {
-            self.last.swap_remove(at);
-            return;
-        }
-        for held in &mut self.segments {
-            if held.segment.find(site).is_some_and(|number| held.alive.clear(number)) {
+        match self.place_of(site) {
+            None => {}
+            Some(Place::Last(at)) => drop(self.last.swap_remove(at)),
+            Some(Place::Segment(at, number)) => {
+                let held = &mut self.segments[at];
+                held.alive.clear(number);
                 held.count -= 1;
                 if let Some((serials, dead)) = &mut self.merging
                     && serials.contains(&held.serial)
                 {
                     dead.push(site);
                 }
-                break;
             }
         }
-    }
-}
-
-impl Merge {
-    /// Does the merge. Costs some microseconds a site.
-    #[must_use]
-    pub fn run(self) -> Merged {
-        Merged { serials: self.serials, segment: merge::merged(&self.sources) }
-    }
-}
-
-impl Bulk {
-    /// Puts a site in that is not in yet.
-    pub fn push(&mut self, site: &Site) {
-        self.entries.push(Entry::of(site, entry::mark_of(site, &self.hashes)));
-        if self.entries.len() >= BULK_SITES {
-            self.end_segment();
-        }
-    }
-
-    fn end_segment(&mut self) {
-        let segment = Segment::of(std::mem::take(&mut self.entries));
-        let alive = segment.all();
-        self.sources.push((Arc::new(segment), alive));
-    }
-
-    /// All of them, as one segment.
-    #[must_use]
-    pub fn finish(mut self) -> Merged {
-        self.end_segment();
-        Merge { serials: Vec::new(), sources: self.sources }.run()
     }
 }
 

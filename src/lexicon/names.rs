@@ -25,10 +25,6 @@ impl Names {
     pub(super) fn read(&self) -> NamesReader<'_> {
         NamesReader { rest: &self.bytes, name: Vec::new() }
     }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.len() + self.blocks.len() * 4
-    }
 }
 
 /// Reads names in order.

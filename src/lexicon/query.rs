@@ -1,6 +1,6 @@
 //! What is searched for: a line as typed, as words, in the ways in which it may be meant.
 
-use super::field::{Column, PHONE_ENDS};
+use super::field::{COLUMNS, Column, PHONE_ENDS};
 use super::words::each_word;
 use crate::model::Invalid;
 
@@ -15,8 +15,9 @@ const PHONE_END_DIGITS_MIN: usize = 4;
 /// Fewest digits, written in groups, that are taken for a phone number.
 const PHONE_DIGITS_MIN: usize = 7;
 
-/// What a word that is only the beginning of another weighs more: more than all columns together.
-const PREFIX_RANK: u16 = 128;
+/// What a word that is only the beginning of another weighs more: more than the columns of all words together.
+const PREFIX_RANK: Rank = 256;
+const _: () = assert!(PREFIX_RANK as usize > QUERY_PARTS_MAX * (COLUMNS - 1));
 
 /// How good a word fits: the lower the better.
 pub(super) type Rank = u16;

@@ -183,7 +183,7 @@ fn levels<'a>(segment: &'a Segment, word: &QueryWord, classes: Classes) -> Vec<L
             put(rank(index, true), Part::Lists(column, words.start..words.start + 1));
             words.start += 1;
         }
-        if let Some(bits) = column.union(text.as_bytes()).filter(|_| index != PHONE_ENDS) {
+        if let Some(bits) = column.union(text.as_bytes()) {
             put(rank(index, false), Part::Union(bits));
         } else if !words.is_empty() {
             put(rank(index, false), Part::Lists(column, words));

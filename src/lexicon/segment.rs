@@ -80,12 +80,6 @@ impl Segment {
     pub(super) fn all(&self) -> Bits {
         Bits::all(self.len())
     }
-
-    /// Bytes on the heap.
-    pub(super) fn bytes(&self) -> usize {
-        let sites = self.len() * (size_of::<SiteId>() + size_of::<u64>()) + self.places.len() * size_of::<u32>();
-        sites + self.names.bytes() + self.columns.iter().map(Column::bytes).sum::<usize>()
-    }
 }
 
 /// The first eight bytes as a number: most words are told apart by it alone.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -40,15 +40,13 @@ impl Drop for Merging {
 pub struct SearchedSites {
     /// Written by commits; never held over an await.
     lexicon: RwLock<Lexicon>,
-    /// What the records of the start are put into; `None` where there were none.
-    bulk: Mutex<Option<Bulk>>,
-    /// Whether they are in.
+    /// Whether the records of the start are in.
     is_whole: watch::Sender<bool>,
 }
 
 impl Default for SearchedSites {
     fn default() -> Self {
-        Self { lexicon: RwLock::default(), bulk: Mutex::default(), is_whole: watch::Sender::new(true) }
+        Self { lexicon: RwLock::default(), is_whole: watch::Sender::new(true) }
     }
 }
 
@@ -72,14 +70,15 @@ impl SearchedSites {
         matches!(waited, Ok(Ok(_)))
     }
 
-    /// Makes it follow a site.
+    /// Makes it follow a site. Waits for searches where its texts change alone: most commits are reports, which change none.
+    /// Commits come one after another, so that nobody puts something in between the two looks.
     pub(super) fn follow(self: &Arc<Self>, site: &Site) {
-        let mut lexicon = self.lexicon.write();
         if site.deleted_at.is_some() {
-            lexicon.remove(site.id);
-        } else {
-            lexicon.put(site);
+            return self.forget(site.id);
         }
+        let Some(entry) = self.lexicon.read().entry_of(site) else { return };
+        let mut lexicon = self.lexicon.write();
+        lexicon.put(entry);
         let is_due = lexicon.is_merge_due();
         drop(lexicon);
         if is_due {
@@ -92,7 +91,8 @@ impl SearchedSites {
         self.lexicon.write().remove(site);
     }
 
-    /// Merges what is due on a thread of its own, which ends with it. Where one is under way the next write asks again.
+    /// Merges what is due on a thread of its own, which ends with it. Where one is under way, and where more is due behind it,
+    /// the next change of texts asks again: no account has all turns.
     fn merge_aside(self: &Arc<Self>) {
         if IS_MERGING.swap(true, Ordering::AcqRel) {
             return;
@@ -100,15 +100,10 @@ impl SearchedSites {
         let merging = Merging(Arc::clone(self));
         let Some(merge) = self.lexicon.write().merge() else { return };
         let work = move || {
-            let mut due = Some(merge);
-            while let Some(merge) = due {
-                let merged = merge.run();
-                let mut lexicon = merging.0.lexicon.write();
-                let replaced = lexicon.install(merged);
-                due = lexicon.merge();
-                drop(lexicon);
-                drop(replaced);
-            }
+            let merged = merge.run();
+            let replaced = merging.0.lexicon.write().install(merged);
+            // Freed while nobody waits.
+            drop(replaced);
         };
         if let Err(cause) = std::thread::Builder::new().name("merging".to_owned()).spawn(work) {
             // Searches are right without it, only slower.
@@ -118,35 +113,47 @@ impl SearchedSites {
 
     /// Tells that records of before will be put in. To be called before anything is committed.
     pub(super) fn await_records(&self) {
-        *self.bulk.lock() = Some(self.lexicon.write().begin_bulk());
+        self.lexicon.write().await_bulk();
         self.is_whole.send_replace(false);
+    }
+}
+
+impl SearchedSites {
+    /// Puts the records of the account in; how many sites are in then.
+    async fn take_records(&self, store: &dyn Store, account: &AccountId) -> Result<usize, Error> {
+        let bulk = self.lexicon.read().bulk();
+        let bulk = read(store, account, bulk).await?;
+        let merged = aside(move || bulk.finish()).await?;
+        let mut lexicon = self.lexicon.write();
+        lexicon.install_bulk(merged);
+        let sites = lexicon.len();
+        drop(lexicon);
+        self.is_whole.send_replace(true);
+        Ok(sites)
     }
 }
 
 impl Live {
     /// Makes the search of what is in the store, account by account, the small ones first. Commits may go on meanwhile.
     ///
-    /// A site that cannot be read is told and left out. Where the store fails it can be called again, and goes on with the
-    /// accounts that are left.
+    /// A site that cannot be read is told and left out. Where the store fails for an account the others are read, and the
+    /// failure is given; called again, it goes on with the accounts that are left.
     pub async fn read_for_search(&self, store: &dyn Store) -> Result<(), Error> {
         let begun = Instant::now();
         let mut lives = self.lives();
-        lives.retain(|live| live.search.bulk.lock().is_some());
+        lives.retain(|live| live.search.lexicon.read().awaits_bulk());
         lives.sort_by_cached_key(|live| live.map.read().len());
-        let mut sites = 0;
+        let (mut sites, mut failure) = (0, None);
         for live in lives {
-            let Some(bulk) = live.search.bulk.lock().clone() else { continue };
-            let bulk = read(store, &live.account().id, bulk).await?;
-            let merged = aside(move || bulk.finish()).await?;
-            let mut lexicon = live.search.lexicon.write();
-            lexicon.install_bulk(merged);
-            sites += lexicon.len();
-            drop(lexicon);
-            *live.search.bulk.lock() = None;
-            live.search.is_whole.send_replace(true);
+            match live.search.take_records(store, &live.account().id).await {
+                Ok(count) => sites += count,
+                Err(cause) => {
+                    failure.get_or_insert(cause);
+                }
+            }
         }
-        info!(sites, seconds = begun.elapsed().as_secs_f64(), "the search is whole");
-        Ok(())
+        info!(sites, seconds = begun.elapsed().as_secs_f64(), is_whole = failure.is_none(), "the search is made");
+        failure.map_or(Ok(()), Err)
     }
 }
 
@@ -195,3 +202,6 @@ fn put(mut bulk: Bulk, records: Vec<Record>) -> Bulk {
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })
 }
+
+#[cfg(test)]
+mod tests;

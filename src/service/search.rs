@@ -9,7 +9,7 @@ use super::access::Permission;
 use super::filter::Filter;
 use super::paging::page_size;
 use super::{Error, Versioned, Waymark, site_of};
-use crate::lexicon::{Class, Classes, Hits, Query, matches};
+use crate::lexicon::{Class, Classes, Query, matches};
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::site::Site;
@@ -84,14 +84,19 @@ impl Waymark {
         if !live.search.is_whole_within(WHOLE_TIME_MAX).await {
             return Err(Error::SearchNotReady);
         }
+        let filtered = if filter.is_empty() { None } else { Some(self.map_of(principal, account, search.filter)?) };
         let mut attempt = 1;
         loop {
-            let (hits, revision) = if filter.is_empty() {
+            let (hits, revision) = if let Some(map) = &filtered {
+                let matching = |view: MapView<'_>, revision| {
+                    let mut wanted = |site: SiteId| view.get(site).is_some();
+                    (live.search.search(&query, classes, limit, Some(&mut wanted)), revision)
+                };
+                map.look(matching).await
+            } else {
                 // Read first: what is committed meanwhile may be in, what was committed before is.
                 let revision = live.revision();
                 (live.search.search(&query, classes, limit, None), revision)
-            } else {
-                self.filtered(principal, account, &query, classes, limit, search.filter).await?
             };
             let read = self.read_hits(account, &hits.sites, |site| {
                 let is_wanted = site.deleted_at.is_none() && filter.matches(site, |id| live.attention_of(id));
@@ -106,27 +111,6 @@ impl Waymark {
             }
             attempt += 1;
         }
-    }
-
-    /// The hits that match a filter, at one instant.
-    async fn filtered(
-        &self,
-        principal: &Principal,
-        account: &AccountId,
-        query: &Query,
-        classes: Classes,
-        limit: usize,
-        filter: &str,
-    ) -> Result<(Hits, Revision), Error> {
-        let map = self.map_of(principal, account, filter)?;
-        let search = |view: MapView<'_>, revision| {
-            let live = self.parts.live.account(account);
-            let hits = live.map(|live| {
-                live.search.search(query, classes, limit, Some(&mut |site: SiteId| view.get(site).is_some()))
-            });
-            (hits.unwrap_or_default(), revision)
-        };
-        Ok(map.look(search).await)
     }
 
     /// The hits' records, without those that `found` finds nothing in.

@@ -14,6 +14,7 @@ use crate::service::importing::row::{RowKey, Said, SiteRow};
 use crate::service::paging::PageRequest;
 use crate::service::patch::SitePatch;
 use crate::service::resident::AccessPatch;
+use crate::service::search::{Field, Search};
 use crate::service::site_list::{Order, SiteQuery};
 use crate::service::sites::ChangeOptions;
 use crate::service::tokens::NewToken;
@@ -165,4 +166,20 @@ async fn neither_a_sheet_nor_a_list_of_users_tells_whether_a_guess_is_right() {
     assert!(is_refused(&world.waymark.update_account(&masked, &world.account, guess).await));
     let named = AccountPatch { display_name: Some("Acme".to_owned()), ..AccountPatch::default() };
     assert!(world.waymark.update_account(&masked, &world.account, named).await.is_ok());
+}
+
+#[tokio::test]
+async fn no_search_looks_at_masked_contacts() {
+    let (world, masked, id) = World::with_contact().await;
+    let found = async |principal: &Principal, typed: &str| {
+        let search = Search { typed, filter: "", page_size: 0 };
+        let found = world.waymark.search_sites(principal, &world.account, &search).await.unwrap();
+        let fields: Vec<Field> = found.hits.iter().flat_map(|hit| &hit.matches).map(|found| found.field).collect();
+        (found.total, found.hits.iter().map(|hit| hit.site.value.id).collect::<Vec<_>>(), fields)
+    };
+    for typed in ["berta", "example.org", "pump berta", "ber"] {
+        assert_eq!(found(&world.operator, typed).await.1, [id], "{typed}");
+        assert_eq!(found(&masked, typed).await, (0, Vec::new(), Vec::new()), "{typed}");
+    }
+    assert_eq!(found(&masked, "pump").await, (1, vec![id], vec![Field::DisplayName]));
 }
