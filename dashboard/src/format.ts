@@ -48,6 +48,15 @@ export function date(stamp: Timestamp): string {
   return day.format(timestampDate(stamp));
 }
 
+/** The time of day in a time zone at `now` (milliseconds since 1970), as "14:05"; empty for a zone that the browser lacks. */
+export function clock(timeZone: string, now: number): string {
+  try {
+    return new Intl.DateTimeFormat("en-GB", { timeStyle: "short", timeZone }).format(now);
+  } catch {
+    return "";
+  }
+}
+
 /** A moment seen from `now` (milliseconds since 1970) as "3 minutes ago". */
 export function since(stamp: Timestamp, now: number): string {
   const seconds = (timestampDate(stamp).getTime() - now) / 1_000;

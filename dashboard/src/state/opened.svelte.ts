@@ -2,12 +2,13 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
-import type { Site, SiteSchema } from "../gen/waymark/v1/site_pb.js";
+import { type Site, type SiteSchema, SiteStatus } from "../gen/waymark/v1/site_pb.js";
 import { filledPhones, type PhoneForm, phonesOf } from "./phones.js";
 
-/** The fields that the form edits: plain texts, and the phones. */
+/** The fields that the form edits: plain texts, the status and the phones. */
 export interface SiteForm {
   displayName: string;
+  status: SiteStatus;
   note: string;
   customerId: string;
   contractId: string;
@@ -28,6 +29,7 @@ export interface LinkForm {
 
 const MASK: Record<keyof SiteForm, string> = {
   displayName: "display_name",
+  status: "status",
   note: "note",
   customerId: "customer_id",
   contractId: "contract_id",
@@ -92,10 +94,10 @@ export class OpenedSite {
     const differs = (field: keyof SiteForm): boolean => JSON.stringify(form[field]) !== JSON.stringify(before[field]);
     const changed = (Object.keys(MASK) as (keyof SiteForm)[]).filter(differs);
     if (changed.length === 0) return undefined;
-    const { displayName, note, customerId, contractId, email, firstName, lastName } = form;
+    const { displayName, status, note, customerId, contractId, email, firstName, lastName } = form;
     const contact = { email, firstName, lastName, phones: filledPhones(form.phones) };
     const paths = changed.map((field) => MASK[field]);
-    return this.#put({ displayName, note, customerId, contractId, contact, etag }, paths);
+    return this.#put({ displayName, status, note, customerId, contractId, contact, etag }, paths);
   }
 
   /** Saves all labels. On a conflict the present record is loaded and the fault returned. */
@@ -141,8 +143,8 @@ export class OpenedSite {
 
 /** The form as the record fills it. */
 export function formOf(site: Site): SiteForm {
-  const { displayName, note, customerId, contractId, contact } = site;
+  const { displayName, status, note, customerId, contractId, contact } = site;
   const { email = "", firstName = "", lastName = "" } = contact ?? {};
   const phones = phonesOf(contact?.phones);
-  return { displayName, note, customerId, contractId, email, firstName, lastName, phones };
+  return { displayName, status, note, customerId, contractId, email, firstName, lastName, phones };
 }

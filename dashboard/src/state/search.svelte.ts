@@ -1,13 +1,16 @@
-// The best hits for what is being typed, out of all sites of the account. Only the answer to the newest text is shown.
+// The best hits for what is being typed, out of all sites of the account.
 import type { Api } from "../api/client.js";
 import type { SearchHit, SearchMatch } from "../gen/waymark/v1/search_pb.js";
+import { AsYouType } from "./as_you_type.svelte.js";
 
 /** Pause in typing, in milliseconds, after which is asked: shorter than the time between two keys. */
 const PAUSE_MS = 60;
 /** Hits asked for: as many as are read at a glance. */
 const HITS_MAX = 8;
-/** Longest query that the server takes, in bytes. */
+/** Longest query that the server takes, in bytes, */
 const QUERY_BYTES_MAX = 256;
+/** and most words. */
+const QUERY_WORDS_MAX = 8;
 
 /** A part of a text; `found` where words of the query stand. */
 export interface Part {
@@ -15,71 +18,42 @@ export interface Part {
   found: boolean;
 }
 
-export class SiteSearch {
-  /** Best first; empty for none to show. */
-  hits = $state.raw<SearchHit[]>([]);
+export class SiteSearch extends AsYouType<SearchHit> {
   /** All hits there are: at least so many where `exact` is false. Absent before the first answer to a text. */
   total = $state<bigint | undefined>();
   exact = $state(true);
-  /** Index of the hit that the keys are on; -1 for none. */
-  active = $state(-1);
 
   #api: Api;
   #account: string;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #asking: AbortController | undefined;
 
   constructor(api: Api, account: string) {
+    super();
     this.#api = api;
     this.#account = account;
   }
 
   /** Asks for what has the words of `typed`, among the sites of the filter, once typing rests. */
   ask(typed: string, filter: string): void {
-    this.#cancel();
     if (!isQuery(typed)) return this.close();
-    this.#timer = setTimeout(() => void this.#load(typed, filter), PAUSE_MS);
+    const request = { parent: this.#account, query: typed, filter, pageSize: HITS_MAX };
+    this.askAfter(PAUSE_MS, async (signal) => {
+      const { hits, totalSize, isTotalExact } = await this.#api.sites.searchSites(request, { signal });
+      if (!signal.aborted) [this.total, this.exact] = [totalSize, isTotalExact];
+      return hits;
+    });
   }
 
-  /** Moves along the hits with the keys, round their ends; past an end none is active. */
-  step(by: 1 | -1): void {
-    const places = this.hits.length + 1;
-    this.active = ((this.active + 1 + by + places) % places) - 1;
-  }
-
-  close(): void {
-    this.#cancel();
-    this.hits = [];
+  override close(): void {
+    super.close();
     this.total = undefined;
-    this.active = -1;
-  }
-
-  async #load(query: string, filter: string): Promise<void> {
-    const asking = new AbortController();
-    this.#asking = asking;
-    const request = { parent: this.#account, query, filter, pageSize: HITS_MAX };
-    try {
-      const { hits, totalSize, isTotalExact } = await this.#api.sites.searchSites(request, { signal: asking.signal });
-      if (asking.signal.aborted) return;
-      this.hits = hits;
-      this.total = totalSize;
-      this.exact = isTotalExact;
-      this.active = -1;
-    } catch {
-      // The list beside the map is filtered by the same words, and tells what keeps the server from answering.
-      if (!asking.signal.aborted) this.close();
-    }
-  }
-
-  #cancel(): void {
-    clearTimeout(this.#timer);
-    this.#asking?.abort();
   }
 }
 
 /** Whether the server can search for it. */
 function isQuery(typed: string): boolean {
-  return /[\p{L}\p{N}]/u.test(typed) && new TextEncoder().encode(typed).length <= QUERY_BYTES_MAX;
+  const words = typed.split(/\s+/u).filter((word) => /[\p{L}\p{N}]/u.test(word));
+  const isShort = new TextEncoder().encode(typed).length <= QUERY_BYTES_MAX && words.length <= QUERY_WORDS_MAX;
+  return isShort && words.length > 0;
 }
 
 /** A match cut at its ranges, which count bytes of UTF-8. */

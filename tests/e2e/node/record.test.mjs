@@ -1,0 +1,136 @@
+// The record of a site in a real browser: each field is shown, edited, and refused in words; a new name shows everywhere.
+import assert from "node:assert/strict";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { byId, launch, logIn, openFirstSite, openPage, siteName } from "./browser.mjs";
+import { ROOT, Server } from "./server.mjs";
+
+const SITES = 20;
+const HOSTILE = `<img src=x onerror="document.title='hit'">"'&`;
+const ASN = path.join(ROOT, "data/built/asn.mmdb");
+const NOTE_BYTES_MAX = 65_536;
+
+let server, token, browser;
+
+before(async () => {
+  server = await Server.start(["--geoip", ASN]);
+  token = await server.demo(SITES);
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+async function openSite(viewport) {
+  const { page, faults } = await openPage({ browser, server, token }, viewport);
+  await logIn(page, server, token);
+  const name = await openFirstSite(page);
+  await byId(page, "site-position").waitFor();
+  return { page, faults, name };
+}
+
+const get = (name) => server.call("SiteService", "GetSite", { name }, token);
+const shown = (page, label) => page.locator(`[data-testid="record-value"][data-label="${label}"]`);
+const textOf = (page, label) => shown(page, label).textContent();
+
+async function shoot(page, name) {
+  if (process.env.SHOT_DIR) await page.screenshot({ path: `${process.env.SHOT_DIR}/${name}.png` });
+}
+
+test("what machines know of a site is shown", async () => {
+  const { page, faults, name } = await openSite();
+  const site = await get(name);
+  assert.equal(await textOf(page, "Agent"), site.agentId);
+  assert.equal(await textOf(page, "Public IP"), site.publicIp);
+  const { asn, isp, network } = site.network;
+  const parts = await textOf(page, "Network");
+  for (const part of [isp, `AS${asn}`, network]) assert.ok(part && parts.includes(part), `${part} in ${parts}`);
+  const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "short", timeZone: site.timeZone });
+  const [zone, time] = (await textOf(page, "Time zone")).split(/ \(| there\)/);
+  assert.equal(zone, site.timeZone);
+  const minutes = (text) => text.split(":").reduce((hours, minutes) => Number(hours) * 60 + Number(minutes), 0);
+  const late = (minutes(clock.format(Date.now())) - minutes(time) + 1_440) % 1_440;
+  assert.ok(late <= 1, `${time} is ${late} minutes old`);
+  assert.match(await textOf(page, "Activated"), /^\d+ \w+ \d{4}, \d\d:\d\d$/);
+  assert.match(await textOf(page, "Last seen"), /\d\d:\d\d \(.+\)$/);
+  await shoot(page, "record");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("all that people say is edited in place, and a new name shows everywhere", async () => {
+  const { page, faults, name } = await openSite({ width: 1280, height: 1000 });
+  await byId(page, "record-edit").click();
+  const texts = {
+    displayName: "Harbour Office 7", firstName: "Anna", lastName: HOSTILE, email: "anna@example.org",
+    customerId: "C-0017", contractId: "K/2026-9", note: `Key at the desk.\n${HOSTILE}`,
+  };
+  for (const [field, text] of Object.entries(texts)) await byId(page, `record-${field}`).fill(text);
+  await byId(page, "record-status").selectOption({ label: "Maintenance" });
+  for (const index of [0, 1]) {
+    await byId(page, "phone-add").click();
+    await byId(page, `phone-number-${index}`).fill(`+354 545 100${index}`);
+  }
+  await byId(page, "phone-kind-1").selectOption({ label: "mobile" });
+  await byId(page, "phone-extension-0").fill("12");
+  await shoot(page, "record-edit");
+  await byId(page, "record-save").click();
+  await page.getByText("Saved.", { exact: true }).waitFor();
+
+  const { contact, status, ...site } = await get(name);
+  const said = { ...contact, displayName: site.displayName, customerId: site.customerId, contractId: site.contractId };
+  const { phones, ...rest } = { ...said, note: site.note };
+  assert.deepEqual(rest, texts);
+  assert.deepEqual(phones, [
+    { number: "+3545451000", kind: "PHONE_KIND_WORK", extension: "12" },
+    { number: "+3545451001", kind: "PHONE_KIND_MOBILE" },
+  ]);
+  assert.equal(status, "SITE_STATUS_MAINTENANCE");
+  const lines = (await textOf(page, "Contact")).split("\n");
+  assert.deepEqual(lines.slice(0, 2), [`Anna ${HOSTILE}`, "anna@example.org"]);
+  assert.match(lines[2], /^\+354 545 1000 ext\. 12/);
+  assert.equal(await textOf(page, "Note"), texts.note);
+  assert.equal(await shown(page, "Note").locator("img").count(), 0);
+
+  await byId(page, "site-name").filter({ hasText: texts.displayName }).waitFor();
+  await byId(page, "site-row").filter({ hasText: texts.displayName }).waitFor();
+  await byId(page, "search").fill("harbour off");
+  await byId(page, "hit").filter({ hasText: texts.displayName }).waitFor();
+  await byId(page, "search").press("Escape");
+  await shoot(page, "record-saved");
+  assert.notEqual(await page.title(), "hit");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("what a field cannot hold is told, and nothing that was typed is lost", async () => {
+  const { page, name } = await openSite({ width: 390, height: 844 });
+  const before = await get(name);
+  const rows = await server.call("SiteService", "ListSites", { parent: "accounts/demo" }, token);
+  const other = rows.sites.find((site) => siteName(site.name) !== name);
+  await byId(page, "record-edit").click();
+  const refused = async (field, text, words) => {
+    const input = byId(page, `record-${field}`);
+    const kept = await input.inputValue();
+    await input.fill(text);
+    await byId(page, "record-save").click();
+    await byId(page, "error-banner").filter({ hasText: words }).waitFor();
+    assert.equal(await input.inputValue(), text);
+    await input.fill(kept);
+  };
+  await byId(page, "record-note").fill("typed before");
+  await refused("displayName", other.displayName.toUpperCase(), "name");
+  await refused("email", "anna@example", "email");
+  await shoot(page, "record-refused");
+  await refused("note", "x".repeat(NOTE_BYTES_MAX + 1), "note");
+  await byId(page, "phone-add").click();
+  const index = (before.contact?.phones ?? []).length;
+  await byId(page, `phone-number-${index}`).fill("+999 1");
+  await byId(page, "record-save").click();
+  await byId(page, "phone-fault").waitFor();
+  assert.equal(await byId(page, "record-note").inputValue(), "typed before");
+  assert.equal((await get(name)).etag, before.etag, "nothing of it was written");
+  await page.context().close();
+});
