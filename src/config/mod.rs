@@ -160,6 +160,8 @@ mod tests {
             "[geoip]\nfiles = []",
             "[service]\ntrusted_proxies = [\"x\"]",
             "[ticketing]\nkey = \"x\"",
+            "[ticketing]\nverify_every_h = -1",
+            "[ticketing]\nverify_every_h = 65536",
             "[geocode]\nindex = \"x\"",
             "[[geocode.providers]]\nkind = \"photon\"\nhost = \"x\"",
             "[[geocode.providers]]\nkind = \"phonon\"",

@@ -18,6 +18,8 @@ use crate::model::Invalid;
 const URL_BYTES_MAX: usize = 512;
 /// Longest time of one request, in milliseconds: a call has ten seconds.
 const TIMEOUT_MS_MAX: u64 = 8_000;
+/// Hours between two checks of all links: who works with tickets hears of a link that broke on the day after.
+const VERIFY_EVERY_H: u16 = 24;
 /// What a refused address is told by, within the client's own error.
 const REFUSED: &str = "not a public address";
 
@@ -31,6 +33,8 @@ pub struct Config {
     pub ports: Vec<u16>,
     /// Longest time of one request, in milliseconds; at most 8,000, because a call has ten seconds.
     pub timeout_ms: u64,
+    /// Hours after which all links of an account that has connections are checked again; 0 for never.
+    pub verify_every_h: u16,
     /// File with the key that credentials are encrypted with: 32 bytes in base64. Without `key_file` and `key_env` a key
     /// is made beside the store.
     pub key_file: Option<std::path::PathBuf>,
@@ -44,6 +48,7 @@ impl Default for Config {
             private_networks: Vec::new(),
             ports: vec![443],
             timeout_ms: TIMEOUT_MS_MAX,
+            verify_every_h: VERIFY_EVERY_H,
             key_file: None,
             key_env: None,
         }

@@ -1,12 +1,14 @@
 //! Ties to ticketing systems: connections, what they tell, and whether links still hold.
 //!
 //! `connections` keeps them, `external` lists what is there, `verify` checks links, `runs` and `worker` do so for a whole
-//! account, `suggest` compares names. None of them sets a link.
+//! account, `again` begins that from time to time as `rhythm` says, `suggest` compares names. None of them sets a link.
 
+pub(in crate::service) mod again;
 mod catalogue;
 pub mod connections;
 pub mod external;
 mod public;
+mod rhythm;
 pub mod runs;
 pub(in crate::service) mod session;
 pub mod suggest;
@@ -37,6 +39,7 @@ use crate::ticketing::client::Setting;
 use crate::ticketing::governor::{Governor, Shared};
 use crate::ticketing::target::{Config, Guard};
 use crate::ticketing::web;
+use rhythm::Rhythm;
 
 pub use crate::ticketing::{Address, ExternalSite};
 
@@ -46,13 +49,20 @@ pub struct Setup {
     guard: Guard,
     time_max: Duration,
     vault: Vault,
+    /// How often links are checked again by themselves; `None` for never.
+    rhythm: Option<Rhythm>,
 }
 
 impl Setup {
     /// As configured, with the key that credentials are encrypted with.
     #[must_use]
     pub fn new(config: &Config, key: &[u8; KEY_BYTES]) -> Self {
-        Self { guard: Guard::new(config, public::is_public), time_max: config.time_max(), vault: Vault::new(key) }
+        Self {
+            guard: Guard::new(config, public::is_public),
+            time_max: config.time_max(),
+            vault: Vault::new(key),
+            rhythm: Rhythm::of_hours(config.verify_every_h),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! The records of runs that check all links of an account: begun, told, and ended by persons.
+//! The records of runs that check all links of an account: begun, told, and ended.
 
 use jiff::Timestamp;
 
+use crate::live::LiveAccount;
 use crate::model::access::Principal;
 use crate::model::connection::{LinkFindings, VERIFICATIONS_MAX, Verification, VerificationState};
 use crate::model::id::AccountId;
@@ -23,16 +24,32 @@ impl Waymark {
     pub async fn verify_links(&self, principal: &Principal, account: &AccountId) -> Result<Verification, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
         self.setup()?;
+        let begun = self.begin_verification(&live, &principal.actor(), |_| true).await?;
+        begun.ok_or_else(|| Error::Contention(Resource::Account(account.clone()).to_string()))
+    }
+
+    /// Begins a run if the account's runs, which come with the newest first, are as `wanted`; `None` where they are not. Where
+    /// one goes on, answers with it.
+    pub(super) async fn begin_verification(
+        &self,
+        live: &LiveAccount,
+        starter: &str,
+        wanted: impl Fn(&[Versioned<Verification>]) -> bool,
+    ) -> Result<Option<Verification>, Error> {
+        let account = &live.account().id;
         for _ in 0..ATTEMPTS_MAX {
             let (now, runs) = (self.now(), self.verifications_of(account).await?);
+            if !wanted(&runs) {
+                return Ok(None);
+            }
             if let Some(open) = runs.iter().find(|run| run.value.state == VerificationState::Running) {
                 // The start may not have found it.
                 self.ticketing.verifying.lock().entry(account.clone()).or_insert(now);
                 self.ticketing.wake.notify_one();
-                return Ok(open.value.clone());
+                return Ok(Some(open.value.clone()));
             }
             let total = live.links.len() as u64;
-            let run = Verification { id: next_id(&runs), total, ..begun(account, now, principal.actor()) };
+            let run = Verification { id: next_id(&runs), total, ..begun(account, now, starter.to_owned()) };
             let made = Document::Verification(Box::new(run.clone()));
             let mut batch = vec![Mutation::create(key_of(account, &run.id), made)];
             let surplus = (runs.len() + 1).saturating_sub(VERIFICATIONS_MAX);
@@ -41,9 +58,9 @@ impl Waymark {
                 Ok(_) => {
                     self.ticketing.verifying.lock().insert(account.clone(), now);
                     self.ticketing.wake.notify_one();
-                    return Ok(run);
+                    return Ok(Some(run));
                 }
-                // Somebody began the next one at the same time: it is answered with.
+                // Somebody began the next one at the same time: the runs are other ones now.
                 Err(StoreError::Conflict { .. }) => {}
                 Err(cause) => return Err(cause.into()),
             }

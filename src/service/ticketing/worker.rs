@@ -45,9 +45,14 @@ pub(in crate::service) enum Stepped {
 }
 
 impl Waymark {
-    /// Works on runs for ever, those of before a restart first. Ends when it is dropped.
+    /// Works on runs for ever, those of before a restart first, and begins those that are due. Ends when it is dropped.
     pub async fn work_on_verifications(&self) {
         self.find_open_verifications().await;
+        tokio::join!(self.begin_due_verifications(), self.take_steps());
+    }
+
+    /// Takes the steps of runs as they come, for ever.
+    async fn take_steps(&self) {
         let mut sessions: HashMap<AccountId, Session> = HashMap::new();
         let (mut busy, mut steps) = (BTreeSet::new(), FuturesUnordered::new());
         loop {
