@@ -2,9 +2,9 @@
 import { FixSource, Granularity, NoEstimateReason, AddressState, LocationWarning } from "./gen/waymark/v1/location_pb.js";
 import { InvitationDelivery, ResidentAccessState } from "./gen/waymark/v1/resident_access_pb.js";
 import { PhoneKind, SiteStatus } from "./gen/waymark/v1/site_pb.js";
-import { TicketingLinkState } from "./gen/waymark/v1/ticketing_pb.js";
 
 export * from "./history_strings.js";
+export * from "./ticketing_strings.js";
 
 export const app = {
   name: "waymark",
@@ -274,31 +274,6 @@ export const labels = {
   add: "Add a label",
   twice: "A key stands in two rows: keep one of them.",
   remove: (key: string) => `Remove the label ${key}`,
-};
-
-export const ticketing = {
-  title: "Ticketing",
-  none: "Tied to no ticketing system.",
-  system: "System",
-  organizationId: "Organisation’s ID",
-  organizationName: "Organisation’s name",
-  siteId: "Site’s ID there",
-  uri: "Web page",
-  add: "Add a link",
-  remove: (far: string) => `Remove the link to ${far}`,
-  site: (id: string) => `site ${id}`,
-  verify: "Check now",
-  verifying: "Checking…",
-  drifted: (name: string) => `Now called ${name} there`,
-  checked: (at: string) => `checked ${at}`,
-};
-
-export const linkState: Record<TicketingLinkState, string> = {
-  [TicketingLinkState.UNSPECIFIED]: "",
-  [TicketingLinkState.UNVERIFIED]: "Not checked",
-  [TicketingLinkState.VERIFIED]: "Verified",
-  [TicketingLinkState.DRIFTED]: "Renamed",
-  [TicketingLinkState.BROKEN]: "Broken: it is gone there",
 };
 
 export const resident = {

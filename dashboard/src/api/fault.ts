@@ -1,4 +1,5 @@
 // What went wrong with a call, as the page deals with it: a kind to act on and a sentence to show.
+import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
 import * as strings from "../strings.js";
 
@@ -9,7 +10,13 @@ export type FaultKind =
 export interface Fault {
   kind: FaultKind;
   message: string;
+  /** The server's reason, such as `TICKETING_DENIED`; empty where it told none. */
+  reason: string;
 }
+
+/** The detail of an error that holds its reason, as the first field. */
+const ERROR_INFO = "google.rpc.ErrorInfo";
+const REASON_FIELD = 1;
 
 const KINDS: Partial<Record<Code, FaultKind>> = {
   [Code.Canceled]: "cancelled",
@@ -24,11 +31,25 @@ const KINDS: Partial<Record<Code, FaultKind>> = {
 
 /** The fault behind whatever a call threw. */
 export function faultOf(error: unknown): Fault {
-  const { code, rawMessage } = ConnectError.from(error);
+  const { code, rawMessage, details } = ConnectError.from(error);
   // A fetch that never reached a server is a TypeError, which Connect reports as "unknown".
   const unreached = error instanceof ConnectError && error.cause instanceof TypeError;
   const kind = unreached ? "unreachable" : (KINDS[code] ?? "other");
-  return { kind, message: sentence(kind, rawMessage) };
+  return { kind, message: sentence(kind, rawMessage), reason: reasonIn(details) };
+}
+
+/** The reason among the details of an error. */
+function reasonIn(details: ConnectError["details"]): string {
+  for (const detail of details) {
+    if (!("type" in detail) || detail.type !== ERROR_INFO) continue;
+    const reader = new BinaryReader(detail.value);
+    while (reader.pos < reader.len) {
+      const [field, wire] = reader.tag();
+      if (field === REASON_FIELD) return reader.string();
+      reader.skip(wire);
+    }
+  }
+  return "";
 }
 
 function sentence(kind: FaultKind, message: string): string {

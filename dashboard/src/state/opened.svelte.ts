@@ -3,6 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
 import { type Site, type SiteSchema, SiteStatus } from "../gen/waymark/v1/site_pb.js";
+import type { TicketingFailure } from "../gen/waymark/v1/ticketing_service_pb.js";
 import { filledPhones, type PhoneForm, phonesOf } from "./phones.js";
 
 /** The fields that the form edits: plain texts, the status and the phones. */
@@ -110,14 +111,14 @@ export class OpenedSite {
     return this.#put({ ticketingLinks, etag }, ["ticketing_links"]);
   }
 
-  /** Has the far ends of the ticketing links looked at now. */
-  async verifyLinks(): Promise<Fault | undefined> {
+  /** Has the far ends of the ticketing links looked at now. Says which systems gave no answer, or why nothing was asked. */
+  async verifyLinks(): Promise<{ failures: TicketingFailure[]; fault?: Fault }> {
     try {
-      await this.#api.ticketing.verifySiteTicketingLinks({ site: this.name });
-      await this.refresh();
-      return undefined;
+      const { site, failures } = await this.#api.ticketing.verifySiteTicketingLinks({ site: this.name });
+      if (site?.name === this.name) this.#show(site);
+      return { failures };
     } catch (error) {
-      return faultOf(error);
+      return { failures: [], fault: faultOf(error) };
     }
   }
 

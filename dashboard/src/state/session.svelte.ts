@@ -30,6 +30,8 @@ export class Session {
   operator = $state(false);
   /** Whether the token may change sites. */
   editable = $state(false);
+  /** Whether the token may keep the account's connections. */
+  administers = $state(false);
 
   #token = "";
   #api: Api | undefined;
@@ -66,6 +68,7 @@ export class Session {
       this.#api = api;
       this.operator = account === "";
       this.editable = WRITERS.includes(scope);
+      this.administers = scope === TokenScope.ADMIN;
       sessionStorage.setItem(TOKEN_KEY, token);
       if (account) this.choose(account);
       else await this.#resumeChoice();

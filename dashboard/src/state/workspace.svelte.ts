@@ -2,6 +2,7 @@
 import type { Position } from "../position.js";
 import { Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
+import { Connections } from "./connections.svelte.js";
 import { SiteFilter } from "./filter.svelte.js";
 import { SiteHistory } from "./history.svelte.js";
 import { Listing, type Row } from "./listing.svelte.js";
@@ -12,6 +13,7 @@ import { Relocation } from "./relocation.svelte.js";
 import { Residence } from "./residence.svelte.js";
 import { SiteSearch } from "./search.svelte.js";
 import type { Session } from "./session.svelte.js";
+import { Verifications } from "./verifications.svelte.js";
 
 /** Least pause in milliseconds between two loads of what changed: a busy account changes all the time. */
 const RELOAD_PAUSE_MS = 1_000;
@@ -46,7 +48,11 @@ export class Workspace {
   readonly history: SiteHistory;
   readonly residence: Residence;
   readonly search: SiteSearch;
+  readonly connections: Connections;
+  readonly verifications: Verifications;
 
+  /** Whether the page of the ticketing systems is open, in the place of a site's. */
+  ticketing = $state(false);
   /** Counts the changes seen; each new number makes the map load its tiles again. */
   revision = $state(0);
   /** The site that the pointer is on, in the list or on the map. */
@@ -67,6 +73,8 @@ export class Workspace {
     this.history = new SiteHistory(session.api, this.opened);
     this.residence = new Residence(session.api, this.opened);
     this.search = new SiteSearch(session.api, this.account);
+    this.connections = new Connections(session.api, this.account);
+    this.verifications = new Verifications(session.api, this.account);
   }
 
   start(): void {
@@ -105,9 +113,17 @@ export class Workspace {
   close(): void {
     this.opened.close();
     this.relocation.reset();
+    this.ticketing = false;
+  }
+
+  /** Opens the page of the ticketing systems. */
+  openTicketing(): void {
+    this.close();
+    this.ticketing = true;
   }
 
   #open(name: string): void {
+    this.ticketing = false;
     if (name !== this.opened.name) this.relocation.reset();
     this.opened.open(name);
   }
