@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -121,11 +120,4 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, Status>>>(call: im
 /// Whether the same call may fare better after a while.
 fn is_later(status: &Status) -> bool {
     status.code() == Code::Unavailable || status.get_details_retry_info().is_some()
-}
-
-/// A bar that counts to `length`, with the rate; nothing where nobody watches.
-pub(super) fn progress_bar(length: usize, what: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:24} {wide_bar} {pos}/{len} {per_sec} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length as u64).with_style(style).with_message(what)
 }

@@ -33,9 +33,9 @@ impl Progress {
     fn new(total: Option<u64>, what: &'static str) -> Self {
         let bar = stderr().is_terminal().then(|| {
             let form = if total.is_some() {
-                "{msg:12} {wide_bar} {pos}/{len} {per_sec} {eta}"
+                "{msg:24} {wide_bar} {pos}/{len} {per_sec} {eta}"
             } else {
-                "{msg:12} {spinner} {pos} {per_sec}"
+                "{msg:24} {spinner} {pos} {per_sec}"
             };
             let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);

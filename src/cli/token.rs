@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::account::admin;
 use super::client::{ServerArguments, explain};
 use super::say;
+use super::sheet::word;
 use crate::api::proto::waymark::v1 as pb;
 use crate::app;
 
@@ -105,7 +106,7 @@ async fn list(account: Option<&str>, server: &ServerArguments) -> anyhow::Result
                 (None, Some(end)) => format!("until {}", Timestamp::new(end.seconds, end.nanos)?),
                 (None, None) => "for ever".to_owned(),
             };
-            let scope = token.scope().as_str_name().trim_start_matches("TOKEN_SCOPE_").to_lowercase();
+            let scope = word(token.scope().as_str_name(), "TOKEN_SCOPE_");
             say(format_args!("{}\t{scope}\t{state}\t{}", token.name, token.display_name))?;
         }
         if page.next_page_token.is_empty() {

@@ -146,14 +146,19 @@ impl Waymark {
     pub(super) async fn new_site(&self, live: &LiveAccount, patch: SitePatch) -> Result<(Site, SitePatch), Error> {
         let owner = live.account();
         let patch = patch.checked(owner.country).map_err(|fault| fault.within("site"))?;
+        Ok((self.site_as(&owner.id, &patch).await?, patch))
+    }
+
+    /// The same of a patch that is checked already.
+    pub(super) async fn site_as(&self, account: &AccountId, patch: &SitePatch) -> Result<Site, Error> {
         let Some(display_name) = patch.display_name.clone() else {
             return Err(Invalid::new("site.display_name", "a site's name is not empty").into());
         };
-        let mut site = Site::new(owner.id.clone(), display_name, self.now());
+        let mut site = Site::new(account.clone(), display_name, self.now());
         patch.apply(&mut site);
-        let pages = self.link_pages(&owner.id, &site.ticketing_links).await?;
+        let pages = self.link_pages(account, &site.ticketing_links).await?;
         pages.fill(&mut site.ticketing_links);
-        Ok((site, patch))
+        Ok(site)
     }
 
     /// Changes what the patch names.

@@ -1,7 +1,7 @@
 //! Rows of sheets, and what became of them.
 
 use super::location::{TypedAddress, address_state, candidate, parse_address, parse_lat_lng};
-use super::site::{parse_patch, parse_phones};
+use super::site::{parse_patch, parse_phones, refuse_output_only};
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::status::{field_of, told};
@@ -66,10 +66,21 @@ fn said_none<T>(is_clear: bool) -> Said<T> {
     if is_clear { Said::None } else { Said::Nothing }
 }
 
-fn patch_of(site: pb::Site, mask: &[String]) -> Result<SitePatch, Invalid> {
-    let display_name = (!site.display_name.is_empty()).then(|| site.display_name.clone());
-    let patch = if mask.is_empty() { SitePatch::default() } else { parse_patch(site, mask)? };
-    Ok(SitePatch { display_name, ..patch })
+/// What is set of a site: its name unless that is empty, and what the mask names. Nothing else is passed over in silence.
+fn patch_of(mut site: pb::Site, mask: &[String]) -> Result<SitePatch, Invalid> {
+    refuse_output_only(&site)?;
+    if !site.etag.is_empty() {
+        return Err(Invalid::new("site.etag", "a row is of no version of the site: leave it empty"));
+    }
+    if mask.iter().any(|path| path == "display_name") {
+        return Err(Invalid::new("update_mask", "display_name is set where it is not empty: leave it out"));
+    }
+    let display_name = Some(std::mem::take(&mut site.display_name)).filter(|name| !name.is_empty());
+    site.contact.take_if(|contact| *contact == pb::Contact::default());
+    if mask.is_empty() && site == pb::Site::default() {
+        return Ok(SitePatch { display_name, ..SitePatch::default() });
+    }
+    Ok(SitePatch { display_name, ..parse_patch(site, mask)? })
 }
 
 /// A fault as it is seen from the site.
@@ -80,8 +91,12 @@ fn seen(fault: Invalid) -> Invalid {
     }
 }
 
-/// What became of a row.
-pub(in crate::api) fn row_result(waymark: &Waymark, outcome: Result<Imported, Error>) -> pb::SiteRowResult {
+/// What became of a row, or would have become of it.
+pub(in crate::api) fn row_result(
+    waymark: &Waymark,
+    outcome: Result<Imported, Error>,
+    validate_only: bool,
+) -> pb::SiteRowResult {
     let imported = match outcome {
         Ok(imported) => imported,
         Err(cause) => {
@@ -102,13 +117,44 @@ pub(in crate::api) fn row_result(waymark: &Waymark, outcome: Result<Imported, Er
         Outcome::Unchanged => pb::ImportOutcome::Unchanged,
     };
     let site = imported.site.value;
+    // Of what was not written there is no version.
+    let is_draft = validate_only && imported.outcome != Outcome::Unchanged;
     let is_open = imported.address_state == Some(AddressState::Ambiguous);
     pb::SiteRowResult {
         outcome: outcome.into(),
         name: names::of_site(&site.account, site.id),
-        etag: waymark.etag_of(&site),
+        etag: if is_draft { String::new() } else { waymark.etag_of(&site) },
         address_state: imported.address_state.map_or(pb::AddressState::Unspecified, address_state).into(),
         candidates: imported.choices.into_iter().filter(|_| is_open).map(candidate).collect(),
         ..pb::SiteRowResult::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fields beside no mask were dropped, and the answer said that the site was made.
+    #[test]
+    fn what_would_be_dropped_is_refused() {
+        let named = || pb::Site { display_name: "x".into(), ..pb::Site::default() };
+        let contact = |email: &str| Some(pb::Contact { email: email.into(), ..pb::Contact::default() });
+        for (site, mask, field) in [
+            (pb::Site { note: "n".into(), ..named() }, "", "update_mask"),
+            (pb::Site { status: pb::SiteStatus::Online.into(), ..named() }, "", "update_mask"),
+            (pb::Site { contact: contact("a@example.com"), ..named() }, "", "update_mask"),
+            (pb::Site { contact: contact(""), ..named() }, "", ""),
+            (pb::Site { note: "n".into(), ..named() }, "note", ""),
+            (named(), "display_name", "update_mask"),
+            (pb::Site { time_zone: "UTC".into(), ..named() }, "note", "time_zone"),
+            (pb::Site { name: "accounts/a/sites/b".into(), ..named() }, "", "name"),
+            (pb::Site { etag: "0".into(), ..named() }, "note", "etag"),
+        ] {
+            let paths = if mask.is_empty() { Vec::new() } else { vec![mask.to_owned()] };
+            let update_mask = Some(prost_types::FieldMask { paths });
+            let row = pb::SiteRow { site: Some(site), update_mask, ..pb::SiteRow::default() };
+            let fault = parse_row(row).err().unwrap_or_else(|| Invalid::new("", ""));
+            assert_eq!(fault.field, field, "{mask}: {}", fault.why);
+        }
     }
 }

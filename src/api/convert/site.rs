@@ -137,8 +137,8 @@ const SETTABLE: [&str; 12] = [
     "ticketing_links",
 ];
 
-/// The patch of a site that is to be made: every field that is set in `site`. Output-only fields must not be.
-pub(in crate::api) fn parse_new_site(site: pb::Site) -> Result<SitePatch, Invalid> {
+/// Refuses a site in which output-only fields are set; faults name them as they are seen in a request with a `Site`.
+pub(super) fn refuse_output_only(site: &pb::Site) -> Result<(), Invalid> {
     let output_only = [
         ("site.name", !site.name.is_empty()),
         ("site.location", site.location.is_some()),
@@ -156,9 +156,15 @@ pub(in crate::api) fn parse_new_site(site: pb::Site) -> Result<SitePatch, Invali
         ("site.replacement", site.replacement.is_some()),
         ("site.contact_masked", site.contact_masked),
     ];
-    if let Some((field, _)) = output_only.into_iter().find(|(_, is_set)| *is_set) {
-        return Err(Invalid::new(field, "output only: leave it empty"));
+    match output_only.into_iter().find(|(_, is_set)| *is_set) {
+        Some((field, _)) => Err(Invalid::new(field, "output only: leave it empty")),
+        None => Ok(()),
     }
+}
+
+/// The patch of a site that is to be made: every field that is set in `site`. Output-only fields must not be.
+pub(in crate::api) fn parse_new_site(site: pb::Site) -> Result<SitePatch, Invalid> {
+    refuse_output_only(&site)?;
     let has_status = site.status != i32::from(pb::SiteStatus::Unspecified);
     let is_set = |path: &&str| !path.contains('.') && (*path != "status" || has_status);
     let mask: Vec<String> = SETTABLE.into_iter().filter(is_set).map(str::to_owned).collect();

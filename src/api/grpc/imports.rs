@@ -25,8 +25,9 @@ impl ImportService for Imports {
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let rows = parse_rows(&account, message.rows).map_err(Failure::from)?;
-        let outcomes = self.0.import_sites(&principal, &account, rows, message.validate_only).await.map_err(Failure)?;
-        let results = outcomes.into_iter().map(|outcome| row_result(&self.0, outcome)).collect();
+        let is_dry = message.validate_only;
+        let outcomes = self.0.import_sites(&principal, &account, rows, is_dry).await.map_err(Failure)?;
+        let results = outcomes.into_iter().map(|outcome| row_result(&self.0, outcome, is_dry)).collect();
         Ok(Response::new(pb::ImportSitesResponse { results }))
     }
 }

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use tonic::Request;
 use tonic::transport::Channel;
 
-use super::super::client::{Credential, explain, patiently, progress_bar};
+use super::super::client::{Credential, explain, patiently};
+use super::super::progress::Progress;
 use super::CALLS_MAX;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::activation_service_client::ActivationServiceClient;
@@ -78,10 +79,10 @@ pub(super) async fn activate(
     enrollment: &str,
     parent: &str,
 ) -> anyhow::Result<Vec<Activated>> {
-    let bar = progress_bar(agents.len(), "agents activated");
+    let mut progress = Progress::of(agents.len() as u64, "agents activated");
     let client = ActivationServiceClient::with_interceptor(channel.clone(), Credential::new(enrollment)?);
     let calls = agents.iter().enumerate().map(|(index, agent)| {
-        let (client, bar) = (client.clone(), bar.clone());
+        let client = client.clone();
         async move {
             let answer = patiently(|| {
                 let mut client = client.clone();
@@ -89,12 +90,16 @@ pub(super) async fn activate(
                 async move { client.activate_agent(request).await }
             });
             let answer = answer.await.map_err(|status| explain(&status))?.into_inner();
-            bar.inc(1);
             Ok::<_, anyhow::Error>(activated(index, answer))
         }
     });
-    let activated = stream::iter(calls).buffer_unordered(CALLS_MAX).try_collect::<Vec<_>>().await?;
-    bar.finish();
+    let mut done = stream::iter(calls).buffer_unordered(CALLS_MAX);
+    let mut activated = Vec::with_capacity(agents.len());
+    while let Some(agent) = done.try_next().await? {
+        activated.push(agent);
+        progress.add(1);
+    }
+    progress.finish();
     Ok(activated)
 }
 

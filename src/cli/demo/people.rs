@@ -3,7 +3,8 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tonic::transport::Channel;
 
-use super::super::client::{Connection, Credential, explain, patiently, progress_bar};
+use super::super::client::{Connection, Credential, explain, patiently};
+use super::super::progress::Progress;
 use super::CALLS_MAX;
 use super::agents::Activated;
 use crate::api::proto::waymark::v1 as pb;
@@ -38,21 +39,23 @@ pub(super) async fn report_and_confirm(activated: &[Activated], channel: &Channe
     let sites = SiteServiceClient::with_interceptor(channel.clone(), Credential::new(editor)?);
     let locations = LocationServiceClient::with_interceptor(channel.clone(), Credential::new(editor)?);
     let acts: Vec<(&str, Act)> = activated.iter().flat_map(acts_on).collect();
-    let bar = progress_bar(acts.len(), "reports, confirmations");
+    let mut progress = Progress::of(acts.len() as u64, "reports, confirmations");
     let calls = acts.into_iter().map(|(site, act)| {
-        let (sites, locations, bar) = (sites.clone(), locations.clone(), bar.clone());
+        let (sites, locations) = (sites.clone(), locations.clone());
         async move {
             match act {
                 Act::Status(status) => set_status(&sites, site, status).await?,
                 Act::Address(address) => set_address(&locations, site, address).await?,
                 Act::Pin(position) => set_pin(&locations, site, position).await?,
             }
-            bar.inc(1);
             Ok::<_, anyhow::Error>(())
         }
     });
-    stream::iter(calls).buffer_unordered(CALLS_MAX).try_collect::<Vec<_>>().await?;
-    bar.finish();
+    let mut done = stream::iter(calls).buffer_unordered(CALLS_MAX);
+    while done.try_next().await?.is_some() {
+        progress.add(1);
+    }
+    progress.finish();
     Ok(())
 }
 

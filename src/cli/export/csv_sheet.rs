@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::{Extent, SiteWriter, id_of, info_of, pin_of};
+use super::{Extent, SiteWriter, contact_of, id_of, info_of, pin_of};
 use crate::api::proto::waymark::v1 as pb;
 use crate::cli::sheet::cell::guard;
 use crate::cli::sheet::column::{Column, INFO};
+use crate::cli::sheet::json::LinkJson;
 use crate::cli::sheet::{phones, status_word};
-
-use super::geojson::LinkJson;
 
 /// The columns that people may set.
 const SETTABLE: [Column; 14] = [
@@ -76,7 +75,7 @@ impl<W: Write> SiteWriter for CsvSheet<W> {
 
 /// What a column says of a site.
 fn cell(site: &pb::Site, column: &Column) -> anyhow::Result<String> {
-    let contact = site.contact.clone().unwrap_or_default();
+    let contact = contact_of(site).cloned().unwrap_or_default();
     let typed = || site.location.as_ref().and_then(|location| location.address.as_ref()).map(|it| it.typed.clone());
     Ok(match column {
         Column::Name => guard(&site.display_name),
@@ -93,7 +92,7 @@ fn cell(site: &pb::Site, column: &Column) -> anyhow::Result<String> {
         Column::Labels => serde_json::to_string(&site.labels.iter().collect::<BTreeMap<_, _>>())?,
         Column::TicketingLinks if site.ticketing_links.is_empty() => String::new(),
         Column::TicketingLinks => {
-            serde_json::to_string(&site.ticketing_links.iter().map(LinkJson::of).collect::<Vec<_>>())?
+            serde_json::to_string(&site.ticketing_links.iter().map(LinkJson::from).collect::<Vec<_>>())?
         }
         Column::Address => guard(&typed().unwrap_or_default()),
         Column::Lat => pin_of(site).map(|pin| pin.lat.to_string()).unwrap_or_default(),

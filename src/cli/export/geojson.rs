@@ -7,45 +7,11 @@ use std::io::Write;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Extent, SiteWriter, id_of, info_of, pin_of};
+use super::{Extent, SiteWriter, contact_of, id_of, info_of, pin_of};
 use crate::api::proto::waymark::v1 as pb;
 use crate::cli::sheet::column::INFO;
-use crate::cli::sheet::{phones, status_word};
-
-/// A ticketing link.
-#[derive(Debug, Serialize)]
-pub(super) struct LinkJson<'a> {
-    system: &'a str,
-    organization_id: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    organization_name: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    external_site_id: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    uri: &'a str,
-}
-
-impl<'a> LinkJson<'a> {
-    /// What people may set of a link.
-    pub(super) fn of(link: &'a pb::TicketingLink) -> Self {
-        Self {
-            system: &link.system,
-            organization_id: &link.organization_id,
-            organization_name: &link.organization_name,
-            external_site_id: &link.external_site_id,
-            uri: &link.uri,
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct PhoneJson<'a> {
-    number: &'a str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    extension: &'a str,
-}
+use crate::cli::sheet::json::{LinkJson, PhoneJson};
+use crate::cli::sheet::status_word;
 
 #[derive(Debug, Serialize)]
 struct Feature<'a> {
@@ -76,7 +42,7 @@ struct Properties<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     last_name: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    phones: Vec<PhoneJson<'a>>,
+    phones: Vec<PhoneJson>,
     #[serde(skip_serializing_if = "str::is_empty")]
     customer_id: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -86,7 +52,7 @@ struct Properties<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    ticketing_links: Vec<LinkJson<'a>>,
+    ticketing_links: Vec<LinkJson>,
     #[serde(skip_serializing_if = "str::is_empty")]
     address: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -155,9 +121,8 @@ fn feature<'a>(site: &'a pb::Site, extent: Extent, attention: Option<&str>) -> F
 }
 
 fn settable(site: &pb::Site) -> Properties<'_> {
-    let contact = site.contact.as_ref();
+    let contact = contact_of(site);
     let phones: &[pb::Phone] = contact.map_or(&[], |contact| &contact.phones);
-    let phone = |phone: &'_ pb::Phone| phones::kind_word(phone.kind());
     let address = site.location.as_ref().and_then(|location| location.address.as_ref());
     Properties {
         name: &site.display_name,
@@ -165,15 +130,12 @@ fn settable(site: &pb::Site) -> Properties<'_> {
         email: contact.map_or("", |contact| &contact.email),
         first_name: contact.map_or("", |contact| &contact.first_name),
         last_name: contact.map_or("", |contact| &contact.last_name),
-        phones: phones
-            .iter()
-            .map(|it| PhoneJson { number: &it.number, kind: phone(it), extension: &it.extension })
-            .collect(),
+        phones: phones.iter().map(PhoneJson::from).collect(),
         customer_id: &site.customer_id,
         contract_id: &site.contract_id,
         note: &site.note,
         labels: site.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
-        ticketing_links: site.ticketing_links.iter().map(LinkJson::of).collect(),
+        ticketing_links: site.ticketing_links.iter().map(LinkJson::from).collect(),
         address: address.map_or("", |address| &address.typed),
         site_id: "",
         agent_id: "",

@@ -18,7 +18,7 @@ use self::geojson::FeatureSheet;
 use super::client::{Connection, ServerArguments, explain, patiently};
 use super::progress::Progress;
 use super::say;
-use super::sheet::Format;
+use super::sheet::{Format, source_word, word};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::attention_service_client::AttentionServiceClient;
 use crate::api::proto::waymark::v1::site_service_client::SiteServiceClient;
@@ -151,6 +151,11 @@ async fn write_sites(arguments: &Sites, out: Box<dyn Write>) -> anyhow::Result<u
     Ok(count)
 }
 
+/// The contact; `None` where the token masks it: an import would take the mask for what is to be written.
+fn contact_of(site: &pb::Site) -> Option<&pb::Contact> {
+    site.contact.as_ref().filter(|_| !site.contact_masked)
+}
+
 /// Why sites need attention, by their ids.
 async fn attention_of(
     attentions: &AttentionServiceClient<Connection>,
@@ -171,10 +176,8 @@ async fn attention_of(
         });
         let page = page.await.map_err(|status| explain(&status))?.into_inner();
         for item in page.items {
-            let word = |reason: pb::AttentionReason| {
-                reason.as_str_name().trim_start_matches("ATTENTION_REASON_").to_lowercase()
-            };
-            let reasons: Vec<String> = item.reasons().map(word).collect();
+            let reasons: Vec<String> =
+                item.reasons().map(|reason| word(reason.as_str_name(), "ATTENTION_REASON_")).collect();
             if let Some(site) = &item.site {
                 found.insert(id_of(site).to_owned(), reasons.join(" "));
             }
@@ -207,19 +210,19 @@ fn time_text(time: Option<&prost_types::Timestamp>) -> String {
 fn info_of(site: &pb::Site) -> [(&'static str, String); 14] {
     let location = site.location.clone().unwrap_or_default();
     let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let word = |name: &str, prefix: &str| match name.trim_start_matches(prefix).to_lowercase() {
-        word if word == "unspecified" => String::new(),
-        word => word,
+    let known = |name: &str, prefix: &str| match word(name, prefix).as_str() {
+        "unspecified" => String::new(),
+        known => known.to_owned(),
     };
     let address = location.address.clone().unwrap_or_default();
     [
         ("lat", number(location.position.map(|position| position.lat))),
         ("lng", number(location.position.map(|position| position.lng))),
-        ("source", super::sheet::source_word(location.source())),
+        ("source", source_word(location.source())),
         ("accuracy_m", number(location.accuracy_m)),
-        ("granularity", word(location.granularity().as_str_name(), "GRANULARITY_")),
+        ("granularity", known(location.granularity().as_str_name(), "GRANULARITY_")),
         ("address", address.formatted.clone()),
-        ("address_state", word(address.state().as_str_name(), "ADDRESS_STATE_")),
+        ("address_state", known(address.state().as_str_name(), "ADDRESS_STATE_")),
         ("time_zone", site.time_zone.clone()),
         ("public_ip", site.public_ip.clone()),
         ("activate_time", time_text(site.activate_time.as_ref())),

@@ -1,15 +1,16 @@
 //! Rows of a `GeoJSON` file: a feature is a site, its properties are the columns of a sheet, and its point is a pin.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Seek as _};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::row::{Fault, Given, Match, Reading, Row};
-use super::sheet::{Named, Numbered};
+use super::sheet::{Named, Numbered, RowAt};
 use crate::cli::sheet::column::Column;
-use crate::cli::sheet::features::{FEATURE_BYTES_MAX, Feature as Found, Features};
+use crate::cli::sheet::features::{FEATURE_BYTES_MAX, Features};
+use crate::model::text::shown;
 
 /// The property that says where a feature's point comes from; without it a person put the point there.
 const SOURCE: &str = "info.source";
@@ -36,7 +37,8 @@ struct Geometry {
 }
 
 /// The features of a file, behind its byte order mark.
-fn features<R: Read>(file: R) -> anyhow::Result<Features<BufReader<R>>> {
+fn features(mut file: &File) -> anyhow::Result<Features<BufReader<&File>>> {
+    file.rewind()?;
     let mut input = BufReader::new(file);
     if input.fill_buf()?.starts_with("\u{feff}".as_bytes()) {
         input.consume('\u{feff}'.len_utf8());
@@ -44,8 +46,8 @@ fn features<R: Read>(file: R) -> anyhow::Result<Features<BufReader<R>>> {
     Ok(Features::new(input))
 }
 
-/// Tells the number of each feature, and what it names its site by where it can be read.
-pub(super) fn each_name(file: &File, mut tell: impl FnMut(u64, Option<&Named>)) -> anyhow::Result<()> {
+/// Tells of each feature which one it is, and what it names its site by where it can be read.
+pub(super) fn each_name(file: &File, mut tell: impl FnMut(RowAt, Option<&Named>)) -> anyhow::Result<()> {
     let mut features = features(file)?;
     while let Some((number, bytes)) = features.next()? {
         let feature = bytes.and_then(|bytes| serde_json::from_slice::<Feature>(&bytes).ok());
@@ -56,17 +58,26 @@ pub(super) fn each_name(file: &File, mut tell: impl FnMut(u64, Option<&Named>)) 
             };
             Named { name: text(Column::Name), site_id: text(Column::SiteId), agent_id: text(Column::AgentId) }
         });
-        tell(number, named.as_ref());
+        tell(at(number), named.as_ref());
     }
     Ok(())
 }
 
 /// The rows, each with the number of its feature.
-pub(super) fn rows(file: File, by: Match, parent: &str) -> impl Iterator<Item = Numbered> + '_ {
-    let mut features = features(file).ok();
-    // The file was read through once: what cannot be read now is another file by now, and ends there.
-    std::iter::from_fn(move || features.as_mut()?.next().ok().flatten())
-        .map(move |(number, bytes): Found| (number, row(bytes, by, parent)))
+pub(super) fn rows<'a>(
+    file: &'a File,
+    by: Match,
+    parent: &'a str,
+) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Numbered>> + 'a> {
+    let mut features = features(file)?;
+    Ok(std::iter::from_fn(move || {
+        let next = features.next().transpose()?;
+        Some(next.map(|(number, bytes)| (at(number), row(bytes, by, parent))))
+    }))
+}
+
+fn at(number: u64) -> RowAt {
+    RowAt { row: number, line: number }
 }
 
 fn row(bytes: Option<Vec<u8>>, by: Match, parent: &str) -> Result<Row, Fault> {
@@ -86,7 +97,8 @@ fn row(bytes: Option<Vec<u8>>, by: Match, parent: &str) -> Result<Row, Fault> {
     let mut reading = Reading::default();
     for (name, value) in properties {
         let Some(column) = Column::parse(&name) else {
-            return Err(Fault::new(name, format!("no property is called so: there are {}", Column::all())));
+            let why = format!("no property is called {}: there are {}", shown(&name), Column::all());
+            return Err(Fault::new("", why));
         };
         if let Some(given) = given(&column, value) {
             reading.put(&column, given)?;

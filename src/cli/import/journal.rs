@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
+use super::sheet::RowAt;
 use crate::model::address::PostalAddress;
 
 /// What an import is: the journal of one is of no use for another.
@@ -53,7 +54,9 @@ pub(super) enum Outcome {
 /// What became of a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Done {
-    /// Its line in the sheet.
+    /// Which row of the sheet it is, from 1.
+    pub(super) row: u64,
+    /// Where it begins in the sheet, for people.
     pub(super) line: u64,
     /// The site's name as the row has it.
     pub(super) name: String,
@@ -86,9 +89,10 @@ pub(super) struct Done {
 
 impl Done {
     /// A row of which nothing more is known.
-    pub(super) fn new(line: u64, name: String, outcome: Outcome) -> Self {
+    pub(super) fn new(at: RowAt, name: String, outcome: Outcome) -> Self {
         Self {
-            line,
+            row: at.row,
+            line: at.line,
             name,
             site: String::new(),
             etag: String::new(),
@@ -150,7 +154,7 @@ impl Journal {
                 head = Some(serde_json::from_slice::<Head>(&line).context("this is no journal of an import")?);
             } else {
                 let row: Done = serde_json::from_slice(&line).context("a line of this journal is damaged")?;
-                done.insert(row.line, Written { at: end, bytes, failed: row.outcome == Outcome::Failed });
+                done.insert(row.row, Written { at: end, bytes, failed: row.outcome == Outcome::Failed });
             }
             end += bytes as u64;
         }
@@ -180,7 +184,7 @@ impl Journal {
         for row in rows {
             let line = serde_json::to_string(row)?;
             let (at, bytes) = (self.end + text.len() as u64, line.len() + 1);
-            written.push((row.line, Written { at, bytes, failed: row.outcome == Outcome::Failed }));
+            written.push((row.row, Written { at, bytes, failed: row.outcome == Outcome::Failed }));
             text.push_str(&line);
             text.push('\n');
         }
@@ -196,9 +200,9 @@ impl Journal {
         Ok(())
     }
 
-    /// The rows that are done, in their order. One that failed is not: the next run tries it again.
-    pub(super) fn lines(&self) -> impl Iterator<Item = u64> + '_ {
-        self.done.iter().filter(|(_, done)| !done.failed).map(|(line, _)| *line)
+    /// The numbers of the rows that are done, in their order. One that failed is not: the next run tries it again.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> + '_ {
+        self.done.iter().filter(|(_, done)| !done.failed).map(|(row, _)| *row)
     }
 
     /// What became of the rows so far, in their order.
@@ -222,8 +226,8 @@ impl Journal {
 mod tests {
     use super::*;
 
-    fn done(line: u64, outcome: Outcome) -> Done {
-        Done::new(line, format!("site {line}"), outcome)
+    fn done(row: u64, outcome: Outcome) -> Done {
+        Done::new(RowAt { row, line: row + 1 }, format!("site {row}"), outcome)
     }
 
     #[test]
@@ -241,15 +245,15 @@ mod tests {
         std::fs::write(&path, torn).unwrap();
         let mut journal = Journal::open(&path, "sheet", "accounts/a").unwrap();
         assert_eq!(journal.import(), import);
-        assert_eq!(journal.lines().collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(journal.numbers().collect::<Vec<_>>(), [2, 3]);
         journal.put(&[done(4, Outcome::Failed)]).unwrap();
         journal.put(&[done(6, Outcome::Updated), done(5, Outcome::Updated)]).unwrap();
-        assert_eq!(journal.rows().unwrap().map(|row| row.unwrap().line).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
+        assert_eq!(journal.rows().unwrap().map(|row| row.unwrap().row).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
         let journal = Journal::open(&path, "sheet", "accounts/a").unwrap();
         let rows: Vec<Done> = journal.rows().unwrap().map(Result::unwrap).collect();
-        assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
-        assert_eq!((rows[2].outcome, rows[3].name.as_str(), journal.lines().count()), (Outcome::Failed, "site 5", 4));
-        assert_eq!(journal.lines().collect::<Vec<_>>(), [2, 3, 5, 6], "what failed is tried again");
+        assert_eq!(rows.iter().map(|row| row.row).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
+        assert_eq!((rows[2].outcome, rows[3].name.as_str(), journal.numbers().count()), (Outcome::Failed, "site 5", 4));
+        assert_eq!(journal.numbers().collect::<Vec<_>>(), [2, 3, 5, 6], "what failed is tried again");
     }
 
     #[test]

@@ -7,19 +7,20 @@ mod apply;
 mod csv_rows;
 mod feature_rows;
 mod journal;
+mod lines;
 mod review;
 mod row;
 mod sheet;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use futures_util::{StreamExt as _, stream};
 
 use self::apply::{Batches, Importer};
 use self::journal::{Done, Journal, Outcome};
 use self::row::Match;
-use self::sheet::Sheet;
+use self::sheet::{Numbered, Sheet};
 use super::client::ServerArguments;
 use super::progress::Progress;
 use super::say;
@@ -133,16 +134,20 @@ async fn sites(arguments: &Sites) -> anyhow::Result<()> {
     if counts.failed > 0 {
         bail!("{} rows failed, see {}; run it again to try them again", counts.failed, report.display());
     }
+    // With the journal would go what tells which rows are still to be done.
+    ensure!(counts.rows == sheet.rows, "{} of {} rows are done; run it again to go on", counts.rows, sheet.rows);
     journal.finish()
 }
 
 /// Does the rows that are not done, many at once; stops where no row can be done.
 async fn each_row(sheet: &Sheet, journal: &mut Journal, importer: &Importer) -> anyhow::Result<()> {
-    let already: Vec<u64> = journal.lines().collect();
+    let already: Vec<u64> = journal.numbers().collect();
     let mut progress = Progress::of(sheet.rows, "rows");
     progress.add(already.len() as u64);
-    let rows = sheet.rows()?.filter(|(line, _)| already.binary_search(line).is_err());
-    let mut done = stream::iter(Batches::of(rows)).map(|rows| importer.run(rows)).buffer_unordered(BATCHES_AT_ONCE);
+    let is_open =
+        |row: &anyhow::Result<Numbered>| row.as_ref().map_or(true, |(at, _)| already.binary_search(&at.row).is_err());
+    let batches = stream::iter(Batches::of(sheet.rows()?.filter(is_open)));
+    let mut done = batches.map(|rows| async move { importer.run(rows?).await }).buffer_unordered(BATCHES_AT_ONCE);
     while let Some(rows) = done.next().await {
         let rows = rows?;
         journal.put(&rows)?;
@@ -155,13 +160,13 @@ async fn each_row(sheet: &Sheet, journal: &mut Journal, importer: &Importer) -> 
 /// How many rows became what.
 #[derive(Debug, Default)]
 struct Counts {
-    rows: usize,
-    created: usize,
-    updated: usize,
-    unchanged: usize,
-    failed: usize,
-    waiting: usize,
-    not_found: usize,
+    rows: u64,
+    created: u64,
+    updated: u64,
+    unchanged: u64,
+    failed: u64,
+    waiting: u64,
+    not_found: u64,
 }
 
 impl Counts {
@@ -177,8 +182,8 @@ impl Counts {
                 Outcome::Failed => &mut counts.failed,
             };
             *of_outcome += 1;
-            counts.waiting += usize::from(address_state == "pending");
-            counts.not_found += usize::from(address_state == "not_found");
+            counts.waiting += u64::from(address_state == "pending");
+            counts.not_found += u64::from(address_state == "not_found");
         }
         Ok(counts)
     }

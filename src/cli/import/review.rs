@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use csv::ReaderBuilder;
 use serde::{Deserialize, Serialize};
 
-use super::csv_rows::form_of;
+use super::csv_rows::delimiter_of;
 use super::journal::{Done, Journal, Outcome};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
@@ -28,7 +28,7 @@ struct Report<'a> {
     site: &'a str,
     outcome: Outcome,
     address_state: &'a str,
-    field: &'a str,
+    field: String,
     message: String,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn write_report(path: &Path, journal: &Journal) -> anyhow::Result<()>
             site: &row.site,
             outcome: row.outcome,
             address_state: &row.address_state,
-            field: &row.field,
+            field: guard(&row.field),
             message: guard(&row.message),
         })?;
     }
@@ -132,9 +132,9 @@ pub(super) fn refuse_marked(path: &Path) -> anyhow::Result<()> {
 
 /// The places chosen in a review sheet, by site; refuses one that chooses two for a site.
 pub(super) fn read_choices(path: &Path) -> anyhow::Result<Vec<Offer>> {
-    let mut file = File::open(path).with_context(|| path.display().to_string())?;
+    let file = File::open(path).with_context(|| path.display().to_string())?;
     // Spreadsheets write what stands between cells as they like.
-    let (delimiter, _) = form_of(&mut file).with_context(|| path.display().to_string())?;
+    let delimiter = delimiter_of(&file).with_context(|| path.display().to_string())?;
     let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(BufReader::new(file));
     let mut chosen: BTreeMap<String, Offer> = BTreeMap::new();
     for row in reader.deserialize::<Offer>() {
@@ -143,7 +143,8 @@ pub(super) fn read_choices(path: &Path) -> anyhow::Result<Vec<Offer>> {
             continue;
         }
         let line = row.line;
-        ensure!(!row.site.is_empty(), "line {line} has no site yet: this is the sheet of a dry run");
+        let is_done = !row.site.is_empty() && !row.etag.is_empty();
+        ensure!(is_done, "line {line} is not done yet: this is the sheet of a dry run");
         let before = chosen.insert(row.site.clone(), row);
         ensure!(before.is_none(), "two places are chosen for line {line}: mark one of them");
     }
@@ -217,6 +218,7 @@ mod tests {
 
     use super::*;
     use crate::cli::import::journal::Place;
+    use crate::cli::import::sheet::RowAt;
     use crate::model::address::{CountryCode, PostalAddress};
 
     fn done(line: u64, name: &str, places: &[&str]) -> Done {
@@ -233,7 +235,7 @@ mod tests {
             address: "Springfield".into(),
             address_state: "ambiguous".into(),
             places: places.iter().enumerate().map(place).collect(),
-            ..Done::new(line, name.to_owned(), Outcome::Created)
+            ..Done::new(RowAt { row: line - 1, line }, name.to_owned(), Outcome::Created)
         }
     }
 
@@ -286,6 +288,18 @@ mod tests {
         assert_eq!(asked, Address::AddressLine("Springfield".into()));
     }
 
+    /// The field may be what a stranger called a property.
+    #[test]
+    fn no_cell_of_a_report_is_a_formula() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.csv");
+        let (field, message) = ("=1+1".to_owned(), "@SUM(A1)".to_owned());
+        write_report(&path, &journal(&directory, &[Done { field, message, ..done(2, "-1", &[]) }])).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let last = text.lines().last().unwrap();
+        assert_eq!(last, "2,'-1,accounts/a/sites/2,created,ambiguous,'=1+1,'@SUM(A1)");
+    }
+
     #[test]
     fn a_review_sheet_comes_back_as_it_was_marked_and_holds_no_formula() {
         let directory = tempfile::tempdir().unwrap();
@@ -307,6 +321,9 @@ mod tests {
             (chosen[0].label().as_str(), unguard(&chosen[0].formatted_address)),
             ("line 2, =1+1", "-Springfield, MO")
         );
+
+        std::fs::write(&path, marked.join("\n").replace("accounts/a/sites/2,0,", "accounts/a/sites/2,,")).unwrap();
+        assert!(format!("{:#}", read_choices(&path).unwrap_err()).contains("line 2 is not done yet"));
 
         let twice: Vec<_> =
             text.lines().enumerate().map(|(at, line)| if at > 0 { format!("x{line}") } else { line.into() }).collect();

@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use prost::Message as _;
 use serde_json::Value;
 
 use crate::api::proto::waymark::v1 as pb;
 use crate::cli::sheet::column::Column;
+use crate::cli::sheet::json::{LinkJson, PhoneJson};
 use crate::cli::sheet::{phones, status_word};
 use crate::model::address::{AddressQuery, CountryCode, PostalAddress};
 use crate::model::text::{NOTE_BYTES_MAX, shown};
 
 /// Longest list in a cell, in bytes: all labels or links that a site may have, as JSON.
 const LIST_BYTES_MAX: usize = 256 * 1024;
+/// Longest row as a message, in bytes: half of what the server takes in a call, and twice the most that a site holds.
+pub(super) const ROW_BYTES_MAX: usize = 512 * 1024;
 /// A site's statuses.
 const STATUSES: [pb::SiteStatus; 4] =
     [pb::SiteStatus::Online, pb::SiteStatus::Offline, pb::SiteStatus::Unknown, pb::SiteStatus::Maintenance];
@@ -119,29 +122,6 @@ pub(super) struct Reading {
     lng: Option<Degrees>,
     site_id: String,
     agent_id: String,
-}
-
-/// A phone in JSON.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PhoneJson {
-    number: String,
-    #[serde(default, rename = "type")]
-    kind: String,
-    #[serde(default)]
-    extension: String,
-}
-
-/// A ticketing link in JSON.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[derive(Default)]
-struct LinkJson {
-    system: String,
-    organization_id: String,
-    organization_name: String,
-    external_site_id: String,
-    uri: String,
 }
 
 impl Reading {
@@ -275,9 +255,7 @@ impl Reading {
             Match::AgentId if self.agent_id.is_empty() => return Err(Fault::new("agent_id", "it is empty")),
             Match::AgentId => Some(pb::site_row::Key::AgentId(self.agent_id)),
             Match::SiteId if !self.site_id.is_empty() => {
-                let prefix = format!("{parent}/sites/");
-                let id = self.site_id.strip_prefix(&prefix).unwrap_or(&self.site_id);
-                Some(pb::site_row::Key::Name(format!("{prefix}{id}")))
+                Some(pb::site_row::Key::Name(format!("{parent}/sites/{}", site_id(&self.site_id, parent))))
             }
             Match::Name | Match::SiteId => None,
         };
@@ -314,9 +292,18 @@ impl Reading {
             request_id: String::new(),
             site: Some(self.site),
         };
+        let bytes = message.encoded_len();
+        if bytes > ROW_BYTES_MAX {
+            return Err(Fault::new("", format!("a row has at most {ROW_BYTES_MAX} bytes in all, got {bytes}")));
+        }
         let name = message.site.as_ref().map(|site| site.display_name.clone()).unwrap_or_default();
         Ok(Row { name, address, message })
     }
+}
+
+/// The id of a site of `parent` that is given by its id, or by its name with that of the account.
+pub(super) fn site_id<'a>(given: &'a str, parent: &str) -> &'a str {
+    given.strip_prefix(parent).and_then(|rest| rest.strip_prefix("/sites/")).unwrap_or(given)
 }
 
 /// Whether a column holds several values.
@@ -337,30 +324,4 @@ fn status_of(text: &str) -> Result<pb::SiteStatus, String> {
 
 fn degrees(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| format!("decimal degrees such as 64.1466, not {}", shown(text)))
-}
-
-impl TryFrom<PhoneJson> for pb::Phone {
-    type Error = String;
-
-    fn try_from(phone: PhoneJson) -> Result<Self, String> {
-        let kind = match phone.kind.as_str() {
-            "" => pb::PhoneKind::Other,
-            word => phones::kind_of(word)
-                .ok_or_else(|| format!("a phone's type is mobile, work, home or other, not {}", shown(word)))?,
-        };
-        Ok(Self { number: phone.number, kind: kind.into(), extension: phone.extension })
-    }
-}
-
-impl From<LinkJson> for pb::TicketingLink {
-    fn from(link: LinkJson) -> Self {
-        Self {
-            system: link.system,
-            organization_id: link.organization_id,
-            organization_name: link.organization_name,
-            external_site_id: link.external_site_id,
-            uri: link.uri,
-            ..Self::default()
-        }
-    }
 }

@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use sha2::{Digest as _, Sha256};
 
-use super::row::{Fault, Match, Row};
+use super::row::{Fault, Match, Row, site_id};
 use super::{csv_rows::CsvForm, feature_rows};
 use crate::cli::sheet::Format;
 use crate::model::text;
@@ -17,8 +17,17 @@ use crate::model::text;
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// The row of a number: its line in a CSV file, which feature it is of others.
-pub(super) type Numbered = (u64, Result<Row, Fault>);
+/// Where a row stands in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RowAt {
+    /// Which row it is, from 1. It is known by this, in the journal and at the server.
+    pub(super) row: u64,
+    /// The line of a CSV file in which it begins, as editors count; which feature it is of others. For people alone.
+    pub(super) line: u64,
+}
+
+/// A row, and where it stands.
+pub(super) type Numbered = (RowAt, Result<Row, Fault>);
 
 /// How the file holds its rows.
 #[derive(Debug)]
@@ -31,6 +40,8 @@ enum Form {
 #[derive(Debug)]
 pub(super) struct Sheet {
     path: PathBuf,
+    /// Held open: a file that takes its place meanwhile is another one.
+    file: File,
     form: Form,
     by: Match,
     parent: String,
@@ -38,7 +49,7 @@ pub(super) struct Sheet {
     pub(super) rows: u64,
     /// SHA-256 of the file in hexadecimal, and what sites are found by.
     pub(super) digest: String,
-    /// Rows that name the same site as another, with that other.
+    /// Rows that name the same site as another, with that other's line.
     repeated: HashMap<u64, u64>,
 }
 
@@ -57,23 +68,20 @@ impl Sheet {
     }
 
     fn read(path: &Path, format: Format, by: Match, parent: &str) -> anyhow::Result<Self> {
-        let mut file = File::open(path)?;
-        let mut repeats = Repeats { by, ..Repeats::default() };
+        let file = File::open(path)?;
+        // First of all, so that whatever changes from here on is noticed.
+        let digest = digest_of(&file, by)?;
+        let mut repeats = Repeats { by, parent, ..Repeats::default() };
         let form = match format {
             Format::Csv => {
-                let form = CsvForm::of(&mut file, by)?;
-                form.each_name(&file, |number, named| repeats.note(number, named))?;
+                let form = CsvForm::of(&file, by)?;
+                form.each_name(&file, |at, named| repeats.note(at, named))?;
                 Form::Csv(form)
             }
             Format::Geojson | Format::Geojsonl => {
-                feature_rows::each_name(&file, |number, named| repeats.note(number, named))?;
+                feature_rows::each_name(&file, |at, named| repeats.note(at, named))?;
                 Form::Features
             }
-        };
-        let found_by = match by {
-            Match::Name => "",
-            Match::SiteId => " by site_id",
-            Match::AgentId => " by agent_id",
         };
         Ok(Self {
             path: path.to_owned(),
@@ -81,42 +89,68 @@ impl Sheet {
             by,
             parent: parent.to_owned(),
             rows: repeats.rows,
-            digest: digest_of(&mut file)? + found_by,
+            digest,
+            file,
             repeated: repeats.found,
         })
     }
 
-    /// The rows, and what is wrong with those that cannot be read.
-    pub(super) fn rows(&self) -> anyhow::Result<impl Iterator<Item = Numbered> + '_> {
-        let file = File::open(&self.path).with_context(|| self.path.display().to_string())?;
-        let rows: Box<dyn Iterator<Item = Numbered> + '_> = match &self.form {
-            Form::Csv(form) => Box::new(form.rows(file, self.by, &self.parent)),
-            Form::Features => Box::new(feature_rows::rows(file, self.by, &self.parent)),
+    /// The rows, and what is wrong with those that cannot be read. Nothing comes behind an error, which is one of the file.
+    pub(super) fn rows(&self) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Numbered>> + '_> {
+        let rows: Box<dyn Iterator<Item = anyhow::Result<Numbered>> + '_> = match &self.form {
+            Form::Csv(form) => Box::new(form.rows(&self.file, self.by, &self.parent)?),
+            Form::Features => Box::new(feature_rows::rows(&self.file, self.by, &self.parent)?),
         };
-        Ok(rows.map(|(number, row)| match self.repeated.get(&number) {
-            Some(other) => {
-                (number, Err(Fault::new("name", format!("row {other} is of the same site: keep one of them"))))
-            }
-            None => (number, row),
-        }))
+        let told = move |(at, row): Numbered| match self.repeated.get(&at.row) {
+            Some(other) => (at, Err(Fault::new("name", self.form.twice(*other)))),
+            None => (at, row),
+        };
+        let changed = std::iter::once_with(move || self.refuse_changed()).filter_map(Result::err).map(Err);
+        let mut is_over = false;
+        let rows = rows.map(move |row| row.map(told)).chain(changed);
+        Ok(rows
+            .map(move |row| row.with_context(|| self.path.display().to_string()))
+            .take_while(move |row| !std::mem::replace(&mut is_over, row.is_err())))
+    }
+
+    /// Refuses a file that is not as it was when it was read through.
+    fn refuse_changed(&self) -> anyhow::Result<()> {
+        ensure!(
+            digest_of(&self.file, self.by)? == self.digest,
+            "the file was changed while it was read, so what was done is partly of the one and partly of the other: \
+             import it as it is now, with the journal moved away"
+        );
+        Ok(())
+    }
+}
+
+impl Form {
+    /// What is wrong with a row that names the same site as the one at `other`.
+    fn twice(&self, other: u64) -> String {
+        let what = match self {
+            Self::Csv(_) => "line",
+            Self::Features => "feature",
+        };
+        format!("{what} {other} is of the same site: keep one of them")
     }
 }
 
 /// Which rows name one site.
 #[derive(Debug, Default)]
-struct Repeats {
+struct Repeats<'a> {
     by: Match,
+    parent: &'a str,
     rows: u64,
-    first: HashMap<[u8; 16], u64>,
+    first: HashMap<[u8; 16], RowAt>,
     found: HashMap<u64, u64>,
 }
 
-impl Repeats {
-    fn note(&mut self, number: u64, named: Option<&Named>) {
+impl Repeats<'_> {
+    fn note(&mut self, at: RowAt, named: Option<&Named>) {
         self.rows += 1;
         let Some(named) = named else { return };
         let (kind, key) = match self.by {
-            Match::SiteId if !named.site_id.is_empty() => ("site", named.site_id.to_lowercase()),
+            Match::SiteId if !named.site_id.is_empty() => ("site", site_id(&named.site_id, self.parent).to_owned()),
             Match::AgentId => ("agent", named.agent_id.clone()),
             Match::Name | Match::SiteId => ("name", text::fold(&named.name)),
         };
@@ -125,16 +159,17 @@ impl Repeats {
         }
         // Half a digest: of as many names as there are, no two have the same one.
         let key = Sha256::digest(format!("{kind} {key}")).first_chunk().copied().unwrap_or_default();
-        let before = *self.first.entry(key).or_insert(number);
-        if before != number {
-            self.found.insert(number, before);
+        let before = *self.first.entry(key).or_insert(at);
+        if before != at {
+            self.found.insert(at.row, before.line);
             // Which of them is meant, nobody can tell: neither is applied.
-            self.found.entry(before).or_insert(number);
+            self.found.entry(before.row).or_insert(at.line);
         }
     }
 }
 
-fn digest_of(file: &mut File) -> anyhow::Result<String> {
+/// SHA-256 of a file in hexadecimal, and what sites are found by.
+fn digest_of(mut file: &File, by: Match) -> anyhow::Result<String> {
     file.rewind()?;
     let mut file = BufReader::new(file);
     let (mut hasher, mut chunk) = (Sha256::new(), vec![0; CHUNK_BYTES]);
@@ -149,6 +184,11 @@ fn digest_of(file: &mut File) -> anyhow::Result<String> {
     for byte in hasher.finalize() {
         write!(hex, "{byte:02x}")?;
     }
+    hex.push_str(match by {
+        Match::Name => "",
+        Match::SiteId => " by site_id",
+        Match::AgentId => " by agent_id",
+    });
     Ok(hex)
 }
 

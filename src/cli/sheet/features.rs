@@ -1,4 +1,5 @@
-//! Features of a `GeoJSON` file one by one, whatever its size: of a `FeatureCollection`, or of objects one behind another.
+//! Features of a `GeoJSON` file one by one, whatever its size: objects one behind another, of which each is a feature or a
+//! `FeatureCollection` of some.
 //!
 //! Finds where each object ends and no more: what is in it is read by who asked for it, so that a feature that is no JSON
 //! is a fault of its own. Holds one feature at a time, and of one that is too long its beginning alone.
@@ -20,9 +21,8 @@ pub(in crate::cli) struct Features<R> {
     input: R,
     /// The number of the last feature, from 1.
     number: u64,
-    /// Whether the features of a collection are being read.
-    in_collection: bool,
-    is_over: bool,
+    /// The collection whose features are being read.
+    collection: Option<Inside>,
 }
 
 /// A feature's bytes; one that is too long is told by `None`.
@@ -43,36 +43,40 @@ struct Inside {
 impl<R: BufRead> Features<R> {
     /// The features of `input`, which begins behind any byte order mark.
     pub(in crate::cli) fn new(input: R) -> Self {
-        Self { input, number: 0, in_collection: false, is_over: false }
+        Self { input, number: 0, collection: None }
     }
 
     /// The next feature; `None` at the end. An error is one of the file, behind which nothing can be read.
     pub(in crate::cli) fn next(&mut self) -> anyhow::Result<Option<Feature>> {
+        // The object that is being read: a feature, or a collection outside of its features.
         let mut inside: Option<Inside> = None;
+        // Whether it is a collection behind its features.
+        let mut is_behind = false;
         loop {
             let Some(byte) = self.byte()? else {
-                if inside.is_some() || (self.in_collection && !self.is_over) {
+                if inside.is_some() || self.collection.is_some() {
                     bail!("the file ends in the middle, behind feature {}", self.number);
                 }
                 return Ok(None);
             };
-            if self.is_over {
-                continue;
-            }
             let Some(object) = &mut inside else {
                 match byte {
                     b'{' => {
                         inside = Some(Inside { bytes: vec![byte], depth: 1, ..Inside::default() });
                     }
-                    b']' if self.in_collection => self.is_over = true,
+                    b']' if self.collection.is_some() => (inside, is_behind) = (self.collection.take(), true),
                     b' ' | b'\t' | b'\r' | b'\n' | b',' | RECORD_SEPARATOR => {}
                     _ => bail!("behind feature {} stands no feature: an object begins with {{", self.number),
                 }
                 continue;
             };
-            if object.take(byte) && !self.in_collection {
-                self.in_collection = true;
-                inside = None;
+            let begins_list = object.take(byte, self.collection.is_some());
+            if begins_list && is_behind {
+                bail!("behind feature {} the collection has a second list of features", self.number);
+            } else if begins_list {
+                self.collection = inside.take();
+            } else if object.depth == 0 && is_behind {
+                (inside, is_behind) = (None, false);
             } else if object.depth == 0 {
                 self.number += 1;
                 let bytes = inside.take().filter(|object| !object.is_long).map(|object| object.bytes);
@@ -91,8 +95,8 @@ impl<R: BufRead> Features<R> {
 }
 
 impl Inside {
-    /// Takes a byte; whether it begins the list of a collection's features.
-    fn take(&mut self, byte: u8) -> bool {
+    /// Takes a byte; whether it begins the list of a collection's features. What is in a collection is none.
+    fn take(&mut self, byte: u8, in_collection: bool) -> bool {
         if self.bytes.len() < FEATURE_BYTES_MAX {
             self.bytes.push(byte);
         } else {
@@ -109,7 +113,7 @@ impl Inside {
                     self.key.clear();
                 }
             }
-            b'[' if self.depth == 1 && self.key == b"features" => return true,
+            b'[' if self.depth == 1 && !in_collection && self.key == b"features" => return true,
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => self.depth -= 1,
             _ => {}
@@ -173,6 +177,22 @@ mod tests {
         check(&format!("\u{1e}{one}\n\u{1e}{two}\n"), &[one, two]);
         check(r#"{"features":[]}"#, &[]);
         check("", &[]);
+    }
+
+    /// What stood behind a collection was passed over, be it another one.
+    #[test]
+    fn what_stands_behind_a_collection_is_read() {
+        let (one, two, three) = (r#"{"a":1}"#, r#"{"b":{"features":[7]}}"#, r#"{"c":3}"#);
+        let behind = r#","title":"]}\"{","features2":[{"d":4}]"#;
+        check(
+            &format!(r#"{{"features":[{one}]{behind}}} {{"features":[]}}{two}{{"x":[1],"features":[{three}]}}"#),
+            &[one, two, three],
+        );
+        let nested = r#"{"features":[1],"a":2}"#;
+        check(&format!(r#"{{"features":[{nested}]}}"#), &[nested]);
+        check(&format!(r#"{{"features":[{one}]}} x"#), &[one, "behind feature 1 stands no feature"]);
+        check(&format!(r#"{{"features":[{one}],"features":[{two}]}}"#), &[one, "a second list of features"]);
+        check(&format!(r#"{{"features":[{one}],"title":"}}""#), &[one, "ends in the middle, behind feature 1"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub(super) mod cell;
 pub(super) mod column;
 pub(super) mod features;
+pub(super) mod json;
 pub(super) mod phones;
 
 use std::path::Path;
@@ -32,15 +33,20 @@ impl Format {
     }
 }
 
+/// An enum's value as people read it: its name without what all names of the enum begin with, in lower case.
+pub(super) fn word(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_lowercase()
+}
+
 /// A status as sheets write it.
 pub(super) fn status_word(status: pb::SiteStatus) -> String {
-    status.as_str_name().trim_start_matches("SITE_STATUS_").to_lowercase()
+    word(status.as_str_name(), "SITE_STATUS_")
 }
 
 /// A source as sheets write it; empty for none.
 pub(super) fn source_word(source: pb::FixSource) -> String {
     match source {
         pb::FixSource::Unspecified => String::new(),
-        _ => source.as_str_name().trim_start_matches("FIX_SOURCE_").to_lowercase(),
+        _ => word(source.as_str_name(), "FIX_SOURCE_"),
     }
 }

@@ -3,15 +3,17 @@
 //! A row is applied to a copy, and the copy committed over what was read: where anything of it is refused nothing is
 //! written. Done again it changes nothing, so whoever does not know whether a row went through sends it again.
 
+mod address;
 pub mod row;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, stream};
 
+use self::address::{pasted_position, stands_at};
 use self::row::{RowKey, Said, SiteRow};
 use super::access::{Permission, require_contacts};
-use super::addresses::{Answer, NO_ADDRESS, settle};
+use super::addresses::Answer;
 use super::candidates::{Choice, state_of};
 use super::error::Resource;
 use super::location::{drop_pin, settle_address};
@@ -27,7 +29,7 @@ use crate::model::id::{AccountId, SiteId};
 use crate::model::location::Source;
 use crate::model::phone::{PHONES_MAX, Phone};
 use crate::model::site::{LABELS_MAX, Site};
-use crate::model::site_address::{AddressState, SiteAddress};
+use crate::model::site_address::AddressState;
 use crate::model::{Invalid, text};
 use crate::store::document::{Document, NameClaim};
 use crate::store::{Error as StoreError, Key, Kind, Mutation};
@@ -113,8 +115,9 @@ impl Waymark {
             };
             match done {
                 // The name is another's by now, or free: look again whose it is.
-                Err(Error::SiteNameTaken(_) | Error::SiteDeleted(_) | Error::Contention(_))
-                    if row.key == RowKey::Name => {}
+                Err(Error::SiteNameTaken(_) | Error::SiteDeleted(_)) if row.key == RowKey::Name => {}
+                // The site is not as it was when the geocoder was asked, or not asked.
+                Err(Error::Contention(_)) => {}
                 settled => return settled,
             }
         }
@@ -151,7 +154,7 @@ impl Waymark {
         validate_only: bool,
     ) -> Result<Imported, Error> {
         let account = &live.account().id;
-        let (mut site, _) = self.new_site(live, row.patch.clone()).await?;
+        let mut site = self.site_as(account, &row.patch).await?;
         let answer = self.answer_to_row(account, row, None).await?;
         let now = site.created_at;
         self.apply_row(row, &mut site, answer.as_ref(), principal, now)?;
@@ -195,10 +198,12 @@ impl Waymark {
             Some(request) if row.key == RowKey::Name => self.find_answer(account, &request).await?,
             _ => None,
         };
-        let present = match made.as_ref() {
+        let mut present = match made.as_ref() {
             Some(made) => made.clone(),
             None => self.standing_site(account, id).await?,
         };
+        // As `commit_over` shows it.
+        present.value.drop_expired(self.now());
         let answer = self.answer_to_row(account, row, Some(&present.value)).await?;
         if let Some(made) = made {
             return Ok(Imported::of(Outcome::Created, made, row, answer));
@@ -209,6 +214,9 @@ impl Waymark {
         let author = Author::of(principal, Cause::Updated);
         let changed = self.commit_over(account, id, author, move |before, now| async move {
             row.refuse_other(&before)?;
+            if answered.is_none() && row.question(Some(&before)).is_some() {
+                return Err(Error::Contention(Resource::Site(account.clone(), id).to_string()));
+            }
             let apply = |site: &mut Site, now| {
                 row.known().apply(site);
                 pages.fill(&mut site.ticketing_links);
@@ -227,26 +235,6 @@ impl Waymark {
         let site = changed.await?;
         let outcome = if is_same.into_inner() { Outcome::Unchanged } else { Outcome::Updated };
         Ok(Imported::of(outcome, site, row, answer))
-    }
-
-    /// What the geocoder says to a row's address; `None` where it has none, or the site stands at it already.
-    async fn answer_to_row(
-        &self,
-        account: &AccountId,
-        row: &SiteRow,
-        site: Option<&Site>,
-    ) -> Result<Option<Answer>, Error> {
-        let Said::Some(query) = &row.address else { return Ok(None) };
-        let is_settled = |known: &SiteAddress| {
-            known.typed == query.one_line() && matches!(known.state, AddressState::Applied | AddressState::PinKept)
-        };
-        if site.and_then(|site| site.address.as_ref()).is_some_and(is_settled) {
-            return Ok(None);
-        }
-        if row.position != Said::Nothing && pasted::parse(query)?.is_some() {
-            return Err(Invalid::new("address_line", NO_ADDRESS).into());
-        }
-        self.ask(account, query, query.country(), site).await.map(Some)
     }
 
     /// Makes of a site what a row says beside its patch.
@@ -273,27 +261,17 @@ impl Waymark {
             return Err(Error::TooMany("phone numbers", PHONES_MAX));
         }
         match row.position {
-            Said::Some(position) => {
-                let at = site.fixes.effective().filter(|fix| fix.source.is_person()).map(|fix| fix.position);
-                if at != Some(position) {
-                    drop_pin(site, position, now, principal.actor())?;
-                }
-            }
+            Said::Some(position) if !stands_at(site, position) => drop_pin(site, position, now, principal.actor())?,
             Said::None if site.fixes.remove(Source::Pin).is_some() => settle_address(site),
-            Said::None | Said::Nothing => {}
+            Said::Some(_) | Said::None | Said::Nothing => {}
         }
         match (&row.address, answer) {
             (Said::None, _) => {
                 site.fixes.remove(Source::Address);
                 site.address = None;
             }
-            (Said::Some(query), Some(answer)) => {
-                let keep_pin = matches!(row.position, Said::Some(_));
-                let stated_at = site.fixes.next_time(now);
-                let stated = SiteAddress::stated(query, query.country(), keep_pin, principal.actor(), stated_at);
-                settle(site, stated, answer, self.pace(), now)?;
-            }
-            _ => {}
+            (Said::Some(query), Some(answer)) => self.apply_answer(row, query, answer, site, principal, now)?,
+            (Said::Some(_), None) | (Said::Nothing, _) => {}
         }
         Ok(())
     }
@@ -302,7 +280,8 @@ impl Waymark {
 /// Whether a fault is a row's own, rather than one that every row would meet.
 fn is_of_a_row(cause: &Error) -> bool {
     let kind = cause.reason().kind();
-    cause.reason() == Reason::LimitReached
+    // A row without a contact fares better with a token that masks contacts.
+    matches!(cause.reason(), Reason::LimitReached | Reason::ContactsMasked)
         || matches!(
             kind,
             FaultKind::InvalidArgument
@@ -315,9 +294,10 @@ fn is_of_a_row(cause: &Error) -> bool {
 
 impl Imported {
     fn of(outcome: Outcome, site: Versioned<Site>, row: &SiteRow, answer: Option<Answer>) -> Self {
-        let known = site.value.address.as_ref().map(|address| address.state);
+        // Coordinates where an address may stand leave none, whatever address the site has from before.
+        let is_pin = answer.as_ref().and_then(pasted_position).is_some();
+        let known = site.value.address.as_ref().filter(|_| !is_pin).map(|address| address.state);
         let choices = if let Some(Answer::Found(choices)) = answer { choices } else { Vec::new() };
-        // Coordinates where an address may stand leave none.
         let address_state = matches!(row.address, Said::Some(_)).then(|| known.unwrap_or_else(|| state_of(&choices)));
         Self { outcome, site, address_state, choices }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Serialize, Serializer};
+
 use crate::model::address::{AddressQuery, CountryCode};
 use crate::model::geo::LatLng;
 use crate::model::id::{AgentId, SiteId};
@@ -33,6 +35,35 @@ pub enum Said<T> {
     None,
     /// This.
     Some(T),
+}
+
+impl<T> Said<T> {
+    fn as_ref(&self) -> Said<&T> {
+        match self {
+            Self::Nothing => Said::Nothing,
+            Self::None => Said::None,
+            Self::Some(value) => Said::Some(value),
+        }
+    }
+
+    fn map<Mapped>(self, map: impl FnOnce(T) -> Mapped) -> Said<Mapped> {
+        match self {
+            Self::Nothing => Said::Nothing,
+            Self::None => Said::None,
+            Self::Some(value) => Said::Some(map(value)),
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Said<T> {
+    /// As an `Option`, so that a request id stands for the same as ever; that there is none is `false`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Nothing => serializer.serialize_none(),
+            Self::None => serializer.serialize_bool(false),
+            Self::Some(value) => serializer.serialize_some(value),
+        }
+    }
 }
 
 /// What a row says of one site.
@@ -103,9 +134,36 @@ impl SiteRow {
     }
 
     /// What a request id stands for: everything that the row says.
-    pub(super) fn said(&self) -> impl serde::Serialize {
-        let position = if let Said::Some(at) = self.position { Some((at.lat(), at.lng())) } else { None };
-        let address = if let Said::Some(query) = &self.address { Some(query.one_line()) } else { None };
+    pub(super) fn said(&self) -> impl Serialize + use<> {
+        let position = self.position.map(|at| (at.lat(), at.lng()));
+        let address = self.address.as_ref().map(AddressQuery::one_line);
         (self.patch.clone(), self.set_labels.clone(), self.add_phones.clone(), position, address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row that takes something away passed for a repeat of one that leaves it.
+    #[test]
+    fn a_request_id_stands_for_what_is_taken_away_too() {
+        let leaves = SiteRow {
+            key: RowKey::Name,
+            patch: SitePatch::default(),
+            set_labels: BTreeMap::new(),
+            add_phones: Vec::new(),
+            position: Said::Nothing,
+            address: Said::Nothing,
+            request_id: String::new(),
+        };
+        let said = |row: &SiteRow| serde_json::to_string(&row.said()).unwrap();
+        assert_eq!(said(&leaves), "[{},{},[],null,null]");
+        let bare = SiteRow { position: Said::None, ..leaves.clone() };
+        let unaddressed = SiteRow { address: Said::None, ..leaves.clone() };
+        let at = SiteRow { position: Said::Some(LatLng::new(1.0, 2.0).unwrap()), ..leaves };
+        assert_eq!(said(&bare), "[{},{},[],false,null]");
+        assert_eq!(said(&unaddressed), "[{},{},[],null,false]");
+        assert_eq!(said(&at), "[{},{},[],[1.0,2.0],null]");
     }
 }

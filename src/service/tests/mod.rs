@@ -6,6 +6,7 @@ mod connections;
 mod contacts;
 mod erasure;
 mod history;
+mod importing;
 mod last_seen;
 mod limits;
 mod networks;
