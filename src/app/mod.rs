@@ -176,7 +176,8 @@ impl App {
         let mut mailing = tokio::spawn(async move { mailed.work_on_mails().await });
         let reestimating = tokio::spawn(async move { self.waymark.work_on_reestimations().await });
         let verifying = tokio::spawn(async move { verified.work_on_verifications().await });
-        let searched = Arc::clone(&waymark);
+        let (searched, cut) = (Arc::clone(&waymark), Arc::clone(&waymark));
+        let cutting = tokio::spawn(async move { cut.work_on_retention().await });
         let searching = tokio::spawn(async move { searched.read_for_search().await });
         tokio::select! {
             () = self.listener.serve_until(draining) => {}
@@ -187,7 +188,7 @@ impl App {
         if tokio::time::timeout(MAIL_TIME_MAX, &mut mailing).await.is_err() {
             mailing.abort();
         }
-        for working in [reestimating, addressing, verifying, searching] {
+        for working in [reestimating, addressing, verifying, searching, cutting] {
             working.abort();
             // Until it has let go: the sites that it still had in hand would be written beside those below.
             let _ = working.await;

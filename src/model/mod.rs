@@ -21,6 +21,7 @@ pub mod polygon;
 pub mod prefix;
 pub mod reestimation;
 pub mod resident;
+pub mod retention;
 pub mod site;
 pub mod site_address;
 pub mod site_devices;

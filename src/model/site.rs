@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +123,9 @@ pub struct Site {
     pub last_seen_at: Option<Timestamp>,
     /// The public address that its agent comes from.
     pub public_ip: Option<IpAddr>,
+    /// What is left of a public address that was not seen for long; `None` beside `public_ip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_network: Option<IpNet>,
     /// The address by which the agent knows itself: a note, never evidence.
     pub claimed_ip: Option<IpAddr>,
     /// What databases say of the network of the public address.
@@ -158,6 +162,9 @@ pub struct Site {
     /// with its next change.
     #[serde(default, skip_serializing_if = "is_default")]
     pub changes: u32,
+    /// The number of the last entry of its history in which addresses were cut, or looked for.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub changes_cut: u32,
 }
 
 /// About how many bytes a site takes beside its long texts.
@@ -170,6 +177,20 @@ impl Site {
         let labels: usize = self.labels.iter().map(|(key, value)| key.len() + value.len()).sum();
         let link = |link: &TicketingLink| link.organization_name.len() + link.external_site_id.len() + link.uri.len();
         OTHER_BYTES + self.note.len() + labels + self.ticketing_links.iter().map(link).sum::<usize>()
+    }
+
+    /// The addresses that the record holds beside the public and the claimed one, each once.
+    #[must_use]
+    pub fn other_ips(&self) -> Vec<IpAddr> {
+        let home = self.uplinks.home.map(|home| home.ip);
+        let left = self.uplinks.away.and_then(|away| away.left);
+        let mut others = Vec::new();
+        for ip in [self.uplinks.last, home, left, self.estimate_removed_for].into_iter().flatten() {
+            if Some(ip) != self.public_ip && Some(ip) != self.claimed_ip && !others.contains(&ip) {
+                others.push(ip);
+            }
+        }
+        others
     }
 
     /// A new site with a name and nothing else.
@@ -190,6 +211,7 @@ impl Site {
             activated_at: None,
             last_seen_at: None,
             public_ip: None,
+            public_network: None,
             claimed_ip: None,
             network: NetworkFacts::default(),
             uplinks: Uplinks::default(),
@@ -204,6 +226,7 @@ impl Site {
             updated_at: now,
             deleted_at: None,
             changes: 0,
+            changes_cut: 0,
         }
     }
 }

@@ -22,8 +22,14 @@ pub const UPLINKS_MAX: usize = 4;
 pub struct Uplinks {
     /// The address of the last call, public or not.
     pub last: Option<IpAddr>,
+    /// When a call came from a public address last; `None` where that was not written down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
     /// The address whose estimate the site has; `None` where none was tried yet.
     pub home: Option<Seen>,
+    /// What is left of a home that was not seen for long; `None` beside `home`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home_network: Option<IpNet>,
     /// The calls since the home network was seen last; `None` while the site is at home.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub away: Option<Away>,
@@ -70,20 +76,38 @@ pub enum Sight {
 }
 
 impl Uplinks {
+    /// The networks that are held, each once: of the estimate, of the last call from elsewhere, and the former ones.
+    #[must_use]
+    pub fn networks(&self) -> Vec<IpNet> {
+        let home = self.home.map(|home| home.network).or(self.home_network);
+        let away = self.away.map(|away| away.network);
+        let mut networks = Vec::new();
+        for network in [home, away, self.former].into_iter().flatten().chain(self.others.iter().copied()) {
+            if !networks.contains(&network) {
+                networks.push(network);
+            }
+        }
+        networks
+    }
+
     /// Whether a call comes from the address or the network that the estimate is of.
     #[must_use]
     pub fn is_home(&self, seen: Seen) -> bool {
-        self.home.is_some_and(|home| home.ip == seen.ip || home.network == seen.network)
+        let is_left = self.home_network.is_some_and(|network| network.contains(&seen.ip));
+        is_left || self.home.is_some_and(|home| home.ip == seen.ip || home.network == seen.network)
     }
 
     /// Takes note of a call from `seen`. `hold` is how long an unknown network has to be the only one.
     pub fn see(&mut self, seen: Seen, now: Timestamp, hold: SignedDuration) -> Sight {
         self.last = Some(seen.ip);
-        if self.home.is_none() {
+        if self.home.is_none() && self.home_network.is_none() {
             self.settle(seen);
             return Sight::Moved;
         }
         if self.is_home(seen) {
+            // Of a pool that gives out another address each day the present one is kept, and none of the past.
+            self.home = Some(self.home.map_or(seen, |home| Seen { ip: seen.ip, ..home }));
+            self.home_network = None;
             if let Some(away) = self.away.take() {
                 self.remember(away.network);
             }
@@ -116,7 +140,8 @@ impl Uplinks {
 
     /// Makes an address the home.
     pub fn settle(&mut self, seen: Seen) {
-        let left = self.home.replace(seen).map(|home| home.network).filter(|network| *network != seen.network);
+        let left = self.home.replace(seen).map(|home| home.network).or(self.home_network.take());
+        let left = left.filter(|network| *network != seen.network);
         self.away = None;
         self.others.retain(|network| !network.contains(&seen.ip));
         if let Some(left) = left {

@@ -95,6 +95,7 @@ impl Waymark {
 fn forget_person(site: &mut Site) {
     site.contact = Contact::default();
     site.note = String::new();
-    (site.public_ip, site.claimed_ip, site.estimate_removed_for) = (None, None, None);
+    (site.public_ip, site.public_network) = (None, None);
+    (site.claimed_ip, site.estimate_removed_for) = (None, None);
     (site.network, site.uplinks) = (NetworkFacts::default(), Uplinks::default());
 }

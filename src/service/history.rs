@@ -114,10 +114,15 @@ impl Waymark {
         let site = self.get_site(principal, account, id).await?.value;
         let record = self.parts.store.get(change_key(account, id, number)).await?;
         let missing = || Error::NotFound(Resource::Change(account.clone(), id, number));
-        let mut change = change_in(record.ok_or_else(missing)?)?;
+        self.whole_change(&site, record.ok_or_else(missing)?).await
+    }
+
+    /// The change in a record of a site's history, with its texts whole.
+    pub(super) async fn whole_change(&self, site: &Site, record: Record) -> Result<Change, Error> {
+        let mut change = change_in(record)?;
         for edit in &mut change.edits {
             for value in [&mut edit.from, &mut edit.to].into_iter().flatten() {
-                self.make_whole(&site, value).await?;
+                self.make_whole(site, value).await?;
             }
         }
         Ok(change)

@@ -12,6 +12,7 @@ pub mod checks;
 pub mod databases;
 pub mod erasure;
 pub mod error;
+pub mod export;
 pub mod filter;
 pub mod history;
 pub mod importing;
@@ -30,6 +31,7 @@ pub mod reports;
 mod requests;
 pub mod resident;
 mod restoring;
+pub mod retention;
 mod sealed;
 pub mod search;
 mod shown;
@@ -87,6 +89,8 @@ pub struct Config {
     /// Seconds after which an address whose geocoder did not answer is asked for again, at least 1; the next waits are
     /// twice as long each, up to six hours.
     pub address_retry_s: NonZeroU32,
+    /// Days for which an address that a site came from is kept in full after it was seen last; 0 for ever.
+    pub raw_ip_days: u32,
 }
 
 /// Two uplinks of one site take turns within minutes, a site that moved is seen from its old network no more.
@@ -95,9 +99,17 @@ const MOVE_AFTER_S: u32 = 3_600;
 /// Most failures of a geocoder are over within minutes.
 const ADDRESS_RETRY_S: NonZeroU32 = NonZeroU32::new(60).expect("60 is not 0");
 
+/// As long as a customer may ask why their site moved, and no longer.
+const RAW_IP_DAYS: u32 = 30;
+
 impl Default for Config {
     fn default() -> Self {
-        Self { trusted_proxies: Vec::new(), move_after_s: MOVE_AFTER_S, address_retry_s: ADDRESS_RETRY_S }
+        Self {
+            trusted_proxies: Vec::new(),
+            move_after_s: MOVE_AFTER_S,
+            address_retry_s: ADDRESS_RETRY_S,
+            raw_ip_days: RAW_IP_DAYS,
+        }
     }
 }
 

@@ -102,6 +102,19 @@ fn replace_by(
     batch
 }
 
+/// What cuts addresses in a site and in entries of its history. That is no change of the site, and has no entry.
+pub(super) fn cut(before: &Versioned<Site>, site: Site, entries: Vec<(Change, Revision)>) -> Vec<Mutation> {
+    let mut batch = siblings::mutations(&before.value, &site);
+    // Over what was read: others may take entries away.
+    batch.extend(entries.into_iter().map(|(entry, revision)| {
+        let key = change_key(&site.account, site.id, entry.number);
+        Mutation::replace(key, revision, Document::Change(Box::new(entry)))
+    }));
+    let key = Key::of(&site.account, Kind::Site, site.id);
+    batch.push(Mutation::replace(key, before.revision, Document::Site(Box::new(site))));
+    batch
+}
+
 /// What goes with a change of something that stands beside a site: the entry of the site's history, and the site that
 /// counts it. Nothing where nobody sees a difference.
 pub(super) fn note(site: &Versioned<Site>, edits: Vec<Edit>, author: &Author, at: Timestamp) -> Vec<Mutation> {

@@ -19,7 +19,7 @@ impl Waymark {
         if let Some(ip) = live.noted_ip(site.id) {
             let found = self.whereabouts(&live, ip, now);
             if found.is_public() {
-                (site.public_ip, site.network) = (Some(found.ip), found.facts);
+                (site.public_ip, site.public_network, site.network) = (Some(found.ip), None, found.facts);
             }
         }
         versioned

@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use super::Waymark;
 use super::record::Author;
 use super::whereabouts::Whereabouts;
+use crate::geoip::special;
 use crate::live::LiveAccount;
 use crate::model::device::DevicePosition;
 use crate::model::history::{Actor, Cause};
 use crate::model::location::{Evidence, Fix, NoEstimate, Source};
+use crate::model::retention::is_same_address;
 use crate::model::site::{Site, Status};
 use crate::model::uplink::{Seen, Sight};
 
@@ -61,6 +63,9 @@ impl Waymark {
 
     /// Notes where a call comes from, and lets the estimate follow where that is more than another uplink.
     pub(super) fn note_address(&self, account: &LiveAccount, site: &mut Site, ip: IpAddr, now: Timestamp) {
+        if special::why_no_estimate(special::canonical(ip)).is_none() {
+            site.uplinks.seen_at = site.uplinks.seen_at.max(Some(now));
+        }
         let has_estimate = site.fixes.get(Source::GeoIp).is_some();
         let is_settled = site.uplinks.last == Some(ip)
             && site.uplinks.home.is_some_and(|home| home.ip == ip)
@@ -72,7 +77,7 @@ impl Waymark {
         let left = site.public_ip.unwrap_or(found.ip);
         let was_home = site.uplinks.away.is_none();
         if found.is_public() {
-            site.public_ip = Some(found.ip);
+            (site.public_ip, site.public_network) = (Some(found.ip), None);
             site.network = found.facts.clone();
         }
         match found.fix {
@@ -100,7 +105,8 @@ impl Waymark {
         let sight = site.uplinks.see(seen, now, self.parts.config.move_after());
         // Where there is nothing that could flap, nothing is waited for.
         let is_free = !has_estimate && !is_removed && (found.fix.is_ok() || sight == Sight::Home);
-        if sight == Sight::Moved && site.estimate_removed_for != Some(found.ip) || is_free {
+        let is_removed_here = site.estimate_removed_for.is_some_and(|ip| is_same_address(ip, found.ip));
+        if sight == Sight::Moved && !is_removed_here || is_free {
             site.uplinks.settle(seen);
             place(site, found.fix);
         } else if is_removed {

@@ -1,7 +1,8 @@
 // Who is signed in. Holds the token (in this tab's session storage alone) and gives out the services called with it.
 import { type Api, connect } from "../api/client.js";
 import { faultOf } from "../api/fault.js";
-import { type Account, TokenScope } from "../gen/waymark/v1/admin_service_pb.js";
+import type { Account } from "../gen/waymark/v1/admin_service_pb.js";
+import { TokenScope } from "../gen/waymark/v1/token_scope_pb.js";
 import * as strings from "../strings.js";
 
 const TOKEN_KEY = "waymark.token";

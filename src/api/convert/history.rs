@@ -126,6 +126,11 @@ fn value(value: Value, contacts: Contacts) -> pb::PastValue {
             text_bytes = ip.len();
             Kind::Text(ip)
         }
+        Value::Network(network) => {
+            let network = network.to_string();
+            text_bytes = network.len();
+            Kind::Text(network)
+        }
         Value::Time(time) => Kind::Time(timestamp(time)),
     };
     pb::PastValue { kind: Some(kind), shortened, text_bytes: i64::try_from(text_bytes).unwrap_or(i64::MAX) }

@@ -7,6 +7,7 @@ pub(super) mod history;
 pub(super) mod importing;
 pub(super) mod location;
 pub(super) mod map;
+pub(super) mod personal;
 pub(super) mod polygon;
 pub(super) mod prefix;
 pub(super) mod reestimation;

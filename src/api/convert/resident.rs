@@ -107,14 +107,13 @@ fn parse_permissions(
 
 /// All devices of a site.
 pub(in crate::api) fn devices(devices: SiteDevices) -> pb::ListDevicesResponse {
-    let device = |device: SiteDevice| pb::Device {
-        id: device.id,
-        display_name: device.display_name,
-        kind: device.kind,
-        can_power: device.can_power,
-        can_block: device.can_block,
-    };
     pb::ListDevicesResponse { devices: devices.devices.into_values().map(device).collect() }
+}
+
+/// A device.
+pub(super) fn device(device: SiteDevice) -> pb::Device {
+    let SiteDevice { id, display_name, kind, can_power, can_block } = device;
+    pb::Device { id, display_name, kind, can_power, can_block }
 }
 
 /// A reported device, unchecked.

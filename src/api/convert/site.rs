@@ -16,6 +16,7 @@ use crate::service::{Versioned, Waymark, time_zone};
 /// A site, as it is shown to a principal now.
 pub(in crate::api) fn site(waymark: &Waymark, principal: &Principal, versioned: Versioned<Site>) -> pb::Site {
     let Versioned { value: site, revision } = waymark.shown(versioned);
+    let public_ip = public_ip(&site);
     let time_zone = time_zone::of(&site).unwrap_or_default().to_owned();
     pb::Site {
         name: names::of_site(&site.account, site.id),
@@ -34,7 +35,7 @@ pub(in crate::api) fn site(waymark: &Waymark, principal: &Principal, versioned: 
         note: site.note,
         labels: site.labels.into_iter().collect(),
         agent_id: optional_text(site.agent),
-        public_ip: optional_text(site.public_ip),
+        public_ip,
         claimed_ip: optional_text(site.claimed_ip),
         activate_time: site.activated_at.map(timestamp),
         last_seen_time: site.last_seen_at.map(timestamp),
@@ -46,6 +47,12 @@ pub(in crate::api) fn site(waymark: &Waymark, principal: &Principal, versioned: 
         replacement: site.replacement.as_ref().map(replacement),
         contact_masked: principal.contacts.are_masked(),
     }
+}
+
+/// The public address, or the network that is left of it.
+pub(super) fn public_ip(site: &Site) -> String {
+    let network = site.public_network.map(|network| network.to_string());
+    site.public_ip.map(|ip| ip.to_string()).or(network).unwrap_or_default()
 }
 
 /// A consent.
@@ -87,7 +94,8 @@ pub(super) fn phones_shown_to(contacts: Contacts, phones: Vec<Phone>) -> Vec<pb:
     phones.into_iter().map(phone).collect()
 }
 
-fn contact(contact: Contact, contacts: Contacts) -> pb::Contact {
+/// A contact, as a caller may see it.
+pub(super) fn contact(contact: Contact, contacts: Contacts) -> pb::Contact {
     pb::Contact {
         email: shown_to(contacts, contact.email),
         first_name: shown_to(contacts, contact.first_name),

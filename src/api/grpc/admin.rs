@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::api::convert::access::{account, parse_account, parse_contacts, parse_scope, token, who};
 use crate::api::convert::location::parse_country;
 use crate::api::convert::parse_timestamp;
+use crate::api::convert::personal::personal_record;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::admin_service_server::AdminService;
 use crate::api::status::Failure;
@@ -139,6 +140,32 @@ impl AdminService for Admin {
         let page = self.0.erase_sites(&principal, &account, &page, message.validate_only).await.map_err(Failure)?;
         let sites = page.items.into_iter().map(|site| names::of_site(&account, site)).collect();
         Ok(Response::new(pb::EraseAccountPersonalDataResponse { sites, next_page_token: page.next_token }))
+    }
+
+    async fn export_site_personal_data(
+        &self,
+        request: Request<pb::ExportSitePersonalDataRequest>,
+    ) -> Result<Response<pb::ExportSitePersonalDataResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (account, site) = names::site("name", &message.name).map_err(Failure::from)?;
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let page = self.0.export_site(&principal, &account, site, &page).await.map_err(Failure)?;
+        let records = page.items.into_iter().map(|item| personal_record(&self.0, &principal, item)).collect();
+        Ok(Response::new(pb::ExportSitePersonalDataResponse { records, next_page_token: page.next_token }))
+    }
+
+    async fn export_account_personal_data(
+        &self,
+        request: Request<pb::ExportAccountPersonalDataRequest>,
+    ) -> Result<Response<pb::ExportAccountPersonalDataResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let account = names::account("name", &message.name).map_err(Failure::from)?;
+        let page = PageRequest { size: message.page_size, token: message.page_token };
+        let page = self.0.export_sites(&principal, &account, &page).await.map_err(Failure)?;
+        let records = page.items.into_iter().map(|item| personal_record(&self.0, &principal, item)).collect();
+        Ok(Response::new(pb::ExportAccountPersonalDataResponse { records, next_page_token: page.next_token }))
     }
 
     async fn who_am_i(&self, request: Request<pb::WhoAmIRequest>) -> Result<Response<pb::WhoAmIResponse>, Status> {

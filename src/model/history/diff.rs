@@ -52,6 +52,7 @@ fn is_considered(site: &Site) {
         status: _,
         activated_at: _,
         public_ip: _,
+        public_network: _,
         replacement: _,
         fixes: _,
         no_estimate: _,
@@ -71,6 +72,7 @@ fn is_considered(site: &Site) {
         device_removed: _,
         updated_at: _,
         changes: _,
+        changes_cut: _,
     } = site;
 }
 
@@ -153,7 +155,10 @@ impl Edits {
         self.note(Field::Replacement, (&old.replacement, &new.replacement), |consent| {
             consent.clone().map(Value::Replacement)
         });
-        self.note(Field::PublicIp, (&settled_ip(old), &settled_ip(new)), |ip| ip.map(Value::Ip));
+        let (from, to) = (public_address(old), public_address(new));
+        if !is_left_of(from.as_ref(), to.as_ref()) && !is_left_of(to.as_ref(), from.as_ref()) {
+            self.add(Field::PublicIp, from, to);
+        }
         self.note(Field::ActivateTime, (&old.activated_at, &new.activated_at), |time| time.map(Value::Time));
         self.note(Field::DeleteTime, (&old.deleted_at, &new.deleted_at), |time| time.map(Value::Time));
     }
@@ -165,6 +170,16 @@ fn links_of(site: &Site, id: &LinkId) -> Option<Value> {
     let said = |link: &TicketingLink| TicketingLink { check: LinkCheck::default(), ..link.clone() };
     let links: Vec<TicketingLink> = links.map(said).collect();
     (!links.is_empty()).then_some(Value::Links(links))
+}
+
+/// The public address that counts, or what is left of it.
+fn public_address(site: &Site) -> Option<Value> {
+    settled_ip(site).map(Value::Ip).or(site.public_network.map(Value::Network))
+}
+
+/// Whether a value is what is left of an address: that it was cut, or is seen again, is no change.
+fn is_left_of(network: Option<&Value>, ip: Option<&Value>) -> bool {
+    matches!((network, ip), (Some(Value::Network(network)), Some(Value::Ip(ip))) if network.contains(ip))
 }
 
 /// The public address that counts. Turns to a second uplink and back come by the minute, and say nothing: while a site is

@@ -12,7 +12,7 @@ use super::{Cause, Change, Field};
 /// Reports of less than so long are one entry: of more than that people want to see when it was.
 const TOGETHER: SignedDuration = SignedDuration::from_hours(1);
 /// The same where they tell of the public address alone: a carrier's pool gives out another one by the minute.
-const TURNS_TOGETHER: SignedDuration = SignedDuration::from_hours(24);
+pub const TURNS_TOGETHER: SignedDuration = SignedDuration::from_hours(24);
 
 /// That an entry is of several changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

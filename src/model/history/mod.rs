@@ -23,7 +23,7 @@ use super::id::{AgentId, TokenId};
 pub use access::diff_access;
 pub use diff::{diff, replaced_text};
 pub use field::{Field, LinkId};
-pub use merge::Merged;
+pub use merge::{Merged, TURNS_TOGETHER};
 pub use past::{Origin, PastFix, PastText, Value};
 
 /// Who made a change.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -45,6 +46,8 @@ pub enum Value {
     Replacement(Replacement),
     /// An address of the network.
     Ip(IpAddr),
+    /// What is left of an address of the network after a while.
+    Network(IpNet),
     /// A time.
     Time(Timestamp),
 }
@@ -126,7 +129,12 @@ impl Value {
             }
             // Of an agent's id, at most 128 bytes.
             Self::Replacement(_) => SMALL * 4,
-            Self::Status(_) | Self::Source(_) | Self::NoEstimate(_) | Self::Ip(_) | Self::Time(_) => SMALL,
+            Self::Status(_)
+            | Self::Source(_)
+            | Self::NoEstimate(_)
+            | Self::Ip(_)
+            | Self::Network(_)
+            | Self::Time(_) => SMALL,
         }
     }
 }

@@ -115,7 +115,11 @@ impl Waymark {
     }
 
     /// The devices of a site, and what their record has to be for a write over them.
-    pub(super) async fn find_devices(&self, account: &AccountId, site: SiteId) -> Result<(SiteDevices, Expect), Error> {
+    pub(in super::super) async fn find_devices(
+        &self,
+        account: &AccountId,
+        site: SiteId,
+    ) -> Result<(SiteDevices, Expect), Error> {
         let Some(record) = self.parts.store.get(key_of(account, site)).await? else {
             return Ok((SiteDevices::none(site), Expect::Absent));
         };

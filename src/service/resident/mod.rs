@@ -104,6 +104,11 @@ impl Waymark {
     ) -> Result<ShownAccess, Error> {
         self.account_for(principal, account, Permission::Read)?;
         self.standing_site(account, site).await?;
+        self.shown_access(account, site).await
+    }
+
+    /// The resident access of a site, deleted or not, as it is shown.
+    pub(super) async fn shown_access(&self, account: &AccountId, site: SiteId) -> Result<ShownAccess, Error> {
         let found = self.find_access(account, site).await?;
         Ok(self.show_access(site, found.map(|found| found.value)))
     }

@@ -26,7 +26,7 @@ fn personal(name: &str, round: usize) -> SitePatch {
 
 impl World {
     /// Sites with persons, each changed some times.
-    async fn with_persons(sites: usize) -> (Self, Vec<crate::model::id::SiteId>) {
+    pub(super) async fn with_persons(sites: usize) -> (Self, Vec<crate::model::id::SiteId>) {
         let world = Self::new().await;
         let (operator, acme) = (&world.operator, &world.account);
         let mut ids = Vec::new();

@@ -5,6 +5,7 @@ mod addresses;
 mod connections;
 mod contacts;
 mod erasure;
+mod export;
 mod history;
 mod importing;
 mod last_seen;
@@ -13,6 +14,7 @@ mod networks;
 mod reestimation;
 mod renewal;
 mod residents;
+mod retention;
 mod suggestions;
 mod ticketing;
 

@@ -158,6 +158,8 @@ RULES = {
     "RevokeToken": Rule(["ADMIN"], {"name": "token"}),
     "EraseSitePersonalData": Rule(["ADMIN"], {"name": "site"}, {}, {"validateOnly": True}),
     "EraseAccountPersonalData": Rule(["ADMIN"], {"name": "account"}, {}, {"validateOnly": True}),
+    "ExportSitePersonalData": Rule(["ADMIN"], {"name": "site"}),
+    "ExportAccountPersonalData": Rule(["ADMIN"], {"name": "account"}),
     "WhoAmI": Rule(MEMBERS),
     "GetResidentAccess": Rule(READERS, {"name": "access"}),
     "UpdateResidentAccess": Rule(

@@ -1,0 +1,113 @@
+//! `waymark account export-personal-data`: what is held of people, as JSON lines, through the public API.
+//!
+//! Records come in pages and go out at once: memory holds one page. A file is the owner's alone, and whole or not there.
+
+use std::fs::{File, remove_file, rename};
+use std::io::{BufWriter, Write, stdout};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::account::admin;
+use super::client::{Connection, ServerArguments, explain, patiently};
+use super::json;
+use super::progress::Progress;
+use super::say;
+use crate::api::proto::waymark::v1 as pb;
+use crate::api::proto::waymark::v1::admin_service_client::AdminServiceClient;
+
+/// Records of a page: as many as the server gives.
+const PAGE_RECORDS: i32 = 1_000;
+
+/// Whose data to export.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The account
+    account: String,
+    /// The id of one of its sites; without it all of them
+    #[arg(long)]
+    site: Option<String>,
+    /// Gets the records, one a line, readable by its owner alone; without it they go to standard output
+    #[arg(long)]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+/// Does it.
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Some(path) = &arguments.out else {
+        write_records(&arguments, stdout()).await?;
+        return Ok(());
+    };
+    let mut part = path.file_name().context("--out names no file")?.to_owned();
+    part.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(part);
+    let written = write_file(&arguments, &part, path).await;
+    if written.is_err() {
+        // Half of it would lie about, and be taken for the whole. It may never have been made.
+        let _ = remove_file(&part);
+    }
+    say(format_args!("{} records in {}", written?, path.display()))
+}
+
+/// Writes all records beside the file and puts it in place; how many they are.
+async fn write_file(arguments: &Arguments, part: &Path, path: &Path) -> anyhow::Result<u64> {
+    let file = File::options().write(true).create_new(true).mode(0o600).open(part);
+    let file = file.with_context(|| part.display().to_string())?;
+    let count = write_records(arguments, file.try_clone()?).await?;
+    file.sync_all()?;
+    rename(part, path).with_context(|| path.display().to_string())?;
+    Ok(count)
+}
+
+/// Writes all records; how many they are.
+async fn write_records(arguments: &Arguments, out: impl Write) -> anyhow::Result<u64> {
+    let mut out = BufWriter::new(out);
+    let mut progress = Progress::open("records");
+    let admin = admin(&arguments.server)?;
+    let (mut count, mut token) = (0, String::new());
+    loop {
+        let (records, next) = page(&admin, arguments, &token).await?;
+        for record in &records {
+            serde_json::to_writer(&mut out, &json::of_message("PersonalRecord", record)?)?;
+            out.write_all(b"\n")?;
+        }
+        count += records.len() as u64;
+        progress.add(records.len() as u64);
+        if next.is_empty() {
+            break;
+        }
+        token = next;
+    }
+    out.flush()?;
+    progress.finish();
+    Ok(count)
+}
+
+/// A page, and the token of the next one.
+async fn page(
+    admin: &AdminServiceClient<Connection>,
+    arguments: &Arguments,
+    token: &str,
+) -> anyhow::Result<(Vec<pb::PersonalRecord>, String)> {
+    let (page_size, page_token) = (PAGE_RECORDS, token.to_owned());
+    let name = format!("accounts/{}", arguments.account);
+    let Some(site) = &arguments.site else {
+        let request = pb::ExportAccountPersonalDataRequest { name, page_size, page_token };
+        let page = patiently(|| {
+            let (mut admin, request) = (admin.clone(), request.clone());
+            async move { admin.export_account_personal_data(request).await }
+        });
+        let page = page.await.map_err(|status| explain(&status))?.into_inner();
+        return Ok((page.records, page.next_page_token));
+    };
+    let request = pb::ExportSitePersonalDataRequest { name: format!("{name}/sites/{site}"), page_size, page_token };
+    let page = patiently(|| {
+        let (mut admin, request) = (admin.clone(), request.clone());
+        async move { admin.export_site_personal_data(request).await }
+    });
+    let page = page.await.map_err(|status| explain(&status))?.into_inner();
+    Ok((page.records, page.next_page_token))
+}
