@@ -131,7 +131,7 @@ impl Lexicon {
     }
 
     /// Puts a site in as its entry says, in the place of what it was. Costs a microsecond or two; the last of
-    /// [`LAST_MAX`] makes a segment of them, which costs some hundred.
+    /// 256 makes a segment of them, which costs some hundred.
     pub fn put(&mut self, entry: Entry) {
         self.touch(entry.site);
         if self.mark_of(entry.site) == Some(entry.mark) {

@@ -4,6 +4,7 @@
 //! of each system.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const PAUSE_MAX: SignedDuration = SignedDuration::from_mins(10);
 /// For how long it is believed that an account is not due: others begin runs, and make and delete connections.
 const BELIEVED: SignedDuration = SignedDuration::from_mins(10);
-/// Accounts whose records are read at one look. So many have their turn within ten minutes: 12,000 in all.
+/// Accounts whose records are read at one look: 30,000 have their turn within ten minutes.
 const LOOKED_MAX: usize = 100;
 
 /// What is known of when accounts are due. Lost at a restart, and found again by looking.
@@ -35,8 +36,8 @@ pub(in crate::service) struct Plan {
 }
 
 impl Plan {
-    /// Takes out who has links and is to be looked at, the longest not looked at first.
-    fn turn(&self, lives: Vec<std::sync::Arc<LiveAccount>>, now: Timestamp) -> Vec<std::sync::Arc<LiveAccount>> {
+    /// Accounts with links that are to be looked at now, the longest not looked at first.
+    fn turn(&self, lives: Vec<Arc<LiveAccount>>, now: Timestamp) -> Vec<Arc<LiveAccount>> {
         let mut turn: Vec<_> = lives
             .into_iter()
             .filter(|live| !live.links.is_empty())
@@ -52,10 +53,10 @@ impl Plan {
 impl Waymark {
     /// Begins the runs that are due, for ever; where the operator wants none, waits for ever.
     pub(super) async fn begin_due_verifications(&self) {
-        let mut plan = Plan::default();
         if self.rhythm().is_none() {
             std::future::pending::<()>().await;
         }
+        let mut plan = Plan::default();
         loop {
             self.look_for_due(&mut plan).await;
             tokio::time::sleep(LOOK_EVERY).await;

@@ -58,8 +58,8 @@ impl Rhythm {
         let between_s = self.period_s / TIMES;
         let digest = Sha256::digest(account.as_str());
         let drawn = digest.iter().take(8).fold(0_u64, |drawn, byte| (drawn << 8) | u64::from(*byte));
-        // Above the number of seconds that it is the remainder of there is nothing left of its sign.
-        let offset_s = i64::try_from(drawn % between_s.unsigned_abs()).unwrap_or_default();
+        // The remainder of a division by an `i64` is one.
+        let offset_s = (drawn % between_s.unsigned_abs()).cast_signed();
         from_s + (offset_s - from_s).rem_euclid(between_s)
     }
 }

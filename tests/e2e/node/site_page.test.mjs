@@ -87,7 +87,7 @@ test("ticketing links are set and taken away, and a wrong id is told so", async 
   await byId(page, "links-save").click();
   const link = byId(page, "link").first();
   await link.waitFor();
-  assert.match(await link.textContent(), /Zendesk.*<img.*Not checked/s);
+  assert.match(await link.textContent(), /Zendesk.*Not verified.*<img/s);
   assert.equal(await link.locator("a").getAttribute("rel"), "noopener noreferrer");
   const [{ system, organizationId, state }] = (await site()).ticketingLinks;
   assert.deepEqual([system, organizationId, state], ["zendesk", "17", "TICKETING_LINK_STATE_UNVERIFIED"]);

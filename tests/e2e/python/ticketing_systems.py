@@ -1,7 +1,9 @@
 """Servers on loopback that speak the documented APIs of the six ticketing systems, over organisations that a test gives."""
 
 import base64
+import contextlib
 import json
+import sys
 from urllib.parse import parse_qs, urlsplit
 
 from http_stub import HttpStub
@@ -189,5 +191,37 @@ def linked(items, query, size_name):
 
 
 def config(*more):
-    """A configuration that allows connections to this machine."""
-    return "\n".join(['[ticketing]', 'private_networks = ["127.0.0.0/8"]', *more, ""])
+    """A configuration that allows connections to this machine. No run begins by itself, unless `more` says otherwise."""
+    never = [] if any(line.startswith("verify_every_h") for line in more) else ["verify_every_h = 0"]
+    return "\n".join(['[ticketing]', 'private_networks = ["127.0.0.0/8"]', *never, *more, ""])
+
+
+def main():
+    """For tests in other languages: servers of the named systems until standard input ends. Prints a line of JSON with the
+    configuration that allows them and with each one's URL and credentials; then takes a change a line, such as
+    `{"system": "zendesk", "organizations": {"1": "Acme"}, "failing": [429, {}]}`, and answers with how often each was asked."""
+    with contextlib.ExitStack() as stack:
+        systems = {name: stack.enter_context(System(name)) for name in sys.argv[1:]}
+        told = {name: {"url": one.url, "credentials": CREDENTIALS[name]} for name, one in systems.items()}
+        print(json.dumps({"config": config(), "systems": told}), flush=True)
+        for line in sys.stdin:
+            change = json.loads(line)
+            system = systems[change["system"]]
+            if "organizations" in change:
+                # JSON has lists alone for an organisation with an address, and texts alone for ids.
+                system.organizations = {
+                    int(number): tuple(one) if isinstance(one, list) else one
+                    for number, one in change["organizations"].items()
+                }
+            if "sites" in change:
+                system.sites = {
+                    int(number): {int(id): name for id, name in sites.items()}
+                    for number, sites in change["sites"].items()
+                }
+            if "failing" in change:
+                system.failing = change["failing"]
+            print(json.dumps({name: len(one.asked) for name, one in systems.items()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
