@@ -73,14 +73,34 @@ impl Waymark {
         let mut cut = Cut::default();
         for live in self.parts.live.lives() {
             let account = &live.account().id;
-            let mut after = None;
+            let (mut after, mut limit) = (None, SITES_CHUNK);
             loop {
-                let range = Range { after, limit: SITES_CHUNK, ..Range::all(Some(account.clone()), Kind::Site) };
-                let records = self.parts.store.scan(range).await?;
-                let is_last = records.len() < SITES_CHUNK;
+                let range = Range { after: after.clone(), limit, ..Range::all(Some(account.clone()), Kind::Site) };
+                let records = match self.parts.store.scan(range).await {
+                    Ok(records) => records,
+                    // Whoever cannot be read is told, and passed over when it stands alone.
+                    Err(StoreError::Corrupt { id, .. }) if limit == 1 => {
+                        warn!(site = id, "the addresses of a site that cannot be read stay");
+                        (after, limit) = (Some(id), SITES_CHUNK);
+                        continue;
+                    }
+                    Err(StoreError::Corrupt { .. }) => {
+                        limit = (limit / 2).max(1);
+                        continue;
+                    }
+                    Err(cause) => return Err(cause.into()),
+                };
+                let is_last = records.len() < limit;
                 after = records.last().map(|record| record.key.id.clone());
+                limit = SITES_CHUNK;
                 for record in records {
-                    self.cut_site(record, &mut cut).await?;
+                    let site = record.key.id.clone();
+                    match self.cut_site(record, &mut cut).await {
+                        Err(Error::Mismatched { .. } | Error::Store(StoreError::Corrupt { .. })) => {
+                            warn!(site, "the addresses in a history that cannot be read stay");
+                        }
+                        outcome => outcome?,
+                    }
                 }
                 if is_last {
                     break;

@@ -69,6 +69,8 @@ struct Failing {
     overtaking: Mutex<Vec<Vec<Mutation>>>,
     /// Ids of records that cannot be read one by one.
     corrupt: Mutex<Vec<String>>,
+    /// Ids of records that fail the scans that they are in.
+    corrupt_in_scans: Mutex<Vec<String>>,
     /// Records that scans answered.
     scanned: AtomicUsize,
     /// A record, how often it is read yet, and the batch that somebody else commits just after the last time.
@@ -82,6 +84,7 @@ impl Failing {
             left: AtomicUsize::new(usize::MAX),
             overtaking: Mutex::default(),
             corrupt: Mutex::default(),
+            corrupt_in_scans: Mutex::default(),
             scanned: AtomicUsize::default(),
             outdating: Mutex::default(),
         }
@@ -148,6 +151,10 @@ impl Store for Failing {
 
     async fn scan(&self, range: Range) -> Result<Vec<Record>, StoreError> {
         let records = self.inner.scan(range).await?;
+        if let Some(record) = records.iter().find(|record| self.corrupt_in_scans.lock().contains(&record.key.id)) {
+            let (kind, id) = (record.key.kind, record.key.id.clone());
+            return Err(StoreError::Corrupt { kind, id, path: "of the test".into() });
+        }
         self.scanned.fetch_add(records.len(), Ordering::SeqCst);
         Ok(records)
     }

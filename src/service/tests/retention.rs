@@ -196,3 +196,26 @@ async fn nothing_is_cut_where_addresses_are_kept_for_ever() {
     // Ends at once.
     world.waymark.work_on_retention().await;
 }
+
+#[tokio::test]
+async fn a_site_that_cannot_be_read_keeps_no_other_from_being_cut() {
+    let (world, first) = World::at_home().await;
+    let mut sites = vec![first];
+    for number in 0..3 {
+        let patch = SitePatch { display_name: Some(format!("cellar {number}")), ..SitePatch::default() };
+        let made = world.waymark.create_site(&world.operator, &world.account, patch, "").await.unwrap();
+        world.come_from(made.value.id, BESIDE).await;
+        sites.push(made.value.id);
+    }
+    wait(DAY * 31);
+    sites.sort_unstable_by_key(ToString::to_string);
+    let corrupt = sites.remove(1);
+    world.store.corrupt_in_scans.lock().push(corrupt.to_string());
+    assert_eq!(world.swept().await.sites, 3);
+    for site in sites {
+        assert_eq!(world.site_now(site).await.public_ip, None, "{site}");
+    }
+    world.store.corrupt_in_scans.lock().clear();
+    assert_eq!(world.swept().await.sites, 1);
+    assert_eq!(world.site_now(corrupt).await.public_ip, None);
+}
