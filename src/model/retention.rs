@@ -60,6 +60,7 @@ impl Site {
             self.claimed_ip = None;
         }
         if !is_past(self.uplinks.seen_at.or(self.last_seen_at)) {
+            self.cut_home_of_pool(end);
             return;
         }
         // An address that is not public may be the present one all the same.
@@ -67,9 +68,7 @@ impl Site {
         if let Some(ip) = self.public_ip.take() {
             self.public_network = Some(network_of(ip));
         }
-        if let Some(home) = self.uplinks.home.take() {
-            self.uplinks.home_network = Some(widened(home.network));
-        }
+        self.cut_home();
         if let Some(away) = &mut self.uplinks.away {
             (away.left, away.network) = (None, widened(away.network));
         }
@@ -78,6 +77,22 @@ impl Site {
         if let Some(mut fix) = self.fixes.remove(Source::GeoIp) {
             widen_evidence(&mut fix);
             self.fixes.put(fix);
+        }
+    }
+
+    /// Of a pool that gives out another address each day, the home is a former one: nobody notes when it was seen last, so it
+    /// goes by the time at which the estimate was made of it.
+    fn cut_home_of_pool(&mut self, end: Timestamp) {
+        let is_of_past = self.fixes.get(Source::GeoIp).is_none_or(|fix| fix.made_at <= end);
+        let is_former = self.uplinks.home.is_some_and(|home| Some(home.ip) != self.uplinks.last);
+        if self.uplinks.away.is_none() && is_former && is_of_past {
+            self.cut_home();
+        }
+    }
+
+    fn cut_home(&mut self) {
+        if let Some(home) = self.uplinks.home.take() {
+            self.uplinks.home_network = Some(widened(home.network));
         }
     }
 }

@@ -105,8 +105,7 @@ impl Uplinks {
             return Sight::Moved;
         }
         if self.is_home(seen) {
-            // Of a pool that gives out another address each day the present one is kept, and none of the past.
-            self.home = Some(self.home.map_or(seen, |home| Seen { ip: seen.ip, ..home }));
+            self.home.get_or_insert(seen);
             self.home_network = None;
             if let Some(away) = self.away.take() {
                 self.remember(away.network);
