@@ -42,7 +42,6 @@ export const ticketing = {
   gone: "The organisation is gone there.",
   pickOrganization: "Type a name",
   pickSite: "None, or type a name",
-  noSite: "No site",
   byHand: "Type the IDs instead",
   byName: "Find it by name instead",
   nothing: "Nothing there has such a name.",
@@ -116,7 +115,6 @@ export const connection = {
   credentialsKept: "Leave them empty to keep those that are set. All are set together.",
   credentialsAll: "Credentials are replaced together: fill in all of them, or none.",
   credentialsAgain: "Type the credentials again: this page does not keep them.",
-  changed: (at: string) => `Changed ${at}`,
   conflict: "Somebody changed this connection meanwhile. Look at it again, then save.",
   viewerHint: "An admin of the account connects systems.",
 };
@@ -144,7 +142,6 @@ export const verification = {
   progress: (seen: string, total: string) => `${seen} of ${total} sites`,
   waits: (until: string) => `Waits until ${until}, because a system wants fewer requests or is out of service.`,
   none: "No check of all links so far.",
-  unlinked: "No site was tied to a ticketing system.",
   by: "begun by a person",
   byItself: "by itself",
   took: (sites: string) => (sites === "1" ? "1 site" : `${sites} sites`),
@@ -153,7 +150,6 @@ export const verification = {
   broken: (count: string) => `${count} broken`,
   failed: (count: string) => `${count} not checked`,
   unknown: (count: string) => `${count} of other systems`,
-  nothing: "nothing found yet",
 };
 
 export const verificationState: Record<TicketingVerification_State, string> = {

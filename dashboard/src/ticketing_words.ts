@@ -40,8 +40,13 @@ export function foundWords({ state, foundOrganizationName }: TicketingLink): str
   return foundOrganizationName ? strings.ticketing.siteGone(foundOrganizationName) : strings.ticketing.gone;
 }
 
+/** What tells an organisation or a site from others of its name: its address, where one is told, and its id. */
+export function whereLine(id: string, address: ExternalAddress | undefined): string {
+  return [addressLine(address), strings.ticketing.id(id)].filter(Boolean).join(" · ");
+}
+
 /** An address on one line; empty where none is told. */
-export function addressLine(address: ExternalAddress | undefined): string {
+function addressLine(address: ExternalAddress | undefined): string {
   if (!address) return "";
   const { street, postalCode, city, region, country } = address;
   const town = [postalCode, city].filter(Boolean).join(" ");

@@ -2,8 +2,7 @@
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
 import type { TicketingConnection, TicketingSystem } from "../gen/waymark/v1/ticketing_connection_pb.js";
-import * as strings from "../strings.js";
-import { addressLine } from "../ticketing_words.js";
+import { whereLine } from "../ticketing_words.js";
 import { Picker } from "./picker.svelte.js";
 
 /** A connection as the form edits it. */
@@ -111,14 +110,16 @@ export class Connections {
 
   /** Asks the system whether it lets the connection in. */
   async check(system: string): Promise<void> {
-    const name = this.of(system)?.name;
-    if (!name) return;
+    const asked = this.of(system);
+    if (!asked) return;
     let fault: Fault | undefined;
     try {
-      await this.#api.ticketing.checkTicketingConnection({ name });
+      await this.#api.ticketing.checkTicketingConnection({ name: asked.name });
     } catch (error) {
       fault = faultOf(error);
     }
+    // Of another version it says nothing.
+    if (this.of(system)?.etag !== asked.etag) return;
     this.checked = { ...this.checked, [system]: { at: Date.now(), fault } };
   }
 
@@ -129,8 +130,7 @@ export class Connections {
       const request = { connection, search, pageToken };
       const page = await this.#api.ticketing.listExternalOrganizations(request, { signal });
       const choices = page.organizations.map(({ id, displayName, address, uri }) => {
-        const detail = [addressLine(address), strings.ticketing.id(id)].filter(Boolean).join(" · ");
-        return { id, name: displayName, detail, uri };
+        return { id, name: displayName, detail: whereLine(id, address), uri };
       });
       return { choices, next: page.nextPageToken };
     });
@@ -143,8 +143,7 @@ export class Connections {
       const request = { connection, organizationId: organizationId(), pageToken };
       const page = await this.#api.ticketing.listExternalSites(request, { signal });
       const choices = page.sites.map(({ id, displayName, address }) => {
-        const detail = [addressLine(address), strings.ticketing.id(id)].filter(Boolean).join(" · ");
-        return { id, name: displayName, detail, uri: "" };
+        return { id, name: displayName, detail: whereLine(id, address), uri: "" };
       });
       const has = (name: string): boolean => name.toLowerCase().includes(search.toLowerCase());
       return { choices: choices.filter(({ name }) => has(name)), next: page.nextPageToken };

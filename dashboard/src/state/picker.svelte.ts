@@ -1,5 +1,6 @@
 // Something of a ticketing system that is chosen by typing: asked for there, page by page. Only the newest answer is shown.
 import { type Fault, faultOf } from "../api/fault.js";
+import { Choosing } from "./choosing.svelte.js";
 
 /** Pause in typing, in milliseconds, after which is asked: a system allows some 50 questions a minute. */
 const PAUSE_MS = 300;
@@ -28,21 +29,17 @@ export interface ChoicePage {
 
 export type LoadPage = (search: string, token: string, signal: AbortSignal) => Promise<ChoicePage>;
 
-export class Picker {
+export class Picker extends Choosing<Choice> {
   open = $state(false);
-  found = $state.raw<Choice[]>([]);
-  /** Index of the choice that the keys are on; -1 for none. */
-  active = $state(-1);
   loading = $state(false);
   fault = $state.raw<Fault | undefined>();
 
   #load: LoadPage;
   #search = "";
   #next = $state("");
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #asking: AbortController | undefined;
 
   constructor(load: LoadPage) {
+    super();
     this.#load = load;
   }
 
@@ -54,49 +51,38 @@ export class Picker {
   /** Lists what has `typed` in its name, once typing rests. */
   ask(typed: string): void {
     this.#begin(typed);
-    this.#timer = setTimeout(() => void this.#more(), PAUSE_MS);
+    this.after(PAUSE_MS, (signal) => this.#more(signal));
   }
 
   /** Lists everything, at once. */
   show(): void {
     this.#begin("");
-    void this.#more();
+    void this.#more(this.turn());
   }
 
   /** Loads the next page. */
   more(): void {
-    if (this.hasMore && !this.loading) void this.#more();
+    if (this.hasMore && !this.loading) void this.#more(this.turn());
   }
 
-  /** Moves along the choices with the keys, round their ends; past an end none is active. */
-  step(by: 1 | -1): void {
-    const places = this.found.length + 1;
-    this.active = ((this.active + 1 + by + places) % places) - 1;
-  }
-
-  close(): void {
-    this.#cancel();
+  override close(): void {
+    super.close();
     this.open = false;
-    this.found = [];
-    this.active = -1;
   }
 
   #begin(typed: string): void {
-    this.#cancel();
     const text = typed.trim();
     this.#search = text.length < SEARCH_CHARS_MIN ? "" : text.slice(0, SEARCH_CHARS_MAX);
     [this.#next, this.found, this.active] = ["", [], -1];
     [this.open, this.loading, this.fault] = [true, true, undefined];
   }
 
-  async #more(): Promise<void> {
-    const asking = new AbortController();
-    this.#asking = asking;
+  async #more(signal: AbortSignal): Promise<void> {
     this.loading = true;
     try {
       for (let pages = 1; ; pages += 1) {
-        const { choices, next } = await this.#load(this.#search, this.#next, asking.signal);
-        if (asking.signal.aborted) return;
+        const { choices, next } = await this.#load(this.#search, this.#next, signal);
+        if (signal.aborted) return;
         this.#next = next;
         // One that moves there while pages are read may stand on two of them.
         const known = new Set(this.found.map(({ id }) => id));
@@ -105,14 +91,9 @@ export class Picker {
       }
       this.fault = undefined;
     } catch (error) {
-      if (!asking.signal.aborted) this.fault = faultOf(error);
+      if (!signal.aborted) this.fault = faultOf(error);
     } finally {
-      if (!asking.signal.aborted) this.loading = false;
+      if (!signal.aborted) this.loading = false;
     }
-  }
-
-  #cancel(): void {
-    clearTimeout(this.#timer);
-    this.#asking?.abort();
   }
 }

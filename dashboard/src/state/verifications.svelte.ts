@@ -17,6 +17,8 @@ export class Verifications {
   #api: Api;
   #account: string;
   #watched = false;
+  /** Counts the looks: what an older one answers is not shown. */
+  #turn = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(api: Api, account: string) {
@@ -40,19 +42,19 @@ export class Verifications {
     clearTimeout(this.#timer);
   }
 
-  /** Loads what is new, and plans the next look. */
+  /** Loads the runs, and plans the next look. */
   async look(): Promise<void> {
     clearTimeout(this.#timer);
-    const { ticketing } = this.#api;
+    this.#turn += 1;
+    const turn = this.#turn;
+    let [runs, fault] = [this.runs, undefined as Fault | undefined];
     try {
-      const open = this.open;
-      if (open) this.#put(await ticketing.getTicketingVerification({ name: open.name }));
-      else this.runs = (await ticketing.listTicketingVerifications({ parent: this.#account })).verifications;
-      [this.fault, this.loaded] = [undefined, true];
+      runs = (await this.#api.ticketing.listTicketingVerifications({ parent: this.#account })).verifications;
     } catch (error) {
-      this.fault = faultOf(error);
+      fault = faultOf(error);
     }
-    clearTimeout(this.#timer);
+    if (turn !== this.#turn) return;
+    [this.runs, this.fault, this.loaded] = [runs, fault, this.loaded || !fault];
     if (this.#watched) this.#timer = setTimeout(() => void this.look(), this.open ? FOLLOW_MS : LOOK_MS);
   }
 
@@ -67,19 +69,13 @@ export class Verifications {
     return name ? this.#change((api) => api.cancelTicketingVerification({ name })) : undefined;
   }
 
-  async #change(call: (api: Api["ticketing"]) => Promise<TicketingVerification>): Promise<Fault | undefined> {
+  async #change(call: (api: Api["ticketing"]) => Promise<unknown>): Promise<Fault | undefined> {
     try {
-      this.#put(await call(this.#api.ticketing));
+      await call(this.#api.ticketing);
     } catch (error) {
       return faultOf(error);
     }
     await this.look();
     return undefined;
-  }
-
-  #put(run: TicketingVerification): void {
-    const others = this.runs.filter(({ name }) => name !== run.name);
-    // Their ids count up, in digits of one length.
-    this.runs = [run, ...others].sort((one, other) => (one.name < other.name ? 1 : -1));
   }
 }

@@ -197,7 +197,7 @@ async fn restarts_begin_no_run_early_and_forget_none() {
     world.linked("1").await;
     let begun = world.waymark.verify_links(&world.operator, &world.account).await.unwrap();
     world.stepped(&mut Session::default()).await;
-    // A process that starts again every minute knows nothing of what the last one knew.
+    // A process that starts again every ten minutes knows nothing of what the last one knew.
     let is_due = |run: &Verification| now().duration_since(run.started_at) >= DAY;
     while !is_due(&begun) {
         let mut plan = Plan::default();

@@ -15,8 +15,6 @@ use crate::live::LiveAccount;
 use crate::model::connection::{Verification, VerificationState};
 use crate::model::id::AccountId;
 use crate::service::{Error, Versioned, Waymark};
-use crate::store::document::Document;
-use crate::store::{Kind, Range};
 
 /// How often is looked for what is due: in memory, so it costs next to nothing, and an account is met at its time.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -98,33 +96,28 @@ impl Waymark {
         since: Timestamp,
     ) -> Result<Option<Timestamp>, Error> {
         let account = live.account().id.clone();
-        let Some(connected_at) = self.connected_at(&account).await? else { return Ok(None) };
-        let now = self.now();
-        let due = |runs: &[Versioned<Verification>]| {
+        let made = self.connections_of(&account).await?;
+        let Some(connected_at) = made.iter().map(|one| one.value.created_at).min() else { return Ok(None) };
+        let due = |runs: &[Versioned<Verification>], now| {
             let is_open = runs.iter().any(|run| run.value.state == VerificationState::Running);
             // A clock that was ahead for a while has told nothing of when the next one is due.
             let last = runs.iter().map(|run| &run.value).find(|run| run.started_at <= now);
             (!is_open).then(|| rhythm.due(&account, last, connected_at, since))
         };
-        let next = due(&self.verifications_of(&account).await?);
+        let now = self.now();
+        let next = due(&self.verifications_of(&account).await?, now);
         if next.is_none_or(|next| next > now) {
             return Ok(next);
         }
-        // Over the runs that are read then: what a person began meanwhile is the last one.
-        let begun = self.begin_verification(live, STARTER, |runs| due(runs).is_some_and(|next| next <= now)).await?;
+        // Over the runs that are read then, and at that time: what a person began meanwhile is the last one.
+        let is_due = |runs: &[Versioned<Verification>]| {
+            let now = self.now();
+            due(runs, now).is_some_and(|next| next <= now)
+        };
+        let begun = self.begin_verification(live, STARTER, is_due).await?;
         if begun.is_some() {
             info!(%account, "ticketing links are checked again");
         }
         Ok(None)
-    }
-
-    /// When the account was first connected to one of the systems that it is connected to; `None` for no connection.
-    async fn connected_at(&self, account: &AccountId) -> Result<Option<Timestamp>, Error> {
-        let records = self.parts.store.scan(Range::all(Some(account.clone()), Kind::Connection)).await?;
-        let made = records.into_iter().map(|record| match record.document {
-            Document::Connection(value) => Ok(value.created_at),
-            _ => Err(Error::Mismatched { key: record.key }),
-        });
-        Ok(made.collect::<Result<Vec<_>, _>>()?.into_iter().min())
     }
 }

@@ -92,9 +92,15 @@ impl Waymark {
         account: &AccountId,
     ) -> Result<Vec<Versioned<TicketingConnection>>, Error> {
         self.account_for(principal, account, Permission::Read)?;
-        let (partition, kind) = (Some(account.clone()), Kind::Connection);
-        let range =
-            Range { partition, kind, prefix: String::new(), after: None, descending: false, limit: System::ALL.len() };
+        self.connections_of(account).await
+    }
+
+    /// The same, whoever asks.
+    pub(super) async fn connections_of(
+        &self,
+        account: &AccountId,
+    ) -> Result<Vec<Versioned<TicketingConnection>>, Error> {
+        let range = Range { limit: System::ALL.len(), ..Range::all(Some(account.clone()), Kind::Connection) };
         let records = self.parts.store.scan(range).await?.into_iter().map(|record| match record.document {
             Document::Connection(value) => Ok(Versioned { value: *value, revision: record.revision }),
             _ => Err(Error::Mismatched { key: record.key }),

@@ -42,6 +42,9 @@ export async function openPage({ browser, server, token }, viewport = { width: 1
   return { page, faults };
 }
 
+/** Text that a page must show as text: as markup it would set the title. */
+export const HOSTILE = `<img src=x onerror="document.title='hit'">"'&`;
+
 export const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
 
 /** The resource name of a site of the demo account. */

@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, launch, logIn, openFirstSite, openPage, siteName } from "./browser.mjs";
+import { byId, HOSTILE, launch, logIn, openFirstSite, openPage, siteName } from "./browser.mjs";
 import { ROOT, Server } from "./server.mjs";
 
 const SITES = 20;
-const HOSTILE = `<img src=x onerror="document.title='hit'">"'&`;
 const ASN = path.join(ROOT, "data/built/asn.mmdb");
 const NOTE_BYTES_MAX = 65_536;
 

@@ -4,12 +4,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, launch, logIn, openFirstSite, openPage } from "./browser.mjs";
+import { byId, HOSTILE, launch, logIn, openFirstSite, openPage } from "./browser.mjs";
 import { MailServer } from "./mail.mjs";
 import { Server } from "./server.mjs";
 
 const SITES = 20;
-const HOSTILE = `<img src=x onerror="document.title='hit'">"'&`;
 
 let server, token, browser, mail, dir;
 

@@ -4,12 +4,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { byId, launch, logIn, openFirstSite, openPage } from "./browser.mjs";
+import { byId, HOSTILE, launch, logIn, openFirstSite, openPage } from "./browser.mjs";
 import { Server } from "./server.mjs";
 import { TicketingSystems } from "./ticketing_systems.mjs";
 
 const SITES = 20;
-const HOSTILE = `<img src=x onerror="document.title='hit'">"'&`;
 const ACCOUNT = "accounts/demo";
 const SIZES = [{ width: 1280, height: 900 }, { width: 390, height: 844 }];
 

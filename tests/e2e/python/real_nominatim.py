@@ -24,6 +24,7 @@ from pathlib import Path
 
 import pytest
 
+from clock import faketime
 from server import ROOT
 
 VENV = ROOT / ".venv-nominatim"
@@ -52,11 +53,6 @@ SETTINGS = {
 }
 # Whatever proxy the environment names: all of this is on loopback.
 fetch = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
-
-
-def faketime():
-    """The library that sets a process's clock; None where it is not installed."""
-    return next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
 def end_with_parent():

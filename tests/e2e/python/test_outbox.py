@@ -4,8 +4,8 @@ import grpc
 import pytest
 
 from client import Account, Caller, fetch, refused
+from clock import faketime, set_clock
 from mail_server import PASSWORD, MailServer, code_of
-from real_nominatim import faketime
 from residents import Home, Running, is_dead, wait_until
 from server import Server
 from stubs import pb
@@ -110,8 +110,7 @@ def test_an_invitation_that_ran_out_in_the_outbox_waits_no_more(tmp_path, monkey
         home = Home(running.account)
         running.mail.stop()
         home.editor.InviteResident(name=home.name)
-        for name, value in {"LD_PRELOAD": faketime(), "FAKETIME": "+8d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}.items():
-            monkeypatch.setenv(name, str(value))
+        set_clock(monkeypatch, "+8d")
         running.restart()
         caller = running.account.caller("EDITOR")
         delivery = lambda: caller.GetResidentAccess(name=home.name).invitation_delivery
@@ -124,8 +123,7 @@ def test_a_link_ends_after_seven_days(tmp_path, monkeypatch):
         home = Home(running.account)
         home.editor.InviteResident(name=home.name)
         code = running.mail.code(home.email)
-        for name, value in {"LD_PRELOAD": faketime(), "FAKETIME": "+8d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}.items():
-            monkeypatch.setenv(name, str(value))
+        set_clock(monkeypatch, "+8d")
         running.restart()
         refused("NOT_FOUND", "INVITATION_INVALID", lambda: Caller(running.channel).RedeemInvitation(code=code))
         caller = running.account.caller("EDITOR")

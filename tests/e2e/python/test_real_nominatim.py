@@ -15,8 +15,9 @@ import grpc
 import pytest
 
 from client import Account, Caller
+from clock import set_clock
 from nominatim import Nominatim
-from real_nominatim import BY_HAND_IDS, EXTRACT, RealNominatim, faketime, fetch, require
+from real_nominatim import BY_HAND_IDS, EXTRACT, RealNominatim, fetch, require
 from server import BINARY, Server
 from stubs import pb
 from test_round_trip import metres
@@ -287,8 +288,7 @@ def test_an_answer_that_ends_is_asked_for_again(nominatim, tmp_path, line, granu
     before, asked = applied.fixes[0].geocoded, len(nominatim.asked())
     assert applied.granularity == granularity
     with pytest.MonkeyPatch.context() as later:
-        for name, value in {"LD_PRELOAD": faketime(), "FAKETIME": "+20h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}.items():
-            later.setenv(name, str(value))
+        set_clock(later, "+20h")
         server.start()
     with operating(server) as operator:
         deadline = time.monotonic() + RENEWED_S_MAX

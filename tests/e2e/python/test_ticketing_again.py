@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from client import Account, Caller
-from real_nominatim import faketime
+from clock import faketime, set_clock
 from stubs import pb
 from ticketing_accounts import (  # noqa: F401, F811 (pytest finds fixtures by their names)
     BROKEN,
@@ -30,13 +30,6 @@ LATE_S = 60
 ENDED_S_MAX = 108
 
 
-def set_clock(monkeypatch, ahead_s):
-    """Lets the clock of the next process start so far ahead, and run faster from there."""
-    clock = {"LD_PRELOAD": faketime(), "FAKETIME": f"+{ahead_s:.0f} x{SPEED}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    for name, value in clock.items():
-        monkeypatch.setenv(name, str(value))
-
-
 def ended(account, count):
     """The runs of the account, the oldest first, once there are `count` and all are over."""
     ends = time.monotonic() + ENDED_S_MAX
@@ -50,7 +43,7 @@ def ended(account, count):
 
 @pytest.mark.skipif(not faketime(), reason="libfaketime is missing")
 def test_links_are_checked_again_once_an_hour_also_after_a_crash(tmp_path, monkeypatch, zendesk):
-    set_clock(monkeypatch, 0)
+    set_clock(monkeypatch, f"+{0:.0f} x{SPEED}")
     begun = time.monotonic()
     with serving(tmp_path, "verify_every_h = 1") as server:
         with grpc.insecure_channel(server.target) as channel:
@@ -63,7 +56,7 @@ def test_links_are_checked_again_once_an_hour_also_after_a_crash(tmp_path, monke
         server.kill()
         del zendesk.organizations[1]
         # The next process starts where the clock of this one stands.
-        set_clock(monkeypatch, (time.monotonic() - begun) * (SPEED - 1))
+        set_clock(monkeypatch, f"+{(time.monotonic() - begun) * (SPEED - 1):.0f} x{SPEED}")
         server.start()
         with grpc.insecure_channel(server.target) as channel:
             account.operator, account._callers = Caller(channel, server.admin_token), {"ADMIN": Caller(channel, token)}
