@@ -9,6 +9,7 @@ mod gazetteer;
 mod import;
 mod json;
 mod lookup;
+mod out_file;
 mod personal_data;
 mod progress;
 mod serve;

@@ -1,17 +1,14 @@
 //! `waymark account export-personal-data`: what is held of people, as JSON lines, through the public API.
 //!
-//! Records come in pages and go out at once: memory holds one page. A file is the owner's alone, and whole or not there.
+//! Records come in pages and go out at once: memory holds one page.
 
-use std::fs::{File, remove_file, rename};
 use std::io::{BufWriter, Write, stdout};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-
-use anyhow::Context as _;
+use std::path::PathBuf;
 
 use super::account::admin;
 use super::client::{Connection, ServerArguments, explain, patiently};
 use super::json;
+use super::out_file::OutFile;
 use super::progress::Progress;
 use super::say;
 use crate::api::proto::waymark::v1 as pb;
@@ -41,25 +38,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         write_records(&arguments, stdout()).await?;
         return Ok(());
     };
-    let mut part = path.file_name().context("--out names no file")?.to_owned();
-    part.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(part);
-    let written = write_file(&arguments, &part, path).await;
-    if written.is_err() {
-        // Half of it would lie about, and be taken for the whole. It may never have been made.
-        let _ = remove_file(&part);
-    }
-    say(format_args!("{} records in {}", written?, path.display()))
-}
-
-/// Writes all records beside the file and puts it in place; how many they are.
-async fn write_file(arguments: &Arguments, part: &Path, path: &Path) -> anyhow::Result<u64> {
-    let file = File::options().write(true).create_new(true).mode(0o600).open(part);
-    let file = file.with_context(|| part.display().to_string())?;
-    let count = write_records(arguments, file.try_clone()?).await?;
-    file.sync_all()?;
-    rename(part, path).with_context(|| path.display().to_string())?;
-    Ok(count)
+    let file = OutFile::create(path)?;
+    let count = write_records(&arguments, file.writer()?).await?;
+    file.finish()?;
+    say(format_args!("{count} records in {}", path.display()))
 }
 
 /// Writes all records; how many they are.

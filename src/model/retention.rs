@@ -60,7 +60,7 @@ impl Site {
             self.claimed_ip = None;
         }
         if !is_past(self.uplinks.seen_at.or(self.last_seen_at)) {
-            self.cut_home_of_pool(end);
+            self.cut_former_home(end);
             return;
         }
         // An address that is not public may be the present one all the same.
@@ -72,21 +72,26 @@ impl Site {
         if let Some(away) = &mut self.uplinks.away {
             (away.left, away.network) = (None, widened(away.network));
         }
-        self.estimate_removed_for = self.estimate_removed_for.map(|ip| network_of(ip).addr());
+        self.cut_removed();
         widen_text(&mut self.network.network);
-        if let Some(mut fix) = self.fixes.remove(Source::GeoIp) {
-            widen_evidence(&mut fix);
-            self.fixes.put(fix);
-        }
     }
 
-    /// Of a pool that gives out another address each day, the home is a former one: nobody notes when it was seen last, so it
-    /// goes by the time at which the estimate was made of it.
-    fn cut_home_of_pool(&mut self, end: Timestamp) {
+    /// Of a pool that gives out another address each day, and of a site that is away for long, the home is a former address:
+    /// nobody notes when it was seen last, so it goes by the time at which the estimate was made of it.
+    fn cut_former_home(&mut self, end: Timestamp) {
         let is_of_past = self.fixes.get(Source::GeoIp).is_none_or(|fix| fix.made_at <= end);
-        let is_former = self.uplinks.home.is_some_and(|home| Some(home.ip) != self.uplinks.last);
-        if self.uplinks.away.is_none() && is_former && is_of_past {
+        let is_over = self.uplinks.away.is_none_or(|away| away.since <= end);
+        if !is_of_past || !is_over {
+            return;
+        }
+        if self.uplinks.home.is_some_and(|home| Some(home.ip) != self.uplinks.last) {
             self.cut_home();
+        }
+        if let Some(away) = &mut self.uplinks.away {
+            away.left = None;
+        }
+        if self.estimate_removed_for != self.uplinks.last {
+            self.cut_removed();
         }
     }
 
@@ -94,6 +99,14 @@ impl Site {
         if let Some(home) = self.uplinks.home.take() {
             self.uplinks.home_network = Some(widened(home.network));
         }
+        if let Some(mut fix) = self.fixes.remove(Source::GeoIp) {
+            widen_evidence(&mut fix);
+            self.fixes.put(fix);
+        }
+    }
+
+    fn cut_removed(&mut self) {
+        self.estimate_removed_for = self.estimate_removed_for.map(|ip| network_of(ip).addr());
     }
 }
 
@@ -121,7 +134,34 @@ impl Change {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
+    use crate::model::uplink::{Seen, Sight};
+
+    /// As `outages_that_come_again_move_a_site_there_and_back_once`, in networks narrower than what is left of them.
+    #[test]
+    fn outages_move_a_site_there_and_back_once_though_its_networks_are_cut() {
+        let account = "acme".parse().unwrap();
+        let mut site = Site::new(account, "Pump".to_owned(), Timestamp::UNIX_EPOCH);
+        let seen = |number: u8| {
+            let ip = IpAddr::from([203, 0, number, 7]);
+            Seen { ip, network: IpNet::new(ip, 28).unwrap().trunc() }
+        };
+        let (hold, mut moves) = (SignedDuration::from_hours(1), 0);
+        for quarter in 0..20 * 96_i64 {
+            let now = Timestamp::from_second(1_700_000_000 + quarter * 900).unwrap();
+            (site.last_seen_at, site.uplinks.seen_at) = (Some(now), Some(now));
+            let number = if quarter % 96 < 8 && quarter > 0 { 2 } else { 1 };
+            moves += usize::from(site.uplinks.see(seen(number), now, hold) == Sight::Moved);
+            if quarter % 24 == 0 {
+                site.cut_addresses(now - SignedDuration::from_hours(24 * 29));
+            }
+        }
+        assert_eq!(moves, 3, "the first address, an outage, and back");
+        assert_eq!(site.uplinks.home, Some(seen(1)));
+        assert_eq!(site.uplinks.others.len(), 1, "{:?}", site.uplinks.others);
+    }
 
     #[test]
     fn networks_are_left_of_addresses() {

@@ -33,7 +33,7 @@ pub struct Uplinks {
     /// The calls since the home network was seen last; `None` while the site is at home.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub away: Option<Away>,
-    /// The network that was home before.
+    /// The network that was home before; after a while as much of it as may be kept, as of `others`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub former: Option<IpNet>,
     /// Networks that the site was seen in and came home from, the latest last.
@@ -145,14 +145,14 @@ impl Uplinks {
         self.others.retain(|network| !network.contains(&seen.ip));
         if let Some(left) = left {
             // Back where it was before: what it left now is its second uplink, and was home in a long outage.
-            if self.former.replace(left) == Some(seen.network) {
+            if self.former.replace(left).is_some_and(|former| former.contains(&seen.network)) {
                 self.remember(left);
             }
         }
     }
 
     fn remember(&mut self, network: IpNet) {
-        self.others.retain(|known| *known != network);
+        self.others.retain(|known| !known.contains(&network));
         self.others.push(network);
         if self.others.len() > UPLINKS_MAX {
             self.others.remove(0);

@@ -106,7 +106,9 @@ impl Waymark {
             match source {
                 Source::Address => site.address = None,
                 Source::GeoIp => {
-                    site.estimate_removed_for = site.uplinks.home.map(|home| home.ip).or(site.public_ip);
+                    let cut = site.public_network.map(|network| network.addr());
+                    let of = site.uplinks.home.map(|home| home.ip).or(site.public_ip).or(cut);
+                    site.estimate_removed_for = of;
                     site.no_estimate = Some(NoEstimate::Removed);
                 }
                 Source::Device => {

@@ -22,8 +22,7 @@ use crate::model::device::DevicePosition;
 use crate::model::history::Cause;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::location::NoEstimate;
-use crate::model::site::{Site, Status};
-use crate::model::uplink::Uplinks;
+use crate::model::site::Status;
 use crate::store::Error as StoreError;
 
 /// Most reports of one batch.
@@ -138,8 +137,9 @@ impl Waymark {
             }
             let mut site = before.clone();
             self.note_visit(live, &mut site, visit);
-            let uplinks = Uplinks { seen_at: before.uplinks.seen_at, ..site.uplinks.clone() };
-            let tells_time_alone = Site { last_seen_at: before.last_seen_at, uplinks, ..site.clone() } == before;
+            let mut rest = site.clone();
+            (rest.last_seen_at, rest.uplinks.seen_at) = (before.last_seen_at, before.uplinks.seen_at);
+            let tells_time_alone = rest == before;
             let is_written =
                 before.last_seen_at.is_some_and(|seen_at| visit.at.duration_since(seen_at) < WRITTEN_EVERY);
             if tells_time_alone && is_written {

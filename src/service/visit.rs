@@ -45,6 +45,10 @@ impl Visit {
 impl Waymark {
     /// Writes into the site what a call says of it.
     pub(super) fn note_visit(&self, account: &LiveAccount, site: &mut Site, visit: &Visit) {
+        // An address of before this was written down was seen by the last report at the latest.
+        if site.public_ip.is_some() {
+            site.uplinks.seen_at = site.uplinks.seen_at.or(site.last_seen_at);
+        }
         site.last_seen_at = site.last_seen_at.max(Some(visit.at));
         // Whatever reports, maintenance ends by a person alone.
         if site.status != Status::Maintenance {

@@ -66,7 +66,8 @@ fn said_none<T>(is_clear: bool) -> Said<T> {
     if is_clear { Said::None } else { Said::Nothing }
 }
 
-/// What is set of a site: its name unless that is empty, and what the mask names. Nothing else is passed over in silence.
+/// What is set of a site: its name unless that is empty, and what the mask names. Where there is no mask another field is refused;
+/// beside one, what it does not name is left, as in UpdateSite.
 fn patch_of(mut site: pb::Site, mask: &[String]) -> Result<SitePatch, Invalid> {
     refuse_output_only(&site)?;
     if !site.etag.is_empty() {

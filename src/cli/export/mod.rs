@@ -7,15 +7,13 @@ mod csv_sheet;
 mod geojson;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufWriter, Write, stdout};
 use std::path::PathBuf;
-
-use anyhow::Context as _;
 
 use self::csv_sheet::CsvSheet;
 use self::geojson::FeatureSheet;
 use super::client::{Connection, ServerArguments, explain, patiently};
+use super::out_file::OutFile;
 use super::progress::Progress;
 use super::say;
 use super::sheet::{Format, source_word, word};
@@ -91,14 +89,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         write_sites(&arguments, Box::new(stdout())).await?;
         return Ok(());
     };
-    // Nobody takes half an export for a whole one.
-    let mut part = path.file_name().unwrap_or_default().to_owned();
-    part.push(".part");
-    let part = path.with_file_name(part);
-    let file = File::create(&part).with_context(|| part.display().to_string())?;
-    let count = write_sites(&arguments, Box::new(file.try_clone()?)).await?;
-    file.sync_all()?;
-    std::fs::rename(&part, path).with_context(|| path.display().to_string())?;
+    let file = OutFile::create(path)?;
+    let count = write_sites(&arguments, Box::new(file.writer()?)).await?;
+    file.finish()?;
     say(format_args!("{count} sites in {}", path.display()))
 }
 

@@ -54,7 +54,10 @@ pub(super) fn each_name(file: &File, mut tell: impl FnMut(RowAt, Option<&Named>)
         let named = feature.and_then(|feature| feature.properties).map(|properties| {
             let text = |column: Column| {
                 let found = properties.iter().find(|(name, _)| Column::parse(name).as_ref() == Some(&column));
-                found.and_then(|(_, value)| value.as_str()).unwrap_or_default().trim().to_owned()
+                match found.and_then(|(_, value)| given(&column, value.clone())) {
+                    Some(Given::Text(text)) => text,
+                    _ => String::new(),
+                }
             };
             Named { name: text(Column::Name), site_id: text(Column::SiteId), agent_id: text(Column::AgentId) }
         });
@@ -94,12 +97,16 @@ fn row(bytes: Option<Vec<u8>>, by: Match, parent: &str) -> Result<Row, Fault> {
     }
     let properties = feature.properties.unwrap_or_default();
     let is_pin = properties.get(SOURCE).is_none_or(|source| source.as_str() == Some(PIN));
-    let mut reading = Reading::default();
+    let (mut reading, mut columns) = (Reading::default(), Vec::new());
     for (name, value) in properties {
         let Some(column) = Column::parse(&name) else {
             let why = format!("no property is called {}: there are {}", shown(&name), Column::all());
             return Err(Fault::new("", why));
         };
+        if columns.contains(&column) {
+            return Err(Fault::new(column.heading(), "two properties are called so"));
+        }
+        columns.push(column.clone());
         if let Some(given) = given(&column, value) {
             reading.put(&column, given)?;
         }

@@ -111,14 +111,14 @@ impl Waymark {
         for _ in 0..ATTEMPTS_MAX {
             let done = match self.site_of_row(&owner.id, &row).await? {
                 Some(id) => self.change_by_row(principal, &owner.id, id, &row, validate_only).await,
-                None => self.create_by_row(principal, live, &row, validate_only).await,
+                None => self.create_by_row(principal, live, &row, validate_only).await.map(Some),
             };
             match done {
                 // The name is another's by now, or free: look again whose it is.
                 Err(Error::SiteNameTaken(_) | Error::SiteDeleted(_)) if row.key == RowKey::Name => {}
-                // The site is not as it was when the geocoder was asked, or not asked.
-                Err(Error::Contention(_)) => {}
-                settled => return settled,
+                Ok(None) => {}
+                Ok(Some(imported)) => return Ok(imported),
+                Err(cause) => return Err(cause),
             }
         }
         Err(Error::Contention(Resource::Account(owner.id.clone()).to_string()))
@@ -185,6 +185,7 @@ impl Waymark {
         }
     }
 
+    /// `None` where the site is not as it was when it was looked up, or when the geocoder was asked or not: look again.
     async fn change_by_row(
         &self,
         principal: &Principal,
@@ -192,7 +193,7 @@ impl Waymark {
         id: SiteId,
         row: &SiteRow,
         validate_only: bool,
-    ) -> Result<Imported, Error> {
+    ) -> Result<Option<Imported>, Error> {
         // A repeat of the row that made it.
         let made = match RequestId::parse(account, &row.request_id, &row.said())? {
             Some(request) if row.key == RowKey::Name => self.find_answer(account, &request).await?,
@@ -206,16 +207,22 @@ impl Waymark {
         present.value.drop_expired(self.now());
         let answer = self.answer_to_row(account, row, Some(&present.value)).await?;
         if let Some(made) = made {
-            return Ok(Imported::of(Outcome::Created, made, row, answer));
+            return Ok(Some(Imported::of(Outcome::Created, made, row, answer)));
         }
-        let (is_same, options) = (AtomicBool::new(false), ChangeOptions { etag: String::new(), validate_only });
+        let (is_same, is_outdated) = (AtomicBool::new(false), AtomicBool::new(false));
+        let options = ChangeOptions { etag: String::new(), validate_only };
         let pages = self.link_pages(account, row.patch.ticketing_links.as_deref().unwrap_or_default()).await?;
-        let (is_same_site, answered, pages, options) = (&is_same, answer.as_ref(), &pages, &options);
+        let (is_same_site, is_outdated_look) = (&is_same, &is_outdated);
+        let (answered, pages, options) = (answer.as_ref(), &pages, &options);
         let author = Author::of(principal, Cause::Updated);
         let changed = self.commit_over(account, id, author, move |before, now| async move {
-            row.refuse_other(&before)?;
-            if answered.is_none() && row.question(Some(&before)).is_some() {
-                return Err(Error::Contention(Resource::Site(account.clone(), id).to_string()));
+            let resource = Resource::Site(account.clone(), id);
+            if before.deleted_at.is_some() {
+                return Err(Error::SiteDeleted(resource));
+            }
+            if row.is_of_another(&before) || row.question(Some(&before)).is_some() != answered.is_some() {
+                is_outdated_look.store(true, Ordering::Relaxed);
+                return Err(Error::Contention(resource.to_string()));
             }
             let apply = |site: &mut Site, now| {
                 row.known().apply(site);
@@ -232,9 +239,12 @@ impl Waymark {
             draft.site.updated_at = now;
             Ok(draft)
         });
-        let site = changed.await?;
+        let site = match changed.await {
+            Err(Error::Contention(_)) if is_outdated.into_inner() => return Ok(None),
+            changed => changed?,
+        };
         let outcome = if is_same.into_inner() { Outcome::Unchanged } else { Outcome::Updated };
-        Ok(Imported::of(outcome, site, row, answer))
+        Ok(Some(Imported::of(outcome, site, row, answer)))
     }
 
     /// Makes of a site what a row says beside its patch.

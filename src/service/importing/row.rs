@@ -10,8 +10,6 @@ use crate::model::id::{AgentId, SiteId};
 use crate::model::phone::Phone;
 use crate::model::site::{Site, checked_labels};
 use crate::model::{Invalid, text};
-use crate::service::Error;
-use crate::service::error::Resource;
 use crate::service::patch::SitePatch;
 
 /// Which site a row is of.
@@ -121,16 +119,9 @@ impl SiteRow {
         SitePatch { display_name, ..self.patch.clone() }
     }
 
-    /// Refuses a site that is deleted, or has another name than the row that was to find it by its name.
-    pub(super) fn refuse_other(&self, site: &Site) -> Result<(), Error> {
-        let resource = || Resource::Site(site.account.clone(), site.id);
-        if site.deleted_at.is_some() {
-            return Err(Error::SiteDeleted(resource()));
-        }
-        if self.key == RowKey::Name && text::fold(&site.display_name) != text::fold(self.name()) {
-            return Err(Error::Contention(resource().to_string()));
-        }
-        Ok(())
+    /// Whether a site that was found by its name has another one.
+    pub(super) fn is_of_another(&self, site: &Site) -> bool {
+        self.key == RowKey::Name && text::fold(&site.display_name) != text::fold(self.name())
     }
 
     /// What a request id stands for: everything that the row says.

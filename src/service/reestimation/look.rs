@@ -1,5 +1,7 @@
 //! A look at some sites of a run: where their addresses are now, how far that is from where they were, and the write.
 
+use std::net::IpAddr;
+
 use super::super::record::Author;
 use super::super::visit::place;
 use super::super::whereabouts::whereabouts_in;
@@ -25,6 +27,14 @@ enum Found {
     Placed,
     Unplaced,
     Moved(Move),
+}
+
+/// The address that a site's estimate is of. Of one that was cut nothing is left to ask for: where an address that is not
+/// public is still known, that one says nothing of it.
+fn estimated_ip(site: &Site) -> Option<IpAddr> {
+    let uplinks = &site.uplinks;
+    let last = uplinks.last.filter(|_| uplinks.home_network.is_none());
+    uplinks.home.map(|home| home.ip).or(site.public_ip).or(last)
 }
 
 impl Waymark {
@@ -76,8 +86,7 @@ impl Waymark {
         if is_confirmed || site.estimate_removed_for.is_some() {
             return (Found::Kept, None);
         }
-        let home = site.uplinks.home.map(|home| home.ip);
-        let Some(ip) = home.or(site.public_ip).or(site.uplinks.last) else { return (Found::Unknown, None) };
+        let Some(ip) = estimated_ip(site) else { return (Found::Unknown, None) };
         let whereabouts = whereabouts_in(databases, live, ip, self.now());
         let (estimate, facts) = (whereabouts.fix, whereabouts.facts);
         // An address's network alone is written too, and is no change of the estimate. All that is said of it: also
@@ -130,11 +139,10 @@ impl Waymark {
             let is_same_reason = |reason: &NoEstimate| before.value.no_estimate == Some(*reason);
             let is_renewed = matches!(found, Found::Unchanged) && estimate.as_ref().err().is_none_or(is_same_reason);
             let mut site = before.value.clone();
-            let home = site.uplinks.home.map(|home| home.ip);
-            if let Some(ip) = home.or(site.public_ip).or(site.uplinks.last) {
+            if let Some(ip) = estimated_ip(&site) {
                 let found = whereabouts_in(databases, live, ip, self.now());
                 // Only what the network is held for: whether the site is away from it stays as it is.
-                site.uplinks.home = Some(found.seen());
+                (site.uplinks.home, site.uplinks.home_network) = (Some(found.seen()), None);
                 if found.is_public() && site.public_ip == Some(found.ip) {
                     site.network = found.facts;
                 }
@@ -183,5 +191,23 @@ fn count(findings: &mut Findings, found: Found) {
         Found::Placed => findings.placed += 1,
         Found::Unplaced => findings.unplaced += 1,
         Found::Moved(found) => findings.add_move(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn of_a_site_that_was_cut_no_other_address_is_asked_for() {
+        let mut site = Site::new("acme".parse().unwrap(), "Pump".to_owned(), Timestamp::UNIX_EPOCH);
+        site.uplinks.last = Some("10.0.0.7".parse().unwrap());
+        assert_eq!(estimated_ip(&site), site.uplinks.last);
+        site.uplinks.home_network = Some("203.0.113.0/24".parse().unwrap());
+        assert_eq!(estimated_ip(&site), None, "what is not public says nothing of the estimate");
+        site.public_ip = Some("203.0.113.9".parse().unwrap());
+        assert_eq!(estimated_ip(&site), site.public_ip);
     }
 }

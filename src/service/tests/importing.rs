@@ -95,6 +95,28 @@ async fn an_address_that_somebody_takes_away_meanwhile_is_stated_again() {
     assert_eq!(site.address.unwrap().typed, TYPED);
 }
 
+/// An answer to a question that nobody would ask any more moved a site away from a newer pin.
+#[tokio::test]
+async fn an_address_that_somebody_else_applied_meanwhile_moves_no_pin() {
+    let waiting = Waiting::new(Ok(vec![door(64.0, Storage::Unlimited)])).await;
+    let row = row_of(waiting.site, TYPED);
+    let bare = waiting.stored().await;
+    waiting.import(&row).await;
+    wait(MINUTE);
+    waiting.pin(10.0).await;
+    let world = &waiting.world;
+    let key = Key::of(&world.account, Kind::Site, waiting.site);
+    let (author, mut pinned) = (Author::of(&world.operator, Cause::Updated), waiting.stored().await);
+    let revision = async || world.store.get(key.clone()).await.unwrap().unwrap().revision;
+    let mut before = Site { changes: pinned.changes, ..bare };
+    let batch = record::replace(&pinned, revision().await, &mut before, &author, now());
+    world.store.commit(batch).await.unwrap();
+    pinned.changes = before.changes;
+    world.outdate(key.clone(), 1, record::replace(&before, revision().await, &mut pinned, &author, now()));
+    assert_eq!(waiting.imported(&row).await, (Outcome::Unchanged, Some(AddressState::PinKept)));
+    assert_eq!(Waiting::lat(&waiting.shown().await), Some(10.0));
+}
+
 /// Each repeat of an open address was a new statement: a revision, an entry of the history, and a wait that began anew.
 #[tokio::test]
 async fn a_row_that_is_sent_again_changes_nothing_whatever_became_of_its_address() {
@@ -121,6 +143,15 @@ async fn a_row_that_is_sent_again_changes_nothing_whatever_became_of_its_address
         let other = SiteRow { position, ..row_of(waiting.site, "Laugavegur 2") };
         assert_eq!(waiting.import(&other).await.outcome, Outcome::Updated);
         waiting.import(&row).await;
+        // Nor are they the same beside a pin and without one.
+        let is_open = !matches!(state, AddressState::Applied | AddressState::PinKept);
+        if is_open && line == TYPED {
+            let toggled = if position == Said::Nothing { pin } else { Said::Nothing };
+            let beside = SiteRow { position: toggled, ..row.clone() };
+            assert_eq!(waiting.import(&beside).await.outcome, Outcome::Updated, "{state:?}");
+            assert_eq!(waiting.stored().await.address.unwrap().keep_pin, toggled != Said::Nothing);
+            waiting.import(&row).await;
+        }
         waiting.say(Ok(Vec::new()));
         let settled = waiting.imported(&row).await.1;
         let stays = matches!(state, AddressState::Applied | AddressState::PinKept);

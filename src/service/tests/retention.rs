@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::model::history::{Change, Field, Value};
+use crate::model::history::{Cause, Change, Field, Value};
 use crate::model::id::SiteId;
 use crate::model::location::Source;
 use crate::model::site::Status;
+use crate::model::uplink::Uplinks;
 use crate::service::paging::PageRequest;
 use crate::service::patch::SitePatch;
+use crate::service::record::{self, Author};
 use crate::service::reports::Report;
 use crate::service::retention::Cut;
 use crate::service::sites::ChangeOptions;
@@ -42,6 +44,13 @@ impl World {
         let report = Report { site, status: Status::Online, seen_at: None, public_ip, device: None };
         let outcomes = self.waymark.batch_report_status(&service, &self.account, vec![report]).await.unwrap();
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    }
+
+    /// A report as of a service that does not see where the agent comes from.
+    async fn say_nothing_of_the_address(&self, site: SiteId) {
+        let service = Principal { scope: Scope::Service, account: Some(self.account.clone()), ..self.operator.clone() };
+        let report = Report { site, status: Status::Online, seen_at: None, public_ip: None, device: None };
+        self.waymark.batch_report_status(&service, &self.account, vec![report]).await.unwrap().remove(0).unwrap();
     }
 
     async fn swept(&self) -> Cut {
@@ -218,4 +227,56 @@ async fn a_site_that_cannot_be_read_keeps_no_other_from_being_cut() {
     world.store.corrupt_in_scans.lock().clear();
     assert_eq!(world.swept().await.sites, 1);
     assert_eq!(world.site_now(corrupt).await.public_ip, None);
+}
+
+#[tokio::test]
+async fn an_estimate_that_was_removed_from_a_cut_site_does_not_come_back_from_its_network() {
+    let (world, id) = World::at_home().await;
+    wait(DAY * 31);
+    world.swept().await;
+    let (operator, acme, options) = (&world.operator, &world.account, ChangeOptions::default());
+    world.waymark.delete_fix(operator, acme, id, Source::GeoIp, &options).await.unwrap();
+    world.come_from(id, BESIDE).await;
+    assert!(world.site_now(id).await.fixes.get(Source::GeoIp).is_none());
+}
+
+#[tokio::test]
+async fn an_address_of_before_times_were_written_goes_too() {
+    let (world, id) = World::at_home().await;
+    let before = world.site_now(id).await;
+    let mut old = Site { uplinks: Uplinks { seen_at: None, ..before.uplinks.clone() }, ..before.clone() };
+    let key = Key::of(&world.account, Kind::Site, id);
+    let revision = world.store.get(key).await.unwrap().unwrap().revision;
+    let author = Author::system(Cause::Reported);
+    world.store.commit(record::replace(&before, revision, &mut old, &author, now())).await.unwrap();
+    for _ in 0..40 {
+        wait(DAY);
+        world.say_nothing_of_the_address(id).await;
+        world.swept().await;
+    }
+    assert!(!world.text().await.contains(HOME));
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_keeps_neither_the_site_nor_other_entries_from_being_cut() {
+    let (world, id) = World::at_home().await;
+    for number in 0..4_u32 {
+        wait(SignedDuration::from_hours(25));
+        world.come_from(id, &format!("81.2.69.{}", 200 + number)).await;
+    }
+    wait(DAY * 31);
+    let corrupt = record::change_key(&world.account, id, 3).id;
+    world.store.corrupt_in_scans.lock().push(corrupt);
+    world.swept().await;
+    let site = world.site_now(id).await;
+    assert_eq!((site.public_ip, site.changes_cut), (None, site.changes));
+    world.store.corrupt_in_scans.lock().clear();
+    let raw: Vec<u32> = world
+        .entries_of(id)
+        .await
+        .into_iter()
+        .filter(|change| format!("{:?}", change.edits).contains("Ip("))
+        .map(|change| change.number)
+        .collect();
+    assert_eq!(raw, [3], "that of the entry alone is left");
 }

@@ -170,7 +170,10 @@ fn features_are_rows() {
         {"type":"Feature","properties":{"name":"E","=1+1":"red"}},
         {"type":"Feature","properties":{"name":"F","note":"\ud800"}},
         {"type":"Feature","properties":{"name":" c"}},
-        {"type":"Shape"}
+        {"type":"Shape"},
+        {"type":"Feature","properties":{"name":7}},
+        {"type":"Feature","properties":{"name":"7"}},
+        {"type":"Feature","properties":{"name":"G","Name":"H"}}
     ]}"#;
     let rows = rows_of(collection, Format::Geojson, Match::Name);
     let expect = [
@@ -182,6 +185,9 @@ fn features_are_rows() {
         (6, ": it is no feature"),
         (7, "name: feature 3"),
         (8, "type: each object is a Feature"),
+        (9, "name: feature 10"),
+        (10, "name: feature 9"),
+        (11, "name: two properties are called so"),
     ];
     check(&rows, &expect);
     let row = |at: usize| rows[at].1.as_ref().unwrap().message.clone();
