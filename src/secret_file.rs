@@ -1,7 +1,7 @@
 //! Secrets in files: written for the owner alone, whole or not there; read where not everybody can.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -31,17 +31,19 @@ fn write_new(path: &Path, line: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The secret in a file that others cannot read, without what stands around it. What is wrong holds nothing of it.
+/// The secret in a file that others cannot read, without the end of its line. What is wrong holds nothing of it.
 pub fn read(path: &Path) -> Result<SecretString, String> {
     let told = |cause: io::Error| format!("{}: {cause}", path.display());
-    let mode = fs::metadata(path).map_err(told)?.permissions().mode();
-    if mode & READ_BY_ALL != 0 {
+    let mut file = File::open(path).map_err(told)?;
+    if file.metadata().map_err(told)?.permissions().mode() & READ_BY_ALL != 0 {
         return Err(format!("{} can be read by everybody: chmod o-r", path.display()));
     }
-    match fs::read_to_string(path).map_err(told)?.trim() {
-        "" => Err(format!("{} is empty", path.display())),
-        secret => Ok(SecretString::from(secret)),
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(told)?;
+    if text.trim().is_empty() {
+        return Err(format!("{} is empty", path.display()));
     }
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
 #[cfg(test)]
@@ -55,7 +57,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("secret");
         write(&path, " Canary ").unwrap();
-        assert_eq!(read(&path).unwrap().expose_secret(), "Canary");
+        assert_eq!(read(&path).unwrap().expose_secret(), " Canary ");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let told = read(&path).unwrap_err();
         assert!(told.contains("chmod o-r") && !told.contains("Canary"), "{told}");

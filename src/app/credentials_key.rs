@@ -69,6 +69,7 @@ pub(super) fn load(config: &Config, data_dir: &Path) -> Result<[u8; KEY_BYTES], 
 fn read(path: &Path) -> Result<[u8; KEY_BYTES], Error> {
     let fault = |cause| Error::File { path: path.to_owned(), cause };
     let mode = fs::metadata(path).map_err(fault)?.permissions().mode();
+    // Not even a group reads what opens all credentials.
     if mode & 0o077 != 0 {
         return Err(Error::Open(path.to_owned()));
     }

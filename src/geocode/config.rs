@@ -356,7 +356,10 @@ impl ProviderConfig {
 fn secret(file: Option<&Path>, variable: Option<&str>) -> Result<Option<SecretString>, String> {
     let name = match (file, variable) {
         (Some(_), Some(_)) => return Err("a file or an environment variable, not both".to_owned()),
-        (Some(path), None) => return secret_file::read(path).map(Some),
+        (Some(path), None) => {
+            let key = secret_file::read(path)?;
+            return Ok(Some(SecretString::from(key.expose_secret().trim())));
+        }
         (None, Some(name)) => name,
         (None, None) => return Ok(None),
     };

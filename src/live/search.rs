@@ -13,11 +13,11 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::Live;
-use crate::lexicon::{Bulk, Classes, Hits, Lexicon, Query};
+use crate::lexicon::{Bulk, Classes, Hits, Lexicon, Merged, Query};
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
 use crate::store::document::Document;
-use crate::store::{Error, Kind, Range, Record, Store};
+use crate::store::{Error, Kind, Range, Record, Store, scan_past};
 
 /// Records of one read: some megabytes.
 const CHUNK: usize = 2_000;
@@ -26,11 +26,31 @@ const CHUNK: usize = 2_000;
 static IS_MERGING: AtomicBool = AtomicBool::new(false);
 
 /// The merge of the process that is under way. However it ends, another can begin.
-struct Merging(Arc<SearchedSites>);
+struct Merging {
+    of: Arc<SearchedSites>,
+    is_installed: bool,
+}
+
+impl Merging {
+    /// Begins it; `None` while there is another one.
+    fn begin(of: &Arc<SearchedSites>) -> Option<Self> {
+        let is_free = !IS_MERGING.swap(true, Ordering::AcqRel);
+        is_free.then(|| Self { of: Arc::clone(of), is_installed: false })
+    }
+
+    fn install(mut self, merged: Merged) {
+        let replaced = self.of.lexicon.write().install(merged);
+        self.is_installed = true;
+        // Freed while nobody waits.
+        drop(replaced);
+    }
+}
 
 impl Drop for Merging {
     fn drop(&mut self) {
-        self.0.lexicon.write().abandon_merge();
+        if !self.is_installed {
+            self.of.lexicon.write().abandon_merge();
+        }
         IS_MERGING.store(false, Ordering::Release);
     }
 }
@@ -70,13 +90,13 @@ impl SearchedSites {
         matches!(waited, Ok(Ok(_)))
     }
 
-    /// Makes it follow a site. Waits for searches where its texts change alone: most commits are reports, which change none.
-    /// Commits come one after another, so that nobody puts something in between the two looks.
+    /// Makes it follow a site. Waits for searches where its texts change alone: most commits are reports, which change none, and
+    /// look past whoever waits to write. Commits come one after another, so that nobody puts something in between the two looks.
     pub(super) fn follow(self: &Arc<Self>, site: &Site) {
         if site.deleted_at.is_some() {
             return self.forget(site.id);
         }
-        let Some(entry) = self.lexicon.read().entry_of(site) else { return };
+        let Some(entry) = self.lexicon.read_recursive().entry_of(site) else { return };
         let mut lexicon = self.lexicon.write();
         lexicon.put(entry);
         let is_due = lexicon.is_merge_due();
@@ -94,17 +114,9 @@ impl SearchedSites {
     /// Merges what is due on a thread of its own, which ends with it. Where one is under way, and where more is due behind it,
     /// the next change of texts asks again: no account has all turns.
     fn merge_aside(self: &Arc<Self>) {
-        if IS_MERGING.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let merging = Merging(Arc::clone(self));
+        let Some(merging) = Merging::begin(self) else { return };
         let Some(merge) = self.lexicon.write().merge() else { return };
-        let work = move || {
-            let merged = merge.run();
-            let replaced = merging.0.lexicon.write().install(merged);
-            // Freed while nobody waits.
-            drop(replaced);
-        };
+        let work = move || merging.install(merge.run());
         if let Err(cause) = std::thread::Builder::new().name("merging".to_owned()).spawn(work) {
             // Searches are right without it, only slower.
             warn!(%cause, "no thread to merge with");
@@ -152,34 +164,25 @@ impl Live {
                 }
             }
         }
-        info!(sites, seconds = begun.elapsed().as_secs_f64(), is_whole = failure.is_none(), "the search is made");
-        failure.map_or(Ok(()), Err)
+        if let Some(cause) = failure {
+            return Err(cause);
+        }
+        info!(sites, seconds = begun.elapsed().as_secs_f64(), "the search is whole");
+        Ok(())
     }
 }
 
 /// Puts an account's sites into a bulk.
 async fn read(store: &dyn Store, account: &AccountId, mut bulk: Bulk) -> Result<Bulk, Error> {
-    let (mut after, mut limit) = (None, CHUNK);
+    let mut after = None;
     loop {
-        let all = Range::all(Some(account.clone()), Kind::Site);
-        match store.scan(Range { after: after.clone(), limit, ..all }).await {
-            Ok(records) => {
-                let is_last = records.len() < limit;
-                after = records.last().map(|record| record.key.id.clone());
-                limit = CHUNK;
-                bulk = aside(move || put(bulk, records)).await?;
-                if is_last {
-                    return Ok(bulk);
-                }
-            }
-            // Whoever cannot be read is told, and passed over when it stands alone.
-            Err(cause @ Error::Corrupt { .. }) if limit == 1 => {
-                error!(%cause, "a site is left out of the search");
-                let Error::Corrupt { id, .. } = cause else { continue };
-                (after, limit) = (Some(id), CHUNK);
-            }
-            Err(Error::Corrupt { .. }) => limit = (limit / 2).max(1),
-            Err(cause) => return Err(cause),
+        let range = Range { after, limit: CHUNK, ..Range::all(Some(account.clone()), Kind::Site) };
+        let told = |cause: &Error| error!(%cause, "a site is left out of the search");
+        let (records, is_last) = scan_past(store, range, told).await?;
+        after = records.last().map(|record| record.key.id.clone());
+        bulk = aside(move || put(bulk, records)).await?;
+        if is_last {
+            return Ok(bulk);
         }
     }
 }

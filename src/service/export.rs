@@ -87,7 +87,7 @@ impl PersonalData {
 impl Waymark {
     /// A page of what is personal of a site, deleted or not.
     ///
-    /// Cost: two reads for the site, and one for each 64 entries and each long text.
+    /// Cost: three reads for the site, and one for each 64 entries and each long text.
     pub async fn export_site(
         &self,
         principal: &Principal,

@@ -28,7 +28,7 @@ use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision};
 use crate::model::reestimation::{Findings, Mode, Reach, Reestimation, State, Unwritten};
 use crate::store::document::Document;
-use crate::store::{Error as StoreError, Kind, Mutation, Range, Record};
+use crate::store::{Error as StoreError, Kind, Mutation, Range, Record, scan_past};
 
 /// Sites between two looks at whether somebody cancelled, and between two notes of how far it is.
 const PAGE: usize = 500;
@@ -318,23 +318,12 @@ impl Waymark {
     async fn sites_behind(
         &self,
         account: &AccountId,
-        mut after: Option<String>,
+        after: Option<String>,
         findings: &mut Findings,
     ) -> Result<Vec<Record>, Error> {
-        let mut limit = PAGE;
-        loop {
-            let (partition, behind) = (Some(account.clone()), after.clone());
-            let range = Range { after: behind, limit, ..Range::all(partition, Kind::Site) };
-            match self.parts.store.scan(range).await {
-                Err(StoreError::Corrupt { id, .. }) if limit == 1 => {
-                    findings.unreadable += 1;
-                    after = Some(id);
-                }
-                // It is among the next ones: what stands before it is read first.
-                Err(StoreError::Corrupt { .. }) => limit /= 2,
-                found => return Ok(found?),
-            }
-        }
+        let range = Range { after, limit: PAGE, ..Range::all(Some(account.clone()), Kind::Site) };
+        let (records, _) = scan_past(&*self.parts.store, range, |_| findings.unreadable += 1).await?;
+        Ok(records)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::model::history::{Change, TURNS_TOGETHER};
 use crate::model::id::Revision;
 use crate::model::site::Site;
 use crate::store::document::Document;
-use crate::store::{Error as StoreError, Kind, Range, Record};
+use crate::store::{Error as StoreError, Kind, Range, Record, scan_past};
 
 /// Between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_hours(6);
@@ -74,26 +74,12 @@ impl Waymark {
         let mut cut = Cut::default();
         for live in self.parts.live.lives() {
             let account = &live.account().id;
-            let (mut after, mut limit) = (None, SITES_CHUNK);
+            let mut after = None;
             loop {
-                let range = Range { after: after.clone(), limit, ..Range::all(Some(account.clone()), Kind::Site) };
-                let records = match self.parts.store.scan(range).await {
-                    Ok(records) => records,
-                    // Whoever cannot be read is told, and passed over when it stands alone.
-                    Err(StoreError::Corrupt { id, .. }) if limit == 1 => {
-                        warn!(site = id, "the addresses of a site that cannot be read stay");
-                        (after, limit) = (Some(id), SITES_CHUNK);
-                        continue;
-                    }
-                    Err(StoreError::Corrupt { .. }) => {
-                        limit = (limit / 2).max(1);
-                        continue;
-                    }
-                    Err(cause) => return Err(cause.into()),
-                };
-                let is_last = records.len() < limit;
+                let range = Range { after, limit: SITES_CHUNK, ..Range::all(Some(account.clone()), Kind::Site) };
+                let told = |cause: &StoreError| warn!(%cause, "the addresses of a site stay");
+                let (records, is_last) = scan_past(&*self.parts.store, range, told).await?;
                 after = records.last().map(|record| record.key.id.clone());
-                limit = SITES_CHUNK;
                 for record in records {
                     let site = record.key.id.clone();
                     match self.cut_site(record, &mut cut).await {

@@ -10,6 +10,8 @@ mod packed;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+pub(crate) mod failing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -199,6 +201,33 @@ impl Range {
             }
             // No text stands between one and the same with a NUL behind it.
             Some(after) => (self.prefix.clone().max(format!("{after}\0")), end),
+        }
+    }
+}
+
+/// Scans as [`Store::scan`] does, past records that cannot be read: each is told to `left_out`. Answers with it whether nothing
+/// stands behind; where something does, records may be fewer than the range's limit.
+pub async fn scan_past(
+    store: &dyn Store,
+    mut range: Range,
+    mut left_out: impl FnMut(&Error),
+) -> Result<(Vec<Record>, bool), Error> {
+    let limit = range.limit.min(SCAN_MAX);
+    range.limit = limit;
+    loop {
+        match store.scan(range.clone()).await {
+            Ok(records) => {
+                let is_end = records.len() < range.limit;
+                return Ok((records, is_end));
+            }
+            Err(cause @ Error::Corrupt { .. }) if range.limit == 1 => {
+                left_out(&cause);
+                let Error::Corrupt { id, .. } = cause else { return Err(cause) };
+                (range.after, range.limit) = (Some(id), limit);
+            }
+            // It is among the next ones: what stands before it is read first.
+            Err(Error::Corrupt { .. }) => range.limit = (range.limit / 2).max(1),
+            Err(cause) => return Err(cause),
         }
     }
 }

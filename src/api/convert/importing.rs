@@ -67,7 +67,7 @@ fn said_none<T>(is_clear: bool) -> Said<T> {
 }
 
 /// What is set of a site: its name unless that is empty, and what the mask names. Where there is no mask another field is refused;
-/// beside one, what it does not name is left, as in UpdateSite.
+/// beside one, what it does not name is left, as in `UpdateSite`.
 fn patch_of(mut site: pb::Site, mask: &[String]) -> Result<SitePatch, Invalid> {
     refuse_output_only(&site)?;
     if !site.etag.is_empty() {

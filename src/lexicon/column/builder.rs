@@ -50,9 +50,10 @@ impl Gathered {
     fn end(&mut self) -> Option<(Box<[u8]>, Bits)> {
         let Self { letters, lists, numbers, union } = self;
         numbers.clear();
-        let letters: Box<[u8]> = letters.drain(..).collect();
         let is_of_many = std::mem::take(lists) > UNION_LISTS_MIN;
-        union.take().filter(|_| is_of_many).map(|union| (letters, union))
+        let kept = union.take().filter(|_| is_of_many).map(|union| (letters.as_slice().into(), union));
+        letters.clear();
+        kept
     }
 }
 

@@ -1,57 +1,13 @@
 //! The search as it is made of a store, and as commits make it; and what of it failures leave.
 
-use async_trait::async_trait;
-use parking_lot::Mutex;
-
 use super::*;
 use crate::model::access::Account;
-use crate::model::id::Revision;
 use crate::store::embedded::Embedded;
-use crate::store::{Expect, Key, Mutation, Observer, Visit};
+use crate::store::failing::Failing;
+use crate::store::{Expect, Key, Mutation};
 
 /// Sites of an account.
 const SITES: u128 = 5;
-
-/// A store in which the scans of one account fail.
-#[derive(Debug)]
-struct Away {
-    inner: Arc<Embedded>,
-    account: Mutex<Option<AccountId>>,
-}
-
-#[async_trait]
-impl Store for Away {
-    async fn commit(&self, batch: Vec<Mutation>) -> Result<Revision, Error> {
-        self.inner.commit(batch).await
-    }
-    async fn get(&self, key: Key) -> Result<Option<Record>, Error> {
-        self.inner.get(key).await
-    }
-    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error> {
-        self.inner.get_many(keys).await
-    }
-    async fn scan(&self, range: Range) -> Result<Vec<Record>, Error> {
-        if range.partition.is_some() && range.partition == *self.account.lock() {
-            return Err(Error::Unavailable { cause: "the test took it away".to_owned() });
-        }
-        self.inner.scan(range).await
-    }
-    async fn load(&self, visits: Vec<Visit>) -> Result<(), Error> {
-        self.inner.load(visits).await
-    }
-    fn observe(&self, observer: Arc<dyn Observer>) {
-        self.inner.observe(observer);
-    }
-    async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error> {
-        self.inner.revision(partition).await
-    }
-    async fn scrub(&self) -> Result<(), Error> {
-        self.inner.scrub().await
-    }
-    async fn close(&self) {
-        self.inner.close().await;
-    }
-}
 
 fn account_id(number: u8) -> AccountId {
     format!("account-{number}").parse().unwrap()
@@ -119,13 +75,14 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting() {
     let directory = tempfile::tempdir().unwrap();
     let inner = filled(directory.path()).await;
     let live = Live::follow(&*inner).await.unwrap();
-    let store = Away { inner, account: Mutex::new(Some(account_id(0))) };
+    let store = Failing::new(inner);
+    *store.away.lock() = Some(account_id(0));
     for _ in 0..2 {
         live.read_for_search(&store).await.unwrap_err();
         assert_eq!((is_whole(&live, 0).await, is_whole(&live, 1).await), (false, true));
         assert_eq!(total(&live, 1, "pump"), 5);
     }
-    *store.account.lock() = None;
+    *store.away.lock() = None;
     live.read_for_search(&store).await.unwrap();
     assert!(is_whole(&live, 0).await);
     assert_eq!(total(&live, 0, "pump"), 5);
@@ -182,8 +139,10 @@ fn another_merge_can_begin_whatever_ends_one() {
         }
         lexicon.merge()
     };
+    // Others of this process may be merging.
+    let merging = std::iter::repeat_with(|| Merging::begin(&searched)).flatten().next().unwrap();
+    assert!(Merging::begin(&searched).is_none());
     assert!(merge().is_some());
-    let merging = Merging(Arc::clone(&searched));
     assert!(!searched.lexicon.read().is_merge_due());
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let _merging = merging;
@@ -191,4 +150,5 @@ fn another_merge_can_begin_whatever_ends_one() {
     }));
     assert!(ended.is_err());
     assert!(searched.lexicon.read().is_merge_due());
+    drop(std::iter::repeat_with(|| Merging::begin(&searched)).flatten().next().unwrap());
 }

@@ -69,7 +69,7 @@ pub struct Acceptance {
     pub token: TokenId,
 }
 
-/// Where the access stands. That of a site without a record is "none".
+/// Where the access stands. That of a site where nothing is set up is "none".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Set up, and nobody was invited.
@@ -87,7 +87,7 @@ pub enum State {
 /// Why a step cannot be made, and which one can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// There is no record.
+    /// Nothing is set up.
     #[error("no resident access is set up: update it with an owner_email first")]
     NotSetUp,
     /// It is off.
@@ -163,7 +163,7 @@ impl ResidentAccess {
     }
 
     /// What stays once it is taken away: when invitations were made lately, so that setting it up again is no way around
-    /// [`SENT_MAX`].
+    /// [`SENT_MAX`]. An erasure leaves nothing.
     #[must_use]
     pub fn remains(&self, now: Timestamp) -> Option<Self> {
         let mut rest = Self::new(self.site, now);

@@ -10,7 +10,7 @@ use proptest::test_runner::{Config as Cases, TestRunner};
 use super::*;
 use crate::model::evidence::{GeocodedEvidence, Storage};
 use crate::model::history::{Actor, Cause, Change, Field};
-use crate::model::id::SiteId;
+use crate::model::id::{Revision, SiteId};
 use crate::model::location::{Evidence, Fix, Source};
 use crate::model::site::Status;
 use crate::model::site_address::{AddressState, SiteAddress};

@@ -20,12 +20,10 @@ mod ticketing;
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
-use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::prefixes::PrefixFields;
@@ -36,13 +34,14 @@ use crate::geoip::databases::Databases;
 use crate::live::Live;
 use crate::model::access::{Contacts, Principal, Scope};
 use crate::model::geo::LatLng;
-use crate::model::id::{AccountId, Revision};
+use crate::model::id::AccountId;
 use crate::model::location::Granularity;
 use crate::model::site::Site;
 use crate::model::uplink::Seen;
 use crate::store::document::Document;
 use crate::store::embedded::Embedded;
-use crate::store::{Error as StoreError, Key, Kind, Mutation, Observer, Range, Record, Store, Visit};
+use crate::store::failing::Failing;
+use crate::store::{Key, Kind, Mutation, Range, Record, Store};
 use crate::ticketing::target::Config as ConnectionConfig;
 
 thread_local! {
@@ -57,127 +56,6 @@ fn now() -> Timestamp {
 /// Lets the clock of the test jump.
 fn wait(time: SignedDuration) {
     AHEAD.set(AHEAD.get() + time);
-}
-
-/// A store that is out of service after some commits, where others are faster, and where records cannot be read.
-#[derive(Debug)]
-struct Failing {
-    inner: Arc<dyn Store>,
-    /// Commits that it still does.
-    left: AtomicUsize,
-    /// Batches of others, each committed once, just before a batch that has its first record too.
-    overtaking: Mutex<Vec<Vec<Mutation>>>,
-    /// Ids of records that cannot be read one by one.
-    corrupt: Mutex<Vec<String>>,
-    /// Ids of records that fail the scans that they are in.
-    corrupt_in_scans: Mutex<Vec<String>>,
-    /// Records that scans answered.
-    scanned: AtomicUsize,
-    /// A record, how often it is read yet, and the batch that somebody else commits just after the last time.
-    outdating: Mutex<Option<(Key, usize, Vec<Mutation>)>>,
-}
-
-impl Failing {
-    fn new(inner: Arc<dyn Store>) -> Self {
-        Self {
-            inner,
-            left: AtomicUsize::new(usize::MAX),
-            overtaking: Mutex::default(),
-            corrupt: Mutex::default(),
-            corrupt_in_scans: Mutex::default(),
-            scanned: AtomicUsize::default(),
-            outdating: Mutex::default(),
-        }
-    }
-
-    /// Records that scans answered so far.
-    fn scanned(&self) -> usize {
-        self.scanned.load(Ordering::SeqCst)
-    }
-
-    /// The batch of somebody else that is faster than this one.
-    fn overtaking(&self, batch: &[Mutation]) -> Option<Vec<Mutation>> {
-        let mut overtaking = self.overtaking.lock();
-        let is_of = |other: &Vec<Mutation>| batch.iter().any(|mutation| mutation.key == other[0].key);
-        let at = overtaking.iter().position(is_of)?;
-        Some(overtaking.remove(at))
-    }
-
-    /// The batch of somebody else that comes just after this read.
-    fn outdating(&self, key: &Key) -> Option<Vec<Mutation>> {
-        let mut outdating = self.outdating.lock();
-        let (_, left, _) = outdating.as_mut().filter(|(known, ..)| known == key)?;
-        *left -= 1;
-        if *left > 0 {
-            return None;
-        }
-        outdating.take().map(|(.., batch)| batch)
-    }
-
-    fn refuse_corrupt(&self, key: &Key) -> Result<(), StoreError> {
-        if !self.corrupt.lock().contains(&key.id) {
-            return Ok(());
-        }
-        Err(StoreError::Corrupt { kind: key.kind, id: key.id.clone(), path: "of the test".into() })
-    }
-}
-
-#[async_trait]
-impl Store for Failing {
-    async fn commit(&self, batch: Vec<Mutation>) -> Result<Revision, StoreError> {
-        let spend = |left: usize| left.checked_sub(1);
-        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend).is_err() {
-            return Err(StoreError::Unavailable { cause: "the test took it away".to_owned() });
-        }
-        if let Some(other) = self.overtaking(&batch) {
-            self.inner.commit(other).await?;
-        }
-        self.inner.commit(batch).await
-    }
-
-    async fn get(&self, key: Key) -> Result<Option<Record>, StoreError> {
-        self.refuse_corrupt(&key)?;
-        let (outdating, record) = (self.outdating(&key), self.inner.get(key).await?);
-        if let Some(batch) = outdating {
-            self.inner.commit(batch).await?;
-        }
-        Ok(record)
-    }
-
-    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, StoreError> {
-        keys.iter().try_for_each(|key| self.refuse_corrupt(key))?;
-        self.inner.get_many(keys).await
-    }
-
-    async fn scan(&self, range: Range) -> Result<Vec<Record>, StoreError> {
-        let records = self.inner.scan(range).await?;
-        if let Some(record) = records.iter().find(|record| self.corrupt_in_scans.lock().contains(&record.key.id)) {
-            let (kind, id) = (record.key.kind, record.key.id.clone());
-            return Err(StoreError::Corrupt { kind, id, path: "of the test".into() });
-        }
-        self.scanned.fetch_add(records.len(), Ordering::SeqCst);
-        Ok(records)
-    }
-
-    async fn load(&self, visits: Vec<Visit>) -> Result<(), StoreError> {
-        self.inner.load(visits).await
-    }
-
-    fn observe(&self, observer: Arc<dyn Observer>) {
-        self.inner.observe(observer);
-    }
-
-    async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, StoreError> {
-        self.inner.revision(partition).await
-    }
-
-    async fn scrub(&self) -> Result<(), StoreError> {
-        self.inner.scrub().await
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
-    }
 }
 
 /// A deployment with one account, in a directory of its own.

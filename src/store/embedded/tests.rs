@@ -4,6 +4,7 @@ use super::*;
 use crate::model::id::SiteId;
 use crate::model::site::Site;
 use crate::store::document::{Document, NameClaim};
+use crate::store::failing::Failing;
 use crate::store::{Kind, Loaded, contract};
 
 fn claim(id: &str) -> Mutation {
@@ -27,6 +28,18 @@ fn it_keeps_the_contract() {
     contract::check(&mut || {
         number += 1;
         Box::new(Embedded::open(&directories.path().join(number.to_string())).unwrap())
+    });
+}
+
+/// The double of other tests says nothing while it is told nothing.
+#[test]
+fn a_store_that_may_fail_keeps_the_contract_until_it_is_told_to() {
+    let directories = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    contract::check(&mut || {
+        number += 1;
+        let inner = Embedded::open(&directories.path().join(number.to_string())).unwrap();
+        Box::new(Failing::new(Arc::new(inner)))
     });
 }
 

@@ -1,0 +1,137 @@
+//! A store for tests: out of service after some commits, where others are faster, and where records cannot be read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::{Error, Key, Mutation, Observer, Range, Record, Store, Visit};
+use crate::model::id::{AccountId, Revision};
+
+/// The store. Idle, it is the one inside.
+#[derive(Debug)]
+pub(crate) struct Failing {
+    inner: Arc<dyn Store>,
+    /// Commits that it still does.
+    pub(crate) left: AtomicUsize,
+    /// Batches of others, each committed once, just before a batch that has its first record too.
+    pub(crate) overtaking: Mutex<Vec<Vec<Mutation>>>,
+    /// Ids of records that cannot be read one by one.
+    pub(crate) corrupt: Mutex<Vec<String>>,
+    /// Ids of records that fail the scans that they are in.
+    pub(crate) corrupt_in_scans: Mutex<Vec<String>>,
+    /// The account whose scans fail.
+    pub(crate) away: Mutex<Option<AccountId>>,
+    /// Records that scans answered.
+    scanned: AtomicUsize,
+    /// A record, how often it is read yet, and the batch that somebody else commits just after the last time.
+    pub(crate) outdating: Mutex<Option<(Key, usize, Vec<Mutation>)>>,
+}
+
+impl Failing {
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
+        Self {
+            inner,
+            left: AtomicUsize::new(usize::MAX),
+            overtaking: Mutex::default(),
+            corrupt: Mutex::default(),
+            corrupt_in_scans: Mutex::default(),
+            away: Mutex::default(),
+            scanned: AtomicUsize::default(),
+            outdating: Mutex::default(),
+        }
+    }
+
+    /// Records that scans answered so far.
+    pub(crate) fn scanned(&self) -> usize {
+        self.scanned.load(Ordering::SeqCst)
+    }
+
+    /// The batch of somebody else that is faster than this one.
+    fn overtaking(&self, batch: &[Mutation]) -> Option<Vec<Mutation>> {
+        let mut overtaking = self.overtaking.lock();
+        let is_of = |other: &Vec<Mutation>| batch.iter().any(|mutation| mutation.key == other[0].key);
+        let at = overtaking.iter().position(is_of)?;
+        Some(overtaking.remove(at))
+    }
+
+    /// The batch of somebody else that comes just after this read.
+    fn outdating(&self, key: &Key) -> Option<Vec<Mutation>> {
+        let mut outdating = self.outdating.lock();
+        let (_, left, _) = outdating.as_mut().filter(|(known, ..)| known == key)?;
+        *left -= 1;
+        if *left > 0 {
+            return None;
+        }
+        outdating.take().map(|(.., batch)| batch)
+    }
+
+    fn refuse_corrupt(&self, key: &Key) -> Result<(), Error> {
+        if !self.corrupt.lock().contains(&key.id) {
+            return Ok(());
+        }
+        Err(Error::Corrupt { kind: key.kind, id: key.id.clone(), path: "of the test".into() })
+    }
+}
+
+#[async_trait]
+impl Store for Failing {
+    async fn commit(&self, batch: Vec<Mutation>) -> Result<Revision, Error> {
+        let spend = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend).is_err() {
+            return Err(Error::Unavailable { cause: "the test took it away".to_owned() });
+        }
+        if let Some(other) = self.overtaking(&batch) {
+            self.inner.commit(other).await?;
+        }
+        self.inner.commit(batch).await
+    }
+
+    async fn get(&self, key: Key) -> Result<Option<Record>, Error> {
+        self.refuse_corrupt(&key)?;
+        let (outdating, record) = (self.outdating(&key), self.inner.get(key).await?);
+        if let Some(batch) = outdating {
+            self.inner.commit(batch).await?;
+        }
+        Ok(record)
+    }
+
+    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error> {
+        keys.iter().try_for_each(|key| self.refuse_corrupt(key))?;
+        self.inner.get_many(keys).await
+    }
+
+    async fn scan(&self, range: Range) -> Result<Vec<Record>, Error> {
+        if range.partition.is_some() && range.partition == *self.away.lock() {
+            return Err(Error::Unavailable { cause: "the test took it away".to_owned() });
+        }
+        let records = self.inner.scan(range).await?;
+        if let Some(record) = records.iter().find(|record| self.corrupt_in_scans.lock().contains(&record.key.id)) {
+            let (kind, id) = (record.key.kind, record.key.id.clone());
+            return Err(Error::Corrupt { kind, id, path: "of the test".into() });
+        }
+        self.scanned.fetch_add(records.len(), Ordering::SeqCst);
+        Ok(records)
+    }
+
+    async fn load(&self, visits: Vec<Visit>) -> Result<(), Error> {
+        self.inner.load(visits).await
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        self.inner.observe(observer);
+    }
+
+    async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error> {
+        self.inner.revision(partition).await
+    }
+
+    async fn scrub(&self) -> Result<(), Error> {
+        self.inner.scrub().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
