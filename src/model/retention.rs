@@ -154,9 +154,7 @@ mod tests {
             (site.last_seen_at, site.uplinks.seen_at) = (Some(now), Some(now));
             let number = if quarter % 96 < 8 && quarter > 0 { 2 } else { 1 };
             moves += usize::from(site.uplinks.see(seen(number), now, hold) == Sight::Moved);
-            if quarter % 24 == 0 {
-                site.cut_addresses(now - SignedDuration::from_hours(24 * 29));
-            }
+            site.cut_addresses(now - SignedDuration::from_hours(24 * 29));
         }
         assert_eq!(moves, 3, "the first address, an outage, and back");
         assert_eq!(site.uplinks.home, Some(seen(1)));
