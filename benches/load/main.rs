@@ -25,7 +25,7 @@ mod serving;
 mod starting;
 mod wire;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use calls::Caller;
 use data::queries::Queries;
@@ -46,9 +46,13 @@ async fn main() -> Result<()> {
     match arguments.first().map(String::as_str) {
         None => everything().await,
         Some("activation") => activating::measure().await,
+        Some("growth") => growth_alone().await,
+        Some("query") => query_alone(&arguments[1..].join(" ")).await,
         Some("compare") => compare::measure(&arguments[1..]).await,
         Some("export") => compare::export::write(&arguments[1..]),
-        Some(other) => bail!("unknown: {other}; say nothing, `activation`, `compare` or `export`"),
+        Some(other) => {
+            bail!("unknown: {other}; say nothing, `activation`, `growth`, `query NAME`, `compare` or `export`")
+        }
     }
 }
 
@@ -62,6 +66,26 @@ async fn everything() -> Result<()> {
         growth::measure(small, large).await?;
     }
     activating::measure().await
+}
+
+/// Growth from the first to the last of the sizes, without the rest.
+async fn growth_alone() -> Result<()> {
+    let sizes = settings::sites();
+    let [small, .., large] = sizes[..] else { bail!("growth needs two sizes: BENCH_SITES='10000 10000000'") };
+    growth::measure(small, large).await
+}
+
+/// One kind of query on the last of the sizes, for a profiler.
+async fn query_alone(what: &str) -> Result<()> {
+    let sites = settings::sites().last().copied().context("BENCH_SITES names no size")?;
+    let plan = Plan::new(Shape::One, sites);
+    let filled = fill::directory(Shape::One, &plan).await?;
+    let queries = Queries::new(&plan, &data::entry::maps(&plan, data::entry::of_name).0, QUERIES, 3);
+    let server = Server::start(&filled.path)?;
+    let caller = Caller { address: server.address, filled: &filled };
+    let mut sheet = Sheet::new("query", Shape::One.name(), plan.len(), 1);
+    serving::one_alone(&mut sheet, caller, server.id(), &queries, what).await?;
+    server.end()
 }
 
 async fn measure_shape(shape: Shape, sites: usize) -> Result<()> {

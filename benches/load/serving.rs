@@ -1,6 +1,6 @@
 //! A filled server under load: each kind of call beside the empty call of its protocol.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::calls::{Caller, EMPTY_GRPC, EMPTY_HTTP, FILTER};
 use crate::closed_loop::{Loop, alternate};
@@ -13,7 +13,36 @@ pub(crate) async fn measure(sheet: &mut Sheet, caller: Caller<'_>, server: u32, 
     tiles(sheet, caller, server, queries).await?;
     let target = Target::Http2(caller.address);
     let mut loops = vec![Loop::open(format!("gRPC {EMPTY_GRPC}"), &target, caller.empty_grpc()?).await?];
-    let calls = [
+    for (what, calls) in grpc_calls(caller, queries)? {
+        open_if_asked(sheet, &mut loops, what, &target, calls).await?;
+    }
+    for figure in alternate(loops, Some(server)).await? {
+        sheet.add(figure);
+    }
+    Ok(())
+}
+
+/// Calls one kind alone, whose name begins with `what`, for somebody who looks at the server with a profiler.
+pub(crate) async fn one_alone(
+    sheet: &mut Sheet,
+    caller: Caller<'_>,
+    server: u32,
+    queries: &Queries,
+    what: &str,
+) -> Result<()> {
+    let asked = grpc_calls(caller, queries)?.into_iter().find(|(name, _)| name.starts_with(what));
+    let (name, calls) = asked.with_context(|| format!("no call over gRPC is called {what:?}"))?;
+    println!("{name}: the server's process is {server}");
+    let alone = vec![Loop::open(name, &Target::Http2(caller.address), calls).await?];
+    for figure in alternate(alone, Some(server)).await? {
+        sheet.add(figure);
+    }
+    Ok(())
+}
+
+/// Each kind of query over gRPC, by its name in the sheets.
+fn grpc_calls(caller: Caller<'_>, queries: &Queries) -> Result<Vec<(&'static str, Vec<Call>)>> {
+    Ok(vec![
         ("gRPC viewport world z2", caller.worlds(&queries.spots)?),
         ("gRPC viewport city z11", caller.cities(&queries.cities)?),
         ("gRPC nearest 10", caller.nearest(&queries.spots)?),
@@ -22,14 +51,7 @@ pub(crate) async fn measure(sheet: &mut Sheet, caller: Caller<'_>, server: u32, 
         ("gRPC box, ~100 sites", caller.boxes(&queries.boxes[0])?),
         ("gRPC box, ~1,000 sites", caller.boxes(&queries.boxes[1])?),
         ("gRPC polygon of 100 corners, ~100 sites", caller.polygons(&queries.polygons)?),
-    ];
-    for (what, calls) in calls {
-        open_if_asked(sheet, &mut loops, what, &target, calls).await?;
-    }
-    for figure in alternate(loops, Some(server)).await? {
-        sheet.add(figure);
-    }
-    Ok(())
+    ])
 }
 
 async fn tiles(sheet: &mut Sheet, caller: Caller<'_>, server: u32, queries: &Queries) -> Result<()> {
