@@ -3,9 +3,9 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::{env, path::Path};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// The bit of a mode by which everybody may read.
 const READ_BY_ALL: u32 = 0o004;
@@ -46,10 +46,26 @@ pub fn read(path: &Path) -> Result<SecretString, String> {
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
+/// A secret out of a file or an environment variable, without blanks around it; `None` where neither is named. What is wrong
+/// holds nothing of it.
+pub fn read_either(file: Option<&Path>, variable: Option<&str>) -> Result<Option<SecretString>, String> {
+    let name = match (file, variable) {
+        (Some(_), Some(_)) => return Err("a file or an environment variable, not both".to_owned()),
+        (Some(path), None) => {
+            let secret = read(path)?;
+            return Ok(Some(SecretString::from(secret.expose_secret().trim())));
+        }
+        (None, Some(name)) => name,
+        (None, None) => return Ok(None),
+    };
+    match env::var(name).map_err(|_| format!("{name} is not set"))?.trim() {
+        "" => Err(format!("{name} is empty")),
+        secret => Ok(Some(SecretString::from(secret))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
 
     #[test]

@@ -31,7 +31,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Both ask strangers over HTTP, and share how; neither knows of the other.
     ("geocode", &["model", "error", "http_client", "secret_file"]),
     ("ticketing", &["model", "error", "http_client"]),
-    ("store", &["model", "error"]),
+    ("store", &["model", "error", "secret_file"]),
     ("mail", &["model", "secret_file"]),
     // Pure: the words of sites, and which have them.
     ("lexicon", &["model"]),

@@ -9,11 +9,13 @@ mod grpc;
 mod http;
 mod names;
 pub mod proto;
+mod replica;
 mod status;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::service::Waymark;
@@ -24,5 +26,6 @@ pub use grpc::health::Health;
 pub fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, tonic_reflection::server::Error> {
     let grpc = grpc::router(waymark, health)?;
     let http = http::router(waymark, health);
-    Ok(grpc.merge(http).layer(CatchPanicLayer::custom(status::panicked)))
+    let keep_up = from_fn_with_state(Arc::clone(waymark), replica::keep_up);
+    Ok(grpc.merge(http).layer(keep_up).layer(CatchPanicLayer::custom(status::panicked)))
 }

@@ -4,6 +4,7 @@ pub mod credentials_key;
 pub mod geocoder;
 mod listener;
 mod proxy_header;
+mod stores;
 mod tls;
 
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::api::{self, Health};
 use crate::config::{self, Config};
@@ -23,7 +24,6 @@ use crate::geoip::databases::Databases;
 use crate::live::Live;
 use crate::service::{Parts, Waymark};
 use crate::store::Store;
-use crate::store::embedded::Embedded;
 use crate::{geocode, geoip, mail, secret_file, service, store, telemetry};
 use geocoder::{ConfiguredGeocoder, Reread};
 use listener::{DRAIN_TIME, Listener};
@@ -90,9 +90,6 @@ pub enum Error {
 /// Time to write when sites were heard of last, where requests took all the time of the drain.
 const LAST_SEEN_TIME_MIN: Duration = Duration::from_secs(1);
 
-/// Time for the mail in hand, when the program ends: cut off, it would be sent again at the next start.
-const MAIL_TIME_MAX: Duration = Duration::from_secs(5);
-
 /// A program that is ready to serve.
 #[derive(Debug)]
 pub struct App {
@@ -102,6 +99,8 @@ pub struct App {
     pub admin_token: Option<String>,
     listener: Listener,
     health: Health,
+    /// For so long a replica that does not keep up still counts as ready.
+    stale_max: Duration,
     store: Arc<dyn Store>,
     geoip: Arc<Databases>,
     geocoder: ConfiguredGeocoder,
@@ -119,7 +118,7 @@ impl App {
         telemetry::start(&config.log)?;
         let proxies = config.listen.proxy_protocol.then(|| config.service.trusted_proxies.clone().into());
         let tls = config.listen.tls.as_ref().map(tls::acceptor).transpose()?;
-        let store: Arc<dyn Store> = Arc::new(Embedded::open(&config.data_dir)?);
+        let store = stores::open(&config).await?;
         let live = Live::follow(&*store).await?;
         let geoip = Arc::new(open_geoip(&config.geoip)?);
         let geocoder = ConfiguredGeocoder::open(&config.geocode, reread)?;
@@ -151,7 +150,9 @@ impl App {
             Some(waymark.create_operator_token("first start", hand_over).await?)
         };
         let url = format!("{scheme}://{}", listener.local_address());
-        Ok(Self { url, admin_token, listener, health, store, geoip, geocoder, waymark, hangup })
+        let stale_max =
+            config.redis.as_ref().map_or(Duration::MAX, |redis| Duration::from_secs(redis.stale_max_s.into()));
+        Ok(Self { url, admin_token, listener, health, stale_max, store, geoip, geocoder, waymark, hangup })
     }
 
     /// Serves until `shutdown` resolves, then lets what runs finish, within a limit, and closes the store.
@@ -169,29 +170,23 @@ impl App {
             watched.end_watches();
             info!("draining");
         };
-        // A task of its own: a page of sites must not stand between connections, and a fault of one not end the others.
-        let (addressed, reloaded) = (Arc::clone(&self.waymark), Arc::clone(&self.waymark));
-        let addressing = tokio::spawn(async move { addressed.work_on_addresses().await });
-        let (mailed, verified) = (Arc::clone(&self.waymark), Arc::clone(&self.waymark));
-        let mut mailing = tokio::spawn(async move { mailed.work_on_mails().await });
-        let reestimating = tokio::spawn(async move { self.waymark.work_on_reestimations().await });
-        let verifying = tokio::spawn(async move { verified.work_on_verifications().await });
-        let (searched, cut) = (Arc::clone(&waymark), Arc::clone(&waymark));
-        let cutting = tokio::spawn(async move { cut.work_on_retention().await });
+        let (reloaded, searched) = (Arc::clone(&self.waymark), Arc::clone(&self.waymark));
+        let working = tokio::spawn(Arc::clone(&self.waymark).work());
         let searching = tokio::spawn(async move { searched.read_for_search().await });
+        let following = tokio::spawn(stores::watch_lag(Arc::clone(&self.store), self.health.clone(), self.stale_max));
         tokio::select! {
             () = self.listener.serve_until(draining) => {}
             () = self.geoip.watch() => {}
             () = reload_at(self.hangup, &self.geoip, &self.geocoder, &reloaded) => {}
         }
-        waymark.end_mails();
-        if tokio::time::timeout(MAIL_TIME_MAX, &mut mailing).await.is_err() {
-            mailing.abort();
+        waymark.end_work();
+        if let Err(cause) = working.await {
+            error!(%cause, "the background work ended badly");
         }
-        for working in [reestimating, addressing, verifying, searching, cutting] {
-            working.abort();
-            // Until it has let go: the sites that it still had in hand would be written beside those below.
-            let _ = working.await;
+        for ending in [searching, following] {
+            ending.abort();
+            // Until it has let go.
+            let _ = ending.await;
         }
         let spent = ending.get().map(Instant::elapsed).unwrap_or_default();
         waymark.write_last_seen(DRAIN_TIME.saturating_sub(spent).max(LAST_SEEN_TIME_MIN)).await;
@@ -241,10 +236,10 @@ fn hand_over(secret: &str, file: Option<&Path>) -> Result<(), Error> {
     secret_file::write(path, secret).map_err(|cause| Error::TokenFile { path: path.to_owned(), cause })
 }
 
-/// Makes a new operator's token in the store of a server that does not run: the way back for an operator who lost
-/// theirs. Whoever can write the data directory is the operator.
-pub async fn reset_operator(data_dir: &Path) -> Result<String, Error> {
-    let store: Arc<dyn Store> = Arc::new(Embedded::open(data_dir)?);
+/// Makes a new operator's token in the store, of a server that does not run where it is embedded: the way back for an operator
+/// who lost theirs. Whoever can write the store is the operator.
+pub async fn reset_operator(config: &Config) -> Result<String, Error> {
+    let store = stores::open(config).await?;
     let live = Live::follow(&*store).await?;
     let waymark = Waymark::new(Parts {
         store: Arc::clone(&store),

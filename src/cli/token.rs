@@ -11,6 +11,7 @@ use super::say;
 use super::sheet::word;
 use crate::api::proto::waymark::v1 as pb;
 use crate::app;
+use crate::config::Config;
 
 /// What to do with tokens.
 #[derive(Debug, clap::Args)]
@@ -58,11 +59,14 @@ enum Command {
         #[command(flatten)]
         server: ServerArguments,
     },
-    /// Makes a new operator's token in the data directory of a server that does not run, and prints it
+    /// Makes a new operator's token in the store, of a server that does not run where it is embedded, and prints it
     Reset {
+        /// Configuration file of the server, TOML
+        #[arg(long, env = "WAYMARK_CONFIG", required_unless_present = "data_dir")]
+        config: Option<PathBuf>,
         /// Directory of the store
         #[arg(long, env = "WAYMARK_DATA_DIR")]
-        data_dir: PathBuf,
+        data_dir: Option<PathBuf>,
     },
     /// Ends a token at once
     Revoke {
@@ -86,7 +90,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             let made = admin(&server)?.create_token(request).await.map_err(|status| explain(&status))?;
             say(made.into_inner().secret)
         }
-        Command::Reset { data_dir } => say(app::reset_operator(&data_dir).await?),
+        Command::Reset { config, data_dir } => {
+            let mut config = config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+            config.data_dir = data_dir.unwrap_or(config.data_dir);
+            say(app::reset_operator(&config).await?)
+        }
         Command::List { account, server } => list(account.as_deref(), &server).await,
         Command::Revoke { name, server } => {
             let revoked = admin(&server)?.revoke_token(pb::RevokeTokenRequest { name }).await;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::store::redis;
 use crate::{geocode, geoip, mail, service, telemetry, ticketing};
 
 /// Where the program listens when nobody says otherwise.
@@ -53,6 +54,8 @@ pub struct Config {
     pub admin_token_file: Option<PathBuf>,
     /// Where the program listens.
     pub listen: Listen,
+    /// The Redis that replicas share; without it the store is embedded.
+    pub redis: Option<redis::config::Config>,
     /// `GeoIP` databases.
     pub geoip: geoip::config::Config,
     /// The geocoders.
@@ -73,6 +76,7 @@ impl Default for Config {
             data_dir: PathBuf::from("waymark-data"),
             admin_token_file: None,
             listen: Listen::default(),
+            redis: None,
             geoip: geoip::config::Config::default(),
             geocode: geocode::config::Config::default(),
             mail: None,
@@ -112,6 +116,11 @@ pub enum Error {
     /// A listener for proxies, and no proxies.
     #[error("listen.proxy_protocol is set and no proxy is trusted: name their networks in service.trusted_proxies")]
     NoProxies,
+    /// Replicas that would each make a key of their own.
+    #[error(
+        "ticketing.key_file or ticketing.key_env is needed with redis: all replicas read credentials with the same key"
+    )]
+    NoSharedKey,
 }
 
 impl Config {
@@ -138,6 +147,9 @@ impl Config {
         }
         if self.listen.proxy_protocol && self.service.trusted_proxies.is_empty() {
             return Err(Error::NoProxies);
+        }
+        if self.redis.is_some() && self.ticketing.key_file.is_none() && self.ticketing.key_env.is_none() {
+            return Err(Error::NoSharedKey);
         }
         Ok(self)
     }

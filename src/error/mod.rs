@@ -89,6 +89,8 @@ pub enum Reason {
     StorageFull,
     /// The store is out of service.
     StorageUnavailable,
+    /// It is not known whether the write was done.
+    OutcomeUnknown,
     /// A stored record fails its checksum.
     StorageCorrupt,
     /// Too many writers met at one record; repeat.
@@ -160,6 +162,7 @@ impl Reason {
             Self::LimitReached => "LIMIT_REACHED",
             Self::StorageFull => "STORAGE_FULL",
             Self::StorageUnavailable => "STORAGE_UNAVAILABLE",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
             Self::StorageCorrupt => "STORAGE_CORRUPT",
             Self::Contention => "CONTENTION",
             Self::GeocoderUnavailable => "GEOCODER_UNAVAILABLE",
@@ -220,6 +223,7 @@ impl Reason {
             | Self::GeocoderBusy
             | Self::TicketingRateLimited => Kind::ResourceExhausted,
             Self::StorageUnavailable
+            | Self::OutcomeUnknown
             | Self::GeocoderUnavailable
             | Self::TicketingUnavailable
             | Self::SearchNotReady

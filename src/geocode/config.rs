@@ -5,7 +5,7 @@
 mod fleet;
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -342,30 +342,13 @@ impl ProviderConfig {
     }
 
     fn key(&self) -> Result<Option<SecretString>, Error> {
-        let key = secret(self.key_file.as_deref(), self.key_env.as_deref());
+        let key = secret_file::read_either(self.key_file.as_deref(), self.key_env.as_deref());
         let key = key.map_err(|why| self.fault("key_file", why))?;
         match (self.kind, &key) {
             (Kind::OpenCage, None) => Err(self.fault("key_file", "it needs a key: set it, or key_env".to_owned())),
             (Kind::Nominatim | Kind::Photon, Some(_)) => Err(self.fault("key_file", "it takes no key".to_owned())),
             _ => Ok(key),
         }
-    }
-}
-
-/// A secret out of a file or an environment variable; what is wrong holds nothing of it.
-fn secret(file: Option<&Path>, variable: Option<&str>) -> Result<Option<SecretString>, String> {
-    let name = match (file, variable) {
-        (Some(_), Some(_)) => return Err("a file or an environment variable, not both".to_owned()),
-        (Some(path), None) => {
-            let key = secret_file::read(path)?;
-            return Ok(Some(SecretString::from(key.expose_secret().trim())));
-        }
-        (None, Some(name)) => name,
-        (None, None) => return Ok(None),
-    };
-    match env::var(name).map_err(|_| format!("{name} is not set"))?.trim() {
-        "" => Err(format!("{name} is empty")),
-        secret => Ok(Some(SecretString::from(secret))),
     }
 }
 

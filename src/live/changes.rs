@@ -163,10 +163,12 @@ impl Changes {
         self.revision.subscribe()
     }
 
-    /// Sets the revision at the start, from which on changes are remembered.
+    /// Sets the revision at the start, or after everything was read anew, from which on changes are remembered.
     pub(super) fn start_at(&self, revision: Revision) {
         let mut log = self.log.lock();
-        (log.recent.forgotten, log.published, log.dropped) = (revision, revision, revision);
+        log.recent = Recent { forgotten: revision, ..Recent::default() };
+        (log.published, log.dropped, log.bytes) = (revision, revision, 0);
+        log.commits.clear();
         drop(log);
         self.revision.send_replace(revision);
     }
@@ -181,6 +183,10 @@ impl Changes {
     pub(super) fn publish(&self, revision: Revision, ids: &[SiteId], sites: usize, changes: Option<Vec<Change>>) {
         let mut old = Vec::new();
         let mut log = self.log.lock();
+        if revision <= log.published {
+            // Told again after everything was read: it was in what was read.
+            return;
+        }
         log.published = revision;
         log.recent.remember(revision, ids, sites);
         match changes {
@@ -267,7 +273,8 @@ impl Log {
     }
 
     fn after(&self, at: Revision) -> Result<Next, Lagged> {
-        if at < self.dropped {
+        // Ahead of what is there is who was told what the store lost.
+        if at < self.dropped || at > self.published {
             return Err(Lagged);
         }
         let next = self.commits.partition_point(|commit| commit.revision <= at);

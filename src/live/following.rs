@@ -9,7 +9,7 @@ use crate::model::prefix::Prefix;
 use crate::model::site::Site;
 use crate::model::sketch::SiteSketch;
 use crate::store::document::Document;
-use crate::store::{Kind, Mutation, Observer};
+use crate::store::{Kind, Mutation, Observer, Resync};
 
 impl Live {
     pub(super) fn apply_account(&self, account: &Account) {
@@ -19,14 +19,14 @@ impl Live {
     }
 
     /// Brings a network in.
-    fn apply_prefix(&self, mutation: &Mutation, prefix: &Prefix) {
+    pub(super) fn apply_prefix(&self, mutation: &Mutation, prefix: &Prefix) {
         if let Some(live) = mutation.key.partition.as_ref().and_then(|account| self.account(account)) {
             live.prefixes.write().put(prefix.clone());
         }
     }
 
     /// Brings a site's present state in. The others that it changes, as [`LiveAccount::change_map`] has them.
-    fn apply_site(&self, site: &Site) -> Vec<SiteId> {
+    pub(super) fn apply_site(&self, site: &Site) -> Vec<SiteId> {
         let Some(live) = self.account(&site.account) else { return Vec::new() };
         let sketch = SiteSketch::from(site);
         let others = live.change_map(site.id, |map| match entry_of(&sketch) {
@@ -46,7 +46,7 @@ impl Live {
 
     /// Takes a record out that is no more. Sites are purged and networks deleted; accounts and tokens keep their records. The
     /// other sites that it changes.
-    fn forget(&self, mutation: &Mutation) -> Vec<SiteId> {
+    pub(super) fn forget(&self, mutation: &Mutation) -> Vec<SiteId> {
         let account = mutation.key.partition.as_ref().and_then(|account| self.account(account));
         let Some(account) = account else { return Vec::new() };
         match mutation.key.kind {
@@ -88,14 +88,15 @@ impl Observer for Live {
                     | Document::Request(_)
                     | Document::Secret(_)
                     | Document::Located(_)
-                    | Document::Reestimation(_)
                     | Document::Change(_)
                     | Document::PastText(_)
                     | Document::Connection(_)
-                    | Document::Verification(_)
                     | Document::ResidentAccess(_)
-                    | Document::SiteDevices(_),
+                    | Document::SiteDevices(_)
+                    | Document::Lease(_),
                 ) => {}
+                Some(Document::Reestimation(_)) => self.runs.reestimation(),
+                Some(Document::Verification(run)) => self.runs.verification(run),
                 Some(Document::Mail(_)) => self.mails.follow(&mutation.key, true),
                 None => others.extend(self.forget(mutation)),
             }
@@ -105,5 +106,9 @@ impl Observer for Live {
         if let Some(live) = account.and_then(|account| self.account(account)) {
             live.publish(revision, mutations, others);
         }
+    }
+
+    fn resynced(&self, part: Resync<'_>) {
+        self.resync(&part);
     }
 }

@@ -12,6 +12,8 @@ mod loading;
 mod look;
 mod mails;
 mod presence;
+mod resync;
+mod runs;
 mod search;
 mod tokens;
 mod waiting;
@@ -40,6 +42,7 @@ pub use links::LinkedSites;
 pub use look::Selected;
 pub use mails::{MailKey, WaitingMails};
 pub use presence::{Heard, Presence, WRITTEN_EVERY};
+pub use runs::Runs;
 pub use search::SearchedSites;
 pub use waiting::{Waiting, WaitingSites};
 
@@ -235,12 +238,14 @@ pub struct Live {
     wakes: watch::Sender<()>,
     /// The outbox.
     pub mails: WaitingMails,
+    /// Runs that began.
+    pub runs: Runs,
 }
 
 impl Live {
     /// Loads everything from `store`, and follows it from then on.
     ///
-    /// Cost: one pass over the store's accounts, tokens and sites. Nothing may be committed meanwhile.
+    /// Cost: one pass over the store's accounts, tokens and sites. What others commit meanwhile is in when this returns.
     pub async fn follow(store: &dyn Store) -> Result<Arc<Self>, Error> {
         let live = Arc::new(loading::load(store).await?);
         for loaded in live.lives() {
@@ -251,7 +256,7 @@ impl Live {
                 loaded.search.await_records();
             }
         }
-        store.observe(Arc::clone(&live) as Arc<dyn Observer>);
+        store.observe(Arc::clone(&live) as Arc<dyn Observer>).await?;
         Ok(live)
     }
 

@@ -50,6 +50,19 @@ impl Tokens {
         self.by_id.extend(tokens);
     }
 
+    /// Forgets those of an account, or the operator's, that are not to stay.
+    pub(super) fn retain_of(&mut self, account: Option<&AccountId>, stays: impl Fn(TokenId) -> bool) {
+        let Some(listed) = self.listed.get_mut(&account.cloned()) else { return };
+        let by_id = &mut self.by_id;
+        listed.retain(|token| {
+            let stays = stays(*token);
+            if !stays {
+                by_id.remove(token);
+            }
+            stays
+        });
+    }
+
     pub(super) fn get(&self, token: TokenId) -> Option<Arc<Token>> {
         self.by_id.get(&token)?.open()
     }

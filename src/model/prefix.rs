@@ -134,6 +134,12 @@ impl Prefixes {
         self.by_network.get(network)
     }
 
+    /// All networks, in no order.
+    #[must_use]
+    pub fn networks(&self) -> Vec<IpNet> {
+        self.by_network.keys().copied().collect()
+    }
+
     /// The longest prefix that holds `ip`.
     #[must_use]
     pub fn longest(&self, ip: IpAddr) -> Option<&Arc<Prefix>> {

@@ -10,7 +10,7 @@ use super::checks::OutsideCountry;
 use crate::error::{Fault, Reason};
 use crate::model::Invalid;
 use crate::model::history::Field;
-use crate::model::id::{AccountId, SiteId, TokenId};
+use crate::model::id::{AccountId, Revision, SiteId, TokenId};
 use crate::model::resident::Refused;
 use crate::model::ticketing::System;
 use crate::{geocode, store, ticketing};
@@ -139,6 +139,9 @@ pub enum Error {
     /// Without it nobody could administer the deployment.
     #[error("this is the operator's last good token: make another one first")]
     LastOperatorToken,
+    /// This replica is further behind than the caller.
+    #[error("this replica has not heard of revision {0} of the account yet: ask again, or another replica")]
+    Behind(Revision),
     /// The account's records are not all read yet.
     #[error("the sites of the account are being read for the search: ask again in a moment")]
     SearchNotReady,
@@ -252,7 +255,7 @@ impl Fault for Error {
             Self::Invitation => Reason::InvitationInvalid,
             Self::MailNotConfigured => Reason::MailNotConfigured,
             Self::TooLate(_) => Reason::DeadlineExceeded,
-            Self::Ending | Self::TicketingOff => Reason::NotReady,
+            Self::Ending | Self::TicketingOff | Self::Behind(_) => Reason::NotReady,
             Self::SearchNotReady => Reason::SearchNotReady,
             Self::Contention(_) => Reason::Contention,
             Self::Random(_) => Reason::Internal,
@@ -270,7 +273,9 @@ impl Fault for Error {
             Self::Store(cause) => cause.retry_after(),
             Self::Geocode(cause) => cause.retry_after(),
             Self::Ticketing(cause) => cause.retry_after(),
-            Self::Contention(_) | Self::TooLate(_) | Self::SearchNotReady => Some(Duration::from_millis(250)),
+            Self::Contention(_) | Self::TooLate(_) | Self::SearchNotReady | Self::Behind(_) => {
+                Some(Duration::from_millis(250))
+            }
             Self::Ending => Some(spread()),
             _ => None,
         }

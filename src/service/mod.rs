@@ -17,6 +17,7 @@ pub mod filter;
 pub mod history;
 pub mod importing;
 mod last_seen;
+mod leading;
 pub mod location;
 pub mod map;
 pub mod paging;
@@ -55,6 +56,7 @@ pub mod whereabouts;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
@@ -67,13 +69,20 @@ use crate::geoip::attribution::Attribution;
 use crate::geoip::client_ip::{self, ForwardingHeaders};
 use crate::geoip::databases::Databases;
 use crate::live::Live;
+use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::location::NoEstimate;
 use crate::model::site::Site;
 use crate::store::document::Document;
-use crate::store::{Key, Kind, Mutation, Record, Store};
+use crate::store::{Key, Kind, Lag, Mutation, Record, Store};
 pub use error::Error;
 use sealed::Sealer;
+
+/// A replica that has heard nothing for so long may be stale. One that follows hears something twice a second.
+const STALE_AFTER: Duration = Duration::from_secs(3);
+
+/// Longest wait of a call for what its caller knows already.
+const REACH_MAX: Duration = Duration::from_secs(5);
 
 /// Attempts at a change that somebody else keeps overtaking, before the caller is told to repeat it.
 const ATTEMPTS_MAX: usize = 16;
@@ -158,12 +167,12 @@ pub struct Waymark {
     sealer: Sealer,
     /// Counts who tries invitations.
     doorbell: resident::Doorbell,
-    /// Whether no further mail is to be sent.
+    /// Whether no further work is to be done.
     mails_ending: tokio::sync::watch::Sender<bool>,
     /// Who watches, and whether they have to go.
     watchers: watch::Watchers,
-    /// Told when a re-estimation is waiting.
-    reestimating: tokio::sync::Notify,
+    /// Tells this replica from others.
+    replica: String,
     /// What is kept of connections to ticketing systems while they are used.
     ticketing: ticketing::Pool,
     /// Held while an operator's token is revoked: two that revoke each other at once leave one.
@@ -177,13 +186,18 @@ impl Waymark {
         loop {
             if let Some(record) = parts.store.get(key.clone()).await? {
                 let Document::Secret(secret) = record.document else { return Err(Error::Mismatched { key }) };
+                let replica = access::random_bytes()?
+                    .first_chunk()
+                    .map(|bytes| u128::from_be_bytes(*bytes))
+                    .unwrap_or_default()
+                    .to_string();
                 return Ok(Self {
                     parts,
                     sealer: Sealer::new(&secret),
                     doorbell: resident::Doorbell::default(),
                     mails_ending: tokio::sync::watch::Sender::new(false),
                     watchers: watch::Watchers::default(),
-                    reestimating: tokio::sync::Notify::new(),
+                    replica,
                     ticketing: ticketing::Pool::default(),
                     operator_revocation: tokio::sync::Mutex::default(),
                 });
@@ -226,6 +240,28 @@ impl Waymark {
 
     fn geocoder_attributions(&self) -> Vec<String> {
         self.parts.geocoder.as_ref().map(|geocoder| geocoder.attributions()).unwrap_or_default()
+    }
+
+    /// How far this replica may be behind the others.
+    #[must_use]
+    pub fn lag(&self) -> Lag {
+        self.parts.store.lag()
+    }
+
+    /// Waits until this replica has everything that was written to an account up to a revision.
+    pub async fn reach(&self, principal: &Principal, account: &AccountId, revision: Revision) -> Result<(), Error> {
+        let live = self.visible_account(principal, account)?;
+        let mut revisions = live.revisions();
+        match tokio::time::timeout(REACH_MAX, revisions.wait_for(|there| *there >= revision)).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Behind(revision)),
+        }
+    }
+
+    /// For how many seconds it is not known what other replicas write; `None` where this one follows them.
+    #[must_use]
+    pub fn stale_s(&self) -> Option<u64> {
+        Some(self.lag().behind).filter(|behind| *behind > STALE_AFTER).map(|behind| behind.as_secs())
     }
 
     fn now(&self) -> Timestamp {

@@ -86,10 +86,7 @@ impl Waymark {
             run.ended_at = Some(self.now());
             let change = Mutation::replace(key_of(id), revision, Document::Reestimation(Box::new(run.clone())));
             match self.parts.store.commit(vec![change]).await {
-                Ok(_) => {
-                    self.reestimating.notify_one();
-                    return Ok(run);
-                }
+                Ok(_) => return Ok(run),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(cause) => return Err(cause.into()),
             }
@@ -148,7 +145,6 @@ impl Waymark {
         let ended = runs.iter().filter(is_alike);
         batch.extend(ended.take(surplus).map(|run| Mutation::delete(key_of(&run.value.id))));
         self.parts.store.commit(batch).await?;
-        self.reestimating.notify_one();
         Ok(run)
     }
 
@@ -180,7 +176,7 @@ impl Waymark {
         loop {
             match self.work_on_next().await {
                 Ok(true) => {}
-                Ok(false) => self.reestimating.notified().await,
+                Ok(false) => self.parts.live.runs.reestimation_changed().await,
                 Err(cause) => {
                     warn!(%cause, "a re-estimation waits");
                     tokio::time::sleep(PAUSE).await;

@@ -3,6 +3,7 @@
 use std::ops::Index;
 
 use crate::model::card::CardRef;
+use crate::model::id::SiteId;
 
 use super::arena::Arena;
 use super::cards::Cards;
@@ -58,6 +59,14 @@ impl Entries {
     /// How many sites are in.
     pub(super) fn len(&self) -> usize {
         self.stored.len()
+    }
+
+    /// The ids of all sites.
+    pub(super) fn ids(&self) -> Vec<SiteId> {
+        (0..self.end())
+            .filter(|number| self.subject(*number).is_some())
+            .map(|number| self.stored[number].site)
+            .collect()
     }
 
     /// The site of a number, which is placed.

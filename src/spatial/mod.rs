@@ -163,6 +163,12 @@ impl AccountMap {
         self.len() == 0
     }
 
+    /// The ids of all sites, in no order. Costs a look at each.
+    #[must_use]
+    pub fn ids(&self) -> Vec<SiteId> {
+        self.entries.ids()
+    }
+
     /// All sites.
     #[must_use]
     pub fn all(&self) -> MapView<'_> {

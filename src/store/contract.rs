@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -19,6 +20,8 @@ use crate::model::site::{Site, Status};
 struct Told(Mutex<Vec<(Revision, Vec<Key>)>>);
 
 impl Observer for Told {
+    fn resynced(&self, _: Resync<'_>) {}
+
     fn committed(&self, revision: Revision, mutations: &[Mutation]) {
         self.0.lock().push((revision, mutations.iter().map(|mutation| mutation.key.clone()).collect()));
     }
@@ -32,20 +35,24 @@ fn key(id: u8) -> Key {
     Key::of(&"acme".parse().unwrap(), Kind::SiteName, format!("name {id}"))
 }
 
+/// Gives a new, empty store.
+pub(super) type Open<'a> = &'a mut dyn FnMut() -> BoxFuture<'static, Box<dyn Store>>;
+
 /// Runs the whole suite; `open` gives a new, empty store each time.
-pub(super) fn check(open: &mut dyn FnMut() -> Box<dyn Store>) {
+pub(super) fn check(open: Open<'_>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        a_batch_goes_through_whole_or_not_at_all(&*open()).await;
-        partitions_and_kinds_do_not_mix(&*open()).await;
-        scans_page_in_both_directions(&*open()).await;
-        the_past_is_kept_with_the_present_and_apart_from_it(&*open()).await;
-        observers_hear_each_commit_before_its_caller(Arc::from(open())).await;
-        a_load_gives_each_record_to_one_visit(&*open()).await;
-        a_closed_store_refuses(&*open()).await;
-        racing_claims_have_one_winner(Arc::from(open())).await;
+        a_batch_goes_through_whole_or_not_at_all(&*open().await).await;
+        partitions_and_kinds_do_not_mix(&*open().await).await;
+        scans_page_in_both_directions(&*open().await).await;
+        the_past_is_kept_with_the_present_and_apart_from_it(&*open().await).await;
+        observers_hear_each_commit_before_its_caller(Arc::from(open().await)).await;
+        a_load_gives_each_record_to_one_visit(&*open().await).await;
+        a_closed_store_refuses(&*open().await).await;
+        racing_claims_have_one_winner(Arc::from(open().await)).await;
     });
-    scans_keep_to_their_range(&runtime, &*open());
+    let store = runtime.block_on(open());
+    scans_keep_to_their_range(&runtime, &*store);
     random_histories_agree_with_a_map(&runtime, open);
 }
 
@@ -186,7 +193,7 @@ fn scans_keep_to_their_range(runtime: &tokio::runtime::Runtime, store: &dyn Stor
 
 async fn observers_hear_each_commit_before_its_caller(store: Arc<dyn Store>) {
     let told = Arc::new(Told::default());
-    store.observe(Arc::clone(&told) as Arc<dyn Observer>);
+    store.observe(Arc::clone(&told) as Arc<dyn Observer>).await.unwrap();
     let writers: Vec<_> = (0..8_u8)
         .map(|writer| {
             let (store, told) = (Arc::clone(&store), Arc::clone(&told));
@@ -295,12 +302,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..30)
 }
 
-fn random_histories_agree_with_a_map(runtime: &tokio::runtime::Runtime, open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn random_histories_agree_with_a_map(runtime: &tokio::runtime::Runtime, open: Open<'_>) {
     let open = std::cell::RefCell::new(open);
     // Each case opens a store and syncs its writes: few cases, long histories.
     TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() })
         .run(&steps(), |steps| {
-            let store = (open.borrow_mut())();
+            let store = runtime.block_on((open.borrow_mut())());
             runtime.block_on(agrees_with_a_map(&*store, &steps));
             Ok(())
         })

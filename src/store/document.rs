@@ -62,6 +62,13 @@ pub struct QueuedMail {
     pub queued_at: jiff::Timestamp,
 }
 
+/// Who does some work for all replicas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The replica; empty where nobody does.
+    pub holder: String,
+}
+
 /// What a record holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
@@ -99,6 +106,8 @@ pub enum Document {
     Connection(Box<TicketingConnection>),
     /// A run that checks ticketing links.
     Verification(Box<Verification>),
+    /// Who does some work for all replicas.
+    Lease(Lease),
 }
 
 impl Document {
@@ -122,6 +131,7 @@ impl Document {
             Self::PastText(text) => serde_json::to_vec(text),
             Self::Connection(connection) => serde_json::to_vec(connection),
             Self::Verification(run) => serde_json::to_vec(run),
+            Self::Lease(lease) => serde_json::to_vec(lease),
         }
     }
 
@@ -145,6 +155,7 @@ impl Document {
             Kind::PastText => Self::PastText(serde_json::from_slice(bytes)?),
             Kind::Connection => Self::Connection(Box::new(serde_json::from_slice(bytes)?)),
             Kind::Verification => Self::Verification(Box::new(serde_json::from_slice(bytes)?)),
+            Kind::Lease => Self::Lease(serde_json::from_slice(bytes)?),
         })
     }
 }
@@ -179,6 +190,7 @@ impl<'row> Loaded<'row> {
             | Kind::PastText
             | Kind::Connection
             | Kind::Verification
+            | Kind::Lease
             | Kind::ResidentAccess
             | Kind::SiteDevices
             | Kind::Mail => None,

@@ -119,12 +119,16 @@ impl Store for Failing {
         self.inner.load(visits).await
     }
 
-    fn observe(&self, observer: Arc<dyn Observer>) {
-        self.inner.observe(observer);
+    async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), Error> {
+        self.inner.observe(observer).await
     }
 
     async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error> {
         self.inner.revision(partition).await
+    }
+
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
     }
 
     async fn scrub(&self) -> Result<(), Error> {

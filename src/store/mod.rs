@@ -6,7 +6,10 @@
 
 pub mod document;
 pub mod embedded;
+mod kind;
+mod observer;
 mod packed;
+pub mod redis;
 
 #[cfg(test)]
 mod contract;
@@ -24,59 +27,12 @@ use crate::model::id::{AccountId, Revision, TokenId};
 use crate::model::sketch::SiteSketch;
 use document::Document;
 
+pub use kind::Kind;
+pub use observer::{Lag, Observer, Resync};
 pub use packed::PackedToken;
 
 /// Most records that one [`Store::scan`] answers: a page of the largest list, with room for its filter.
 pub const SCAN_MAX: usize = 10_000;
-
-/// What a record is. The discriminants are part of the stored format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Kind {
-    /// An account; id: the account's.
-    Account = 1,
-    /// A token; id: the token's.
-    Token = 2,
-    /// A site; id: the site's.
-    Site = 3,
-    /// The claim of a site on a name; id: the folded name.
-    SiteName = 4,
-    /// The claim of an agent on a site; id: the agent's.
-    Agent = 5,
-    /// The answer that a `request_id` had; id: the request id.
-    Request = 6,
-    /// A secret of the deployment; id: what it is for.
-    Secret = 7,
-    /// A network that an account placed; id: the network.
-    Prefix = 8,
-    /// A site that a person located, under the address that it comes from; id: address and site.
-    Located = 9,
-    /// A re-estimation of fixes; id: its own.
-    Reestimation = 10,
-    /// A resident's access to a site; id: the site's.
-    ResidentAccess = 14,
-    /// The devices of a site; id: the site's.
-    SiteDevices = 15,
-    /// A mail that waits to be sent; id: its own.
-    Mail = 16,
-    /// A change in a site's history; id: the site and the change's number.
-    Change = 11,
-    /// A long text of a site's history; id: the site and the text's digest.
-    PastText = 12,
-    /// A connection to a ticketing system; id: the system's name.
-    Connection = 20,
-    /// A run that checks ticketing links; id: its own.
-    Verification = 21,
-}
-
-impl Kind {
-    /// Whether records of this kind are of the past: many, written once, and read by few. An engine keeps them where
-    /// [`Store::load`] does not come by.
-    #[must_use]
-    pub fn is_past(self) -> bool {
-        matches!(self, Self::Change | Self::PastText)
-    }
-}
 
 /// The name of a record. Records of one account stand together in its partition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -264,6 +220,24 @@ pub enum Error {
         /// Why.
         cause: String,
     },
+    /// The store has no room; nothing of the batch was written.
+    #[error("the store has no room: {cause}")]
+    NoRoom {
+        /// What it says.
+        cause: String,
+    },
+    /// Nobody knows whether the batch was written: it was sent, and not answered.
+    #[error("it is not known whether the write was done: {cause}; repeat it with the same request id")]
+    Unknown {
+        /// Why.
+        cause: String,
+    },
+    /// The store is configured in a way that it must not be used.
+    #[error("{cause}")]
+    Configuration {
+        /// Which setting, and what to do.
+        cause: String,
+    },
     /// A stored record fails its checksum or does not decode.
     #[error("record {kind:?} {id} in {path} is corrupt: restore it from a backup")]
     Corrupt {
@@ -291,8 +265,11 @@ impl Fault for Error {
     fn reason(&self) -> Reason {
         match self {
             Self::Conflict { .. } => Reason::Contention,
-            Self::Full => Reason::StorageFull,
-            Self::Unavailable { .. } | Self::Directory { .. } => Reason::StorageUnavailable,
+            Self::Full | Self::NoRoom { .. } => Reason::StorageFull,
+            Self::Unknown { .. } => Reason::OutcomeUnknown,
+            Self::Unavailable { .. } | Self::Directory { .. } | Self::Configuration { .. } => {
+                Reason::StorageUnavailable
+            }
             Self::Corrupt { .. } => Reason::StorageCorrupt,
             Self::Partitions => Reason::Internal,
         }
@@ -323,15 +300,6 @@ pub enum Loaded<'row> {
 /// What [`Store::load`] calls with each record, or with why it cannot be read.
 pub type Visit = Box<dyn FnMut(Result<Loaded<'_>, Error>) + Send>;
 
-/// Told of every commit, in the order of each partition's revisions, before the commit is acknowledged.
-///
-/// So whoever was told that a write is done finds it in whatever the observer keeps. Called on the engine's own
-/// thread: it must be quick and must not call the store.
-pub trait Observer: Send + Sync + std::fmt::Debug {
-    /// `mutations` are durable as of `revision` of their partition.
-    fn committed(&self, revision: Revision, mutations: &[Mutation]);
-}
-
 /// A durable, ordered set of records.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {
@@ -352,11 +320,23 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Gives every account, token and site to one of `visits`, in no order, or why one of them cannot be read.
     ///
-    /// For the start: one pass over the store, with a thread for each visit. Nothing may be committed meanwhile.
+    /// For the start: one pass over the store, with a thread for each visit. What others commit meanwhile may be given or not;
+    /// an observer hears of it.
     async fn load(&self, visits: Vec<Visit>) -> Result<(), Error>;
 
-    /// Tells `observer` of every commit from now on. Called once, before the first commit.
-    fn observe(&self, observer: Arc<dyn Observer>);
+    /// Tells `observer` of every commit since the last [`Store::load`] began, or from now on. Called once, before this process
+    /// commits anything; answers when the observer has heard of everything that others committed before.
+    async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), Error>;
+
+    /// Whether other processes may write to it.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// How far the observer may be behind.
+    fn lag(&self) -> Lag {
+        Lag::default()
+    }
 
     /// The revision of the last commit to a partition; 0 for one without.
     async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error>;

@@ -31,6 +31,7 @@ pub(super) fn pack(document: &Document) -> Option<Vec<u8>> {
         | Document::PastText(_)
         | Document::Connection(_)
         | Document::Verification(_)
+        | Document::Lease(_)
         | Document::ResidentAccess(_)
         | Document::SiteDevices(_)
         | Document::Mail(_) => None,
@@ -100,6 +101,7 @@ pub(super) fn unpack(kind: Kind, bytes: &[u8]) -> Option<Loaded<'_>> {
         | Kind::PastText
         | Kind::Connection
         | Kind::Verification
+        | Kind::Lease
         | Kind::ResidentAccess
         | Kind::SiteDevices
         | Kind::Mail => None,

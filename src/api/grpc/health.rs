@@ -12,6 +12,7 @@ use tonic_health::server::HealthReporter;
 pub struct Health {
     reporter: HealthReporter,
     is_serving: Arc<AtomicBool>,
+    keeps_up: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Health {
@@ -22,7 +23,7 @@ impl std::fmt::Debug for Health {
 
 impl Default for Health {
     fn default() -> Self {
-        Self { reporter: HealthReporter::new(), is_serving: Arc::default() }
+        Self { reporter: HealthReporter::new(), is_serving: Arc::default(), keeps_up: Arc::new(AtomicBool::new(true)) }
     }
 }
 
@@ -30,14 +31,27 @@ impl Health {
     /// Says, everywhere, whether the process serves.
     pub async fn set_serving(&self, is_serving: bool) {
         self.is_serving.store(is_serving, Ordering::Release);
-        let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.report().await;
+    }
+
+    /// Says, everywhere, whether the process keeps up with the others that share its store; whether that is news.
+    pub async fn set_keeping_up(&self, keeps_up: bool) -> bool {
+        let is_news = self.keeps_up.swap(keeps_up, Ordering::AcqRel) != keeps_up;
+        if is_news {
+            self.report().await;
+        }
+        is_news
+    }
+
+    async fn report(&self) {
+        let status = if self.is_serving() { ServingStatus::Serving } else { ServingStatus::NotServing };
         // The empty name stands for the whole server.
         self.reporter.set_service_status("", status).await;
     }
 
     /// Whether the process serves.
     pub(in crate::api) fn is_serving(&self) -> bool {
-        self.is_serving.load(Ordering::Acquire)
+        self.is_serving.load(Ordering::Acquire) && self.keeps_up.load(Ordering::Acquire)
     }
 
     pub(super) fn server(&self) -> HealthServer<impl HealthService> {

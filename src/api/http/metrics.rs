@@ -29,6 +29,7 @@ pub(super) async fn metrics(State(waymark): State<Arc<Waymark>>, headers: Header
     metrics::with_local_recorder(&recorder, || {
         describe();
         statuses.iter().for_each(record);
+        record_lag(&waymark);
     });
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], handle.render()).into_response())
 }
@@ -53,7 +54,18 @@ fn describe() {
     describe_counter!("waymark_geoip_failures_total", "Versions that were not, and looks at no file.");
     describe_counter!("waymark_geoip_look_ups_total", "Look-ups of addresses of a family that it holds.");
     describe_counter!("waymark_geoip_misses_total", "Those of them without a record.");
+    describe_gauge!("waymark_replica_lag_seconds", Unit::Seconds, "Time for which it is not known what others wrote.");
+    describe_gauge!("waymark_replica_following", "1 where the shared store is followed, else 0.");
+    describe_counter!("waymark_replica_resyncs_total", "Times that a partition was read anew.");
     describe_counter!("waymark_geoip_damaged_total", "Those of them whose record cannot be read.");
+}
+
+/// How far this replica may be behind the others; zero where there are none.
+fn record_lag(waymark: &Waymark) {
+    let lag = waymark.lag();
+    gauge!("waymark_replica_lag_seconds").set(lag.behind.as_secs_f64());
+    gauge!("waymark_replica_following").set(if lag.trouble.is_none() { 1.0 } else { 0.0 });
+    counter!("waymark_replica_resyncs_total").absolute(lag.resyncs);
 }
 
 fn record(status: &DatabaseStatus) {

@@ -7,8 +7,9 @@ use reqwest::Url;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use super::{Error, host, secret};
+use super::{Error, host};
 use crate::model::host::is_this_machine;
+use crate::secret_file;
 
 /// A Redis that all processes of a fleet share, as written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -36,7 +37,7 @@ impl FleetConfig {
         if url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err(fault("it has neither a password (that is in password_file or password_env) nor parameters"));
         }
-        let password = secret(self.password_file.as_deref(), self.password_env.as_deref())
+        let password = secret_file::read_either(self.password_file.as_deref(), self.password_env.as_deref())
             .map_err(|why| Error::Value { key: "fleet.password_file", why })?;
         if password.is_some() && !is_this_machine(host(&url)) {
             return Err(fault("a password goes to this machine alone, until there is TLS to Redis"));

@@ -81,11 +81,6 @@ impl Waymark {
         }
     }
 
-    /// Lets the mail in hand go out, and no further one.
-    pub fn end_mails(&self) {
-        self.mails_ending.send_replace(true);
-    }
-
     /// Tries all mails that are due; gives when the next one is.
     async fn send_round(&self, post: &Post, rounds: &mut Rounds) -> Option<Instant> {
         for key in rounds.begin(self.parts.live.mails.keys()) {

@@ -48,7 +48,20 @@ impl Waymark {
     /// Works on runs for ever, those of before a restart first, and begins those that are due. Ends when it is dropped.
     pub async fn work_on_verifications(&self) {
         self.find_open_verifications().await;
-        tokio::join!(self.begin_due_verifications(), self.take_steps());
+        tokio::join!(self.begin_due_verifications(), self.take_steps(), self.hear_of_verifications());
+    }
+
+    /// Puts accounts in whose runs began, on whichever replica, for ever.
+    async fn hear_of_verifications(&self) {
+        loop {
+            let (begun, now) = (self.parts.live.runs.begun_verifications().await, self.now());
+            let mut verifying = self.ticketing.verifying.lock();
+            for account in begun {
+                verifying.entry(account).or_insert(now);
+            }
+            drop(verifying);
+            self.ticketing.wake.notify_one();
+        }
     }
 
     /// Takes the steps of runs as they come, for ever.

@@ -119,8 +119,9 @@ impl Store for Embedded {
         try_join_all(all).await.map(drop)
     }
 
-    fn observe(&self, observer: Arc<dyn Observer>) {
+    async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), Error> {
         self.queue.observe(observer);
+        Ok(())
     }
 
     async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error> {

@@ -27,7 +27,8 @@ fn it_keeps_the_contract() {
     let mut number = 0;
     contract::check(&mut || {
         number += 1;
-        Box::new(Embedded::open(&directories.path().join(number.to_string())).unwrap())
+        let store = Embedded::open(&directories.path().join(number.to_string())).unwrap();
+        Box::pin(async move { Box::new(store) as Box<dyn Store> })
     });
 }
 
@@ -39,7 +40,7 @@ fn a_store_that_may_fail_keeps_the_contract_until_it_is_told_to() {
     contract::check(&mut || {
         number += 1;
         let inner = Embedded::open(&directories.path().join(number.to_string())).unwrap();
-        Box::new(Failing::new(Arc::new(inner)))
+        Box::pin(async move { Box::new(Failing::new(Arc::new(inner))) as Box<dyn Store> })
     });
 }
 

@@ -1,4 +1,4 @@
-"""A real redis-server on a free port of loopback, that keeps nothing."""
+"""A real redis-server on a free port of loopback, that keeps nothing, or all."""
 
 import shutil
 import socket
@@ -11,8 +11,11 @@ START_S_MAX = 20
 class Redis:
     """A running server; leave its `with` block to end it."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, keeps=False):
         self.directory = directory
+        # Each write is on the disk before it is answered.
+        kept = ["--appendonly", "yes", "--appendfsync", "always"]
+        self.settings = kept if keeps else ["--appendonly", "no"]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -23,7 +26,7 @@ class Redis:
         """Starts it, or starts it again."""
         program = shutil.which("redis-server")
         assert program, "redis-server is missing: run scripts/install-tools test"
-        command = [program, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        command = [program, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", *self.settings]
         self.process = subprocess.Popen(command, cwd=self.directory, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_S_MAX
         while True:
@@ -32,6 +35,13 @@ class Redis:
                     return self
             assert self.process.poll() is None and time.monotonic() < deadline, "redis-server does not start"
             time.sleep(0.02)
+
+    def run(self, *command):
+        """One command, in Redis' own protocol; gives the first line of its answer."""
+        words = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in (word.encode() for word in command))
+        with socket.create_connection(("127.0.0.1", self.port), START_S_MAX) as there:
+            there.sendall(b"*%d\r\n%s" % (len(command), words))
+            return there.makefile("rb").readline().decode().strip()
 
     def kill(self):
         """kill -9."""

@@ -1,0 +1,72 @@
+//! The store that is configured: embedded, or shared by a fleet; and whether this replica keeps up with the fleet.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::Error;
+use crate::api::Health;
+use crate::config::Config;
+use crate::secret_file;
+use crate::store::embedded::Embedded;
+use crate::store::redis::Redis;
+use crate::store::{self, Store};
+
+/// Which deployment a replica belongs to: a Redis that holds another one is not taken for ours after a restart.
+const DEPLOYMENT_FILE: &str = "deployment.id";
+/// Time between two looks at the lag.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Opens it.
+pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Error> {
+    let Some(redis) = &config.redis else { return Ok(Arc::new(Embedded::open(&config.data_dir)?)) };
+    let store = Redis::open(redis).await?;
+    remember(&config.data_dir, store.deployment())?;
+    info!(deployment = store.deployment(), "the store is a Redis that replicas share");
+    Ok(Arc::new(store))
+}
+
+/// Writes down which deployment this is, or refuses another one than the last time.
+fn remember(data_dir: &Path, deployment: &str) -> Result<(), Error> {
+    let path = data_dir.join(DEPLOYMENT_FILE);
+    let refuse = |cause: String| Error::Store(store::Error::Directory { path: data_dir.to_owned(), cause });
+    match std::fs::read_to_string(&path) {
+        Ok(known) if known.trim() == deployment => Ok(()),
+        Ok(known) => Err(refuse(format!(
+            "it belongs to deployment {}, and Redis holds {deployment} under redis.prefix: restore that Redis, choose another prefix, \
+             or remove {DEPLOYMENT_FILE} to go on with what is there",
+            known.trim()
+        ))),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(data_dir).map_err(|cause| refuse(cause.to_string()))?;
+            secret_file::write(&path, deployment).map_err(|cause| refuse(cause.to_string()))
+        }
+        Err(cause) => Err(refuse(format!("{DEPLOYMENT_FILE}: {cause}"))),
+    }
+}
+
+/// Says that this replica is not ready while it is further behind than it may be. For ever; a store that nobody shares is
+/// never behind.
+pub(super) async fn watch_lag(store: Arc<dyn Store>, health: Health, stale_max: Duration) {
+    if !store.is_shared() {
+        return;
+    }
+    loop {
+        let lag = store.lag();
+        let keeps_up = lag.behind <= stale_max;
+        if health.set_keeping_up(keeps_up).await {
+            if keeps_up {
+                info!("this replica keeps up again");
+            } else {
+                warn!(
+                    behind_s = lag.behind.as_secs(),
+                    trouble = lag.trouble.as_deref(),
+                    "this replica is behind and not ready"
+                );
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

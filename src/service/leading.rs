@@ -1,0 +1,163 @@
+//! Which replica does the work that nobody calls for: mails, addresses that wait, runs, retention. One at a time.
+//!
+//! Who leads renews a record. A replica that sees it unchanged for [`LEASE`], by its own clock, takes it over; who led has
+//! stopped by then, or stopped altogether, and whatever it still writes meets records that others changed. Wall clocks play no
+//! part, so one that jumps makes no two leaders. In a store that no other process shares, this one leads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tracing::{info, warn};
+
+use super::Waymark;
+use crate::model::id::Revision;
+use crate::store::document::{Document, Lease};
+use crate::store::{Error as StoreError, Expect, Key, Kind, Mutation};
+
+/// For so long a record that nobody renews stands for its leader.
+const LEASE: Duration = Duration::from_secs(12);
+/// Who could not renew it for so long leads no more: well before another one takes over.
+const SURE: Duration = Duration::from_secs(8);
+/// Time between two renewals, and between two looks.
+const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// Time for the mail in hand, when the program ends: cut off, it would be sent again at the next start.
+const MAIL_TIME_MAX: Duration = Duration::from_secs(5);
+
+impl Waymark {
+    /// Does the work that nobody calls for, whenever this replica leads, until [`Self::end_work`].
+    pub async fn work(self: Arc<Self>) {
+        let mut ending = self.mails_ending.subscribe();
+        loop {
+            let lease = tokio::select! {
+                lease = self.lead() => lease,
+                _ = ending.wait_for(|is_ending| *is_ending) => return,
+            };
+            // Tasks of their own: a page of sites must not stand between mails, and a fault of one not end the others.
+            let mut works = JoinSet::new();
+            let waymark = || Arc::clone(&self);
+            let (addressing, checking, estimating, cutting) = (waymark(), waymark(), waymark(), waymark());
+            works.spawn(async move { addressing.work_on_addresses().await });
+            works.spawn(async move { checking.work_on_verifications().await });
+            works.spawn(async move { estimating.work_on_reestimations().await });
+            works.spawn(async move { cutting.work_on_retention().await });
+            let posting = waymark();
+            let mut mailing = tokio::spawn(async move { posting.work_on_mails().await });
+            let is_over = tokio::select! {
+                () = self.lead_on(lease) => false,
+                _ = ending.wait_for(|is_ending| *is_ending) => true,
+            };
+            let time = if is_over { MAIL_TIME_MAX } else { Duration::ZERO };
+            if timeout(time, &mut mailing).await.is_err() {
+                mailing.abort();
+            }
+            // Until they have let go: what they still have in hand would be written beside what comes next.
+            works.shutdown().await;
+            if is_over {
+                return self.hand_over().await;
+            }
+            warn!("another replica does the background work now");
+        }
+    }
+
+    /// Lets what is in hand go out, and does no further work.
+    pub fn end_work(&self) {
+        self.mails_ending.send_replace(true);
+    }
+
+    /// Waits until this replica leads; the revision of its lease, `None` where nobody else could lead.
+    async fn lead(&self) -> Option<Revision> {
+        if !self.parts.store.is_shared() {
+            return None;
+        }
+        let mut seen: Option<(Revision, Instant)> = None;
+        loop {
+            match self.look(&mut seen).await {
+                Ok(Some(lease)) => {
+                    info!("this replica does the background work");
+                    return Some(lease);
+                }
+                Ok(None) | Err(StoreError::Conflict { .. }) => {}
+                Err(cause) => warn!(%cause, "it is not known who does the background work"),
+            }
+            sleep(RENEW_EVERY).await;
+        }
+    }
+
+    /// Takes the lease where nobody has it, or its holder renews it no more.
+    async fn look(&self, seen: &mut Option<(Revision, Instant)>) -> Result<Option<Revision>, StoreError> {
+        let expect = match self.parts.store.get(lease_key()).await? {
+            None => Expect::Absent,
+            Some(record) => {
+                let holder = holder_of(&record.document);
+                let since = match seen {
+                    Some((revision, since)) if *revision == record.revision => *since,
+                    _ => seen.insert((record.revision, Instant::now())).1,
+                };
+                // Its own is there where the answer to taking it was lost.
+                if !holder.is_empty() && holder != self.replica && since.elapsed() < LEASE {
+                    return Ok(None);
+                }
+                Expect::Revision(record.revision)
+            }
+        };
+        self.put_lease(expect, &self.replica).await.map(Some)
+    }
+
+    /// Renews the lease until it is lost.
+    async fn lead_on(&self, lease: Option<Revision>) {
+        let Some(mut lease) = lease else { return std::future::pending().await };
+        let mut sure_until = Instant::now() + SURE;
+        loop {
+            sleep(RENEW_EVERY).await;
+            let begun = Instant::now();
+            match timeout_at(sure_until, self.renew_lease(lease)).await {
+                Ok(Ok(Some(renewed))) => (lease, sure_until) = (renewed, begun + SURE),
+                Ok(Ok(None)) | Err(_) => return,
+                Ok(Err(_)) if Instant::now() >= sure_until => return,
+                Ok(Err(cause)) => warn!(%cause, "the lease on the background work is not renewed"),
+            }
+        }
+    }
+
+    /// The lease's next revision; `None` where another one has it.
+    async fn renew_lease(&self, lease: Revision) -> Result<Option<Revision>, StoreError> {
+        match self.put_lease(Expect::Revision(lease), &self.replica).await {
+            Ok(renewed) => Ok(Some(renewed)),
+            Err(StoreError::Conflict { .. }) => {
+                let found = self.parts.store.get(lease_key()).await?;
+                // The answer to the last renewal was lost.
+                let own = found.filter(|record| holder_of(&record.document) == self.replica);
+                Ok(own.map(|record| record.revision))
+            }
+            Err(cause) => Err(cause),
+        }
+    }
+
+    /// Leaves the lease to whoever comes first.
+    async fn hand_over(&self) {
+        if !self.parts.store.is_shared() {
+            return;
+        }
+        if let Ok(Some(record)) = self.parts.store.get(lease_key()).await
+            && holder_of(&record.document) == self.replica
+        {
+            // Without it the others wait until it is over.
+            let _ = self.put_lease(Expect::Revision(record.revision), "").await;
+        }
+    }
+
+    async fn put_lease(&self, expect: Expect, holder: &str) -> Result<Revision, StoreError> {
+        let document = Some(Document::Lease(Lease { holder: holder.to_owned() }));
+        self.parts.store.commit(vec![Mutation { key: lease_key(), expect, document }]).await
+    }
+}
+
+fn lease_key() -> Key {
+    Key::operator(Kind::Lease, "background-work")
+}
+
+fn holder_of(document: &Document) -> &str {
+    if let Document::Lease(lease) = document { &lease.holder } else { "" }
+}

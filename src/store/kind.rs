@@ -1,0 +1,83 @@
+//! What records are.
+
+/// What a record is. The discriminants are part of the stored format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// An account; id: the account's.
+    Account = 1,
+    /// A token; id: the token's.
+    Token = 2,
+    /// A site; id: the site's.
+    Site = 3,
+    /// The claim of a site on a name; id: the folded name.
+    SiteName = 4,
+    /// The claim of an agent on a site; id: the agent's.
+    Agent = 5,
+    /// The answer that a `request_id` had; id: the request id.
+    Request = 6,
+    /// A secret of the deployment; id: what it is for.
+    Secret = 7,
+    /// A network that an account placed; id: the network.
+    Prefix = 8,
+    /// A site that a person located, under the address that it comes from; id: address and site.
+    Located = 9,
+    /// A re-estimation of fixes; id: its own.
+    Reestimation = 10,
+    /// A resident's access to a site; id: the site's.
+    ResidentAccess = 14,
+    /// The devices of a site; id: the site's.
+    SiteDevices = 15,
+    /// A mail that waits to be sent; id: its own.
+    Mail = 16,
+    /// A change in a site's history; id: the site and the change's number.
+    Change = 11,
+    /// A long text of a site's history; id: the site and the text's digest.
+    PastText = 12,
+    /// A connection to a ticketing system; id: the system's name.
+    Connection = 20,
+    /// A run that checks ticketing links; id: its own.
+    Verification = 21,
+    /// Who does some work for all replicas; id: the work.
+    Lease = 22,
+}
+
+impl Kind {
+    /// Whether records of this kind are of the past: many, written once, and read by few. An engine keeps them where
+    /// [`Store::load`](super::Store::load) does not come by.
+    #[must_use]
+    pub fn is_past(self) -> bool {
+        matches!(self, Self::Change | Self::PastText)
+    }
+
+    /// The kinds that [`Store::load`](super::Store::load) gives.
+    pub(super) const LOADED: [Self; 3] = [Self::Account, Self::Token, Self::Site];
+
+    /// The kinds that observers keep something of.
+    pub(super) const IN_MEMORY: [Self; 5] = [Self::Account, Self::Token, Self::Site, Self::Prefix, Self::Mail];
+
+    /// The kind of a discriminant.
+    pub(super) fn of(discriminant: u8) -> Option<Self> {
+        Some(match discriminant {
+            1 => Self::Account,
+            2 => Self::Token,
+            3 => Self::Site,
+            4 => Self::SiteName,
+            5 => Self::Agent,
+            6 => Self::Request,
+            7 => Self::Secret,
+            8 => Self::Prefix,
+            9 => Self::Located,
+            10 => Self::Reestimation,
+            11 => Self::Change,
+            12 => Self::PastText,
+            14 => Self::ResidentAccess,
+            15 => Self::SiteDevices,
+            16 => Self::Mail,
+            20 => Self::Connection,
+            21 => Self::Verification,
+            22 => Self::Lease,
+            _ => return None,
+        })
+    }
+}

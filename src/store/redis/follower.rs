@@ -1,0 +1,319 @@
+//! The follower of a partition: reads its stream, checks that nothing is missing, and tells the observer.
+//!
+//! Entries are numbered without gaps, and each names the random tag of the one before it. So a stream that was cut, a Redis
+//! that was emptied or set back, and a failover that lost commits are all noticed, and everything is read anew.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::{RedisResult, cmd};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+
+use super::super::{Observer, Resync, Revision};
+use super::head::{self, Head, Position};
+use super::node::Nodes;
+use super::pending::Pending;
+use super::{keys::Names, pages, value};
+
+/// For so long Redis waits for an entry before it answers that there is none.
+const BLOCK: Duration = Duration::from_millis(500);
+/// After so much more a connection is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
+/// Most entries of one answer.
+const ENTRIES_MAX: usize = 256;
+/// Time between two attempts to reach Redis.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Time between two attempts where Redis is of another generation: only an operator can help.
+const FOREIGN_PAUSE: Duration = Duration::from_secs(5);
+
+/// How a follower stands.
+#[derive(Debug, Clone)]
+pub(super) struct Progress {
+    /// Everything up to here was told.
+    pub(super) position: Position,
+    /// When it was last known that nothing is behind the position.
+    pub(super) current_at: Instant,
+    /// What keeps it from following; `None` where nothing does.
+    pub(super) trouble: Option<String>,
+    /// How often everything was read anew.
+    pub(super) resyncs: u64,
+}
+
+/// Tells `observer` of everything behind a position; of everything from now on where there is none.
+#[derive(Debug)]
+pub(super) struct Follow {
+    pub(super) from: Option<Position>,
+    pub(super) observer: Arc<dyn Observer>,
+}
+
+/// The follower.
+#[derive(Debug)]
+pub(super) struct Follower {
+    pub(super) nodes: Arc<Nodes>,
+    pub(super) names: Names,
+    pub(super) partition: u16,
+    pub(super) slot: u16,
+    pub(super) generation: String,
+    pub(super) pending: Arc<Pending>,
+    pub(super) progress: watch::Sender<Progress>,
+    pub(super) observer: Option<Arc<dyn Observer>>,
+}
+
+/// An entry of the stream.
+struct Entry {
+    sequence: u64,
+    /// The tag of the entry before it.
+    before: String,
+    tag: String,
+    account: String,
+    revision: Revision,
+    told: Vec<u8>,
+}
+
+/// Ids and fields of entries, as Redis gives them.
+type Raw = Vec<(String, Vec<Vec<u8>>)>;
+
+/// Why following stopped.
+enum Stop {
+    /// The connection failed.
+    Lost(String),
+    /// Entries are missing, or are not those that were told.
+    Gap(&'static str),
+    /// Redis is of another generation.
+    Foreign,
+}
+
+impl From<redis::RedisError> for Stop {
+    fn from(cause: redis::RedisError) -> Self {
+        Self::Lost(cause.to_string())
+    }
+}
+
+impl Follower {
+    /// Follows until the store ends, whose end of `orders` closes then.
+    pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Follow>) {
+        let mut pause = Duration::ZERO;
+        loop {
+            let order = tokio::select! {
+                order = orders.recv() => Some(order),
+                pause_next = self.follow(pause) => {
+                    pause = pause_next;
+                    None
+                }
+            };
+            match order {
+                None => {}
+                Some(None) => return,
+                Some(Some(Follow { from, observer })) => {
+                    self.observer = Some(observer);
+                    if let Some(position) = from {
+                        self.progress.send_modify(|progress| progress.position = position);
+                    }
+                    pause = Duration::ZERO;
+                }
+            }
+        }
+    }
+
+    /// Follows until something is in the way; how long to pause before the next attempt.
+    async fn follow(&self, pause: Duration) -> Duration {
+        tokio::time::sleep(pause).await;
+        let stop = match self.nodes.connect(self.slot, Some(BLOCK + SILENCE_MAX)).await {
+            Ok(mut connection) => match self.read_on(&mut connection).await {
+                Err(Stop::Gap(why)) => {
+                    warn!(partition = self.partition, why, "reading everything of a partition of Redis anew");
+                    self.resync(&mut connection).await.err()
+                }
+                Err(stop) => Some(stop),
+                Ok(()) => None,
+            },
+            Err(cause) => Some(Stop::Lost(cause.to_string())),
+        };
+        match stop {
+            None => Duration::ZERO,
+            Some(Stop::Foreign) => {
+                let why = "Redis was emptied, or holds another deployment's data: restore it, or restart to begin with what is there";
+                error!(partition = self.partition, "{why}");
+                self.progress.send_modify(|progress| progress.trouble = Some(why.to_owned()));
+                FOREIGN_PAUSE
+            }
+            Some(Stop::Gap(why)) => self.pause_for(why),
+            Some(Stop::Lost(why)) => self.pause_for(&why),
+        }
+    }
+
+    fn pause_for(&self, why: &str) -> Duration {
+        let is_news = self.progress.send_if_modified(|progress| progress.trouble.replace(why.to_owned()).is_none());
+        if is_news {
+            warn!(partition = self.partition, why, "Redis is not followed");
+        }
+        PAUSE
+    }
+
+    /// Reads entries until something is in the way. `Ok` never comes.
+    async fn read_on(&self, connection: &mut MultiplexedConnection) -> Result<(), Stop> {
+        // What was missed while nobody followed is noticed before anything is said to be current.
+        self.check(connection).await?;
+        loop {
+            let entries = self.read(connection).await?;
+            if entries.is_empty() {
+                self.check(connection).await?;
+                continue;
+            }
+            let is_all = entries.len() < ENTRIES_MAX;
+            for entry in entries {
+                self.tell(&entry.ok_or(Stop::Gap("the stream holds what no waymark wrote"))?)?;
+            }
+            if is_all {
+                self.is_current();
+            }
+        }
+    }
+
+    async fn read(&self, connection: &mut MultiplexedConnection) -> RedisResult<Vec<Option<Entry>>> {
+        let last = format!("{}-0", self.progress.borrow().position.sequence);
+        let mut read = cmd("XREAD");
+        read.arg("COUNT").arg(ENTRIES_MAX).arg("BLOCK").arg(u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX));
+        read.arg("STREAMS").arg(self.names.stream(self.partition)).arg(last);
+        let streams: Option<Vec<(String, Raw)>> = read.query_async(connection).await?;
+        let entries = streams.into_iter().flatten().flat_map(|(_, entries)| entries);
+        Ok(entries.map(|(id, fields)| entry(&id, fields)).collect())
+    }
+
+    async fn head(&self, connection: &mut MultiplexedConnection) -> RedisResult<Option<Head>> {
+        let told: Vec<String> = head::call(&self.names, self.partition, "").query_async(connection).await?;
+        Ok(head::of(&told))
+    }
+
+    /// Whether the partition stands where this follower does.
+    async fn check(&self, connection: &mut MultiplexedConnection) -> Result<(), Stop> {
+        let there = self.head(connection).await?;
+        let Some(Head { generation, position, .. }) = there else { return Err(Stop::Foreign) };
+        if generation != self.generation {
+            return Err(Stop::Foreign);
+        }
+        let at = self.progress.borrow().position.clone();
+        if at == position {
+            self.is_current();
+        } else if position.sequence < at.sequence {
+            return Err(Stop::Gap("Redis was set back"));
+        } else if position.sequence == at.sequence {
+            return Err(Stop::Gap("Redis lost commits and took others"));
+        } else if !self.is_next_there(&at, connection).await? {
+            return Err(Stop::Gap("the stream was cut before everything was read"));
+        }
+        Ok(())
+    }
+
+    /// Whether the stream still has the entry behind a position.
+    async fn is_next_there(&self, at: &Position, connection: &mut MultiplexedConnection) -> RedisResult<bool> {
+        let next = format!("{}-0", at.sequence + 1);
+        let mut range = cmd("XRANGE");
+        range.arg(self.names.stream(self.partition)).arg(&next).arg(&next);
+        let found: Vec<(String, Vec<Vec<u8>>)> = range.query_async(connection).await?;
+        Ok(!found.is_empty())
+    }
+
+    fn is_current(&self) {
+        let was_away = self.progress.send_if_modified(|progress| {
+            progress.current_at = Instant::now();
+            progress.trouble.take().is_some()
+        });
+        if was_away {
+            info!(partition = self.partition, "Redis is followed again");
+        }
+    }
+
+    fn tell(&self, entry: &Entry) -> Result<(), Stop> {
+        let at = self.progress.borrow().position.clone();
+        if entry.sequence != at.sequence + 1 {
+            return Err(Stop::Gap("commits are missing in the stream"));
+        }
+        if entry.before != at.tag {
+            return Err(Stop::Gap("Redis lost commits and took others"));
+        }
+        let mutations = value::heard(&entry.account, &entry.told);
+        let mutations = mutations.ok_or(Stop::Gap("an entry of the stream is not what was written"))?;
+        if let (Some(observer), false) = (&self.observer, mutations.is_empty()) {
+            observer.committed(entry.revision, &mutations);
+        }
+        self.pending.is_seen(&entry.tag, entry.revision);
+        let position = Position { sequence: entry.sequence, tag: entry.tag.clone() };
+        self.progress.send_modify(|progress| progress.position = position);
+        Ok(())
+    }
+
+    /// Reads everything of the partition anew, and goes on from there.
+    async fn resync(&self, connection: &mut MultiplexedConnection) -> Result<(), Stop> {
+        let begun = Instant::now();
+        let there = self.head(connection).await?;
+        let Some(there) = there.filter(|there| there.generation == self.generation) else { return Err(Stop::Foreign) };
+        let mut records = 0;
+        if let Some(observer) = &self.observer {
+            for (account, revision) in &there.revisions {
+                records += self.resync_account(&**observer, account, *revision, connection).await?;
+            }
+            let is_here = |account: &str| self.names.partition(account) == self.partition;
+            observer.resynced(Resync::Accounts { is_among: &is_here, present: &there.revisions });
+        }
+        self.pending.are_seen(there.position.sequence);
+        self.progress.send_modify(|progress| {
+            progress.position = there.position.clone();
+            progress.resyncs += 1;
+        });
+        info!(
+            partition = self.partition,
+            records,
+            seconds = begun.elapsed().as_secs_f64(),
+            "a partition of Redis was read anew"
+        );
+        Ok(())
+    }
+
+    async fn resync_account(
+        &self,
+        observer: &dyn Observer,
+        account: &str,
+        revision: Revision,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<usize, Stop> {
+        let Ok(partition) = value::partition_of(account) else { return Ok(0) };
+        let mut present = HashSet::new();
+        for kind in super::super::Kind::IN_MEMORY {
+            let mut after = None;
+            loop {
+                let bounds = pages::Bounds::behind(after.as_deref());
+                let call = pages::call(&self.names, &self.generation, account, kind, &bounds);
+                let page = pages::rows(call.query_async(connection).await?)?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.id.clone());
+                let mut mutations = Vec::with_capacity(page.len());
+                for row in &page {
+                    if let Some(mutation) = row.mutation(partition.as_ref(), kind) {
+                        mutations.push(mutation);
+                    } else {
+                        error!(?kind, id = row.id, "a record in Redis is corrupt and left out");
+                    }
+                    present.insert((kind, row.id.clone()));
+                }
+                observer.resynced(Resync::Records(&mutations));
+            }
+        }
+        observer.resynced(Resync::End { partition: partition.as_ref(), revision, present: &present });
+        Ok(present.len())
+    }
+}
+
+/// An entry of a stream; `None` for what the script never writes.
+fn entry(id: &str, fields: Vec<Vec<u8>>) -> Option<Entry> {
+    let sequence = id.strip_suffix("-0")?.parse().ok()?;
+    let is_named = fields.iter().step_by(2).eq([b"p", b"t", b"a", b"r", b"m"].iter());
+    let [_, before, _, tag, _, account, _, revision, _, told] = <[Vec<u8>; 10]>::try_from(fields).ok()?;
+    let text = |bytes| String::from_utf8(bytes).ok();
+    let revision = Revision(text(revision)?.parse().ok()?);
+    let (before, tag, account) = (text(before)?, text(tag)?, text(account)?);
+    is_named.then_some(Entry { sequence, before, tag, account, revision, told })
+}

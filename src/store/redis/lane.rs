@@ -1,0 +1,99 @@
+//! One partition, seen from this replica: its writer, its follower, and a connection for reads.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use redis::RedisResult;
+use redis::aio::MultiplexedConnection;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use super::super::Error;
+use super::follower::{Follow, Follower, Progress};
+use super::head::{self, Position};
+use super::keys::{self, Names};
+use super::node::Nodes;
+use super::pending::Pending;
+use super::trouble::Trouble;
+use super::writer::{Job, Writer};
+use super::{READ_MAX, random};
+
+/// Writes to one partition that may be under way; more wait before they are sent.
+const PENDING_MAX: usize = 1_024;
+
+/// One partition, seen from this replica.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) partition: u16,
+    pub(super) slot: u16,
+    pub(super) generation: String,
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) pending: Arc<Pending>,
+    pub(super) follows: mpsc::Sender<Follow>,
+    pub(super) progress: watch::Receiver<Progress>,
+    /// Where the follower stood when records were read for memory: what came afterwards is told again.
+    pub(super) loaded_at: Mutex<Option<Position>>,
+    /// The connection for reads. Whatever goes wrong with it, the next one is new.
+    pub(super) reader: tokio::sync::Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Lane {
+    /// Begins to follow a partition where it stands.
+    pub(super) async fn open(nodes: &Arc<Nodes>, names: &Names, partition: u16) -> Result<Self, Error> {
+        let slot = keys::slot(&names.head(partition));
+        let mut connection = nodes.connect(slot, Some(READ_MAX)).await.map_err(|cause| Trouble::of_read(&cause))?;
+        let told: RedisResult<Vec<String>> =
+            head::call(names, partition, &random()?).query_async(&mut connection).await;
+        let told = told.map_err(|cause| Trouble::of_read(&cause))?;
+        let head = head::of(&told).ok_or_else(|| Error::Unavailable { cause: "Redis made no partition".into() })?;
+        let pending = Arc::new(Pending::default());
+        let progress = Progress { position: head.position, current_at: Instant::now(), trouble: None, resyncs: 0 };
+        let (progress, following) = watch::channel(progress);
+        let (jobs, queued) = mpsc::channel(PENDING_MAX);
+        let (follows, orders) = mpsc::channel(1);
+        let writer = Writer { nodes: Arc::clone(nodes), pending: Arc::clone(&pending), slot, jobs: queued };
+        let follower = Follower {
+            nodes: Arc::clone(nodes),
+            names: names.clone(),
+            partition,
+            slot,
+            generation: head.generation.clone(),
+            pending: Arc::clone(&pending),
+            progress,
+            observer: None,
+        };
+        // Both end with the lane, whose ends of the channels they wait for.
+        tokio::spawn(writer.run());
+        tokio::spawn(follower.run(orders));
+        Ok(Self {
+            partition,
+            slot,
+            generation: head.generation,
+            jobs,
+            places: Arc::new(Semaphore::new(PENDING_MAX)),
+            pending,
+            follows,
+            progress: following,
+            loaded_at: Mutex::default(),
+            reader: tokio::sync::Mutex::new(Some(connection)),
+        })
+    }
+
+    pub(super) async fn reader(&self, nodes: &Nodes) -> RedisResult<MultiplexedConnection> {
+        let mut reader = self.reader.lock().await;
+        if let Some(connection) = &*reader {
+            return Ok(connection.clone());
+        }
+        let made = nodes.connect(self.slot, Some(READ_MAX)).await?;
+        *reader = Some(made.clone());
+        Ok(made)
+    }
+
+    /// Waits until this replica has everything up to a commit.
+    pub(super) async fn reach(&self, sequence: u64) {
+        let mut progress = self.progress.clone();
+        // The follower lives as long as the lane.
+        let _ = progress.wait_for(|progress| progress.position.sequence >= sequence).await;
+    }
+}

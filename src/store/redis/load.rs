@@ -1,0 +1,71 @@
+//! Reading everything that memory is made of: page after page of each account, decoded while the next is on its way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use super::super::{Error, Kind, Loaded, Visit};
+use super::keys::Names;
+use super::pages::{self, Bounds};
+use super::{Redis, value};
+
+/// Pages that are read while one is decoded.
+const PAGES_AHEAD: usize = 2;
+
+/// Number of the partition, account and kind.
+type Part = (usize, String, Kind);
+
+/// Gives every record of the kinds that are loaded to one of `visits`.
+pub(super) async fn load(store: &Redis, visits: Vec<Visit>) -> Result<(), Error> {
+    for lane in &store.lanes {
+        // Everything up to here is in the records that are read next.
+        *lane.loaded_at.lock() = Some(lane.progress.borrow().position.clone());
+    }
+    let mut parts = VecDeque::new();
+    for (number, lane) in store.lanes.iter().enumerate() {
+        let there = store.head(lane).await?;
+        let accounts = there.into_iter().flat_map(|head| head.revisions);
+        parts.extend(accounts.flat_map(|(account, _)| Kind::LOADED.map(|kind| (number, account.clone(), kind))));
+    }
+    let parts = Arc::new(Mutex::new(parts));
+    try_join_all(visits.into_iter().map(|visit| load_parts(store, &parts, visit))).await.map(drop)
+}
+
+/// Gives the records of the parts that it gets to `visit`, off the async threads.
+async fn load_parts(store: &Redis, parts: &Mutex<VecDeque<Part>>, mut visit: Visit) -> Result<(), Error> {
+    let path = Names::deployment(&store.nodes.settings.prefix);
+    let (pages, mut read) = mpsc::channel::<(String, Kind, Vec<pages::Row>)>(PAGES_AHEAD);
+    let decoding = tokio::task::spawn_blocking(move || {
+        while let Some((account, kind, rows)) = read.blocking_recv() {
+            rows.iter().for_each(|row| show(&account, kind, row, &path, &mut *visit));
+        }
+    });
+    let next = || parts.lock().pop_front();
+    while let Some((number, account, kind)) = next() {
+        let lane = store.lanes.get(number).ok_or(Error::Partitions)?;
+        let mut after: Option<String> = None;
+        loop {
+            let bounds = Bounds::behind(after.as_deref());
+            let rows = store.page(lane, &account, kind, &bounds).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.id.clone());
+            if pages.send((account.clone(), kind, rows)).await.is_err() {
+                break;
+            }
+        }
+    }
+    drop(pages);
+    decoding.await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })
+}
+
+/// Shows one record, if it is what was written.
+fn show(account: &str, kind: Kind, row: &pages::Row, path: &str, visit: &mut dyn FnMut(Result<Loaded<'_>, Error>)) {
+    let corrupt = || Error::Corrupt { kind, id: row.id.clone(), path: path.into() };
+    let parts = row.value.as_deref().and_then(|value| value::parts(account, kind, row.id.as_bytes(), value));
+    let Some(parts) = parts else { return visit(Err(corrupt())) };
+    let copy = (!parts.copy.is_empty()).then_some(parts.copy);
+    visit(Loaded::decode(kind, parts.document, copy).ok().flatten().ok_or_else(corrupt));
+}

@@ -1,0 +1,152 @@
+//! Which node holds a partition, and a connection to it: one Redis, whom the Sentinels name, or a cluster's node for the slot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, ErrorKind, RedisError, RedisResult, Value, cmd};
+
+use super::config::{Address, Mode, Settings};
+use super::script;
+
+/// After so long a connection counts as refused.
+const CONNECT_MAX: Duration = Duration::from_secs(1);
+
+/// The way to all nodes.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    pub(super) settings: Settings,
+    /// Nodes of the cluster that were seen last: the first ones to ask who holds what. Seeds may be gone for long.
+    seen: parking_lot::Mutex<Vec<Address>>,
+}
+
+impl Nodes {
+    pub(super) fn new(settings: Settings) -> Arc<Self> {
+        Arc::new(Self { settings, seen: parking_lot::Mutex::default() })
+    }
+
+    /// A new connection to the master that holds `slot`, with all scripts in place. Without `answer_max` answers may take
+    /// as long as they like.
+    pub(super) async fn connect(&self, slot: u16, answer_max: Option<Duration>) -> RedisResult<MultiplexedConnection> {
+        let address = self.master(slot).await?;
+        let mut connection = self.open(&address, answer_max, false).await?;
+        if self.settings.mode != Mode::Cluster {
+            let role: Vec<Value> = cmd("ROLE").query_async(&mut connection).await?;
+            if !matches!(role.first(), Some(Value::BulkString(role)) if role == b"master") {
+                return Err(RedisError::from((ErrorKind::Client, "the node is no master any more")));
+            }
+        }
+        let mut load = redis::pipe();
+        for text in script::TEXTS {
+            load.cmd("SCRIPT").arg("LOAD").arg(text).ignore();
+        }
+        load.query_async::<()>(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// All masters, each once.
+    pub(super) async fn masters(&self) -> RedisResult<Vec<MultiplexedConnection>> {
+        let addresses = match self.settings.mode {
+            Mode::Single | Mode::Sentinel => vec![self.master(0).await?],
+            Mode::Cluster => {
+                let mut all: Vec<Address> = self.cluster().await?.into_iter().map(|(_, _, address)| address).collect();
+                all.sort();
+                all.dedup();
+                all
+            }
+        };
+        let mut masters = Vec::with_capacity(addresses.len());
+        for address in &addresses {
+            masters.push(self.open(address, Some(CONNECT_MAX), false).await?);
+        }
+        Ok(masters)
+    }
+
+    async fn open(
+        &self,
+        address: &Address,
+        answer_max: Option<Duration>,
+        as_sentinel: bool,
+    ) -> RedisResult<MultiplexedConnection> {
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_MAX)).set_response_timeout(answer_max);
+        self.settings.client(address, as_sentinel)?.get_multiplexed_async_connection_with_config(&config).await
+    }
+
+    async fn master(&self, slot: u16) -> RedisResult<Address> {
+        match self.settings.mode {
+            Mode::Single => self.settings.nodes.first().cloned().ok_or_else(nobody),
+            Mode::Sentinel => self.named_by_sentinels().await,
+            Mode::Cluster => {
+                let slots = self.cluster().await?;
+                let holder = slots.into_iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
+                holder.map(|(_, _, address)| address).ok_or_else(nobody)
+            }
+        }
+    }
+
+    async fn named_by_sentinels(&self) -> RedisResult<Address> {
+        let mut last = nobody();
+        for sentinel in &self.settings.nodes {
+            match self.ask_sentinel(sentinel).await {
+                Ok(Some(address)) => return Ok(address),
+                Ok(None) => {}
+                Err(cause) => last = cause,
+            }
+        }
+        Err(last)
+    }
+
+    async fn ask_sentinel(&self, sentinel: &Address) -> RedisResult<Option<Address>> {
+        let mut connection = self.open(sentinel, Some(CONNECT_MAX), true).await?;
+        let mut ask = cmd("SENTINEL");
+        ask.arg("get-master-addr-by-name").arg(&self.settings.master_name);
+        let named: Option<(String, u16)> = ask.query_async(&mut connection).await?;
+        Ok(named)
+    }
+
+    /// First slot, last slot and master of each range of a cluster.
+    async fn cluster(&self) -> RedisResult<Vec<(u16, u16, Address)>> {
+        let mut asked = self.seen.lock().clone();
+        asked.extend(self.settings.nodes.iter().cloned());
+        let mut last = nobody();
+        for node in &asked {
+            match self.ask_cluster(node).await {
+                Ok(slots) if !slots.is_empty() => {
+                    let mut seen: Vec<Address> = slots.iter().map(|(_, _, address)| address.clone()).collect();
+                    seen.sort();
+                    seen.dedup();
+                    *self.seen.lock() = seen;
+                    return Ok(slots);
+                }
+                Ok(_) => {}
+                Err(cause) => last = cause,
+            }
+        }
+        Err(last)
+    }
+
+    async fn ask_cluster(&self, node: &Address) -> RedisResult<Vec<(u16, u16, Address)>> {
+        let mut connection = self.open(node, Some(CONNECT_MAX), false).await?;
+        let ranges: Vec<Vec<Value>> = cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
+        let mut found = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            let [Value::Int(first), Value::Int(last), Value::Array(master), ..] = &range[..] else { continue };
+            let [host, Value::Int(port), ..] = &master[..] else { continue };
+            // A node that does not know its own name is the one that was asked.
+            let host = match host {
+                Value::BulkString(host) if !host.is_empty() => String::from_utf8_lossy(host).into_owned(),
+                _ => node.0.clone(),
+            };
+            let numbers = (u16::try_from(*first), u16::try_from(*last), u16::try_from(*port));
+            if let (Ok(first), Ok(last), Ok(port)) = numbers {
+                found.push((first, last, (host, port)));
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn nobody() -> RedisError {
+    RedisError::from((ErrorKind::Client, "no node says who holds the data"))
+}

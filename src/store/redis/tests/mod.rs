@@ -1,0 +1,380 @@
+//! The shared engine on real redis-servers: the contract, replicas that agree, and what goes wrong with Redis.
+
+mod server;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::model::id::SiteId;
+use crate::store::document::{Document, NameClaim};
+use crate::store::{Resync, contract};
+use server::{PARTITIONS, PATIENCE, Proxy, Server, Way};
+
+fn key(account: &str, id: &str) -> Key {
+    Key::of(&account.parse().unwrap(), Kind::SiteName, id)
+}
+
+fn claim(value: u128) -> Document {
+    Document::SiteName(NameClaim { site: SiteId::from_u128(value) })
+}
+
+fn put(account: &str, id: &str, value: u128) -> Mutation {
+    Mutation { key: key(account, id), expect: Expect::Any, document: Some(claim(value)) }
+}
+
+fn value_of(document: &Document) -> u128 {
+    let Document::SiteName(claim) = document else { panic!("{document:?}") };
+    claim.site.as_u128()
+}
+
+/// What a replica keeps in memory, and whether it was told in order.
+#[derive(Debug, Default)]
+struct Memory {
+    records: Mutex<BTreeMap<(String, String), u128>>,
+    revisions: Mutex<BTreeMap<String, Revision>>,
+    resyncs: Mutex<usize>,
+}
+
+impl Observer for Memory {
+    fn committed(&self, revision: Revision, mutations: &[Mutation]) {
+        let account = mutations[0].key.partition.as_ref().unwrap().to_string();
+        let last = self.revisions.lock().insert(account, revision);
+        assert!(last.is_none_or(|last| revision == Revision(last.0 + 1)), "told out of order, or not all");
+        self.put(mutations);
+    }
+
+    fn resynced(&self, part: Resync<'_>) {
+        match part {
+            Resync::Records(mutations) => self.put(mutations),
+            Resync::End { partition, revision, .. } => {
+                let account = partition.unwrap().to_string();
+                self.revisions.lock().insert(account, revision);
+            }
+            Resync::Accounts { .. } => *self.resyncs.lock() += 1,
+        }
+    }
+}
+
+impl Memory {
+    fn put(&self, mutations: &[Mutation]) {
+        let mut records = self.records.lock();
+        for mutation in mutations {
+            let name = (mutation.key.partition.as_ref().unwrap().to_string(), mutation.key.id.clone());
+            match &mutation.document {
+                Some(document) => records.insert(name, value_of(document)),
+                None => records.remove(&name),
+            };
+        }
+    }
+}
+
+async fn replica(config: &Config) -> (Arc<Redis>, Arc<Memory>) {
+    let (store, memory) = (Arc::new(Redis::open(config).await.unwrap()), Arc::new(Memory::default()));
+    store.observe(Arc::clone(&memory) as Arc<dyn Observer>).await.unwrap();
+    (store, memory)
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[test]
+fn it_keeps_the_contract() {
+    let server = Server::start();
+    let mut number = 0;
+    contract::check(&mut || {
+        number += 1;
+        let config = server.config(&format!("contract-{number}"));
+        Box::pin(async move { Box::new(Redis::open(&config).await.unwrap()) as Box<dyn Store> })
+    });
+}
+
+#[tokio::test]
+async fn replicas_hear_the_same_in_the_same_order_while_both_write() {
+    let server = Server::start();
+    let config = server.config("both");
+    let replicas = [replica(&config).await, replica(&config).await];
+    let writing = (0..8).map(|writer: u128| {
+        let store = Arc::clone(&replicas[usize::try_from(writer % 2).unwrap()].0);
+        tokio::spawn(async move {
+            for step in 0..50 {
+                let account = format!("account{}", (writer + step) % 5);
+                let id = format!("n{}", (writer * 7 + step) % 11);
+                store.commit(vec![put(&account, &id, writer * 1_000 + step)]).await.unwrap();
+            }
+        })
+    });
+    for writer in writing.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let sum = |memory: &Memory| memory.revisions.lock().values().map(|revision| revision.0).sum::<u64>();
+    until("a replica does not hear all", || replicas.iter().all(|(_, memory)| sum(memory) == 400)).await;
+    assert_eq!(*replicas[0].1.records.lock(), *replicas[1].1.records.lock());
+    let records = replicas[0].1.records.lock().clone();
+    for ((account, id), value) in records {
+        let there = replicas[1].0.get(key(&account, &id)).await.unwrap().unwrap();
+        assert_eq!(value_of(&there.document), value);
+    }
+}
+
+/// What was committed between the look at the records and the first word to the observer is told.
+#[tokio::test]
+async fn nothing_is_missed_between_a_load_and_what_follows() {
+    let server = Server::start();
+    let config = server.config("load");
+    let (writer, _) = replica(&config).await;
+    writer.commit(vec![put("acme", "before", 1)]).await.unwrap();
+    let late = Redis::open(&config).await.unwrap();
+    let loaded: Arc<Mutex<usize>> = Arc::default();
+    let count = Arc::clone(&loaded);
+    late.load(vec![Box::new(move |_| *count.lock() += 1)]).await.unwrap();
+    let revision = writer.commit(vec![put("acme", "meanwhile", 2)]).await.unwrap();
+    // Its follower has gone past that already, with nobody to tell.
+    let lane = late.lane(Some(&"acme".parse().unwrap())).unwrap();
+    lane.reach(2).await;
+    let memory = Arc::new(Memory::default());
+    late.observe(Arc::clone(&memory) as Arc<dyn Observer>).await.unwrap();
+    assert_eq!(memory.revisions.lock().get("acme"), Some(&revision));
+    assert!(memory.records.lock().contains_key(&("acme".to_owned(), "meanwhile".to_owned())));
+}
+
+#[tokio::test]
+async fn acknowledged_writes_are_there_once_after_kill_9() {
+    let mut server = Server::start();
+    let config = server.config("kill");
+    let (store, memory) = replica(&config).await;
+    let acknowledged: Arc<Mutex<Vec<(u128, Revision)>>> = Arc::default();
+    let mut unavailable = 0;
+    for round in 0..5_u128 {
+        let writing: Vec<_> = (0..8_u128)
+            .map(|writer| {
+                let (store, acknowledged) = (Arc::clone(&store), Arc::clone(&acknowledged));
+                tokio::spawn(async move {
+                    for step in 0.. {
+                        let value = round * 1_000_000 + writer * 10_000 + step;
+                        let made = Mutation::create(key("acme", &value.to_string()), claim(value));
+                        match store.commit(vec![made]).await {
+                            Ok(revision) => acknowledged.lock().push((value, revision)),
+                            Err(Error::Unknown { .. } | Error::Unavailable { .. }) => return,
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                })
+            })
+            .collect();
+        let enough = acknowledged.lock().len() + 100;
+        until("nothing is written", || acknowledged.lock().len() >= enough).await;
+        server.kill();
+        for writer in writing {
+            writer.await.unwrap();
+            unavailable += 1;
+        }
+        server.restart();
+        until("it does not follow again", || store.lag().trouble.is_none()).await;
+    }
+    assert_eq!(unavailable, 40, "each writer heard of each end");
+    let acknowledged = acknowledged.lock().clone();
+    let revisions: HashSet<Revision> = acknowledged.iter().map(|(_, revision)| *revision).collect();
+    assert_eq!(revisions.len(), acknowledged.len(), "two writes have one revision");
+    for (value, revision) in &acknowledged {
+        let there = store.get(key("acme", &value.to_string())).await.unwrap().expect("acknowledged and gone");
+        assert_eq!(there.revision, *revision);
+    }
+    let head = store.revision(Some(&"acme".parse().unwrap())).await.unwrap();
+    until("memory is behind", || memory.revisions.lock().get("acme") == Some(&head)).await;
+    assert_eq!(*memory.resyncs.lock(), 0, "a Redis that syncs each write was not followed without a gap");
+    assert!(acknowledged.len() >= 500);
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_settled_by_the_stream_or_said_to_be_unknown() {
+    let server = Server::start();
+    let (direct, _) = replica(&server.config("lost")).await;
+    let proxy = Proxy::to(server.port).await;
+    let (store, _) = replica(&server::config(proxy.port, "lost")).await;
+    store.commit(vec![put("acme", "one", 1)]).await.unwrap();
+    proxy.set(Way::LoseAnswers);
+    let (reader, proxied) = (Arc::clone(&store), proxy.cuts.load(Ordering::SeqCst));
+    let writing =
+        tokio::spawn(async move { reader.commit(vec![Mutation::create(key("acme", "two"), claim(2))]).await });
+    until("no connection was cut", || proxy.cuts.load(Ordering::SeqCst) > proxied).await;
+    proxy.set(Way::Open);
+    let answer = writing.await.unwrap();
+    let there = direct.get(key("acme", "two")).await.unwrap();
+    match (answer, there) {
+        (Ok(revision), Some(record)) => assert_eq!(record.revision, revision),
+        (Err(Error::Unknown { .. } | Error::Unavailable { .. }), _) => {}
+        (answer, there) => panic!("{answer:?} {there:?}"),
+    }
+    // Whatever became of it, the same once more has one effect.
+    let again = store.commit(vec![Mutation::create(key("acme", "two"), claim(2))]).await;
+    assert!(matches!(again, Ok(_) | Err(Error::Conflict { .. })), "{again:?}");
+    assert_eq!(value_of(&direct.get(key("acme", "two")).await.unwrap().unwrap().document), 2);
+}
+
+#[tokio::test]
+async fn a_replica_that_was_away_while_the_stream_was_cut_reads_everything_anew() {
+    let server = Server::start();
+    let (direct, _) = replica(&server.config("trim")).await;
+    let proxy = Proxy::to(server.port).await;
+    let (away, memory) = replica(&server::config(proxy.port, "trim")).await;
+    direct.commit(vec![site_mutation("acme", 1), site_mutation("acme", 2)]).await.unwrap();
+    until("it hears nothing", || memory.revisions.lock().len() == 1).await;
+    proxy.set(Way::Cut);
+    until("it does not notice", || away.lag().trouble.is_some()).await;
+    direct.commit(vec![Mutation::delete(site_key("acme", 1))]).await.unwrap();
+    let streams: Vec<String> = server.run(&["KEYS", "trim:*:commits"]).unwrap();
+    for stream in &streams {
+        server.run::<u64>(&["XTRIM", stream, "MAXLEN", "0"]).unwrap();
+    }
+    proxy.set(Way::Open);
+    until("it does not read anew", || *memory.resyncs.lock() == 1).await;
+    let revision = direct.commit(vec![site_mutation("acme", 3)]).await.unwrap();
+    until("it does not go on", || memory.revisions.lock().get("acme") == Some(&revision)).await;
+    assert_eq!(away.lag().resyncs, 1);
+}
+
+fn site_key(account: &str, number: u128) -> Key {
+    Key::of(&account.parse().unwrap(), Kind::SiteName, number)
+}
+
+fn site_mutation(account: &str, number: u128) -> Mutation {
+    Mutation { key: site_key(account, number), expect: Expect::Any, document: Some(claim(number)) }
+}
+
+#[tokio::test]
+async fn an_emptied_redis_is_noticed_and_nothing_is_said_to_be_gone() {
+    let server = Server::start();
+    let (store, memory) = replica(&server.config("flush")).await;
+    store.commit(vec![put("acme", "one", 1)]).await.unwrap();
+    server.run::<()>(&["FLUSHALL"]).unwrap();
+    assert!(matches!(store.get(key("acme", "one")).await, Err(Error::Unavailable { .. })));
+    let range = Range::all(Some("acme".parse().unwrap()), Kind::SiteName);
+    assert!(matches!(store.scan(range).await, Err(Error::Unavailable { .. })));
+    assert!(matches!(store.commit(vec![put("acme", "two", 2)]).await, Err(Error::Unavailable { .. })));
+    until("nothing is said", || store.lag().trouble.is_some_and(|why| why.contains("emptied"))).await;
+    // Another one begins anew there; this one takes no part in it.
+    let (other, _) = replica(&server.config("flush")).await;
+    other.commit(vec![put("acme", "three", 3)]).await.unwrap();
+    assert!(matches!(store.commit(vec![put("acme", "two", 2)]).await, Err(Error::Unavailable { .. })));
+    assert_eq!(memory.records.lock().len(), 1, "the map was emptied");
+    assert_ne!(store.deployment(), other.deployment());
+}
+
+#[tokio::test]
+async fn a_redis_that_was_set_back_is_read_anew() {
+    let mut server = Server::start();
+    let (store, memory) = replica(&server.config("back")).await;
+    store.commit(vec![put("acme", "one", 1)]).await.unwrap();
+    let (files, copy) = (server.directory().join("appendonlydir"), tempfile::tempdir().unwrap());
+    let copied = copy.path().join("appendonlydir");
+    copy_directory(&files, &copied);
+    store.commit(vec![put("acme", "two", 2)]).await.unwrap();
+    server.kill();
+    std::fs::remove_dir_all(&files).unwrap();
+    copy_directory(&copied, &files);
+    server.restart();
+    until("it does not read anew", || *memory.resyncs.lock() == 1).await;
+    assert_eq!(memory.revisions.lock().get("acme"), Some(&Revision(1)));
+    // As many commits as were lost, other ones: the numbers are the same again.
+    // A connection that broke just now may cost one its answer.
+    let revision = loop {
+        match store.commit(vec![put("acme", "three", 3)]).await {
+            Ok(revision) => break revision,
+            Err(cause) => assert!(matches!(cause, Error::Unknown { .. } | Error::Unavailable { .. }), "{cause}"),
+        }
+    };
+    until("it does not go on", || memory.revisions.lock().get("acme") == Some(&revision)).await;
+    assert_eq!(memory.records.lock().len(), 3, "a record that was lost is in memory until the observer takes it out");
+}
+
+fn copy_directory(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn junk_of_others_is_noticed_and_spoils_nothing_else() {
+    let server = Server::start();
+    let (store, _) = replica(&server.config("junk")).await;
+    store.commit(vec![put("acme", "good", 1), put("acme", "bad", 2)]).await.unwrap();
+    let records: Vec<String> = server.run(&["KEYS", "junk:*:records:acme:4"]).unwrap();
+    server.run::<u64>(&["HSET", &records[0], "bad", "junk"]).unwrap();
+    assert!(matches!(store.get(key("acme", "bad")).await, Err(Error::Corrupt { .. })));
+    assert!(store.get(key("acme", "good")).await.unwrap().is_some());
+    let range = Range::all(Some("acme".parse().unwrap()), Kind::SiteName);
+    let mut left_out = 0;
+    let (found, is_end) = crate::store::scan_past(&*store, range, |_| left_out += 1).await.unwrap();
+    assert_eq!((found.len(), left_out, is_end), (1, 1, true), "the others are read");
+    // A key that another program made something else is refused before anything is written.
+    server.run::<u64>(&["DEL", &records[0]]).unwrap();
+    server.run::<()>(&["SET", &records[0], "junk"]).unwrap();
+    let before = store.revision(Some(&"acme".parse().unwrap())).await.unwrap();
+    assert!(store.commit(vec![put("acme", "new", 3)]).await.is_err());
+    assert_eq!(store.revision(Some(&"acme".parse().unwrap())).await.unwrap(), before, "half of a batch was written");
+}
+
+#[tokio::test]
+async fn a_redis_that_may_lose_writes_is_refused() {
+    let refused = async |settings: &[&str], word: &str| {
+        let server = Server::start_with(settings);
+        let told = Redis::open(&server.config("unsafe")).await.unwrap_err().to_string();
+        assert!(told.contains(word) && told.contains("allow_data_loss"), "{told}");
+        let allowed = Config { allow_data_loss: true, ..server.config("unsafe") };
+        assert!(Redis::open(&allowed).await.is_ok());
+    };
+    refused(&["--appendonly", "no"], "append-only").await;
+    refused(&["--appendonly", "yes", "--appendfsync", "no"], "never syncs").await;
+    let evicting = ["--appendonly", "yes", "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"];
+    refused(&evicting, "evicts").await;
+}
+
+#[tokio::test]
+async fn another_number_of_partitions_is_refused() {
+    let server = Server::start();
+    drop(server.open("count").await);
+    let other = Config { partitions: PARTITIONS + 1, ..server.config("count") };
+    let told = Redis::open(&other).await.unwrap_err().to_string();
+    assert!(told.contains("never changes"), "{told}");
+    server.run::<u64>(&["HSET", "count:deployment", "format", "99"]).unwrap();
+    let told = Redis::open(&server.config("count")).await.unwrap_err().to_string();
+    assert!(told.contains("format"), "{told}");
+}
+
+#[tokio::test]
+async fn a_redis_without_room_says_so_and_goes_on_afterwards() {
+    let server = Server::start();
+    let (store, _) = replica(&server.config("room")).await;
+    server.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
+    assert!(matches!(store.commit(vec![put("acme", "one", 1)]).await, Err(Error::NoRoom { .. })));
+    server.run::<()>(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
+    store.commit(vec![put("acme", "one", 1)]).await.unwrap();
+}
+
+/// A Redis that stands still costs each write its time and no more, and nothing twice.
+#[tokio::test]
+async fn a_redis_that_stands_still_is_not_waited_for() {
+    let server = Server::start();
+    let (store, memory) = replica(&server.config("still")).await;
+    store.commit(vec![put("acme", "one", 1)]).await.unwrap();
+    server.signal("-STOP");
+    let answer = store.commit(vec![Mutation::create(key("acme", "two"), claim(2))]).await;
+    assert!(matches!(answer, Err(Error::Unknown { .. })), "{answer:?}");
+    assert!(store.lag().trouble.is_some() || store.lag().behind > Duration::from_secs(1));
+    server.signal("-CONT");
+    until("it does not follow again", || store.lag().trouble.is_none()).await;
+    // The command was in the socket: it is done after all, once.
+    until("it was not done", || memory.records.lock().len() == 2).await;
+    let again = store.commit(vec![Mutation::create(key("acme", "two"), claim(2))]).await;
+    assert!(matches!(again, Err(Error::Conflict { .. })), "{again:?}");
+}

@@ -1,0 +1,195 @@
+//! A real redis-server for a test, and a way to it that can be cut.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::super::Redis;
+use super::super::config::{Config, Mode};
+
+/// How long a test waits for what has to come.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// Partitions of a test's deployment: more than one, and few connections.
+pub(super) const PARTITIONS: u16 = 3;
+
+/// A redis-server on a free port of loopback that syncs each write, and ends with the test.
+pub(super) struct Server {
+    process: Child,
+    pub(super) port: u16,
+    directory: tempfile::TempDir,
+    settings: Vec<String>,
+}
+
+impl Server {
+    /// One that loses nothing.
+    pub(super) fn start() -> Self {
+        Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    pub(super) fn start_with(settings: &[&str]) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let directory = tempfile::tempdir().unwrap();
+        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let process = spawn(port, directory.path(), &settings);
+        let server = Self { process, port, directory, settings };
+        server.wait();
+        server
+    }
+
+    /// kill -9.
+    pub(super) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again on its own files.
+    pub(super) fn restart(&mut self) {
+        self.process = spawn(self.port, self.directory.path(), &self.settings);
+        self.wait();
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(super) fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    fn wait(&self) {
+        let begun = Instant::now();
+        loop {
+            let answer =
+                self.client().get_connection().and_then(|mut there| redis::cmd("PING").query::<String>(&mut there));
+            if answer.is_ok() {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "redis-server does not start");
+            std::thread::yield_now();
+        }
+    }
+
+    pub(super) fn client(&self) -> redis::Client {
+        redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap()
+    }
+
+    pub(super) fn run<T: redis::FromRedisValue>(&self, command: &[&str]) -> redis::RedisResult<T> {
+        let mut there = self.client().get_connection().unwrap();
+        redis::cmd(command[0]).arg(&command[1..]).query(&mut there)
+    }
+
+    pub(super) fn config(&self, prefix: &str) -> Config {
+        config(self.port, prefix)
+    }
+
+    pub(super) async fn open(&self, prefix: &str) -> Redis {
+        Redis::open(&self.config(prefix)).await.unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn spawn(port: u16, directory: &Path, settings: &[String]) -> Child {
+    Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
+        .args(settings)
+        .current_dir(directory)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("redis-server is there: scripts/install-tools test")
+}
+
+pub(super) fn config(port: u16, prefix: &str) -> Config {
+    Config {
+        nodes: vec![format!("127.0.0.1:{port}")],
+        mode: Mode::Single,
+        prefix: prefix.to_owned(),
+        partitions: PARTITIONS,
+        ..toml::from_str("nodes = []").unwrap()
+    }
+}
+
+/// What a way does with bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Lets them through.
+    Open,
+    /// Ends connections, and takes no new ones.
+    Cut,
+    /// Lets commands through, and ends the connection instead of the next answer.
+    LoseAnswers,
+}
+
+/// A way to a server that can be cut.
+pub(super) struct Proxy {
+    pub(super) port: u16,
+    way: watch::Sender<Way>,
+    /// Connections that were cut.
+    pub(super) cuts: Arc<AtomicUsize>,
+}
+
+impl Proxy {
+    pub(super) async fn to(port: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap().port();
+        let (way, ways) = watch::channel(Way::Open);
+        let cuts: Arc<AtomicUsize> = Arc::default();
+        let counted = Arc::clone(&cuts);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (ways, cuts) = (ways.clone(), Arc::clone(&counted));
+                tokio::spawn(async move {
+                    if Box::pin(pass(client, port, ways)).await.is_none() {
+                        cuts.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        Self { port: here, way, cuts }
+    }
+
+    pub(super) fn set(&self, way: Way) {
+        self.way.send_replace(way);
+    }
+}
+
+/// Passes bytes both ways until one side ends; `None` where it was cut.
+async fn pass(mut client: TcpStream, port: u16, mut ways: watch::Receiver<Way>) -> Option<()> {
+    if *ways.borrow() == Way::Cut {
+        return None;
+    }
+    let Ok(mut server) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).await else { return Some(()) };
+    let (mut asked, mut answered) = ([0; 16_384], [0; 16_384]);
+    let now = ways.clone();
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => match read {
+                Ok(count) if count > 0 => server.write_all(&asked[..count]).await.ok()?,
+                _ => return Some(()),
+            },
+            read = server.read(&mut answered) => {
+                let is_lost = *now.borrow() == Way::LoseAnswers;
+                match read {
+                    Ok(_) if is_lost => return None,
+                    Ok(count) if count > 0 => client.write_all(&answered[..count]).await.ok()?,
+                    _ => return Some(()),
+                }
+            },
+            () = async { drop(ways.wait_for(|way| *way == Way::Cut).await) } => return None,
+        }
+    }
+}
