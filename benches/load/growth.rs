@@ -9,7 +9,7 @@ use crate::data::{Plan, Shape};
 use crate::measure::{Figure, Sheet};
 use crate::server::Server;
 use crate::wire::Target;
-use crate::{QUERIES, fill};
+use crate::{QUERIES, fill, searchable};
 
 /// Serves both sets at once, so that both meet the same machine.
 pub(crate) async fn measure(small: usize, large: usize) -> Result<()> {
@@ -44,6 +44,7 @@ async fn side(sites: usize) -> Result<Side> {
     let filled = fill::directory(Shape::One, &plan).await?;
     let queries = Queries::of_places(&plan, QUERIES, 3);
     let server = Server::start(&filled.path)?;
+    searchable::wait(&server, &filled).await?;
     Ok(Side { sites, filled, server, queries })
 }
 

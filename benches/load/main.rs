@@ -20,6 +20,7 @@ mod killing;
 #[allow(dead_code, reason = "each bench uses its part")]
 mod measure;
 mod reporting;
+mod searchable;
 mod server;
 mod serving;
 mod starting;
@@ -83,6 +84,7 @@ async fn query_alone(what: &str) -> Result<()> {
     let queries = Queries::new(&plan, &data::entry::maps(&plan, data::entry::of_name).0, QUERIES, 3);
     let server = Server::start(&filled.path)?;
     let caller = Caller { address: server.address, filled: &filled };
+    searchable::wait(&server, &filled).await?;
     let mut sheet = Sheet::new("query", Shape::One.name(), plan.len(), 1);
     serving::one_alone(&mut sheet, caller, server.id(), &queries, what).await?;
     server.end()
@@ -97,6 +99,9 @@ async fn measure_shape(shape: Shape, sites: usize) -> Result<()> {
     let queries = Queries::new(&plan, &data::entry::maps(&plan, data::entry::of_name).0, QUERIES, 3);
     let server = Server::start(&filled.path)?;
     starting::memory(&mut sheet, &plan, &server)?;
+    let note = "from the start of the process; until then the index is read beside whatever is asked";
+    let searchable = searchable::wait(&server, &filled).await?;
+    sheet.add(measure::Figure::of("searchable after the start", "s", vec![searchable]).with_note(note));
     let caller = Caller { address: server.address, filled: &filled };
     serving::measure(&mut sheet, caller, server.id(), &queries).await?;
     starting::writes(&mut sheet, &plan, caller, server.id(), &queries).await?;
