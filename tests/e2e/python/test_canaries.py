@@ -28,7 +28,7 @@ DEPTH_MAX = 4
 TOO_LONG_CHARS = 70_000
 # Paths of fields that are about a person, or secret: no error repeats them, not even to the caller.
 SILENT = re.compile(
-    r"(^|\.)(contact(\.|$)|add_phones(\.|$)|note$|owner_email$|user_emails$|credentials$|address_line$|typed$|code$"
+    r"(^|\.)(contact(\.|$)|add_phones(\.|$)|note$|owner_email$|user_emails$|credentials$|address_line$|typed$|code$|retry_key$"
     r"|postal_address\.(street|locality))"
 )
 # Seconds a call of a server that writes each step into its log.
