@@ -4,13 +4,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { byId, HOSTILE, launch, logIn, openFirstSite, openPage } from "./browser.mjs";
+import { byId, HOSTILE, launch, logIn, openFirstSite, openPage, shoot, SIZES } from "./browser.mjs";
 import { Server } from "./server.mjs";
 import { TicketingSystems } from "./ticketing_systems.mjs";
 
 const SITES = 20;
 const ACCOUNT = "accounts/demo";
-const SIZES = [{ width: 1280, height: 900 }, { width: 390, height: 844 }];
 
 let server, systems, browser, dir, editor, admin, viewer;
 
@@ -85,21 +84,6 @@ async function close({ page, faults }) {
   assert.equal(await page.locator("img[src=x]").count(), 0);
   assert.deepEqual(faults, []);
   await page.context().close();
-}
-
-/** Pictures for whoever looks at them: wide and narrow, light and dark, as far as asked for. */
-async function shoot(page, name, part) {
-  if (!process.env.SHOT_DIR) return;
-  for (const size of SIZES) {
-    for (const colorScheme of ["light", "dark"]) {
-      await page.setViewportSize(size);
-      await page.emulateMedia({ colorScheme });
-      await part?.first().scrollIntoViewIfNeeded();
-      await page.screenshot({ path: `${process.env.SHOT_DIR}/${name}-${size.width}-${colorScheme}.png` });
-    }
-  }
-  await page.setViewportSize(SIZES[0]);
-  await page.emulateMedia({ colorScheme: null });
 }
 
 test("a system is connected, checked, changed and deleted, and no credential is kept on the page", async () => {
