@@ -50,7 +50,13 @@ test("what machines know of a site is shown", async () => {
   assert.ok(late <= 1, `${time} is ${late} minutes old`);
   assert.match(await textOf(page, "Activated"), /^\d+ \w+ \d{4}, \d\d:\d\d$/);
   assert.match(await textOf(page, "Last seen"), /\d\d:\d\d \(.+\)$/);
+  await shoot(page, "location", byId(page, "site-source"));
   await shoot(page, "record", shown(page, "Changed"));
+  // A page that becomes narrow folds what would cover the map's buttons.
+  const legend = () => byId(page, "legend").evaluate((details) => details.open);
+  assert.equal(await legend(), true);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.waitForFunction(() => !document.querySelector('[data-testid="legend"]').open);
   assert.deepEqual(faults, []);
   await page.context().close();
 });
@@ -95,6 +101,9 @@ test("all that people say is edited in place, and a new name shows everywhere", 
   await byId(page, "hit").filter({ hasText: texts.displayName }).waitFor();
   await byId(page, "search").press("Escape");
   await shoot(page, "record-saved", byId(page, "record-edit"));
+  await byId(page, "history").locator("summary").click();
+  await byId(page, "history-change").first().waitFor();
+  await shoot(page, "history", byId(page, "history-change"));
   assert.notEqual(await page.title(), "hit");
   assert.deepEqual(faults, []);
   await page.context().close();
