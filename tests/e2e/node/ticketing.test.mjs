@@ -212,6 +212,18 @@ test("the page of a site tells the state of each link, checks them, and tells wh
   await byId(page, "error-banner").filter({ hasText: "Zendesk cannot be reached" }).waitFor();
   await becomes(0, "verified");
   await shoot(page, "site-failure", byId(page, "links-verify"));
+
+  // The reverse question: who else is tied to it. Another site's page opens from there.
+  const { sites } = await server.call("SiteService", "ListSites", { parent: ACCOUNT }, editor);
+  const other = sites.find((site) => site.name !== opened.name);
+  await put(other.name, `Other ${HOSTILE}`, ["zendesk", "1"]);
+  const linked = byId(page, "linked-sites").first();
+  await linked.locator("summary").click();
+  await linked.getByText("2 sites are tied to it.").waitFor();
+  await shoot(page, "site-linked", linked);
+  await linked.locator('[data-testid="linked-site"]').click();
+  await byId(page, "site-name").filter({ hasText: "Other <img" }).waitFor();
+  await put(other.name, other.displayName);
   await close(opened);
 });
 
