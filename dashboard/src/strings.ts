@@ -286,6 +286,8 @@ export const resident = {
   see: "See",
   power: "Power",
   block: "Block",
+  allowed: "allowed",
+  refused: "not allowed",
   cannotPower: "The power of this device cannot be switched",
   cannotBlock: "The internet of this device cannot be blocked at this site",
   gone: "no longer reported",

@@ -18,7 +18,7 @@ use super::phone::{PHONES_MAX, Phone};
 use super::site_address::SiteAddress;
 use super::ticketing::{LinkCheck, check_ids, system_name};
 use super::uplink::Uplinks;
-use super::{Invalid, text};
+use super::{Invalid, retention, text};
 
 /// Most labels of one site.
 pub const LABELS_MAX: usize = 64;
@@ -141,9 +141,10 @@ pub struct Site {
     pub fixes: Fixes,
     /// Why there is no GeoIP fix, where there is none.
     pub no_estimate: Option<NoEstimate>,
-    /// The address whose estimate a person removed: it makes none again.
-    #[serde(default)]
-    pub estimate_removed_for: Option<IpAddr>,
+    /// The address whose estimate a person removed, as a network of one, or the network that is left of it: it makes none
+    /// again.
+    #[serde(default, deserialize_with = "retention::network_or_address")]
+    pub estimate_removed_for: Option<IpNet>,
     /// The device's position that a person removed: the device says the same in vain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_removed: Option<DevicePosition>,
@@ -185,7 +186,8 @@ impl Site {
         let home = self.uplinks.home.map(|home| home.ip);
         let left = self.uplinks.away.and_then(|away| away.left);
         let mut others = Vec::new();
-        for ip in [self.uplinks.last, home, left, self.estimate_removed_for].into_iter().flatten() {
+        let removed = self.estimate_removed_for.filter(|of| of.prefix_len() == of.max_prefix_len()).map(|of| of.addr());
+        for ip in [self.uplinks.last, home, left, removed].into_iter().flatten() {
             if Some(ip) != self.public_ip && Some(ip) != self.claimed_ip && !others.contains(&ip) {
                 others.push(ip);
             }

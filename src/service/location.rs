@@ -1,5 +1,6 @@
 //! Where a site is, by a person's word: a choice, a pin, or back to the machines. Addresses are in `addresses`.
 
+use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::access::Permission;
@@ -106,9 +107,8 @@ impl Waymark {
             match source {
                 Source::Address => site.address = None,
                 Source::GeoIp => {
-                    let cut = site.public_network.map(|network| network.addr());
-                    let of = site.uplinks.home.map(|home| home.ip).or(site.public_ip).or(cut);
-                    site.estimate_removed_for = of;
+                    let of = site.uplinks.home.map(|home| home.ip).or(site.public_ip);
+                    site.estimate_removed_for = of.map(IpNet::from).or(site.public_network);
                     site.no_estimate = Some(NoEstimate::Removed);
                 }
                 Source::Device => {

@@ -86,11 +86,26 @@ impl Waymark {
 
     /// A token that is nowhere yet, and its secret.
     pub(super) fn draw_token(&self, new: NewToken) -> Result<(Token, String), Error> {
-        let random = random_bytes()?;
-        let id = TokenId::from_random(&random_bytes()?);
+        self.token_with(new, TokenId::from_random(&random_bytes()?), &random_bytes()?)
+    }
+
+    /// A resident's token for one invitation and the key that its page drew, the same for the same ones.
+    ///
+    /// Derived, so that whoever did not hear the answer can be given it again, and nothing is kept for that.
+    pub(super) fn derive_resident_token(
+        &self,
+        new: NewToken,
+        invitation: &[u8; 32],
+        key: &[u8],
+    ) -> Result<(Token, String), Error> {
+        let id = TokenId::from_random(&self.sealer.derive("resident-token-id", &[invitation, key]));
+        self.token_with(new, id, &self.sealer.derive("resident-token-secret", &[invitation, key]))
+    }
+
+    fn token_with(&self, new: NewToken, id: TokenId, random: &[u8; 32]) -> Result<(Token, String), Error> {
         let token = Token {
             id,
-            secret_hash: hash_secret(&random),
+            secret_hash: hash_secret(random),
             display_name: text::line("token.display_name", &new.display_name, text::LINE_BYTES_MAX)?,
             scope: new.scope,
             account: new.account,
@@ -100,7 +115,7 @@ impl Waymark {
             revoked_at: None,
             contacts: new.contacts.unwrap_or_default(),
         };
-        Ok((token, secret::format(id, &random)))
+        Ok((token, secret::format(id, random)))
     }
 
     /// The tokens of an account, or the operator's, ordered by id.

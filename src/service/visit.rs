@@ -12,7 +12,6 @@ use crate::live::LiveAccount;
 use crate::model::device::DevicePosition;
 use crate::model::history::{Actor, Cause};
 use crate::model::location::{Evidence, Fix, NoEstimate, Source};
-use crate::model::retention::is_same_address;
 use crate::model::site::{Site, Status};
 use crate::model::uplink::{Seen, Sight};
 
@@ -109,7 +108,7 @@ impl Waymark {
         let sight = site.uplinks.see(seen, now, self.parts.config.move_after());
         // Where there is nothing that could flap, nothing is waited for.
         let is_free = !has_estimate && !is_removed && (found.fix.is_ok() || sight == Sight::Home);
-        let is_removed_here = site.estimate_removed_for.is_some_and(|ip| is_same_address(ip, found.ip));
+        let is_removed_here = site.estimate_removed_for.is_some_and(|of| of.contains(&found.ip));
         if sight == Sight::Moved && !is_removed_here || is_free {
             site.uplinks.settle(seen);
             place(site, found.fix);

@@ -63,7 +63,8 @@ export function focusLayers(palette: Palette): { under: LayerSpecification[]; ov
         source: FOCUS,
         filter: ["in", ["get", "kind"], ["literal", ["hovered", "selected"]]],
         paint: {
-          "circle-radius": ["match", ["get", "kind"], "selected", 19, 16],
+          // With its stroke no wider than names of sites are away from their pins.
+          "circle-radius": ["match", ["get", "kind"], "selected", 15, 13],
           "circle-color": "rgba(0, 0, 0, 0)",
           "circle-stroke-color": color,
           "circle-stroke-width": ["match", ["get", "kind"], "selected", 3, 2],

@@ -158,7 +158,8 @@ function pinLayout(name: ExpressionSpecification): SymbolLayerSpecification["lay
     "text-font": [FONT],
     "text-size": 11.5,
     "text-anchor": "top",
-    "text-offset": [0, 1],
+    // Below the ring of the site in hand.
+    "text-offset": [0, 1.6],
     "text-optional": true,
     "text-max-width": 12,
   };

@@ -53,6 +53,11 @@ const SMALL_REQUEST_BYTES_MAX: usize = 64 * 1024;
 
 /// Longest time of a call: what a geocoder may take, and far above anything else.
 const CALL_TIME_MAX: Duration = Duration::from_secs(10);
+/// Longest time of an erasure, which writes the store's file anew: some tens of seconds a gigabyte.
+const ERASURE_TIME_MAX: Duration = Duration::from_mins(10);
+/// The paths of erasures.
+const ERASURES: [&str; 2] =
+    ["/waymark.v1.AdminService/EraseSitePersonalData", "/waymark.v1.AdminService/EraseAccountPersonalData"];
 
 /// All services, for gRPC and gRPC-Web alike.
 pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, tonic_reflection::server::Error> {
@@ -90,11 +95,17 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
 /// Ends a call that takes longer than its caller waits, or than any call may take. A stream that has begun goes on.
 async fn keep_deadline(request: Request, next: Next) -> Response {
     let asked = request.headers().get("grpc-timeout").and_then(|value| parse_timeout(value.to_str().ok()?));
-    let limit = asked.map_or(CALL_TIME_MAX, |asked| asked.min(CALL_TIME_MAX));
+    let longest = time_max(request.uri().path());
+    let limit = asked.map_or(longest, |asked| asked.min(longest));
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => status::too_late(limit).into_http(),
     }
+}
+
+/// The longest time of a call of the method with this path.
+fn time_max(path: &str) -> Duration {
+    if ERASURES.contains(&path) { ERASURE_TIME_MAX } else { CALL_TIME_MAX }
 }
 
 /// The time of a `grpc-timeout` header: up to eight digits and a unit.
@@ -122,6 +133,18 @@ async fn name_the_limit(response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An erasure was cut off by the time of a call in a store of a gigabyte, again with each repeat.
+    #[test]
+    fn erasures_alone_may_take_long() {
+        let admin = super::super::proto::waymark::v1::admin_service_server::SERVICE_NAME;
+        for method in ["EraseSitePersonalData", "EraseAccountPersonalData"] {
+            assert_eq!(time_max(&format!("/{admin}/{method}")), ERASURE_TIME_MAX, "{method}");
+        }
+        for path in [format!("/{admin}/ExportSitePersonalData"), "/x/EraseSitePersonalData".into(), String::new()] {
+            assert_eq!(time_max(&path), CALL_TIME_MAX, "{path}");
+        }
+    }
 
     #[test]
     fn timeouts_are_read_as_grpc_writes_them() {

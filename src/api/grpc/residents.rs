@@ -117,8 +117,8 @@ impl ResidentAccessService for Residents {
     ) -> Result<Response<pb::RedeemInvitationResponse>, Status> {
         let peer = request.extensions().get::<Peer>();
         let ip = caller::public_ip(&self.0, peer, request.metadata().as_ref()).ok();
-        let code = request.into_inner().code;
-        let redeemed = self.0.redeem_invitation(&code, ip).await.map_err(Failure)?;
+        let message = request.into_inner();
+        let redeemed = self.0.redeem_invitation(&message.code, &message.retry_key, ip).await.map_err(Failure)?;
         Ok(Response::new(pb::RedeemInvitationResponse {
             secret: redeemed.secret,
             site: Some(resident_site(&redeemed.account, redeemed.site)),

@@ -23,6 +23,10 @@ pub const SENT_MAX: usize = 10;
 /// The time within which no more than [`SENT_MAX`] are sent.
 pub const SENDING_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
+/// How long the one who accepted can ask for the same answer again: long enough to see that none came and to press the button
+/// once more, and short, because the link that it takes lies in a mailbox.
+pub const REPEAT_WINDOW: SignedDuration = SignedDuration::from_mins(10);
+
 /// What the resident may do with one device.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DevicePermission {
@@ -269,6 +273,14 @@ impl ResidentAccess {
             self.invitation = None;
         }
         opens
+    }
+
+    /// Whether the answer that a token was in can be given again: it lets in, and was made within [`REPEAT_WINDOW`], whichever way
+    /// the clock went since.
+    #[must_use]
+    pub fn repeats(&self, token: TokenId, now: Timestamp) -> bool {
+        let at = self.accepted.as_ref().map(|accepted| accepted.at);
+        self.admits(token) && at.is_some_and(|at| now.duration_since(at).abs() < REPEAT_WINDOW)
     }
 
     /// Whether the holder of a token has access.

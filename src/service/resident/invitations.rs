@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use subtle::ConstantTimeEq as _;
 
 use super::super::access::{Permission, hash_secret, random_bytes};
 use super::super::error::Resource;
@@ -11,10 +12,12 @@ use super::super::tokens::{self, NewToken};
 use super::super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
 use super::devices::{ResidentDevice, ResidentSite, visible};
 use super::{ShownAccess, Step, replace};
-use crate::model::access::{Principal, Scope};
+use crate::model::Invalid;
+use crate::model::access::{Principal, Scope, Token};
 use crate::model::history::{Actor, Cause};
 use crate::model::id::{AccountId, SiteId};
 use crate::model::resident::{Refused, ResidentAccess};
+use crate::model::site::Site;
 use crate::store::document::{Document, QueuedMail};
 use crate::store::{Error as StoreError, Key, Kind, Mutation};
 
@@ -22,6 +25,10 @@ use crate::store::{Error as StoreError, Key, Kind, Mutation};
 pub(super) const OUTBOX_MAX: usize = 10_000;
 /// Most mails of one account that wait, so that no account takes the room of the others.
 const OUTBOX_OF_ACCOUNT_MAX: usize = 2_000;
+/// Shortest key of a caller who may have to ask again, in bytes: 128 bits.
+const RETRY_KEY_BYTES_MIN: usize = 16;
+/// Longest key of a caller who may have to ask again, in bytes.
+const RETRY_KEY_BYTES_MAX: usize = 64;
 /// Longest text of a code that is looked at, in bytes.
 const CODE_BYTES_MAX: usize = 256;
 
@@ -147,13 +154,26 @@ impl Waymark {
 
     /// Accepts an invitation with the secret of its link. Needs no token. One answer for secrets that are unknown, used,
     /// too old, revoked or superseded.
-    pub async fn redeem_invitation(&self, code: &str, ip: Option<IpAddr>) -> Result<Redeemed, Error> {
+    ///
+    /// Who accepted and heard nothing gets the same answer for the same key until
+    /// [`REPEAT_WINDOW`](crate::model::resident::REPEAT_WINDOW) is over; an empty key stands for none, and repeats nothing.
+    pub async fn redeem_invitation(&self, code: &str, key: &[u8], ip: Option<IpAddr>) -> Result<Redeemed, Error> {
+        check_retry_key(key)?;
         self.doorbell.ring(ip, self.now())?;
         let (account, site, random) = code::parse(code).ok_or(Error::Invitation)?;
         let secret_hash = hash_secret(&random);
+        let given = self.resident_token(&account, site, &secret_hash, key)?;
         for _ in 0..ATTEMPTS_MAX {
             let before = self.find_access(&account, site).await?.ok_or(Error::Invitation)?;
-            match self.let_in(&account, &before, &secret_hash).await {
+            let standing = self.find_site(&account, site).await?.filter(|site| site.value.deleted_at.is_none());
+            let standing = standing.ok_or(Error::Invitation)?;
+            if self.refuse_user(&account, &before.value.owner_email).is_err() {
+                return Err(Error::Invitation);
+            }
+            if self.was_given(&before.value, &given.0).await? {
+                return self.redeemed(&standing.value, &before.value, given.1).await;
+            }
+            match self.let_in(&standing, &before, &secret_hash, &given).await {
                 Err(Error::Store(StoreError::Conflict { .. })) => {}
                 outcome => return outcome,
             }
@@ -161,38 +181,74 @@ impl Waymark {
         Err(Error::Contention(Resource::ResidentAccess(account, site).to_string()))
     }
 
-    /// Writes acceptance and token over the access that was read: of many at once one goes through.
-    async fn let_in(
+    /// The token that an invitation gives to whoever comes with the key: another one each time where there is none.
+    fn resident_token(
         &self,
         account: &AccountId,
-        before: &Versioned<ResidentAccess>,
+        site: SiteId,
         secret_hash: &[u8; 32],
-    ) -> Result<Redeemed, Error> {
-        let (now, mut access) = (self.now(), before.value.clone());
-        let site = self.find_site(account, access.site).await?.filter(|site| site.value.deleted_at.is_none());
+        key: &[u8],
+    ) -> Result<(Token, String), Error> {
         let new = NewToken {
             account: Some(account.clone()),
             scope: Scope::Resident,
-            display_name: format!("resident of {}", access.site),
+            display_name: format!("resident of {site}"),
             expires_at: None,
             contacts: None,
         };
-        let (token, secret) = self.draw_token(new)?;
-        if !access.accept(secret_hash, token.id, now) || self.refuse_user(account, &access.owner_email).is_err() {
+        if key.is_empty() { self.draw_token(new) } else { self.derive_resident_token(new, secret_hash, key) }
+    }
+
+    /// Whether this token is the one that an answer of a moment ago gave, and good still.
+    async fn was_given(&self, access: &ResidentAccess, token: &Token) -> Result<bool, Error> {
+        if !access.repeats(token.id, self.now()) {
+            return Ok(false);
+        }
+        // Asked of the store, like the access: memory hears of a commit a moment after the store can show it.
+        let kept = self.parts.store.get(tokens::key_of(token)).await?.map(|record| record.document);
+        let Some(Document::Token(kept)) = kept else { return Ok(false) };
+        Ok(kept.revoked_at.is_none() && bool::from(kept.secret_hash.ct_eq(&token.secret_hash)))
+    }
+
+    /// Writes acceptance and token over the access that was read: of many at once one goes through.
+    async fn let_in(
+        &self,
+        site: &Versioned<Site>,
+        before: &Versioned<ResidentAccess>,
+        secret_hash: &[u8; 32],
+        (token, secret): &(Token, String),
+    ) -> Result<Redeemed, Error> {
+        let (now, mut access) = (self.now(), before.value.clone());
+        if !access.accept(secret_hash, token.id, now) {
             return Err(Error::Invitation);
         }
-        let site = site.ok_or(Error::Invitation)?;
         access.updated_at = now;
         let actor = Actor::Token { id: token.id, scope: token.scope };
         let author = Author { actor, cause: Cause::InvitationRedeemed };
-        let mut batch = replace(&site, Some(before), Some(&access), &author, now);
-        batch.push(Mutation::create(tokens::key_of(&token), Document::Token(token)));
+        let mut batch = replace(site, Some(before), Some(&access), &author, now);
+        batch.push(Mutation::create(tokens::key_of(token), Document::Token(token.clone())));
         // Read before the invitation is used up: nothing that can fail comes behind the commit.
-        let (devices, _) = self.find_devices(account, access.site).await?;
+        let redeemed = self.redeemed(&site.value, &access, secret.clone()).await?;
         self.parts.store.commit(batch).await?;
-        let site = ResidentSite { site: access.site, display_name: site.value.display_name };
-        Ok(Redeemed { account: account.clone(), site, devices: visible(devices, &access), secret })
+        Ok(redeemed)
     }
+
+    /// What is told to the resident of an access.
+    async fn redeemed(&self, site: &Site, access: &ResidentAccess, secret: String) -> Result<Redeemed, Error> {
+        let (devices, _) = self.find_devices(&site.account, site.id).await?;
+        let shown = ResidentSite { site: site.id, display_name: site.display_name.clone() };
+        Ok(Redeemed { account: site.account.clone(), site: shown, devices: visible(devices, access), secret })
+    }
+}
+
+/// A key, if it is none or of a length that nobody guesses.
+fn check_retry_key(key: &[u8]) -> Result<(), Invalid> {
+    let bytes = key.len();
+    if key.is_empty() || (RETRY_KEY_BYTES_MIN..=RETRY_KEY_BYTES_MAX).contains(&bytes) {
+        return Ok(());
+    }
+    let allowed = format!("{RETRY_KEY_BYTES_MIN} to {RETRY_KEY_BYTES_MAX} random bytes, or none, got {bytes}");
+    Err(Invalid::new("retry_key", allowed))
 }
 
 #[cfg(test)]

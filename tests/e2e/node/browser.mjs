@@ -42,6 +42,25 @@ export async function openPage({ browser, server, token }, viewport = { width: 1
   return { page, faults };
 }
 
+/** What pages are looked at on: a desk and a phone. */
+export const SIZES = [{ width: 1280, height: 900 }, { width: 390, height: 844 }];
+
+/** Pictures for whoever looks at them: wide and narrow, light and dark, with a part of the page in view; as far as asked for. */
+export async function shoot(page, name, part) {
+  if (!process.env.SHOT_DIR) return;
+  const before = page.viewportSize();
+  for (const size of SIZES) {
+    for (const colorScheme of ["light", "dark"]) {
+      await page.setViewportSize(size);
+      await page.emulateMedia({ colorScheme });
+      await part?.first().scrollIntoViewIfNeeded();
+      await page.screenshot({ path: `${process.env.SHOT_DIR}/${name}-${size.width}-${colorScheme}.png` });
+    }
+  }
+  await page.setViewportSize(before);
+  await page.emulateMedia({ colorScheme: null });
+}
+
 /** Text that a page must show as text: as markup it would set the title. */
 export const HOSTILE = `<img src=x onerror="document.title='hit'">"'&`;
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, HOSTILE, launch, logIn, openFirstSite, openPage, siteName } from "./browser.mjs";
+import { byId, HOSTILE, launch, logIn, openFirstSite, openPage, shoot, siteName } from "./browser.mjs";
 import { ROOT, Server } from "./server.mjs";
 
 const SITES = 20;
@@ -34,10 +34,6 @@ const get = (name) => server.call("SiteService", "GetSite", { name }, token);
 const shown = (page, label) => page.locator(`[data-testid="record-value"][data-label="${label}"]`);
 const textOf = (page, label) => shown(page, label).textContent();
 
-async function shoot(page, name) {
-  if (process.env.SHOT_DIR) await page.screenshot({ path: `${process.env.SHOT_DIR}/${name}.png` });
-}
-
 test("what machines know of a site is shown", async () => {
   const { page, faults, name } = await openSite();
   const site = await get(name);
@@ -54,7 +50,13 @@ test("what machines know of a site is shown", async () => {
   assert.ok(late <= 1, `${time} is ${late} minutes old`);
   assert.match(await textOf(page, "Activated"), /^\d+ \w+ \d{4}, \d\d:\d\d$/);
   assert.match(await textOf(page, "Last seen"), /\d\d:\d\d \(.+\)$/);
-  await shoot(page, "record");
+  await shoot(page, "location", byId(page, "site-source"));
+  await shoot(page, "record", shown(page, "Changed"));
+  // A page that becomes narrow folds what would cover the map's buttons.
+  const legend = () => byId(page, "legend").evaluate((details) => details.open);
+  assert.equal(await legend(), true);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.waitForFunction(() => !document.querySelector('[data-testid="legend"]').open);
   assert.deepEqual(faults, []);
   await page.context().close();
 });
@@ -74,7 +76,7 @@ test("all that people say is edited in place, and a new name shows everywhere", 
   }
   await byId(page, "phone-kind-1").selectOption({ label: "mobile" });
   await byId(page, "phone-extension-0").fill("12");
-  await shoot(page, "record-edit");
+  await shoot(page, "record-edit", byId(page, "record-save"));
   await byId(page, "record-save").click();
   await page.getByText("Saved.", { exact: true }).waitFor();
 
@@ -98,7 +100,10 @@ test("all that people say is edited in place, and a new name shows everywhere", 
   await byId(page, "search").fill("harbour off");
   await byId(page, "hit").filter({ hasText: texts.displayName }).waitFor();
   await byId(page, "search").press("Escape");
-  await shoot(page, "record-saved");
+  await shoot(page, "record-saved", byId(page, "record-edit"));
+  await byId(page, "history").locator("summary").click();
+  await byId(page, "history-change").first().waitFor();
+  await shoot(page, "history", byId(page, "history-change"));
   assert.notEqual(await page.title(), "hit");
   assert.deepEqual(faults, []);
   await page.context().close();
@@ -121,7 +126,7 @@ test("what a field cannot hold is told, and nothing that was typed is lost", asy
   };
   await byId(page, "record-note").fill("typed before");
   await refused("displayName", other.displayName.toUpperCase(), "name");
-  await shoot(page, "record-refused");
+  await shoot(page, "record-refused", byId(page, "error-banner"));
   // What is no address the browser tells itself.
   await byId(page, "record-email").fill("anna");
   await byId(page, "record-save").click();

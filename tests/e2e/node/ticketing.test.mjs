@@ -4,13 +4,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { byId, HOSTILE, launch, logIn, openFirstSite, openPage } from "./browser.mjs";
+import { byId, HOSTILE, launch, logIn, openFirstSite, openPage, shoot, SIZES } from "./browser.mjs";
 import { Server } from "./server.mjs";
 import { TicketingSystems } from "./ticketing_systems.mjs";
 
 const SITES = 20;
 const ACCOUNT = "accounts/demo";
-const SIZES = [{ width: 1280, height: 900 }, { width: 390, height: 844 }];
 
 let server, systems, browser, dir, editor, admin, viewer;
 
@@ -85,21 +84,6 @@ async function close({ page, faults }) {
   assert.equal(await page.locator("img[src=x]").count(), 0);
   assert.deepEqual(faults, []);
   await page.context().close();
-}
-
-/** Pictures for whoever looks at them: wide and narrow, light and dark, as far as asked for. */
-async function shoot(page, name, part) {
-  if (!process.env.SHOT_DIR) return;
-  for (const size of SIZES) {
-    for (const colorScheme of ["light", "dark"]) {
-      await page.setViewportSize(size);
-      await page.emulateMedia({ colorScheme });
-      await part?.first().scrollIntoViewIfNeeded();
-      await page.screenshot({ path: `${process.env.SHOT_DIR}/${name}-${size.width}-${colorScheme}.png` });
-    }
-  }
-  await page.setViewportSize(SIZES[0]);
-  await page.emulateMedia({ colorScheme: null });
 }
 
 test("a system is connected, checked, changed and deleted, and no credential is kept on the page", async () => {
@@ -228,6 +212,18 @@ test("the page of a site tells the state of each link, checks them, and tells wh
   await byId(page, "error-banner").filter({ hasText: "Zendesk cannot be reached" }).waitFor();
   await becomes(0, "verified");
   await shoot(page, "site-failure", byId(page, "links-verify"));
+
+  // The reverse question: who else is tied to it. Another site's page opens from there.
+  const { sites } = await server.call("SiteService", "ListSites", { parent: ACCOUNT }, editor);
+  const other = sites.find((site) => site.name !== opened.name);
+  await put(other.name, `Other ${HOSTILE}`, ["zendesk", "1"]);
+  const linked = byId(page, "linked-sites").first();
+  await linked.locator("summary").click();
+  await linked.getByText("2 sites are tied to it.").waitFor();
+  await shoot(page, "site-linked", linked);
+  await linked.locator('[data-testid="linked-site"]').click();
+  await byId(page, "site-name").filter({ hasText: "Other <img" }).waitFor();
+  await put(other.name, other.displayName);
   await close(opened);
 });
 

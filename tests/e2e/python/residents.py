@@ -40,8 +40,8 @@ class Home:
     def state(self):
         return pb.ResidentAccessState.Name(self.get().state).removeprefix("RESIDENT_ACCESS_STATE_")
 
-    def redeem(self, code):
-        return Caller(self.account.operator.channel).RedeemInvitation(code=code)
+    def redeem(self, code, **more):
+        return Caller(self.account.operator.channel).RedeemInvitation(code=code, **more)
 
     def resident(self, code):
         return Caller(self.account.operator.channel, self.redeem(code).secret)

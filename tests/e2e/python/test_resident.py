@@ -1,5 +1,6 @@
 """Access of residents: invitations by a real mail server, links that work once, and what a resident sees."""
 
+import http.client
 import json
 import re
 import secrets
@@ -7,8 +8,10 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import pytest
 
 from client import Account, Caller, failure_of, fetch, mask, refused
+from cutting import Cutting
 from residents import DEVICES, Home, allow, is_dead
 from rules import invite
 from stubs import pb
@@ -52,7 +55,7 @@ def test_of_a_hundred_at_once_one_gets_in(account, mail_server):
 
     def redeem(_):
         try:
-            return home.redeem(code).secret
+            return home.redeem(code, retry_key=secrets.token_bytes(32)).secret
         except grpc.RpcError as error:
             return failure_of(lambda: (_ for _ in ()).throw(error)).reason
 
@@ -60,6 +63,53 @@ def test_of_a_hundred_at_once_one_gets_in(account, mail_server):
         answers = list(pool.map(redeem, range(100)))
     assert sum(answer.startswith("wmk_") for answer in answers) == 1, answers
     assert answers.count("INVITATION_INVALID") == 99, answers
+
+
+def test_whoever_lost_the_answer_asks_again_and_nobody_else_can(server, account, mail_server):
+    """The invitation is used up, and the token is on the way, when the connection is cut."""
+    home = Home(account)
+    home.editor.InviteResident(name=home.name)
+    code, key = mail_server.code(home.email), secrets.token_bytes(32)
+    with Cutting(server.target, b"wmk_") as cutting, grpc.insecure_channel(cutting.target) as channel:
+        cut = failure_of(lambda: Caller(channel).RedeemInvitation(code=code, retry_key=key))
+        assert cut.code == grpc.StatusCode.UNAVAILABLE and cutting.cuts == 1
+        assert home.state() == "ACCEPTED"
+        entries = len(home.editor.ListSiteChanges(parent=home.site).changes)
+        # Whoever has the link, and not the key, is as late as ever.
+        redeem = Caller(channel).RedeemInvitation
+        for other in (b"", secrets.token_bytes(32), key[:16], key + b"x"):
+            refused("NOT_FOUND", "INVITATION_INVALID", lambda other=other: redeem(code=code, retry_key=other))
+        for bad in (b"x" * 15, b"x" * 65):
+            refused("INVALID_ARGUMENT", "FIELD_INVALID", lambda bad=bad: redeem(code=code, retry_key=bad), "retry_key")
+        again = redeem(code=code, retry_key=key)
+        assert redeem(code=code, retry_key=key) == again
+    resident = Caller(account.operator.channel, again.secret)
+    assert resident.GetResidentSite(name=home.site) == again.site
+    assert len(home.editor.ListSiteChanges(parent=home.site).changes) == entries, "a repeat changes nothing"
+    home.editor.RevokeResidentAccess(name=home.name)
+    refused("NOT_FOUND", "INVITATION_INVALID", lambda: home.redeem(code, retry_key=key))
+
+
+def test_the_page_asks_again_too(server, account, mail_server):
+    home = Home(account)
+    home.editor.InviteResident(name=home.name)
+    body = json.dumps({"code": mail_server.code(home.email), "retry_key": secrets.token_urlsafe(32)})
+
+    def post(target, body=body):
+        connection = http.client.HTTPConnection(target, timeout=30)
+        connection.request("POST", "/invitation/redeem", body, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    with Cutting(server.target, b"wmk_") as cutting:
+        with pytest.raises((http.client.HTTPException, ConnectionError)):
+            post(cutting.target)
+        assert cutting.cuts == 1
+        status, text = post(cutting.target)
+    assert status == 200
+    resident = Caller(account.operator.channel, json.loads(text)["secret"])
+    assert resident.GetResidentSite(name=home.site).name == home.site
+    assert post(server.target, json.dumps(json.loads(body) | {"retry_key": "x" * 43}))[0] == 404
 
 
 def test_dead_links_and_unknown_ones_are_one(account, mail_server):
@@ -233,8 +283,6 @@ def test_opening_the_page_redeems_nothing(server, account, mail_server):
 
 
 def test_the_pages_request_takes_json_of_its_own_origin_alone(server, account, mail_server):
-    import http.client
-
     home = Home(account)
     home.editor.InviteResident(name=home.name)
     code = mail_server.code(home.email)

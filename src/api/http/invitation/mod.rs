@@ -37,6 +37,9 @@ pub(super) fn router(waymark: &Arc<Waymark>) -> Router {
 #[serde(deny_unknown_fields)]
 struct Redemption {
     code: String,
+    /// The text whose bytes let the page ask again; may be empty.
+    #[serde(default)]
+    retry_key: String,
 }
 
 /// Accepts an invitation. Takes JSON alone, which no page of another origin can send without asking first.
@@ -47,7 +50,7 @@ async fn redeem(
     Json(redemption): Json<Redemption>,
 ) -> Result<Response, Failure> {
     let ip = caller::public_ip(&waymark, peer.as_deref(), &headers).ok();
-    let redeemed = waymark.redeem_invitation(&redemption.code, ip).await?;
+    let redeemed = waymark.redeem_invitation(&redemption.code, redemption.retry_key.as_bytes(), ip).await?;
     let device = |ResidentDevice { device, allowed }: &ResidentDevice| {
         json!({
             "id": device.id, "display_name": device.display_name,

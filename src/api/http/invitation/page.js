@@ -4,9 +4,12 @@ const byId = (id) => document.getElementById(id);
 const code = location.hash.slice(1);
 history.replaceState(null, "", location.pathname);
 
+// Drawn for as long as this page is open. Should the answer get lost on its way, the server gives it again for this key alone.
+const retryKey = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
+
 const UNKNOWN =
-  "Please try again. If you are then told that the invitation does not work any more, it was accepted and the answer was " +
-  "lost: ask whoever invited you to take it back and to send a new one.";
+  "Please leave this page open and try again within ten minutes: nothing is lost. If you are then told that the invitation " +
+  "does not work any more, ask whoever invited you to take it back and to send a new one.";
 const FAULTS = {
   404: "This invitation does not work any more. It works once and for seven days; ask whoever invited you for a new one.",
   429: "Too many tries from your network. Please wait a minute and try again.",
@@ -38,7 +41,7 @@ async function accept() {
     const answer = await fetch("/invitation/redeem", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ code }),
+      body: JSON.stringify({ code, retry_key: retryKey }),
     });
     if (answer.ok) return show(await answer.json());
     fail(FAULTS[answer.status] ?? `The server has a fault. ${UNKNOWN}`);

@@ -1,0 +1,168 @@
+"""Canaries in all that is personal of a site, former values, addresses and invitations included: after an erasure of the site, or
+of its account, none is in the store's files, in any form that it may have there, in a log, or in a metric."""
+
+import ipaddress
+import secrets
+
+import grpc
+import pytest
+
+from client import Account, Caller, fetch, mask
+from mail_server import MailServer
+from residents import allow, wait_until
+from server import Server
+from stubs import pb
+
+# Former values of a site's contact and note.
+ROUNDS = 3
+# How a site's invitation stands when it is erased.
+INVITED = ["accepted", "waits in the outbox", "revoked", "sent"]
+# A canary of one long word would be cut where a page of the file ends: many are, and not all of them.
+NOTE_TIMES = 400
+
+
+class Person:
+    """The canaries of one site: no text of them is in another's."""
+
+    def __init__(self, number):
+        self.number, self.site = number, None
+        self.mark = f"kanari{secrets.token_hex(5)}"
+        low = secrets.randbelow(2**64)
+        self.claimed = [str(ipaddress.ip_address((0x2001_0DB8_00AA << 80) + low + n)) for n in range(2)]
+        self.addresses = [f"81.2.{number}.{11 + n}" for n in range(2)]
+        self.owners = [f"{self.mark}-owner{n}@example.org" for n in range(2)]
+        self.secrets = []
+
+    def contact(self, round_):
+        phone = pb.Phone(number=f"+35455{self.number:02}{round_:03}", extension=f"{self.number}{round_}77")
+        mark = f"{self.mark}-{round_}"
+        return pb.Contact(email=f"{mark}@example.org", first_name=f"{mark}-first", last_name=f"{mark}-last", phones=[phone])
+
+    def note(self, round_):
+        return f"{self.mark}-{round_}-note " * NOTE_TIMES
+
+    def forms(self):
+        """What to look for, by what it is of: texts, addresses in each of their forms, parts of secrets."""
+        yield "contact, note, device or owner", self.mark.encode()
+        for round_ in range(ROUNDS + 2):
+            yield "phone", self.contact(round_).phones[0].number.encode()
+        for of, texts in (("claimed_ip", self.claimed), ("public_ip", self.addresses)):
+            for text in texts:
+                address = ipaddress.ip_address(text)
+                yield of, text.encode()
+                yield of, address.packed.hex().encode()
+                if address.version == 6:
+                    # Four bytes may stand anywhere by chance.
+                    yield of, address.packed
+        for secret in self.secrets:
+            yield "invitation or token", secret.encode()
+
+    def found_in(self, stored):
+        return {of for of, form in self.forms() if form in stored}
+
+
+class House:
+    """An account whose sites have persons."""
+
+    def __init__(self, operator, mail, numbers):
+        self.account, self.mail = Account(operator), mail
+        self.admin, self.service = self.account.caller(), self.account.caller("SERVICE")
+        self.people = [Person(number) for number in numbers]
+        for person in self.people:
+            self.move_in(person)
+
+    def move_in(self, person):
+        enrol = self.account.caller("ENROLLMENT").behind(person.addresses[0])
+        made = enrol.ActivateAgent(
+            parent=self.account.name, agent_id=f"a{person.number}", agent_key=bytes(32), claimed_ip=person.claimed[0]
+        )
+        person.site = made.site
+        for round_ in range(ROUNDS):
+            stated = pb.Site(name=person.site, contact=person.contact(round_), note=person.note(round_))
+            self.admin.UpdateSite(site=stated, update_mask=mask("contact", "note"))
+        row = pb.SiteRow(site=pb.Site(contact=person.contact(ROUNDS)), name=person.site, update_mask=mask("contact"))
+        (result,) = self.admin.ImportSites(parent=self.account.name, rows=[row]).results
+        assert result.outcome, result
+        first = self.admin.ListSiteChanges(parent=person.site, field="note").changes[-1]
+        self.admin.RestoreSiteValue(name=first.name, field="note")
+        agent = Caller(self.account.operator.channel, made.credential, person.addresses[1])
+        agent.ReportStatus(claimed_ip=person.claimed[1])
+        device = pb.Device(id=f"{person.mark}-cam", display_name=f"{person.mark}-device", kind="camera")
+        self.service.ReportDevices(parent=person.site, devices=[device])
+
+    def invite(self, person, how):
+        access = f"{person.site}/residentAccess"
+        for owner in person.owners:
+            stated = pb.ResidentAccess(name=access, owner_email=owner, enabled=True)
+            stated.device_permissions.append(allow(f"{person.mark}-cam", visible=True))
+            self.admin.UpdateResidentAccess(
+                resident_access=stated, update_mask=mask("owner_email", "enabled", "device_permissions")
+            )
+        self.admin.InviteResident(name=access)
+        if how == "waits in the outbox":
+            return
+        code = self.mail.code(person.owners[-1])
+        person.secrets += [code, code.rsplit(".", 1)[1]]
+        if how == "revoked":
+            self.admin.RevokeResidentAccess(name=access)
+        if how == "accepted":
+            key = secrets.token_hex(16)
+            redeemed = Caller(self.account.operator.channel).RedeemInvitation(code=code, retry_key=key.encode())
+            person.secrets += [redeemed.secret, key]
+        state = lambda: self.admin.GetResidentAccess(name=access)
+        wait_until(lambda: state().invitation_delivery != pb.INVITATION_DELIVERY_QUEUED, self.mail)
+
+
+def stored(server):
+    """Everything in the data directory."""
+    return b"".join(path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file())
+
+
+def erase_each(house):
+    """Site by site, as people ask for it."""
+    for person in house.people:
+        house.admin.EraseSitePersonalData(name=person.site)
+
+
+def erase_all(house):
+    token, first = "", True
+    while token or first:
+        page = house.admin.EraseAccountPersonalData(name=house.account.name, page_size=3, page_token=token)
+        token, first = page.next_page_token, False
+
+
+@pytest.mark.parametrize("erase", [erase_each, erase_all])
+def test_nothing_of_a_person_is_left(tmp_path, erase):
+    with MailServer(tmp_path, "none", login=False) as mail:
+        extra = ["--log", "trace", "--config", mail.config()]
+        with Server(tmp_path / "data", geoip=False, extra=extra) as server:
+            with grpc.insecure_channel(server.target) as channel:
+                operator = Caller(channel, server.admin_token)
+                house, other = House(operator, mail, range(40, 44)), House(operator, mail, [60])
+                waiting = INVITED.index("waits in the outbox")
+                for index, how in enumerate(INVITED):
+                    if index != waiting:
+                        house.invite(house.people[index], how)
+                other.invite(other.people[0], "accepted")
+                mail.stop()
+                house.invite(house.people[waiting], INVITED[waiting])
+                # Without this the end of the test would say nothing.
+                everything = {"contact, note, device or owner", "phone", "claimed_ip", "public_ip"}
+                before = stored(server)
+                for person in (*house.people, *other.people):
+                    assert person.found_in(before) == everything, "the secrets alone are nowhere, not even now"
+
+                erase(house)
+                metrics = fetch(server.target, "/metrics", server.admin_token)[2]
+                exported = str(house.admin.ExportAccountPersonalData(name=house.account.name, page_size=1000)).encode()
+                for of, place in (("files", stored(server)), ("metrics", metrics), ("export", exported)):
+                    for person in house.people:
+                        assert not person.found_in(place), f"{of}: {person.found_in(place)}"
+                assert other.people[0].found_in(stored(server)) == everything, "another account keeps its own"
+            assert server.stop() == 0
+            log = server.log_text().encode()
+            assert b"TRACE" in log, "all is logged that can be"
+            server.start()
+            for of, place in (("log", log), ("files after a restart", stored(server))):
+                for person in house.people:
+                    assert not person.found_in(place), f"{of}: {person.found_in(place)}"
