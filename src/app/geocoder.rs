@@ -90,9 +90,7 @@ impl ConfiguredGeocoder {
 /// Limits of this process alone, or of a fleet.
 fn limits(config: &GeocodeConfig) -> Result<Arc<dyn Limits>, Error> {
     let Some(fleet) = &config.fleet else { return Ok(Arc::<LocalLimits>::default()) };
-    let limits = FleetLimits::new(fleet.connection()?);
-    let limits = limits.map_err(|cause| Error::Value { key: "fleet.redis", why: cause.to_string() })?;
-    Ok(Arc::new(limits))
+    Ok(Arc::new(FleetLimits::new(fleet.client()?)))
 }
 
 /// Says which geocoders are in use.

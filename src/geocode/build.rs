@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::Geocoder;
 use super::breaker::Breaker;
-use super::cached::Cached;
+use super::cached::{Cached, Shared, SharedAnswers};
 use super::chain::{Chain, Link};
 use super::coalesced::Coalesced;
 use super::config::{Config, Error, Kind, Plan, Remote};
@@ -105,7 +105,7 @@ pub fn build(config: &Config, limits: &dyn Limits, clock: fn() -> Timestamp, bef
             Plan::Gazetteer(directory) => embedded(&directory, before)?,
             Plan::Remote(remote) => {
                 let server = remote.server();
-                remote_part(*remote, || limits.limiter(&server, periods[&server]), clock, before)?
+                remote_part(*remote, || limits.limiter(&server, periods[&server]), limits.answers(), clock, before)?
             }
         });
     }
@@ -134,23 +134,30 @@ fn embedded(directory: &Path, before: &Built) -> Result<Part, Error> {
 fn remote_part(
     remote: Remote,
     limiter: impl FnOnce() -> Arc<dyn Limiter>,
+    answers: Option<Arc<dyn SharedAnswers>>,
     clock: fn() -> Timestamp,
     before: &Built,
 ) -> Result<Part, Error> {
     let is_same = |part: &&Part| matches!(&part.made_of, MadeOf::Remote(other) if other.is_like(&remote));
     let link = match before.parts.iter().find(is_same) {
         Some(part) => part.link.clone(),
-        None => protected(remote.clone(), limiter(), clock)?,
+        None => protected(remote.clone(), limiter(), answers, clock)?,
     };
     Ok(Part { made_of: MadeOf::Remote(remote), link })
 }
 
 /// A provider with what is around it.
-fn protected(remote: Remote, limiter: Arc<dyn Limiter>, clock: fn() -> Timestamp) -> Result<Link, Error> {
+fn protected(
+    remote: Remote,
+    limiter: Arc<dyn Limiter>,
+    answers: Option<Arc<dyn SharedAnswers>>,
+    clock: fn() -> Timestamp,
+) -> Result<Link, Error> {
     let name = Arc::clone(&remote.name);
     let (time_max, times, keep) = (remote.time_max, remote.times, remote.terms.keep);
+    let shared = answers.map(|answers| Shared { answers, provider: remote.signature() });
     let geocoder = around(provider(remote, clock)?, &name, time_max, limiter);
-    Ok(Link { provider: name, geocoder: Arc::new(Cached::new(geocoder, times, keep)) })
+    Ok(Link { provider: name, geocoder: Arc::new(Cached::new(geocoder, times, keep, shared)) })
 }
 
 /// What is around a provider below its memory, from the inside: a time for each request, a turn for each, a rest after

@@ -22,6 +22,24 @@ pub(super) struct Times {
     pub(super) empty: Duration,
 }
 
+/// Answers that other processes were given. What goes wrong here is nobody's failure: the provider is asked.
+#[async_trait]
+pub trait SharedAnswers: Send + Sync + std::fmt::Debug {
+    /// The answer to a question of a provider, and for how long it is still good.
+    async fn get(&self, provider: &str, question: &str) -> Option<(Vec<Candidate>, Duration)>;
+
+    /// Keeps an answer for a time.
+    async fn put(&self, provider: &str, question: &str, candidates: &[Candidate], time: Duration);
+}
+
+/// Answers of a provider that other processes share.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) answers: Arc<dyn SharedAnswers>,
+    /// What the provider is, so that no other one's answers are taken for its own.
+    pub(super) provider: String,
+}
+
 /// An answer, and when it is forgotten.
 #[derive(Debug, Clone)]
 struct Kept {
@@ -34,6 +52,7 @@ pub(super) struct Cached {
     inner: Arc<dyn Geocoder>,
     times: Times,
     kept: Cache<String, Kept>,
+    shared: Option<Shared>,
 }
 
 impl std::fmt::Debug for Cached {
@@ -44,10 +63,14 @@ impl std::fmt::Debug for Cached {
 
 impl Cached {
     /// Keeps what `inner` answers, as long as `keep` allows.
-    pub(super) fn new(inner: Arc<dyn Geocoder>, times: Times, keep: Keep) -> Self {
+    pub(super) fn new(inner: Arc<dyn Geocoder>, times: Times, keep: Keep, shared: Option<Shared>) -> Self {
         // That nothing was found is no data of the provider's, and may be remembered.
         let times = Times { found: keep.cut(times.found), empty: times.empty };
-        Self { inner, times, kept: Cache::new(ANSWERS_MAX) }
+        Self { inner, times, kept: Cache::new(ANSWERS_MAX), shared }
+    }
+
+    fn keep(&self, question: String, candidates: &[Candidate], time: Duration) {
+        self.kept.insert(question, Kept { candidates: candidates.to_vec(), ends: Instant::now() + time });
     }
 }
 
@@ -61,10 +84,19 @@ impl Geocoder for Cached {
             }
             self.kept.remove(&key);
         }
+        if let Some(Shared { answers, provider }) = &self.shared
+            && let Some((candidates, left)) = answers.get(provider, &key).await
+        {
+            self.keep(key, &candidates, left);
+            return Ok(candidates);
+        }
         let candidates = self.inner.answer(inquiry, deadline).await?;
         let time = if candidates.is_empty() { self.times.empty } else { self.times.found };
         if !time.is_zero() {
-            self.kept.insert(key, Kept { candidates: candidates.clone(), ends: Instant::now() + time });
+            if let Some(Shared { answers, provider }) = &self.shared {
+                answers.put(provider, &key, &candidates, time).await;
+            }
+            self.keep(key, &candidates, time);
         }
         Ok(candidates)
     }
@@ -83,7 +115,7 @@ mod tests {
 
     fn cached(acts: impl IntoIterator<Item = Act>, keep: Keep) -> (Arc<Fake>, Cached) {
         let fake = Arc::new(Fake::of(acts));
-        let cached = Cached::new(Arc::clone(&fake) as _, TIMES, keep);
+        let cached = Cached::new(Arc::clone(&fake) as _, TIMES, keep, None);
         (fake, cached)
     }
 

@@ -188,6 +188,11 @@ impl Remote {
         }
     }
 
+    /// What answers depend on. The key is none of it, and in nothing that is written down.
+    pub(super) fn signature(&self) -> String {
+        format!("{:?} {} {} {:?} {:?}", self.kind, self.name, self.url, self.terms, self.times)
+    }
+
     /// Whether another one would ask and answer in the same way; how often it may be asked makes no difference.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let key = |remote: &Self| remote.key.as_ref().map(|key| key.expose_secret().to_owned());

@@ -179,7 +179,7 @@ async fn what_stands_around_a_geocoder_holds_it() {
         Arc::new(Breaker::new(fake(), Arc::clone(&name))),
         Arc::new(Retried::new(fake())),
         Arc::new(Coalesced::new(fake(), Arc::clone(&name))),
-        Arc::new(Cached::new(fake(), times, Keep::Unlimited)),
+        Arc::new(Cached::new(fake(), times, Keep::Unlimited, None)),
         Arc::new(Chain::new(vec![link()], 0.6)),
         Arc::new(Reloadable::new(Some(fake()))),
     ];

@@ -3,6 +3,8 @@
 //! A turn is taken in Redis, by its clock, in one script. Where Redis does not answer, or too slowly, there are no turns:
 //! a limit that is not known to be kept is not kept.
 
+mod answers;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +12,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisError, Script};
+use redis::{AsyncConnectionConfig, Client, RedisError, Script};
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
+use super::cached::SharedAnswers;
 use super::limiter::{Limiter, Limits};
 use super::pace::{Outlook, PERIOD_MIN, Pace};
 use super::turns::Turns;
+use answers::FleetAnswers;
 
 /// Part of a period by which a turn may be late, on its way from Redis to the server that is asked, without coming too
 /// close to the next one. Turns are so much farther apart than they need be, and one that was longer on its way is given up.
@@ -52,13 +56,11 @@ pub struct FleetLimits {
 }
 
 impl FleetLimits {
-    /// Limits in the Redis of this address. Connects when the first turn is taken.
-    ///
-    /// # Errors
-    /// An address that is none.
-    pub fn new(info: ConnectionInfo) -> Result<Self, RedisError> {
-        let redis = Shared { client: Client::open(info)?, take: Script::new(TAKE), connection: Mutex::default() };
-        Ok(Self { redis: Arc::new(redis), made: Mutex::default() })
+    /// Limits in the Redis of this client. Connects when the first turn is taken.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        let redis = Shared { client, take: Script::new(TAKE), connection: Mutex::default() };
+        Self { redis: Arc::new(redis), made: Mutex::default() }
     }
 }
 
@@ -73,6 +75,10 @@ impl Limits for FleetLimits {
         if let Some(turns) = self.made.lock().get(server) {
             turns.set_period(period);
         }
+    }
+
+    fn answers(&self) -> Option<Arc<dyn SharedAnswers>> {
+        Some(Arc::new(FleetAnswers::new(Arc::clone(&self.redis))))
     }
 }
 

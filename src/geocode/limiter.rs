@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::cached::SharedAnswers;
 use super::inquiry::Asker;
 use super::pace::LocalPace;
 use super::turns::Turns;
@@ -38,6 +39,11 @@ pub trait Limits: Send + Sync + std::fmt::Debug {
 
     /// From now on a server that is known gives one turn each `period`, counted from its last one.
     fn keep_to(&self, server: &str, period: Duration);
+
+    /// The answers of all who share the limits; `None` where nobody does.
+    fn answers(&self) -> Option<Arc<dyn SharedAnswers>> {
+        None
+    }
 }
 
 /// Limits of this process alone: one for each server that was ever configured.

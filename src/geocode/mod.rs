@@ -50,6 +50,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 pub use self::error::{Error, Rest};
@@ -65,7 +66,7 @@ pub const COORDINATES: &str = "coordinates";
 pub const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// One place that an address may mean.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The provider's stable id of the place, such as `is/stadfong/1017`; empty where it has none.
     pub place_id: String,

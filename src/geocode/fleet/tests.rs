@@ -3,8 +3,9 @@
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
-use redis::{Commands as _, IntoConnectionInfo as _};
+use redis::Commands as _;
 
+use super::super::fake::door;
 use super::*;
 
 const PERIOD: Duration = Duration::from_millis(300);
@@ -49,7 +50,7 @@ impl Redis {
 
     /// The pace of another process.
     fn pace(&self) -> FleetPace {
-        let limits = FleetLimits::new(self.url.as_str().into_connection_info().unwrap()).unwrap();
+        let limits = FleetLimits::new(self.client());
         FleetPace::new(Arc::clone(&limits.redis), "x", PERIOD)
     }
 }
@@ -146,4 +147,48 @@ async fn a_redis_that_is_gone_is_found_again() {
     redis.process.wait().unwrap();
     tokio::time::sleep(PERIOD * 2).await;
     assert_eq!(pace.take().await, Err(PAUSE));
+}
+
+/// Answers of another process.
+fn answers(redis: &Redis) -> FleetAnswers {
+    FleetAnswers::new(FleetLimits::new(redis.client()).redis)
+}
+
+#[tokio::test]
+async fn what_one_process_was_told_another_one_knows_for_as_long() {
+    let redis = Redis::start();
+    let (one, other) = (answers(&redis), answers(&redis));
+    let candidates = [door(1.0)];
+    assert!(one.get("here", "gata 1").await.is_none());
+    one.put("here", "gata 1", &candidates, Duration::from_secs(100)).await;
+    let (found, left) = other.get("here", "gata 1").await.expect("it was kept");
+    assert_eq!(found[..], candidates);
+    assert!(left <= Duration::from_secs(100) && left > Duration::from_secs(60), "{left:?}");
+    assert!(other.get("there", "gata 1").await.is_none(), "another provider's");
+    assert!(other.get("here", "gata 2").await.is_none());
+    let keys: Vec<String> = redis.client().get_connection().unwrap().keys("*").unwrap();
+    assert!(keys.len() == 1 && !keys[0].contains("gata"), "{keys:?}");
+    one.put("here", "gata 3", &candidates, Duration::from_millis(1)).await;
+    let begun = std::time::Instant::now();
+    while other.get("here", "gata 3").await.is_some() {
+        assert!(begun.elapsed() < PATIENCE, "it stays");
+    }
+}
+
+#[tokio::test]
+async fn junk_and_a_silent_redis_are_no_answer() {
+    let mut redis = Redis::start();
+    let answers = answers(&redis);
+    answers.put("here", "gata 1", &[door(1.0)], Duration::from_secs(100)).await;
+    let mut connection = redis.client().get_connection().unwrap();
+    let keys: Vec<String> = connection.keys("*").unwrap();
+    let kept: String = connection.get(&keys[0]).unwrap();
+    for junk in ["junk".to_owned(), kept.replace("\"lat\":", "\"lat\":9"), "x".repeat(100_000)] {
+        connection.set_ex::<_, _, ()>(&keys[0], &junk, 100).unwrap();
+        assert!(answers.get("here", "gata 1").await.is_none(), "{junk:.100}");
+    }
+    redis.process.kill().unwrap();
+    redis.process.wait().unwrap();
+    assert!(answers.get("here", "gata 1").await.is_none());
+    answers.put("here", "gata 2", &[door(1.0)], Duration::from_secs(100)).await;
 }
