@@ -274,6 +274,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file is damaged where records are found: which of them are concerned is not known.
+    #[error("{path} is damaged: restore it from a backup: {cause}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was seen.
+        cause: String,
+    },
     /// The keys of a batch are of several partitions, or there are none.
     #[error("a batch has keys, and all of them are of one partition")]
     Partitions,
@@ -293,7 +301,7 @@ impl Fault for Error {
             Self::Conflict { .. } => Reason::Contention,
             Self::Full => Reason::StorageFull,
             Self::Unavailable { .. } | Self::Directory { .. } => Reason::StorageUnavailable,
-            Self::Corrupt { .. } => Reason::StorageCorrupt,
+            Self::Corrupt { .. } | Self::Damaged { .. } => Reason::StorageCorrupt,
             Self::Partitions => Reason::Internal,
         }
     }
