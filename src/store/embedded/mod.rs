@@ -3,6 +3,7 @@
 //! Many callers share one fsync: the writer drains its queue into one transaction. Each record carries a CRC-32 of
 //! its own, because SQLite has no page checksums. One process holds the directory, by a lock on its `LOCK` file.
 
+pub mod backup;
 mod directory;
 mod load;
 mod log;
