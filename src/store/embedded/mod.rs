@@ -41,8 +41,9 @@ const READERS_KEPT: usize = 8;
 pub struct Embedded {
     path: PathBuf,
     medium: Medium,
-    queue: Queue,
+    /// They close before the writer, which then folds the log.
     readers: Arc<Mutex<Vec<Connection>>>,
+    queue: Queue,
     /// Held for as long as the engine lives.
     _directory_lock: File,
 }
@@ -68,7 +69,7 @@ impl Embedded {
         let (connection, revisions) = schema::open_writer(&path, &medium, held.is_known).map_err(refuse)?;
         let directory_lock = held.mark().map_err(|cause| refuse(cause.to_string()))?;
         let queue = writer::start(connection, path.clone(), revisions, medium.log_pages_max)?;
-        Ok(Self { path, medium, queue, readers: Arc::default(), _directory_lock: directory_lock })
+        Ok(Self { path, medium, readers: Arc::default(), queue, _directory_lock: directory_lock })
     }
 
     /// Runs `read` on a reader's connection, off the async threads.
@@ -141,6 +142,8 @@ impl Store for Embedded {
     }
 
     async fn close(&self) {
+        // The last connection to close takes the log away: that is the writer's.
+        self.readers.lock().clear();
         self.queue.close().await;
     }
 }

@@ -113,6 +113,7 @@ impl Life<'_> {
         let revision = expected.commit(&opener);
         let mut opening = pin!(store.commit(opener));
         let early = tokio::select! {
+            biased;
             answer = &mut opening => Some(answer),
             () = gate.reached.notified() => None,
         };
