@@ -5,10 +5,13 @@ SHELL := bash
 .DEFAULT_GOAL := help
 DEMO_SITES ?= 5000
 FUZZ_RUNS ?= 2000000
+POWER_CYCLES ?= 100000
+DAMAGE_RUNS ?= 50000
+KILL_CYCLES ?= 2000
 export DEMO_SITES
 export BENCH_SITES
 
-.PHONY: help run setup dashboard test check fuzz bench bench-10m bench-compare dist clean
+.PHONY: help run setup dashboard test check fuzz torture bench bench-10m bench-compare dist clean
 
 help: ## List the targets.
 	@grep -E '^[a-z0-9-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F '|' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -52,6 +55,15 @@ check: dashboard ## Format, lints, the rules of the tree, documentation, protos.
 fuzz: dashboard ## Look for GeoIP files that crash or hang the reader: FUZZ_RUNS mutants (2000000).
 	WAYMARK_FUZZ_RUNS=$(FUZZ_RUNS) cargo test --release --lib fuzz -- --nocapture
 
+torture: setup dashboard ## Lose power 100000 times, damage 50000 files, kill the server 2000 times: an hour (POWER_CYCLES, DAMAGE_RUNS, KILL_CYCLES).
+	WAYMARK_POWER_CYCLES=$(POWER_CYCLES) WAYMARK_DAMAGE_RUNS=$(DAMAGE_RUNS) \
+	  cargo test --release --lib store::embedded::torture -- --nocapture
+	cargo build --release
+	@scripts/build-gazetteer target/release/waymark
+	@scripts/build-asn target/release/waymark
+	WAYMARK_BIN=$(CURDIR)/target/release/waymark WAYMARK_KILL_CYCLES=$(KILL_CYCLES) \
+	  .venv/bin/python -m pytest -q -s tests/e2e/python/test_kill.py
+
 bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 100000 1000000; 10 million: bench-10m).
 	@scripts/fetch-data
 	cargo build --quiet --release
@@ -61,6 +73,7 @@ bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 1
 	cargo bench --quiet --bench geocode
 	cargo bench --quiet --bench map
 	cargo bench --quiet --bench search
+	cargo bench --quiet --bench store
 	cargo bench --quiet --bench load
 	benches/report.py
 

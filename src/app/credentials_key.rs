@@ -16,7 +16,7 @@ use crate::service::vault::KEY_BYTES;
 use crate::ticketing::target::Config;
 
 /// The file that is made beside the store.
-const FILE: &str = "credentials.key";
+pub(super) const FILE: &str = "credentials.key";
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! The composition root: builds the parts from the configuration, starts and ends them in order.
 
+pub mod backup;
 pub mod credentials_key;
 pub mod geocoder;
 mod listener;

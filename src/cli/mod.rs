@@ -2,6 +2,7 @@
 
 mod account;
 mod asn;
+mod backup;
 mod client;
 mod demo;
 mod export;
@@ -54,6 +55,10 @@ enum Command {
     Import(import::Arguments),
     /// Writes sites into a sheet
     Export(export::Arguments),
+    /// Copies the store of a data directory, while a server runs on it or not
+    Backup(backup::BackupArguments),
+    /// Puts a copy into a data directory without a store
+    Restore(backup::RestoreArguments),
     /// Fills a demo account with agents from real networks
     Demo(demo::Arguments),
 }
@@ -76,6 +81,8 @@ pub fn run() -> ExitCode {
             Command::Lookup(arguments) => lookup::run(&arguments),
             Command::Import(arguments) => import::run(arguments).await,
             Command::Export(arguments) => export::run(arguments).await,
+            Command::Backup(arguments) => backup::back_up(&arguments),
+            Command::Restore(arguments) => backup::restore(&arguments),
             Command::Demo(arguments) => demo::run(arguments).await,
         }
     });

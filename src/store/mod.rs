@@ -248,6 +248,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file is damaged where records are found: which of them are concerned is not known.
+    #[error("{path} is damaged: restore it from a backup: {cause}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was seen.
+        cause: String,
+    },
     /// The keys of a batch are of several partitions, or there are none.
     #[error("a batch has keys, and all of them are of one partition")]
     Partitions,
@@ -270,7 +278,7 @@ impl Fault for Error {
             Self::Unavailable { .. } | Self::Directory { .. } | Self::Configuration { .. } => {
                 Reason::StorageUnavailable
             }
-            Self::Corrupt { .. } => Reason::StorageCorrupt,
+            Self::Corrupt { .. } | Self::Damaged { .. } => Reason::StorageCorrupt,
             Self::Partitions => Reason::Internal,
         }
     }

@@ -52,7 +52,7 @@ pub(super) fn load(
     spans: &Spans,
     visit: &mut dyn FnMut(Result<Loaded<'_>, Error>),
 ) -> Result<(), Error> {
-    let explain = |cause| rows::unavailable(&cause);
+    let explain = |cause| rows::explain(path, &cause);
     // The `+` keeps SQLite from looking for the kind in the index.
     let text = "SELECT kind, partition, id, revision, checksum, document, packed FROM records
          WHERE rowid BETWEEN ?1 AND ?2 AND +kind BETWEEN ?3 AND ?4";

@@ -3,15 +3,18 @@
 //! Many callers share one fsync: the writer drains its queue into one transaction. Each record carries a CRC-32 of
 //! its own, because SQLite has no page checksums. One process holds the directory, by a lock on its `LOCK` file.
 
+pub mod backup;
+mod directory;
 mod load;
+mod log;
+mod medium;
 mod queue;
 mod rows;
 mod schema;
 mod tables;
 mod writer;
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,8 +26,13 @@ use rusqlite::Connection;
 use super::{Error, Key, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Visit};
 use crate::model::id::AccountId;
 use load::Spans;
+use medium::Medium;
 use queue::Queue;
 
+/// The store's file in its directory.
+const FILE: &str = "waymark.sqlite3";
+/// Its write-ahead log, as SQLite names it.
+const LOG: &str = "waymark.sqlite3-wal";
 /// Connections kept for readers; more are opened under load and closed again.
 const READERS_KEPT: usize = 8;
 
@@ -32,8 +40,10 @@ const READERS_KEPT: usize = 8;
 #[derive(Debug)]
 pub struct Embedded {
     path: PathBuf,
-    queue: Queue,
+    medium: Medium,
+    /// They close before the writer, which then folds the log.
     readers: Arc<Mutex<Vec<Connection>>>,
+    queue: Queue,
     /// Held for as long as the engine lives.
     _directory_lock: File,
 }
@@ -43,24 +53,24 @@ impl Embedded {
     ///
     /// Refuses a directory that another process holds, and a file of another format.
     pub fn open(directory: &Path) -> Result<Self, Error> {
+        Self::open_on(directory, Medium::default())
+    }
+
+    fn open_on(directory: &Path, medium: Medium) -> Result<Self, Error> {
         let refuse = |cause: String| Error::Directory { path: directory.to_owned(), cause };
-        // Secrets and personal data lie here: for the owner alone, whatever the process's umask.
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|cause| refuse(cause.to_string()))?;
-        let directory_lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(directory.join("LOCK"))
-            .map_err(|cause| refuse(cause.to_string()))?;
-        directory_lock
-            .try_lock()
-            .map_err(|_| refuse("another process holds it: stop that one, or choose another directory".into()))?;
-        let path = directory.join("waymark.sqlite3");
-        let (connection, revisions) = schema::open_writer(&path).map_err(refuse)?;
-        let queue = writer::start(connection, path.clone(), revisions)?;
-        Ok(Self { path, queue, readers: Arc::default(), _directory_lock: directory_lock })
+        let held = directory::hold(directory).map_err(refuse)?;
+        let path = directory.join(FILE);
+        let (log, files) = (directory.join(LOG), &*medium.files);
+        let explain = |cause| refuse(format!("{LOG}: {cause}"));
+        directory::recover(directory, &log, files).map_err(explain)?;
+        if log::is_damaged(files, &log).map_err(explain)? {
+            // No refusal: two losses of power in turn can leave the same picture, with nothing lost.
+            tracing::warn!(path = %log.display(), "the log may be damaged before its end: compare with a backup");
+        }
+        let (connection, revisions) = schema::open_writer(&path, &medium, held.is_known).map_err(refuse)?;
+        let directory_lock = held.mark().map_err(|cause| refuse(cause.to_string()))?;
+        let queue = writer::start(connection, path.clone(), revisions, medium.log_pages_max)?;
+        Ok(Self { path, medium, readers: Arc::default(), queue, _directory_lock: directory_lock })
     }
 
     /// Runs `read` on a reader's connection, off the async threads.
@@ -68,12 +78,12 @@ impl Embedded {
         &self,
         read: impl FnOnce(&Connection, &Path) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (readers, path) = (Arc::clone(&self.readers), self.path.clone());
+        let (readers, path, medium) = (Arc::clone(&self.readers), self.path.clone(), self.medium.clone());
         let task = tokio::task::spawn_blocking(move || {
             let idle = readers.lock().pop();
             let connection = match idle {
                 Some(connection) => connection,
-                None => schema::open_reader(&path).map_err(|cause| rows::unavailable(&cause))?,
+                None => schema::open_reader(&path, &medium).map_err(|cause| rows::explain(&path, &cause))?,
             };
             let result = read(&connection, &path);
             let mut idle = readers.lock();
@@ -99,7 +109,7 @@ impl Store for Embedded {
     async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error> {
         self.read(move |connection, path| {
             // One read transaction: all records as of one revision.
-            let transaction = connection.unchecked_transaction().map_err(|cause| rows::unavailable(&cause))?;
+            let transaction = connection.unchecked_transaction().map_err(|cause| rows::explain(path, &cause))?;
             keys.iter().map(|key| rows::get(&transaction, path, key)).collect()
         })
         .await
@@ -126,7 +136,7 @@ impl Store for Embedded {
 
     async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error> {
         let partition = rows::partition_text(partition).to_owned();
-        self.read(move |connection, _| rows::revision(connection, &partition)).await
+        self.read(move |connection, path| rows::revision(connection, path, &partition)).await
     }
 
     async fn scrub(&self) -> Result<(), Error> {
@@ -134,9 +144,13 @@ impl Store for Embedded {
     }
 
     async fn close(&self) {
+        // The last connection to close takes the log away: that is the writer's.
+        self.readers.lock().clear();
         self.queue.close().await;
     }
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod torture;

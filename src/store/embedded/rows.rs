@@ -60,9 +60,21 @@ pub(super) fn checksum(
     document: &[u8],
     packed: Option<&[u8]>,
 ) -> u32 {
+    checksum_of(partition, kind as u8, id, revision, document, packed)
+}
+
+/// The same of a kind that may be unknown here.
+pub(super) fn checksum_of(
+    partition: &[u8],
+    kind: u8,
+    id: &[u8],
+    revision: Revision,
+    document: &[u8],
+    packed: Option<&[u8]>,
+) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     let revision = revision.0.to_be_bytes();
-    for part in [partition, &[0, kind as u8], id, &[0], &revision, document, packed.unwrap_or_default()] {
+    for part in [partition, &[0, kind], id, &[0], &revision, document, packed.unwrap_or_default()] {
         hasher.update(part);
     }
     hasher.finalize()
@@ -81,7 +93,7 @@ pub(super) fn get(connection: &Connection, path: &Path, key: &Key) -> Result<Opt
             let partition = partition_text(key.partition.as_ref());
             statement.query_row(params![partition, key.kind as u8, key.id], Row::read).optional()
         })
-        .map_err(|cause| unavailable(&cause))?;
+        .map_err(|cause| explain(path, &cause))?;
     row.map(|row| row.check(key.kind, path)).transpose()
 }
 
@@ -89,29 +101,32 @@ pub(super) fn get(connection: &Connection, path: &Path, key: &Key) -> Result<Opt
 pub(super) fn scan(connection: &Connection, path: &Path, range: &Range) -> Result<Vec<Record>, Error> {
     let statements = tables::of(range.kind);
     let text = if range.descending { statements.descend } else { statements.ascend };
-    let mut statement = connection.prepare_cached(text).map_err(|cause| unavailable(&cause))?;
+    let mut statement = connection.prepare_cached(text).map_err(|cause| explain(path, &cause))?;
     let (from, end) = range.bounds();
     let partition = partition_text(range.partition.as_ref());
     let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
     let rows = statement
         .query_map(params![partition, range.kind as u8, from, end, limit], Row::read)
-        .map_err(|cause| unavailable(&cause))?;
-    rows.map(|row| row.map_err(|cause| unavailable(&cause))?.check(range.kind, path)).collect()
+        .map_err(|cause| explain(path, &cause))?;
+    rows.map(|row| row.map_err(|cause| explain(path, &cause))?.check(range.kind, path)).collect()
 }
 
 /// The last revision of a partition.
-pub(super) fn revision(connection: &Connection, partition: &str) -> Result<Revision, Error> {
+pub(super) fn revision(connection: &Connection, path: &Path, partition: &str) -> Result<Revision, Error> {
     let found = connection
         .prepare_cached("SELECT revision FROM revisions WHERE partition = ?1")
         .and_then(|mut statement| statement.query_row([partition], |row| row.get::<_, i64>(0)).optional())
-        .map_err(|cause| unavailable(&cause))?;
+        .map_err(|cause| explain(path, &cause))?;
     Ok(Revision(found.unwrap_or_default().cast_unsigned()))
 }
 
-/// An error of SQLite, seen from outside.
-pub(super) fn unavailable(cause: &rusqlite::Error) -> Error {
+/// An error of SQLite on the file at `path`, seen from outside.
+pub(super) fn explain(path: &Path, cause: &rusqlite::Error) -> Error {
     match cause.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Full,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            Error::Damaged { path: path.to_owned(), cause: cause.to_string() }
+        }
         _ => Error::Unavailable { cause: cause.to_string() },
     }
 }

@@ -5,9 +5,11 @@ use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::Revision;
+use super::medium::Medium;
 
 /// `wmrk`: marks the file as waymark's (SQLite `application_id`).
 const APPLICATION_ID: i32 = 0x776d_726b;
@@ -50,34 +52,42 @@ const TABLE_OF_REVISIONS: &str =
 /// The last revision of each partition that has one, by the text under which it is kept.
 pub(super) type Revisions = HashMap<String, Revision>;
 
-/// Opens the writer's connection, makes or checks the format, and reads the last revisions.
-///
-/// `synchronous = FULL` in WAL mode: a commit is on the disk when it returns.
-pub(super) fn open_writer(path: &Path) -> Result<(Connection, Revisions), String> {
+/// Opens the writer's connection, makes or checks the format, and reads the last revisions. `is_known` says that there was
+/// a store before: none is made in its place.
+pub(super) fn open_writer(path: &Path, medium: &Medium, is_known: bool) -> Result<(Connection, Revisions), String> {
     let explain = |cause: rusqlite::Error| format!("{} cannot be opened: {cause}", path.display());
+    if is_known && !path.exists() && medium.vfs.is_none() {
+        return Err(format!("{} is gone: restore it from a backup", path.display()));
+    }
     // SQLite makes its files for everybody to read, and its log with the database's own mode: so make it first.
     let made = File::options().create(true).truncate(false).write(true).mode(0o600).open(path);
     made.map_err(|cause| format!("{} cannot be opened: {cause}", path.display()))?;
-    let mut connection = Connection::open(path).map_err(explain)?;
-    check_format(&mut connection, path)?;
-    let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 32000;
-         PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;";
-    connection.execute_batch(pragmas).map_err(explain)?;
+    let mut connection = medium.connect(path, OpenFlags::default()).map_err(explain)?;
+    check_format(&mut connection, path, is_known)?;
+    // The writer folds the log itself: where SQLite does, it tells nobody that the disk failed.
+    let pragmas = format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {}; PRAGMA wal_autocheckpoint = 0;
+         PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;",
+        medium.synchronous
+    );
+    connection.execute_batch(&pragmas).map_err(explain)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     let revisions = read_revisions(&connection).map_err(explain)?;
     Ok((connection, revisions))
 }
 
-fn read_revisions(connection: &Connection) -> rusqlite::Result<Revisions> {
+pub(super) fn read_revisions(connection: &Connection) -> rusqlite::Result<Revisions> {
     let mut statement = connection.prepare("SELECT partition, revision FROM revisions")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, Revision(row.get::<_, i64>(1)?.cast_unsigned()))))?;
     rows.collect()
 }
 
 /// Opens a reader's connection to a file that the writer has made.
-pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open_reader(path: &Path, medium: &Medium) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = medium.connect(path, flags)?;
+    // The log is the writer's.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
     connection.busy_timeout(std::time::Duration::from_secs(2))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
@@ -85,14 +95,23 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Makes the tables in a new file; refuses any other file than one of ours in this version, and leaves it as it is.
-fn check_format(connection: &mut Connection, path: &Path) -> Result<(), String> {
-    let explain = |cause: rusqlite::Error| format!("{} is not a waymark store: {cause}", path.display());
+pub(super) fn check_format(connection: &mut Connection, path: &Path, is_known: bool) -> Result<(), String> {
+    let explain = |cause: rusqlite::Error| match cause.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt) => format!("{} is damaged: restore it from a backup: {cause}", path.display()),
+        Some(ErrorCode::NotADatabase) => {
+            format!("{} is not a waymark store, or damaged: restore it from a backup: {cause}", path.display())
+        }
+        _ => format!("{} cannot be opened: {cause}", path.display()),
+    };
     let pragma = |connection: &Connection, name: &str| {
         connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(explain)
     };
     let (application, version) = (pragma(connection, "application_id")?, pragma(connection, "user_version")?);
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(explain)?;
+    if (application, version, tables) == (0, 0, 0) && is_known {
+        return Err(format!("{} is empty, and was not: restore it from a backup", path.display()));
+    }
     if (application, version, tables) == (0, 0, 0) {
         connection.execute_batch("PRAGMA page_size = 8192;").map_err(explain)?;
         let transaction = connection.transaction().map_err(explain)?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tracing::{error, warn};
 
@@ -16,7 +17,7 @@ use super::super::{Error, Expect, Mutation, Observer};
 use super::Revision;
 use super::queue::{Encoded, Job, Order, Queue, Scrubber};
 use super::schema::Revisions;
-use super::{rows, tables};
+use super::{directory, rows, tables};
 
 /// Most batches in one transaction: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 1_024;
@@ -24,9 +25,15 @@ const GROUP_MAX: usize = 1_024;
 const IDLE: Duration = Duration::from_millis(500);
 
 /// Starts the thread and gives the callers' end of its queue.
-pub(super) fn start(connection: Connection, path: PathBuf, last: Revisions) -> Result<Queue, Error> {
+pub(super) fn start(
+    connection: Connection,
+    path: PathBuf,
+    last: Revisions,
+    log_pages_max: i64,
+) -> Result<Queue, Error> {
     let (sender, orders) = channel();
-    let writer = Writer { connection, path, last, observers: Vec::new(), stopped: None, is_log_folded: true };
+    let observers = Vec::new();
+    let writer = Writer { connection, path, last, log_pages_max, observers, stopped: None, is_log_folded: true };
     std::thread::Builder::new()
         .name("waymark-store".into())
         .spawn(move || writer.run(&orders))
@@ -40,6 +47,8 @@ struct Writer {
     path: PathBuf,
     /// The last committed revision of each partition.
     last: Revisions,
+    /// Pages beyond which the log is folded.
+    log_pages_max: i64,
     observers: Vec<Arc<dyn Observer>>,
     /// Why nothing is written any more.
     stopped: Option<String>,
@@ -92,10 +101,13 @@ impl Writer {
         }
         self.is_log_folded = false;
         match self.transact(&group) {
-            Ok(outcomes) => self.acknowledge(group, outcomes),
+            Ok(outcomes) => {
+                self.acknowledge(group, outcomes);
+                self.fold_long_log();
+            }
             Err(cause) => {
                 self.stop_after(&cause);
-                refuse(group, || rows::unavailable(&cause));
+                refuse(group, || rows::explain(&self.path, &cause));
             }
         }
     }
@@ -146,12 +158,18 @@ impl Writer {
 
     /// A full disk is waited out; any other failure of the disk ends writing.
     fn stop_after(&mut self, cause: &rusqlite::Error) {
-        use rusqlite::ErrorCode::{DiskFull, NotADatabase, SystemIoFailure};
+        use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure};
         match cause.sqlite_error_code() {
             Some(DiskFull) => warn!(path = %self.path.display(), "the disk is full: writes are refused"),
-            Some(SystemIoFailure | NotADatabase) | None => {
+            Some(SystemIoFailure | NotADatabase | DatabaseCorrupt) | None => {
                 error!(path = %self.path.display(), %cause, "the store stopped: start waymark again when the disk is well");
                 self.stopped = Some(format!("it stopped after a failure of the disk: {cause}"));
+                if let Some(parent) = self.path.parent() {
+                    directory::leave_word_of_failure(parent);
+                }
+                // The last to close the file would fold the log. It stays, for the next start.
+                let kept = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+                debug_assert!(kept.is_ok(), "a flag of the connection: {kept:?}");
             }
             Some(_) => warn!(path = %self.path.display(), %cause, "a group of writes failed"),
         }
@@ -193,8 +211,19 @@ impl Writer {
             Ok(true) => Err(Error::Unavailable { cause: "a reader was in the way of its log: repeat the call".into() }),
             Err(cause) => {
                 self.stop_after(&cause);
-                Err(rows::unavailable(&cause))
+                Err(rows::explain(&self.path, &cause))
             }
+        }
+    }
+
+    /// Folds the log where it grew long, after the callers have their answers.
+    fn fold_long_log(&mut self) {
+        // Looks at the log, and does nothing to it.
+        let look = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)");
+        match look.and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(1))) {
+            Ok(pages) if pages > self.log_pages_max => self.fold_log(),
+            Ok(_) => {}
+            Err(cause) => self.stop_after(&cause),
         }
     }
 

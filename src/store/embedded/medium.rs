@@ -1,0 +1,81 @@
+//! How the engine reaches its file, and how long its log may become. Tests have a disk of their own, which fails.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// Pages of the write-ahead log beyond which it is folded into the database, 8 KiB each: a quarter of a GiB, so that
+/// under load a page that is written again and again is folded once.
+const LOG_PAGES_MAX: i64 = 32_000;
+
+/// Bytes of a file that are read at once.
+const READ_BYTES: usize = 256 * 1024;
+
+/// What a store lies on.
+#[derive(Debug, Clone)]
+pub(super) struct Medium {
+    /// The name of SQLite's way to files (a VFS); `None` for the system's.
+    pub(super) vfs: Option<&'static str>,
+    /// `FULL`: in WAL mode a commit is on the disk when it returns.
+    pub(super) synchronous: &'static str,
+    pub(super) log_pages_max: i64,
+    pub(super) files: Arc<dyn Files>,
+}
+
+/// What is done to the log before SQLite opens it.
+pub(super) trait Files: std::fmt::Debug + Send + Sync {
+    /// A file, to be read from its beginning; `None` where it is not there.
+    fn open(&self, path: &Path) -> io::Result<Option<Box<dyn io::Read>>>;
+
+    /// Writes a file's own bytes over it, and syncs them; one that is not there is done.
+    ///
+    /// A sync that failed leaves pages that are read as written, and that no later sync writes. Once they are written again,
+    /// a sync that succeeds means what it says.
+    fn rewrite(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The system's files.
+#[derive(Debug)]
+struct SystemFiles;
+
+impl Files for SystemFiles {
+    fn open(&self, path: &Path) -> io::Result<Option<Box<dyn io::Read>>> {
+        match File::open(path) {
+            Ok(file) => Ok(Some(Box::new(io::BufReader::with_capacity(READ_BYTES, file)))),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    fn rewrite(&self, path: &Path) -> io::Result<()> {
+        let mut file = match File::options().read(true).write(true).open(path) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(cause) => return Err(cause),
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        file.rewind()?;
+        file.write_all(&bytes)?;
+        file.sync_all()
+    }
+}
+
+impl Default for Medium {
+    fn default() -> Self {
+        Self { vfs: None, synchronous: "FULL", log_pages_max: LOG_PAGES_MAX, files: Arc::new(SystemFiles) }
+    }
+}
+
+impl Medium {
+    /// Opens the file, making it where `flags` say so.
+    pub(super) fn connect(&self, path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+        match self.vfs {
+            None => Connection::open_with_flags(path, flags),
+            Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+"""The wall clock jumps under a running server: a day, ten years, and back. libfaketime reads it from a file."""
+
+import os
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf import timestamp_pb2
+
+from client import Account, Caller, mask, refused, scope_value
+from clock import faketime, set_clock
+from server import Server
+from stubs import pb
+from test_history import changes_of, number_of
+
+JUMPS = ["+1d", "-1d", "+0", "+3650d", "+0"]
+DAY_S = 24 * 60 * 60
+
+pytestmark = pytest.mark.skipif(faketime() is None, reason="libfaketime is not installed: apt-get install faketime")
+
+
+@pytest.fixture
+def clock(tmp_path, monkeypatch):
+    """Sets the clock of the server that is started with it, at any time."""
+    file = tmp_path / "clock"
+    file.write_text("+0\n", encoding="ascii")
+    set_clock(monkeypatch, "+0")
+    monkeypatch.delenv("FAKETIME")
+    for name, value in {"FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1"}.items():
+        monkeypatch.setenv(name, value)
+
+    def jump(told):
+        beside = tmp_path / "clock.new"
+        beside.write_text(f"{told}\n", encoding="ascii")
+        beside.rename(file)
+
+    return jump
+
+
+def cpu_s(server):
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_revisions_and_histories_never_go_back_and_lives_follow_the_wall_clock(tmp_path, clock):
+    with Server(tmp_path / "data", geoip=False) as server, grpc.insecure_channel(server.target) as channel:
+        account = Account(Caller(channel, server.admin_token), "acme")
+        editor = account.caller("EDITOR")
+        end = timestamp_pb2.Timestamp(seconds=int(time.time()) + 3600)
+        token = pb.Token(scope=scope_value("VIEWER"), expire_time=end)
+        brief = Caller(channel, account.operator.CreateToken(parent=account.name, token=token).secret)
+        site = account.create_site(note="0").name
+        revision, updated = editor.GetSite(name=site).revision, []
+        for number, told in enumerate(JUMPS, start=1):
+            clock(told)
+            written = editor.UpdateSite(site=pb.Site(name=site, note=str(number)), update_mask=mask("note"))
+            assert written.revision > revision, told
+            revision = written.revision
+            updated.append(written.update_time.seconds - int(time.time()))
+            if told in ("+1d", "+3650d"):
+                refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", lambda: brief.GetSite(name=site))
+            else:
+                assert brief.GetSite(name=site).note == str(number), f"{told}: it is good again"
+            # Timers are of the other clock: for a second nothing happens.
+            before = cpu_s(server)
+            time.sleep(1)
+            assert cpu_s(server) - before < 0.5, f"{told}: timers storm"
+        assert updated[0] > DAY_S / 2, f"the injector never struck: {updated}"
+        changes = changes_of(editor, site)
+        assert [number_of(change) for change in changes] == list(range(len(JUMPS) + 1, 0, -1))
+        assert [change.edits[0].new_value.text for change in changes[:-1]] == [str(n) for n in range(len(JUMPS), 0, -1)]
+        server.kill()
+        server.start()
+        with grpc.insecure_channel(server.target) as again:
+            found = Caller(again, editor.token).GetSite(name=site)
+            assert (found.revision, found.note) == (revision, str(len(JUMPS)))

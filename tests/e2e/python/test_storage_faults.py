@@ -1,0 +1,256 @@
+"""Faults of the disk and the system under a running server: full, failing, slow, held, out of descriptors, stopped."""
+
+import contextlib
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+
+from client import Account, Caller, mask, refused
+from server import BINARY, Server
+from stubs import pb
+
+# Longest time for what the server does by itself, on a busy machine.
+WAIT_S_MAX = 30
+NOTE_BYTES = 60_000
+# More than there are descriptors, and less than the system queues for a listener.
+CONNECTIONS = 100
+IS_ROOT = os.geteuid() == 0
+
+
+@contextlib.contextmanager
+def serving(data_dir):
+    """A server, an account on it, and its editor."""
+    with Server(data_dir, geoip=False) as server, grpc.insecure_channel(server.target) as channel:
+        account = Account(Caller(channel, server.admin_token), "acme")
+        yield server, account, account.caller("EDITOR")
+
+
+def set_note(editor, site, note, timeout=WAIT_S_MAX):
+    request = pb.UpdateSiteRequest(site=pb.Site(name=site, note=note), update_mask=mask("note"))
+    return editor.call("UpdateSite", request, timeout)
+
+
+def check_after_restart(server, editor, expected):
+    """Kills the server and starts it again: each site's note is one of those expected."""
+    server.kill()
+    server.start()
+    with grpc.insecure_channel(server.target) as channel:
+        again = Caller(channel, editor.token)
+        for site, notes in expected.items():
+            assert again.GetSite(name=site).note in notes
+            set_note(again, site, "well again")
+
+
+@contextlib.contextmanager
+def small_disk(path):
+    """A file system of 24 MiB."""
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", path]
+    mounted = subprocess.run(command, capture_output=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def test_a_full_disk_refuses_writes_and_goes_on_when_there_is_room(tmp_path):
+    """F6."""
+    with small_disk(tmp_path / "small") as small, serving(small / "data") as (server, account, editor):
+        site = account.create_site(note="first").name
+        ballast = small / "ballast"
+        ballast.write_bytes(bytes(shutil.disk_usage(small).free - 2 * 1024 * 1024))
+        made = []
+        with pytest.raises(grpc.RpcError) as full:
+            for number in range(1000):
+                made.append(account.create_site(f"large {number}", note=f"{number} ".ljust(NOTE_BYTES, "x")).name)
+        assert full.value.code().name == "RESOURCE_EXHAUSTED" and made, full.value
+        # Once more, by its reason; and what was refused has left nothing.
+        create = pb.CreateSiteRequest(parent=account.name, site=pb.Site(display_name="late", note="y" * NOTE_BYTES))
+        refused("RESOURCE_EXHAUSTED", "STORAGE_FULL", lambda: editor.call("CreateSite", create))
+        assert len(editor.ListSites(parent=account.name, page_size=1000).sites) == 1 + len(made)
+        assert editor.GetSite(name=site).note == "first"
+        ballast.unlink()
+        late = editor.call("CreateSite", create).name
+        assert editor.GetSite(name=late).note == "y" * NOTE_BYTES, "without a restart"
+        last = f"{len(made) - 1} ".ljust(NOTE_BYTES, "x")
+        check_after_restart(server, editor, {site: ["first"], late: ["y" * NOTE_BYTES], made[-1]: [last]})
+
+
+@contextlib.contextmanager
+def injected(server, how, log):
+    """Lets syncs of the server fail or wait, by strace; afterwards checks that some did."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed: apt-get install strace")
+    command = ["strace", "-f", "-qq", "-p", str(server.process.pid), "-e", "trace=fdatasync,fsync", "-o", str(log)]
+    command += ["-e", f"inject=fdatasync,fsync:{how}"]
+    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + WAIT_S_MAX
+        while not all(tracers_of(server)):
+            if tracer.poll() is not None:
+                pytest.skip(f"strace cannot attach here: {tracer.stderr.read().strip()}")
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield
+    finally:
+        tracer.terminate()
+        tracer.wait()
+    count = len(re.findall(r"f(?:data)?sync\(.*(?:INJECTED|DELAYED)", log.read_text(encoding="utf-8")))
+    assert count > 0, "the injector never struck"
+
+
+def tracers_of(server):
+    """Of each thread of the server, whether it is traced."""
+    for status in Path(f"/proc/{server.process.pid}/task").glob("*/status"):
+        with contextlib.suppress(OSError):
+            yield re.search(r"TracerPid:\s+(\d+)", status.read_text(encoding="ascii"))[1] != "0"
+
+
+def test_a_sync_that_fails_is_never_acknowledged_and_never_tried_again(tmp_path):
+    """F8."""
+    with serving(tmp_path / "data") as (server, account, editor):
+        site, other = account.create_site(note="kept").name, account.create_site(note="kept").name
+        with injected(server, "error=EIO", tmp_path / "strace"):
+            refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: set_note(editor, site, "in doubt"))
+        # The disk is well again; what it holds is not known, so nothing more is written.
+        refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: set_note(editor, other, "late"))
+        assert editor.GetSite(name=other).note == "kept", "reads go on"
+        assert "start waymark again when the disk is well" in server.log_text()
+        assert (server.data_dir / "STOPPED").exists()
+        check_after_restart(server, editor, {site: ["kept", "in doubt"], other: ["kept"]})
+        assert not (server.data_dir / "STOPPED").exists() and "its log is written again" in server.log_text()
+
+
+def test_a_slow_disk_keeps_deadlines_and_reads(tmp_path):
+    """F9."""
+    with serving(tmp_path / "data") as (server, account, editor):
+        site = account.create_site(note="before").name
+        with injected(server, "delay_exit=2000000", tmp_path / "strace"):
+            begun = time.monotonic()
+            failure = failure_of_late(lambda: set_note(editor, site, "slow", timeout=0.5))
+            assert failure.code().name == "DEADLINE_EXCEEDED" and time.monotonic() - begun < 2, "not after the disk"
+            assert editor.GetSite(name=site).name == site, "reads do not wait for writes"
+            # Nobody was told, and it goes through: a caller that wants to know asks again.
+            set_note(editor, site, "after")
+            assert time.monotonic() - begun > 2, "acknowledged before the disk had it"
+        check_after_restart(server, editor, {site: ["after"]})
+
+
+def failure_of_late(call):
+    """The error of a call whose client gave up: it has no details of the server's."""
+    with pytest.raises(grpc.RpcError) as late:
+        call()
+    return late.value
+
+
+def refusal(data_dir, binary=BINARY, **process):
+    """One line of a server that does not start."""
+    command = [binary, "serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S_MAX, check=False, **process)
+    assert done.returncode == 1, done
+    lines = [line for line in done.stderr.splitlines() if line.startswith("waymark: ")]
+    assert len(lines) == 1 and "panicked" not in done.stderr, done.stderr
+    return lines[0]
+
+
+def test_a_directory_that_cannot_be_used_is_refused_in_one_line(tmp_path):
+    """F10."""
+    with serving(tmp_path / "data") as (server, account, editor):
+        assert "another process holds it" in refusal(server.data_dir)
+        site = account.create_site(note="kept").name
+        assert editor.GetSite(name=site).note == "kept", "the first one serves on"
+    (tmp_path / "file").write_text("no directory", encoding="utf-8")
+    assert str(tmp_path / "file") in refusal(tmp_path / "file")
+
+
+def test_a_directory_that_may_not_be_written_is_refused_in_one_line(tmp_path):
+    """F10. What others may not write root may: so root is somebody else here."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        binary, closed = Path(place) / "waymark", Path(place) / "closed"
+        shutil.copy(BINARY, binary)
+        closed.mkdir()
+        closed.chmod(0o555)
+        Path(place).chmod(0o755)
+        other = {"user": 65534, "group": 65534, "extra_groups": []} if IS_ROOT else {}
+        assert "ermission denied" in refusal(closed, binary=binary, **other)
+        assert not list(closed.iterdir())
+
+
+def test_files_of_a_newer_waymark_are_refused_and_left_alone(tmp_path):
+    """F11. Those of older ones: src/store/embedded/tests.rs and torture/damage.rs."""
+    with serving(tmp_path / "data") as (server, account, _):
+        account.create_site("kept")
+    file = tmp_path / "data" / "waymark.sqlite3"
+    with contextlib.closing(sqlite3.connect(file)) as newer:
+        assert newer.execute("PRAGMA user_version").fetchone()[0] < 99
+        newer.execute("PRAGMA user_version = 99")
+        newer.execute("PRAGMA journal_mode = DELETE")
+    before = file.read_bytes()
+    said = refusal(tmp_path / "data")
+    assert "format 99" in said and "use the waymark that wrote it" in said
+    assert file.read_bytes() == before
+
+
+def cpu_s(server):
+    """Seconds of all cores that the server has used so far."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_without_descriptors_present_calls_go_on_and_new_ones_wait(tmp_path):
+    """F12."""
+    with serving(tmp_path / "data") as (server, account, editor), contextlib.ExitStack() as opened:
+        site = account.create_site(note="0").name
+        pid = server.process.pid
+        used = len(os.listdir(f"/proc/{pid}/fd"))
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 20, limits[1]))
+        host, port = server.target.rsplit(":", 1)
+        for _ in range(CONNECTIONS):
+            opened.enter_context(socket.create_connection((host, int(port)), WAIT_S_MAX))
+        deadline = time.monotonic() + WAIT_S_MAX
+        while len(os.listdir(f"/proc/{pid}/fd")) < used + 20:
+            assert time.monotonic() < deadline, "the limit is never reached"
+            time.sleep(0.01)
+        # For a second nobody asks anything: a loop that spins takes all of it.
+        before, begun = cpu_s(server), time.monotonic()
+        time.sleep(1)
+        assert (cpu_s(server) - before) / (time.monotonic() - begun) < 0.2, "it spins"
+        for number in range(1, 20):
+            set_note(editor, site, str(number))
+            assert editor.GetSite(name=site).note == str(number), "present connections are served"
+        opened.close()
+        with grpc.insecure_channel(server.target) as fresh:
+            assert Caller(fresh, editor.token).GetSite(name=site).note == "19", "by itself"
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_server_that_was_stopped_for_a_while_goes_on_where_it_was(tmp_path):
+    """F15."""
+    with serving(tmp_path / "data") as (server, account, editor):
+        site = account.create_site(note="before").name
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            late = failure_of_late(lambda: set_note(editor, site, "while it stood", timeout=2))
+            assert late.code().name == "DEADLINE_EXCEEDED"
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        seen = editor.GetSite(name=site)
+        assert seen.note in ("before", "while it stood")
+        written = set_note(editor, site, "after")
+        assert written.revision > seen.revision
+        check_after_restart(server, editor, {site: ["after"]})
+
