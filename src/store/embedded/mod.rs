@@ -64,8 +64,7 @@ impl Embedded {
         let explain = |cause| refuse(format!("{LOG}: {cause}"));
         directory::recover(directory, &log, files).map_err(explain)?;
         if log::is_damaged(files, &log).map_err(explain)? {
-            // No refusal: two losses of power in turn can leave the same picture, with nothing lost.
-            tracing::warn!(path = %log.display(), "the log may be damaged before its end: compare with a backup");
+            return Err(refuse(format!("{LOG} is damaged before its end: restore it from a backup")));
         }
         let (connection, revisions) = schema::open_writer(&path, &medium, held.is_known).map_err(refuse)?;
         let directory_lock = held.mark().map_err(|cause| refuse(cause.to_string()))?;

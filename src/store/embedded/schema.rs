@@ -71,6 +71,14 @@ pub(super) fn open_writer(path: &Path, medium: &Medium, is_known: bool) -> Resul
         medium.synchronous
     );
     connection.execute_batch(&pragmas).map_err(explain)?;
+    // A loss of power may have left whole groups behind a torn one. New groups would not cover all of them, and after
+    // another loss the log would look damaged in its midst: so each start begins an empty log.
+    let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    if let Err(cause) = folded
+        && cause.sqlite_error_code() != Some(ErrorCode::DiskFull)
+    {
+        return Err(explain(cause));
+    }
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     let revisions = read_revisions(&connection).map_err(explain)?;
     Ok((connection, revisions))

@@ -160,7 +160,6 @@ fn a_damaged_database_is_refused_or_told() {
 }
 
 #[test]
-#[ignore = "a damaged log is warned of and not refused: a refusal met two losses of power too"]
 #[expect(clippy::print_stdout, reason = "a summary for who runs it")]
 fn a_damaged_log_is_refused_or_opens_to_a_late_commit() {
     let met = damage_all(false, setting("WAYMARK_DAMAGE_SEED", 1));
