@@ -45,6 +45,8 @@ struct Gate {
 }
 
 impl Observer for Gate {
+    fn resynced(&self, _: crate::store::Resync<'_>) {}
+
     fn committed(&self, _: Revision, _: &[Mutation]) {
         if let Some(released) = self.hold.lock().take() {
             self.reached.notify_one();
@@ -165,7 +167,7 @@ impl Life<'_> {
     /// Writes until the power fails, or until nothing more is to be done.
     async fn work(&mut self, store: &Embedded) -> Result<(), String> {
         let gate = Arc::new(Gate::default());
-        store.observe(Arc::clone(&gate) as Arc<dyn Observer>);
+        store.observe(Arc::clone(&gate) as Arc<dyn Observer>).await.unwrap();
         for _ in 0..self.random.below(GROUPS_MAX + 1) {
             if !self.commit_groups(store, &gate).await? {
                 return Ok(());
