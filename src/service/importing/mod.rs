@@ -102,7 +102,7 @@ impl Waymark {
     ) -> Result<Imported, Error> {
         let owner = live.account();
         let row = row.checked(owner.country)?;
-        if row.names_contact() {
+        if row.names_private() {
             require_contacts(principal)?;
         }
         if let Said::Some(position) = row.position {
