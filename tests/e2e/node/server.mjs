@@ -1,6 +1,6 @@
 // Starts `waymark serve` on a port that the system picks, calls its command line, and ends it by its id.
 import { spawn, execFile } from "node:child_process";
-import { globSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdtemp, readFile, rm, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -23,7 +23,8 @@ const environment = Object.fromEntries(Object.entries(process.env).filter(([key]
 
 /** What sets a process's clock, as faketime is told (`+8d`); absent where it is not installed. */
 export function clock(told) {
-  const [library] = globSync("/usr/lib/*/faketime/libfaketimeMT.so.1");
+  const folders = readdirSync("/usr/lib").map((folder) => `/usr/lib/${folder}/faketime/libfaketimeMT.so.1`);
+  const library = folders.find((file) => existsSync(file));
   return library && { LD_PRELOAD: library, FAKETIME: told, FAKETIME_DONT_FAKE_MONOTONIC: "1" };
 }
 
