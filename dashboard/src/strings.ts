@@ -277,7 +277,7 @@ export const replacement = {
   days: (count: number) => (count === 1 ? "1 day" : `${count} days`),
   effect: (agent: string, until: string) =>
     `The next time that ${agent || "this agent"} activates, up to ${until}, it takes this site over, once. ` +
-    "Name, position, contact, labels, links, resident access and history stay.",
+    "Name, position, contact, note, labels, links, resident access and history stay.",
   loses: (agent: string) => `Agent ${agent} loses its access then, and not before.`,
   renews: (agent: string) => `Agent ${agent} gets a new key then, and the old one is good no more.`,
   allow: "Allow it",
