@@ -319,6 +319,7 @@ export const resident = {
   resend: "Send again",
   revoke: "Revoke",
   invited: (at: string, until: string) => `${at}; the link works until ${until}.`,
+  ended: (at: string, until: string) => `Sent ${at}; the link worked until ${until}.`,
   since: (at: string) => `Since ${at}.`,
   conflict: "Somebody changed this meanwhile. What is typed is kept: look at it, and save again to overwrite.",
   delivery: {

@@ -199,6 +199,7 @@ test("an invitation that nobody takes is shown as expired, and goes out again", 
   await byId(page, "resident").locator("summary").click();
   const isShown = (text) => byId(page, "resident-state").filter({ hasText: text }).waitFor();
   await isShown("Invitation expired.");
+  await isShown("the link worked until");
   await shoot(page, "resident-expired", byId(page, "resident-resend"));
   await byId(page, "resident-resend").click();
   await isShown("Invited");
