@@ -202,7 +202,7 @@ export const site = {
   timeZone: "Time zone",
   clock: (time: string) => `${time} there`,
   contact: "Contact",
-  contactMasked: "This token does not show contacts, and does not change them.",
+  contactMasked: "This token shows ••• for contacts and notes, and does not change them.",
   firstName: "First name",
   lastName: "Last name",
   email: "E-mail",
@@ -266,6 +266,28 @@ export const locate = {
   stale: "These candidates have expired. They were looked up again.",
 };
 
+export const replacement = {
+  title: "Replacing the agent",
+  hint: "A new device, or one that was reset, can take this site over. Everything that the site has stays.",
+  noAgent: "No agent stands on this site. One can take it over; everything that the site has stays.",
+  begin: "Allow a replacement",
+  agentId: "ID of the agent that takes over",
+  agentIdHint: "The ID that the new device activates with. A device that was reset keeps its ID.",
+  period: "It may do so for",
+  days: (count: number) => (count === 1 ? "1 day" : `${count} days`),
+  effect: (agent: string, until: string) =>
+    `The next time that ${agent || "this agent"} activates, up to ${until}, it takes this site over, once. ` +
+    "Name, position, contact, note, labels, links, resident access and history stay.",
+  loses: (agent: string) => `Agent ${agent} loses its access then, and not before.`,
+  renews: (agent: string) => `Agent ${agent} gets a new key then, and the old one is good no more.`,
+  allow: "Allow it",
+  allowing: "Allowing…",
+  allowed: (agent: string, until: string) => `${agent} may take this site over until ${until}.`,
+  change: "Change",
+  cancel: "Take it back",
+  cancelled: "Taken back: no agent may take this site over.",
+};
+
 export const labels = {
   title: "Labels",
   none: "No labels.",
@@ -297,6 +319,7 @@ export const resident = {
   resend: "Send again",
   revoke: "Revoke",
   invited: (at: string, until: string) => `${at}; the link works until ${until}.`,
+  ended: (at: string, until: string) => `Sent ${at}; the link worked until ${until}.`,
   since: (at: string) => `Since ${at}.`,
   conflict: "Somebody changed this meanwhile. What is typed is kept: look at it, and save again to overwrite.",
   delivery: {

@@ -45,7 +45,7 @@ enum Command {
         /// How long it is good, such as `30d`, `12h` or `90m`; for ever without
         #[arg(long)]
         expires: Option<String>,
-        /// Mask contacts for it: e-mail addresses, names and phone numbers of people
+        /// Mask contacts for it: e-mail addresses, names and phone numbers of people, and notes
         #[arg(long)]
         mask_contacts: bool,
         #[command(flatten)]

@@ -63,7 +63,7 @@ pub enum Contacts {
     /// As they are, wherever the scope shows sites.
     #[default]
     Read,
-    /// Masked: that there is something, and nothing else. Nor is anything written to them.
+    /// Masked, and notes with them: that there is something, and nothing else. Nor is anything written to them.
     Masked,
 }
 

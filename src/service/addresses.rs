@@ -18,6 +18,7 @@ use crate::geocode::CANDIDATES_MAX;
 use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::address::{AddressQuery, CountryCode};
+use crate::model::geo::LatLng;
 use crate::model::history::Cause;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
@@ -60,6 +61,14 @@ pub(super) enum Answer {
     Waits(WaitReason, SignedDuration),
 }
 
+impl Answer {
+    /// Where the coordinates are that were pasted in the place of an address; `None` for an address.
+    pub(super) fn pasted_position(&self) -> Option<LatLng> {
+        let Self::Found(choices) = self else { return None };
+        clear_winner(choices).filter(|choice| choice.is_pasted()).map(|choice| choice.candidate.position)
+    }
+}
+
 impl Waymark {
     /// States the address of a site: applied if one candidate clearly wins, kept for a choice otherwise. Where no geocoder
     /// answers, it is kept, and asked for again.
@@ -95,8 +104,8 @@ impl Waymark {
                 settle(site, stated, &answer, self.pace(), now)
             })
             .await?;
+        let is_pin = answer.pasted_position().is_some();
         let choices = if let Answer::Found(choices) = answer { choices } else { Vec::new() };
-        let is_pin = clear_winner(&choices).is_some_and(Choice::is_pasted);
         let stated = site.value.address.as_ref().filter(|_| !is_pin);
         let state = stated.map_or(AddressState::Applied, |it| it.state);
         let wait = stated.filter(|_| state.is_open()).and_then(|it| it.retry);
@@ -158,18 +167,15 @@ pub(super) fn settle(
             return Ok(());
         }
     };
-    let winner = clear_winner(choices);
-    if let Some(choice) = winner
-        && choice.is_pasted()
-    {
+    if let Some(position) = answer.pasted_position() {
         if !is_overtaken(site, &address) {
-            drop_pin(site, choice.candidate.position, now, address.stated_by.clone())?;
+            drop_pin(site, position, now, address.stated_by.clone())?;
         }
         // An address that waited was this position, and is none.
         site.address.take_if(|known| known.is_statement_of(&address));
         return Ok(());
     }
-    let is_overtaken = is_overtaken(site, &address);
+    let (winner, is_overtaken) = (clear_winner(choices), is_overtaken(site, &address));
     address.state = match winner {
         Some(_) if address.keep_pin || is_overtaken => AddressState::PinKept,
         _ => state_of(choices),
@@ -205,7 +211,7 @@ fn none_inside(choices: &[Choice]) -> Option<Outside> {
 }
 
 /// Whether a person said where the site is after the address was stated.
-fn is_overtaken(site: &Site, address: &SiteAddress) -> bool {
+pub(super) fn is_overtaken(site: &Site, address: &SiteAddress) -> bool {
     let newest = site.fixes.iter().filter(|fix| fix.source.is_person()).map(|fix| fix.made_at).max();
     newest.is_some_and(|newest| address.stated_at.is_none_or(|stated_at| stated_at < newest))
 }

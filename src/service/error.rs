@@ -130,8 +130,8 @@ pub enum Error {
     /// The credential is good for other things.
     #[error("the credential's scope does not allow this")]
     Scope,
-    /// The token masks contacts, and this would read or write one.
-    #[error("the token masks contacts: it neither reads nor writes them, nor makes a token that does")]
+    /// The token masks contacts, and this would read or write one, or a note.
+    #[error("the token masks contacts and notes: it neither reads nor writes them, nor makes a token that does")]
     ContactsMasked,
     /// The site has no position.
     #[error("{0} has no position, so no map shows it")]

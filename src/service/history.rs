@@ -159,7 +159,7 @@ impl Waymark {
         let Some(edit) = change.edits.iter().find(|edit| edit.field.to_string() == *field) else {
             return Err(no_such_field(change, field).into());
         };
-        if edit.field.is_contact() {
+        if edit.field.is_private() {
             require_contacts(principal)?;
         }
         let author = Author::of(principal, Cause::Restored { change: *number });

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::model::access::MASK;
 use crate::model::address::CountryCode;
 use crate::model::phone::Phone;
 use crate::model::site::{Contact, Site, Status, TicketingLink, checked_labels};
@@ -74,24 +75,24 @@ impl SitePatch {
             phones: self.phones.map(|_| contact.phones),
             customer_id: line("customer_id", self.customer_id)?,
             contract_id: line("contract_id", self.contract_id)?,
-            note: self.note.map(|note| text::note("note", &note)).transpose()?,
+            note: self.note.map(|note| checked_note(&note)).transpose()?,
             labels: self.labels.map(checked_labels).transpose()?,
             ticketing_links: self.ticketing_links.map(checked_links).transpose()?,
         })
     }
 
-    /// Whether it names a field of the contact.
-    pub(super) fn names_contact(&self) -> bool {
-        self.phones.is_some() || self.contact_texts().next().is_some()
+    /// Whether it names a field of the contact, or the note: what tokens that mask contacts do not write.
+    pub(super) fn names_private(&self) -> bool {
+        self.phones.is_some() || self.private_texts().next().is_some()
     }
 
-    /// Whether it says something of the contact.
-    pub(super) fn holds_contact(&self) -> bool {
-        self.phones.as_ref().is_some_and(|phones| !phones.is_empty()) || self.contact_texts().any(|it| !it.is_empty())
+    /// Whether it says something of the contact, or has a note.
+    pub(super) fn holds_private(&self) -> bool {
+        self.phones.as_ref().is_some_and(|phones| !phones.is_empty()) || self.private_texts().any(|it| !it.is_empty())
     }
 
-    fn contact_texts(&self) -> impl Iterator<Item = &String> {
-        [&self.email, &self.first_name, &self.last_name].into_iter().flatten()
+    fn private_texts(&self) -> impl Iterator<Item = &String> {
+        [&self.email, &self.first_name, &self.last_name, &self.note].into_iter().flatten()
     }
 
     /// Writes the patch into a site.
@@ -127,4 +128,11 @@ fn checked_links(links: Vec<TicketingLink>) -> Result<Vec<TicketingLink>, Invali
         link.checked().map_err(|fault| fault.within(&format!("ticketing_links[{index}]")))
     };
     links.into_iter().enumerate().map(check).collect()
+}
+
+fn checked_note(note: &str) -> Result<String, Invalid> {
+    match text::note("note", note)? {
+        mask if mask == MASK => Err(Invalid::new("note", "it is masked: say the note, or leave it as it is")),
+        note => Ok(note),
+    }
 }

@@ -65,7 +65,8 @@ pub struct SearchFound {
 /// The fields that a principal may search: a hit tells that a field holds a word, so who may not read a field may not
 /// search it either. The one place where that is decided.
 fn searched_classes(principal: &Principal) -> Classes {
-    if principal.contacts.are_masked() { Classes::ALL.without(Class::Contact) } else { Classes::ALL }
+    let masked = || Classes::ALL.without(Class::Contact).without(Class::Note);
+    if principal.contacts.are_masked() { masked() } else { Classes::ALL }
 }
 
 impl Waymark {

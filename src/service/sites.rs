@@ -94,7 +94,7 @@ impl Waymark {
         request_id: &str,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
-        if patch.holds_contact() {
+        if patch.holds_private() {
             require_contacts(principal)?;
         }
         let (mut site, patch) = self.new_site(&live, patch).await?;
@@ -131,7 +131,7 @@ impl Waymark {
         patch: SitePatch,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
-        if patch.holds_contact() {
+        if patch.holds_private() {
             require_contacts(principal)?;
         }
         let (value, _) = self.new_site(&live, patch).await?;
@@ -171,7 +171,7 @@ impl Waymark {
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
         let live = self.account_for(principal, account, Permission::Change)?;
-        if patch.names_contact() {
+        if patch.names_private() {
             require_contacts(principal)?;
         }
         let patch = patch.checked(live.account().country).map_err(|fault| fault.within("site"))?;

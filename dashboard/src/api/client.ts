@@ -1,6 +1,7 @@
 // The server's services over gRPC-Web, from the page's own origin. The one place that puts the token on a call.
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { ActivationService } from "../gen/waymark/v1/activation_service_pb.js";
 import { AdminService } from "../gen/waymark/v1/admin_service_pb.js";
 import { HistoryService } from "../gen/waymark/v1/history_service_pb.js";
 import { LocationService } from "../gen/waymark/v1/location_service_pb.js";
@@ -14,6 +15,7 @@ const CALL_TIMEOUT_MS = 20_000;
 
 /** The services, all called with one token. */
 export interface Api {
+  activation: Client<typeof ActivationService>;
   admin: Client<typeof AdminService>;
   sites: Client<typeof SiteService>;
   history: Client<typeof HistoryService>;
@@ -44,6 +46,7 @@ export function connect(token: string, onRejected: () => void): Api {
     defaultTimeoutMs: CALL_TIMEOUT_MS,
   });
   return {
+    activation: createClient(ActivationService, transport),
     admin: createClient(AdminService, transport),
     sites: createClient(SiteService, transport),
     history: createClient(HistoryService, transport),

@@ -1,5 +1,6 @@
 // The site whose page is open, and the changes of its record. Where it is, is changed in relocation.svelte.ts.
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
 import { type Site, type SiteSchema, SiteStatus } from "../gen/waymark/v1/site_pb.js";
@@ -122,10 +123,26 @@ export class OpenedSite {
     }
   }
 
-  async #put(fields: MessageInitShape<typeof SiteSchema>, paths: string[]): Promise<Fault | undefined> {
+  /** Lets an agent take the site over until `expiry`. Says why it did not go. */
+  allowReplacement(agentId: string, expiry: Date): Promise<Fault | undefined> {
+    const request = { site: this.name, agentId, expireTime: timestampFromDate(expiry) };
+    return this.#change((api) => api.activation.allowReplacement(request));
+  }
+
+  /** Takes that consent back. Says why it did not go. */
+  cancelReplacement(): Promise<Fault | undefined> {
+    const request = { site: this.name };
+    return this.#change((api) => api.activation.cancelReplacement(request));
+  }
+
+  #put(fields: MessageInitShape<typeof SiteSchema>, paths: string[]): Promise<Fault | undefined> {
+    const site = { ...fields, name: this.name };
+    return this.#change((api) => api.sites.updateSite({ site, updateMask: { paths } }));
+  }
+
+  async #change(call: (api: Api) => Promise<Site>): Promise<Fault | undefined> {
     try {
-      const site = { ...fields, name: this.name };
-      this.took(await this.#api.sites.updateSite({ site, updateMask: { paths } }));
+      this.took(await call(this.#api));
       return undefined;
     } catch (error) {
       const fault = faultOf(error);

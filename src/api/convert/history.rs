@@ -83,7 +83,7 @@ fn edits(mut change: Change, contacts: Contacts) -> Vec<pb::FieldEdit> {
 }
 
 fn edit(can_restore: bool, edit: Edit, contacts: Contacts) -> pb::FieldEdit {
-    let masked = contacts.are_masked() && edit.field.is_contact();
+    let masked = contacts.are_masked() && edit.field.is_private();
     let shown = if masked { contacts } else { Contacts::Read };
     pb::FieldEdit {
         restorable: !masked && can_restore && edit.from.as_ref().is_none_or(Value::is_kept),
@@ -285,11 +285,19 @@ mod tests {
     }
 
     #[test]
-    fn values_of_contacts_are_masked_for_tokens_that_mask_them() {
+    fn private_values_are_masked_for_tokens_that_mask_contacts() {
         let email = || Value::Text("anna@example.org".to_owned());
         let phone = |digit| Phone { number: format!("+41440000{digit}"), kind: PhoneKind::Work, ..Phone::default() };
         let phones = || Value::Phones(vec![phone(1), phone(2)]);
-        for (field, from) in [(Field::Email, email()), (Field::ResidentEmail, email()), (Field::Phones, phones())] {
+        let long = || Value::of_text(&"anna ".repeat(1_000)).unwrap();
+        assert!(matches!(long(), Value::LongText(_)));
+        for (field, from) in [
+            (Field::Email, email()),
+            (Field::ResidentEmail, email()),
+            (Field::Phones, phones()),
+            (Field::Note, email()),
+            (Field::Note, long()),
+        ] {
             let masked = seen(field.clone(), from.clone(), Contacts::Masked);
             let text = format!("{masked:?}");
             assert!(text.contains(MASK) && !text.contains("anna") && !text.contains("+41"), "{text}");
@@ -297,7 +305,9 @@ mod tests {
             let open = seen(field, from, Contacts::Read);
             assert!(!open.masked && !format!("{open:?}").contains(MASK), "{open:?}");
         }
-        let note = seen(Field::CustomerId, email(), Contacts::Masked);
-        assert!(!note.masked && format!("{note:?}").contains("anna"), "{note:?}");
+        let masked = seen(Field::Note, long(), Contacts::Masked);
+        assert!(!masked.old_value.as_ref().unwrap().shortened, "nor is it told that it was long: {masked:?}");
+        let open = seen(Field::CustomerId, email(), Contacts::Masked);
+        assert!(!open.masked && format!("{open:?}").contains("anna"), "{open:?}");
     }
 }

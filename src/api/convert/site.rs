@@ -32,7 +32,7 @@ pub(in crate::api) fn site(waymark: &Waymark, principal: &Principal, versioned: 
         display_name: site.display_name,
         customer_id: site.customer_id,
         contract_id: site.contract_id,
-        note: site.note,
+        note: shown_to(principal.contacts, site.note),
         labels: site.labels.into_iter().collect(),
         agent_id: optional_text(site.agent),
         public_ip,
@@ -81,7 +81,7 @@ pub(super) fn phone(phone: Phone) -> pb::Phone {
     pb::Phone { number: phone.number, kind: kind.into(), extension: phone.extension }
 }
 
-/// A text of a contact, as a caller may see it.
+/// A text of a contact, or a note, as a caller may see it.
 pub(super) fn shown_to(contacts: Contacts, text: String) -> String {
     if contacts.are_masked() && !text.is_empty() { MASK.to_owned() } else { text }
 }

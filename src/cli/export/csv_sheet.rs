@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::{Extent, SiteWriter, contact_of, id_of, info_of, pin_of};
+use super::{Extent, SiteWriter, contact_of, id_of, info_of, note_of, pin_of};
 use crate::api::proto::waymark::v1 as pb;
 use crate::cli::sheet::cell::guard;
 use crate::cli::sheet::column::{Column, INFO};
@@ -86,7 +86,7 @@ fn cell(site: &pb::Site, column: &Column) -> anyhow::Result<String> {
         Column::Phones => phones::write(&contact.phones),
         Column::CustomerId => guard(&site.customer_id),
         Column::ContractId => guard(&site.contract_id),
-        Column::Note => guard(&site.note),
+        Column::Note => guard(note_of(site)),
         Column::Labels if site.labels.is_empty() => String::new(),
         // In the order of the keys, so that the same site is the same text.
         Column::Labels => serde_json::to_string(&site.labels.iter().collect::<BTreeMap<_, _>>())?,

@@ -7,7 +7,7 @@ use std::io::Write;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Extent, SiteWriter, contact_of, id_of, info_of, pin_of};
+use super::{Extent, SiteWriter, contact_of, id_of, info_of, note_of, pin_of};
 use crate::api::proto::waymark::v1 as pb;
 use crate::cli::sheet::column::INFO;
 use crate::cli::sheet::json::{LinkJson, PhoneJson};
@@ -133,7 +133,7 @@ fn settable(site: &pb::Site) -> Properties<'_> {
         phones: phones.iter().map(PhoneJson::from).collect(),
         customer_id: &site.customer_id,
         contract_id: &site.contract_id,
-        note: &site.note,
+        note: note_of(site),
         labels: site.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
         ticketing_links: site.ticketing_links.iter().map(LinkJson::from).collect(),
         address: address.map_or("", |address| &address.typed),

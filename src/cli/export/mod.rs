@@ -149,6 +149,11 @@ fn contact_of(site: &pb::Site) -> Option<&pb::Contact> {
     site.contact.as_ref().filter(|_| !site.contact_masked)
 }
 
+/// The note; empty where the token masks it.
+fn note_of(site: &pb::Site) -> &str {
+    if site.contact_masked { "" } else { &site.note }
+}
+
 /// Why sites need attention, by their ids.
 async fn attention_of(
     attentions: &AttentionServiceClient<Connection>,

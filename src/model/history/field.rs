@@ -177,10 +177,11 @@ impl Field {
         path.len() <= PATH_BYTES_MAX && (GROUPS.contains(&path) || path.parse::<Self>().is_ok())
     }
 
-    /// Whether it is of a contact, or a resident's address: what tokens that mask contacts do not see.
+    /// Whether it is of a contact, a resident's address, or the note: what tokens that mask contacts do not see.
     #[must_use]
-    pub fn is_contact(&self) -> bool {
-        matches!(self, Self::Email | Self::FirstName | Self::LastName | Self::Phones | Self::ResidentEmail)
+    pub fn is_private(&self) -> bool {
+        use Field::{Email, FirstName, LastName, Note, Phones, ResidentEmail};
+        matches!(self, Email | FirstName | LastName | Phones | ResidentEmail | Note)
     }
 
     /// Whether it is the field of `path`, or one in it: `contact` and `labels` hold several.

@@ -112,9 +112,12 @@ impl Test {
         matches!(self, Self::Text { field: TextField::Note, .. })
     }
 
-    /// Whether the test names a field of contacts.
-    pub(super) fn names_contact(&self) -> bool {
-        matches!(self, Self::Text { field: TextField::OnCard(field), .. } if field.is_contact())
+    /// Whether the test names a field of contacts, or the note: what tokens that mask contacts do not ask for.
+    pub(super) fn names_private(&self) -> bool {
+        match self {
+            Self::Text { field: TextField::OnCard(field), .. } => field.is_contact(),
+            other => other.asks_for_note(),
+        }
     }
 
     /// Keeps a text that may stand anywhere from contacts.

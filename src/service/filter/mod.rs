@@ -63,7 +63,8 @@ impl Filter {
         Ok(Self { root: parse(text, Scope::Records)? })
     }
 
-    /// The filter as somebody may ask it who sees contacts so. One that names a contact is refused where they are masked.
+    /// The filter as somebody may ask it who sees contacts so. One that names a contact or the note is
+    /// refused where they are masked.
     pub(super) fn for_contacts(mut self, contacts: Contacts) -> Result<Self, Error> {
         self.root.as_mut().map_or(Ok(()), |root| root.limit_to(contacts))?;
         Ok(self)
@@ -131,7 +132,7 @@ impl Node {
             _ if !contacts.are_masked() => Ok(()),
             Self::All(nodes) | Self::Any(nodes) => nodes.iter_mut().try_for_each(|node| node.limit_to(contacts)),
             Self::Not(node) => node.limit_to(contacts),
-            Self::Test(test) if test.names_contact() => Err(Error::ContactsMasked),
+            Self::Test(test) if test.names_private() => Err(Error::ContactsMasked),
             Self::Test(test) => {
                 test.pass_contacts_over();
                 Ok(())

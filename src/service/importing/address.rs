@@ -11,10 +11,10 @@ use crate::model::access::Principal;
 use crate::model::address::AddressQuery;
 use crate::model::geo::LatLng;
 use crate::model::id::AccountId;
+use crate::model::location::Fix;
 use crate::model::site::Site;
 use crate::model::site_address::{AddressState, SiteAddress};
-use crate::service::addresses::{Answer, NO_ADDRESS, settle};
-use crate::service::candidates::{Choice, clear_winner};
+use crate::service::addresses::{Answer, NO_ADDRESS, is_overtaken, settle};
 use crate::service::{Error, Waymark, pasted};
 
 impl SiteRow {
@@ -66,7 +66,7 @@ impl Waymark {
         now: Timestamp,
     ) -> Result<(), Error> {
         // Of coordinates the pin alone tells that they were stated before.
-        if pasted_position(answer).is_some_and(|position| stands_at(site, position)) {
+        if answer.pasted_position().is_some_and(|position| stands_at(site, position)) {
             return Ok(());
         }
         let keep_pin = matches!(row.position, Said::Some(_));
@@ -85,22 +85,11 @@ impl Waymark {
     }
 }
 
-/// Where the coordinates are that stand for an address; `None` for an address.
-pub(super) fn pasted_position(answer: &Answer) -> Option<LatLng> {
-    let Answer::Found(choices) = answer else { return None };
-    clear_winner(choices).filter(|choice| Choice::is_pasted(choice)).map(|choice| choice.candidate.position)
-}
-
 /// Whether a site is at a position by a person's word, and no address that was stated later waits to move it.
 pub(super) fn stands_at(site: &Site, position: LatLng) -> bool {
-    let Some(fix) = site.fixes.effective().filter(|fix| fix.source.is_person() && fix.position == position) else {
-        return false;
-    };
-    let moves = |address: &SiteAddress| {
-        let is_later = address.stated_at.is_some_and(|stated_at| stated_at > fix.made_at);
-        address.state.is_open() && !address.keep_pin && is_later
-    };
-    !site.address.as_ref().is_some_and(moves)
+    let is_there = |fix: &Fix| fix.source.is_person() && fix.position == position;
+    let moves = |address: &SiteAddress| address.state.is_open() && !address.keep_pin && !is_overtaken(site, address);
+    site.fixes.effective().is_some_and(is_there) && !site.address.as_ref().is_some_and(moves)
 }
 
 /// Whether an address was stated before in the same words, and as little came of it. Who stated it first and when, and its next

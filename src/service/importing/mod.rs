@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, stream};
 
-use self::address::{pasted_position, stands_at};
+use self::address::stands_at;
 use self::row::{RowKey, Said, SiteRow};
 use super::access::{Permission, require_contacts};
 use super::addresses::Answer;
@@ -102,7 +102,7 @@ impl Waymark {
     ) -> Result<Imported, Error> {
         let owner = live.account();
         let row = row.checked(owner.country)?;
-        if row.names_contact() {
+        if row.names_private() {
             require_contacts(principal)?;
         }
         if let Said::Some(position) = row.position {
@@ -305,7 +305,7 @@ fn is_of_a_row(cause: &Error) -> bool {
 impl Imported {
     fn of(outcome: Outcome, site: Versioned<Site>, row: &SiteRow, answer: Option<Answer>) -> Self {
         // Coordinates where an address may stand leave none, whatever address the site has from before.
-        let is_pin = answer.as_ref().and_then(pasted_position).is_some();
+        let is_pin = answer.as_ref().and_then(Answer::pasted_position).is_some();
         let known = site.value.address.as_ref().filter(|_| !is_pin).map(|address| address.state);
         let choices = if let Some(Answer::Found(choices)) = answer { choices } else { Vec::new() };
         let address_state = matches!(row.address, Said::Some(_)).then(|| known.unwrap_or_else(|| state_of(&choices)));

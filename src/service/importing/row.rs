@@ -84,9 +84,9 @@ pub struct SiteRow {
 }
 
 impl SiteRow {
-    /// Whether it says anything of the contact, be it that there is none.
-    pub(super) fn names_contact(&self) -> bool {
-        self.patch.names_contact() || !self.add_phones.is_empty()
+    /// Whether it says anything of the contact or the note, be it that there is none.
+    pub(super) fn names_private(&self) -> bool {
+        self.patch.names_private() || !self.add_phones.is_empty()
     }
 
     /// The row with every value checked; a phone number without `+` is one of `region`.

@@ -20,12 +20,13 @@ use crate::service::sites::ChangeOptions;
 use crate::service::tokens::NewToken;
 
 impl World {
-    /// The operator as one that masks contacts, and a site with a contact that changed once.
+    /// The operator as one that masks contacts, and a site with a contact and a note that changed once.
     async fn with_contact() -> (Self, Principal, SiteId) {
         let world = Self::new().await;
         let patch = |name: &str, email: &str| SitePatch {
             display_name: Some(name.to_owned()),
             email: Some(email.to_owned()),
+            note: Some(format!("the key lies with {email} in the cellar")),
             customer_id: Some("kunde".to_owned()),
             ..SitePatch::default()
         };
@@ -61,9 +62,18 @@ async fn no_filter_looks_at_masked_contacts() {
         "NOT contact.first_name : a",
         "status = ONLINE OR (display_name = pump AND -contact.last_name = *)",
     ] {
-        assert!(is_refused(&world.listed(&masked, filter).await), "{filter}");
-        assert!(is_refused(&MapFilter::parse(filter, Contacts::Masked)), "{filter}");
         assert!(MapFilter::parse(filter, Contacts::Read).is_ok(), "{filter}");
+        assert!(is_refused(&MapFilter::parse(filter, Contacts::Masked)), "{filter}");
+    }
+    for filter in [
+        "contact.email = 'berta@example.org'",
+        "display_name = pump OR -contact.last_name = *",
+        "note : berta",
+        "note = ''",
+        "NOT note : nobody",
+        "pump AND (status = ONLINE OR note != cellar)",
+    ] {
+        assert!(is_refused(&world.listed(&masked, filter).await), "{filter}");
         assert!(world.listed(&world.operator, filter).await.is_ok(), "{filter}");
     }
     assert_eq!(world.listed(&world.operator, "berta").await.unwrap(), ["pump"]);
@@ -76,13 +86,15 @@ async fn no_filter_looks_at_masked_contacts() {
 }
 
 #[tokio::test]
-async fn masked_contacts_are_not_written_and_other_fields_leave_them() {
+async fn masked_fields_are_not_written_and_other_fields_leave_them() {
     let (world, masked, id) = World::with_contact().await;
     let (waymark, acme, options) = (&world.waymark, &world.account, ChangeOptions::default());
     for patch in [
         SitePatch { email: Some(String::new()), ..SitePatch::default() },
         SitePatch { last_name: Some("x".to_owned()), ..SitePatch::default() },
         SitePatch { phones: Some(Vec::new()), ..SitePatch::default() },
+        SitePatch { note: Some(String::new()), ..SitePatch::default() },
+        SitePatch { note: Some("seen".to_owned()), ..SitePatch::default() },
     ] {
         assert!(is_refused(&waymark.update_site(&masked, acme, id, patch, &options).await));
     }
@@ -93,12 +105,18 @@ async fn masked_contacts_are_not_written_and_other_fields_leave_them() {
     };
     assert!(is_refused(&waymark.create_site(&masked, acme, named("other", "Anna"), "").await));
     assert!(is_refused(&waymark.preview_site(&masked, acme, named("other", "Anna")).await));
-    assert!(waymark.create_site(&masked, acme, named("other", ""), "").await.is_ok(), "an empty contact says nothing");
-    let note = SitePatch { note: Some("seen".to_owned()), ..SitePatch::default() };
-    let changed = waymark.update_site(&masked, acme, id, note, &options).await.unwrap();
+    let noted = |note: &str| SitePatch { note: Some(note.to_owned()), ..named("noted", "") };
+    assert!(is_refused(&waymark.create_site(&masked, acme, noted("seen"), "").await));
+    assert!(is_refused(&waymark.preview_site(&masked, acme, noted("seen")).await));
+    assert!(waymark.create_site(&masked, acme, noted(""), "").await.is_ok(), "what is empty says nothing");
+    let contract = SitePatch { contract_id: Some("K-7".to_owned()), ..SitePatch::default() };
+    let changed = waymark.update_site(&masked, acme, id, contract, &options).await.unwrap();
     assert_eq!(changed.value.contact.email, "berta@example.org");
+    assert!(changed.value.note.contains("berta"));
     let back = |field: &str| Restoration { site: id, change: 2, field: field.to_owned(), request_id: String::new() };
-    assert!(is_refused(&waymark.restore_value(&masked, acme, &back("contact.email"), &options).await));
+    for field in ["contact.email", "note"] {
+        assert!(is_refused(&waymark.restore_value(&masked, acme, &back(field), &options).await), "{field}");
+    }
     let restored = waymark.restore_value(&world.operator, acme, &back("contact.email"), &options).await.unwrap();
     assert_eq!(restored.value.contact.email, "anna@example.org");
     let owner = AccessPatch { owner_email: Some("jo@example.org".into()), ..AccessPatch::default() };
@@ -156,10 +174,13 @@ async fn neither_a_sheet_nor_a_list_of_users_tells_whether_a_guess_is_right() {
         request_id: String::new(),
     };
     let open = SiteRow { add_phones: Vec::new(), ..row.clone() };
+    let noted = SitePatch { note: Some("cellar".to_owned()), ..row.patch.clone() };
+    let noted = SiteRow { patch: noted, ..open.clone() };
     for validate_only in [true, false] {
-        let rows = vec![Ok(row.clone()), Ok(open.clone())];
+        let rows = vec![Ok(row.clone()), Ok(open.clone()), Ok(noted.clone())];
         let rows = world.waymark.import_sites(&masked, &world.account, rows, validate_only).await.unwrap();
-        assert!(is_refused(&rows[0]) && rows[1].is_ok(), "it keeps none of the others away: {rows:?}");
+        assert!(is_refused(&rows[0]) && is_refused(&rows[2]), "{rows:?}");
+        assert!(rows[1].is_ok(), "it keeps none of the others away: {rows:?}");
     }
     let guess = AccountPatch { user_emails: Some(vec!["jo@example.org".to_owned()]), ..AccountPatch::default() };
     assert!(is_refused(&world.waymark.update_account(&masked, &world.account, guess).await));
@@ -176,7 +197,7 @@ async fn no_search_looks_at_masked_contacts() {
         let fields: Vec<Field> = found.hits.iter().flat_map(|hit| &hit.matches).map(|found| found.field).collect();
         (found.total, found.hits.iter().map(|hit| hit.site.value.id).collect::<Vec<_>>(), fields)
     };
-    for typed in ["berta", "example.org", "pump berta", "ber"] {
+    for typed in ["berta", "example.org", "pump berta", "ber", "cellar", "pump cell"] {
         assert_eq!(found(&world.operator, typed).await.1, [id], "{typed}");
         assert_eq!(found(&masked, typed).await, (0, Vec::new(), Vec::new()), "{typed}");
     }

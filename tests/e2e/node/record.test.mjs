@@ -142,3 +142,34 @@ test("what a field cannot hold is told, and nothing that was typed is lost", asy
   assert.equal((await get(name)).etag, before.etag, "nothing of it was written");
   await page.context().close();
 });
+
+test("a token that masks contacts shows neither them nor the note, and changes the rest", async () => {
+  const contact = { email: "anna@example.org", firstName: "Anna" };
+  const { sites } = await server.call("SiteService", "ListSites", { parent: "accounts/demo" }, token);
+  const { name, displayName } = sites.at(-1);
+  const site = { name, contact, note: "The key lies under the third stone." };
+  await server.call("SiteService", "UpdateSite", { site, updateMask: "contact,note" }, token);
+  const scope = { scope: "TOKEN_SCOPE_EDITOR", contacts: "CONTACT_ACCESS_MASKED" };
+  const made = await server.call("AdminService", "CreateToken", { parent: "accounts/demo", token: scope }, server.adminToken);
+  const { page, faults } = await openPage({ browser, server, token: made.secret });
+  await logIn(page, server, made.secret);
+  await byId(page, "search").fill(displayName);
+  await byId(page, "hit").filter({ hasText: displayName }).first().click();
+  await byId(page, "record-masked").filter({ hasText: "contacts and notes" }).waitFor();
+  assert.equal(await textOf(page, "Note"), "•••");
+  await shoot(page, "record-masked", byId(page, "record-masked"));
+  await byId(page, "record-edit").click();
+  assert.ok(await byId(page, "record-note").isDisabled() && await byId(page, "record-email").isDisabled());
+  await byId(page, "record-customerId").fill("C-0099");
+  await shoot(page, "record-masked-edit", byId(page, "record-save"));
+  await byId(page, "record-save").click();
+  await page.getByText("Saved.", { exact: true }).waitFor();
+  const now = await get(name);
+  assert.deepEqual([now.customerId, now.note, now.contact.email], ["C-0099", site.note, contact.email]);
+  await byId(page, "history").locator("summary").click();
+  await page.locator('[data-testid="history-edit"][data-field="note"]').first().waitFor();
+  assert.doesNotMatch(await page.content(), /third stone|anna@example/);
+  await shoot(page, "history-masked", page.locator('[data-testid="history-edit"][data-field="note"]'));
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});

@@ -1,5 +1,6 @@
 // Starts `waymark serve` on a port that the system picks, calls its command line, and ends it by its id.
 import { spawn, execFile } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdtemp, readFile, rm, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -20,27 +21,45 @@ const DRAIN_MS_MAX = 30_000;
 // The environment without settings that a developer's shell may hold.
 const environment = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("WAYMARK_")));
 
+/** What sets a process's clock, as faketime is told (`+8d`); absent where it is not installed. */
+export function clock(told) {
+  const folders = readdirSync("/usr/lib").map((folder) => `/usr/lib/${folder}/faketime/libfaketimeMT.so.1`);
+  const library = folders.find((file) => existsSync(file));
+  return library && { LD_PRELOAD: library, FAKETIME: told, FAKETIME_DONT_FAKE_MONOTONIC: "1" };
+}
+
 /** A running server with a data directory of its own. */
 export class Server {
   static async start(more = []) {
     const server = new Server();
     server.dir = await mkdtemp(path.join(tmpdir(), "waymark-node-"));
     server.tokenFile = path.join(server.dir, "admin.token");
-    const log = await open(path.join(server.dir, "server.log"), "a");
     const args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", path.join(server.dir, "data")];
     args.push("--admin-token-file", server.tokenFile, "--trusted-proxy", "127.0.0.0/8", "--gazetteer", GAZETTEER);
     args.push(...GEOIP.flatMap((file) => ["--geoip", file]), ...more);
-    server.process = spawn(BINARY, args, { stdio: ["ignore", "pipe", log.fd], env: environment });
-    server.ended = new Promise((resolve) => server.process.once("exit", (code) => resolve(code)));
-    await log.close();
-    try {
-      server.url = await readyAddress(server.process);
-    } catch (error) {
-      server.process.kill("SIGKILL");
-      throw new Error(`${error.message}\n${await server.log()}`);
-    }
+    server.args = args;
+    await server.#begin();
     server.adminToken = (await readFile(server.tokenFile, "utf8")).trim();
     return server;
+  }
+
+  async #begin(more = {}) {
+    const log = await open(path.join(this.dir, "server.log"), "a");
+    this.process = spawn(BINARY, this.args, { stdio: ["ignore", "pipe", log.fd], env: { ...environment, ...more } });
+    this.ended = new Promise((resolve) => this.process.once("exit", (code) => resolve(code)));
+    await log.close();
+    try {
+      this.url = await readyAddress(this.process);
+    } catch (error) {
+      this.process.kill("SIGKILL");
+      throw new Error(`${error.message}\n${await this.log()}`);
+    }
+  }
+
+  /** Drains it and starts it again over the same data, on another port, with more in its environment. */
+  async restart(more) {
+    await this.#end();
+    await this.#begin(more);
   }
 
   /** Runs a command of the binary against this server; its standard output. */
@@ -82,12 +101,16 @@ export class Server {
 
   /** Drains the server; throws when it does not end in order or has panicked. */
   async stop() {
+    await this.#end();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  async #end() {
     this.process.kill("SIGTERM");
     const timer = setTimeout(() => this.process.kill("SIGKILL"), DRAIN_MS_MAX);
     const code = await this.ended;
     clearTimeout(timer);
     const log = await this.log();
-    await rm(this.dir, { recursive: true, force: true });
     if (code !== 0 || log.includes("panicked at")) throw new Error(`the server ended with ${code}:\n${log.slice(-4000)}`);
   }
 }

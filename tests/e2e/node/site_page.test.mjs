@@ -6,7 +6,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { byId, HOSTILE, launch, logIn, openFirstSite, openPage, shoot } from "./browser.mjs";
 import { MailServer } from "./mail.mjs";
-import { Server } from "./server.mjs";
+import { clock, Server } from "./server.mjs";
 
 const SITES = 20;
 
@@ -121,6 +121,7 @@ test("a resident is invited, accepts by the link of the mail, once, and is shown
   await shoot(page, "resident-edit", byId(page, "resident-save"));
   await byId(page, "resident-save").click();
   await isShown("Ready to invite.");
+  await shoot(page, "resident-ready", byId(page, "resident-invite"));
   // Whoever only reads sees what the resident may do, too.
   const may = page.locator('[data-testid="resident-device"][data-device="cam"] [data-may]');
   assert.deepEqual(await may.evaluateAll((cells) => cells.map((cell) => cell.dataset.may)), ["visible", "power"]);
@@ -156,6 +157,7 @@ test("a resident is invited, accepts by the link of the mail, once, and is shown
   assert.equal(await byId(guest.page, "devices").textContent(), `${HOSTILE}: you may switch its power`);
   assert.match(await byId(guest.page, "key").inputValue(), /^wmk_/);
   await isShown("Accepted.");
+  await shoot(page, "resident-accepted", byId(page, "resident-revoke"));
 
   // The link works once.
   await guest.page.goto("about:blank");
@@ -169,7 +171,40 @@ test("a resident is invited, accepts by the link of the mail, once, and is shown
 
   await byId(page, "resident-revoke").click();
   await isShown("Revoked.");
+  await shoot(page, "resident-revoked", byId(page, "resident-invite"));
   assert.deepEqual(faults, []);
   await guest.page.context().close();
+  await page.context().close();
+});
+
+// Restarts the server a week later, so that it comes last.
+test("an invitation that nobody takes is shown as expired, and goes out again", { skip: !clock("+8d") }, async () => {
+  const editor = { scope: "TOKEN_SCOPE_EDITOR" };
+  const made = await server.call("AdminService", "CreateToken", { parent: "accounts/demo", token: editor }, server.adminToken);
+  token = made.secret;
+  const { sites } = await server.call("SiteService", "ListSites", { parent: "accounts/demo", orderBy: "display_name" }, token);
+  const name = `${sites.at(-1).name}/residentAccess`;
+  const residentAccess = { name, ownerEmail: "late@example.org", enabled: true };
+  const residents = (method, request) => server.call("ResidentAccessService", method, request, token);
+  await residents("UpdateResidentAccess", { residentAccess, updateMask: "ownerEmail,enabled" });
+  await residents("InviteResident", { name });
+  const first = await mail.to("late@example.org");
+  await server.restart(clock("+8d"));
+
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
+  await byId(page, "search").fill(sites.at(-1).displayName);
+  await byId(page, "hit").first().click();
+  await byId(page, "site-position").waitFor();
+  await byId(page, "resident").locator("summary").click();
+  const isShown = (text) => byId(page, "resident-state").filter({ hasText: text }).waitFor();
+  await isShown("Invitation expired.");
+  await isShown("the link worked until");
+  await shoot(page, "resident-expired", byId(page, "resident-resend"));
+  await byId(page, "resident-resend").click();
+  await isShown("Invited");
+  const second = await mail.to("late@example.org", 2);
+  assert.notEqual(second.code, first.code);
+  assert.deepEqual(faults, []);
   await page.context().close();
 });

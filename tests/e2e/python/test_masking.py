@@ -1,4 +1,4 @@
-"""Contacts that a token masks: seen in no answer and no stream, found by no search, and guessed by no filter."""
+"""Contacts and notes that a token masks: seen in no answer and no stream, found by no search, and guessed by no filter."""
 
 import secrets
 
@@ -10,7 +10,10 @@ from rules import RULES, World, request_for
 from stubs import methods, pb
 
 EMAIL, FIRST, LAST, PHONE = "anna-kanarie@example.org", "Annakanarie", "Kanarieson", "+3545512347"
-# Parts of a person that somebody could know or guess, and as many that nobody is.
+# Notes name people, too.
+NOTE = f"Kellerschluessel bei {FIRST}, Codewort Papageitaucher"
+FORMER_NOTE = "Codewort Lundaveisla"
+# Parts of a person, and words of a note, that somebody could know or guess, and as many that are nowhere.
 GUESSES = {
     EMAIL: "otto-kanarie@example.org",
     "anna-kanarie": "otto-kanarie",
@@ -19,8 +22,10 @@ GUESSES = {
     PHONE: "+3545512348",
     "5512347": "5512348",
     "2347": "2348",
+    "kellerschluessel": "dachschluessel",
+    "papageitaucher": "papageitauchet",
 }
-FIELDS = ["contact.email", "contact.first_name", "contact.last_name"]
+FIELDS = ["contact.email", "contact.first_name", "contact.last_name", "note"]
 # Methods whose good request finds no site.
 ANSWERS_NONE = {"ListClusterSites"}
 # Fields of requests in which callers say what is looked for.
@@ -36,14 +41,16 @@ def asking():
 
 
 def peopled(server, operator):
-    """A world whose site has a contact, now and before, and beside it a like one."""
+    """A world whose site has a contact and a note, now and before, and beside it a like one."""
     world = World(Account(operator))
     world.target = server.target
     contact = pb.Contact(email=EMAIL, first_name=FIRST, last_name=LAST, phones=[pb.Phone(number=PHONE)])
-    for stated in (pb.Contact(email=f"former-{EMAIL}", first_name=FIRST), contact):
-        site = pb.Site(name=world.site, contact=stated)
-        world.account.caller().UpdateSite(site=site, update_mask=mask("contact"))
-    twin = world.account.create_site("the twin", contact=contact).name
+    # The one before is longer than histories show at once.
+    before = (pb.Contact(email=f"former-{EMAIL}", first_name=FIRST), f"{FORMER_NOTE} " * 300)
+    for stated, note in (before, (contact, NOTE)):
+        site = pb.Site(name=world.site, contact=stated, note=note)
+        world.account.caller().UpdateSite(site=site, update_mask=mask("contact", "note"))
+    twin = world.account.create_site("the twin", contact=contact, note=NOTE).name
     world.account.caller().SetPin(site=twin, position=pb.LatLng(lat=10.5, lng=10.5))
     return world
 
@@ -88,8 +95,8 @@ def ask(caller, world, method, field, text):
     return outcome(caller, method, request, world.target)
 
 
-def test_no_answer_shows_a_masked_contact(server, operator):
-    """Every method that reads or writes, by a token that may do all but see contacts."""
+def test_no_answer_shows_what_is_masked(server, operator):
+    """Every method that reads or writes, by a token that may do all but see contacts and notes."""
     world = peopled(server, operator)
     caller, reader = masked(world), world.account.caller()
     shown = 0
@@ -98,13 +105,17 @@ def test_no_answer_shows_a_masked_contact(server, operator):
         if "ADMIN" not in RULES[method.name].scopes or method.name.startswith(("Delete", "Erase", "Revoke")):
             continue
         told = outcome(caller, method.name, request())
-        for text in (EMAIL, FIRST, LAST, PHONE, world.resident_email):
+        for text in (EMAIL, FIRST, LAST, PHONE, "Papageitaucher", FORMER_NOTE, world.resident_email):
             assert text not in told, f"{method.name} shows {text}"
         shown += "•••" in told
     assert shown >= 8, shown
     for method in ("GetSite", "ListSites", "ListSiteChanges", "ListViewportSites", "WatchSites"):
         request = request_for(method, world)
-        assert EMAIL in outcome(reader, method, request) or method == "ListViewportSites", method
+        told = outcome(reader, method, request)
+        assert EMAIL in told and "Papageitaucher" in told or method == "ListViewportSites", method
+    change = world.account.caller().ListSiteChanges(parent=world.site, field="note").changes[0]
+    whole, told = (str(one.GetSiteChange(name=change.name)) for one in (reader, caller))
+    assert FORMER_NOTE in whole and NOTE in whole and FORMER_NOTE not in told and NOTE not in told
 
 
 def test_a_watch_masks_what_it_tells_of_later(world):
@@ -115,10 +126,10 @@ def test_a_watch_masks_what_it_tells_of_later(world):
         told.append(next(stream))
     revision = told[-1].revision
     other = f"later-{secrets.token_hex(4)}-{EMAIL}"
-    site = world.account.create_site(contact=pb.Contact(email=other, phones=[pb.Phone(number=PHONE)])).name
-    world.account.caller().UpdateSite(
-        site=pb.Site(name=site, contact=pb.Contact(email=f"x-{other}")), update_mask=mask("contact")
-    )
+    contact = pb.Contact(email=other, phones=[pb.Phone(number=PHONE)])
+    site = world.account.create_site(contact=contact, note=NOTE).name
+    changed = pb.Site(name=site, contact=pb.Contact(email=f"x-{other}"), note=FORMER_NOTE)
+    world.account.caller().UpdateSite(site=changed, update_mask=mask("contact", "note"))
     resumed = caller.begin("WatchSites", pb.WatchSitesRequest(parent=name, resume_revision=revision))
     for one in (stream, resumed):
         seen = []
@@ -127,7 +138,7 @@ def test_a_watch_masks_what_it_tells_of_later(world):
         told += seen
         one.cancel()
     assert site in str(told)
-    for text in (EMAIL, other, PHONE, FIRST, LAST):
+    for text in (EMAIL, other, PHONE, FIRST, LAST, NOTE, FORMER_NOTE):
         assert text not in str(told), text
 
 
@@ -149,9 +160,11 @@ def test_nothing_is_found_out_by_guessing(world, method, field):
     assert sees or method in ANSWERS_NONE, "a right guess is seen by whoever reads contacts"
     for path in FIELDS:
         for form in ['{} = "{}"', '{} : "{}"', 'NOT {} = "{}"', '(status = ONLINE OR -{} = "{}")']:
-            for text in (EMAIL, "nobody", "*"):
+            for text in (EMAIL, "papageitaucher", "nobody", "*"):
                 told = ask(caller, world, method, field, form.format(path, text))
-                assert "CONTACTS_MASKED" in told, (form, told[:200])
+                # Maps are filtered by nobody's note.
+                refused = "CONTACTS_MASKED" in told or path == "note" and "filter by note with ListSites" in told
+                assert refused, (form, told[:200])
                 assert told == ask(caller, world, method, field, form.format(path, "a")), form
 
 
@@ -169,10 +182,11 @@ def test_tiles_are_filtered_by_no_masked_contact(server, world):
 
 
 def test_a_query_means_the_same_whatever_contacts_hold(world):
-    """A query of joined words is taken apart where no site has it whole: were a masked e-mail looked at for that, a note with
+    """A query of joined words is taken apart where no site has it whole: were a masked e-mail looked at for that, a text with
     its parts would be a trap for it."""
     caller = masked(world)
-    trap = world.account.create_site("trap", note="anna kanarie example org, otto kanarie example org").name
+    parts = "anna kanarie example org, otto kanarie example org"
+    trap = world.account.create_site("trap", customer_id=parts).name
     for query in (EMAIL, GUESSES[EMAIL]):
         hits = caller.SearchSites(parent=world.account.name, query=query).hits
         assert [hit.site.name for hit in hits] == [trap], query
@@ -183,6 +197,30 @@ def test_a_query_means_the_same_whatever_contacts_hold(world):
 def test_histories_are_not_searched_by_masked_values(world):
     """Who asks for the changes of a field hears how many there were, and of no value."""
     caller = masked(world)
-    told = caller.ListSiteChanges(parent=world.site, field="contact.email").changes
-    assert len(told) == 2 and EMAIL not in str(told)
+    for field, text in (("contact.email", EMAIL), ("note", "Codewort")):
+        told = caller.ListSiteChanges(parent=world.site, field=field).changes
+        assert len(told) == 2 and text not in str(told)
     assert failure_of(lambda: caller.ExportSitePersonalData(name=world.site)).reason == "CONTACTS_MASKED"
+
+
+def test_notes_are_read_and_written_by_whoever_reads_contacts_alone(world):
+    caller, reader = masked(world, pb.TOKEN_SCOPE_EDITOR), world.account.caller()
+    listing = {"parent": world.account.name, "filter": "note : papageitaucher"}
+    assert world.site in str(reader.ListSites(**listing))
+    change = reader.ListSiteChanges(parent=world.site, field="note").changes[0].name
+    site = reader.GetSite(name=world.site)
+    shown = caller.GetSite(name=world.site)
+    assert (shown.note, shown.contact_masked, site.contact_masked) == ("•••", True, False)
+    for refused in (
+        lambda: caller.ListSites(**listing),
+        lambda: caller.UpdateSite(site=pb.Site(name=world.site, note="mine"), update_mask=mask("note")),
+        lambda: caller.UpdateSite(site=pb.Site(name=world.site), update_mask=mask("note")),
+        lambda: caller.CreateSite(parent=world.account.name, site=pb.Site(display_name="noted", note="mine")),
+        lambda: caller.RestoreSiteValue(name=change, field="note"),
+    ):
+        assert failure_of(refused).reason == "CONTACTS_MASKED"
+    # Nor does anybody write the mask by mistake.
+    masked_note = pb.Site(name=world.site, note=shown.note)
+    fault = failure_of(lambda: reader.UpdateSite(site=masked_note, update_mask=mask("note")))
+    assert "it is masked" in str(fault.details) + fault.message
+    assert reader.GetSite(name=world.site).note == site.note == NOTE

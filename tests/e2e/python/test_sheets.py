@@ -333,10 +333,11 @@ def test_a_report_holds_no_formula_whatever_a_property_is_called(server, operato
 
 @pytest.mark.parametrize("ending", ["csv", "geojson"])
 def test_an_export_without_contacts_goes_in_again_and_leaves_them(server, operator, tmp_path, ending):
-    """The mask was exported as if it were the contact: in again it stopped the import, or was refused row by row."""
+    """The mask was exported as if it were the contact: in again it stopped the import, or was refused row by row. So it would be
+    with the note."""
     account = Account(operator, country="IS")
     contact = pb.Contact(email="a@example.com", first_name="Ada", phones=phones(2))
-    account.create_site("x", contact=contact)
+    account.create_site("x", contact=contact, note="key in the cellar")
     account.create_site("y")
     whole = Importer(server, account, tmp_path)
     (tmp_path / "masked").mkdir()
@@ -349,8 +350,11 @@ def test_an_export_without_contacts_goes_in_again_and_leaves_them(server, operat
         done = importer.run("sites", masked.directory / f"all.{ending}")
         assert done.returncode == 0 and "0 updated, 2 as they were" in done.stdout, done.stdout + done.stderr
     assert whole.sites() == before
-    # A row with a contact is refused, and no other.
-    done = masked.run("sites", masked.sheet("name,email,note\nx,b@example.com,\ny,,seen\n"))
-    assert "1 updated, 0 as they were, 1 failed" in done.stdout, done.stdout + done.stderr
-    assert "masks contacts" in masked.rows("sites.csv.report.csv")[0]["message"]
-    assert whole.sites()["x"] == before["x"] and whole.sites()["y"].note == "seen"
+    # A row with a contact or a note is refused, and no other.
+    account.create_site("z")
+    done = masked.run("sites", masked.sheet("name,email,note,contract_id\nx,b@example.com,,\nz,,seen,\ny,,,K-7\n"))
+    assert "1 updated, 0 as they were, 2 failed" in done.stdout, done.stdout + done.stderr
+    for row in masked.rows("sites.csv.report.csv")[:2]:
+        assert "masks contacts" in row["message"], row
+    after = whole.sites()
+    assert after["x"] == before["x"] and after["z"].note == "" and after["y"].contract_id == "K-7"
