@@ -95,7 +95,7 @@ pub type Tell<'a> = &'a mut (dyn FnMut(Step) + Send);
 ///
 /// Memory holds two pages. Fails where the target is not empty, where a record of the source cannot be read, and where the source
 /// changed meanwhile; the target is left unfinished then, and refuses to serve.
-pub async fn migrate(from: &dyn Transfer, to: &dyn Transfer, watcher: &mut dyn Watcher) -> Result<Vec<Summary>, Error> {
+pub async fn migrate(from: &dyn Transfer, to: &dyn Transfer, tell: Tell<'_>) -> Result<Vec<Summary>, Error> {
     let (partitions, count) = (from.partitions().await?, from.count().await?);
     if partitions.is_empty() && count == 0 {
         return Err(Error::Configuration { cause: "the source holds nothing".into() });

@@ -204,7 +204,7 @@ impl Transfer for Directory {
             let mut connection = connection.lock();
             *connection = None;
             *connection = Some(make(&path, &partitions)?);
-            Ok(())
+            Ok::<(), String>(())
         });
         let made = task.await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })?;
         made.map_err(|cause| refuse(&self.directory, cause))

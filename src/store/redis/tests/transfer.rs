@@ -5,7 +5,6 @@
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 
-use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 
 use super::documents::document;
