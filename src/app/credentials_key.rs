@@ -48,18 +48,26 @@ pub enum Error {
 
 /// The key of a configuration; made beside the store where none is named and there is none yet. Blocking.
 pub(super) fn load(config: &Config, data_dir: &Path) -> Result<[u8; KEY_BYTES], Error> {
+    match find(config, data_dir)? {
+        Some(key) => Ok(key),
+        None => make(&data_dir.join(FILE)),
+    }
+}
+
+/// The key of a configuration; `None` where none is named and there is none beside the store. Blocking.
+pub(super) fn find(config: &Config, data_dir: &Path) -> Result<Option<[u8; KEY_BYTES]>, Error> {
     match (&config.key_file, &config.key_env) {
         (Some(_), Some(_)) => Err(Error::Twice),
-        (Some(path), None) => read(path),
+        (Some(path), None) => read(path).map(Some),
         (None, Some(name)) => {
             let text = env::var(name).map_err(|_| Error::Unset(name.clone()))?;
-            parse(&text).ok_or_else(|| Error::Malformed(name.clone()))
+            parse(&text).map(Some).ok_or_else(|| Error::Malformed(name.clone()))
         }
         (None, None) => {
             let path = data_dir.join(FILE);
             match fs::symlink_metadata(&path) {
-                Ok(_) => read(&path),
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => make(&path),
+                Ok(_) => read(&path).map(Some),
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(cause) => Err(Error::File { path, cause }),
             }
         }

@@ -4,6 +4,7 @@ pub mod backup;
 pub mod credentials_key;
 pub mod geocoder;
 mod listener;
+pub mod migrate;
 mod proxy_header;
 mod stores;
 mod tls;

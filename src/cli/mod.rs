@@ -10,6 +10,7 @@ mod gazetteer;
 mod import;
 mod json;
 mod lookup;
+mod migrate;
 mod out_file;
 mod personal_data;
 mod progress;
@@ -45,6 +46,8 @@ enum Command {
     Account(account::Arguments),
     /// Keeps tokens
     Token(token::Arguments),
+    /// Moves all data from one machine into a Redis that replicas share, or back
+    Migrate(migrate::Arguments),
     /// Builds the embedded gazetteer
     Gazetteer(gazetteer::Arguments),
     /// Makes a `GeoIP` database of autonomous systems
@@ -76,6 +79,7 @@ pub fn run() -> ExitCode {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Account(arguments) => account::run(arguments).await,
             Command::Token(arguments) => token::run(arguments).await,
+            Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Gazetteer(arguments) => gazetteer::run(arguments),
             Command::Asn(arguments) => asn::run(&arguments),
             Command::Lookup(arguments) => lookup::run(&arguments),

@@ -183,6 +183,20 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_of_deployments_are_read() {
+        use crate::store::redis::config::Mode;
+        for (file, mode) in [
+            ("waymark.toml", Mode::Single),
+            ("waymark-sentinel.toml", Mode::Sentinel),
+            ("waymark-cluster.toml", Mode::Cluster),
+        ] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file);
+            let config = Config::read(&path).and_then(Config::check).unwrap_or_else(|cause| panic!("{cause}"));
+            assert_eq!(config.redis.map(|redis| redis.mode), Some(mode), "{file}");
+        }
+    }
+
+    #[test]
     fn plain_connections_stay_on_loopback_unless_told() {
         let with = |address: &str, allow_plaintext| {
             let address = address.parse().unwrap();

@@ -22,6 +22,8 @@ const LEASE: Duration = Duration::from_secs(12);
 const SURE: Duration = Duration::from_secs(8);
 /// Time between two renewals, and between two looks.
 const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// Time between two looks of who waits for a sign of a replica.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Time for the mail in hand, when the program ends: cut off, it would be sent again at the next start.
 const MAIL_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -154,10 +156,57 @@ impl Waymark {
     }
 }
 
+/// Whether replicas run on a store: one of them renews the lease, or takes it within [`LEASE`] of its holder's end.
+///
+/// Takes some seconds where the last replica ended well, and a little more than [`LEASE`] where it did not. `read` gives the
+/// lease as it stands. A replica that does not reach the store meanwhile is not noticed.
+pub async fn are_replicas_at_work<E>(
+    mut read: impl AsyncFnMut() -> Result<Option<(Revision, Document)>, E>,
+) -> Result<bool, E> {
+    let first = read().await?;
+    let is_held = first.as_ref().is_some_and(|(_, document)| !holder_of(document).is_empty());
+    let end = Instant::now() + 2 * RENEW_EVERY + if is_held { LEASE } else { Duration::ZERO };
+    while Instant::now() < end {
+        sleep(LOOK_EVERY).await;
+        if read().await? != first {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn lease_key() -> Key {
     Key::operator(Kind::Lease, "background-work")
 }
 
 fn holder_of(document: &Document) -> &str {
     if let Document::Lease(lease) = document { &lease.holder } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lease that another look finds renewed `every` seconds, by a replica that then is there.
+    async fn is_noticed(holder: &str, every: u64) -> (bool, Duration) {
+        let begun = Instant::now();
+        let document = Document::Lease(Lease { holder: holder.to_owned() });
+        let read = async || {
+            let renewed = begun.elapsed().as_secs().checked_div(every).unwrap_or_default();
+            Ok::<_, StoreError>(Some((Revision(7 + renewed), document.clone())))
+        };
+        (are_replicas_at_work(read).await.unwrap(), begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_that_renews_its_lease_is_noticed_and_a_dead_one_is_not_waited_for() {
+        assert!(is_noticed("a", RENEW_EVERY.as_secs()).await.0);
+        // One that takes over late, from a holder that died.
+        assert!(is_noticed("a", (LEASE + RENEW_EVERY).as_secs()).await.0);
+        assert!(is_noticed("", RENEW_EVERY.as_secs()).await.0);
+        let (is_dead_noticed, took) = is_noticed("a", 0).await;
+        assert!(!is_dead_noticed && took > LEASE + RENEW_EVERY, "{took:?}");
+        let (is_ended_noticed, took) = is_noticed("", 0).await;
+        assert!(!is_ended_noticed && took < LEASE, "{took:?}");
+    }
 }

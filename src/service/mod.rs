@@ -17,7 +17,7 @@ pub mod filter;
 pub mod history;
 pub mod importing;
 mod last_seen;
-mod leading;
+pub mod leading;
 pub mod location;
 pub mod map;
 pub mod paging;

@@ -56,28 +56,30 @@ impl Kind {
     /// The kinds that observers keep something of.
     pub(super) const IN_MEMORY: [Self; 5] = [Self::Account, Self::Token, Self::Site, Self::Prefix, Self::Mail];
 
+    /// All kinds.
+    pub(super) const ALL: [Self; 18] = [
+        Self::Account,
+        Self::Token,
+        Self::Site,
+        Self::SiteName,
+        Self::Agent,
+        Self::Request,
+        Self::Secret,
+        Self::Prefix,
+        Self::Located,
+        Self::Reestimation,
+        Self::Change,
+        Self::PastText,
+        Self::ResidentAccess,
+        Self::SiteDevices,
+        Self::Mail,
+        Self::Connection,
+        Self::Verification,
+        Self::Lease,
+    ];
+
     /// The kind of a discriminant.
     pub(super) fn of(discriminant: u8) -> Option<Self> {
-        Some(match discriminant {
-            1 => Self::Account,
-            2 => Self::Token,
-            3 => Self::Site,
-            4 => Self::SiteName,
-            5 => Self::Agent,
-            6 => Self::Request,
-            7 => Self::Secret,
-            8 => Self::Prefix,
-            9 => Self::Located,
-            10 => Self::Reestimation,
-            11 => Self::Change,
-            12 => Self::PastText,
-            14 => Self::ResidentAccess,
-            15 => Self::SiteDevices,
-            16 => Self::Mail,
-            20 => Self::Connection,
-            21 => Self::Verification,
-            22 => Self::Lease,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|kind| *kind as u8 == discriminant)
     }
 }

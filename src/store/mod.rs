@@ -10,6 +10,7 @@ mod kind;
 mod observer;
 mod packed;
 pub mod redis;
+pub mod transfer;
 
 #[cfg(test)]
 mod contract;

@@ -12,6 +12,7 @@ mod queue;
 mod rows;
 mod schema;
 mod tables;
+pub mod transfer;
 mod writer;
 
 use std::fs::File;
@@ -28,6 +29,7 @@ use crate::model::id::AccountId;
 use load::Spans;
 use medium::Medium;
 use queue::Queue;
+use schema::Revisions;
 
 /// The store's file in its directory.
 const FILE: &str = "waymark.sqlite3";
@@ -35,6 +37,22 @@ const FILE: &str = "waymark.sqlite3";
 const LOG: &str = "waymark.sqlite3-wal";
 /// Connections kept for readers; more are opened under load and closed again.
 const READERS_KEPT: usize = 8;
+
+/// Takes a directory for this process, and opens the writer's connection to the store in it; both are made where they are missing.
+fn open_file(directory: &Path, medium: &Medium) -> Result<(Connection, Revisions, File), Error> {
+    let refuse = |cause: String| Error::Directory { path: directory.to_owned(), cause };
+    let held = directory::hold(directory).map_err(refuse)?;
+    let path = directory.join(FILE);
+    let (log, files) = (directory.join(LOG), &*medium.files);
+    let explain = |cause| refuse(format!("{LOG}: {cause}"));
+    directory::recover(directory, &log, files).map_err(explain)?;
+    if log::is_damaged(files, &log).map_err(explain)? {
+        return Err(refuse(format!("{LOG} is damaged before its end: restore it from a backup")));
+    }
+    let (connection, revisions) = schema::open_writer(&path, medium, held.is_known).map_err(refuse)?;
+    let directory_lock = held.mark().map_err(|cause| refuse(cause.to_string()))?;
+    Ok((connection, revisions, directory_lock))
+}
 
 /// The embedded engine.
 #[derive(Debug)]
@@ -57,17 +75,8 @@ impl Embedded {
     }
 
     fn open_on(directory: &Path, medium: Medium) -> Result<Self, Error> {
-        let refuse = |cause: String| Error::Directory { path: directory.to_owned(), cause };
-        let held = directory::hold(directory).map_err(refuse)?;
         let path = directory.join(FILE);
-        let (log, files) = (directory.join(LOG), &*medium.files);
-        let explain = |cause| refuse(format!("{LOG}: {cause}"));
-        directory::recover(directory, &log, files).map_err(explain)?;
-        if log::is_damaged(files, &log).map_err(explain)? {
-            return Err(refuse(format!("{LOG} is damaged before its end: restore it from a backup")));
-        }
-        let (connection, revisions) = schema::open_writer(&path, &medium, held.is_known).map_err(refuse)?;
-        let directory_lock = held.mark().map_err(|cause| refuse(cause.to_string()))?;
+        let (connection, revisions, directory_lock) = open_file(directory, &medium)?;
         let queue = writer::start(connection, path.clone(), revisions, medium.log_pages_max)?;
         Ok(Self { path, medium, readers: Arc::default(), queue, _directory_lock: directory_lock })
     }

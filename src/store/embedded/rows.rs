@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::super::document::Document;
-use super::super::{Error, Key, Kind, Range, Record};
+use super::super::{Error, Key, Kind, Range, Record, transfer};
 use super::{Revision, tables};
 use crate::model::id::AccountId;
 
@@ -33,6 +33,11 @@ impl Row {
 
     /// The record, if the row is what was written.
     fn check(self, kind: Kind, path: &Path) -> Result<Record, Error> {
+        self.check_whole(kind, path).map(|row| row.record)
+    }
+
+    /// The same with its document's bytes.
+    fn check_whole(self, kind: Kind, path: &Path) -> Result<transfer::Row, Error> {
         let corrupt = |id: &str| Error::Corrupt { kind, id: id.to_owned(), path: path.to_owned() };
         let revision = Revision(self.revision.cast_unsigned());
         let (partition, id) = (self.partition.as_bytes(), self.id.as_bytes());
@@ -45,7 +50,7 @@ impl Row {
             account => Some(account.parse::<AccountId>().map_err(|_| corrupt(&self.id))?),
         };
         let key = Key { partition, kind, id: self.id };
-        Ok(Record { key, revision, document })
+        Ok(transfer::Row { record: Record { key, revision, document }, bytes: self.document })
     }
 }
 
@@ -99,6 +104,20 @@ pub(super) fn get(connection: &Connection, path: &Path, key: &Key) -> Result<Opt
 
 /// The records of a range.
 pub(super) fn scan(connection: &Connection, path: &Path, range: &Range) -> Result<Vec<Record>, Error> {
+    read_range(connection, path, range, |row| row.check(range.kind, path))
+}
+
+/// The records of a range with their documents' bytes.
+pub(super) fn scan_whole(connection: &Connection, path: &Path, range: &Range) -> Result<Vec<transfer::Row>, Error> {
+    read_range(connection, path, range, |row| row.check_whole(range.kind, path))
+}
+
+fn read_range<T>(
+    connection: &Connection,
+    path: &Path,
+    range: &Range,
+    check: impl Fn(Row) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
     let statements = tables::of(range.kind);
     let text = if range.descending { statements.descend } else { statements.ascend };
     let mut statement = connection.prepare_cached(text).map_err(|cause| explain(path, &cause))?;
@@ -108,7 +127,7 @@ pub(super) fn scan(connection: &Connection, path: &Path, range: &Range) -> Resul
     let rows = statement
         .query_map(params![partition, range.kind as u8, from, end, limit], Row::read)
         .map_err(|cause| explain(path, &cause))?;
-    rows.map(|row| row.map_err(|cause| explain(path, &cause))?.check(range.kind, path)).collect()
+    rows.map(|row| check(row.map_err(|cause| explain(path, &cause))?)).collect()
 }
 
 /// The last revision of a partition.

@@ -12,7 +12,9 @@ use super::Revision;
 use super::medium::Medium;
 
 /// `wmrk`: marks the file as waymark's (SQLite `application_id`).
-const APPLICATION_ID: i32 = 0x776d_726b;
+pub(super) const APPLICATION_ID: i32 = 0x776d_726b;
+/// `wmru`: marks a file that a migration did not finish. No waymark serves it, those that know nothing of migrations neither.
+pub(super) const UNFINISHED_ID: i32 = 0x776d_7275;
 /// Version of the tables below (SQLite `user_version`).
 const FORMAT_VERSION: i32 = 3;
 /// What makes a file of format 1, which had no packed copies, one of format 2: its records are read from their
@@ -64,24 +66,42 @@ pub(super) fn open_writer(path: &Path, medium: &Medium, is_known: bool) -> Resul
     made.map_err(|cause| format!("{} cannot be opened: {cause}", path.display()))?;
     let mut connection = medium.connect(path, OpenFlags::default()).map_err(explain)?;
     check_format(&mut connection, path, is_known)?;
+    prepare(&connection, medium).map_err(explain)?;
+    let revisions = read_revisions(&connection).map_err(explain)?;
+    Ok((connection, revisions))
+}
+
+/// Makes a connection the writer's.
+pub(super) fn prepare(connection: &Connection, medium: &Medium) -> rusqlite::Result<()> {
     // The writer folds the log itself: where SQLite does, it tells nobody that the disk failed.
     let pragmas = format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = {}; PRAGMA wal_autocheckpoint = 0;
          PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;",
         medium.synchronous
     );
-    connection.execute_batch(&pragmas).map_err(explain)?;
+    connection.execute_batch(&pragmas)?;
     // A loss of power may have left whole groups behind a torn one. New groups would not cover all of them, and after
     // another loss the log would look damaged in its midst: so each start begins an empty log.
     let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     if let Err(cause) = folded
         && cause.sqlite_error_code() != Some(ErrorCode::DiskFull)
     {
-        return Err(explain(cause));
+        return Err(cause);
     }
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    let revisions = read_revisions(&connection).map_err(explain)?;
-    Ok((connection, revisions))
+    Ok(())
+}
+
+/// Makes the tables of a file that is empty.
+pub(super) fn make_tables(connection: &mut Connection, application: i32) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA page_size = 8192;")?;
+    let transaction = connection.transaction()?;
+    for table in [TABLE_OF_PRESENT, TABLE_OF_REVISIONS, TABLE_OF_PAST] {
+        transaction.execute_batch(table)?;
+    }
+    transaction.pragma_update(None, "application_id", application)?;
+    transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
+    transaction.commit()
 }
 
 pub(super) fn read_revisions(connection: &Connection) -> rusqlite::Result<Revisions> {
@@ -121,14 +141,13 @@ pub(super) fn check_format(connection: &mut Connection, path: &Path, is_known: b
         return Err(format!("{} is empty, and was not: restore it from a backup", path.display()));
     }
     if (application, version, tables) == (0, 0, 0) {
-        connection.execute_batch("PRAGMA page_size = 8192;").map_err(explain)?;
-        let transaction = connection.transaction().map_err(explain)?;
-        for table in [TABLE_OF_PRESENT, TABLE_OF_REVISIONS, TABLE_OF_PAST] {
-            transaction.execute_batch(table).map_err(explain)?;
-        }
-        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(explain)?;
-        transaction.pragma_update(None, "user_version", FORMAT_VERSION).map_err(explain)?;
-        return transaction.commit().map_err(explain);
+        return make_tables(connection, APPLICATION_ID).map_err(explain);
+    }
+    if application == UNFINISHED_ID {
+        return Err(format!(
+            "{} is of a migration that did not come to its end: run `waymark migrate` again, or remove the file",
+            path.display()
+        ));
     }
     if application != APPLICATION_ID {
         return Err(format!("{} is an SQLite file of another program: choose another directory", path.display()));

@@ -10,7 +10,10 @@ use super::keys::{self, Names};
 use super::trouble::Trouble;
 
 /// How keys and values are laid out; another number is another waymark's.
-const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "1";
+/// The format of a deployment that a migration did not finish: no waymark serves it, those that know nothing of migrations
+/// neither.
+pub(super) const UNFINISHED: &str = "unfinished migration";
 /// The first Redis with scripts that refuse before they write.
 const MAJOR_MIN: u32 = 7;
 
@@ -63,6 +66,12 @@ async fn dangers(settings: &Settings, connection: &mut MultiplexedConnection) ->
     Ok(dangers)
 }
 
+/// Whether each write is on the disk before it is answered. One that does not tell is taken for one that syncs later.
+pub(super) async fn syncs_each_write(connection: &mut MultiplexedConnection) -> bool {
+    let told: RedisResult<Vec<String>> = cmd("CONFIG").arg("GET").arg("appendfsync").query_async(connection).await;
+    told.is_ok_and(|told| told.get(1).is_some_and(|value| value == "always"))
+}
+
 /// Takes part in the deployment of this prefix, or begins it. Answers its id.
 pub(super) async fn join(
     settings: &Settings,
@@ -83,18 +92,35 @@ pub(super) async fn join(
     }
     .await;
     let (id, format, found) = joined.map_err(|cause| Trouble::of_read(&cause))?;
-    let refuse = |cause| Err(Error::Configuration { cause });
-    if format != FORMAT {
-        return refuse(format!(
-            "{key} in Redis has format {format:?}, and this waymark reads {FORMAT:?}: run the waymark that wrote it"
-        ));
-    }
-    if found != partitions {
-        return refuse(format!(
-            "{key} in Redis has {found} partitions, and redis.partitions is {partitions}: the number of a deployment never changes"
-        ));
-    }
+    check_format(&key, &format)?;
+    check_partitions(&key, &found, settings.partitions)?;
     Ok(id)
+}
+
+/// Refuses data that this waymark does not read.
+pub(super) fn check_format(key: &str, format: &str) -> Result<(), Error> {
+    let cause = match format {
+        FORMAT => return Ok(()),
+        UNFINISHED => format!(
+            "{key} in Redis is of a migration that did not come to its end: run `waymark migrate` again, or choose another \
+             redis.prefix"
+        ),
+        _ => format!(
+            "{key} in Redis has format {format:?}, and this waymark reads {FORMAT:?}: run the waymark that wrote it"
+        ),
+    };
+    Err(Error::Configuration { cause })
+}
+
+/// Refuses another number of partitions than the deployment began with.
+pub(super) fn check_partitions(key: &str, found: &str, partitions: u16) -> Result<(), Error> {
+    if found == partitions.to_string() {
+        return Ok(());
+    }
+    let cause = format!(
+        "{key} in Redis has {found} partitions, and redis.partitions is {partitions}: the number of a deployment never changes"
+    );
+    Err(Error::Configuration { cause })
 }
 
 /// The slot of the deployment's own key.

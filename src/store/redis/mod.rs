@@ -16,6 +16,7 @@ mod pages;
 mod pending;
 mod script;
 mod scrub;
+pub mod transfer;
 mod trouble;
 mod value;
 mod writer;

@@ -27,17 +27,20 @@ pub(super) fn partition_of(text: &str) -> Result<Option<AccountId>, Invalid> {
 /// A mutation's value without its revision; `None` for a record that is taken away.
 pub(super) fn encode(mutation: &Mutation) -> Result<Option<Vec<u8>>, serde_json::Error> {
     let Some(document) = &mutation.document else { return Ok(None) };
-    let bytes = document.encode()?;
+    Ok(Some(of_bytes(&mutation.key, document, &document.encode()?)))
+}
+
+/// The value without its revision of a document that these bytes encode.
+pub(super) fn of_bytes(key: &Key, document: &Document, bytes: &[u8]) -> Vec<u8> {
     let copy = packed::pack(document).unwrap_or_default();
-    let key = &mutation.key;
     let mut value = Vec::with_capacity(HEAD + bytes.len() + copy.len());
     let account = account_text(key.partition.as_ref());
-    value.extend(checksum(account, key.kind, key.id.as_bytes(), &bytes, &copy).to_be_bytes());
+    value.extend(checksum(account, key.kind, key.id.as_bytes(), bytes, &copy).to_be_bytes());
     // A document is some kilobytes; the longest that any use case writes is a megabyte.
     value.extend(u32::try_from(bytes.len()).unwrap_or(GONE - 1).to_be_bytes());
     value.extend(bytes);
     value.extend(copy);
-    Ok(Some(value))
+    value
 }
 
 /// A value, taken apart; nothing of it is copied.

@@ -1,6 +1,8 @@
 //! The shared engine on real redis-servers: the contract, replicas that agree, and what goes wrong with Redis.
 
+mod documents;
 mod server;
+mod transfer;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;

@@ -1,0 +1,115 @@
+//! A document of each kind, for tests that move or compare all of them.
+
+use std::collections::BTreeMap;
+
+use crate::model::access::{Account, Contacts, Scope, Token};
+use crate::model::connection::{LinkFindings, Sealed, TicketingConnection, Verification, VerificationState};
+use crate::model::geo::LatLng;
+use crate::model::history::{Actor, Cause, Change};
+use crate::model::id::{SiteId, TokenId};
+use crate::model::location::Granularity;
+use crate::model::prefix::Prefix;
+use crate::model::reestimation::{Findings, Mode, Reach, Reestimation, State};
+use crate::model::resident::ResidentAccess;
+use crate::model::site::Site;
+use crate::model::site_devices::SiteDevices;
+use crate::model::ticketing::System;
+use crate::store::Kind;
+use crate::store::document::{AgentClaim, AnsweredRequest, Document, Lease, LocatedSite, NameClaim, QueuedMail};
+
+/// A document of each kind that says `number` somewhere.
+pub(super) fn document(kind: Kind, number: u64) -> Document {
+    let (site, now) = (SiteId::from_u128(number.into()), jiff::Timestamp::from_second(number.cast_signed()).unwrap());
+    let (account, text) = ("acme".parse().unwrap(), format!("text {number} \u{e9}\u{0} \"quoted\""));
+    let sealed = Sealed { key_id: text.clone(), nonce: "n".into(), text: "t".into() };
+    let hash = [u8::try_from(number % 256).unwrap(); 32];
+    match kind {
+        Kind::Account => Document::Account(Account {
+            id: account,
+            display_name: text,
+            country: None,
+            user_emails: vec!["a@acme.example".into()],
+            support_contact: String::new(),
+            created_at: now,
+            updated_at: now,
+        }),
+        Kind::Token => Document::Token(Token {
+            id: TokenId::MIN,
+            secret_hash: hash,
+            display_name: text,
+            scope: if number % 2 == 0 { Scope::Agent } else { Scope::Viewer },
+            account: Some(account),
+            agent: Some((site, "fw:1".parse().unwrap())),
+            created_at: now,
+            expires_at: None,
+            revoked_at: (number % 3 == 0).then_some(now),
+            contacts: Contacts::Masked,
+        }),
+        Kind::Site => Document::Site(Box::new(Site { id: site, ..Site::new(account, text, now) })),
+        Kind::SiteName => Document::SiteName(NameClaim { site }),
+        Kind::Agent => Document::Agent(AgentClaim { site, key_hash: Some(hash) }),
+        Kind::Request => Document::Request(AnsweredRequest { request_hash: hash, site, answered_at: now }),
+        Kind::Secret => Document::Secret(hash),
+        Kind::Prefix => Document::Prefix(Prefix {
+            network: "10.0.0.0/8".parse().unwrap(),
+            display_name: text,
+            position: LatLng::new(64.1, 1.0 / 3.0).unwrap(),
+            accuracy_m: Some(0.1 + 0.2),
+            granularity: Granularity::City,
+            created_at: now,
+            updated_at: now,
+        }),
+        Kind::Located => Document::Located(LocatedSite { site }),
+        Kind::Reestimation => Document::Reestimation(Box::new(Reestimation {
+            id: text,
+            mode: Mode::Preview,
+            reach: Reach::All,
+            candidate: None,
+            state: State::Done,
+            failure: String::new(),
+            cursor: Some((account, site)),
+            unwritten: None,
+            total: number,
+            findings: Findings::default(),
+            started_at: now,
+            ended_at: None,
+            started_by: "x".into(),
+        })),
+        Kind::Change => Document::Change(Box::new(Change {
+            number: 7,
+            made_at: now,
+            actor: Actor::System,
+            cause: Cause::Updated,
+            edits: Vec::new(),
+            merged: None,
+        })),
+        Kind::PastText => Document::PastText(text),
+        Kind::ResidentAccess => Document::ResidentAccess(Box::new(ResidentAccess::new(site, now))),
+        Kind::SiteDevices => {
+            Document::SiteDevices(SiteDevices { site, devices: BTreeMap::new(), reported_at: Some(now) })
+        }
+        Kind::Mail => Document::Mail(QueuedMail { site, secret_hash: hash, sealed, queued_at: now }),
+        Kind::Connection => Document::Connection(Box::new(TicketingConnection {
+            system: System::Zendesk,
+            display_name: text,
+            base_url: "https://t.example".into(),
+            sealed,
+            created_at: now,
+            updated_at: now,
+        })),
+        Kind::Verification => Document::Verification(Box::new(Verification {
+            id: text,
+            account,
+            state: VerificationState::Running,
+            cursor: Some(site),
+            total: number,
+            findings: LinkFindings::default(),
+            resumes_at: None,
+            waits: 1,
+            started_at: now,
+            ended_at: None,
+            started_by: "x".into(),
+        })),
+        Kind::Lease => Document::Lease(Lease { holder: text }),
+    }
+}
