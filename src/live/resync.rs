@@ -1,6 +1,6 @@
 //! Everything anew, where commits were lost to this process: records are put over what is there, then what is gone goes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::Live;
 use crate::model::id::{AccountId, Revision, SiteId, TokenId};
@@ -13,11 +13,21 @@ impl Live {
         match part {
             Resync::Records(mutations) => self.put_anew(mutations),
             Resync::End { partition, revision, present } => self.end_anew(*partition, *revision, present),
-            Resync::Accounts { is_among, present } => {
-                let present: HashSet<&str> = present.iter().map(|(account, _)| account.as_str()).collect();
-                self.accounts.write().retain(|id, _| !is_among(id.as_str()) || present.contains(id.as_str()));
-            }
+            Resync::Accounts { is_among, present } => self.end_accounts(*is_among, present),
         }
+    }
+
+    fn end_accounts(&self, is_among: &dyn Fn(&str) -> bool, present: &[(String, Revision)]) {
+        let present: HashSet<&str> = present.iter().map(|(account, _)| account.as_str()).collect();
+        let accounts: Vec<AccountId> =
+            self.accounts.read().keys().filter(|id| is_among(id.as_str())).cloned().collect();
+        let (there, gone): (Vec<_>, Vec<_>) = accounts.into_iter().partition(|id| present.contains(id.as_str()));
+        for account in gone {
+            self.end_anew(Some(&account), Revision::default(), &HashSet::new());
+            self.accounts.write().remove(&account);
+        }
+        // Runs are not kept in memory: whoever works on them looks for those that began unheard.
+        self.runs.may_have_begun(there.into_iter());
     }
 
     fn put_anew(&self, mutations: &[Mutation]) {
@@ -43,9 +53,11 @@ impl Live {
             }
         }
         let Some(live) = self.account(account) else { return };
-        let sites: Vec<SiteId> = live.map.read().ids();
-        let gone = sites.into_iter().filter(|site| is_gone(Kind::Site, site.to_string()));
-        for site in gone.collect::<Vec<_>>() {
+        let mut sites: BTreeSet<SiteId> = live.map.read().ids().into_iter().collect();
+        // Deleted ones are on no map, and some of them still hold what has to be dropped.
+        sites.extend(live.waiting.sites());
+        sites.extend(live.links.behind(None, usize::MAX));
+        for site in sites.into_iter().filter(|site| is_gone(Kind::Site, site.to_string())) {
             self.forget(&Mutation::delete(Key::of(account, Kind::Site, site)));
         }
         let networks = live.prefixes.read().networks();

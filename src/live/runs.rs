@@ -30,6 +30,13 @@ impl Runs {
         }
     }
 
+    /// Runs may have begun in these accounts without a word.
+    pub(super) fn may_have_begun(&self, accounts: impl Iterator<Item = AccountId>) {
+        self.reestimation.notify_one();
+        self.verifying.lock().extend(accounts);
+        self.verification.notify_one();
+    }
+
     /// Resolves once a re-estimation changed since it resolved last.
     pub async fn reestimation_changed(&self) {
         self.reestimation.notified().await;

@@ -1,5 +1,7 @@
 //! Memory as loaded from a store is memory as commits make it, and a bad record hides nothing else.
 
+mod resync;
+
 use std::future::Future;
 use std::path::Path;
 use std::pin::pin;

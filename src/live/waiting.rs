@@ -102,6 +102,11 @@ impl WaitingSites {
         self.0.lock().by_site.get(&site).copied()
     }
 
+    /// All sites that wait for something, deleted ones too.
+    pub(super) fn sites(&self) -> Vec<SiteId> {
+        self.0.lock().by_site.keys().copied().collect()
+    }
+
     /// The sites that are to be asked for at `now`, the most overdue first, at most `limit`.
     #[must_use]
     pub fn due(&self, now: Timestamp, limit: usize) -> Vec<SiteId> {

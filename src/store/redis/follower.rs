@@ -80,8 +80,10 @@ type Raw = Vec<(String, Vec<Vec<u8>>)>;
 enum Stop {
     /// The connection failed.
     Lost(String),
-    /// Entries are missing, or are not those that were told.
+    /// Entries are missing, or are not what was written.
     Gap(&'static str),
+    /// What was told is not what stands there: commits were lost.
+    Forked(&'static str),
     /// Redis is of another generation.
     Foreign,
 }
@@ -123,8 +125,11 @@ impl Follower {
         tokio::time::sleep(pause).await;
         let stop = match self.nodes.connect(self.slot, Some(BLOCK + SILENCE_MAX)).await {
             Ok(mut connection) => match self.read_on(&mut connection).await {
-                Err(Stop::Gap(why)) => {
+                Err(stop @ (Stop::Gap(why) | Stop::Forked(why))) => {
                     warn!(partition = self.partition, why, "reading everything of a partition of Redis anew");
+                    if matches!(stop, Stop::Forked(_)) {
+                        self.pending.are_in_doubt();
+                    }
                     self.resync(&mut connection).await.err()
                 }
                 Err(stop) => Some(stop),
@@ -140,7 +145,7 @@ impl Follower {
                 self.progress.send_modify(|progress| progress.trouble = Some(why.to_owned()));
                 FOREIGN_PAUSE
             }
-            Some(Stop::Gap(why)) => self.pause_for(why),
+            Some(Stop::Gap(why) | Stop::Forked(why)) => self.pause_for(why),
             Some(Stop::Lost(why)) => self.pause_for(&why),
         }
     }
@@ -199,9 +204,9 @@ impl Follower {
         if at == position {
             self.is_current();
         } else if position.sequence < at.sequence {
-            return Err(Stop::Gap("Redis was set back"));
+            return Err(Stop::Forked("Redis was set back"));
         } else if position.sequence == at.sequence {
-            return Err(Stop::Gap("Redis lost commits and took others"));
+            return Err(Stop::Forked("Redis lost commits and took others"));
         } else if !self.is_next_there(&at, connection).await? {
             return Err(Stop::Gap("the stream was cut before everything was read"));
         }
@@ -233,7 +238,7 @@ impl Follower {
             return Err(Stop::Gap("commits are missing in the stream"));
         }
         if entry.before != at.tag {
-            return Err(Stop::Gap("Redis lost commits and took others"));
+            return Err(Stop::Forked("Redis lost commits and took others"));
         }
         let mutations = value::heard(&entry.account, &entry.told);
         let mutations = mutations.ok_or(Stop::Gap("an entry of the stream is not what was written"))?;

@@ -28,14 +28,11 @@ impl Nodes {
     /// A new connection to the master that holds `slot`, with all scripts in place. Without `answer_max` answers may take
     /// as long as they like.
     pub(super) async fn connect(&self, slot: u16, answer_max: Option<Duration>) -> RedisResult<MultiplexedConnection> {
-        let address = self.master(slot).await?;
-        let mut connection = self.open(&address, answer_max, false).await?;
-        if self.settings.mode != Mode::Cluster {
-            let role: Vec<Value> = cmd("ROLE").query_async(&mut connection).await?;
-            if !matches!(role.first(), Some(Value::BulkString(role)) if role == b"master") {
-                return Err(RedisError::from((ErrorKind::Client, "the node is no master any more")));
-            }
-        }
+        let mut connection = match self.settings.mode {
+            Mode::Sentinel => self.named_by_sentinels(answer_max).await?,
+            Mode::Single => self.open_master(&self.single()?, answer_max).await?,
+            Mode::Cluster => self.open(&self.holder(slot).await?, answer_max, false).await?,
+        };
         let mut load = redis::pipe();
         for text in script::TEXTS {
             load.cmd("SCRIPT").arg("LOAD").arg(text).ignore();
@@ -47,7 +44,8 @@ impl Nodes {
     /// All masters, each once.
     pub(super) async fn masters(&self) -> RedisResult<Vec<MultiplexedConnection>> {
         let addresses = match self.settings.mode {
-            Mode::Single | Mode::Sentinel => vec![self.master(0).await?],
+            Mode::Sentinel => return Ok(vec![self.named_by_sentinels(Some(CONNECT_MAX)).await?]),
+            Mode::Single => vec![self.single()?],
             Mode::Cluster => {
                 let mut all: Vec<Address> = self.cluster().await?.into_iter().map(|(_, _, address)| address).collect();
                 all.sort();
@@ -73,24 +71,38 @@ impl Nodes {
         self.settings.client(address, as_sentinel)?.get_multiplexed_async_connection_with_config(&config).await
     }
 
-    async fn master(&self, slot: u16) -> RedisResult<Address> {
-        match self.settings.mode {
-            Mode::Single => self.settings.nodes.first().cloned().ok_or_else(nobody),
-            Mode::Sentinel => self.named_by_sentinels().await,
-            Mode::Cluster => {
-                let slots = self.cluster().await?;
-                let holder = slots.into_iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
-                holder.map(|(_, _, address)| address).ok_or_else(nobody)
-            }
+    /// A connection to a node that says that it is a master.
+    async fn open_master(&self, address: &Address, answer_max: Option<Duration>) -> RedisResult<MultiplexedConnection> {
+        let mut connection = self.open(address, answer_max, false).await?;
+        let role: Vec<Value> = cmd("ROLE").query_async(&mut connection).await?;
+        match role.first() {
+            Some(Value::BulkString(role)) if role == b"master" => Ok(connection),
+            _ => Err(RedisError::from((ErrorKind::Client, "the node is no master any more"))),
         }
     }
 
-    async fn named_by_sentinels(&self) -> RedisResult<Address> {
+    fn single(&self) -> RedisResult<Address> {
+        self.settings.nodes.first().cloned().ok_or_else(nobody)
+    }
+
+    async fn holder(&self, slot: u16) -> RedisResult<Address> {
+        let slots = self.cluster().await?;
+        let holder = slots.into_iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
+        holder.map(|(_, _, address)| address).ok_or_else(nobody)
+    }
+
+    /// A connection to the first that a Sentinel names and that is master: one that is cut off from the others may name one
+    /// that was.
+    async fn named_by_sentinels(&self, answer_max: Option<Duration>) -> RedisResult<MultiplexedConnection> {
         let mut last = nobody();
         for sentinel in &self.settings.nodes {
-            match self.ask_sentinel(sentinel).await {
-                Ok(Some(address)) => return Ok(address),
-                Ok(None) => {}
+            let named = match self.ask_sentinel(sentinel).await {
+                Ok(Some(address)) => self.open_master(&address, answer_max).await,
+                Ok(None) => continue,
+                Err(cause) => Err(cause),
+            };
+            match named {
+                Ok(connection) => return Ok(connection),
                 Err(cause) => last = cause,
             }
         }

@@ -81,6 +81,13 @@ impl Pending {
         }
     }
 
+    /// Redis lost commits: those that it said to have may be among them.
+    pub(super) fn are_in_doubt(&self) {
+        for (_, write) in self.0.lock().extract_if(|_, write| write.durable.is_some()) {
+            answer(Some(write), Err(unknown()));
+        }
+    }
+
     /// It was not done, or nobody can know.
     pub(super) fn failed(&self, tag: &str, cause: Error) {
         answer(self.0.lock().remove(tag), Err(cause));
@@ -136,5 +143,37 @@ fn answer(write: Option<Write>, outcome: Result<Revision, Error>) {
     if let Some(write) = write {
         // A caller that stopped waiting loses the answer, not the write.
         let _ = write.answer.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+    use tokio::sync::oneshot::Receiver;
+
+    use super::*;
+
+    fn begin(pending: &Pending, tag: &str) -> Receiver<Result<Revision, Error>> {
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let (answer, answered) = oneshot::channel();
+        pending.begin(tag.to_owned(), place, answer);
+        answered
+    }
+
+    /// The numbers of commits that took the place of lost ones say nothing of those.
+    #[test]
+    fn what_redis_lost_is_not_taken_for_seen() {
+        let pending = Pending::default();
+        let (mut lost, mut sent) = (begin(&pending, "lost"), begin(&pending, "sent"));
+        pending.is_durable("lost", 7, Revision(3));
+        pending.are_in_doubt();
+        pending.are_seen(9);
+        assert!(matches!(lost.try_recv(), Ok(Err(Error::Unknown { .. }))));
+        assert!(sent.try_recv().is_err(), "one without an answer goes on waiting for it");
+        pending.is_durable("sent", 10, Revision(4));
+        pending.are_seen(10);
+        assert!(matches!(sent.try_recv(), Ok(Ok(Revision(4)))));
     }
 }

@@ -30,11 +30,14 @@ impl Trouble {
                 | ServerErrorKind::TryAgain
                 | ServerErrorKind::ClusterDown
                 | ServerErrorKind::MasterDown
-                | ServerErrorKind::ReadOnly,
+                | ServerErrorKind::ReadOnly
+                // A transaction of which a part was refused, for one of the reasons above: none of it was done.
+                | ServerErrorKind::ExecAbort,
             ) => Self::NotNow(text),
             ErrorKind::Server(_) | ErrorKind::Extension => match cause.code() {
                 Some("OOM" | "MISCONF") => Self::NoRoom(text),
-                Some("BUSY" | "NOREPLICAS" | "UNBLOCKED") => Self::NotNow(text),
+                // A new connection says who it is.
+                Some("BUSY" | "NOREPLICAS" | "NOAUTH" | "UNBLOCKED") => Self::NotNow(text),
                 _ => Self::Refused(text),
             },
             ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig => Self::Refused(text),
@@ -73,7 +76,7 @@ mod tests {
         for code in ["OOM", "MISCONF"] {
             assert!(matches!(told(code), Trouble::NoRoom(_)), "{code}");
         }
-        for code in ["BUSY", "NOREPLICAS"] {
+        for code in ["BUSY", "NOREPLICAS", "NOAUTH"] {
             assert!(matches!(told(code), Trouble::NotNow(_)), "{code}");
         }
         for code in ["NOPERM", "WRONGTYPE", "ERR"] {

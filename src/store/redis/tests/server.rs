@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,28 +19,36 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Partitions of a test's deployment: more than one, and few connections.
 pub(super) const PARTITIONS: u16 = 3;
 
-/// A redis-server on a free port of loopback that syncs each write, and ends with the test.
+/// A redis-server on a free port of loopback that ends with the test.
 pub(super) struct Server {
     process: Child,
     pub(super) port: u16,
     directory: tempfile::TempDir,
-    settings: Vec<String>,
+    arguments: Vec<String>,
 }
+
+/// What keeps a Redis from losing anything.
+pub(super) const SAFE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 impl Server {
     /// One that loses nothing.
     pub(super) fn start() -> Self {
-        Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
+        Self::start_with(&SAFE)
     }
 
     pub(super) fn start_with(settings: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let directory = tempfile::tempdir().unwrap();
-        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let process = spawn(port, directory.path(), &settings);
-        let server = Self { process, port, directory, settings };
+        let port = free_port();
+        let number = port.to_string();
+        let own = ["--bind", "127.0.0.1", "--port", &number, "--save", ""];
+        let server = Self::spawn(port, tempfile::tempdir().unwrap(), [&own[..], settings].concat());
         server.wait();
         server
+    }
+
+    /// One that runs with these arguments; whether it answers is not waited for.
+    pub(super) fn spawn(port: u16, directory: tempfile::TempDir, arguments: Vec<&str>) -> Self {
+        let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+        Self { process: spawn(directory.path(), &arguments), port, directory, arguments }
     }
 
     /// kill -9.
@@ -51,7 +59,7 @@ impl Server {
 
     /// Starts it again on its own files.
     pub(super) fn restart(&mut self) {
-        self.process = spawn(self.port, self.directory.path(), &self.settings);
+        self.process = spawn(self.directory.path(), &self.arguments);
         self.wait();
     }
 
@@ -64,7 +72,7 @@ impl Server {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    fn wait(&self) {
+    pub(super) fn wait(&self) {
         let begun = Instant::now();
         loop {
             let answer =
@@ -103,14 +111,26 @@ impl Drop for Server {
     }
 }
 
-fn spawn(port: u16, directory: &Path, settings: &[String]) -> Child {
+fn spawn(directory: &Path, arguments: &[String]) -> Child {
     Command::new("redis-server")
-        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
-        .args(settings)
+        .args(arguments)
         .current_dir(directory)
         .stdout(Stdio::null())
         .spawn()
         .expect("redis-server is there: scripts/install-tools test")
+}
+
+/// A port that nobody has, and that the system gives to no connection: a server that is started again finds it free.
+pub(super) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Programs of tests that run at once begin at different ports.
+    let begin = u16::try_from(std::process::id() % 200).unwrap() * 100;
+    loop {
+        let port = 11_000 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub(super) fn config(port: u16, prefix: &str) -> Config {
@@ -132,6 +152,8 @@ pub(super) enum Way {
     Cut,
     /// Lets commands through, and ends the connection instead of the next answer.
     LoseAnswers,
+    /// Holds everything back, and ends nothing.
+    Clog,
 }
 
 /// A way to a server that can be cut.
@@ -140,6 +162,8 @@ pub(super) struct Proxy {
     way: watch::Sender<Way>,
     /// Connections that were cut.
     pub(super) cuts: Arc<AtomicUsize>,
+    /// Pieces of a connection that were held back.
+    pub(super) held: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -147,19 +171,19 @@ impl Proxy {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let here = listener.local_addr().unwrap().port();
         let (way, ways) = watch::channel(Way::Open);
-        let cuts: Arc<AtomicUsize> = Arc::default();
-        let counted = Arc::clone(&cuts);
+        let (cuts, held) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (counted, holding) = (Arc::clone(&cuts), Arc::clone(&held));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (ways, cuts) = (ways.clone(), Arc::clone(&counted));
+                let (ways, cuts, held) = (ways.clone(), Arc::clone(&counted), Arc::clone(&holding));
                 tokio::spawn(async move {
-                    if Box::pin(pass(client, port, ways)).await.is_none() {
+                    if Box::pin(pass(client, port, ways, &held)).await.is_none() {
                         cuts.fetch_add(1, Ordering::SeqCst);
                     }
                 });
             }
         });
-        Self { port: here, way, cuts }
+        Self { port: here, way, cuts, held }
     }
 
     pub(super) fn set(&self, way: Way) {
@@ -168,7 +192,7 @@ impl Proxy {
 }
 
 /// Passes bytes both ways until one side ends; `None` where it was cut.
-async fn pass(mut client: TcpStream, port: u16, mut ways: watch::Receiver<Way>) -> Option<()> {
+async fn pass(mut client: TcpStream, port: u16, mut ways: watch::Receiver<Way>, held: &AtomicUsize) -> Option<()> {
     if *ways.borrow() == Way::Cut {
         return None;
     }
@@ -178,10 +202,14 @@ async fn pass(mut client: TcpStream, port: u16, mut ways: watch::Receiver<Way>) 
     loop {
         tokio::select! {
             read = client.read(&mut asked) => match read {
-                Ok(count) if count > 0 => server.write_all(&asked[..count]).await.ok()?,
+                Ok(count) if count > 0 => {
+                    hold(now.clone(), held).await;
+                    server.write_all(&asked[..count]).await.ok()?;
+                }
                 _ => return Some(()),
             },
             read = server.read(&mut answered) => {
+                hold(now.clone(), held).await;
                 let is_lost = *now.borrow() == Way::LoseAnswers;
                 match read {
                     Ok(_) if is_lost => return None,
@@ -191,5 +219,14 @@ async fn pass(mut client: TcpStream, port: u16, mut ways: watch::Receiver<Way>) 
             },
             () = async { drop(ways.wait_for(|way| *way == Way::Cut).await) } => return None,
         }
+    }
+}
+
+/// Waits while the way is clogged.
+async fn hold(mut ways: watch::Receiver<Way>, held: &AtomicUsize) {
+    if *ways.borrow() == Way::Clog {
+        held.fetch_add(1, Ordering::SeqCst);
+        // The way ends with the test.
+        let _ = ways.wait_for(|way| *way != Way::Clog).await;
     }
 }
