@@ -23,7 +23,7 @@ const LOG_PAGES_MAX: i32 = 32_000;
 /// A directory that a migration reads or fills. Holds it, as a server does.
 #[derive(Debug)]
 pub struct Directory {
-    directory: PathBuf,
+    path: PathBuf,
     /// None before a target has begun.
     connection: Arc<Mutex<Option<Connection>>>,
     hold: Mutex<Hold>,
@@ -62,7 +62,7 @@ impl Directory {
 
     fn of(directory: &Path, connection: Option<Connection>, hold: Hold) -> Self {
         let connection = Arc::new(Mutex::new(connection));
-        Self { directory: directory.to_owned(), connection, hold: Mutex::new(hold) }
+        Self { path: directory.to_owned(), connection, hold: Mutex::new(hold) }
     }
 
     /// Runs `work` on the connection, off the async threads.
@@ -70,7 +70,7 @@ impl Directory {
         &self,
         work: impl FnOnce(&mut Connection, &Path) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (connection, path) = (Arc::clone(&self.connection), self.directory.join(FILE));
+        let (connection, path) = (Arc::clone(&self.connection), self.path.join(FILE));
         let task = tokio::task::spawn_blocking(move || match &mut *connection.lock() {
             Some(connection) => work(connection, &path),
             None => Err(Error::Unavailable { cause: "the migration did not begin".into() }),
@@ -198,8 +198,7 @@ impl Transfer for Directory {
     }
 
     async fn begin(&self, partitions: &Partitions) -> Result<(), Error> {
-        let (path, partitions, connection) =
-            (self.directory.join(FILE), partitions.clone(), Arc::clone(&self.connection));
+        let (path, partitions, connection) = (self.path.join(FILE), partitions.clone(), Arc::clone(&self.connection));
         let task = tokio::task::spawn_blocking(move || {
             let mut connection = connection.lock();
             *connection = None;
@@ -207,7 +206,7 @@ impl Transfer for Directory {
             Ok::<(), String>(())
         });
         let made = task.await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })?;
-        made.map_err(|cause| refuse(&self.directory, cause))
+        made.map_err(|cause| refuse(&self.path, cause))
     }
 
     async fn put(&self, batch: &[Row]) -> Result<(), Error> {
@@ -221,7 +220,7 @@ impl Transfer for Directory {
         if let Hold::Unmarked(held) = &mut *hold
             && let Some(held) = held.take()
         {
-            let lock = held.mark().map_err(|cause| refuse(&self.directory, cause))?;
+            let lock = held.mark().map_err(|cause| refuse(&self.path, cause))?;
             *hold = Hold::Marked { _lock: lock };
         }
         Ok(())

@@ -11,6 +11,7 @@ use super::documents::document;
 use super::server::Server;
 use super::*;
 use crate::store::Loaded;
+use crate::store::document::Document;
 use crate::store::embedded::Embedded;
 use crate::store::embedded::transfer::Directory;
 use crate::store::redis::transfer::Deployment;
