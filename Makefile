@@ -8,6 +8,7 @@ FUZZ_RUNS ?= 2000000
 POWER_CYCLES ?= 100000
 DAMAGE_RUNS ?= 50000
 KILL_CYCLES ?= 2000
+REDIS_CYCLES ?= 500
 export DEMO_SITES
 export BENCH_SITES
 
@@ -55,9 +56,10 @@ check: dashboard ## Format, lints, the rules of the tree, documentation, protos.
 fuzz: dashboard ## Look for GeoIP files that crash or hang the reader: FUZZ_RUNS mutants (2000000).
 	WAYMARK_FUZZ_RUNS=$(FUZZ_RUNS) cargo test --release --lib fuzz -- --nocapture
 
-torture: setup dashboard ## Lose power 100000 times, damage 50000 files, kill the server 2000 times: an hour (POWER_CYCLES, DAMAGE_RUNS, KILL_CYCLES).
+torture: setup dashboard ## Lose power 100000 times, damage 50000 files, kill the server 2000 times and Redis 500 times: over an hour (POWER_CYCLES, DAMAGE_RUNS, KILL_CYCLES, REDIS_CYCLES).
 	WAYMARK_POWER_CYCLES=$(POWER_CYCLES) WAYMARK_DAMAGE_RUNS=$(DAMAGE_RUNS) \
 	  cargo test --release --lib store::embedded::torture -- --nocapture
+	WAYMARK_TORTURE_REDIS=$(REDIS_CYCLES) cargo test --release --lib store::redis::tests::torture -- --nocapture
 	cargo build --release
 	@scripts/build-gazetteer target/release/waymark
 	@scripts/build-asn target/release/waymark

@@ -286,7 +286,7 @@ async fn targets_with_data_and_sources_that_cannot_be_read_are_refused() {
     assert!(Directory::source(&directories.path().join("nothing")).is_err());
     assert!(!directories.path().join("nothing").exists());
     // Junk of another program in Redis, under an id that is in order and under one that is not.
-    let records = redis.names.records("acme", Kind::SiteName);
+    let records = redis.names.records("acme", KIND);
     for (id, expected) in [("stray", "can be found"), ("theirs", "corrupt")] {
         let fresh = directories.path().join(id);
         let _: i64 = server.run(&["HSET", &records, id, "junk"]).unwrap();
@@ -335,7 +335,7 @@ async fn the_account_of_the_documentation_is_enough() {
     store.commit(vec![put("acme", "one", 1), put("acme", "two", 2)]).await.unwrap();
     store.commit(vec![Mutation::delete(key("acme", "two"))]).await.unwrap();
     until("it does not follow", || memory.records.lock().len() == 1).await;
-    assert_eq!(store.scan(Range::all(key("acme", "one").partition, Kind::SiteName)).await.unwrap().len(), 1);
+    assert_eq!(store.scan(Range::all(key("acme", "one").partition, KIND)).await.unwrap().len(), 1);
     all(&*store).await;
     store.scrub().await.unwrap();
     let source = Deployment::source(&config).await.unwrap();
