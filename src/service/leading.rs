@@ -1,6 +1,6 @@
 //! Which replica does the work that nobody calls for: mails, addresses that wait, runs, retention. One at a time.
 //!
-//! Who leads renews a record. A replica that sees it unchanged for [`LEASE`], by its own clock, takes it over; who led has
+//! Who leads renews a record. A replica that sees it unchanged for twelve seconds, by its own clock, takes it over; who led has
 //! stopped by then, or stopped altogether, and whatever it still writes meets records that others changed. Wall clocks play no
 //! part, so one that jumps makes no two leaders. In a store that no other process shares, this one leads.
 
@@ -156,9 +156,9 @@ impl Waymark {
     }
 }
 
-/// Whether replicas run on a store: one of them renews the lease, or takes it within [`LEASE`] of its holder's end.
+/// Whether replicas run on a store: one of them renews the lease, or takes it within twelve seconds of its holder's end.
 ///
-/// Takes some seconds where the last replica ended well, and a little more than [`LEASE`] where it did not. `read` gives the
+/// Takes some seconds where the last replica ended well, and a little more than twelve seconds where it did not. `read` gives the
 /// lease as it stands. A replica that does not reach the store meanwhile is not noticed.
 pub async fn are_replicas_at_work<E>(
     mut read: impl AsyncFnMut() -> Result<Option<(Revision, Document)>, E>,

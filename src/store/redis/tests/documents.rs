@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::model::access::{Account, Contacts, Scope, Token};
 use crate::model::connection::{LinkFindings, Sealed, TicketingConnection, Verification, VerificationState};
 use crate::model::geo::LatLng;
 use crate::model::history::{Actor, Cause, Change};
-use crate::model::id::{SiteId, TokenId};
+use crate::model::id::{AccountId, SiteId, TokenId};
 use crate::model::location::Granularity;
 use crate::model::prefix::Prefix;
 use crate::model::reestimation::{Findings, Mode, Reach, Reestimation, State};
@@ -19,62 +21,21 @@ use crate::store::document::{AgentClaim, AnsweredRequest, Document, Lease, Locat
 
 /// A document of each kind that says `number` somewhere.
 pub(super) fn document(kind: Kind, number: u64) -> Document {
-    let (site, now) = (SiteId::from_u128(number.into()), jiff::Timestamp::from_second(number.cast_signed()).unwrap());
-    let (account, text) = ("acme".parse().unwrap(), format!("text {number} \u{e9}\u{0} \"quoted\""));
+    let (site, now) = (SiteId::from_u128(number.into()), Timestamp::from_second(number.cast_signed()).unwrap());
+    let text = format!("text {number} \u{e9}\u{0} \"quoted\"");
     let sealed = Sealed { key_id: text.clone(), nonce: "n".into(), text: "t".into() };
     let hash = [u8::try_from(number % 256).unwrap(); 32];
     match kind {
-        Kind::Account => Document::Account(Account {
-            id: account,
-            display_name: text,
-            country: None,
-            user_emails: vec!["a@acme.example".into()],
-            support_contact: String::new(),
-            created_at: now,
-            updated_at: now,
-        }),
-        Kind::Token => Document::Token(Token {
-            id: TokenId::MIN,
-            secret_hash: hash,
-            display_name: text,
-            scope: if number.is_multiple_of(2) { Scope::Agent } else { Scope::Viewer },
-            account: Some(account),
-            agent: Some((site, "fw:1".parse().unwrap())),
-            created_at: now,
-            expires_at: None,
-            revoked_at: number.is_multiple_of(3).then_some(now),
-            contacts: Contacts::Masked,
-        }),
-        Kind::Site => Document::Site(Box::new(Site { id: site, ..Site::new(account, text, now) })),
+        Kind::Account => Document::Account(an_account(text, now)),
+        Kind::Token => Document::Token(a_token(text, now, site, number, hash)),
+        Kind::Site => Document::Site(Box::new(Site { id: site, ..Site::new(account(), text, now) })),
         Kind::SiteName => Document::SiteName(NameClaim { site }),
         Kind::Agent => Document::Agent(AgentClaim { site, key_hash: Some(hash) }),
         Kind::Request => Document::Request(AnsweredRequest { request_hash: hash, site, answered_at: now }),
         Kind::Secret => Document::Secret(hash),
-        Kind::Prefix => Document::Prefix(Prefix {
-            network: "10.0.0.0/8".parse().unwrap(),
-            display_name: text,
-            position: LatLng::new(64.1, 1.0 / 3.0).unwrap(),
-            accuracy_m: Some(0.1 + 0.2),
-            granularity: Granularity::City,
-            created_at: now,
-            updated_at: now,
-        }),
+        Kind::Prefix => Document::Prefix(a_prefix(text, now)),
         Kind::Located => Document::Located(LocatedSite { site }),
-        Kind::Reestimation => Document::Reestimation(Box::new(Reestimation {
-            id: text,
-            mode: Mode::Preview,
-            reach: Reach::All,
-            candidate: None,
-            state: State::Done,
-            failure: String::new(),
-            cursor: Some((account, site)),
-            unwritten: None,
-            total: number,
-            findings: Findings::default(),
-            started_at: now,
-            ended_at: None,
-            started_by: "x".into(),
-        })),
+        Kind::Reestimation => Document::Reestimation(Box::new(a_reestimation(text, now, site, number))),
         Kind::Change => Document::Change(Box::new(Change {
             number: 7,
             made_at: now,
@@ -97,19 +58,84 @@ pub(super) fn document(kind: Kind, number: u64) -> Document {
             created_at: now,
             updated_at: now,
         })),
-        Kind::Verification => Document::Verification(Box::new(Verification {
-            id: text,
-            account,
-            state: VerificationState::Running,
-            cursor: Some(site),
-            total: number,
-            findings: LinkFindings::default(),
-            resumes_at: None,
-            waits: 1,
-            started_at: now,
-            ended_at: None,
-            started_by: "x".into(),
-        })),
+        Kind::Verification => Document::Verification(Box::new(a_verification(text, now, site, number))),
         Kind::Lease => Document::Lease(Lease { holder: text }),
     }
+}
+
+fn an_account(text: String, now: Timestamp) -> Account {
+    Account {
+        id: account(),
+        display_name: text,
+        country: None,
+        user_emails: vec!["a@acme.example".into()],
+        support_contact: String::new(),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn a_token(text: String, now: Timestamp, site: SiteId, number: u64, secret_hash: [u8; 32]) -> Token {
+    Token {
+        id: TokenId::MIN,
+        secret_hash,
+        display_name: text,
+        scope: if number.is_multiple_of(2) { Scope::Agent } else { Scope::Viewer },
+        account: Some(account()),
+        agent: Some((site, "fw:1".parse().unwrap())),
+        created_at: now,
+        expires_at: None,
+        revoked_at: number.is_multiple_of(3).then_some(now),
+        contacts: Contacts::Masked,
+    }
+}
+
+fn a_prefix(text: String, now: Timestamp) -> Prefix {
+    Prefix {
+        network: "10.0.0.0/8".parse().unwrap(),
+        display_name: text,
+        position: LatLng::new(64.1, 1.0 / 3.0).unwrap(),
+        accuracy_m: Some(0.1 + 0.2),
+        granularity: Granularity::City,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn a_reestimation(text: String, now: Timestamp, site: SiteId, number: u64) -> Reestimation {
+    Reestimation {
+        id: text,
+        mode: Mode::Preview,
+        reach: Reach::All,
+        candidate: None,
+        state: State::Done,
+        failure: String::new(),
+        cursor: Some((account(), site)),
+        unwritten: None,
+        total: number,
+        findings: Findings::default(),
+        started_at: now,
+        ended_at: None,
+        started_by: "x".into(),
+    }
+}
+
+fn a_verification(text: String, now: Timestamp, site: SiteId, number: u64) -> Verification {
+    Verification {
+        id: text,
+        account: account(),
+        state: VerificationState::Running,
+        cursor: Some(site),
+        total: number,
+        findings: LinkFindings::default(),
+        resumes_at: None,
+        waits: 1,
+        started_at: now,
+        ended_at: None,
+        started_by: "x".into(),
+    }
+}
+
+fn account() -> AccountId {
+    "acme".parse().unwrap()
 }
