@@ -132,7 +132,7 @@ fn checked_links(links: Vec<TicketingLink>) -> Result<Vec<TicketingLink>, Invali
 
 fn checked_note(note: &str) -> Result<String, Invalid> {
     match text::note("note", note)? {
-        mask if mask == MASK => Err(Invalid::new("note", "it is masked: say the note, or leave it as it is")),
+        mask if mask.trim() == MASK => Err(Invalid::new("note", "it is masked: say the note, or leave it as it is")),
         note => Ok(note),
     }
 }

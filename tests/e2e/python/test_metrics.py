@@ -16,7 +16,7 @@ def test_the_operator_reads_metrics_and_nobody_else(server, account):
     values = {}
     for line in lines:
         if not line.startswith("#") and line:
-            name, path, value = re.fullmatch(r'(\w+)\{path="([^"]+)"\} (\S+)', line).groups()
+            name, path, value = re.fullmatch(r'(\w+)(?:\{path="([^"]+)"\})? (\S+)', line).groups()
             values[name, path] = float(value)
     for file in map(str, GEOIP):
         assert values["waymark_geoip_database_up", file] == 1
@@ -26,6 +26,7 @@ def test_the_operator_reads_metrics_and_nobody_else(server, account):
         assert 1_700_000_000 < build < values["waymark_geoip_database_load_timestamp_seconds", file]
         assert values["waymark_geoip_database_age_seconds", file] > 0
         assert values["waymark_geoip_loads_total", file] >= 1
+    assert values["waymark_replica_lag_seconds", None] == 0 and values["waymark_replica_following", None] == 1
     described = {line.split()[2] for line in lines if line.startswith("# HELP")}
     assert {name for name, _ in values} <= described
 
