@@ -12,6 +12,8 @@ use crate::data::account_id;
 use crate::fill::Filled;
 use crate::server::Server;
 
+/// How long is waited between two questions, so that they take nothing from who reads the index.
+const PAUSE: Duration = Duration::from_millis(50);
 /// The longest that it may take.
 const WAIT_MAX: Duration = Duration::from_mins(20);
 
@@ -26,7 +28,7 @@ pub(crate) async fn wait(server: &Server, filled: &Filled) -> Result<f64> {
             let asked = pb::SearchSitesRequest { parent: parent.clone(), query: "a".into(), ..Default::default() };
             match client.search_sites(asked).await {
                 Ok(_) => break,
-                Err(status) if status.code() == Code::Unavailable => {}
+                Err(status) if status.code() == Code::Unavailable => tokio::time::sleep(PAUSE).await,
                 Err(status) => return Err(status).context("a search failed"),
             }
             ensure!(begun.elapsed() < WAIT_MAX, "the search is not whole after {WAIT_MAX:?}");

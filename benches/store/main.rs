@@ -115,7 +115,7 @@ async fn write(store: &Arc<dyn Store>, writers: usize, begun: Instant) -> Vec<u3
         let store = Arc::clone(store);
         running.spawn(async move {
             let mut times = Vec::new();
-            // Each writer has sites of its own, far apart.
+            // Each step goes far, to other pages of the tree.
             let mut number = writer;
             while begun.elapsed() < settings::slice() {
                 let start = Instant::now();

@@ -31,14 +31,14 @@ pub struct Row {
 
 /// An engine without its writers, observers and use cases: whole records in, whole records out.
 ///
-/// A source is never written to. Nobody else writes to either side meanwhile: the embedded engine holds its directory; whether
+/// The records of a source are never changed; a file of an older format becomes one of the present. Nobody else writes to either side meanwhile: the embedded engine holds its directory; whether
 /// replicas write to a Redis is for the caller to find out.
 #[async_trait]
 pub trait Transfer: Send + Sync + std::fmt::Debug {
     /// Every partition that ever wrote.
     async fn partitions(&self) -> Result<Partitions, Error>;
 
-    /// How many records there are, leases apart. Cost: looks at no record.
+    /// How many records there are, leases apart. Cost: the keys are read, and no document.
     async fn count(&self) -> Result<u64, Error>;
 
     /// The next records of a partition and kind in the order of their ids' bytes; none at the end.

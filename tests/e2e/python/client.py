@@ -3,6 +3,7 @@
 import http.client
 import itertools
 import secrets
+import time
 import uuid
 
 import grpc
@@ -21,6 +22,17 @@ WATCHES = {"WatchSites", "WatchMap", "WatchViewport"}
 # Seconds a call: far above what any takes, so that a hang fails and a busy machine does not.
 CALL_S_MAX = 30
 _numbers = itertools.count(1)
+WORLD = pb.BoundingBox(low=pb.LatLng(lat=-90, lng=-180), high=pb.LatLng(lat=90, lng=180))
+# Seconds for whatever has to come.
+COMES_S_MAX = 30
+
+
+def until(what, is_so):
+    """Waits until it is so."""
+    deadline = time.monotonic() + COMES_S_MAX
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
 
 
 class Caller:

@@ -8,6 +8,14 @@ import time
 START_S_MAX = 20
 
 
+def run(port, *command):
+    """One command to the Redis on a port, in its own protocol; gives the first line of its answer."""
+    words = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in (word.encode() for word in command))
+    with socket.create_connection(("127.0.0.1", port), START_S_MAX) as there:
+        there.sendall(b"*%d\r\n%s" % (len(command), words))
+        return there.makefile("rb").readline().decode().strip()
+
+
 class Redis:
     """A running server; leave its `with` block to end it."""
 
@@ -37,11 +45,8 @@ class Redis:
             time.sleep(0.02)
 
     def run(self, *command):
-        """One command, in Redis' own protocol; gives the first line of its answer."""
-        words = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in (word.encode() for word in command))
-        with socket.create_connection(("127.0.0.1", self.port), START_S_MAX) as there:
-            there.sendall(b"*%d\r\n%s" % (len(command), words))
-            return there.makefile("rb").readline().decode().strip()
+        """One command; gives the first line of its answer."""
+        return run(self.port, *command)
 
     def kill(self):
         """kill -9."""

@@ -96,6 +96,11 @@ class Server:
             self.kill()
             raise AssertionError(f"not drained within {DRAIN_S_MAX} s, log:\n{self.log_tail()}") from None
 
+    def cpu_s(self):
+        """Seconds of all cores that it has used so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def log_text(self):
         """All that it logged."""
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""

@@ -109,13 +109,12 @@ def check(caller, parent, writers):
                 lost.append(f"{made.name}: {site.note!r}")
             if (site.display_name, site.customer_id) != (f"{writer.number}-{count}",) * 2:
                 half.append(made.name)
-        for made in list(writer.made.values())[-LOOKED_AT:]:
+        for count, (request_id, made) in list(enumerate(writer.made.items()))[-LOOKED_AT:]:
             if made is not None:
                 changes = check_chain(caller, made.name)
                 if len(changes) != 1 + sites[made.name].note.startswith("changed"):
                     half.append(f"{made.name}: {len(changes)} entries")
-                again = next(key for key, value in writer.made.items() if value is made)
-                repeated = caller.call("CreateSite", writer.request(list(writer.made).index(again), again))
+                repeated = caller.call("CreateSite", writer.request(count, request_id))
                 if repeated.name != made.name:
                     twice.append(made.name)
     if len(sites) != sum(len(writer.made) for writer in writers) or listed(caller, parent).keys() != sites.keys():

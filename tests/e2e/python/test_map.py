@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from client import Account, absent_site, refused
+from client import WORLD, Account, absent_site, refused
 from stubs import pb
 
 EARTH_RADIUS_M = 6_371_008.8
@@ -46,9 +46,6 @@ def world(operator):
 
 def box(south, west, north, east):
     return pb.BoundingBox(low=pb.LatLng(lat=south, lng=west), high=pb.LatLng(lat=north, lng=east))
-
-
-WORLD = box(-90, -180, 90, 180)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,9 @@ import random
 
 import pytest
 
-from client import Account, mask, refused
+from client import WORLD, Account, mask, refused
 from stubs import pb
 
-WORLD = pb.BoundingBox(low=pb.LatLng(lat=-90, lng=-180), high=pb.LatLng(lat=90, lng=180))
 CUSTOMERS = ["acme", "globex", "initech"]
 STATUSES = ["ONLINE", "OFFLINE", "UNKNOWN", "MAINTENANCE"]
 HERE = pb.LatLng(lat=46.5, lng=8.0)

@@ -1,7 +1,7 @@
 """All data from one machine into a Redis and back: clients go on as if nothing had happened."""
 
-import os
 import base64
+import os
 import re
 import secrets
 import shutil
@@ -10,6 +10,7 @@ import subprocess
 import grpc
 import pytest
 
+import redis_server
 from client import Account, Caller, mask
 from redis_server import Redis
 from server import BINARY, Server
@@ -162,8 +163,6 @@ def test_a_migration_that_is_killed_leaves_nothing_that_serves(places, tmp_path)
 
 def hold(port, process):
     """Waits until the migration began to fill the Redis, and lets it write no more for some seconds."""
-    redis = Redis.__new__(Redis)
-    redis.port = port
-    while process.poll() is None and redis.run("EXISTS", "waymark:deployment") != ":1":
+    while process.poll() is None and redis_server.run(port, "EXISTS", "waymark:deployment") != ":1":
         pass
-    redis.run("CLIENT", "PAUSE", "2000", "WRITE")
+    redis_server.run(port, "CLIENT", "PAUSE", "2000", "WRITE")

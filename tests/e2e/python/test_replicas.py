@@ -8,13 +8,12 @@ from contextlib import ExitStack
 import grpc
 import pytest
 
-from client import Account, Caller, failure_of, fetch, refused
+from client import WORLD, Account, Caller, failure_of, fetch, refused
 from redis_server import Redis
 from server import Server
 from stubs import pb
 from test_watches import SiteWatcher
 
-WORLD = pb.BoundingBox(low=pb.LatLng(lat=-90, lng=-180), high=pb.LatLng(lat=90, lng=180))
 TILES = ["tiles/0/0/0.mvt", "tiles/3/3/2.mvt", "tiles/5/14/8.mvt"]
 # Seconds for whatever has to come.
 COMES_S_MAX = 30
@@ -67,13 +66,6 @@ def fleet(tmp_path):
 @pytest.fixture
 def owner(fleet):
     return Account(Caller(fleet.channels[0], fleet.servers[0].admin_token))
-
-
-def until(what, is_so):
-    deadline = time.monotonic() + COMES_S_MAX
-    while not is_so():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 def known_to(caller, parent, revision):

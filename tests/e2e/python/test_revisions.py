@@ -4,10 +4,9 @@ import secrets
 
 import pytest
 
-from client import Account, Caller, fetch, mask, refused
+from client import WORLD, Account, Caller, fetch, mask, refused
 from stubs import pb
 
-WORLD = pb.BoundingBox(low=pb.LatLng(lat=-90, lng=-180), high=pb.LatLng(lat=90, lng=180))
 TILES = ["tiles.json", "tiles/0/0/0.mvt", "tiles/3/3/2.mvt", "tiles/5/14/8.mvt", "tiles/12/1798/1062.mvt"]
 
 

@@ -204,12 +204,6 @@ def test_files_of_a_newer_waymark_are_refused_and_left_alone(tmp_path):
     assert file.read_bytes() == before
 
 
-def cpu_s(server):
-    """Seconds of all cores that the server has used so far."""
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_without_descriptors_present_calls_go_on_and_new_ones_wait(tmp_path):
     """F12."""
     with serving(tmp_path / "data") as (server, account, editor), contextlib.ExitStack() as opened:
@@ -226,9 +220,9 @@ def test_without_descriptors_present_calls_go_on_and_new_ones_wait(tmp_path):
             assert time.monotonic() < deadline, "the limit is never reached"
             time.sleep(0.01)
         # For a second nobody asks anything: a loop that spins takes all of it.
-        before, begun = cpu_s(server), time.monotonic()
+        before, begun = server.cpu_s(), time.monotonic()
         time.sleep(1)
-        assert (cpu_s(server) - before) / (time.monotonic() - begun) < 0.2, "it spins"
+        assert (server.cpu_s() - before) / (time.monotonic() - begun) < 0.2, "it spins"
         for number in range(1, 20):
             set_note(editor, site, str(number))
             assert editor.GetSite(name=site).note == str(number), "present connections are served"

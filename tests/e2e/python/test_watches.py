@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from client import CALL_S_MAX, Account, Caller, refused
+from client import CALL_S_MAX, WORLD, Account, Caller, refused
 from server import Server
 from stubs import pb
 
-WORLD = pb.BoundingBox(low=pb.LatLng(lat=-90, lng=-180), high=pb.LatLng(lat=90, lng=180))
 EUROPE = pb.BoundingBox(low=pb.LatLng(lat=35, lng=-12), high=pb.LatLng(lat=72, lng=40))
 FILTERS = ["", "status = ONLINE", "labels.floor = two OR note:ladder", "location.confirmed = true -garage"]
 CURRENT, PROGRESS, RESYNC = pb.WATCH_MARK_CURRENT, pb.WATCH_MARK_PROGRESS, pb.WATCH_MARK_RESYNC
