@@ -77,6 +77,7 @@ bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 1
 	cargo bench --quiet --bench search
 	cargo bench --quiet --bench store
 	cargo bench --quiet --bench load
+	cargo bench --quiet --bench load -- fleet
 	benches/report.py
 
 bench-10m: ## The same at 10 million sites, up to an hour: 28 GB of disk, 12 GB of memory.

@@ -14,6 +14,7 @@ mod compare;
 #[allow(dead_code, reason = "each bench uses its part")]
 mod data;
 mod fill;
+mod fleet;
 mod growth;
 mod killing;
 #[path = "../measure/mod.rs"]
@@ -47,12 +48,13 @@ async fn main() -> Result<()> {
     match arguments.first().map(String::as_str) {
         None => everything().await,
         Some("activation") => activating::measure().await,
+        Some("fleet") => fleet::measure().await,
         Some("growth") => growth_alone().await,
         Some("query") => query_alone(&arguments[1..].join(" ")).await,
         Some("compare") => compare::measure(&arguments[1..]).await,
         Some("export") => compare::export::write(&arguments[1..]),
         Some(other) => {
-            bail!("unknown: {other}; say nothing, `activation`, `growth`, `query NAME`, `compare` or `export`")
+            bail!("unknown: {other}; say nothing, `activation`, `fleet`, `growth`, `query NAME`, `compare` or `export`")
         }
     }
 }

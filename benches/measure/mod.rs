@@ -1,6 +1,7 @@
 //! Medians and percentiles, and the files in which the benches leave them for `benches/report.py`.
 
 mod machine;
+pub(crate) mod redis;
 pub(crate) mod settings;
 
 use std::path::PathBuf;

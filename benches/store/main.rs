@@ -1,7 +1,8 @@
-//! The embedded store alone, in process: durable commits by 1 to 512 writers, beside a file that is appended to and synced.
+//! A store alone, in process: durable commits by 1 to 512 writers, beside a file that is appended to and synced.
 //!
-//! `cargo bench --bench store`. Each commit puts one site over itself and waits until it is on the disk; writers that wait
-//! together share a sync. The file of the comparison lies in the same directory, and takes turns with the writers.
+//! `cargo bench --bench store`: the embedded engine, then the one over a real Redis that syncs before it answers. Each commit
+//! puts one site over itself and waits until it is on the disk; writers that wait together share a sync. The file of the
+//! comparison lies in the same directory, and takes turns with the writers.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench reports on standard output")]
 
@@ -11,7 +12,7 @@ mod measure;
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,9 +22,11 @@ use waymark::model::id::{AccountId, SiteId};
 use waymark::model::site::Site;
 use waymark::store::document::Document;
 use waymark::store::embedded::Embedded;
+use waymark::store::redis::Redis as Shared;
+use waymark::store::redis::config::Config;
 use waymark::store::{Expect, Key, Kind, Mutation, Store};
 
-use measure::{Figure, Sheet, settings};
+use measure::{Figure, Sheet, redis, settings};
 
 /// The server's own.
 #[global_allocator]
@@ -33,6 +36,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const WRITERS: [usize; 4] = [1, 8, 64, 512];
 /// Sites that there are before: the tree has some levels, and commits touch pages far apart.
 const SITES: usize = 100_000;
+/// Partitions in Redis; the writers are all in one, as those of an account are.
+const PARTITIONS: u16 = 4;
 /// Sites of one batch while they are made.
 const BATCH: usize = 1_000;
 /// Bytes that the raw file grows by for each sync: about what a commit of one site adds to the log.
@@ -61,12 +66,32 @@ impl Measured {
 
 fn main() {
     let runtime = Runtime::new().unwrap();
-    let place = measure::directory("stores").join("embedded");
+    let place = directory("embedded");
+    run(&runtime, &place, "embedded", &(Arc::new(Embedded::open(&place).unwrap()) as Arc<dyn Store>));
+    let place = directory("redis");
+    let server = redis::Redis::start(&place).unwrap();
+    let config: Config = serde_json::from_value(serde_json::json!({
+        "nodes": [format!("127.0.0.1:{}", server.port)],
+        "partitions": PARTITIONS,
+    }))
+    .unwrap();
+    let shared = runtime.block_on(Shared::open(&config)).unwrap();
+    run(&runtime, &place, "redis", &(Arc::new(shared) as Arc<dyn Store>));
+}
+
+/// An empty directory for a store.
+fn directory(name: &str) -> PathBuf {
+    let place = measure::directory("stores").join(name);
     if place.exists() {
         std::fs::remove_dir_all(&place).unwrap();
     }
-    let store: Arc<dyn Store> = Arc::new(Embedded::open(&place).unwrap());
-    runtime.block_on(fill(&*store));
+    std::fs::create_dir_all(&place).unwrap();
+    place
+}
+
+/// Measures an engine, which lies in a directory.
+fn run(runtime: &Runtime, place: &Path, name: &'static str, store: &Arc<dyn Store>) {
+    runtime.block_on(fill(&**store));
     let mut raw = Measured::default();
     let mut commits: Vec<Measured> = WRITERS.iter().map(|_| Measured::default()).collect();
     for round in 0..settings::rounds() {
@@ -75,16 +100,16 @@ fn main() {
             let kind = (round + turn) % (WRITERS.len() + 1);
             let begun = Instant::now();
             match kind.checked_sub(1) {
-                None => raw.add(append(&place, begun), begun.elapsed()),
+                None => raw.add(append(place, begun), begun.elapsed()),
                 Some(kind) => {
-                    let times = runtime.block_on(write(&store, WRITERS[kind], begun));
+                    let times = runtime.block_on(write(store, WRITERS[kind], begun));
                     commits[kind].add(times, begun.elapsed());
                 }
             }
         }
     }
     runtime.block_on(store.close());
-    let mut sheet = Sheet::new("store", "embedded", SITES, 1);
+    let mut sheet = Sheet::new("store", name, SITES, 1);
     let raw = raw.figure("append and fdatasync, one thread");
     for (writers, measured) in WRITERS.into_iter().zip(commits) {
         let what = format!("durable commits, {writers} writer{}", if writers == 1 { "" } else { "s" });

@@ -43,12 +43,9 @@ impl From<store::Error> for MigrationError {
 /// The source stays as it is. The target has to be empty, or left by an attempt that did not end; until the end of this one it
 /// refuses to serve. Where the source is a Redis, looks some seconds whether replicas run.
 pub async fn migrate(from: &Config, to: &Config, tell: Tell<'_>) -> Result<Vec<Summary>, MigrationError> {
-    if from.redis.is_some() == to.redis.is_some() {
-        return Err(MigrationError::SameKind);
-    }
-    check_key(from, to)?;
     let (source, target): (Box<dyn Transfer>, Box<dyn Transfer>) = match (&from.redis, &to.redis) {
-        (Some(redis), _) => {
+        (Some(redis), None) => {
+            check_key(from, to)?;
             let source = Deployment::source(redis).await?;
             if are_replicas_at_work(&source).await? {
                 return Err(MigrationError::ReplicasRun);
@@ -56,9 +53,10 @@ pub async fn migrate(from: &Config, to: &Config, tell: Tell<'_>) -> Result<Vec<S
             (Box::new(source), Box::new(Directory::target(&to.data_dir)?))
         }
         (None, Some(redis)) => {
+            check_key(from, to)?;
             (Box::new(Directory::source(&from.data_dir)?), Box::new(Deployment::target(redis).await?))
         }
-        (None, None) => return Err(MigrationError::SameKind),
+        _ => return Err(MigrationError::SameKind),
     };
     Ok(transfer::migrate(&*source, &*target, tell).await?)
 }

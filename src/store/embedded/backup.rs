@@ -4,9 +4,9 @@
 //! holds a writer; what it does hold is the log, which grows until the copy is made. Nothing is called done before it is
 //! read back, compared with its checksums, and on the disk. What else lies in a data directory is not copied.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup as Copying, StepResult};
@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::medium::Medium;
 use super::schema::{self, Revisions};
-use super::{FILE, LOG, directory, rows};
+use super::{FILE, LOG, directory, log, rows};
 use crate::model::id::Revision;
 
 /// All pages in one step, of one read: in several the copy would begin anew with each write between them.
@@ -40,7 +40,7 @@ pub struct Contents {
 }
 
 /// Copies the store in `data_dir` to a new file that its owner alone can read. Blocking; cost: the store is read once, the copy
-/// written and read once. Refuses a file that is there.
+/// written once and read twice. Refuses a file that is there, and a store without a server whose log lost writes.
 ///
 /// Until it is done, what there is of it is beside `to`, with `.part` behind its name; the next copy to the same file writes
 /// over what a crash left of it.
@@ -52,6 +52,7 @@ pub fn backup(data_dir: &Path, to: &Path) -> Result<Contents, Failure> {
     if fs::symlink_metadata(to).is_ok() {
         return Err(refuse(to, "is there: name another file, or take it away"));
     }
+    refuse_damaged_log(data_dir)?;
     let part = Part::beside(to)?;
     let from = schema::open_reader(&source, &Medium::default()).map_err(|cause| refuse(&source, cause))?;
     copy(&from, &part.path)?;
@@ -85,6 +86,16 @@ pub fn restore(from: &Path, data_dir: &Path) -> Result<Contents, Failure> {
     Ok(contents)
 }
 
+/// A server looked through the log when it started. Without one it is done here, and no start comes in between.
+fn refuse_damaged_log(data_dir: &Path) -> Result<(), Failure> {
+    let path = data_dir.join(LOG);
+    let Some(_idle) = directory::hold_idle(data_dir).map_err(|cause| refuse(data_dir, cause))? else { return Ok(()) };
+    if log::is_damaged(&*Medium::default().files, &path).map_err(|cause| refuse(&path, cause))? {
+        return Err(refuse(&path, "is damaged before its end: restore an older backup"));
+    }
+    Ok(())
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "errors and texts that were made for it")]
 fn refuse(path: &Path, cause: impl ToString) -> Failure {
     Failure { path: path.to_owned(), cause: cause.to_string() }
@@ -104,12 +115,15 @@ impl Part {
         let mut name = target.file_name().ok_or_else(|| refuse(target, "names no file"))?.to_owned();
         name.push(".part");
         let path = target.with_file_name(name);
-        let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = file.map_err(|cause| refuse(&path, cause))?;
+        let file = directory::make_file(&path).map_err(|cause| refuse(&path, cause))?;
         let inode = |found: io::Result<fs::Metadata>| found.ok().map(|found| found.ino());
-        // One that was put in its place meanwhile is whole, and must not be written over.
-        if file.try_lock().is_err() || inode(fs::metadata(&path)) != inode(file.metadata()) {
-            return Err(refuse(&path, "another process writes it: wait for its end"));
+        match file.try_lock() {
+            Err(TryLockError::Error(cause)) => return Err(refuse(&path, format!("cannot be locked: {cause}"))),
+            // One that was put in its place meanwhile is whole, and must not be written over.
+            Ok(()) if inode(fs::metadata(&path)) == inode(file.metadata()) => {}
+            Ok(()) | Err(TryLockError::WouldBlock) => {
+                return Err(refuse(&path, "another process writes it: wait for its end"));
+            }
         }
         let part = Self { path, file, is_finished: false };
         // What a crash left of the last one.
@@ -124,14 +138,11 @@ impl Part {
         self.file.sync_all().map_err(explain)?;
         fs::rename(&self.path, target).map_err(explain)?;
         self.is_finished = true;
-        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new("."))).and_then(|parent| parent.sync_all()).map_err(explain)
+        directory::sync_parent(target).map_err(explain)
     }
 
     fn remove_logs(&self) {
-        for ending in ["-wal", "-shm", "-journal"] {
-            let mut path = self.path.as_os_str().to_owned();
-            path.push(ending);
+        for path in directory::companions(&self.path) {
             // As a rule there is none.
             let _ = fs::remove_file(path);
         }

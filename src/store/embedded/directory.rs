@@ -1,9 +1,9 @@
 //! The data directory: made for its owner alone, held by one process, and marked once it holds a store.
 
-use std::fs::{DirBuilder, File, remove_file};
+use std::fs::{self, DirBuilder, File, TryLockError, remove_file};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
@@ -48,10 +48,62 @@ pub(super) fn hold(directory: &Path) -> Result<Held, String> {
     let open =
         File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(directory.join(LOCK));
     let mut lock = open.map_err(|cause| cause.to_string())?;
-    lock.try_lock().map_err(|_| "another process holds it: stop that one, or choose another directory".to_owned())?;
+    lock.try_lock().map_err(|cause| match cause {
+        TryLockError::WouldBlock => "another process holds it: stop that one, or choose another directory".to_owned(),
+        TryLockError::Error(cause) => format!("{LOCK} cannot be locked: {cause}"),
+    })?;
     let mut mark = String::new();
     lock.read_to_string(&mut mark).map_err(|cause| format!("{LOCK}: {cause}"))?;
     Ok(Held { lock, is_known: !mark.is_empty() })
+}
+
+/// A directory that no process holds, and that none can take meanwhile. Without a file to lock it is one too.
+#[derive(Debug)]
+pub(super) struct Idle {
+    _lock: Option<File>,
+}
+
+/// Takes the directory as it is, to look at it; `None` where a process holds it.
+pub(super) fn hold_idle(directory: &Path) -> io::Result<Option<Idle>> {
+    let lock = match File::open(directory.join(LOCK)) {
+        Ok(lock) => lock,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Some(Idle { _lock: None })),
+        Err(cause) => return Err(cause),
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(Idle { _lock: Some(lock) })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(cause)) => Err(cause),
+    }
+}
+
+/// Makes a file for its owner alone, if there is none. SQLite makes its files for everybody to read, and its log with the
+/// database's own mode: so a database is made here first.
+pub(super) fn make_file(path: &Path) -> io::Result<File> {
+    File::options().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+/// What SQLite has beside a database.
+pub(super) fn companions(path: &Path) -> [PathBuf; 3] {
+    ["-wal", "-shm", "-journal"].map(|ending| {
+        let mut companion = path.as_os_str().to_owned();
+        companion.push(ending);
+        companion.into()
+    })
+}
+
+/// Removes a file that may be there.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the name of a file durable: it stands in its directory.
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 impl Held {
@@ -72,7 +124,6 @@ fn make(directory: &Path) -> io::Result<()> {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    // A name is durable with the directory that it stands in. Of parents that were made too the file system takes care.
-    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
+    // Of parents that were made too the file system takes care.
+    sync_parent(directory)
 }

@@ -1,7 +1,8 @@
 //! How the engine reaches its file, and how long its log may become. Tests have a disk of their own, which fails.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,16 +52,23 @@ impl Files for SystemFiles {
     }
 
     fn rewrite(&self, path: &Path) -> io::Result<()> {
-        let mut file = match File::options().read(true).write(true).open(path) {
+        let file = match File::options().read(true).write(true).open(path) {
             Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(cause) => return Err(cause),
         };
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        file.rewind()?;
-        file.write_all(&bytes)?;
-        file.sync_all()
+        // A log may be far larger than the memory.
+        let (mut room, mut offset) = (vec![0; READ_BYTES], 0);
+        loop {
+            let read = match file.read_at(&mut room, offset) {
+                Ok(0) => return file.sync_all(),
+                Ok(read) => read,
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+                Err(cause) => return Err(cause),
+            };
+            file.write_all_at(&room[..read], offset)?;
+            offset += read as u64;
+        }
     }
 }
 

@@ -159,6 +159,8 @@ impl Store for Embedded {
 }
 
 #[cfg(test)]
+mod copies;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod torture;

@@ -85,6 +85,30 @@ pub(super) fn checksum_of(
     hasher.finalize()
 }
 
+/// Puts a row as `statement` says, one of a table's.
+pub(super) fn put(
+    connection: &Connection,
+    statement: &str,
+    key: &Key,
+    revision: Revision,
+    document: &[u8],
+    packed: Option<&[u8]>,
+) -> rusqlite::Result<()> {
+    let partition = partition_text(key.partition.as_ref());
+    let checksum = checksum(partition.as_bytes(), key.kind, key.id.as_bytes(), revision, document, packed);
+    let revision = revision.0.cast_signed();
+    connection.prepare_cached(statement)?.execute(params![
+        partition,
+        key.kind as u8,
+        key.id,
+        revision,
+        checksum,
+        document,
+        packed
+    ])?;
+    Ok(())
+}
+
 /// The text under which a partition is kept.
 pub(super) fn partition_text(partition: Option<&AccountId>) -> &str {
     partition.map_or("", AccountId::as_str)

@@ -1,15 +1,13 @@
 //! The file's format: tables, pragmas, and the refusal of files that are not ours or not of this version.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::Revision;
 use super::medium::Medium;
+use super::{Revision, directory};
 
 /// `wmrk`: marks the file as waymark's (SQLite `application_id`).
 pub(super) const APPLICATION_ID: i32 = 0x776d_726b;
@@ -61,9 +59,7 @@ pub(super) fn open_writer(path: &Path, medium: &Medium, is_known: bool) -> Resul
     if is_known && !path.exists() && medium.vfs.is_none() {
         return Err(format!("{} is gone: restore it from a backup", path.display()));
     }
-    // SQLite makes its files for everybody to read, and its log with the database's own mode: so make it first.
-    let made = File::options().create(true).truncate(false).write(true).mode(0o600).open(path);
-    made.map_err(|cause| format!("{} cannot be opened: {cause}", path.display()))?;
+    directory::make_file(path).map_err(|cause| format!("{} cannot be opened: {cause}", path.display()))?;
     let mut connection = medium.connect(path, OpenFlags::default()).map_err(explain)?;
     check_format(&mut connection, path, is_known)?;
     prepare(&connection, medium).map_err(explain)?;

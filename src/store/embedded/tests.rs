@@ -7,12 +7,12 @@ use crate::store::document::{Document, NameClaim};
 use crate::store::failing::Failing;
 use crate::store::{Kind, Loaded, contract};
 
-fn claim(id: &str) -> Mutation {
+pub(super) fn claim(id: &str) -> Mutation {
     let site = SiteId::from_u128(7);
     Mutation::create(Key::operator(Kind::SiteName, id), Document::SiteName(NameClaim { site }))
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 

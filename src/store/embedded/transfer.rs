@@ -1,7 +1,6 @@
 //! The embedded engine as one side of a migration: rows as they are, on one connection, into a file that is marked.
 
-use std::fs::{self, File};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,9 +15,6 @@ use super::medium::Medium;
 use super::schema::{self, APPLICATION_ID, UNFINISHED_ID};
 use super::{FILE, open_file, rows, tables};
 use crate::model::id::AccountId;
-
-/// Pages of the log beyond which it is folded while a target is filled.
-const LOG_PAGES_MAX: i32 = 32_000;
 
 /// A directory that a migration reads or fills. Holds it, as a server does.
 #[derive(Debug)]
@@ -90,15 +86,19 @@ fn is_free(path: &Path) -> Result<bool, String> {
     if !path.exists() {
         return Ok(true);
     }
-    let opened = Connection::open(path);
-    let found = opened.and_then(|file| file.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0)));
-    if found.map_err(explain)? == UNFINISHED_ID {
-        return Ok(true);
-    }
-    let (connection, revisions) = schema::open_writer(path, &Medium::default(), false)?;
-    let text = "SELECT EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM past)";
-    let has_records: bool = connection.query_row(text, [], |row| row.get(0)).map_err(explain)?;
-    Ok(!has_records && revisions.is_empty())
+    // A reader's connection changes nothing: what may be another program's file stays as it is, and so does its log.
+    let file = schema::open_reader(path, &Medium::default()).map_err(explain)?;
+    let application = file.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0)).map_err(explain)?;
+    let count = |text: &str| file.query_row(text, [], |row| row.get::<_, i64>(0));
+    let tables = count("SELECT count(*) FROM sqlite_schema").map_err(explain)?;
+    Ok(match application {
+        UNFINISHED_ID => true,
+        APPLICATION_ID => {
+            let text = "SELECT EXISTS (SELECT 1 FROM records) + EXISTS (SELECT 1 FROM revisions)";
+            count(text).map_err(explain)? == 0
+        }
+        other => other == 0 && tables == 0,
+    })
 }
 
 /// Makes a file that is marked as unfinished, in the place of what is there.
@@ -107,16 +107,10 @@ fn make(path: &Path, partitions: &Partitions) -> Result<Connection, String> {
         return Err("it holds data: choose an empty directory".into());
     }
     let explain = |cause: std::io::Error| format!("{} cannot be made: {cause}", path.display());
-    for ending in ["-wal", "-shm", ""] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(ending);
-        match fs::remove_file(&file) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(explain(cause)),
-            _ => {}
-        }
+    for file in directory::companions(path).iter().map(PathBuf::as_path).chain([path]) {
+        directory::remove(file).map_err(explain)?;
     }
-    // SQLite makes its files for everybody to read, and its log with the database's own mode: so make it first.
-    File::options().create_new(true).write(true).mode(0o600).open(path).map_err(explain)?;
+    directory::make_file(path).map_err(explain)?;
     fill(path, partitions).map_err(|cause| format!("{} cannot be made: {cause}", path.display()))
 }
 
@@ -124,14 +118,18 @@ fn fill(path: &Path, partitions: &Partitions) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(path)?;
     schema::make_tables(&mut connection, UNFINISHED_ID)?;
     schema::prepare(&connection, &Medium::default())?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES_MAX)?;
+    connection.pragma_update(None, "wal_autocheckpoint", Medium::default().log_pages_max)?;
     note(&mut connection, partitions)?;
     Ok(connection)
 }
 
 /// Takes the mark away, once all is in the file.
 fn seal(connection: &Connection) -> rusqlite::Result<()> {
-    let fold = || connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let fold = || match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))? {
+        0 => Ok(()),
+        // Somebody reads it, as a copy in hand does.
+        _busy => Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None)),
+    };
     fold()?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     fold()
@@ -150,19 +148,8 @@ fn note(connection: &mut Connection, partitions: &Partitions) -> rusqlite::Resul
 fn put(connection: &mut Connection, put: &[Row]) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     for Row { record, bytes } in put {
-        let (key, revision) = (&record.key, record.revision);
-        let (partition, copy) = (rows::partition_text(key.partition.as_ref()), packed::pack(&record.document));
-        let (name, id) = (partition.as_bytes(), key.id.as_bytes());
-        let checksum = rows::checksum(name, key.kind, id, revision, bytes, copy.as_deref());
-        transaction.prepare_cached(tables::of(key.kind).put)?.execute(params![
-            partition,
-            key.kind as u8,
-            key.id,
-            revision.0.cast_signed(),
-            checksum,
-            bytes,
-            copy
-        ])?;
+        let copy = packed::pack(&record.document);
+        rows::put(&transaction, tables::of(record.key.kind).put, &record.key, record.revision, bytes, copy.as_deref())?;
     }
     transaction.commit()
 }

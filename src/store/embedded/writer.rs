@@ -271,23 +271,12 @@ fn find_conflict(transaction: &Transaction<'_>, batch: &[Encoded]) -> rusqlite::
 
 fn apply(transaction: &Transaction<'_>, encoded: &Encoded, revision: Revision) -> rusqlite::Result<()> {
     let key = &encoded.mutation.key;
-    let partition = rows::partition_text(key.partition.as_ref());
     let statements = tables::of(key.kind);
     let Some(bytes) = &encoded.bytes else {
+        let partition = rows::partition_text(key.partition.as_ref());
         transaction.prepare_cached(statements.delete)?.execute(params![partition, key.kind as u8, key.id])?;
         return Ok(());
     };
-    let packed = encoded.packed.as_deref();
-    let checksum = rows::checksum(partition.as_bytes(), key.kind, key.id.as_bytes(), revision, bytes, packed);
     let put = if encoded.mutation.expect == Expect::Kept { statements.keep } else { statements.put };
-    transaction.prepare_cached(put)?.execute(params![
-        partition,
-        key.kind as u8,
-        key.id,
-        revision.0.cast_signed(),
-        checksum,
-        bytes,
-        packed
-    ])?;
-    Ok(())
+    rows::put(transaction, put, key, revision, bytes, encoded.packed.as_deref())
 }
