@@ -22,29 +22,48 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Opens it.
 pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Error> {
     let Some(redis) = &config.redis else { return Ok(Arc::new(Embedded::open(&config.data_dir)?)) };
-    let store = Redis::open(redis).await?;
-    remember(&config.data_dir, store.deployment())?;
+    let known = known(&config.data_dir)?;
+    let store = Redis::open_if(redis, |found| match &known {
+        Some(known) if found != Some(known) => Err(foreign(&config.data_dir, known, found)),
+        _ => Ok(()),
+    })
+    .await?;
+    if known.is_none() {
+        remember(&config.data_dir, store.deployment())?;
+    }
     info!(deployment = store.deployment(), "the store is a Redis that replicas share");
     Ok(Arc::new(store))
 }
 
-/// Writes down which deployment this is, or refuses another one than the last time.
-fn remember(data_dir: &Path, deployment: &str) -> Result<(), Error> {
-    let path = data_dir.join(DEPLOYMENT_FILE);
-    let refuse = |cause: String| Error::Store(store::Error::Directory { path: data_dir.to_owned(), cause });
-    match std::fs::read_to_string(&path) {
-        Ok(known) if known.trim() == deployment => Ok(()),
-        Ok(known) => Err(refuse(format!(
-            "it belongs to deployment {}, and Redis holds {deployment} under redis.prefix: restore that Redis, choose another prefix, \
-             or remove {DEPLOYMENT_FILE} to go on with what is there",
-            known.trim()
-        ))),
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(data_dir).map_err(|cause| refuse(cause.to_string()))?;
-            secret_file::write(&path, deployment).map_err(|cause| refuse(cause.to_string()))
-        }
-        Err(cause) => Err(refuse(format!("{DEPLOYMENT_FILE}: {cause}"))),
+#[expect(clippy::needless_pass_by_value, reason = "texts and errors that were made for it")]
+fn refuse(data_dir: &Path, cause: impl ToString) -> store::Error {
+    store::Error::Directory { path: data_dir.to_owned(), cause: cause.to_string() }
+}
+
+/// Which deployment this was the last time.
+fn known(data_dir: &Path) -> Result<Option<String>, store::Error> {
+    match std::fs::read_to_string(data_dir.join(DEPLOYMENT_FILE)) {
+        Ok(known) => Ok(Some(known.trim().to_owned())),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(refuse(data_dir, format!("{DEPLOYMENT_FILE}: {cause}"))),
     }
+}
+
+fn foreign(data_dir: &Path, known: &str, found: Option<&str>) -> store::Error {
+    refuse(
+        data_dir,
+        format!(
+            "it belongs to deployment {known}, and Redis holds {} under redis.prefix: restore that Redis, choose another prefix, or \
+             remove {DEPLOYMENT_FILE} to go on with what is there",
+            found.unwrap_or("none")
+        ),
+    )
+}
+
+/// Writes down which deployment this is.
+fn remember(data_dir: &Path, deployment: &str) -> Result<(), store::Error> {
+    std::fs::create_dir_all(data_dir).map_err(|cause| refuse(data_dir, cause))?;
+    secret_file::write(&data_dir.join(DEPLOYMENT_FILE), deployment).map_err(|cause| refuse(data_dir, cause))
 }
 
 /// Says that this replica is not ready while it is further behind than it may be. For ever; a store that nobody shares is

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use redis::{Client, ClientTlsConfig, ConnectionInfo, IntoConnectionInfo as _, TlsCertificates};
+use redis::{Client, ClientTlsConfig, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisError, TlsCertificates};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
@@ -126,6 +126,7 @@ pub(super) struct Settings {
     username: Option<String>,
     password: Option<SecretString>,
     is_encrypted: bool,
+    allow_plaintext: bool,
     /// The certificates that sign the servers', where they are not those that the system trusts.
     root_cert: Option<Vec<u8>>,
 }
@@ -188,6 +189,7 @@ impl Config {
             username: self.username.clone(),
             password,
             is_encrypted: self.tls,
+            allow_plaintext: self.allow_plaintext,
             root_cert,
         })
     }
@@ -217,6 +219,13 @@ impl Settings {
                 redis = redis.set_username(username);
             }
             if let Some(password) = &self.password {
+                // Sentinels and clusters name nodes that no configuration does.
+                if !self.is_encrypted && !self.allow_plaintext && !is_this_machine(&host) {
+                    return Err(RedisError::from((
+                        ErrorKind::InvalidClientConfig,
+                        "the password would go unencrypted to a node on another machine: set redis.tls, or redis.allow_plaintext",
+                    )));
+                }
                 redis = redis.set_password(password.expose_secret());
             }
         }

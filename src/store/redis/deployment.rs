@@ -14,6 +14,8 @@ pub(super) const FORMAT: &str = "1";
 /// The format of a deployment that a migration did not finish: no waymark serves it, those that know nothing of migrations
 /// neither.
 pub(super) const UNFINISHED: &str = "unfinished migration";
+/// The field of the deployment that says that all its partitions were made.
+const BEGUN: &str = "begun";
 /// The first Redis with scripts that refuse before they write.
 const MAJOR_MIN: u32 = 7;
 
@@ -72,29 +74,67 @@ pub(super) async fn syncs_each_write(connection: &mut MultiplexedConnection) -> 
     told.is_ok_and(|told| told.get(1).is_some_and(|value| value == "always"))
 }
 
-/// Takes part in the deployment of this prefix, or begins it. Answers its id.
+/// A deployment that a replica takes part in.
+#[derive(Debug)]
+pub(super) struct Joined {
+    pub(super) id: String,
+    /// Whether all its partitions were made: one that is missing was lost.
+    pub(super) has_begun: bool,
+}
+
+/// Takes part in the deployment of this prefix, or begins it, if `is_ours` agrees to the one that is there or to there being none.
 pub(super) async fn join(
     settings: &Settings,
     new_id: &str,
+    is_ours: impl FnOnce(Option<&str>) -> Result<(), Error>,
     connection: &mut impl ConnectionLike,
-) -> Result<String, Error> {
+) -> Result<Joined, Error> {
     let key = Names::deployment(&settings.prefix);
-    let partitions = settings.partitions.to_string();
-    let joined: RedisResult<(String, String, String)> = async {
-        let mut begin = redis::pipe();
-        begin.atomic();
-        for (field, value) in [("id", new_id), ("format", FORMAT), ("partitions", &partitions)] {
-            begin.cmd("HSETNX").arg(&key).arg(field).arg(value).ignore();
-        }
-        begin.cmd("HMGET").arg(&key).arg("id").arg("format").arg("partitions");
-        let (found,): ((String, String, String),) = begin.query_async(connection).await?;
-        Ok(found)
+    let told = |cause| Trouble::of_read(&cause);
+    let mut found = find(&key, connection).await.map_err(told)?;
+    is_ours(found.0.as_deref())?;
+    // A Redis that takes no writes just now is joined all the same.
+    if found.0.is_none() {
+        begin(settings, &key, new_id, connection).await.map_err(told)?;
+        found = find(&key, connection).await.map_err(told)?;
     }
-    .await;
-    let (id, format, found) = joined.map_err(|cause| Trouble::of_read(&cause))?;
-    check_format(&key, &format)?;
-    check_partitions(&key, &found, settings.partitions)?;
-    Ok(id)
+    let (id, format, partitions, begun) = found;
+    check_format(&key, &format.unwrap_or_default())?;
+    check_partitions(&key, &partitions.unwrap_or_default(), settings.partitions)?;
+    Ok(Joined { id: id.unwrap_or_default(), has_begun: begun.is_some() })
+}
+
+/// Id, format, number of partitions, and whether they were made.
+type Found = (Option<String>, Option<String>, Option<String>, Option<String>);
+
+async fn find(key: &str, connection: &mut impl ConnectionLike) -> RedisResult<Found> {
+    cmd("HMGET").arg(key).arg("id").arg("format").arg("partitions").arg(BEGUN).query_async(connection).await
+}
+
+/// Writes a deployment down. Of two that begin at once the first one does.
+async fn begin(settings: &Settings, key: &str, id: &str, connection: &mut impl ConnectionLike) -> RedisResult<()> {
+    let mut begin = redis::pipe();
+    begin.atomic();
+    for (field, value) in [("id", id), ("format", FORMAT), ("partitions", &settings.partitions.to_string())] {
+        begin.cmd("HSETNX").arg(key).arg(field).arg(value).ignore();
+    }
+    begin.query_async(connection).await
+}
+
+/// Notes that all partitions were made.
+pub(super) async fn note_begun(settings: &Settings, connection: &mut impl ConnectionLike) -> Result<(), Error> {
+    let mut note = cmd("HSET");
+    note.arg(Names::deployment(&settings.prefix)).arg(BEGUN).arg("1");
+    note.query_async::<()>(connection).await.map_err(|cause| Trouble::of_read(&cause))
+}
+
+/// A partition that was made is not there: the other nodes of a cluster know nothing of that.
+pub(super) fn gone(prefix: &str, head: &str) -> Error {
+    let key = Names::deployment(prefix);
+    let cause = format!(
+        "{head} in Redis is gone with all accounts of its partition: restore that Redis; to go on without them, HDEL {key} {BEGUN}"
+    );
+    Error::Configuration { cause }
 }
 
 /// Refuses data that this waymark does not read.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{RedisResult, cmd};
+use redis::{RedisResult, Value, cmd};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::super::{Observer, Resync, Revision};
 use super::head::{self, Head, Position};
-use super::node::Nodes;
+use super::node::{self, Nodes};
 use super::pending::Pending;
 use super::{keys::Names, pages, value};
 
@@ -80,8 +80,10 @@ type Raw = Vec<(String, Vec<Vec<u8>>)>;
 enum Stop {
     /// The connection failed.
     Lost(String),
-    /// Entries are missing, or are not what was written.
+    /// Entries are missing.
     Gap(&'static str),
+    /// The stream holds what no waymark wrote, or not this one: reading everything anew passes over it, and the next one stops it again.
+    Alien(&'static str),
     /// What was told is not what stands there: commits were lost.
     Forked(&'static str),
     /// Redis is of another generation.
@@ -125,12 +127,13 @@ impl Follower {
         tokio::time::sleep(pause).await;
         let stop = match self.nodes.connect(self.slot, Some(BLOCK + SILENCE_MAX)).await {
             Ok(mut connection) => match self.read_on(&mut connection).await {
-                Err(stop @ (Stop::Gap(why) | Stop::Forked(why))) => {
+                Err(stop @ (Stop::Gap(why) | Stop::Forked(why) | Stop::Alien(why))) => {
                     warn!(partition = self.partition, why, "reading everything of a partition of Redis anew");
                     if matches!(stop, Stop::Forked(_)) {
                         self.pending.are_in_doubt();
                     }
-                    self.resync(&mut connection).await.err()
+                    let failed = self.resync(&mut connection).await.err();
+                    failed.or(matches!(stop, Stop::Alien(_)).then_some(stop))
                 }
                 Err(stop) => Some(stop),
                 Ok(()) => None,
@@ -139,8 +142,18 @@ impl Follower {
         };
         match stop {
             None => Duration::ZERO,
+            Some(Stop::Alien(why)) => {
+                let stream = self.names.stream(self.partition);
+                error!(
+                    stream,
+                    why,
+                    "the stream is not as waymark writes it: take the entry away with XDEL and set the last id with XSETID"
+                );
+                self.progress.send_modify(|progress| progress.trouble = Some(why.to_owned()));
+                FOREIGN_PAUSE
+            }
             Some(Stop::Foreign) => {
-                let why = "Redis was emptied, or holds another deployment's data: restore it, or restart to begin with what is there";
+                let why = "Redis was emptied, or holds another deployment's data: restore it";
                 error!(partition = self.partition, "{why}");
                 self.progress.send_modify(|progress| progress.trouble = Some(why.to_owned()));
                 FOREIGN_PAUSE
@@ -170,7 +183,7 @@ impl Follower {
             }
             let is_all = entries.len() < ENTRIES_MAX;
             for entry in entries {
-                self.tell(&entry.ok_or(Stop::Gap("the stream holds what no waymark wrote"))?)?;
+                self.tell(&entry.ok_or(Stop::Alien("the stream holds what no waymark wrote"))?)?;
             }
             if is_all {
                 self.is_current();
@@ -188,8 +201,12 @@ impl Follower {
         Ok(entries.map(|(id, fields)| entry(&id, fields)).collect())
     }
 
+    /// Where the partition stands, if the node is still a master: one that was demoted answers as well.
     async fn head(&self, connection: &mut MultiplexedConnection) -> RedisResult<Option<Head>> {
-        let told: Vec<String> = head::call(&self.names, self.partition, "").query_async(connection).await?;
+        let mut ask = redis::pipe();
+        ask.cmd("ROLE").add_command(head::call(&self.names, self.partition));
+        let (role, told): (Vec<Value>, Vec<String>) = ask.query_async(connection).await?;
+        node::demand_master(&role)?;
         Ok(head::of(&told))
     }
 
@@ -241,7 +258,7 @@ impl Follower {
             return Err(Stop::Forked("Redis lost commits and took others"));
         }
         let mutations = value::heard(&entry.account, &entry.told);
-        let mutations = mutations.ok_or(Stop::Gap("an entry of the stream is not what was written"))?;
+        let mutations = mutations.ok_or(Stop::Alien("an entry of the stream cannot be read"))?;
         if let (Some(observer), false) = (&self.observer, mutations.is_empty()) {
             observer.committed(entry.revision, &mutations);
         }

@@ -25,10 +25,17 @@ pub(super) struct Head {
     pub(super) revisions: Vec<(String, Revision)>,
 }
 
-/// The call for a partition's head, which begins with `generation` where there is none yet; empty to begin none.
-pub(super) fn call(names: &Names, partition: u16, generation: &str) -> Cmd {
+/// The call that makes a partition where there is none.
+pub(super) fn begin(names: &Names, partition: u16, generation: &str) -> Cmd {
+    let mut call = script::call(&script::BEGIN);
+    call.arg(1).arg(names.head(partition)).arg(generation);
+    call
+}
+
+/// The call for a partition's head.
+pub(super) fn call(names: &Names, partition: u16) -> Cmd {
     let mut call = script::call(&script::HEAD);
-    call.arg(2).arg(names.head(partition)).arg(names.revisions(partition)).arg(generation);
+    call.arg(2).arg(names.head(partition)).arg(names.revisions(partition));
     call
 }
 

@@ -5,15 +5,16 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use redis::RedisResult;
-use redis::aio::MultiplexedConnection;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::super::Error;
+use super::deployment;
 use super::follower::{Follow, Follower, Progress};
 use super::head::{self, Position};
 use super::keys::{self, Names};
 use super::node::Nodes;
 use super::pending::Pending;
+use super::reader::Reader;
 use super::trouble::Trouble;
 use super::writer::{Job, Writer};
 use super::{READ_MAX, random};
@@ -34,19 +35,26 @@ pub(super) struct Lane {
     pub(super) progress: watch::Receiver<Progress>,
     /// Where the follower stood when records were read for memory: what came afterwards is told again.
     pub(super) loaded_at: Mutex<Option<Position>>,
-    /// The connection for reads. Whatever goes wrong with it, the next one is new.
-    pub(super) reader: tokio::sync::Mutex<Option<MultiplexedConnection>>,
+    pub(super) reader: Reader,
 }
 
 impl Lane {
-    /// Begins to follow a partition where it stands.
-    pub(super) async fn open(nodes: &Arc<Nodes>, names: &Names, partition: u16) -> Result<Self, Error> {
+    /// Begins to follow a partition where it stands. One that is not there is made, unless its deployment `has_begun`.
+    pub(super) async fn open(
+        nodes: &Arc<Nodes>,
+        names: &Names,
+        partition: u16,
+        has_begun: bool,
+    ) -> Result<Self, Error> {
         let slot = keys::slot(&names.head(partition));
         let mut connection = nodes.connect(slot, Some(READ_MAX)).await.map_err(|cause| Trouble::of_read(&cause))?;
-        let told: RedisResult<Vec<String>> =
-            head::call(names, partition, &random()?).query_async(&mut connection).await;
+        if !has_begun {
+            let made: RedisResult<()> = head::begin(names, partition, &random()?).query_async(&mut connection).await;
+            made.map_err(|cause| Trouble::of_read(&cause))?;
+        }
+        let told: RedisResult<Vec<String>> = head::call(names, partition).query_async(&mut connection).await;
         let told = told.map_err(|cause| Trouble::of_read(&cause))?;
-        let head = head::of(&told).ok_or_else(|| Error::Unavailable { cause: "Redis made no partition".into() })?;
+        let head = head::of(&told).ok_or_else(|| deployment::gone(&nodes.settings.prefix, &names.head(partition)))?;
         let pending = Arc::new(Pending::default());
         let progress = Progress { position: head.position, current_at: Instant::now(), trouble: None, resyncs: 0 };
         let (progress, following) = watch::channel(progress);
@@ -76,18 +84,8 @@ impl Lane {
             follows,
             progress: following,
             loaded_at: Mutex::default(),
-            reader: tokio::sync::Mutex::new(Some(connection)),
+            reader: Reader::new(connection),
         })
-    }
-
-    pub(super) async fn reader(&self, nodes: &Nodes) -> RedisResult<MultiplexedConnection> {
-        let mut reader = self.reader.lock().await;
-        if let Some(connection) = &*reader {
-            return Ok(connection.clone());
-        }
-        let made = nodes.connect(self.slot, Some(READ_MAX)).await?;
-        *reader = Some(made.clone());
-        Ok(made)
     }
 
     /// Waits until this replica has everything up to a commit.

@@ -14,6 +14,7 @@ mod load;
 mod node;
 mod pages;
 mod pending;
+mod reader;
 mod script;
 mod scrub;
 pub mod transfer;
@@ -72,6 +73,15 @@ impl Redis {
     ///
     /// Refuses a Redis that may lose what it acknowledged, and data of another format.
     pub async fn open(config: &Config) -> Result<Self, Error> {
+        Self::open_if(config, |_| Ok(())).await
+    }
+
+    /// The same, if `is_ours` agrees to the deployment that Redis holds, or to there being none. It is asked before anything is
+    /// written.
+    pub async fn open_if(
+        config: &Config,
+        is_ours: impl FnOnce(Option<&str>) -> Result<(), Error> + Send,
+    ) -> Result<Self, Error> {
         let settings = config.settings()?;
         let nodes = Nodes::new(settings);
         let settings = &nodes.settings;
@@ -80,11 +90,14 @@ impl Redis {
         }
         let slot = deployment::slot(settings);
         let mut first = nodes.connect(slot, Some(READ_MAX)).await.map_err(|cause| Trouble::of_read(&cause))?;
-        let deployment = deployment::join(settings, &random()?, &mut first).await?;
+        let joined = deployment::join(settings, &random()?, is_ours, &mut first).await?;
         let names = Names::new(&settings.prefix, settings.partitions);
-        let opening = (0..settings.partitions).map(|partition| Lane::open(&nodes, &names, partition));
+        let opening = (0..settings.partitions).map(|partition| Lane::open(&nodes, &names, partition, joined.has_begun));
         let lanes = try_join_all(opening).await?;
-        Ok(Self { nodes, names, lanes, deployment })
+        if !joined.has_begun {
+            deployment::note_begun(settings, &mut first).await?;
+        }
+        Ok(Self { nodes, names, lanes, deployment: joined.id })
     }
 
     /// The id that the deployment was given when it began.
@@ -103,28 +116,31 @@ impl Redis {
     async fn ask<T: FromRedisValue>(&self, lane: &Lane, call: Call<'_>) -> Result<T, Error> {
         let end = Instant::now() + PATIENCE;
         loop {
-            let found = match lane.reader(&self.nodes).await {
-                Ok(mut connection) => match call {
-                    Call::One(call) => call.query_async(&mut connection).await,
-                    Call::All(calls) => calls.query_async(&mut connection).await,
-                },
-                Err(cause) => Err(cause),
-            };
-            match found {
-                Ok(found) => return Ok(found),
-                Err(cause) => {
-                    lane.reader.lock().await.take();
-                    if Instant::now() > end || matches!(Trouble::of(&cause), Trouble::Refused(_) | Trouble::NoRoom(_)) {
-                        return Err(Trouble::of_read(&cause));
+            let cause = match lane.reader.get(&self.nodes, lane.slot, end).await {
+                Ok((number, mut connection)) => {
+                    let found = match call {
+                        Call::One(call) => call.query_async(&mut connection).await,
+                        Call::All(calls) => calls.query_async(&mut connection).await,
+                    };
+                    match found {
+                        Ok(found) => return Ok(found),
+                        Err(cause) => {
+                            lane.reader.forget(number);
+                            cause
+                        }
                     }
-                    tokio::time::sleep(PAUSE).await;
                 }
+                Err(cause) => cause,
+            };
+            if Instant::now() > end || matches!(Trouble::of(&cause), Trouble::Refused(_) | Trouble::NoRoom(_)) {
+                return Err(Trouble::of_read(&cause));
             }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
     async fn head(&self, lane: &Lane) -> Result<Option<Head>, Error> {
-        let told: Vec<String> = self.ask(lane, Call::One(&head::call(&self.names, lane.partition, ""))).await?;
+        let told: Vec<String> = self.ask(lane, Call::One(&head::call(&self.names, lane.partition))).await?;
         Ok(head::of(&told))
     }
 
@@ -187,10 +203,10 @@ impl Store for Redis {
         let call = self.call(lane, &tag, value::account_text(first.as_ref()), &encoded);
         let bytes = encoded.iter().filter_map(|(_, value)| value.as_ref()).map(Vec::len).sum();
         let (answer, answered) = oneshot::channel();
+        // A caller that is gone before its write is queued leaves nothing that waits for an answer.
+        let queue = lane.jobs.reserve().await.map_err(|_| closed())?;
         lane.pending.begin(tag.clone(), place, answer);
-        if let Err(job) = lane.jobs.send(Job { tag, call, bytes, keys, begun }).await {
-            lane.pending.failed(&job.0.tag, closed());
-        }
+        queue.send(Job { tag, call, bytes, keys, begun });
         answered.await.map_err(|_| closed())?
     }
 

@@ -1,10 +1,11 @@
 //! Which node holds a partition, and a connection to it: one Redis, whom the Sentinels name, or a cluster's node for the slot.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ErrorKind, RedisError, RedisResult, Value, cmd};
+use redis::{AsyncConnectionConfig, ErrorKind, RedisError, RedisResult, Value, cmd, from_redis_value};
 
 use super::config::{Address, Mode, Settings};
 use super::script;
@@ -18,11 +19,13 @@ pub(super) struct Nodes {
     pub(super) settings: Settings,
     /// Nodes of the cluster that were seen last: the first ones to ask who holds what. Seeds may be gone for long.
     seen: parking_lot::Mutex<Vec<Address>>,
+    /// How often it was asked who holds what.
+    turn: AtomicUsize,
 }
 
 impl Nodes {
     pub(super) fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self { settings, seen: parking_lot::Mutex::default() })
+        Arc::new(Self { settings, seen: parking_lot::Mutex::default(), turn: AtomicUsize::new(0) })
     }
 
     /// A new connection to the master that holds `slot`, with all scripts in place. Without `answer_max` answers may take
@@ -75,10 +78,22 @@ impl Nodes {
     async fn open_master(&self, address: &Address, answer_max: Option<Duration>) -> RedisResult<MultiplexedConnection> {
         let mut connection = self.open(address, answer_max, false).await?;
         let role: Vec<Value> = cmd("ROLE").query_async(&mut connection).await?;
-        match role.first() {
-            Some(Value::BulkString(role)) if role == b"master" => Ok(connection),
-            _ => Err(RedisError::from((ErrorKind::Client, "the node is no master any more"))),
+        demand_master(&role).map(|()| connection)
+    }
+
+    /// The replicas that a master names, each once connected.
+    pub(super) async fn replicas_of(
+        &self,
+        master: &mut MultiplexedConnection,
+    ) -> RedisResult<Vec<MultiplexedConnection>> {
+        let role: Vec<Value> = cmd("ROLE").query_async(master).await?;
+        let Some(Value::Array(named)) = role.get(2) else { return Ok(Vec::new()) };
+        let mut replicas = Vec::with_capacity(named.len());
+        for replica in named {
+            let (host, port, _): (String, u16, String) = from_redis_value(replica.clone())?;
+            replicas.push(self.open(&(host, port), Some(CONNECT_MAX), false).await?);
         }
+        Ok(replicas)
     }
 
     fn single(&self) -> RedisResult<Address> {
@@ -120,6 +135,9 @@ impl Nodes {
     /// First slot, last slot and master of each range of a cluster.
     async fn cluster(&self) -> RedisResult<Vec<(u16, u16, Address)>> {
         let mut asked = self.seen.lock().clone();
+        // Another one first each time: one that is cut off from the others goes on telling what was.
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % asked.len().max(1);
+        asked.rotate_left(turn);
         asked.extend(self.settings.nodes.iter().cloned());
         let mut last = nobody();
         for node in &asked {
@@ -156,6 +174,14 @@ impl Nodes {
             }
         }
         Ok(found)
+    }
+}
+
+/// Refuses what `ROLE` says of a node that is no master.
+pub(super) fn demand_master(role: &[Value]) -> RedisResult<()> {
+    match role.first() {
+        Some(Value::BulkString(role)) if role == b"master" => Ok(()),
+        _ => Err(RedisError::from((ErrorKind::Client, "the node is no master any more"))),
     }
 }
 

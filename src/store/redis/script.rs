@@ -50,17 +50,23 @@ redis.call('HSET', KEYS[1], 'sequence', string.format('%.0f', sequence), 'tag', 
 return {sequence, revision}
 ";
 
-/// Where a partition stands; made where there is none and its generation is given.
+/// Makes a partition where there is none.
 ///
-/// Keys: the partition's head, its revisions. Arguments: a generation, or nothing. Answers generation, sequence, tag, then accounts
-/// and their revisions in turn; nothing where there is no partition.
-const HEAD_TEXT: &str = "#!lua
-local head = redis.call('HMGET', KEYS[1], 'generation', 'sequence', 'tag')
-if not head[1] then
-  if ARGV[1] == '' then return {} end
+/// Keys: the partition's head. Arguments: its generation.
+const BEGIN_TEXT: &str = "#!lua
+if redis.call('HEXISTS', KEYS[1], 'generation') == 0 then
   redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'sequence', '0', 'tag', '')
-  head = {ARGV[1], '0', ''}
 end
+";
+
+/// Where a partition stands. It says that it writes nothing: a Redis that takes no writes, for want of room or of replicas, answers
+/// it all the same, and is followed.
+///
+/// Keys: the partition's head, its revisions. Answers generation, sequence, tag, then accounts and their revisions in turn;
+/// nothing where there is no partition.
+const HEAD_TEXT: &str = "#!lua flags=no-writes
+local head = redis.call('HMGET', KEYS[1], 'generation', 'sequence', 'tag')
+if not head[1] then return {} end
 for _, text in ipairs(redis.call('HGETALL', KEYS[2])) do head[#head + 1] = text end
 return head
 ";
@@ -83,13 +89,15 @@ return {ids, redis.call('HMGET', KEYS[2], unpack(ids))}
 
 /// [`COMMIT_TEXT`].
 pub(super) static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(COMMIT_TEXT));
+/// [`BEGIN_TEXT`].
+pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(BEGIN_TEXT));
 /// [`HEAD_TEXT`].
 pub(super) static HEAD: LazyLock<Script> = LazyLock::new(|| Script::new(HEAD_TEXT));
 /// [`PAGE_TEXT`].
 pub(super) static PAGE: LazyLock<Script> = LazyLock::new(|| Script::new(PAGE_TEXT));
 
 /// All of them, for a connection that is new.
-pub(super) const TEXTS: [&str; 3] = [COMMIT_TEXT, HEAD_TEXT, PAGE_TEXT];
+pub(super) const TEXTS: [&str; 4] = [COMMIT_TEXT, BEGIN_TEXT, HEAD_TEXT, PAGE_TEXT];
 
 /// The call of a script, by its digest; its number of keys and the keys are to follow.
 pub(super) fn call(script: &Script) -> Cmd {

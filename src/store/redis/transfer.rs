@@ -143,7 +143,7 @@ impl Deployment {
     }
 
     async fn head(&self, partition: u16) -> Result<Option<Head>, Error> {
-        let told: Vec<String> = self.ask(self.slot(partition), &head::call(&self.names, partition, "")).await?;
+        let told: Vec<String> = self.ask(self.slot(partition), &head::call(&self.names, partition)).await?;
         Ok(head::of(&told))
     }
 

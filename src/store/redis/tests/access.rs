@@ -152,3 +152,19 @@ async fn connections_are_encrypted_and_another_authority_is_refused() {
     let plain = Redis::open(&config(port, "tls")).await;
     assert!(plain.is_err(), "it answers without TLS");
 }
+
+/// Sentinels and clusters name nodes that the configuration does not.
+#[test]
+fn no_password_goes_unencrypted_to_a_node_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let (node, sentinel) = (("10.0.0.5".to_owned(), 6379), true);
+    let config = as_user(config(6379, "plain"), directory.path(), PASSWORD);
+    let settings = config.settings().unwrap();
+    let told = settings.client(&node, !sentinel).unwrap_err().to_string();
+    assert!(told.contains("would go unencrypted"), "{told}");
+    assert!(
+        settings.client(&node, sentinel).is_ok() && settings.client(&("127.0.0.1".to_owned(), 1), !sentinel).is_ok()
+    );
+    let allowed = Config { allow_plaintext: true, ..config }.settings().unwrap();
+    assert!(allowed.client(&node, !sentinel).is_ok());
+}

@@ -6,6 +6,7 @@ mod access;
 mod cluster;
 mod documents;
 mod load;
+mod losses;
 mod memory;
 mod replies;
 mod sentinel;
