@@ -62,6 +62,10 @@ class Cluster:
             f"wait_replicas = {self.wait_replicas}"
         )
 
+    def comes_back(self, node):
+        """A dead node starts again, and follows whoever took over."""
+        node.start()
+
     def master_of(self, account_id):
         """The node that an account's records are written on, as those that live see it; `None` while there is none."""
         partition = zlib.crc32(account_id.encode()) % self.partitions
@@ -116,6 +120,12 @@ class Watched:
             f'mode = "sentinel"\nmaster_name = "{NAME}"\nnodes = [{nodes}]\npartitions = 4\n'
             f"wait_replicas = {self.wait_replicas}"
         )
+
+    def comes_back(self, node):
+        """A dead server starts again as a replica of whoever took over, as an operator would let it: Sentinels alone see to
+        that after ten seconds."""
+        node.settings = [*node.settings, "--replicaof", "127.0.0.1", str(self.master_of("").port)]
+        node.start()
 
     def master_of(self, _account_id):
         """The master that all Sentinels name, if it is alive."""

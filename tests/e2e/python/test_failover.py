@@ -1,0 +1,216 @@
+"""Three servers over a Redis that loses its master, and whose way to one after the other is clogged, under load of all."""
+
+import time
+from contextlib import ExitStack
+
+import grpc
+import pytest
+
+import watch_oracles as oracles
+from client import WORLD, Account, Caller, until
+from fleet import REPLICAS, Fleet, agree
+from load import Client, Recorder, Reporter, Writer
+from redis_fleets import Cluster, Watched
+from stubs import pb
+from test_watches import listed
+
+# Seconds after the last way is open within which all show the same.
+HEALED_S_MAX = 5
+ACCOUNTS = 3
+GROUP = 6
+# Answers to all writers that show that they go on.
+TRAFFIC = 30
+ONLINE = "status = ONLINE"
+
+
+class Scene:
+    """Accounts on different masters, with writers at each server and watchers of each kind."""
+
+    def __init__(self, fleet, redis):
+        self.fleet, self.redis = fleet, redis
+        operator = Caller(fleet.channels[0], fleet.servers[0].admin_token)
+        self.accounts = [Account(operator, account_id) for account_id in self.ids()]
+        self.tokens = [fleet.lets_in(one.caller("EDITOR").token, one.name) for one in self.accounts]
+        self.groups = [[one.create_site(f"group {number}").name for number in range(GROUP)] for one in self.accounts]
+        self.writers, self.recorders, self.states = [], [], [{} for _ in self.accounts]
+        for number, account in enumerate(self.accounts):
+            client = [Client(fleet, self.tokens[number], account.name, at) for at in range(REPLICAS)]
+            self.writers += [Writer(client[(number + at) % REPLICAS], at) for at in range(2)]
+            service = fleet.lets_in(account.caller("SERVICE").token, account.name)
+            reporter = Client(fleet, service, account.name, number)
+            self.writers.append(Reporter(reporter, self.groups[number]))
+            watchers = [Recorder(fleet, self.tokens[number], account.name, at) for at in range(REPLICAS)]
+            watchers.append(Recorder(fleet, self.tokens[number], account.name, 1, ONLINE))
+            watchers.append(Recorder(fleet, self.tokens[number], account.name, 2, cut_after=7))
+            self.recorders.append(watchers)
+
+    def ids(self):
+        """One for each master, where there are several."""
+        found = {}
+        for number in range(100):
+            found.setdefault(self.redis.master_of(f"account{number}").port, []).append(f"account{number}")
+        return [ids[at] for at in range(ACCOUNTS) for ids in list(found.values())][:ACCOUNTS]
+
+    def begin(self):
+        for thread in (*self.writers, *(one for watchers in self.recorders for one in watchers)):
+            thread.start()
+
+    def answers(self):
+        for writer in self.writers:
+            if writer.fault:
+                raise writer.fault
+        return [writer.answers for writer in self.writers]
+
+    def goes_on(self, what, everyone=True):
+        """Waits for more answers, to each writer or to some; lists now and then what a server shows."""
+        before = self.answers()
+
+        def is_so():
+            self.look()
+            more = [now - then for now, then in zip(self.answers(), before)]
+            return sum(more) >= TRAFFIC and (not everyone or min(more) >= 2)
+
+        until(what, is_so)
+
+    def look(self):
+        """What servers list, with the revision that they stand at, where no write comes between."""
+        for number, account in enumerate(self.accounts):
+            for at in range(REPLICAS):
+                self.note(number, self.fleet.caller(at, self.tokens[number]), account.name)
+
+    def note(self, number, caller, parent):
+        view = pb.QueryViewportRequest(parent=parent, viewport=WORLD)
+        try:
+            before = caller.call("QueryViewport", view, 1).revision
+            page = caller.call("ListSites", pb.ListSitesRequest(parent=parent, page_size=1000), 1)
+            if not page.next_page_token and caller.call("QueryViewport", view, 1).revision == before:
+                self.states[number][before] = {site.name: site for site in page.sites}
+        except grpc.RpcError as error:
+            assert error.code().name == "DEADLINE_EXCEEDED", error
+
+    def end_writers(self):
+        for writer in self.writers:
+            writer.ends.set()
+        for writer in self.writers:
+            writer.join(60)
+            assert not writer.is_alive(), "a writer hangs"
+        self.answers()
+
+
+@pytest.mark.parametrize("kind", [Cluster, Watched])
+def test_fleets_lose_nothing_and_agree_when_a_master_dies_and_ways_clog(kind, tmp_path):
+    with ExitStack() as stack:
+        redis = stack.enter_context(kind(tmp_path / "redis"))
+        fleet = Fleet(tmp_path, redis.config(), stack)
+        for _ in range(REPLICAS):
+            fleet.add()
+        scene = Scene(fleet, redis)
+        scene.begin()
+        scene.goes_on("nothing is written")
+        lose_the_master(scene)
+        clog_in_turn(scene)
+        report = check_writes(scene)
+        check_watches(scene)
+        print(f"\n{kind.__name__}: {report}")
+
+
+def lose_the_master(scene):
+    redis, account = scene.redis, scene.accounts[0].id
+    dead = redis.master_of(account)
+    dead.kill()
+    struck = [writer.client for writer in scene.writers[: len(scene.writers) // ACCOUNTS]]
+    until("no writer heard of it", lambda: scene.answers() and all(client.heard for client in struck))
+    until("nobody takes over", lambda: redis.master_of(account) not in (None, dead))
+    redis.comes_back(dead)
+    scene.goes_on("it does not go on with another master")
+    until("Redis does not come together again", redis.is_whole)
+
+
+def clog_in_turn(scene):
+    """One after the other, and open in another order; then all agree within the bound."""
+    fleet = scene.fleet
+    try:
+        for pause, go_on in [(0, None), (1, 0), (2, 1)]:
+            fleet.pause(pause)
+            if go_on is not None:
+                fleet.go_on(go_on)
+            scene.goes_on("it does not go on with two servers", everyone=False)
+        for writer in scene.writers:
+            writer.ends.set()
+    finally:
+        for number in range(REPLICAS):
+            fleet.go_on(number)
+    healed = time.monotonic()
+    scene.end_writers()
+    for account, token in zip(scene.accounts, scene.tokens):
+        agree(fleet, token, account.name)
+    took_s = time.monotonic() - healed
+    assert took_s < HEALED_S_MAX, f"they agree after {took_s:.1f} s"
+    scene.healed_s = took_s
+
+
+def check_writes(scene):
+    """What was acknowledged is there, once and whole, and nothing else is."""
+    counts = {"answers": sum(scene.answers()), "healed_s": round(scene.healed_s, 1)}
+    for number, account in enumerate(scene.accounts):
+        there = listed(scene.fleet.caller(0, scene.tokens[number]), account.name, "")
+        mine = [writer for writer in scene.writers if writer.client.parent == account.name]
+        kept = {name: told for writer in mine for name, told in writer.kept.items()}
+        lost = [name for name, told in kept.items() if told and (name not in there or shown(there[name]) != told)]
+        assert not lost, f"{account.name}: {len(lost)} of {len(kept)} are not as they were acknowledged"
+        doubled = there.keys() - {name for name, told in kept.items() if told} - set(scene.groups[number])
+        assert not doubled, f"{account.name}: {doubled} were never answered, or are back"
+        assert len({there[name].status for name in scene.groups[number]}) == 1, "a half of a call was done"
+        assert there.keys() >= set(scene.groups[number])
+    heard = [reason for writer in scene.writers for reason in writer.client.heard]
+    return counts | {reason: heard.count(reason) for reason in sorted(set(heard))}
+
+
+def shown(site):
+    at = site.location.position
+    return site.display_name, site.note, (at.lat, at.lng)
+
+
+def check_watches(scene):
+    """Every log of every watcher, against every oracle."""
+    for number, account in enumerate(scene.accounts):
+        caller = scene.fleet.caller(0, scene.tokens[number])
+        revision = caller.QueryViewport(parent=account.name, viewport=WORLD).revision
+        scene.note(number, caller, account.name)
+        assert revision in scene.states[number], "somebody writes still"
+        for watcher in scene.recorders[number]:
+            until("a watcher does not come to the end", lambda watcher=watcher: watcher.stands_at(revision))
+            watcher.end()
+            faults = faults_of(scene, number, watcher)
+            assert not faults, (watcher.filter, watcher.cut_after, len(faults), faults[:5])
+        resumes(scene, number, revision)
+
+
+def faults_of(scene, number, watcher):
+    log, states = watcher.log, scene.states[number]
+    is_online = lambda site: site.status == pb.SITE_STATUS_ONLINE
+    faults = {
+        "ordered": oracles.ordered(log),
+        "unique": oracles.unique(log),
+        "bookmarkable": oracles.bookmarkable(log),
+        "atomic": oracles.atomic(log, [scene.groups[number]], lambda site: site.status),
+    }
+    if watcher.filter:
+        faults["filtered"] = oracles.filtered(log, is_online)
+        states = {at: {name: site for name, site in sites.items() if is_online(site)} for at, sites in states.items()}
+    faults["reliable"] = oracles.reliable(log, states)
+    return [f"{name}: {fault}" for name, lines in faults.items() for fault in lines]
+
+
+def resumes(scene, number, revision):
+    """Cuts a log at some messages, and goes on from there at each of the servers."""
+    log, parent = scene.recorders[number][0].log, scene.accounts[number].name
+    final = oracles.held(log).sites
+    for cut in range(1, len(log), max(1, len(log) // 12)):
+        rest = Recorder(scene.fleet, scene.tokens[number], parent, cut)
+        rest.log = list(log[:cut])
+        rest.start()
+        until("it does not come to the end", lambda rest=rest: rest.stands_at(revision))
+        rest.end()
+        faults = oracles.ordered(rest.log) + oracles.resumable(log[:cut], rest.log[cut:], final)
+        assert not faults, (cut, faults[:5])
