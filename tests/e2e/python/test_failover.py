@@ -3,24 +3,28 @@
 import time
 from contextlib import ExitStack
 
-import grpc
 import pytest
 
 import watch_oracles as oracles
-from client import WORLD, Account, Caller, until
-from fleet import REPLICAS, Fleet, agree
-from load import Client, Recorder, Reporter, Writer
+from client import Account, Caller, until
+from fleet import REPLICAS, Fleet, agree, known_to
+from load import Client, Mover, Recorder, Writer, is_whole
 from redis_fleets import Cluster, Watched
 from stubs import pb
-from test_watches import listed
+from test_watches import listed, revision_of
 
 # Seconds after the last way is open within which all show the same.
 HEALED_S_MAX = 5
 ACCOUNTS = 3
-GROUP = 6
+# So many sites of persons on one spot are a crowd.
+CROWD = 10
 # Answers to all writers that show that they go on.
 TRAFFIC = 30
-ONLINE = "status = ONLINE"
+CROWDED, CHANGED = "attention = CROWDED", "note = changed"
+# Seconds to wait for a writer's call to end.
+RESTS_S_MAX = 0.2
+# Messages after which a watcher leaves and goes on elsewhere.
+CUT_AFTER = 7
 
 
 class Scene:
@@ -31,18 +35,29 @@ class Scene:
         operator = Caller(fleet.channels[0], fleet.servers[0].admin_token)
         self.accounts = [Account(operator, account_id) for account_id in self.ids()]
         self.tokens = [fleet.lets_in(one.caller("EDITOR").token, one.name) for one in self.accounts]
-        self.groups = [[one.create_site(f"group {number}").name for number in range(GROUP)] for one in self.accounts]
-        self.writers, self.recorders, self.states = [], [], [{} for _ in self.accounts]
+        self.crowds = [self.crowd(account, number) for number, account in enumerate(self.accounts)]
+        self.writers, self.recorders, self.paused = [], [], None
+        # Of each account, and of each filter: revision -> what ListSites answered.
+        self.states = [{filter: {} for filter in ("", CROWDED, CHANGED)} for _ in self.accounts]
         for number, account in enumerate(self.accounts):
             client = [Client(fleet, self.tokens[number], account.name, at) for at in range(REPLICAS)]
             self.writers += [Writer(client[(number + at) % REPLICAS], at) for at in range(2)]
-            service = fleet.lets_in(account.caller("SERVICE").token, account.name)
-            reporter = Client(fleet, service, account.name, number)
-            self.writers.append(Reporter(reporter, self.groups[number]))
+            mover = Client(fleet, self.tokens[number], account.name, number)
+            self.writers.append(Mover(mover, self.crowds[number][0], self.spot(number)))
             watchers = [Recorder(fleet, self.tokens[number], account.name, at) for at in range(REPLICAS)]
-            watchers.append(Recorder(fleet, self.tokens[number], account.name, 1, ONLINE))
-            watchers.append(Recorder(fleet, self.tokens[number], account.name, 2, cut_after=7))
+            watchers += [Recorder(fleet, self.tokens[number], account.name, 1, filter) for filter in (CROWDED, CHANGED)]
+            watchers.append(Recorder(fleet, self.tokens[number], account.name, 2, cut_after=CUT_AFTER))
             self.recorders.append(watchers)
+
+    def spot(self, number):
+        return pb.LatLng(lat=47, lng=8 + number)
+
+    def crowd(self, account, number):
+        """Sites that are a crowd with the first of them; the others stand on their spot."""
+        sites = [account.create_site(f"crowd {at}").name for at in range(CROWD)]
+        for site in sites[1:]:
+            account.caller("EDITOR").SetPin(site=site, position=self.spot(number))
+        return sites
 
     def ids(self):
         """One for each master, where there are several."""
@@ -73,20 +88,24 @@ class Scene:
         until(what, is_so)
 
     def look(self):
-        """What servers list, with the revision that they stand at, where no write comes between."""
+        """Notes what a server lists of each account, where none of its writers has anything under way."""
         for number, account in enumerate(self.accounts):
-            for at in range(REPLICAS):
-                self.note(number, self.fleet.caller(at, self.tokens[number]), account.name)
+            with ExitStack() as stack:
+                mine = [writer for writer in self.writers if writer.client.parent == account.name]
+                if all(rests(writer, stack) for writer in mine):
+                    at = next(at for at in (number, number + 1) if at % REPLICAS != self.paused) % REPLICAS
+                    self.note(number, at, max(writer.client.revision for writer in mine))
 
-    def note(self, number, caller, parent):
-        view = pb.QueryViewportRequest(parent=parent, viewport=WORLD)
-        try:
-            before = caller.call("QueryViewport", view, 1).revision
-            page = caller.call("ListSites", pb.ListSitesRequest(parent=parent, page_size=1000), 1)
-            if not page.next_page_token and caller.call("QueryViewport", view, 1).revision == before:
-                self.states[number][before] = {site.name: site for site in page.sites}
-        except grpc.RpcError as error:
-            assert error.code().name == "DEADLINE_EXCEEDED", error
+    def note(self, number, at, revision):
+        """What a server lists that has all up to a revision, unless there is more by now."""
+        parent, token = self.accounts[number].name, self.tokens[number]
+        caller = known_to(self.fleet.caller(at, token), parent, revision)
+        before = revision_of(caller, parent)
+        lists = {filter: listed(caller, parent, filter) for filter in self.states[number]}
+        if revision_of(caller, parent) == before:
+            for filter, sites in lists.items():
+                self.states[number][filter][before] = sites
+        return before
 
     def end_writers(self):
         for writer in self.writers:
@@ -95,6 +114,14 @@ class Scene:
             writer.join(60)
             assert not writer.is_alive(), "a writer hangs"
         self.answers()
+
+
+def rests(writer, stack):
+    """Whether a writer rests within a moment; it does then until the stack ends."""
+    if not writer.rests.acquire(timeout=RESTS_S_MAX):
+        return False
+    stack.callback(writer.rests.release)
+    return True
 
 
 @pytest.mark.parametrize("kind", [Cluster, Watched])
@@ -132,6 +159,7 @@ def clog_in_turn(scene):
     try:
         for pause, go_on in [(0, None), (1, 0), (2, 1)]:
             fleet.pause(pause)
+            scene.paused = pause
             if go_on is not None:
                 fleet.go_on(go_on)
             scene.goes_on("it does not go on with two servers", everyone=False)
@@ -158,10 +186,14 @@ def check_writes(scene):
         kept = {name: told for writer in mine for name, told in writer.kept.items()}
         lost = [name for name, told in kept.items() if told and (name not in there or shown(there[name]) != told)]
         assert not lost, f"{account.name}: {len(lost)} of {len(kept)} are not as they were acknowledged"
-        doubled = there.keys() - {name for name, told in kept.items() if told} - set(scene.groups[number])
+        doubled = there.keys() - {name for name, told in kept.items() if told} - set(scene.crowds[number])
         assert not doubled, f"{account.name}: {doubled} were never answered, or are back"
-        assert len({there[name].status for name in scene.groups[number]}) == 1, "a half of a call was done"
-        assert there.keys() >= set(scene.groups[number])
+        assert all(is_whole(site) for site in there.values()), "a half of a write"
+        mover = mine[-1]
+        assert shown(there[mover.site])[2] == mover.last
+        expected = len(scene.crowds[number]) if mover.last[0] > 0 else 0
+        crowded = listed(scene.fleet.caller(1, scene.tokens[number]), account.name, CROWDED)
+        assert len(crowded) == expected, "a half of a crowd"
     heard = [reason for writer in scene.writers for reason in writer.client.heard]
     return counts | {reason: heard.count(reason) for reason in sorted(set(heard))}
 
@@ -174,10 +206,9 @@ def shown(site):
 def check_watches(scene):
     """Every log of every watcher, against every oracle."""
     for number, account in enumerate(scene.accounts):
-        caller = scene.fleet.caller(0, scene.tokens[number])
-        revision = caller.QueryViewport(parent=account.name, viewport=WORLD).revision
-        scene.note(number, caller, account.name)
-        assert revision in scene.states[number], "somebody writes still"
+        revision = scene.note(number, 0, 1)
+        assert revision in scene.states[number][CHANGED], "somebody writes still"
+        assert len(scene.states[number][CHANGED]) > 2, "too few lists for a comparison"
         for watcher in scene.recorders[number]:
             until("a watcher does not come to the end", lambda watcher=watcher: watcher.stands_at(revision))
             watcher.end()
@@ -187,18 +218,17 @@ def check_watches(scene):
 
 
 def faults_of(scene, number, watcher):
-    log, states = watcher.log, scene.states[number]
-    is_online = lambda site: site.status == pb.SITE_STATUS_ONLINE
+    log, crowd = watcher.log, scene.crowds[number]
+    filters = {CHANGED: lambda site: site.note == "changed", CROWDED: lambda site: site.name in crowd}
+    matches = filters.get(watcher.filter, lambda site: True)
     faults = {
         "ordered": oracles.ordered(log),
-        "unique": oracles.unique(log),
-        "bookmarkable": oracles.bookmarkable(log),
-        "atomic": oracles.atomic(log, [scene.groups[number]], lambda site: site.status),
+        "unique": oracles.unique(log, set(crowd)),
+        "bookmarkable": oracles.bookmarkable(log, set(crowd)),
+        "atomic": oracles.atomic(log, is_whole, crowd if watcher.filter == CROWDED else ()),
+        "filtered": oracles.filtered(log, matches),
+        "reliable": oracles.reliable(log, scene.states[number][watcher.filter]),
     }
-    if watcher.filter:
-        faults["filtered"] = oracles.filtered(log, is_online)
-        states = {at: {name: site for name, site in sites.items() if is_online(site)} for at, sites in states.items()}
-    faults["reliable"] = oracles.reliable(log, states)
     return [f"{name}: {fault}" for name, lines in faults.items() for fault in lines]
 
 

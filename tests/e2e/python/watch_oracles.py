@@ -99,19 +99,21 @@ def ordered(log):
     return faults
 
 
-def unique(log):
-    """No change comes twice while a watch is live, and none that is older than what the client stands at."""
+def unique(log, shared=frozenset()):
+    """While a watch is live each change of a site comes once, and is newer than what the client stands at. `shared` are
+    sites that others' writes tell too, with the record that they had."""
     faults, seen = [], set()
     for number, (entry, before, _) in enumerate(replayed(log)):
         both = entry.changed.keys() & set(entry.removed)
         faults += [f"{number}: {name} changed and was removed in one message" for name in both]
-        if entry.mark == CURRENT or not before.is_live:
+        if entry.mark in (CURRENT, RESYNC) or not before.is_live:
             # The beginning, or caught up: what the client holds may be told again.
             continue
-        for name, site in entry.changed.items():
-            if (name, site.revision) in seen or site.revision <= before.revision:
-                faults.append(f"{number}: {name} of {site.revision} again, at {before.revision}")
-            seen.add((name, site.revision))
+        for name in entry.changed.keys() - shared:
+            revision = entry.changed[name].revision
+            if (name, revision) in seen or revision <= before.revision:
+                faults.append(f"{number}: {name} of {revision} again, at {before.revision}")
+            seen.add((name, revision))
     return faults
 
 
@@ -126,16 +128,16 @@ def reliable(log, states):
     return faults if compared else ["nothing was listed at any revision that the watcher stood at"]
 
 
-def atomic(log, groups, value):
-    """Sites that are only ever changed by one write for all of them never differ in `value`."""
-    faults, compared = [], 0
-    for number, (_, _, after) in enumerate(replayed(log)):
-        for group in groups if after.is_settled else ():
-            values = {value(after.sites[name]) for name in group if name in after.sites}
-            compared += 1
-            if len(values) > 1 or 0 < sum(name in after.sites for name in group) < len(group):
-                faults.append(f"{number}, at {after.revision}: a part of a write: {values}")
-    return faults if compared else ["no group was ever whole"]
+def atomic(log, is_whole, crowd=()):
+    """No site shows a part of a write that set several values. Of a crowd, which one write makes and another one ends, the
+    client of a filter on crowds holds all sites or none."""
+    faults = []
+    for number, (entry, _, after) in enumerate(replayed(log)):
+        faults += [f"{number}: a half of a write: {name}" for name, site in entry.changed.items() if not is_whole(site)]
+        present = sum(name in after.sites for name in crowd)
+        if after.is_settled and present not in (0, len(crowd)):
+            faults.append(f"{number}, at {after.revision}: {present} of a crowd of {len(crowd)}")
+    return faults
 
 
 def resumable(first, rest, final):
@@ -143,7 +145,7 @@ def resumable(first, rest, final):
     return differences(held([*first, *rest]).sites, final)
 
 
-def bookmarkable(log):
+def bookmarkable(log, shared=frozenset()):
     """PROGRESS carries nothing, and all that changed up to its revision had come before."""
     faults, marked = [], 0
     for number, (entry, before, _) in enumerate(replayed(log)):
@@ -156,7 +158,7 @@ def bookmarkable(log):
         elif entry.mark == RESYNC:
             marked = 0
         elif before.is_live:
-            late = [site.name for site in entry.changed.values() if site.revision <= marked]
+            late = [name for name, site in entry.changed.items() if site.revision <= marked and name not in shared]
             faults += [f"{number}: {name} comes after PROGRESS at {marked}" for name in late]
     return faults
 
