@@ -12,7 +12,7 @@ from stubs import pb
 from watch_oracles import Opened, Taken, held
 
 # Seconds after which a client asks another server, and within which somebody has to answer.
-ATTEMPT_S_MAX = 3
+ATTEMPT_S_MAX = 2
 ANSWER_S_MAX = 60
 # Seconds between two sites of a writer: enough of them for any test, few enough for a build without optimisation.
 PACE_S = 0.03
@@ -26,6 +26,8 @@ class Client:
 
     def __init__(self, fleet, token, parent, first=0):
         self.fleet, self.token, self.parent, self.at = fleet, token, parent, first
+        # The server that it would rather ask.
+        self.home = first
         self.revision = 0
         # Reasons of errors that were answered by a repeat.
         self.heard = []
@@ -72,6 +74,7 @@ class Writer(threading.Thread):
             while not self.ends.wait(PACE_S):
                 count += 1
                 with self.rests:
+                    self.client.at = self.client.home
                     self.write(count)
         except Exception as fault:  # noqa: BLE001, told by who waits for this thread
             self.fault = fault

@@ -36,7 +36,7 @@ class Scene:
         self.accounts = [Account(operator, account_id) for account_id in self.ids()]
         self.tokens = [fleet.lets_in(one.caller("EDITOR").token, one.name) for one in self.accounts]
         self.crowds = [self.crowd(account, number) for number, account in enumerate(self.accounts)]
-        self.writers, self.recorders, self.paused = [], [], None
+        self.writers, self.recorders = [], []
         # Of each account, and of each filter: revision -> what ListSites answered.
         self.states = [{filter: {} for filter in ("", CROWDED, CHANGED)} for _ in self.accounts]
         for number, account in enumerate(self.accounts):
@@ -76,25 +76,37 @@ class Scene:
                 raise writer.fault
         return [writer.answers for writer in self.writers]
 
-    def goes_on(self, what, everyone=True):
-        """Waits for more answers, to each writer or to some; lists now and then what a server shows."""
-        before = self.answers()
+    def goes_on(self, what):
+        """Waits for more answers to each writer, and for a list of each account that can be compared."""
+        before, noted = self.answers(), set()
 
         def is_so():
-            self.look()
+            noted.update(self.look())
             more = [now - then for now, then in zip(self.answers(), before)]
-            return sum(more) >= TRAFFIC and (not everyone or min(more) >= 2)
+            return sum(more) >= TRAFFIC and min(more) >= 2 and len(noted) == ACCOUNTS
 
         until(what, is_so)
 
+    def goes_on_without(self, number):
+        """Waits until calls to a server were given up, and others answered."""
+        before, given_up = sum(self.answers()), self.given_up()
+
+        def is_so():
+            return sum(self.answers()) - before >= TRAFFIC and self.given_up() > given_up
+
+        until(f"nobody noticed that server {number} stands still, or all stand", is_so)
+
+    def given_up(self):
+        return sum(writer.client.heard.count("DEADLINE_EXCEEDED") for writer in self.writers)
+
     def look(self):
-        """Notes what a server lists of each account, where none of its writers has anything under way."""
+        """Notes what a server lists of each account, where none of its writers has anything under way; gives those."""
         for number, account in enumerate(self.accounts):
             with ExitStack() as stack:
                 mine = [writer for writer in self.writers if writer.client.parent == account.name]
                 if all(rests(writer, stack) for writer in mine):
-                    at = next(at for at in (number, number + 1) if at % REPLICAS != self.paused) % REPLICAS
-                    self.note(number, at, max(writer.client.revision for writer in mine))
+                    self.note(number, number % REPLICAS, max(writer.client.revision for writer in mine))
+                    yield number
 
     def note(self, number, at, revision):
         """What a server lists that has all up to a revision, unless there is more by now."""
@@ -159,10 +171,9 @@ def clog_in_turn(scene):
     try:
         for pause, go_on in [(0, None), (1, 0), (2, 1)]:
             fleet.pause(pause)
-            scene.paused = pause
             if go_on is not None:
                 fleet.go_on(go_on)
-            scene.goes_on("it does not go on with two servers", everyone=False)
+            scene.goes_on_without(pause)
         for writer in scene.writers:
             writer.ends.set()
     finally:

@@ -10,9 +10,11 @@ import pytest
 
 from client import WORLD, Account, Caller, failure_of, fetch, refused, until
 from fleet import REPLICAS, TILES, Fleet, agree, is_known, known_to, single
+from load import Recorder
 from redis_server import Redis
 from stubs import pb
 from test_watches import CURRENT, SiteWatcher
+from watch_oracles import PROGRESS, Taken, bookmarkable, ordered, unique
 
 # Seconds within which a watch ends when its credential did, on another replica than the one that was told.
 ENDED_S_MAX = 10
@@ -140,10 +142,18 @@ def test_the_background_work_moves_on_when_its_replica_dies(fleet, owner):
     token = fleet.lets_in(owner.caller("EDITOR").token, owner.name)
     until("nobody works", lambda: leader(fleet) is not None)
     dead = leader(fleet)
+    # Nothing happens in its account for so long that it is told so.
+    quiet = Recorder(fleet, token, owner.name, (dead + 1) % REPLICAS)
+    quiet.start()
     fleet.servers[dead].kill()
     fleet.begun[dead] = len(fleet.servers[dead].log_text())
     until("nobody takes over", lambda: leader(fleet) is not None)
     assert leader(fleet) != dead
+    until("no PROGRESS comes", lambda: any(isinstance(one, Taken) and one.mark == PROGRESS for one in list(quiet.log)))
+    made = fleet.caller(leader(fleet), token).CreateSite(parent=owner.name, site=pb.Site(display_name="at last"))
+    until("nothing is told", lambda: quiet.stands_at(made.revision))
+    quiet.end()
+    assert not (bookmarkable(quiet.log) or ordered(quiet.log) or unique(quiet.log)), quiet.log
     fleet.again(dead)
     agree(fleet, token, owner.name)
 
