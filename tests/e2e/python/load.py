@@ -36,7 +36,7 @@ class Client:
         """The answer; `None` for the error that it may be where an attempt before may have been done."""
         deadline, begun = time.monotonic() + ANSWER_S_MAX, len(self.heard)
         while True:
-            caller = self.fleet.caller(self.at % len(self.fleet.channels), self.token)
+            caller = Caller(self.fleet.channels[self.at % len(self.fleet.channels)], self.token)
             caller = known_to(caller, self.parent, self.revision) if self.revision else caller
             try:
                 answer = caller.call(method, request, ATTEMPT_S_MAX)
@@ -135,6 +135,8 @@ class Recorder(threading.Thread):
         # With `cut_after` it leaves after so many messages, each time, and goes on elsewhere.
         self.at, self.cut_after = first, cut_after
         self.log, self.stream, self.fault, self.is_over = [], None, None, False
+        # How watches ended that it did not leave itself.
+        self.ended = []
 
     def run(self):
         try:
@@ -156,8 +158,7 @@ class Recorder(threading.Thread):
                     self.stream.cancel()
                     return
         except grpc.RpcError as error:
-            if error.code().name not in ("UNAVAILABLE", "CANCELLED"):
-                raise
+            self.ended.append((error.code().name, error.details()))
 
     def stands_at(self, revision):
         """Whether it holds all up to a revision; raises what ended it."""
