@@ -25,7 +25,7 @@ TRAFFIC = 20
 # Errors that a client's library, or the client with the same request, repeats.
 REPEATED = {"UNAVAILABLE", "NOT_READY", "OUTCOME_UNKNOWN"}
 # Watches at once: more than one connection of HTTP/2 may have, and than nginx has connections unless it is told.
-MANY, PER_CONNECTION = 600, 100
+MANY, PER_CONNECTION = 1200, 100
 
 
 class Visitor(threading.Thread):
