@@ -12,7 +12,7 @@ from stubs import pb
 from watch_oracles import Opened, Taken, held
 
 # Seconds after which a client asks another server, and within which somebody has to answer.
-ATTEMPT_S_MAX = 2
+ATTEMPT_S_MAX = 1.5
 ANSWER_S_MAX = 60
 # Seconds between two sites of a writer: enough of them for any test, few enough for a build without optimisation.
 PACE_S = 0.03

@@ -11,8 +11,9 @@ from redis_server import Redis, lasting_port
 MASTERS = 3
 # As docs/replicas.md asks for: no write is taken by a master that nobody follows.
 SAFE = ["--min-replicas-to-write", "1", "--repl-diskless-sync-delay", "0"]
-# Milliseconds after which a node counts as dead.
-DEAD_MS = 1000
+# Milliseconds after which a node counts as dead, and while the cluster is made, on a machine that does other things too.
+DEAD_MS = 1500
+PATIENT_MS = 15_000
 NAME = "main"
 PREFIX = "waymark"
 SENTINELS = 3
@@ -30,7 +31,7 @@ class Cluster:
         for number in range(2 * MASTERS):
             home = directory / f"node{number}"
             home.mkdir(parents=True)
-            own = ["--cluster-enabled", "yes", "--cluster-port", lasting_port(), "--cluster-node-timeout", DEAD_MS]
+            own = ["--cluster-enabled", "yes", "--cluster-port", lasting_port(), "--cluster-node-timeout", PATIENT_MS]
             self.nodes.append(Redis(home, keeps=True, extra=[*own, "--cluster-require-full-coverage", "no", *SAFE]))
         self.stack = ExitStack()
 
@@ -45,6 +46,8 @@ class Cluster:
             done = subprocess.run(create, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
             until("the cluster does not come together", self.is_whole)
+            for node in self.nodes:
+                assert node.run("CONFIG", "SET", "cluster-node-timeout", str(DEAD_MS)) == "+OK"
             self.stack = stack.pop_all()
         return self
 

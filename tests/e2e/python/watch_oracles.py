@@ -100,20 +100,24 @@ def ordered(log):
 
 
 def unique(log, shared=frozenset()):
-    """While a watch is live each change of a site comes once, and is newer than what the client stands at. `shared` are
-    sites that others' writes tell too, with the record that they had."""
-    faults, seen = [], set()
-    for number, (entry, before, _) in enumerate(replayed(log)):
+    """While a watch is live each change of a site comes once, and is newer than what the client stands at, until RESYNC
+    drops what came. `shared` are sites that others' writes tell too, with the record that they had."""
+    faults, seen, parts = [], set(), []
+    for number, (entry, before, after) in enumerate(replayed(log)):
         both = entry.changed.keys() & set(entry.removed)
         faults += [f"{number}: {name} changed and was removed in one message" for name in both]
         if entry.mark in (CURRENT, RESYNC) or not before.is_live:
-            # The beginning, or caught up: what the client holds may be told again.
+            # The beginning, or caught up, as messages turn out to be when CURRENT ends them: what is held may be told again.
+            seen, parts = set() if entry.mark == RESYNC else seen, []
             continue
-        for name in entry.changed.keys() - shared:
-            revision = entry.changed[name].revision
+        parts += [(name, site.revision) for name, site in entry.changed.items() if name not in shared]
+        if not after.is_settled:
+            continue
+        for name, revision in parts:
             if (name, revision) in seen or revision <= before.revision:
                 faults.append(f"{number}: {name} of {revision} again, at {before.revision}")
             seen.add((name, revision))
+        parts = []
     return faults
 
 
