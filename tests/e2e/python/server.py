@@ -23,12 +23,22 @@ DRAIN_S_MAX = 30
 class Server:
     """A running server. Leave its `with` block to drain it; leaving checks that it drained and never panicked."""
 
-    def __init__(self, data_dir, *, geoip=True, gazetteer=False, borders=False, trusted_proxy=True, extra=()):
+    def __init__(
+        self,
+        data_dir,
+        *,
+        geoip=True,
+        gazetteer=False,
+        borders=False,
+        trusted_proxy=True,
+        listen="127.0.0.1:0",
+        extra=(),
+    ):
         self.data_dir = Path(data_dir)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.log = self.data_dir.parent / f"{self.data_dir.name}.log"
         self.admin_token_file = self.data_dir.parent / f"{self.data_dir.name}.admin"
-        command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data_dir]
+        command = [BINARY, "serve", "--listen", listen, "--data-dir", self.data_dir]
         command += ["--admin-token-file", self.admin_token_file]
         command += [part for file in (GEOIP if geoip else []) for part in ("--geoip", file)]
         command += ["--gazetteer", GAZETTEER] if gazetteer else []
