@@ -124,7 +124,7 @@ impl Waymark {
     }
 
     /// The lease's next revision; `None` where another one has it.
-    async fn renew_lease(&self, lease: Revision) -> Result<Option<Revision>, StoreError> {
+    pub(super) async fn renew_lease(&self, lease: Revision) -> Result<Option<Revision>, StoreError> {
         match self.put_lease(Expect::Revision(lease), &self.replica).await {
             Ok(renewed) => Ok(Some(renewed)),
             Err(StoreError::Conflict { .. }) => {
@@ -175,7 +175,7 @@ pub async fn are_replicas_at_work<E>(
     Ok(false)
 }
 
-fn lease_key() -> Key {
+pub(super) fn lease_key() -> Key {
     Key::operator(Kind::Lease, "background-work")
 }
 

@@ -330,4 +330,4 @@ fn random() -> Result<String, Error> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

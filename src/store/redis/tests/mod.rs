@@ -5,11 +5,12 @@
 mod access;
 mod cluster;
 mod documents;
+mod lease;
 mod load;
 mod memory;
 mod replies;
 mod sentinel;
-mod server;
+pub(crate) mod server;
 mod swizzle;
 mod torture;
 mod transfer;
