@@ -2,8 +2,8 @@
 
 use super::super::leading::lease_key;
 use super::*;
-use crate::store::document::Lease;
 use crate::store::Expect;
+use crate::store::document::Lease;
 
 async fn put_lease(world: &World, holder: &str) -> Record {
     let document = Some(Document::Lease(Lease { holder: holder.to_owned() }));

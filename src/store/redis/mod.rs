@@ -14,6 +14,7 @@ mod load;
 mod node;
 mod pages;
 mod pending;
+mod replicas;
 mod script;
 mod scrub;
 pub mod transfer;
@@ -38,6 +39,7 @@ use keys::Names;
 use lane::Lane;
 use node::Nodes;
 use pages::{Bounds, Row};
+use replicas::Followed;
 use trouble::Trouble;
 use writer::Job;
 
@@ -65,6 +67,7 @@ pub struct Redis {
     lanes: Vec<Lane>,
     /// Which deployment this is.
     deployment: String,
+    followed: Followed,
 }
 
 impl Redis {
@@ -84,7 +87,10 @@ impl Redis {
         let names = Names::new(&settings.prefix, settings.partitions);
         let opening = (0..settings.partitions).map(|partition| Lane::open(&nodes, &names, partition));
         let lanes = try_join_all(opening).await?;
-        Ok(Self { nodes, names, lanes, deployment })
+        let store = Self { nodes, names, lanes, deployment, followed: Followed::default() };
+        // Before a network is cut, as a rule. Leases are the operator's.
+        store.look_for_replicas(store.lane(None)?).await?;
+        Ok(store)
     }
 
     /// The id that the deployment was given when it began.
@@ -173,6 +179,7 @@ impl Store for Redis {
             return Err(Error::Partitions);
         }
         let lane = self.lane(first.as_ref())?;
+        let replicas = self.replicas_for(lane, &batch).await?;
         let keys = batch.iter().map(|mutation| mutation.key.clone()).collect();
         let encoded = batch.into_iter().map(|mutation| {
             let value = value::encode(&mutation)?;
@@ -188,7 +195,7 @@ impl Store for Redis {
         let bytes = encoded.iter().filter_map(|(_, value)| value.as_ref()).map(Vec::len).sum();
         let (answer, answered) = oneshot::channel();
         lane.pending.begin(tag.clone(), place, answer);
-        if let Err(job) = lane.jobs.send(Job { tag, call, bytes, keys, begun }).await {
+        if let Err(job) = lane.jobs.send(Job { tag, call, bytes, keys, replicas, begun }).await {
             lane.pending.failed(&job.0.tag, closed());
         }
         answered.await.map_err(|_| closed())?
@@ -283,6 +290,14 @@ impl Store for Redis {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    async fn settle(&self, record: Record) -> Result<(), Error> {
+        if self.nodes.settings.wait_replicas == 0 {
+            return Ok(());
+        }
+        // Redis waits for what is written alone: a replica that has this has all that came before it.
+        self.commit(vec![Mutation::replace(record.key, record.revision, record.document)]).await.map(drop)
     }
 
     fn lag(&self) -> Lag {
