@@ -149,8 +149,7 @@ impl Waymark {
             let record = record.ok_or_else(|| Error::NotFound(resource.clone()))?;
             let token = token_in(&record)?;
             let done = if token.revoked_at.is_some() {
-                let done = self.parts.store.settle(record).await;
-                done.map(|()| token)
+                self.parts.store.settle(record).await.map(|()| token)
             } else {
                 // Of an operator's, another one stays good: who ends that one meanwhile meets a record that changed.
                 let mut batch =
