@@ -27,13 +27,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Time for the mail in hand, when the program ends: cut off, it would be sent again at the next start.
 const MAIL_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// What a replica that leads has.
+struct Led {
+    /// The revision of its lease.
+    lease: Revision,
+    /// Until when nobody else takes it. Counted from before the write that all others see: its answer may come late.
+    sure_until: Instant,
+}
+
 impl Waymark {
     /// Does the work that nobody calls for, whenever this replica leads, until [`Self::end_work`].
     pub async fn work(self: Arc<Self>) {
         let mut ending = self.mails_ending.subscribe();
         loop {
-            let lease = tokio::select! {
-                lease = self.lead() => lease,
+            let led = tokio::select! {
+                led = self.lead() => led,
                 _ = ending.wait_for(|is_ending| *is_ending) => return,
             };
             // Tasks of their own: a page of sites must not stand between mails, and a fault of one not end the others.
@@ -47,7 +55,7 @@ impl Waymark {
             let posting = waymark();
             let mut mailing = tokio::spawn(async move { posting.work_on_mails().await });
             let is_over = tokio::select! {
-                () = self.lead_on(lease) => false,
+                () = self.lead_on(led) => false,
                 _ = ending.wait_for(|is_ending| *is_ending) => true,
             };
             let time = if is_over { MAIL_TIME_MAX } else { Duration::ZERO };
@@ -68,19 +76,19 @@ impl Waymark {
         self.mails_ending.send_replace(true);
     }
 
-    /// Waits until this replica leads; the revision of its lease, `None` where nobody else could lead.
-    async fn lead(&self) -> Option<Revision> {
+    /// Waits until this replica leads; `None` where nobody else could lead.
+    async fn lead(&self) -> Option<Led> {
         if !self.parts.store.is_shared() {
             return None;
         }
         let mut seen: Option<(Revision, Instant)> = None;
         loop {
             match self.look(&mut seen).await {
-                Ok(Some(lease)) => {
+                Ok(Some(led)) if Instant::now() < led.sure_until => {
                     info!("this replica does the background work");
-                    return Some(lease);
+                    return Some(led);
                 }
-                Ok(None) | Err(StoreError::Conflict { .. }) => {}
+                Ok(_) | Err(StoreError::Conflict { .. }) => {}
                 Err(cause) => warn!(%cause, "it is not known who does the background work"),
             }
             sleep(RENEW_EVERY).await;
@@ -88,7 +96,7 @@ impl Waymark {
     }
 
     /// Takes the lease where nobody has it, or its holder renews it no more.
-    async fn look(&self, seen: &mut Option<(Revision, Instant)>) -> Result<Option<Revision>, StoreError> {
+    async fn look(&self, seen: &mut Option<(Revision, Instant)>) -> Result<Option<Led>, StoreError> {
         let expect = match self.parts.store.get(lease_key()).await? {
             None => Expect::Absent,
             Some(record) => {
@@ -104,13 +112,13 @@ impl Waymark {
                 Expect::Revision(record.revision)
             }
         };
-        self.put_lease(expect, &self.replica).await.map(Some)
+        let sure_until = Instant::now() + SURE;
+        Ok(Some(Led { lease: self.put_lease(expect, &self.replica).await?, sure_until }))
     }
 
     /// Renews the lease until it is lost.
-    async fn lead_on(&self, lease: Option<Revision>) {
-        let Some(mut lease) = lease else { return std::future::pending().await };
-        let mut sure_until = Instant::now() + SURE;
+    async fn lead_on(&self, led: Option<Led>) {
+        let Some(Led { mut lease, mut sure_until }) = led else { return std::future::pending().await };
         loop {
             sleep(RENEW_EVERY).await;
             let begun = Instant::now();
@@ -124,14 +132,16 @@ impl Waymark {
     }
 
     /// The lease's next revision; `None` where another one has it.
-    async fn renew_lease(&self, lease: Revision) -> Result<Option<Revision>, StoreError> {
+    pub(super) async fn renew_lease(&self, lease: Revision) -> Result<Option<Revision>, StoreError> {
         match self.put_lease(Expect::Revision(lease), &self.replica).await {
             Ok(renewed) => Ok(Some(renewed)),
             Err(StoreError::Conflict { .. }) => {
                 let found = self.parts.store.get(lease_key()).await?;
-                // The answer to the last renewal was lost.
-                let own = found.filter(|record| holder_of(&record.document) == self.replica);
-                Ok(own.map(|record| record.revision))
+                let Some(own) = found.filter(|record| holder_of(&record.document) == self.replica) else {
+                    return Ok(None);
+                };
+                // The answer to an earlier renewal was lost. The others count from that one: it is no renewal of now.
+                self.put_lease(Expect::Revision(own.revision), &self.replica).await.map(Some)
             }
             Err(cause) => Err(cause),
         }
@@ -175,7 +185,7 @@ pub async fn are_replicas_at_work<E>(
     Ok(false)
 }
 
-fn lease_key() -> Key {
+pub(super) fn lease_key() -> Key {
     Key::operator(Kind::Lease, "background-work")
 }
 

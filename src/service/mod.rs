@@ -175,8 +175,6 @@ pub struct Waymark {
     replica: String,
     /// What is kept of connections to ticketing systems while they are used.
     ticketing: ticketing::Pool,
-    /// Held while an operator's token is revoked: two that revoke each other at once leave one.
-    operator_revocation: tokio::sync::Mutex<()>,
 }
 
 impl Waymark {
@@ -199,7 +197,6 @@ impl Waymark {
                     watchers: watch::Watchers::default(),
                     replica,
                     ticketing: ticketing::Pool::default(),
-                    operator_revocation: tokio::sync::Mutex::default(),
                 });
             }
             let secret = access::random_bytes()?;

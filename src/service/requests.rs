@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::sites::hash_of;
-use super::{Error, Versioned, Waymark};
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
 use crate::model::Invalid;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
 use crate::store::document::{AnsweredRequest, Document};
-use crate::store::{Key, Kind, Mutation};
+use crate::store::{Error as StoreError, Key, Kind, Mutation};
 
 /// A request id together with what it was used for.
 pub(super) struct RequestId {
@@ -53,9 +53,22 @@ impl Waymark {
         Ok(self.find_answered(request).await?.is_some())
     }
 
+    /// The answer, as safe as the call that had it was promised to be: that one may have heard that its outcome is unknown.
     async fn find_answered(&self, request: &RequestId) -> Result<Option<AnsweredRequest>, Error> {
-        let Some(record) = self.parts.store.get(request.key.clone()).await? else { return Ok(None) };
-        let Document::Request(answer) = record.document else { return Err(Error::Mismatched { key: record.key }) };
-        if answer.request_hash == request.hash { Ok(Some(answer)) } else { Err(Error::RequestIdReused) }
+        for _ in 0..ATTEMPTS_MAX {
+            let Some(record) = self.parts.store.get(request.key.clone()).await? else { return Ok(None) };
+            let Document::Request(answer) = &record.document else { return Err(Error::Mismatched { key: record.key }) };
+            if answer.request_hash != request.hash {
+                return Err(Error::RequestIdReused);
+            }
+            let answer = answer.clone();
+            match self.parts.store.settle(record).await {
+                Ok(()) => return Ok(Some(answer)),
+                // Another repeat was faster, or the call was undone.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+        Err(Error::Contention(format!("request id {}", request.key.id)))
     }
 }

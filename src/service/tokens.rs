@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use super::access::{hash_secret, random_bytes, require_contacts, secret};
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
-use super::{Error, Waymark};
+use super::{ATTEMPTS_MAX, Error, Waymark};
 use crate::model::access::{Contacts, Principal, Scope, Token};
 use crate::model::id::{AccountId, AgentId, SiteId, TokenId};
 use crate::model::{Invalid, text};
 use crate::store::document::Document;
-use crate::store::{Expect, Key, Kind, Mutation};
+use crate::store::{Error as StoreError, Key, Kind, Mutation, Record};
 
 /// A token to make.
 #[derive(Debug, Clone)]
@@ -141,23 +141,30 @@ impl Waymark {
         id: TokenId,
     ) -> Result<Token, Error> {
         self.administered(principal, account)?;
-        let _turn = match account {
-            None => Some(self.operator_revocation.lock().await),
-            Some(_) => None,
-        };
-        let missing = || Error::NotFound(Resource::Token(account.cloned(), id));
-        let live = self.parts.live.token(id).filter(|token| token.account.as_ref() == account).ok_or_else(missing)?;
-        if live.revoked_at.is_some() {
-            return Ok(Token::clone(&live));
+        let resource = Resource::Token(account.cloned(), id);
+        let known = self.parts.live.token(id).filter(|token| token.account.as_ref() == account);
+        let known = known.ok_or_else(|| Error::NotFound(resource.clone()))?;
+        for _ in 0..ATTEMPTS_MAX {
+            let record = self.parts.store.get(key_of(&known)).await?;
+            let record = record.ok_or_else(|| Error::NotFound(resource.clone()))?;
+            let token = token_in(&record)?;
+            let done = if token.revoked_at.is_some() {
+                self.parts.store.settle(record).await.map(|()| token)
+            } else {
+                // Of an operator's, another one stays good: who ends that one meanwhile meets a record that changed.
+                let mut batch =
+                    if account.is_none() { vec![self.keep_another_operator(id).await?] } else { Vec::new() };
+                let revoked = Token { revoked_at: Some(self.now()), ..token };
+                batch.push(Mutation::replace(record.key, record.revision, Document::Token(revoked.clone())));
+                self.parts.store.commit(batch).await.map(|_| revoked)
+            };
+            match done {
+                Ok(token) => return Ok(token),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(cause) => return Err(cause.into()),
+            }
         }
-        if account.is_none() && self.is_last_good_operator(id) {
-            return Err(Error::LastOperatorToken);
-        }
-        let revoked = Token { revoked_at: Some(self.now()), ..Token::clone(&live) };
-        let mutation =
-            Mutation { key: key_of(&revoked), expect: Expect::Any, document: Some(Document::Token(revoked.clone())) };
-        self.parts.store.commit(vec![mutation]).await?;
-        Ok(revoked)
+        Err(Error::Contention(resource.to_string()))
     }
 
     /// An agent's credential: the token to keep and the secret to hand out, the same for the same agent and key.
@@ -188,13 +195,26 @@ impl Waymark {
         (token, secret::format(id, &random))
     }
 
-    /// Whether no other token of the operator is good.
-    fn is_last_good_operator(&self, id: TokenId) -> bool {
-        let now = self.now();
+    /// Another good token of the operator, put as it is. The store says whether it is good: memory may be behind.
+    async fn keep_another_operator(&self, id: TokenId) -> Result<Mutation, Error> {
+        let is_good = |token: &Token| token.revoked_at.is_none() && token.expires_at.is_none_or(|end| end > self.now());
         let operators = self.parts.live.tokens_of(None, None, usize::MAX);
-        !operators
-            .iter()
-            .any(|token| token.id != id && token.revoked_at.is_none() && token.expires_at.is_none_or(|end| end > now))
+        for token in operators.iter().filter(|token| token.id != id && is_good(token)) {
+            if let Some(record) = self.parts.store.get(key_of(token)).await?
+                && is_good(&token_in(&record)?)
+            {
+                return Ok(Mutation::replace(record.key, record.revision, record.document));
+            }
+        }
+        Err(Error::LastOperatorToken)
+    }
+}
+
+/// The token that a record holds.
+fn token_in(record: &Record) -> Result<Token, Error> {
+    match &record.document {
+        Document::Token(token) => Ok(token.clone()),
+        _ => Err(Error::Mismatched { key: record.key.clone() }),
     }
 }
 

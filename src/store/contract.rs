@@ -45,6 +45,7 @@ pub(super) fn check(open: Open<'_>) {
         a_batch_goes_through_whole_or_not_at_all(&*open().await).await;
         partitions_and_kinds_do_not_mix(&*open().await).await;
         scans_page_in_both_directions(&*open().await).await;
+        a_record_that_is_settled_stays_as_it_is(&*open().await).await;
         the_past_is_kept_with_the_present_and_apart_from_it(&*open().await).await;
         observers_hear_each_commit_before_its_caller(Arc::from(open().await)).await;
         a_load_gives_each_record_to_one_visit(&*open().await).await;
@@ -69,6 +70,17 @@ async fn a_batch_goes_through_whole_or_not_at_all(store: &dyn Store) {
     assert_eq!((found.revision, found.document), (second, document(3)));
     store.commit(vec![Mutation::delete(key(1)), Mutation::delete(key(7))]).await.unwrap();
     assert!(store.get(key(1)).await.unwrap().is_none());
+}
+
+async fn a_record_that_is_settled_stays_as_it_is(store: &dyn Store) {
+    store.commit(vec![Mutation::create(key(1), document(1))]).await.unwrap();
+    let read = store.get(key(1)).await.unwrap().unwrap();
+    store.settle(read.clone()).await.unwrap();
+    assert_eq!(store.get(key(1)).await.unwrap().unwrap().document, document(1));
+    store.commit(vec![Mutation { key: key(1), expect: Expect::Any, document: Some(document(2)) }]).await.unwrap();
+    let outdated = store.settle(read).await;
+    assert!(matches!(outdated, Ok(()) | Err(Error::Conflict { .. })), "{outdated:?}");
+    assert_eq!(store.get(key(1)).await.unwrap().unwrap().document, document(2), "what was read came back");
 }
 
 async fn partitions_and_kinds_do_not_mix(store: &dyn Store) {

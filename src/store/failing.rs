@@ -127,6 +127,10 @@ impl Store for Failing {
         self.inner.revision(partition).await
     }
 
+    async fn settle(&self, record: Record) -> Result<(), Error> {
+        self.inner.settle(record).await
+    }
+
     fn is_shared(&self) -> bool {
         self.inner.is_shared()
     }

@@ -50,6 +50,13 @@ impl Kind {
         matches!(self, Self::Change | Self::PastText)
     }
 
+    /// Whether who has a record of this kind acts alone. An engine of several machines acknowledges one only when it stands where
+    /// another machine takes over, if there is one: cut off from each other two would have it.
+    #[must_use]
+    pub(super) fn is_exclusive(self) -> bool {
+        matches!(self, Self::Lease)
+    }
+
     /// The kinds that [`Store::load`](super::Store::load) gives.
     pub(super) const LOADED: [Self; 3] = [Self::Account, Self::Token, Self::Site];
 

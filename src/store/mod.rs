@@ -337,6 +337,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// commits anything; answers when the observer has heard of everything that others committed before.
     async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), Error>;
 
+    /// Answers when a record that was read is as safe as if it were committed now; [`Error::Conflict`] where it is not what is
+    /// there any more. It may have another revision then.
+    ///
+    /// Where a commit waits for more machines than one, a record can be read before they have it.
+    async fn settle(&self, _record: Record) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Whether other processes may write to it.
     fn is_shared(&self) -> bool {
         false

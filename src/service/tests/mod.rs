@@ -6,9 +6,11 @@ mod connections;
 mod contacts;
 mod erasure;
 mod export;
+mod fleet;
 mod history;
 mod importing;
 mod last_seen;
+mod leading;
 mod limits;
 mod networks;
 mod reestimation;
@@ -88,7 +90,18 @@ impl World {
 
     async fn set_up(databases: Databases, geocoder: Option<Arc<dyn Geocoder>>, ticketing: Setup) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(Failing::new(Arc::new(Embedded::open(directory.path()).unwrap())));
+        let store = Arc::new(Embedded::open(directory.path()).unwrap());
+        Self::over((store, directory), databases, geocoder, ticketing).await
+    }
+
+    /// One over a store that others may have begun, and the directory that ends with it.
+    async fn over(
+        (store, directory): (Arc<dyn Store>, TempDir),
+        databases: Databases,
+        geocoder: Option<Arc<dyn Geocoder>>,
+        ticketing: Setup,
+    ) -> Self {
+        let store = Arc::new(Failing::new(store));
         let operator = Principal {
             token: "0123456789abcdef".parse().unwrap(),
             scope: Scope::Admin,
@@ -108,7 +121,9 @@ impl World {
             config: Config::default(),
         });
         let (waymark, account) = (waymark.await.unwrap(), "acme".parse::<AccountId>().unwrap());
-        waymark.create_account(&operator, account.clone(), "Acme", None).await.unwrap();
+        if waymark.parts.live.account(&account).is_none() {
+            waymark.create_account(&operator, account.clone(), "Acme", None).await.unwrap();
+        }
         Self { waymark, store, operator, account, directory }
     }
 

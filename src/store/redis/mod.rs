@@ -15,6 +15,7 @@ mod node;
 mod pages;
 mod pending;
 mod reader;
+mod replicas;
 mod script;
 mod scrub;
 pub mod transfer;
@@ -39,6 +40,7 @@ use keys::Names;
 use lane::Lane;
 use node::Nodes;
 use pages::{Bounds, Row};
+use replicas::Followed;
 use trouble::Trouble;
 use writer::Job;
 
@@ -66,6 +68,7 @@ pub struct Redis {
     lanes: Vec<Lane>,
     /// Which deployment this is.
     deployment: String,
+    followed: Followed,
 }
 
 impl Redis {
@@ -97,7 +100,10 @@ impl Redis {
         if !joined.has_begun {
             deployment::note_begun(settings, &mut first).await?;
         }
-        Ok(Self { nodes, names, lanes, deployment: joined.id })
+        let store = Self { nodes, names, lanes, deployment: joined.id, followed: Followed::default() };
+        // Before a network is cut, as a rule. Leases are the operator's.
+        store.look_for_replicas(store.lane(None)?).await?;
+        Ok(store)
     }
 
     /// The id that the deployment was given when it began.
@@ -189,6 +195,7 @@ impl Store for Redis {
             return Err(Error::Partitions);
         }
         let lane = self.lane(first.as_ref())?;
+        let replicas = self.replicas_for(lane, &batch).await?;
         let keys = batch.iter().map(|mutation| mutation.key.clone()).collect();
         let encoded = batch.into_iter().map(|mutation| {
             let value = value::encode(&mutation)?;
@@ -206,7 +213,7 @@ impl Store for Redis {
         // A caller that is gone before its write is queued leaves nothing that waits for an answer.
         let queue = lane.jobs.reserve().await.map_err(|_| closed())?;
         lane.pending.begin(tag.clone(), place, answer);
-        queue.send(Job { tag, call, bytes, keys, begun });
+        queue.send(Job { tag, call, bytes, keys, replicas, begun });
         answered.await.map_err(|_| closed())?
     }
 
@@ -301,6 +308,14 @@ impl Store for Redis {
         true
     }
 
+    async fn settle(&self, record: Record) -> Result<(), Error> {
+        if self.nodes.settings.wait_replicas == 0 {
+            return Ok(());
+        }
+        // Redis waits for what is written alone: a replica that has this has all that came before it.
+        self.commit(vec![Mutation::replace(record.key, record.revision, record.document)]).await.map(drop)
+    }
+
     fn lag(&self) -> Lag {
         let now = Instant::now();
         let behind = |progress: &Progress| now.saturating_duration_since(progress.current_at);
@@ -346,4 +361,4 @@ fn random() -> Result<String, Error> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

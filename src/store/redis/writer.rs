@@ -38,6 +38,8 @@ pub(super) struct Job {
     pub(super) bytes: usize,
     /// The keys of its mutations, in their order.
     pub(super) keys: Vec<Key>,
+    /// How many of Redis' replicas have to have it.
+    pub(super) replicas: u32,
     /// When its caller came.
     pub(super) begun: Instant,
 }
@@ -146,23 +148,22 @@ impl Writer {
 
     /// Sends a group; those that were refused and may be sent again, with why.
     async fn send(&self, there: &mut MultiplexedConnection, group: Vec<Job>) -> RedisResult<Vec<(Job, String)>> {
-        let settings = &self.nodes.settings;
         let mut pipe = redis::pipe();
         for job in &group {
             pipe.add_command(job.call.clone());
         }
-        let waits = settings.wait_replicas > 0;
+        let replicas = group.iter().map(|job| job.replicas).max().unwrap_or_default();
+        let waits = replicas > 0;
         if waits {
-            pipe.cmd("WAIT")
-                .arg(settings.wait_replicas)
-                .arg(u64::try_from(settings.wait.as_millis()).unwrap_or(u64::MAX));
+            let wait = self.nodes.settings.wait.as_millis();
+            pipe.cmd("WAIT").arg(replicas).arg(u64::try_from(wait).unwrap_or(u64::MAX));
         }
         pipe.ignore_errors();
         let asked = tokio::time::timeout(self.answer_max(), pipe.query_async::<Vec<RedisResult<Value>>>(there)).await;
         let mut answers = match asked {
             Ok(Ok(answers)) if answers.len() == group.len() + usize::from(waits) => answers,
             other => {
-                group.iter().for_each(|job| self.pending.lost(&job.tag, !waits));
+                group.iter().for_each(|job| self.pending.lost(&job.tag, job.replicas == 0));
                 return match other {
                     Ok(Err(cause)) => Err(cause),
                     _ => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
@@ -170,11 +171,13 @@ impl Writer {
             }
         };
         let kept_by = if waits { answers.pop().map_or(0, |answer| number(answer.ok().as_ref())) } else { 0 };
-        let is_safe = !waits || u64::from(settings.wait_replicas) <= kept_by;
         let mut refused = Vec::new();
         for (job, answer) in group.into_iter().zip(answers) {
             match answer {
-                Ok(answer) => self.tell(job, &outcome(&answer), is_safe),
+                Ok(answer) => {
+                    let is_safe = u64::from(job.replicas) <= kept_by;
+                    self.tell(job, &outcome(&answer), is_safe);
+                }
                 Err(cause) => match Trouble::of(&cause) {
                     Trouble::NotNow(why) => refused.push((job, why)),
                     trouble => self.pending.failed(&job.tag, trouble.told()),
@@ -189,7 +192,7 @@ impl Writer {
         match outcome {
             Outcome::Done(sequence, revision) if is_safe => self.pending.is_durable(&job.tag, *sequence, *revision),
             Outcome::Done(..) => failed(Error::Unknown {
-                cause: "it is written, and fewer replicas of Redis than redis.wait_replicas have it: a failover may undo it".into(),
+                cause: "it is written, and too few replicas of Redis have it: a failover may undo it".into(),
             }),
             Outcome::Conflict(at) if *at < job.keys.len() => {
                 let key = job.keys.swap_remove(*at);

@@ -5,12 +5,13 @@
 mod access;
 mod cluster;
 mod documents;
+mod lease;
 mod load;
 mod losses;
 mod memory;
 mod replies;
 mod sentinel;
-mod server;
+pub(crate) mod server;
 mod swizzle;
 mod torture;
 mod transfer;

@@ -9,15 +9,15 @@ use crate::store::redis::config::{Config, Mode};
 
 const NAME: &str = "main";
 
-struct Watched {
-    servers: Vec<Server>,
+pub(super) struct Watched {
+    pub(super) servers: Vec<Server>,
     sentinels: Vec<Server>,
     /// One that knows none of the others, and names a master that is dead.
     stale: Server,
 }
 
 impl Watched {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let settings = [&SAFE[..], &["--min-replicas-to-write", "1", "--repl-diskless-sync-delay", "0"]].concat();
         let master = Server::start_with(&settings);
         let port = master.port.to_string();
@@ -37,7 +37,7 @@ impl Watched {
         watched
     }
 
-    fn config(&self) -> Config {
+    pub(super) fn config(&self) -> Config {
         Config {
             nodes: [&self.stale]
                 .into_iter()
@@ -52,7 +52,7 @@ impl Watched {
     }
 
     /// Port of the master that all Sentinels name.
-    fn master(&self) -> Option<u16> {
+    pub(super) fn master(&self) -> Option<u16> {
         let named = |sentinel: &Server| -> u16 {
             let told: (String, u16) = sentinel.run(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]).unwrap();
             told.1
@@ -64,6 +64,15 @@ impl Watched {
     fn at(&self, port: u16) -> usize {
         self.servers.iter().position(|server| server.port == port).unwrap()
     }
+}
+
+/// A master without replicas and its only Sentinel.
+pub(super) fn guarded() -> (Server, Server, Config) {
+    let master = Server::start();
+    let sentinel = sentinel(&master.port.to_string());
+    let nodes = vec![format!("127.0.0.1:{}", sentinel.port)];
+    let config = Config { nodes, mode: Mode::Sentinel, master_name: Some(NAME.to_owned()), ..master.config("guarded") };
+    (master, sentinel, config)
 }
 
 fn sentinel(master: &str) -> Server {

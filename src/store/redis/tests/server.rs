@@ -15,28 +15,28 @@ use super::super::Redis;
 use super::super::config::{Config, Mode};
 
 /// How long a test waits for what has to come.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Partitions of a test's deployment: more than one, and few connections.
 pub(super) const PARTITIONS: u16 = 3;
 
 /// A redis-server on a free port of loopback that ends with the test.
-pub(super) struct Server {
+pub(crate) struct Server {
     process: Child,
-    pub(super) port: u16,
+    pub(crate) port: u16,
     directory: tempfile::TempDir,
     arguments: Vec<String>,
 }
 
 /// What keeps a Redis from losing anything.
-pub(super) const SAFE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+pub(crate) const SAFE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 impl Server {
     /// One that loses nothing.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&SAFE)
     }
 
-    pub(super) fn start_with(settings: &[&str]) -> Self {
+    pub(crate) fn start_with(settings: &[&str]) -> Self {
         let port = free_port();
         let number = port.to_string();
         let own = ["--bind", "127.0.0.1", "--port", &number, "--save", ""];
@@ -67,7 +67,7 @@ impl Server {
         self.directory.path()
     }
 
-    pub(super) fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
@@ -89,16 +89,16 @@ impl Server {
         redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap()
     }
 
-    pub(super) fn run<T: redis::FromRedisValue>(&self, command: &[&str]) -> redis::RedisResult<T> {
+    pub(crate) fn run<T: redis::FromRedisValue>(&self, command: &[&str]) -> redis::RedisResult<T> {
         let mut there = self.client().get_connection().unwrap();
         redis::cmd(command[0]).arg(&command[1..]).query(&mut there)
     }
 
-    pub(super) fn config(&self, prefix: &str) -> Config {
+    pub(crate) fn config(&self, prefix: &str) -> Config {
         config(self.port, prefix)
     }
 
-    pub(super) async fn open(&self, prefix: &str) -> Redis {
+    pub(crate) async fn open(&self, prefix: &str) -> Redis {
         Redis::open(&self.config(prefix)).await.unwrap()
     }
 }
