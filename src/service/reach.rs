@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::access::secret;
@@ -13,7 +13,7 @@ use crate::model::id::{AccountId, Revision};
 pub(super) const REACH_MAX: Duration = Duration::from_secs(5);
 /// Calls that wait at once for a token or an account of which this replica has not heard. Anybody can make up a token that
 /// looks like one, and each asks the store once.
-const NEWCOMERS_MAX: usize = 64;
+pub(super) const NEWCOMERS_MAX: usize = 64;
 
 /// Places for such calls.
 #[derive(Debug)]
@@ -22,6 +22,13 @@ pub(super) struct Newcomers(Semaphore);
 impl Default for Newcomers {
     fn default() -> Self {
         Self(Semaphore::new(NEWCOMERS_MAX))
+    }
+}
+
+impl Newcomers {
+    /// A place, where one is free.
+    pub(super) fn try_place(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.try_acquire().ok()
     }
 }
 
@@ -35,7 +42,7 @@ impl Waymark {
             if !self.may_come(credential, account) {
                 return Err(cause);
             }
-            newcomer = Some(self.newcomers.0.try_acquire().map_err(|_| Error::Behind(revision))?);
+            newcomer = Some(self.newcomers.try_place().ok_or(Error::Behind(revision))?);
             // Always asked, so that the time of the answer says nothing of who is here.
             if self.parts.store.revision(Some(account)).await? < revision {
                 return Err(cause);

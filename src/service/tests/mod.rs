@@ -11,6 +11,7 @@ mod importing;
 mod last_seen;
 mod limits;
 mod networks;
+mod reach;
 mod reestimation;
 mod renewal;
 mod residents;
