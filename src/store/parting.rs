@@ -98,7 +98,8 @@ impl Parting {
             for kind in Kind::IN_MEMORY {
                 let records = self.scan(Range::all(partition.clone(), kind)).await.unwrap();
                 present.extend(records.iter().map(|record| (kind, record.key.id.clone())));
-                let put = |Record { key, document, .. }| Mutation { key, expect: Expect::Any, document: Some(document) };
+                let put =
+                    |Record { key, document, .. }| Mutation { key, expect: Expect::Any, document: Some(document) };
                 let mutations: Vec<Mutation> = records.into_iter().map(put).collect();
                 self.follower.resynced(Resync::Records(&mutations));
             }

@@ -127,7 +127,11 @@ fn whoever_stood_below_at_or_above_where_another_history_begins_is_told() {
                 assert_eq!(changes.since(at(0, known)), None, "{end} {known}");
                 assert_eq!(changes.resume(at(1, known)), Resumed::Unknown, "{end} {known}");
             }
-            let above = if is_busy && end + 10 > 10.max(end) { Resumed::Since(vec![], at(1, end + 10)) } else { Resumed::NotYet };
+            let above = if is_busy && end + 10 > 10.max(end) {
+                Resumed::Since(vec![], at(1, end + 10))
+            } else {
+                Resumed::NotYet
+            };
             assert_eq!(changes.resume(at(1, if is_busy { end + 10 } else { 30 })), above);
             assert_eq!(changes.resume(at(0, 30)), Resumed::Unknown, "it began to wait in the other history");
             assert!(matches!(changes.subscribe().try_next(), Ok(Next::Quiet(_))));
