@@ -70,7 +70,6 @@ use crate::geoip::attribution::Attribution;
 use crate::geoip::client_ip::{self, ForwardingHeaders};
 use crate::geoip::databases::Databases;
 use crate::live::Live;
-use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::location::NoEstimate;
 use crate::model::site::Site;

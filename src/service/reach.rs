@@ -38,7 +38,7 @@ impl Waymark {
     pub async fn reach(&self, credential: &str, account: &AccountId, revision: Revision) -> Result<(), Error> {
         let end = Instant::now() + REACH_MAX;
         let mut newcomer = None;
-        if let Err(cause) = self.admit(credential, account) {
+        if let Err(cause) = self.recognize(credential, account) {
             if !self.may_come(credential, account) {
                 return Err(cause);
             }
@@ -50,11 +50,11 @@ impl Waymark {
         }
         let reached = timeout_at(end, self.parts.live.reach(account, revision)).await;
         reached.map_err(|_| Error::Behind(revision))?;
-        if newcomer.is_some() { self.admit(credential, account) } else { Ok(()) }
+        if newcomer.is_some() { self.recognize(credential, account) } else { Ok(()) }
     }
 
     /// Whether the bearer is good, and the account there for it.
-    fn admit(&self, credential: &str, account: &AccountId) -> Result<(), Error> {
+    fn recognize(&self, credential: &str, account: &AccountId) -> Result<(), Error> {
         let principal = self.authenticate(credential)?;
         self.visible_account(&principal, account).map(drop)
     }
