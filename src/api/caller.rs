@@ -13,13 +13,18 @@ use crate::service::{Error, Waymark};
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// The principal behind the `authorization` header.
-pub(super) fn principal(waymark: &Waymark, headers: &HeaderMap) -> Result<Principal, Failure> {
+/// The credential in the `authorization` header.
+pub(super) fn credential(headers: &HeaderMap) -> Result<&str, Failure> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, credential) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(credential.trim())
     });
-    waymark.authenticate(bearer.ok_or(Error::Credential)?).map_err(Failure)
+    bearer.ok_or(Failure(Error::Credential))
+}
+
+/// The principal behind the `authorization` header.
+pub(super) fn principal(waymark: &Waymark, headers: &HeaderMap) -> Result<Principal, Failure> {
+    waymark.authenticate(credential(headers)?).map_err(Failure)
 }
 
 /// The principal behind a gRPC request.

@@ -35,12 +35,12 @@ pub(super) async fn keep_up(State(waymark): State<Arc<Waymark>>, request: Reques
 
 async fn reach(waymark: &Waymark, headers: &HeaderMap) -> Result<(), Failure> {
     let Some(asked) = headers.get(&MIN_REVISION) else { return Ok(()) };
-    let principal = caller::principal(waymark, headers)?;
+    let credential = caller::credential(headers)?;
     let parsed = asked.to_str().ok().and_then(parse);
     let malformed =
         || Invalid::new(MIN_REVISION.as_str(), "an account's name and a revision of it: accounts/ACCOUNT=REVISION");
     let (account, revision) = parsed.ok_or_else(|| Failure(Error::from(malformed())))?;
-    waymark.reach(&principal, &account, revision).await.map_err(Failure)
+    waymark.reach(credential, &account, revision).await.map_err(Failure)
 }
 
 fn parse(text: &str) -> Option<(AccountId, Revision)> {

@@ -4,13 +4,14 @@
 //! at its own place, and whoever is too slow for the row is told so. For an account that nobody watches only the ids of
 //! the sites that changed last are kept, so that a watcher that was away for a while need not begin anew.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::recent::Recent;
 use crate::model::id::{Revision, SiteId};
 use crate::model::site::Site;
 
@@ -18,10 +19,6 @@ use crate::model::site::Site;
 /// Whoever is further behind reads the present state of what it missed from the store.
 const COMMITS_KEPT: usize = 256;
 const BYTES_KEPT: usize = 1024 * 1024;
-/// Least and most sites that are remembered to have changed, and one for so many sites between them: to read a quarter
-/// of the sites costs about what a snapshot does. Some 100 bytes each, so at most 25 a site, or 6 KiB an account.
-const CHANGED_KEPT: (usize, usize) = (64, 65_536);
-const SITES_A_CHANGED_ONE: usize = 4;
 
 /// What a commit made of the sites that it touched.
 #[derive(Debug)]
@@ -64,13 +61,37 @@ impl Commit {
     }
 }
 
+/// How far an account is in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Which history the revision is of. Another one begins where the store may have lost what was told of it: the same
+    /// revisions come once more then, and are others.
+    pub history: u64,
+    /// Everything up to this revision is in.
+    pub revision: Revision,
+}
+
+impl Standing {
+    /// Whether there is more here than whoever knew `known` has seen.
+    #[must_use]
+    pub fn is_news_to(self, known: Self) -> bool {
+        self.history != known.history || self.revision > known.revision
+    }
+
+    /// Whether nobody need wait for `wanted` any more: it is in, or will never be.
+    #[must_use]
+    pub fn settles(self, wanted: Self) -> bool {
+        self.history != wanted.history || self.revision >= wanted.revision
+    }
+}
+
 /// A watcher's place among an account's commits. Commits are kept as long as there is one.
 #[derive(Debug)]
 pub struct Commits {
     changes: Arc<Changes>,
     /// Every commit up to it was given, or was there before the place was taken.
-    at: Revision,
-    revisions: watch::Receiver<Revision>,
+    at: Standing,
+    standings: watch::Receiver<Standing>,
 }
 
 /// What comes next.
@@ -82,27 +103,44 @@ pub enum Next {
     Quiet(Revision),
 }
 
-/// The watcher was too slow: commits were lost to it.
+/// Why a watcher is not told what comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lagged;
+pub enum Missed {
+    /// It was too slow: commits were lost to it.
+    Lagged,
+    /// The store may have lost what it was told.
+    Forked,
+}
+
+/// What is known of the time since a client was there last.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Resumed {
+    /// These sites changed, each once, up to here.
+    Since(Vec<SiteId>, Standing),
+    /// The client knows more than this replica.
+    NotYet,
+    /// What changed is not known any more, or what the client knows may be lost.
+    Unknown,
+}
 
 impl Commits {
     /// Every commit up to this one was given.
     #[must_use]
-    pub fn at(&self) -> Revision {
+    pub fn at(&self) -> Standing {
         self.at
     }
 
-    /// Waits until every commit up to a revision can be taken.
+    /// Waits until every commit up to a revision can be taken, or none of them ever can.
     pub async fn reach(&mut self, revision: Revision) {
+        let wanted = Standing { revision, ..self.at };
         // The sender lives as long as `changes`.
-        let _ = self.revisions.wait_for(|published| *published >= revision).await;
+        let _ = self.standings.wait_for(|there| there.settles(wanted)).await;
     }
 
     /// What comes next.
-    pub fn try_next(&mut self) -> Result<Next, Lagged> {
+    pub fn try_next(&mut self) -> Result<Next, Missed> {
         let next = self.changes.log.lock().after(self.at)?;
-        self.at = match &next {
+        self.at.revision = match &next {
             Next::Commit(commit) => commit.revision,
             Next::Quiet(revision) => *revision,
         };
@@ -128,14 +166,18 @@ impl Drop for Commits {
 pub(super) struct Changes {
     log: Mutex<Log>,
     watchers: AtomicUsize,
-    /// The last revision that is in memory; those wait here who want to know that something changed.
-    revision: watch::Sender<Revision>,
+    /// How far memory is; those wait here who want to know that something changed.
+    standing: watch::Sender<Standing>,
 }
 
 #[derive(Debug, Default)]
 struct Log {
+    /// Raised where what was told may not be a part of what is there.
+    history: u64,
     /// The last revision that was published.
     published: Revision,
+    /// Revisions up to this one may be known to somebody from another history.
+    doubtful: Option<Revision>,
     recent: Recent,
     /// The last commits that touched sites, oldest first; empty while there is no watcher.
     commits: VecDeque<Arc<Commit>>,
@@ -147,30 +189,53 @@ struct Log {
 
 impl Default for Changes {
     fn default() -> Self {
-        let revision = watch::Sender::new(Revision::default());
-        Self { log: Mutex::default(), watchers: AtomicUsize::default(), revision }
+        let standing = watch::Sender::new(Standing::default());
+        Self { log: Mutex::default(), watchers: AtomicUsize::default(), standing }
     }
 }
 
 impl Changes {
     /// Every write up to this one is in memory.
-    pub(super) fn revision(&self) -> Revision {
-        *self.revision.borrow()
+    pub(super) fn standing(&self) -> Standing {
+        *self.standing.borrow()
     }
 
-    /// Tells when the revision is another.
-    pub(super) fn revisions(&self) -> watch::Receiver<Revision> {
-        self.revision.subscribe()
+    /// Tells when it is another.
+    pub(super) fn standings(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
     }
 
-    /// Sets the revision at the start, or after everything was read anew, from which on changes are remembered.
-    pub(super) fn start_at(&self, revision: Revision) {
+    /// Sets the revision at the start, or after everything was read anew, from which on changes are remembered. Where what
+    /// was told before may not be a part of what is there (`continues` is false), another history begins, and whoever knows
+    /// a revision of before has to begin anew.
+    pub(super) fn start_at(&self, revision: Revision, continues: bool) {
         let mut log = self.log.lock();
-        log.recent = Recent { forgotten: revision, ..Recent::default() };
+        if !continues || revision < log.published {
+            log.history += 1;
+            let highest = log.published.max(revision);
+            log.doubtful = log.doubtful.max(Some(highest));
+        } else if revision == log.published {
+            // Commits of others were lost: of this account everything was told.
+            return;
+        }
+        log.recent = Recent::from(revision);
         (log.published, log.dropped, log.bytes) = (revision, revision, 0);
-        log.commits.clear();
+        let old = std::mem::take(&mut log.commits);
+        let standing = log.standing();
         drop(log);
-        self.revision.send_replace(revision);
+        drop(old);
+        self.standing.send_replace(standing);
+    }
+
+    /// Revisions up to this one may be known to somebody from another history.
+    pub(super) fn doubt(&self, revision: Revision) {
+        let mut log = self.log.lock();
+        log.doubtful = log.doubtful.max(Some(revision));
+    }
+
+    /// Up to where somebody may know revisions from another history.
+    pub(super) fn doubtful(&self) -> Option<Revision> {
+        self.log.lock().doubtful
     }
 
     /// Whether commits are wanted.
@@ -188,6 +253,7 @@ impl Changes {
             return;
         }
         log.published = revision;
+        let standing = log.standing();
         log.recent.remember(revision, ids, sites);
         match changes {
             Some(changes) => log.keep(Commit { revision, changes }, &mut old),
@@ -199,66 +265,46 @@ impl Changes {
             }
         }
         drop(log);
-        self.revision.send_replace(revision);
+        self.standing.send_replace(standing);
     }
 
     /// A place among the commits, behind the last one.
     pub(super) fn subscribe(self: &Arc<Self>) -> Commits {
         self.watchers.fetch_add(1, Ordering::Relaxed);
-        let at = self.log.lock().published;
-        Commits { changes: Arc::clone(self), at, revisions: self.revision.subscribe() }
+        let at = self.log.lock().standing();
+        Commits { changes: Arc::clone(self), at, standings: self.standing.subscribe() }
     }
 
-    /// The sites that changed after `since`, each once, up to the revision that is told with them; `None` where that is not
-    /// known any more, or not yet.
-    pub(super) fn since(&self, since: Revision) -> Option<(Vec<SiteId>, Revision)> {
+    /// The sites that changed after `since`, each once, up to where is told with them; `None` where that is not known any
+    /// more.
+    pub(super) fn since(&self, since: Standing) -> Option<(Vec<SiteId>, Standing)> {
         let log = self.log.lock();
-        if since < log.recent.forgotten || since > log.published {
+        if since.history != log.history || since.revision > log.published {
             return None;
         }
-        Some((log.recent.since(since), log.published))
-    }
-}
-
-/// The sites that changed last, each at its last change.
-#[derive(Debug, Default)]
-struct Recent {
-    last: HashMap<SiteId, Revision>,
-    /// Every change, oldest first; those that are not a site's last one any more are passed over.
-    order: VecDeque<(Revision, SiteId)>,
-    /// Changes up to this revision may be missing; those after it are all there.
-    forgotten: Revision,
-}
-
-impl Recent {
-    fn remember(&mut self, revision: Revision, ids: &[SiteId], sites: usize) {
-        for id in ids {
-            self.last.insert(*id, revision);
-            self.order.push_back((revision, *id));
-        }
-        let kept = (sites / SITES_A_CHANGED_ONE).clamp(CHANGED_KEPT.0, CHANGED_KEPT.1);
-        while self.last.len() > kept {
-            let Some((revision, site)) = self.order.pop_front() else { break };
-            if self.last.get(&site) == Some(&revision) {
-                self.last.remove(&site);
-                self.forgotten = revision;
-            }
-        }
-        // Half of it or more is passed over: each change pays for one of them.
-        if self.order.len() > 2 * self.last.len().max(CHANGED_KEPT.0) {
-            let last = &self.last;
-            self.order.retain(|(revision, site)| last.get(site) == Some(revision));
-        }
+        Some((log.recent.since(since.revision)?, log.standing()))
     }
 
-    fn since(&self, since: Revision) -> Vec<SiteId> {
-        let from = self.order.partition_point(|(revision, _)| *revision <= since);
-        let is_last = |(revision, site): &&(Revision, SiteId)| self.last.get(site) == Some(revision);
-        self.order.range(from..).filter(is_last).map(|(_, site)| *site).collect()
+    /// What became of sites since a client knew everything up to `from.revision`. It was told so before the history of
+    /// `from` ended, perhaps by somebody else.
+    pub(super) fn resume(&self, from: Standing) -> Resumed {
+        let log = self.log.lock();
+        if from.history != log.history || log.doubtful >= Some(from.revision) {
+            return Resumed::Unknown;
+        }
+        if from.revision > log.published {
+            return Resumed::NotYet;
+        }
+        let sites = log.recent.since(from.revision);
+        sites.map_or(Resumed::Unknown, |sites| Resumed::Since(sites, log.standing()))
     }
 }
 
 impl Log {
+    fn standing(&self) -> Standing {
+        Standing { history: self.history, revision: self.published }
+    }
+
     /// Puts a commit at the end; the last one stays, however large it is. What has to go is for the caller to drop.
     fn keep(&mut self, commit: Commit, old: &mut Vec<Arc<Commit>>) {
         self.bytes += commit.bytes();
@@ -272,114 +318,17 @@ impl Log {
         }
     }
 
-    fn after(&self, at: Revision) -> Result<Next, Lagged> {
-        // Ahead of what is there is who was told what the store lost.
-        if at < self.dropped || at > self.published {
-            return Err(Lagged);
+    fn after(&self, at: Standing) -> Result<Next, Missed> {
+        if at.history != self.history {
+            return Err(Missed::Forked);
         }
-        let next = self.commits.partition_point(|commit| commit.revision <= at);
+        if at.revision < self.dropped {
+            return Err(Missed::Lagged);
+        }
+        let next = self.commits.partition_point(|commit| commit.revision <= at.revision);
         Ok(self.commits.get(next).map_or(Next::Quiet(self.published), |commit| Next::Commit(Arc::clone(commit))))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sites(numbers: &[u128]) -> Vec<SiteId> {
-        numbers.iter().map(|number| SiteId::from_u128(*number)).collect()
-    }
-
-    fn sorted(mut sites: Vec<SiteId>) -> Vec<SiteId> {
-        sites.sort_unstable();
-        sites
-    }
-
-    fn publish(changes: &Changes, revision: u64, numbers: &[u128]) {
-        let ids = sites(numbers);
-        let purged = changes.are_watched().then(|| ids.iter().map(|site| Change::Purged(*site)).collect());
-        changes.publish(Revision(revision), &ids, 0, purged.filter(|changes: &Vec<Change>| !changes.is_empty()));
-    }
-
-    #[test]
-    fn what_changed_since_is_told_as_long_as_it_is_known() {
-        let changes = Changes::default();
-        changes.start_at(Revision(10));
-        let since = |revision| changes.since(Revision(revision)).map(|(sites, _)| sites);
-        assert_eq!(changes.since(Revision(10)), Some((vec![], Revision(10))));
-        assert_eq!((since(9), since(11)), (None, None), "before the start; not yet");
-        publish(&changes, 11, &[3, 1]);
-        publish(&changes, 12, &[]);
-        publish(&changes, 13, &[1]);
-        assert_eq!(since(10).map(sorted), Some(sites(&[1, 3])));
-        assert_eq!(since(11), Some(sites(&[1])));
-        assert_eq!(since(13), Some(vec![]));
-        // One site that changes again and again makes nobody forget the others.
-        for revision in 14..1_014 {
-            publish(&changes, revision, &[7]);
-        }
-        assert_eq!(since(10).map(sorted), Some(sites(&[1, 3, 7])));
-        assert!(changes.log.lock().recent.order.len() <= 2 * CHANGED_KEPT.0);
-        for number in 0..CHANGED_KEPT.0 as u64 - 2 {
-            publish(&changes, 1_014 + number, &[100 + u128::from(number)]);
-        }
-        assert_eq!(since(10), None, "revision 11 is not known any more");
-        assert_eq!(since(11).map(|sites| sites.len()), Some(CHANGED_KEPT.0));
-    }
-
-    #[tokio::test]
-    async fn a_watcher_hears_of_each_commit_after_its_place_or_that_it_missed_some() {
-        let changes = Arc::new(Changes::default());
-        publish(&changes, 1, &[1]);
-        let mut commits = changes.subscribe();
-        assert!(matches!(commits.try_next(), Ok(Next::Quiet(Revision(1)))));
-        publish(&changes, 2, &[1, 2]);
-        publish(&changes, 3, &[]);
-        let Ok(Next::Commit(commit)) = commits.try_next() else { panic!("two commits are there") };
-        let touched: Vec<SiteId> = commit.changes.iter().map(Change::site).collect();
-        assert_eq!((commit.revision, touched), (Revision(2), sites(&[1, 2])));
-        assert!(matches!(commits.try_next(), Ok(Next::Quiet(Revision(3)))), "a commit without sites is passed over");
-        let waiting = tokio::spawn(async move {
-            commits.reach(Revision(4)).await;
-            commits
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        publish(&changes, 4, &[5]);
-        let mut commits = waiting.await.unwrap();
-        assert!(matches!(commits.try_next(), Ok(Next::Commit(commit)) if commit.revision == Revision(4)));
-        for revision in 5..=5 + COMMITS_KEPT as u64 {
-            publish(&changes, revision, &[1]);
-        }
-        assert_eq!(commits.try_next().unwrap_err(), Lagged);
-        drop(commits);
-        publish(&changes, 1_000, &[1]);
-        assert!(changes.log.lock().commits.is_empty(), "nobody watches, so nothing is kept");
-        assert!(matches!(changes.subscribe().try_next(), Ok(Next::Quiet(Revision(1_000)))));
-    }
-
-    #[test]
-    fn great_commits_make_the_row_shorter_and_the_last_one_is_always_there() {
-        let changes = Arc::new(Changes::default());
-        let mut commits = changes.subscribe();
-        let great: Vec<u128> = (0..=(BYTES_KEPT / size_of::<Change>()) as u128).collect();
-        publish(&changes, 1, &great);
-        assert!(matches!(commits.try_next(), Ok(Next::Commit(commit)) if commit.revision == Revision(1)));
-        publish(&changes, 2, &great);
-        publish(&changes, 3, &[1]);
-        assert_eq!(commits.try_next().unwrap_err(), Lagged);
-        assert_eq!(changes.log.lock().commits.len(), 1);
-    }
-
-    #[test]
-    fn a_commit_of_which_only_the_ids_are_told_makes_watchers_read() {
-        let changes = Arc::new(Changes::default());
-        assert!(!changes.are_watched());
-        let mut commits = changes.subscribe();
-        assert!(changes.are_watched());
-        changes.publish(Revision(1), &sites(&[1]), 0, None);
-        assert_eq!(commits.try_next().unwrap_err(), Lagged);
-        drop(commits);
-        assert!(!changes.are_watched());
-    }
-}
+mod tests;

@@ -14,8 +14,17 @@ use crate::store::{Kind, Mutation, Observer, Resync};
 impl Live {
     pub(super) fn apply_account(&self, account: &Account) {
         let mut accounts = self.accounts.write();
-        let live = accounts.entry(account.id.clone()).or_insert_with(|| LiveAccount::new(account.clone()));
-        *live.account.write() = Arc::new(account.clone());
+        if let Some(live) = accounts.get(&account.id) {
+            *live.account.write() = Arc::new(account.clone());
+            return;
+        }
+        let live = LiveAccount::new(account.clone());
+        if let Some(last) = self.lost.lock().remove(&account.id) {
+            live.changes.doubt(last);
+        }
+        accounts.insert(account.id.clone(), live);
+        drop(accounts);
+        self.arrivals.send_replace(());
     }
 
     /// Brings a network in.

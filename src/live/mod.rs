@@ -12,6 +12,7 @@ mod loading;
 mod look;
 mod mails;
 mod presence;
+mod recent;
 mod resync;
 mod runs;
 mod search;
@@ -23,7 +24,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::model::access::{Account, Token};
@@ -36,7 +37,7 @@ use crate::store::document::Document;
 use crate::store::{Error, Kind, Mutation, Observer, Range, SCAN_MAX, Store};
 use tokens::Tokens;
 
-pub use changes::{Change, Commit, Commits, Lagged, Next};
+pub use changes::{Change, Commit, Commits, Missed, Next, Resumed, Standing};
 pub use entry::entry_of;
 pub use links::LinkedSites;
 pub use look::Selected;
@@ -89,13 +90,19 @@ impl LiveAccount {
     /// Everything that was written to the account up to this revision is in.
     #[must_use]
     pub fn revision(&self) -> Revision {
-        self.changes.revision()
+        self.changes.standing().revision
     }
 
-    /// Tells when the account's revision is another.
+    /// The same, with the history that it is of.
     #[must_use]
-    pub fn revisions(&self) -> watch::Receiver<Revision> {
-        self.changes.revisions()
+    pub fn standing(&self) -> Standing {
+        self.changes.standing()
+    }
+
+    /// Tells when the account stands elsewhere.
+    #[must_use]
+    pub fn standings(&self) -> watch::Receiver<Standing> {
+        self.changes.standings()
     }
 
     /// The account's commits from now on.
@@ -104,11 +111,17 @@ impl LiveAccount {
         self.changes.subscribe()
     }
 
-    /// The sites that changed after a revision, each once, up to the revision that is told with them; `None` where that is
-    /// not known any more, or not yet.
+    /// The sites that changed since the account stood there, each once, up to where is told with them; `None` where that is
+    /// not known any more.
     #[must_use]
-    pub fn changed_since(&self, revision: Revision) -> Option<(Vec<SiteId>, Revision)> {
-        self.changes.since(revision)
+    pub fn changed_since(&self, standing: Standing) -> Option<(Vec<SiteId>, Standing)> {
+        self.changes.since(standing)
+    }
+
+    /// What became of sites since a client knew everything up to a revision, which it says in this history.
+    #[must_use]
+    pub fn resume(&self, from: Standing) -> Resumed {
+        self.changes.resume(from)
     }
 
     /// The account's own network that holds `ip`, the longest there is.
@@ -236,6 +249,10 @@ pub struct Live {
     tokens: RwLock<Tokens>,
     /// Wakes those who sleep until the next address is due: another site waits, or for another time.
     wakes: watch::Sender<()>,
+    /// Wakes those who wait for an account that is not there yet.
+    arrivals: watch::Sender<()>,
+    /// Accounts that the store lost, and up to where somebody may know revisions of them.
+    lost: Mutex<HashMap<AccountId, Revision>>,
     /// The outbox.
     pub mails: WaitingMails,
     /// Runs that began.
@@ -250,7 +267,7 @@ impl Live {
         let live = Arc::new(loading::load(store).await?);
         for loaded in live.lives() {
             let account = loaded.account();
-            loaded.changes.start_at(store.revision(Some(&account.id)).await?);
+            loaded.changes.start_at(store.revision(Some(&account.id)).await?, true);
             loaded.load_prefixes(store, &account.id).await?;
             if !loaded.map.read().is_empty() {
                 loaded.search.await_records();
@@ -264,6 +281,19 @@ impl Live {
     #[must_use]
     pub fn account(&self, account: &AccountId) -> Option<Arc<LiveAccount>> {
         self.accounts.read().get(account).map(Arc::clone)
+    }
+
+    /// Waits until everything that was written to an account up to a revision is in memory, and the account too.
+    pub async fn reach(&self, account: &AccountId, revision: Revision) {
+        let mut arrivals = self.arrivals.subscribe();
+        let live = loop {
+            if let Some(live) = self.account(account) {
+                break live;
+            }
+            // The sender is ours.
+            let _ = arrivals.changed().await;
+        };
+        let _ = live.standings().wait_for(|there| there.revision >= revision).await;
     }
 
     /// All accounts, ordered by id.

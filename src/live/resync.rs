@@ -12,7 +12,14 @@ impl Live {
     pub(super) fn resync(&self, part: &Resync<'_>) {
         match part {
             Resync::Records(mutations) => self.put_anew(mutations),
-            Resync::End { partition, revision, present } => self.end_anew(*partition, *revision, present),
+            Resync::End { partition, revision, present, continues } => {
+                self.end_anew(*partition, present);
+                if let Some(live) = partition.and_then(|account| self.account(account)) {
+                    // Whoever watches is told that it missed something, and whoever comes back that nothing of before is
+                    // known.
+                    live.changes.start_at(*revision, *continues);
+                }
+            }
             Resync::Accounts { is_among, present } => self.end_accounts(*is_among, present),
         }
     }
@@ -23,8 +30,11 @@ impl Live {
             self.accounts.read().keys().filter(|id| is_among(id.as_str())).cloned().collect();
         let (there, gone): (Vec<_>, Vec<_>) = accounts.into_iter().partition(|id| present.contains(id.as_str()));
         for account in gone {
-            self.end_anew(Some(&account), Revision::default(), &HashSet::new());
-            self.accounts.write().remove(&account);
+            self.end_anew(Some(&account), &HashSet::new());
+            let Some(live) = self.accounts.write().remove(&account) else { continue };
+            live.changes.start_at(Revision::default(), false);
+            // It may be made anew, with revisions that were others.
+            self.lost.lock().extend(live.changes.doubtful().map(|last| (account, last)));
         }
         // Runs are not kept in memory: whoever works on them looks for those that began unheard.
         self.runs.may_have_begun(there.into_iter());
@@ -43,7 +53,7 @@ impl Live {
         }
     }
 
-    fn end_anew(&self, partition: Option<&AccountId>, revision: Revision, present: &HashSet<(Kind, String)>) {
+    fn end_anew(&self, partition: Option<&AccountId>, present: &HashSet<(Kind, String)>) {
         let is_gone = |kind: Kind, id: String| !present.contains(&(kind, id));
         self.tokens.write().retain_of(partition, |token: TokenId| !is_gone(Kind::Token, token.to_string()));
         let Some(account) = partition else { return };
@@ -66,7 +76,5 @@ impl Live {
                 live.prefixes.write().remove(&network);
             }
         }
-        // Whoever watches is told that it missed something, and whoever comes back that nothing of before is known.
-        live.changes.start_at(revision);
     }
 }

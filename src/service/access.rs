@@ -63,7 +63,7 @@ pub(super) mod secret {
     }
 
     /// Id and random bytes of a well-formed secret.
-    pub(super) fn parse(text: &str) -> Option<(TokenId, [u8; 32])> {
+    pub(in super::super) fn parse(text: &str) -> Option<(TokenId, [u8; 32])> {
         let body_chars = PREFIX.len() + TokenId::BYTES + 1 + RANDOM_CHARS;
         if !text.is_ascii() || text.len() != body_chars + CHECKSUM_CHARS {
             return None;

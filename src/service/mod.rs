@@ -24,6 +24,7 @@ pub mod paging;
 mod pasted;
 pub mod patch;
 pub mod prefixes;
+mod reach;
 mod record;
 pub mod reestimation;
 mod renewal;
@@ -69,7 +70,6 @@ use crate::geoip::attribution::Attribution;
 use crate::geoip::client_ip::{self, ForwardingHeaders};
 use crate::geoip::databases::Databases;
 use crate::live::Live;
-use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::location::NoEstimate;
 use crate::model::site::Site;
@@ -80,9 +80,6 @@ use sealed::Sealer;
 
 /// A replica that has heard nothing for so long may be stale. One that follows hears something twice a second.
 const STALE_AFTER: Duration = Duration::from_secs(3);
-
-/// Longest wait of a call for what its caller knows already.
-const REACH_MAX: Duration = Duration::from_secs(5);
 
 /// Attempts at a change that somebody else keeps overtaking, before the caller is told to repeat it.
 const ATTEMPTS_MAX: usize = 16;
@@ -175,6 +172,8 @@ pub struct Waymark {
     replica: String,
     /// What is kept of connections to ticketing systems while they are used.
     ticketing: ticketing::Pool,
+    /// Those who wait for what this replica has not heard of.
+    newcomers: reach::Newcomers,
 }
 
 impl Waymark {
@@ -197,6 +196,7 @@ impl Waymark {
                     watchers: watch::Watchers::default(),
                     replica,
                     ticketing: ticketing::Pool::default(),
+                    newcomers: reach::Newcomers::default(),
                 });
             }
             let secret = access::random_bytes()?;
@@ -243,16 +243,6 @@ impl Waymark {
     #[must_use]
     pub fn lag(&self) -> Lag {
         self.parts.store.lag()
-    }
-
-    /// Waits until this replica has everything that was written to an account up to a revision.
-    pub async fn reach(&self, principal: &Principal, account: &AccountId, revision: Revision) -> Result<(), Error> {
-        let live = self.visible_account(principal, account)?;
-        let mut revisions = live.revisions();
-        match tokio::time::timeout(REACH_MAX, revisions.wait_for(|there| *there >= revision)).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::Behind(revision)),
-        }
     }
 
     /// For how many seconds it is not known what other replicas write; `None` where this one follows them.

@@ -16,6 +16,8 @@ pub mod transfer;
 mod contract;
 #[cfg(test)]
 pub(crate) mod failing;
+#[cfg(test)]
+pub(crate) mod parting;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -33,6 +33,9 @@ pub enum Resync<'a> {
         revision: Revision,
         /// All that there is of the kinds that observers keep.
         present: &'a HashSet<(Kind, String)>,
+        /// All that was told of it before is sure to be a part of it. Where it is not, commits that were told may be lost, and
+        /// their revisions be those of others.
+        continues: bool,
     },
     /// All partitions were told.
     Accounts {

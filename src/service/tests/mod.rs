@@ -13,6 +13,7 @@ mod last_seen;
 mod leading;
 mod limits;
 mod networks;
+mod reach;
 mod reestimation;
 mod renewal;
 mod residents;

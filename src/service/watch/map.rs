@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::drive::{Messages, drive};
 use super::shown::Shown;
 use super::{Mark, PROGRESS_EVERY, Seat};
+use crate::live::Standing;
 use crate::model::access::Principal;
 use crate::model::geo::BoundingBox;
 use crate::model::id::{AccountId, Revision};
@@ -56,7 +57,7 @@ pub struct MapChanges {
     pub mark: Mark,
     /// The view that it is of.
     pub view: u64,
-    /// Every write to the account up to this one is in.
+    /// Every write to the account up to this one is in. Lower than before where the store lost writes.
     pub revision: Revision,
     /// Symbols that appeared or changed.
     pub changed: Symbols,
@@ -88,10 +89,10 @@ pub struct MapWatch {
     is_new: bool,
     shown: Shown,
     counts: Counts,
-    /// The last revision that was looked at, and the last that the client was told.
-    revision: Revision,
-    told: Revision,
-    revisions: watch::Receiver<Revision>,
+    /// Where the account stood at the last look, and where the client was told that it stands.
+    seen: Standing,
+    told: Standing,
+    standings: watch::Receiver<Standing>,
     /// Before these times no further view, and no further change, is looked at.
     moves_from: Instant,
     changes_from: Instant,
@@ -106,16 +107,16 @@ impl Waymark {
         view: View,
     ) -> Result<MapWatch, Error> {
         let seat = Seat::take(self, principal, account)?;
-        let revisions = seat.live.revisions();
+        let standings = seat.live().standings();
         Ok(MapWatch {
             seat,
             view,
             is_new: true,
             shown: Shown::default(),
             counts: Counts::default(),
-            revision: Revision::default(),
-            told: Revision::default(),
-            revisions,
+            seen: Standing::default(),
+            told: Standing::default(),
+            standings,
             moves_from: Instant::now(),
             changes_from: Instant::now(),
         })
@@ -148,15 +149,18 @@ impl MapWatch {
         loop {
             if self.is_due() {
                 let begun = Instant::now();
+                // Read first: a history that begins meanwhile is looked at again.
+                let history = self.standings.borrow().history;
                 let Some(seen) = self.look().await? else { continue };
                 let cost = begun.elapsed();
                 let now = Instant::now();
                 (self.moves_from, self.changes_from) = (now + cost * MOVE_REST, now + TICK.max(cost * REST));
+                self.seen = Standing { history, revision: seen.revision };
                 if let Some(message) = self.news(seen) {
                     return Ok(message);
                 }
             }
-            let silence = if self.revision > self.told { UNSEEN_TOLD_AFTER } else { PROGRESS_EVERY };
+            let silence = if self.seen != self.told { UNSEEN_TOLD_AFTER } else { PROGRESS_EVERY };
             if self.seat.is_silent(silence) && !self.is_new {
                 return Ok(self.message(Mark::Progress, Symbols::default(), Vec::new()));
             }
@@ -173,7 +177,7 @@ impl MapWatch {
         if self.is_new {
             return now >= self.moves_from;
         }
-        *self.revisions.borrow() > self.revision && now >= self.changes_from
+        self.standings.borrow().is_news_to(self.seen) && now >= self.changes_from
     }
 
     /// What comes first; `None` for the time to look around.
@@ -182,15 +186,15 @@ impl MapWatch {
         moves: &mut (impl Stream<Item = Result<View, Error>> + Unpin),
         silence: Duration,
     ) -> Result<Option<Come>, Error> {
-        let (is_new, known) = (self.is_new, self.revision);
+        let (is_new, seen) = (self.is_new, self.seen);
         let (moves_from, changes_from) = (self.moves_from, self.changes_from);
-        let mut revisions = self.revisions.clone();
+        let mut standings = self.standings.clone();
         let due = async {
             if is_new {
                 return sleep_until(moves_from).await;
             }
             // The sender lives as long as the account.
-            let _ = revisions.wait_for(|revision| *revision > known).await;
+            let _ = standings.wait_for(|there| there.is_news_to(seen)).await;
             sleep_until(changes_from).await;
         };
         let come = async {
@@ -215,7 +219,6 @@ impl MapWatch {
 
     /// What is new in what was seen; `None` where all is as it was.
     fn news(&mut self, seen: Viewport) -> Option<MapChanges> {
-        self.revision = seen.revision;
         let counts =
             Counts { account: seen.account, matching: seen.matching, legend: seen.legend, unplaced: seen.unplaced };
         let have_counts_changed = std::mem::replace(&mut self.counts, counts) != self.counts;
@@ -228,8 +231,8 @@ impl MapWatch {
 
     fn message(&mut self, mark: Mark, changed: Symbols, removed: Vec<String>) -> MapChanges {
         self.seat.heard_now();
-        self.told = self.revision;
-        let (view, revision) = (self.view.id, self.revision);
+        self.told = self.seen;
+        let (view, revision) = (self.view.id, self.seen.revision);
         MapChanges { mark, view, revision, changed, removed, counts: self.counts.clone() }
     }
 }

@@ -52,7 +52,7 @@ pub enum Mark {
     Current,
     /// Nothing was missed up to the message's revision.
     Progress,
-    /// What was missed is not known any more: what the client holds is worth nothing, all of it follows.
+    /// What was missed is not known any more, or what was told may be lost: what the client holds is worth nothing, all of it follows.
     Resync,
 }
 
@@ -108,6 +108,7 @@ struct Vigil {
     waymark: Arc<Waymark>,
     token: TokenId,
     account: AccountId,
+    live: Arc<LiveAccount>,
     ending: watch::Receiver<bool>,
 }
 
@@ -118,8 +119,9 @@ impl Vigil {
             return Err(Error::Ending);
         }
         let principal = self.waymark.principal_of(self.token)?;
-        self.waymark.account_for(&principal, &self.account, Permission::Read)?;
-        Ok(principal)
+        let live = self.waymark.account_for(&principal, &self.account, Permission::Read)?;
+        // One that the store lost, and that was made anew, has nothing to tell to who watches the old one.
+        if Arc::ptr_eq(&live, &self.live) { Ok(principal) } else { Err(Error::Ending) }
     }
 
     /// Waits for the end of the server.
@@ -134,7 +136,6 @@ impl Vigil {
 #[derive(Debug)]
 struct Seat {
     vigil: Vigil,
-    live: Arc<LiveAccount>,
     /// When the client last heard anything.
     heard: Instant,
     _place: Place,
@@ -146,12 +147,16 @@ impl Seat {
         let ending = waymark.watchers.ending.subscribe();
         let (waymark, token) = (Arc::clone(waymark), principal.token);
         let place = waymark.watchers.place(account)?;
-        let vigil = Vigil { waymark, token, account: account.clone(), ending };
-        Ok(Self { vigil, live, heard: Instant::now(), _place: place })
+        let vigil = Vigil { waymark, token, account: account.clone(), live, ending };
+        Ok(Self { vigil, heard: Instant::now(), _place: place })
     }
 
     fn account(&self) -> &AccountId {
         &self.vigil.account
+    }
+
+    fn live(&self) -> &Arc<LiveAccount> {
+        &self.vigil.live
     }
 
     fn store(&self) -> &dyn Store {
@@ -159,9 +164,11 @@ impl Seat {
     }
 
     /// What comes first: what is waited for, or the time to look around, and then `None`. The time comes when the client has
-    /// heard nothing for `silence`, at the latest.
+    /// heard nothing for `silence`, at the latest; where that is so already, when it is time to check the credential.
     async fn wait<T>(&mut self, waited: impl Future<Output = T>, silence: Duration) -> Result<Option<T>, Error> {
-        let until = (Instant::now() + CHECKED_EVERY).min(self.heard + silence);
+        let checked = Instant::now() + CHECKED_EVERY;
+        // A time that is past would be no wait, and whoever waits in a loop would take all of a core.
+        let until = if self.is_silent(silence) { checked } else { checked.min(self.heard + silence) };
         tokio::select! {
             come = timeout_at(until, waited) => Ok(come.ok()),
             ending = self.vigil.ending() => Err(ending),

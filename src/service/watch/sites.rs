@@ -2,21 +2,24 @@
 //!
 //! It reads what is there from the store, and what is written meanwhile again, until it stands at a place among the
 //! account's commits; from there on each commit comes once, whole, and in order. One that falls too far behind reads what
-//! it missed from the store and is current again; only where that is not known any more it begins anew, and says so.
+//! it missed from the store and is current again; only where that is not known any more, or where the store may have lost
+//! what was told, it begins anew, and says so.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
+use tokio::time::Instant;
 
 use super::drive::{Messages, drive};
 use super::found::{Found, Gathered, Item};
 use super::{Mark, PROGRESS_EVERY, Seat};
-use crate::live::{Commits, Lagged, Next};
+use crate::live::{self, Commits, Next, Resumed, Standing};
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::site::Site;
 use crate::service::filter::Filter;
+use crate::service::reach::REACH_MAX;
 use crate::service::{Error, Versioned, Waymark};
 use crate::store::{Error as StoreError, Key, Kind, Range};
 
@@ -71,6 +74,8 @@ pub struct SiteWatch {
 /// How far the watch is.
 #[derive(Debug)]
 enum Phase {
+    /// Comes back.
+    Resume(Resume),
     /// Tells that it begins anew.
     Resync,
     /// Reads all sites.
@@ -81,13 +86,22 @@ enum Phase {
     Live(Commits),
 }
 
+/// What a client that comes back knows.
+#[derive(Debug)]
+struct Resume {
+    /// Everything up to here, as it says.
+    from: Standing,
+    /// For so long this replica may be behind it.
+    until: Instant,
+}
+
 /// All sites, page by page.
 #[derive(Debug)]
 struct All {
     /// The last site that was read.
     after: Option<SiteId>,
-    /// Changes up to this revision are in what was read or in `again`.
-    base: Revision,
+    /// Changes up to here are in what was read or in `again`.
+    base: Standing,
     /// Sites that changed after they were read.
     again: BTreeSet<SiteId>,
 }
@@ -97,8 +111,8 @@ struct All {
 struct Missed {
     /// Those that are still to be read.
     sites: BTreeSet<SiteId>,
-    /// Changes up to this revision were read, or are of `sites`.
-    base: Revision,
+    /// Changes up to here were read, or are of `sites`.
+    base: Standing,
     /// The commits after it, once few sites are left: a place there is soon lost.
     commits: Option<Commits>,
 }
@@ -120,7 +134,8 @@ impl Waymark {
             None => watch.all(),
             Some(resume) => {
                 watch.sent = resume;
-                Phase::Missed(Missed { sites: BTreeSet::new(), base: resume, commits: None })
+                let from = Standing { revision: resume, ..watch.seat.live().standing() };
+                Phase::Resume(Resume { from, until: Instant::now() + REACH_MAX })
             }
         };
         Ok(watch)
@@ -151,6 +166,7 @@ impl SiteWatch {
             }
             let phase = std::mem::replace(&mut self.phase, Phase::Resync);
             self.phase = match phase {
+                Phase::Resume(resume) => self.resume(resume).await?,
                 Phase::Resync => self.resync(),
                 Phase::All(all) => self.read_all(all).await?,
                 Phase::Missed(missed) => self.read_missed(missed).await?,
@@ -188,18 +204,38 @@ impl SiteWatch {
         Some(self.message(mark, changed, removed))
     }
 
+    /// Reads what changed while the client was away; waits for what it knows and this replica does not.
+    async fn resume(&mut self, resume: Resume) -> Result<Phase, Error> {
+        match self.seat.live().resume(resume.from) {
+            Resumed::Since(sites, base) => {
+                return Ok(Phase::Missed(Missed { sites: sites.into_iter().collect(), base, commits: None }));
+            }
+            Resumed::Unknown => return Ok(Phase::Resync),
+            Resumed::NotYet if Instant::now() >= resume.until => return Ok(Phase::Resync),
+            Resumed::NotYet => {}
+        }
+        if self.seat.store().revision(Some(self.seat.account())).await? < resume.from.revision {
+            // It never was, or is lost.
+            return Ok(Phase::Resync);
+        }
+        let mut standings = self.seat.live().standings();
+        let come = async { drop(standings.wait_for(|there| there.settles(resume.from)).await) };
+        self.seat.wait(come, PROGRESS_EVERY).await?;
+        Ok(Phase::Resume(resume))
+    }
+
     fn resync(&mut self) -> Phase {
         self.end = Some((Mark::Resync, Revision::default()));
         self.all()
     }
 
     fn all(&self) -> Phase {
-        Phase::All(All { after: None, base: self.seat.live.revision(), again: BTreeSet::new() })
+        Phase::All(All { after: None, base: self.seat.live().standing(), again: BTreeSet::new() })
     }
 
     /// Reads a page of all sites, and takes note of what changed in those before.
     async fn read_all(&mut self, mut all: All) -> Result<Phase, Error> {
-        let Some((changed, base)) = self.seat.live.changed_since(all.base) else { return Ok(Phase::Resync) };
+        let Some((changed, base)) = self.seat.live().changed_since(all.base) else { return Ok(Phase::Resync) };
         all.again.extend(changed.into_iter().filter(|site| Some(*site) <= all.after));
         all.base = base;
         let range = Range {
@@ -227,9 +263,9 @@ impl SiteWatch {
     async fn read_missed(&mut self, mut missed: Missed) -> Result<Phase, Error> {
         if missed.commits.is_none() {
             if missed.sites.len() <= CHUNK.1 {
-                missed.commits = Some(self.seat.live.commits());
+                missed.commits = Some(self.seat.live().commits());
             }
-            let Some((changed, base)) = self.seat.live.changed_since(missed.base) else { return Ok(Phase::Resync) };
+            let Some((changed, base)) = self.seat.live().changed_since(missed.base) else { return Ok(Phase::Resync) };
             missed.sites.extend(changed);
             missed.base = base;
         }
@@ -265,8 +301,9 @@ impl SiteWatch {
         self.chunk = fitting.clamp(CHUNK.0, CHUNK.1);
     }
 
-    /// Follows the commits up to the newest state that was read: then all that was sent is of one instant.
-    async fn settle(&mut self, mut commits: Commits, base: Revision) -> Result<Phase, Error> {
+    /// Follows the commits up to the newest state that was read: then all that was sent is of one instant. Where memory is
+    /// behind for so long that the client should hear something, it is looked at anew what the newest is.
+    async fn settle(&mut self, mut commits: Commits, base: Standing) -> Result<Phase, Error> {
         // The store tells its readers a moment before it tells us.
         let newest = self.seat.store().revision(Some(self.seat.account())).await?;
         let mut gathered = Gathered::default();
@@ -279,13 +316,16 @@ impl SiteWatch {
                     self.end = Some((Mark::Current, revision));
                     return Ok(Phase::Live(commits));
                 }
+                Ok(Next::Quiet(_)) if self.seat.is_silent(PROGRESS_EVERY) => break,
                 Ok(Next::Quiet(_)) => {
                     self.seat.wait(commits.reach(newest), PROGRESS_EVERY).await?;
                     self.seat.vigil.check()?;
                 }
-                Err(Lagged) => return Ok(Phase::Missed(Missed { sites: BTreeSet::new(), base, commits: None })),
+                Err(live::Missed::Lagged) => break,
+                Err(live::Missed::Forked) => return Ok(Phase::Resync),
             }
         }
+        Ok(Phase::Missed(Missed { sites: BTreeSet::new(), base, commits: None }))
     }
 
     /// Waits for commits, and makes one message of those that are there.
@@ -309,12 +349,13 @@ impl SiteWatch {
                     self.seat.wait(commits.reach(Revision(revision.0 + 1)), PROGRESS_EVERY).await?;
                     self.seat.vigil.check()?;
                 }
-                Err(Lagged) => {
+                Err(live::Missed::Lagged) => {
                     return Ok(Phase::Missed(Missed { sites: BTreeSet::new(), base: begun, commits: None }));
                 }
+                Err(live::Missed::Forked) => return Ok(Phase::Resync),
             }
         }
-        self.end = Some((Mark::Ordinary, commits.at()));
+        self.end = Some((Mark::Ordinary, commits.at().revision));
         let items = self.judge(gathered.found()).await?;
         self.ready.extend(items);
         Ok(Phase::Live(commits))
@@ -324,9 +365,9 @@ impl SiteWatch {
     async fn judge(&self, found: Vec<Found>) -> Result<Vec<Item>, Error> {
         let cost: usize = found.iter().map(|each| each.cost(&self.filter)).sum();
         if cost <= MATCHED_HERE_MAX {
-            return Ok(found.into_iter().map(|each| each.judge(&self.filter, &self.seat.live)).collect());
+            return Ok(found.into_iter().map(|each| each.judge(&self.filter, self.seat.live())).collect());
         }
-        let (filter, live) = (Arc::clone(&self.filter), Arc::clone(&self.seat.live));
+        let (filter, live) = (Arc::clone(&self.filter), Arc::clone(self.seat.live()));
         let judge = move || found.into_iter().map(|each| each.judge(&filter, &live)).collect();
         let judging = tokio::task::spawn_blocking(judge);
         // Only a panic ends the task early, and the panic is told where it happened.

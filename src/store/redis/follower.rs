@@ -125,14 +125,17 @@ impl Follower {
     /// Follows until something is in the way; how long to pause before the next attempt.
     async fn follow(&self, pause: Duration) -> Duration {
         tokio::time::sleep(pause).await;
+        // Whether this connection showed that what was told is a part of what is there.
+        let mut continues = false;
         let stop = match self.nodes.connect(self.slot, Some(BLOCK + SILENCE_MAX)).await {
-            Ok(mut connection) => match self.read_on(&mut connection).await {
+            Ok(mut connection) => match self.read_on(&mut connection, &mut continues).await {
                 Err(stop @ (Stop::Gap(why) | Stop::Forked(why) | Stop::Alien(why))) => {
+                    continues &= !matches!(stop, Stop::Forked(_));
                     warn!(partition = self.partition, why, "reading everything of a partition of Redis anew");
                     if matches!(stop, Stop::Forked(_)) {
                         self.pending.are_in_doubt();
                     }
-                    let failed = self.resync(&mut connection).await.err();
+                    let failed = self.resync(&mut connection, continues).await.err();
                     failed.or(matches!(stop, Stop::Alien(_)).then_some(stop))
                 }
                 Err(stop) => Some(stop),
@@ -172,18 +175,19 @@ impl Follower {
     }
 
     /// Reads entries until something is in the way. `Ok` never comes.
-    async fn read_on(&self, connection: &mut MultiplexedConnection) -> Result<(), Stop> {
+    async fn read_on(&self, connection: &mut MultiplexedConnection, continues: &mut bool) -> Result<(), Stop> {
         // What was missed while nobody followed is noticed before anything is said to be current.
-        self.check(connection).await?;
+        *continues = self.check(connection).await?;
         loop {
             let entries = self.read(connection).await?;
             if entries.is_empty() {
-                self.check(connection).await?;
+                *continues |= self.check(connection).await?;
                 continue;
             }
             let is_all = entries.len() < ENTRIES_MAX;
             for entry in entries {
                 self.tell(&entry.ok_or(Stop::Alien("the stream holds what no waymark wrote"))?)?;
+                *continues = true;
             }
             if is_all {
                 self.is_current();
@@ -210,8 +214,8 @@ impl Follower {
         Ok(head::of(&told))
     }
 
-    /// Whether the partition stands where this follower does.
-    async fn check(&self, connection: &mut MultiplexedConnection) -> Result<(), Stop> {
+    /// Whether the partition stands where this follower does, or the entry behind that is there.
+    async fn check(&self, connection: &mut MultiplexedConnection) -> Result<bool, Stop> {
         let there = self.head(connection).await?;
         let Some(Head { generation, position, .. }) = there else { return Err(Stop::Foreign) };
         if generation != self.generation {
@@ -220,14 +224,16 @@ impl Follower {
         let at = self.progress.borrow().position.clone();
         if at == position {
             self.is_current();
-        } else if position.sequence < at.sequence {
+            return Ok(true);
+        }
+        if position.sequence < at.sequence {
             return Err(Stop::Forked("Redis was set back"));
         } else if position.sequence == at.sequence {
             return Err(Stop::Forked("Redis lost commits and took others"));
         } else if !self.is_next_there(&at, connection).await? {
             return Err(Stop::Gap("the stream was cut before everything was read"));
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Whether the stream still has the entry behind a position.
@@ -269,14 +275,14 @@ impl Follower {
     }
 
     /// Reads everything of the partition anew, and goes on from there.
-    async fn resync(&self, connection: &mut MultiplexedConnection) -> Result<(), Stop> {
+    async fn resync(&self, connection: &mut MultiplexedConnection, continues: bool) -> Result<(), Stop> {
         let begun = Instant::now();
         let there = self.head(connection).await?;
         let Some(there) = there.filter(|there| there.generation == self.generation) else { return Err(Stop::Foreign) };
         let mut records = 0;
         if let Some(observer) = &self.observer {
             for (account, revision) in &there.revisions {
-                records += self.resync_account(&**observer, account, *revision, connection).await?;
+                records += self.resync_account(&**observer, account, *revision, continues, connection).await?;
             }
             let is_here = |account: &str| self.names.partition(account) == self.partition;
             observer.resynced(Resync::Accounts { is_among: &is_here, present: &there.revisions });
@@ -300,6 +306,7 @@ impl Follower {
         observer: &dyn Observer,
         account: &str,
         revision: Revision,
+        continues: bool,
         connection: &mut MultiplexedConnection,
     ) -> Result<usize, Stop> {
         let Ok(partition) = value::partition_of(account) else { return Ok(0) };
@@ -324,7 +331,7 @@ impl Follower {
                 observer.resynced(Resync::Records(&mutations));
             }
         }
-        observer.resynced(Resync::End { partition: partition.as_ref(), revision, present: &present });
+        observer.resynced(Resync::End { partition: partition.as_ref(), revision, present: &present, continues });
         Ok(present.len())
     }
 }

@@ -11,10 +11,10 @@ use crate::service::symbols::Symbols;
 
 /// What a client shows.
 #[derive(Debug, Default, PartialEq)]
-struct Picture(BTreeMap<String, String>);
+pub(super) struct Picture(BTreeMap<String, String>);
 
 impl Picture {
-    fn apply(&mut self, changed: &Symbols, removed: &[String]) {
+    pub(super) fn apply(&mut self, changed: &Symbols, removed: &[String]) {
         let pins = changed.pins.iter().map(|pin| (format!("p-{}", pin.site), format!("{pin:?}")));
         let clusters = changed.clusters.iter().map(|cluster| (cluster.id.clone(), format!("{cluster:?}")));
         let areas = changed.areas.iter().map(|area| (area.id.clone(), format!("{area:?}")));

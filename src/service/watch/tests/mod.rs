@@ -1,5 +1,6 @@
 //! A small world to watch, with a model of what was true at each revision; and what holds for all watches.
 
+mod forks;
 mod map;
 mod sites;
 
@@ -42,7 +43,10 @@ struct World {
 
 impl World {
     async fn open(directory: &Path) -> Self {
-        let store: Arc<dyn Store> = Arc::new(Embedded::open(directory).unwrap());
+        Self::on(Arc::new(Embedded::open(directory).unwrap())).await
+    }
+
+    async fn on(store: Arc<dyn Store>) -> Self {
         let parts = Parts {
             store: Arc::clone(&store),
             live: Live::follow(&*store).await.unwrap(),
@@ -251,6 +255,19 @@ async fn a_quiet_watch_says_that_it_lives() {
     assert_eq!(watch.next().await.unwrap().mark, Mark::Progress);
     assert!(begun.elapsed() >= PROGRESS_EVERY.checked_sub(Duration::from_secs(2)).unwrap());
     assert_eq!(map.next(&mut stream::pending()).await.unwrap().mark, Mark::Progress);
+}
+
+/// A watch whose client had heard nothing for too long waited no time at all, and took all of a core.
+#[tokio::test]
+async fn whoever_should_have_been_told_something_waits_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::open(directory.path()).await;
+    let mut seat = Seat::take(&world.waymark, &world.viewer, &id()).unwrap();
+    tokio::time::pause();
+    tokio::time::advance(PROGRESS_EVERY * 2).await;
+    let begun = Instant::now();
+    assert_eq!(seat.wait(std::future::pending::<()>(), PROGRESS_EVERY).await.unwrap(), None);
+    assert_eq!(begun.elapsed().as_secs(), CHECKED_EVERY.as_secs());
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub(super) struct Memory {
     pub(super) records: Mutex<Records>,
     pub(super) revisions: Mutex<BTreeMap<String, Revision>>,
     pub(super) resyncs: Mutex<usize>,
+    /// Whether what was told before the last resync was sure to be a part of it.
+    pub(super) continued: Mutex<Option<bool>>,
 }
 
 impl Observer for Memory {
@@ -66,11 +68,12 @@ impl Observer for Memory {
     fn resynced(&self, part: Resync<'_>) {
         match part {
             Resync::Records(mutations) => self.put(mutations),
-            Resync::End { partition, revision, present } => {
+            Resync::End { partition, revision, present, continues } => {
                 let account = partition.unwrap().to_string();
                 let is_there = |id: &String| present.contains(&(KIND, id.clone()));
                 self.records.lock().retain(|(of, id), _| *of != account || is_there(id));
                 self.revisions.lock().insert(account, revision);
+                *self.continued.lock() = Some(continues);
             }
             Resync::Accounts { is_among, present } => {
                 let is_there =

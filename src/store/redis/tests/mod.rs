@@ -180,8 +180,22 @@ async fn a_replica_that_was_away_while_the_stream_was_cut_reads_everything_anew(
     let revision = direct.commit(vec![put("acme", "three", 3)]).await.unwrap();
     until("it does not go on", || memory.revisions.lock().get("acme") == Some(&revision)).await;
     assert_eq!(away.lag().resyncs, 1);
+    assert_eq!(*memory.continued.lock(), Some(false), "nobody knows what it was that is not there any more");
     let left: Vec<u128> = memory.records.lock().values().copied().collect();
     assert_eq!(left, [3, 2], "what was deleted meanwhile is still there");
+}
+
+/// A gap before a follower's eyes is no reason to doubt what it told.
+#[tokio::test]
+async fn a_stream_that_is_cut_while_it_is_followed_goes_on() {
+    let server = Server::start();
+    let (store, memory) = replica(&server.config("gap")).await;
+    store.commit(vec![put("acme", "one", 1)]).await.unwrap();
+    let streams: Vec<String> = server.run(&["KEYS", "gap:*:commits"]).unwrap();
+    // What no waymark wrote: the entries behind it cannot be told.
+    server.run::<String>(&["XADD", &streams[0], "*", "a", "b"]).unwrap();
+    until("it does not read anew", || *memory.resyncs.lock() > 0).await;
+    assert_eq!(*memory.continued.lock(), Some(true));
 }
 
 #[tokio::test]
@@ -218,6 +232,7 @@ async fn a_redis_that_was_set_back_is_read_anew() {
     server.restart();
     until("it does not read anew", || *memory.resyncs.lock() == 1).await;
     assert_eq!(memory.revisions.lock().get("acme"), Some(&Revision(1)));
+    assert_eq!(*memory.continued.lock(), Some(false));
     // As many commits as were lost, other ones: the numbers are the same again.
     // A connection that broke just now may cost one its answer.
     let revision = loop {
