@@ -141,6 +141,7 @@ async fn fork(others: usize, is_busy: bool) {
     }
     viewer.until_quiet().await;
     viewer.shows_what_is_there(&world, &case).await;
+    tokio::time::resume();
 }
 
 /// Revisions were compared as bare numbers: who stood exactly at the new history's end was told nothing for good, and who
