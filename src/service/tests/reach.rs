@@ -76,7 +76,8 @@ async fn a_token_and_an_account_that_are_new_are_waited_for() {
     let (reached, ()) = tokio::join!(behind.reach(&behind.secret, 2), behind.release());
     reached.unwrap();
     assert!(behind.waymark.authenticate(&behind.secret).is_ok());
-    // Of the account that is there alone a token is new.
+    // Of an account that is there already a token is new.
+    tokio::time::resume();
     let behind = Behind::new().await;
     behind.commit(0).await;
     behind.store.hold();
