@@ -4,6 +4,7 @@ import { faultOf } from "../api/fault.js";
 import type { Account } from "../gen/waymark/v1/admin_service_pb.js";
 import { TokenScope } from "../gen/waymark/v1/token_scope_pb.js";
 import * as strings from "../strings.js";
+import { Drafts } from "./drafts.svelte.js";
 
 const TOKEN_KEY = "waymark.token";
 const ACCOUNT_KEY = "waymark.account";
@@ -34,6 +35,9 @@ export class Session {
   /** Whether the token may keep the account's connections. */
   administers = $state(false);
 
+  /** What is typed and not saved: a token that ends takes nothing of it away. */
+  readonly drafts = new Drafts();
+
   #token = "";
   #api: Api | undefined;
 
@@ -50,6 +54,7 @@ export class Session {
 
   /** Takes up a log-in link or the session of this tab. */
   async start(): Promise<void> {
+    window.addEventListener("beforeunload", (event) => this.drafts.isDirty && event.preventDefault());
     window.addEventListener("hashchange", () => void this.#takeLink());
     if (await this.#takeLink()) return;
     const token = sessionStorage.getItem(TOKEN_KEY);
@@ -107,6 +112,8 @@ export class Session {
   }
 
   signOut(): void {
+    if (this.drafts.isDirty && !confirm(strings.conflict.leave)) return;
+    this.drafts.clear();
     this.#end("");
   }
 

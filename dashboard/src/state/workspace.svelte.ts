@@ -93,6 +93,11 @@ export class Workspace {
     if (position) this.visit(position, granularity);
   }
 
+  /** Opens the page of a site by its name alone; the map stays. */
+  openSite(name: string): void {
+    this.#open(name);
+  }
+
   /** Opens the page of a site that was chosen on the map: the map stays, unless the page would cover it. */
   openSymbol(name: string, position: Position): void {
     this.#open(name);
