@@ -2,8 +2,8 @@
 import type { Map as MapLibre } from "maplibre-gl";
 import { SYMBOL_LAYERS } from "./site_layers.js";
 
-/** Sets `data-revision` (of the symbols drawn), `data-center` ("lat,lng"), `data-zoom`, `data-idle` the counts of symbols drawn, and
- *  `data-sites`, of the sites that they stand for. */
+/** Sets `data-revision` (of the symbols drawn), `data-center` ("lat,lng"), `data-zoom`, `data-idle`, the counts of
+ *  symbols drawn, and `data-sites`, of the sites that they stand for. */
 export function report(map: MapLibre, element: HTMLElement, revision: bigint | undefined): void {
   const { lat, lng } = map.getCenter();
   element.dataset.center = `${lat.toFixed(6)},${lng.toFixed(6)}`;
