@@ -44,11 +44,17 @@ export class Navigation {
     this.#place.moved(stand);
   }
 
-  #write(): void {
+  #shown(): URLSearchParams {
     const { filter, opened, account } = this.#workspace;
     const rest = new URLSearchParams();
     filter.store(rest);
     if (opened.name) rest.set("site", opened.name.slice(`${account}/sites/`.length));
+    return rest;
+  }
+
+  #write(): void {
+    const { filter } = this.#workspace;
+    const rest = this.#shown();
     // Each letter of a word would be a step of its own.
     const typing = filter.words !== this.#words;
     this.#words = filter.words;
@@ -80,5 +86,6 @@ export class Navigation {
       this.#workspace.openNamed(siteName(account, site));
       if (!this.#place.stand) this.#awaited = siteName(account, site);
     } else if (opened.name) this.#workspace.close();
+    this.#place.adopt(this.#shown());
   }
 }

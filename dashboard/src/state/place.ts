@@ -49,6 +49,11 @@ export class Place {
     this.#replacing = setTimeout(() => history.replaceState(null, "", this.#text()), REPLACE_PAUSE_MS);
   }
 
+  /** What is shown besides the map is what the address says, in whatever words. */
+  adopt(rest: URLSearchParams): void {
+    this.#rest = rest;
+  }
+
   /** Writes what is shown besides the map; as a new entry of the history where `step`, and it differs. */
   show(rest: URLSearchParams, step: boolean): void {
     if (rest.toString() === this.#rest.toString()) return;
