@@ -3,6 +3,7 @@ import { FixSource, Granularity, NoEstimateReason, AddressState, LocationWarning
 import { InvitationDelivery, ResidentAccessState } from "./gen/waymark/v1/resident_access_pb.js";
 import { PhoneKind, SiteStatus } from "./gen/waymark/v1/site_pb.js";
 
+export * from "./filter_strings.js";
 export * from "./history_strings.js";
 export * from "./sites_strings.js";
 export * from "./ticketing_strings.js";
@@ -44,7 +45,9 @@ export const map = {
   confirmed: "Confirmed by a person",
   approximate: "Approximate",
   cluster: "Several sites",
+  stack: "Several on one spot",
   area: "Somewhere in this area",
+  sitesBelowCount: "sites",
   naturalEarth: "Natural Earth",
   attribution: "Sources of the data",
   clickToPlace: "Click the map where the site is. Drag the pin to adjust it.",

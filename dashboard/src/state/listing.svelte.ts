@@ -4,21 +4,18 @@ import { type Fault, faultOf } from "../api/fault.js";
 import { FixSource, Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { SiteSummary } from "../gen/waymark/v1/map_pb.js";
 import type { Site, SiteStatus } from "../gen/waymark/v1/site_pb.js";
+import type { Box } from "../map/view_box.js";
 import type { Position } from "../position.js";
 import type { SiteFilter } from "./filter.svelte.js";
+import { stagedPage } from "./staged.js";
 
 /** Rows a page: more than two screens of them. */
 const PAGE_SIZE = 50;
 /** Pause in milliseconds before the list follows a moving map. */
 const SETTLE_MS = 150;
 
-/** A box in degrees; it crosses the antimeridian where `west > east`. */
-export interface View {
-  west: number;
-  south: number;
-  east: number;
-  north: number;
-}
+/** What the map shows. */
+export type View = Box;
 
 /** What is listed. */
 export type Scope =
@@ -135,9 +132,14 @@ export class Listing {
     if (fault.kind !== "cancelled") this.fault = fault;
   }
 
-  async #ask(pageToken: string, pageSize: number, signal: AbortSignal): Promise<Page> {
+  #ask(token: string, size: number, signal: AbortSignal): Promise<Page> {
+    const { text, problemsFirst } = this.#filter;
+    if (!problemsFirst) return this.#page(text, token, size, signal);
+    return stagedPage(text, token, size, (filter, inner) => this.#page(filter, inner, size, signal));
+  }
+
+  async #page(filter: string, pageToken: string, pageSize: number, signal: AbortSignal): Promise<Page> {
     const parent = this.#account;
-    const { text: filter } = this.#filter;
     const scope = this.scope;
     if (scope.kind === "symbol") {
       const request = { parent, clusterId: scope.id, zoom: scope.zoom, pageSize, pageToken, filter };

@@ -1,11 +1,14 @@
 // One account on the screen: ties list, open site and overview together, and is all that the parts of the page share.
+import type { Box } from "../map/view_box.js";
 import type { Position } from "../position.js";
 import { Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
 import { Connections } from "./connections.svelte.js";
+import { Facets } from "./facets.svelte.js";
 import { SiteFilter } from "./filter.svelte.js";
 import { SiteHistory } from "./history.svelte.js";
 import { Listing, type Row } from "./listing.svelte.js";
+import { Navigation } from "./navigation.svelte.js";
 import { OpenedSite } from "./opened.svelte.js";
 import { Overview } from "./overview.svelte.js";
 import { Paced } from "./paced.js";
@@ -16,7 +19,7 @@ import type { Session } from "./session.svelte.js";
 import { Verifications } from "./verifications.svelte.js";
 
 /** Least pause in milliseconds between two loads of what changed: a busy account changes all the time. */
-const RELOAD_PAUSE_MS = 1_000;
+const RELOAD_PAUSE_MS = 500;
 
 /** How close to come to a site, by how finely its position is known: closer would promise more than is known. */
 const ZOOMS: Record<Granularity, number> = {
@@ -50,15 +53,17 @@ export class Workspace {
   readonly search: SiteSearch;
   readonly connections: Connections;
   readonly verifications: Verifications;
+  readonly navigation: Navigation;
+  readonly facets: Facets;
 
   /** Whether the page of the ticketing systems is open, in the place of a site's. */
   ticketing = $state(false);
-  /** Counts the changes seen; each new number makes the map load its tiles again. */
-  revision = $state(0);
   /** The site that the pointer is on, in the list or on the map. */
   hovered = $state("");
   /** The latest wish for the map; each is a new object. */
   flight = $state.raw<Flight | undefined>();
+  /** The latest wish that the map shows all of a box; each is a new object. */
+  fitting = $state.raw<Box | undefined>();
 
   /** Loads again what changes may have touched. */
   #reloads = new Paced(() => this.#reload(), RELOAD_PAUSE_MS);
@@ -75,13 +80,18 @@ export class Workspace {
     this.search = new SiteSearch(session.api, this.account);
     this.connections = new Connections(session.api, this.account);
     this.verifications = new Verifications(session.api, this.account);
+    this.navigation = new Navigation(this);
+    this.facets = new Facets(session.api, this.account, this.filter);
   }
 
   start(): void {
+    this.navigation.start();
     this.overview.start();
   }
 
   stop(): void {
+    this.navigation.stop();
+    this.facets.stop();
     this.overview.stop();
     this.#reloads.stop();
     this.listing.stop();
@@ -115,6 +125,19 @@ export class Workspace {
     this.overview.watch();
   }
 
+  /** Opens the page of a site that an address named. */
+  openNamed(name: string): void {
+    this.#open(name);
+  }
+
+  /** Shows all sites that match, as far as they are on the map. */
+  async fit(): Promise<void> {
+    const request = { parent: this.account, filter: this.filter.text };
+    const { bounds } = await this.session.api.map.fitSites(request);
+    if (!bounds?.low || !bounds.high) return;
+    this.fitting = { west: bounds.low.lng, south: bounds.low.lat, east: bounds.high.lng, north: bounds.high.lat };
+  }
+
   close(): void {
     this.opened.close();
     this.relocation.reset();
@@ -140,7 +163,6 @@ export class Workspace {
   }
 
   async #reload(): Promise<void> {
-    this.revision += 1;
     await Promise.all([this.listing.reload(), this.opened.refresh()]);
   }
 }
