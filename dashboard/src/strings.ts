@@ -3,6 +3,8 @@ import { FixSource, Granularity, NoEstimateReason, AddressState, LocationWarning
 import { InvitationDelivery, ResidentAccessState } from "./gen/waymark/v1/resident_access_pb.js";
 import { PhoneKind, SiteStatus } from "./gen/waymark/v1/site_pb.js";
 
+export * from "./admin_strings.js";
+export * from "./connection_strings.js";
 export * from "./history_strings.js";
 export * from "./ticketing_strings.js";
 

@@ -8,7 +8,9 @@ import { SiteHistory } from "./history.svelte.js";
 import { Listing, type Row } from "./listing.svelte.js";
 import { OpenedSite } from "./opened.svelte.js";
 import { Overview } from "./overview.svelte.js";
+import { Pages } from "./pages.svelte.js";
 import { Paced } from "./paced.js";
+import { Pulse } from "./pulse.svelte.js";
 import { Relocation } from "./relocation.svelte.js";
 import { Residence } from "./residence.svelte.js";
 import { SiteSearch } from "./search.svelte.js";
@@ -50,6 +52,8 @@ export class Workspace {
   readonly search: SiteSearch;
   readonly connections: Connections;
   readonly verifications: Verifications;
+  readonly pages: Pages;
+  readonly pulse: Pulse;
 
   /** Whether the page of the ticketing systems is open, in the place of a site's. */
   ticketing = $state(false);
@@ -75,16 +79,37 @@ export class Workspace {
     this.search = new SiteSearch(session.api, this.account);
     this.connections = new Connections(session.api, this.account);
     this.verifications = new Verifications(session.api, this.account);
+    this.pages = new Pages(session.api, this.account, () => this.#reloads.ask());
+    this.pulse = new Pulse(session.api, () => this.#catchUp());
   }
 
   start(): void {
     this.overview.start();
+    this.pulse.start();
+  }
+
+  /** Connects anew and loads what may have changed, as after an outage. */
+  resume(): void {
+    this.pulse.ask();
+    this.#catchUp();
+  }
+
+  #catchUp(): void {
+    this.overview.watch();
+    this.#reloads.ask();
   }
 
   stop(): void {
     this.overview.stop();
+    this.pulse.stop();
     this.#reloads.stop();
     this.listing.stop();
+    this.pages.stop();
+  }
+
+  /** Opens the page of a site that is known by its name alone. */
+  openNamed(name: string): void {
+    this.#open(name);
   }
 
   /** Opens a site's page, as it was chosen from the list: the map flies there. */
