@@ -83,6 +83,7 @@ export class Journal {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#key) localStorage.removeItem(this.#key);
+    this.#key = "";
   }
 }
 
