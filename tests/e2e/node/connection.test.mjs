@@ -2,7 +2,8 @@
 // itself, and loses nothing that was typed.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -17,8 +18,8 @@ const TYPED = "typed before the outage, and saved behind it";
 let server, token, browser;
 
 before(async () => {
-  server = await Server.start();
-  token = await server.demo(30);
+  server = await Server.bare();
+  token = await server.fill(12);
   browser = await launch();
 });
 
@@ -36,14 +37,14 @@ const own = (faults) => faults.filter((fault) => !/Failed to load resource|net::
 /** Begins to edit a site's note; its resource name. */
 async function beginNote(page, text) {
   const name = await openFirstSite(page);
-  await byId(page, "edit").click();
-  await byId(page, "field-note").fill(text);
+  await byId(page, "record-edit").click();
+  await byId(page, "record-note").fill(text);
   return name;
 }
 
 async function saveNote(page, name, text) {
-  await byId(page, "save").click();
-  await byId(page, "field-note").waitFor({ state: "detached" });
+  await byId(page, "record-save").click();
+  await byId(page, "record-note").waitFor({ state: "detached" });
   const { note } = await server.call("SiteService", "GetSite", { name }, token);
   assert.equal(note, text);
 }
@@ -58,9 +59,9 @@ test("a server that is killed and comes back: the page says so, resumes, and kee
   await page.getByText("what you type is kept").waitFor();
   await shoot(page, "connection-lost");
   // Saving does not go now, says so, and keeps the words.
-  await byId(page, "save").click();
+  await byId(page, "record-save").click();
   await page.getByText("The server cannot be reached").first().waitFor();
-  assert.equal(await byId(page, "field-note").inputValue(), TYPED);
+  assert.equal(await byId(page, "record-note").inputValue(), TYPED);
 
   await server.revive();
   await told(page, "back");
@@ -116,7 +117,7 @@ test("a token that is revoked hides the account, and another one of the same rig
   await byId(page, "login-token").fill(second.secret);
   await byId(page, "login-submit").click();
   await byId(page, "site-panel").waitFor();
-  assert.equal(await byId(page, "field-note").inputValue(), TYPED);
+  assert.equal(await byId(page, "record-note").inputValue(), TYPED);
   await saveNote(page, name, TYPED);
   const site = { name, displayName: "renamed behind the renewal" };
   await server.call("SiteService", "UpdateSite", { site, updateMask: "displayName" }, token);
@@ -173,8 +174,11 @@ test("a replica that has lost the others says how old what it shows may be", asy
   let replica;
   try {
     await answers(port);
-    replica = await Server.start([], { WAYMARK_REDIS__NODES: `["127.0.0.1:${port}"]` });
-    const secret = await replica.demo(10);
+    const key = path.join(dir, "credentials.key");
+    await writeFile(key, randomBytes(32).toString("base64"), { mode: 0o600 });
+    const configuration = `[ticketing]\nkey_file = "${key}"\n[redis]\nmode = "single"\nnodes = ["127.0.0.1:${port}"]\npartitions = 4\n`;
+    replica = await Server.bare([], configuration);
+    const secret = await replica.fill(3);
     const { page } = await openPage({ browser, server: replica, token: secret });
     await logIn(page, replica, secret);
     await byId(page, "site-row").first().waitFor();

@@ -10,8 +10,8 @@ const MANY = 600;
 let server, token, browser;
 
 before(async () => {
-  server = await Server.start();
-  token = await server.demo(60);
+  server = await Server.bare();
+  token = await server.fill(60);
   browser = await launch();
 });
 
