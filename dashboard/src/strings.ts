@@ -4,6 +4,8 @@ import { InvitationDelivery, ResidentAccessState } from "./gen/waymark/v1/reside
 import { PhoneKind, SiteStatus } from "./gen/waymark/v1/site_pb.js";
 
 export * from "./filter_strings.js";
+export * from "./admin_strings.js";
+export * from "./connection_strings.js";
 export * from "./history_strings.js";
 export * from "./sites_strings.js";
 export * from "./ticketing_strings.js";

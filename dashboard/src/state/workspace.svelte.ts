@@ -11,7 +11,9 @@ import { Listing, type Row } from "./listing.svelte.js";
 import { Navigation } from "./navigation.svelte.js";
 import { OpenedSite } from "./opened.svelte.js";
 import { Overview } from "./overview.svelte.js";
+import { Pages } from "./pages.svelte.js";
 import { Paced } from "./paced.js";
+import { Pulse } from "./pulse.svelte.js";
 import { Relocation } from "./relocation.svelte.js";
 import { Residence } from "./residence.svelte.js";
 import { SiteSearch } from "./search.svelte.js";
@@ -55,6 +57,8 @@ export class Workspace {
   readonly verifications: Verifications;
   readonly navigation: Navigation;
   readonly facets: Facets;
+  readonly pages: Pages;
+  readonly pulse: Pulse;
 
   /** Whether the page of the ticketing systems is open, in the place of a site's. */
   ticketing = $state(false);
@@ -82,30 +86,46 @@ export class Workspace {
     this.verifications = new Verifications(session.api, this.account);
     this.navigation = new Navigation(this);
     this.facets = new Facets(session.api, this.account, this.filter);
+    this.pages = new Pages(session.api, this.account, () => this.#reloads.ask());
+    this.pulse = new Pulse(session.api, () => this.#catchUp());
   }
 
   start(): void {
     this.navigation.start();
     this.overview.start();
+    this.pulse.start();
+  }
+
+  /** Connects anew and loads what may have changed, as after an outage. */
+  resume(): void {
+    this.pulse.ask();
+    this.#catchUp();
+  }
+
+  #catchUp(): void {
+    this.overview.watch();
+    this.#reloads.ask();
   }
 
   stop(): void {
     this.navigation.stop();
     this.facets.stop();
     this.overview.stop();
+    this.pulse.stop();
     this.#reloads.stop();
     this.listing.stop();
+    this.pages.stop();
+  }
+
+  /** Opens the page of a site that is known by its name alone. */
+  openNamed(name: string): void {
+    this.#open(name);
   }
 
   /** Opens a site's page, as it was chosen from the list: the map flies there. */
   openRow({ name, position, granularity }: Row): void {
     this.#open(name);
     if (position) this.visit(position, granularity);
-  }
-
-  /** Opens the page of a site by its name alone; the map stays. */
-  openSite(name: string): void {
-    this.#open(name);
   }
 
   /** Opens the page of a site that was chosen on the map: the map stays, unless the page would cover it. */
@@ -123,11 +143,6 @@ export class Workspace {
   refilter(): void {
     void this.listing.reload();
     this.overview.watch();
-  }
-
-  /** Opens the page of a site that an address named. */
-  openNamed(name: string): void {
-    this.#open(name);
   }
 
   /** Shows all sites that match, as far as they are on the map. */
