@@ -3,6 +3,7 @@ import type { Box } from "../map/view_box.js";
 import type { Position } from "../position.js";
 import { Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
+import { Bulk } from "./bulk.svelte.js";
 import { Connections } from "./connections.svelte.js";
 import { Facets } from "./facets.svelte.js";
 import { SiteFilter } from "./filter.svelte.js";
@@ -17,6 +18,7 @@ import { Pulse } from "./pulse.svelte.js";
 import { Relocation } from "./relocation.svelte.js";
 import { Residence } from "./residence.svelte.js";
 import { SiteSearch } from "./search.svelte.js";
+import { Selection } from "./selection.svelte.js";
 import type { Session } from "./session.svelte.js";
 import { Verifications } from "./verifications.svelte.js";
 
@@ -55,6 +57,8 @@ export class Workspace {
   readonly search: SiteSearch;
   readonly connections: Connections;
   readonly verifications: Verifications;
+  readonly selection = new Selection();
+  readonly bulk: Bulk;
   readonly navigation: Navigation;
   readonly facets: Facets;
   readonly pages: Pages;
@@ -84,6 +88,7 @@ export class Workspace {
     this.search = new SiteSearch(session.api, this.account);
     this.connections = new Connections(session.api, this.account);
     this.verifications = new Verifications(session.api, this.account);
+    this.bulk = new Bulk(session.api, this.account, () => this.#reloads.ask());
     this.navigation = new Navigation(this);
     this.facets = new Facets(session.api, this.account, this.filter);
     this.pages = new Pages(session.api, this.account, () => this.#reloads.ask());
@@ -178,6 +183,6 @@ export class Workspace {
   }
 
   async #reload(): Promise<void> {
-    await Promise.all([this.listing.reload(), this.opened.refresh()]);
+    await Promise.all([this.listing.refresh(), this.opened.refresh()]);
   }
 }

@@ -112,8 +112,9 @@ test("labels are merged by their keys", async () => {
 });
 
 test("an edit outlives its page, a restart of the server, a revoked token, and asks before it is left", async () => {
-  const editor = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_EDITOR" } };
-  const made = await server.call("AdminService", "CreateToken", editor, server.adminToken);
+  const scope = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_EDITOR" } };
+  const editor = () => server.call("AdminService", "CreateToken", scope, server.adminToken);
+  const made = await editor();
   const { page, name } = await openRecord(made.secret);
   await field(page, "contractId").fill("not saved yet");
 
@@ -132,7 +133,7 @@ test("an edit outlives its page, a restart of the server, a revoked token, and a
   await shoot(page, "unsaved", byId(page, "unsaved"));
 
   await server.call("AdminService", "RevokeToken", { name: made.token.name }, server.adminToken);
-  await byId(page, "login-token").fill(token);
+  await byId(page, "login-token").fill((await editor()).secret);
   await byId(page, "login-submit").click();
   await byId(page, "unsaved").click();
   await field(page, "contractId").waitFor();
