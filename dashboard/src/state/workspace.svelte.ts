@@ -3,6 +3,7 @@ import type { Box } from "../map/view_box.js";
 import type { Position } from "../position.js";
 import { Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
+import { Attention } from "./attention.svelte.js";
 import { Bulk } from "./bulk.svelte.js";
 import { Connections } from "./connections.svelte.js";
 import { Facets } from "./facets.svelte.js";
@@ -59,6 +60,7 @@ export class Workspace {
   readonly verifications: Verifications;
   readonly selection = new Selection();
   readonly bulk: Bulk;
+  readonly attention: Attention;
   readonly navigation: Navigation;
   readonly facets: Facets;
   readonly pages: Pages;
@@ -89,6 +91,12 @@ export class Workspace {
     this.connections = new Connections(session.api, this.account);
     this.verifications = new Verifications(session.api, this.account);
     this.bulk = new Bulk(session.api, this.account, () => this.#reloads.ask());
+    this.attention = new Attention(
+      session.api,
+      this.account,
+      ({ site: { location } }) => location?.position && this.visit(location.position, location.granularity),
+      () => this.#reloads.ask(),
+    );
     this.navigation = new Navigation(this);
     this.facets = new Facets(session.api, this.account, this.filter);
     this.pages = new Pages(session.api, this.account, () => this.#reloads.ask());
@@ -99,6 +107,7 @@ export class Workspace {
     this.navigation.start();
     this.overview.start();
     this.pulse.start();
+    void this.attention.refresh();
   }
 
   /** Connects anew and loads what may have changed, as after an outage. */
@@ -183,6 +192,6 @@ export class Workspace {
   }
 
   async #reload(): Promise<void> {
-    await Promise.all([this.listing.refresh(), this.opened.refresh()]);
+    await Promise.all([this.listing.refresh(), this.opened.refresh(), this.attention.refresh()]);
   }
 }
