@@ -260,6 +260,7 @@ export const locate = {
   pinMoves: (distance: string) => `${distance} from the present position`,
   savePin: "Save pin",
   cancel: "Cancel",
+  undo: "Undo the move",
   reset: "Reset to automatic",
   resetHint: "Takes back what was set by hand, so that the automatic estimate shows again.",
   moved: (distance: string) => `Moved ${distance}.`,
