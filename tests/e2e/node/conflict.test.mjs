@@ -119,17 +119,20 @@ test("an edit outlives its page, a restart of the server, a revoked token, and a
   await field(page, "contractId").fill("not saved yet");
 
   // Another site is opened, and the bar leads back.
-  await byId(page, "site-row").nth(1).click();
+  await page.getByRole("button", { name: "Show the whole world" }).click();
+  await page.locator(`[data-testid="site-row"]:not([data-site="${name}"])`).first().click();
   await page.waitForFunction((name) => document.querySelector('[data-testid="site-panel"]').dataset.site !== name, name);
   await byId(page, "unsaved").click();
   await field(page, "contractId").waitFor();
   assert.equal(await field(page, "contractId").inputValue(), "not saved yet");
 
+  const link = (kinds) => page.locator(kinds.map((kind) => `[data-testid="link-state"][data-kind="${kind}"]`).join(", "));
   const stopped = server.restart();
-  await page.getByText("The server cannot be reached").first().waitFor();
+  await link(["lost", "connecting"]).waitFor();
   assert.equal(await field(page, "contractId").inputValue(), "not saved yet");
   await stopped;
-  await page.getByText("The server cannot be reached").first().waitFor({ state: "detached" });
+  await link(["back", "sound"]).waitFor({ state: "attached" });
+  assert.equal(await field(page, "contractId").inputValue(), "not saved yet");
   await shoot(page, "unsaved", byId(page, "unsaved"));
 
   await server.call("AdminService", "RevokeToken", { name: made.token.name }, server.adminToken);
