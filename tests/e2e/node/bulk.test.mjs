@@ -49,18 +49,14 @@ test("of all sites a screen is on the page, the keys move through all of them, a
   const total = Number((await byId(page, "list-total").textContent()).replaceAll(/\D/g, ""));
   assert.equal(Number(await option.getAttribute("aria-setsize")), total);
   // To the end, which is loaded page by page on the way.
-  let last = -1;
-  while (last < total - 1) {
+  for (let last = -1; last < total - 1; ) {
     await page.keyboard.press("End");
-    const loaded = Number(await list.getAttribute("data-loaded"));
-    const at = Number((await active(list)).slice("row-".length));
-    assert.ok(at >= last && at < total, `${at} of ${total}`);
-    last = at;
-    if (loaded < total) {
-      await page.waitForFunction((loaded) => {
-        return Number(document.querySelector('[data-testid="site-list"]').dataset.loaded) > loaded;
-      }, loaded);
-    }
+    last = Number((await active(list)).slice("row-".length));
+    assert.ok(last < total, `${last} of ${total}`);
+    if (last === total - 1) break;
+    await page.waitForFunction((last) => {
+      return Number(document.querySelector('[data-testid="site-list"]').dataset.loaded) > last + 1;
+    }, last);
   }
   assert.ok((await rows(page).count()) <= ROWS_MAX, `${await rows(page).count()} rows on the page`);
   await page.locator(`#row-${total - 1}`).waitFor();
@@ -143,7 +139,7 @@ test("all that is listed is selected, what fails is reported, and the rest is ex
   const downloading = page.waitForEvent("download");
   await byId(page, "bulk-export").click();
   const file = await (await downloading).path();
-  const lines = (await readFile(file, "utf8")).trim().split("\r\n");
+  const lines = (await readFile(file, "utf8")).split("\r\n").filter(Boolean);
   assert.equal(lines.length, 11);
   assert.match(lines[0], /^\ufeffname,status,/);
   await byId(page, "bulk-message").filter({ hasText: "10 sites are in the file." }).waitFor();
