@@ -30,7 +30,6 @@ after(async () => {
 async function open(secret = token) {
   const { page, faults } = await openPage({ browser, server, token });
   await logIn(page, server, secret);
-  await byId(page, "site-row").first().waitFor();
   await byId(page, "open-attention").click();
   await byId(page, "attention").waitFor();
   return { page, faults };
