@@ -14,6 +14,7 @@ const whole = new Intl.NumberFormat("en");
 const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const moment = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
+const timeOfDay = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
 const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
 /** A count with separators, such as "12,345". */
@@ -55,6 +56,11 @@ export function clock(timeZone: string, now: number): string {
   } catch {
     return "";
   }
+}
+
+/** A moment (milliseconds since 1970) as the time of day here, "14:05". */
+export function clockNow(at: number): string {
+  return timeOfDay.format(at);
 }
 
 /** A moment seen from `now` (milliseconds since 1970) as "3 minutes ago". */

@@ -3,7 +3,11 @@ import { FixSource, Granularity, NoEstimateReason, AddressState, LocationWarning
 import { InvitationDelivery, ResidentAccessState } from "./gen/waymark/v1/resident_access_pb.js";
 import { PhoneKind, SiteStatus } from "./gen/waymark/v1/site_pb.js";
 
+export * from "./filter_strings.js";
+export * from "./admin_strings.js";
+export * from "./connection_strings.js";
 export * from "./history_strings.js";
+export * from "./sites_strings.js";
 export * from "./ticketing_strings.js";
 
 export const app = {
@@ -43,7 +47,9 @@ export const map = {
   confirmed: "Confirmed by a person",
   approximate: "Approximate",
   cluster: "Several sites",
+  stack: "Several on one spot",
   area: "Somewhere in this area",
+  sitesBelowCount: "sites",
   naturalEarth: "Natural Earth",
   attribution: "Sources of the data",
   clickToPlace: "Click the map where the site is. Drag the pin to adjust it.",
@@ -254,6 +260,7 @@ export const locate = {
   pinMoves: (distance: string) => `${distance} from the present position`,
   savePin: "Save pin",
   cancel: "Cancel",
+  undo: "Undo the move",
   reset: "Reset to automatic",
   resetHint: "Takes back what was set by hand, so that the automatic estimate shows again.",
   moved: (distance: string) => `Moved ${distance}.`,

@@ -3,7 +3,9 @@ import { type Client, Code, ConnectError, createClient, type Interceptor } from 
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { ActivationService } from "../gen/waymark/v1/activation_service_pb.js";
 import { AdminService } from "../gen/waymark/v1/admin_service_pb.js";
+import { AttentionService } from "../gen/waymark/v1/attention_service_pb.js";
 import { HistoryService } from "../gen/waymark/v1/history_service_pb.js";
+import { ImportService } from "../gen/waymark/v1/import_service_pb.js";
 import { LocationService } from "../gen/waymark/v1/location_service_pb.js";
 import { MapService } from "../gen/waymark/v1/map_service_pb.js";
 import { ResidentAccessService } from "../gen/waymark/v1/resident_access_service_pb.js";
@@ -17,20 +19,26 @@ const CALL_TIMEOUT_MS = 20_000;
 export interface Api {
   activation: Client<typeof ActivationService>;
   admin: Client<typeof AdminService>;
+  attention: Client<typeof AttentionService>;
   sites: Client<typeof SiteService>;
   history: Client<typeof HistoryService>;
+  imports: Client<typeof ImportService>;
   location: Client<typeof LocationService>;
   map: Client<typeof MapService>;
   residents: Client<typeof ResidentAccessService>;
   ticketing: Client<typeof TicketingService>;
 }
 
-/** The services as the holder of `token` calls them. `onRejected` runs whenever the server does not know the token. */
-export function connect(token: string, onRejected: () => void): Api {
+/**
+ * The services as the holder of a token calls them; `token` gives it, and may give another one later. `onRejected` runs
+ * whenever the server does not know the token that a call was made with.
+ */
+export function connect(token: () => string, onRejected: (token: string) => void): Api {
   const authorize: Interceptor = (next) => async (request) => {
-    request.header.set("authorization", `Bearer ${token}`);
+    const used = token();
+    request.header.set("authorization", `Bearer ${used}`);
     const watched = (error: unknown): unknown => {
-      if (ConnectError.from(error).code === Code.Unauthenticated) onRejected();
+      if (ConnectError.from(error).code === Code.Unauthenticated) onRejected(used);
       return error;
     };
     try {
@@ -48,8 +56,10 @@ export function connect(token: string, onRejected: () => void): Api {
   return {
     activation: createClient(ActivationService, transport),
     admin: createClient(AdminService, transport),
+    attention: createClient(AttentionService, transport),
     sites: createClient(SiteService, transport),
     history: createClient(HistoryService, transport),
+    imports: createClient(ImportService, transport),
     location: createClient(LocationService, transport),
     map: createClient(MapService, transport),
     residents: createClient(ResidentAccessService, transport),

@@ -1,10 +1,9 @@
-// The map itself: MapLibre with the sites' tiles, and the few wishes and events that the page has with it. Everything
+// The map itself: MapLibre with the sites' symbols, and the few wishes and events that the page has with it. Everything
 // that knows MapLibre is loaded with this file, after the page stands. Knows nothing of Svelte or of gRPC.
 import "maplibre-gl/dist/maplibre-gl.css";
-import { type GeoJSONSource, Map as MapLibre, ScaleControl, setWorkerUrl, type VectorTileSource } from "maplibre-gl";
+import { type GeoJSONSource, Map as MapLibre, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { Position } from "../position.js";
-import type { View } from "../state/listing.svelte.js";
 import { FINE_FROM_ZOOM, OUTLINES, outlinesUrl } from "./base_layers.js";
 import { type Focus, FOCUS, focusData } from "./focus_layers.js";
 import { drawIcon, PIXEL_RATIO } from "./icons.js";
@@ -14,6 +13,8 @@ import { report } from "./report.js";
 import { SITES } from "./site_layers.js";
 import { type Picked, pick } from "./pick.js";
 import { styleOf } from "./style.js";
+import type { Drawn } from "./symbols.js";
+import { type Box, wrapped } from "./view_box.js";
 
 /** Farthest in: a house fills the screen. */
 const ZOOM_MAX = 20;
@@ -30,9 +31,26 @@ const WORLD_WIDTH_PX = 480;
 /** Farthest in that the map begins, however wide it is. */
 const START_ZOOM_MAX = 2;
 
+/** Pause in milliseconds between two words of where a moving map is. */
+const LOOK_PAUSE_MS = 120;
+/** Room around what the map is fitted to, in pixels, */
+const FIT_PADDING_PX = 70;
+/** and the farthest in that it goes for it: sites on one spot have no extent. */
+const FIT_ZOOM_MAX = 14;
+/** A globe that is seen whole has no box; farther in than this zoom it fills the screen. */
+const GLOBE_WHOLE_ZOOM = 3;
+const WORLD: Box = { west: -180, south: -90, east: 180, north: 90 };
+
+/** Where the map stands. */
+export interface Stand extends Position {
+  zoom: number;
+}
+
 export interface EngineEvents {
+  /** The map shows this, at rest or on its way. */
+  onLook: (view: Box, zoom: number) => void;
   /** The map came to rest on this view. */
-  onView: (view: View) => void;
+  onView: (view: Box, stand: Stand) => void;
   /** A symbol was clicked. */
   onPick: (picked: Picked) => void;
   /** The pointer is on a site's own symbol; empty when it left. */
@@ -41,17 +59,14 @@ export interface EngineEvents {
   onClick: (position: Position) => void;
   onDraft: (position: Position) => void;
   onCandidate: (index: number) => void;
-  /** The server refused the token on a tile. */
-  onRejected: () => void;
 }
 
 export interface EngineOptions {
   container: HTMLElement;
   scheme: Scheme;
-  /** `accounts/{account}`. */
-  account: string;
-  /** The value of the `authorization` header. */
-  authorization: () => string;
+  globe: boolean;
+  /** Where to begin; absent for the whole world. */
+  stand?: Stand | undefined;
   events: EngineEvents;
 }
 
@@ -61,19 +76,21 @@ export class Engine {
   readonly #options: EngineOptions;
   #scheme: Scheme;
   #detail: "coarse" | "fine" = "coarse";
-  #revision = 0;
-  #filter = "";
+  #globe: boolean;
+  #drawn: Drawn | undefined;
   #focus: Focus = {};
   #placing = false;
+  #lookedAt = 0;
 
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#scheme = options.scheme;
+    this.#globe = options.globe;
     setWorkerUrl(new URL(workerUrl, location.href).href);
     this.#map = new MapLibre({
       container: options.container,
-      style: styleOf(this.#scheme, this.#detail, this.#tiles(), this.#focus),
-      ...this.#start(),
+      style: this.#style(),
+      ...this.#begin(),
       minZoom: ZOOM_MIN,
       maxZoom: ZOOM_MAX,
       attributionControl: false,
@@ -81,29 +98,34 @@ export class Engine {
       pitchWithRotate: false,
       touchPitch: false,
       fadeDuration: 0,
-      transformRequest: (url) => this.#authorized(url),
     });
     this.#map.touchZoomRotate.disableRotation();
     this.#map.keyboard.disableRotation();
     this.#map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-left");
-    this.#map.setMissingStyleImageResolver((name) => this.#draw(name));
+    this.#map.setMissingStyleImageResolver((name) => this.#icon(name));
     const { onCandidate, onDraft } = options.events;
     this.#markers = new Markers(this.#map, onCandidate, onDraft);
     this.#listen();
   }
 
-  /** Loads the tiles again when the number or the filter is another. */
-  refresh(revision: number, filter: string): void {
-    if (revision === this.#revision && filter === this.#filter) return;
-    this.#revision = revision;
-    this.#filter = filter;
-    this.#map.getSource<VectorTileSource>(SITES)?.setTiles([this.#tiles()]);
+  /** Draws these symbols in place of those before. */
+  draw(drawn: Drawn): void {
+    this.#drawn = drawn;
+    void this.#map.getSource<GeoJSONSource>(SITES)?.setData(drawn.collection);
   }
 
   recolor(scheme: Scheme): void {
     if (scheme === this.#scheme) return;
     this.#scheme = scheme;
-    this.#map.setStyle(styleOf(scheme, this.#detail, this.#tiles(), this.#focus), { diff: false });
+    this.#map.setStyle(this.#style(), { diff: false });
+  }
+
+  /** Shows the world as a globe, or flat. */
+  roundOff(globe: boolean): void {
+    if (globe === this.#globe) return;
+    this.#globe = globe;
+    this.#map.setProjection({ type: globe ? "globe" : "mercator" });
+    this.#look();
   }
 
   focus(focus: Focus): void {
@@ -156,6 +178,17 @@ export class Engine {
     if (!seen) this.#map.easeTo({ center: [lng, lat], ...this.#pace(), duration: 400 });
   }
 
+  /** Flies to where all of a box is in view. */
+  fit({ west, south, east, north }: Box): void {
+    const bounds: [number, number, number, number] = [west, south, west > east ? east + 360 : east, north];
+    this.#map.fitBounds(bounds, { padding: FIT_PADDING_PX, maxZoom: FIT_ZOOM_MAX, ...this.#pace() });
+  }
+
+  /** Goes back to where the map stood once, at once. */
+  jump(stand: Stand | undefined): void {
+    this.#map.jumpTo(stand ? { center: [stand.lng, stand.lat], zoom: stand.zoom } : this.#start());
+  }
+
   zoomBy(levels: number): void {
     this.#map.easeTo({ zoom: this.#map.getZoom() + levels, ...this.#pace(), duration: 250 });
   }
@@ -178,18 +211,17 @@ export class Engine {
     return { center: START_CENTER, zoom: Math.max(ZOOM_MIN, Math.min(START_ZOOM_MAX, zoom)) };
   }
 
-  #tiles(): string {
-    const filter = this.#filter && `&filter=${encodeURIComponent(this.#filter)}`;
-    return `${location.origin}/v1/${this.#options.account}/tiles/{z}/{x}/{y}.mvt?r=${this.#revision}${filter}`;
+  #begin(): { center: [number, number]; zoom: number } {
+    const { stand } = this.#options;
+    return stand ? { center: [stand.lng, stand.lat], zoom: Math.min(stand.zoom, ZOOM_MAX) } : this.#start();
   }
 
-  /** The token goes to this server's tiles and nowhere else. */
-  #authorized(url: string): { url: string; headers?: Record<string, string> } {
-    if (!url.startsWith(`${location.origin}/v1/`)) return { url };
-    return { url, headers: { authorization: this.#options.authorization() } };
+  #style(): StyleSpecification {
+    const symbols = this.#drawn?.collection ?? { type: "FeatureCollection", features: [] };
+    return styleOf(this.#scheme, this.#detail, { symbols, focus: this.#focus, globe: this.#globe });
   }
 
-  #draw(name: string): void {
+  #icon(name: string): void {
     const image = drawIcon(name);
     if (image && !this.#map.hasImage(name)) this.#map.addImage(name, image, { pixelRatio: PIXEL_RATIO });
   }
@@ -197,16 +229,15 @@ export class Engine {
   #listen(): void {
     const map = this.#map;
     const { container, events } = this.#options;
-    map.on("load", () => this.#rest());
+    // Before anything is loaded, so that the symbols come meanwhile.
+    this.#rest();
     map.on("moveend", () => this.#rest());
+    map.on("move", () => performance.now() - this.#lookedAt > LOOK_PAUSE_MS && this.#look());
     map.on("movestart", () => (container.dataset.idle = "false"));
     map.on("dataloading", () => (container.dataset.idle = "false"));
-    map.on("idle", () => report(map, container));
+    map.on("idle", () => report(map, container, this.#drawn?.revision));
     map.on("style.load", () => map.getSource<GeoJSONSource>(FOCUS)?.setData(focusData(this.#focus)));
     map.on("zoom", () => this.#refine());
-    map.on("error", ({ error }) => {
-      if ((error as Error & { status?: number }).status === 401) events.onRejected();
-    });
     map.on("mousemove", ({ point }) => {
       const picked = this.#placing ? undefined : pick(map, point);
       map.getCanvas().classList.toggle("is-pointing", picked !== undefined);
@@ -229,12 +260,20 @@ export class Engine {
   }
 
   #rest(): void {
+    this.#look();
+    const { lat, lng } = this.#map.getCenter().wrap();
+    this.#options.events.onView(this.#view(), { lat, lng, zoom: this.#map.getZoom() });
+  }
+
+  #look(): void {
+    this.#lookedAt = performance.now();
+    this.#options.events.onLook(this.#view(), this.#map.getZoom());
+  }
+
+  #view(): Box {
+    if (this.#globe && this.#map.getZoom() < GLOBE_WHOLE_ZOOM) return WORLD;
     const bounds = this.#map.getBounds();
-    const south = Math.max(-90, bounds.getSouth());
-    const north = Math.min(90, bounds.getNorth());
-    const whole = bounds.getEast() - bounds.getWest() >= 360;
-    const wrap = (lng: number): number => ((((lng + 180) % 360) + 360) % 360) - 180;
-    const [west, east] = whole ? [-180, 180] : [wrap(bounds.getWest()), wrap(bounds.getEast())];
-    this.#options.events.onView({ west, south, east, north });
+    const [west, east] = [bounds.getWest(), bounds.getEast()];
+    return wrapped({ west, south: bounds.getSouth(), east, north: bounds.getNorth() });
   }
 }

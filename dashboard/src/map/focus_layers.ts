@@ -15,12 +15,18 @@ const DEGREE_M = 111_195;
 export interface Focus {
   selected?: { position: Position; accuracyM?: number | undefined } | undefined;
   hovered?: Position | undefined;
+  /** What other sources say of the site. */
+  fixes?: { position: Position; accuracyM?: number | undefined }[];
   move?: { before: Position; after: Position } | undefined;
 }
 
-export function focusData({ selected, hovered, move }: Focus): FeatureCollection {
+export function focusData({ selected, hovered, move, fixes = [] }: Focus): FeatureCollection {
   const features: Feature[] = [];
   if (selected?.accuracyM) features.push(circle(selected.position, selected.accuracyM));
+  for (const { position, accuracyM } of fixes) {
+    if (accuracyM) features.push(circle(position, accuracyM));
+    features.push(point("fix", position));
+  }
   if (move) features.push(line(move.before, move.after));
   if (hovered) features.push(point("hovered", hovered));
   if (selected) features.push(point("selected", selected.position));
@@ -46,6 +52,18 @@ export function focusLayers(palette: Palette): { under: LayerSpecification[]; ov
         filter: ["==", ["get", "kind"], "move"],
         layout: { "line-cap": "round" },
         paint: { "line-color": color, "line-width": 2, "line-dasharray": [1.5, 2.5] },
+      },
+      {
+        id: "focus-fixes",
+        type: "circle",
+        source: FOCUS,
+        filter: ["==", ["get", "kind"], "fix"],
+        paint: {
+          "circle-radius": 4,
+          "circle-color": palette.paper,
+          "circle-stroke-color": color,
+          "circle-stroke-width": 2,
+        },
       },
       {
         // Seen where the site is inside a cluster that is drawn elsewhere; a pin or an area of its own covers it.

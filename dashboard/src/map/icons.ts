@@ -8,7 +8,9 @@ export const PIXEL_RATIO = 2;
 export const DONUT_SHARES = 16;
 /** Outer radii of donuts and of areas' rings in screen pixels, by the size class in their names. */
 const DONUT_RADII = [15, 18, 22, 27];
-const RING_RADII = [15, 17, 20, 24];
+const RING_RADII = [17, 19, 22, 25];
+/** How far the sheets of a stack stand out below each other, in screen pixels. */
+const SHEET_PX = 2.5;
 /** Half the width of a pin's shape in screen pixels. */
 const PIN_RADIUS = 7;
 
@@ -21,7 +23,7 @@ export function drawIcon(name: string): ImageData | undefined {
   const shares = rest.slice(1).map(Number);
   if (shares.length !== STATUSES.length || !shares.every((share) => share >= 0)) return undefined;
   const radius = (kind === "ring" ? RING_RADII : DONUT_RADII)[Number(rest[0])];
-  if (kind === "donut" && radius) return drawDonut(palette, radius, shares);
+  if ((kind === "donut" || kind === "stack") && radius) return drawDonut(palette, radius, shares, kind === "stack");
   if (kind === "ring" && radius) return drawRing(palette, radius, shares);
   return undefined;
 }
@@ -36,10 +38,11 @@ function canvas(size: number, draw: (ctx: OffscreenCanvasRenderingContext2D) => 
   return ctx.getImageData(0, 0, side, side);
 }
 
-/** A solid donut on paper: several sites in one place. */
-function drawDonut(palette: Palette, radius: number, shares: number[]): ImageData | undefined {
+/** A solid donut on paper: several sites in one place. A stack, which never falls apart, lies on more paper. */
+function drawDonut(palette: Palette, radius: number, shares: number[], stack: boolean): ImageData | undefined {
   const width = radius * 0.26;
-  return canvas(2 * radius + 6, (ctx) => {
+  return canvas(2 * radius + (stack ? 6 + 4 * SHEET_PX : 6), (ctx) => {
+    for (let sheet = stack ? 2 : 0; sheet > 0; sheet--) drawSheet(ctx, palette, radius, sheet * SHEET_PX);
     ctx.shadowColor = "rgba(10, 25, 35, 0.35)";
     ctx.shadowBlur = 3 * PIXEL_RATIO;
     ctx.fillStyle = palette.paper;
@@ -48,6 +51,17 @@ function drawDonut(palette: Palette, radius: number, shares: number[]): ImageDat
     ctx.shadowColor = "transparent";
     arcs(ctx, palette, radius - width / 2 - 1, width, shares);
   });
+}
+
+/** The edge of a disc that lies below, a little aside. */
+function drawSheet(ctx: OffscreenCanvasRenderingContext2D, palette: Palette, radius: number, aside: number): void {
+  ctx.beginPath();
+  ctx.arc(aside, aside, radius, 0, 2 * Math.PI);
+  ctx.fillStyle = palette.paper;
+  ctx.fill();
+  ctx.strokeStyle = palette.label;
+  ctx.lineWidth = 1;
+  ctx.stroke();
 }
 
 /** A thin broken ring that the land shines through: sites somewhere around here. */

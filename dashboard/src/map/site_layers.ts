@@ -1,15 +1,16 @@
-// The sites' layers on the vector tiles: discs and rings for areas, donuts for clusters, shapes for pins, and their
+// The sites' layers: discs and rings for areas, donuts for clusters, shapes for pins, and their
 // labels. Each symbol's picture is named by what it shows; icons.ts draws it.
 import type { ExpressionSpecification, LayerSpecification, SymbolLayerSpecification } from "maplibre-gl";
 import { FONT } from "./fonts.js";
+import * as strings from "../strings.js";
 import { DONUT_SHARES } from "./icons.js";
 import { type Palette, type Scheme, STATUSES } from "./palette.js";
 
-/** Name of the source of the sites' tiles. */
+/** Name of the source of the sites' symbols. */
 export const SITES = "sites";
 /** Zoom from which pins have their names beside them. */
 const NAMES_FROM_ZOOM = 7;
-/** Zoom levels of the tiles. */
+/** Deepest zoom that a disc is sized for. */
 const ZOOM_MAX = 22;
 /** Counts from which a donut is of the next size class. */
 const SIZE_STEPS = [10, 100, 1_000];
@@ -30,6 +31,9 @@ const EQUATOR = {
   ],
 };
 
+/** The features of each kind of symbol. */
+const OF_KIND = { pins: ofKind("pins"), clusters: ofKind("clusters"), areas: ofKind("areas") };
+
 /** Layers that answer to the pointer, by what they show. */
 export const SYMBOL_LAYERS = { pins: ["pins"], clusters: ["clusters"], areas: ["lone-areas", "areas"] };
 
@@ -43,12 +47,16 @@ export function siteLayers(scheme: Scheme, palette: Palette): LayerSpecification
   ];
 }
 
+function ofKind(kind: string): ExpressionSpecification {
+  return ["==", ["get", "kind"], kind];
+}
+
 function discs(palette: Palette): LayerSpecification {
   return {
     id: "discs",
     type: "circle",
     source: SITES,
-    "source-layer": "areas",
+    filter: OF_KIND.areas,
     paint: {
       "circle-radius": byDiscSize((radius) => radius, "exponential"),
       "circle-color": palette.area,
@@ -86,14 +94,21 @@ function areas(scheme: Scheme, palette: Palette): LayerSpecification {
     id: "areas",
     type: "symbol",
     source: SITES,
-    "source-layer": "areas",
-    filter: [">", ["get", "count"], 1],
+    filter: ["all", OF_KIND.areas, [">", ["get", "count"], 1]],
     layout: {
       "icon-image": ["concat", `ring|${scheme}|`, sizeClass(), ...shares()],
       "icon-allow-overlap": true,
-      "text-field": ["concat", "~", shortCount()],
+      // "~14 sites": somewhere around here, and not on this spot.
+      "text-field": [
+        "format",
+        ["concat", "~", shortCount(), "\n"],
+        {},
+        strings.map.sitesBelowCount,
+        { "font-scale": 0.74 },
+      ],
       "text-font": [FONT],
       "text-size": 11.5,
+      "text-line-height": 1,
       "text-allow-overlap": true,
       "symbol-sort-key": ["get", "count"],
     },
@@ -107,8 +122,7 @@ function loneAreas(scheme: Scheme, palette: Palette): LayerSpecification {
     id: "lone-areas",
     type: "symbol",
     source: SITES,
-    "source-layer": "areas",
-    filter: ["==", ["get", "count"], 1],
+    filter: ["all", OF_KIND.areas, ["==", ["get", "count"], 1]],
     layout: {
       ...pinLayout(["coalesce", ["get", "name"], ""]),
       "icon-image": ["concat", `pin|${scheme}|`, soleStatus(), "|false"],
@@ -122,9 +136,9 @@ function clusters(scheme: Scheme, palette: Palette): LayerSpecification {
     id: "clusters",
     type: "symbol",
     source: SITES,
-    "source-layer": "clusters",
+    filter: OF_KIND.clusters,
     layout: {
-      "icon-image": ["concat", `donut|${scheme}|`, sizeClass(), ...shares()],
+      "icon-image": ["concat", ["case", ["get", "stack"], "stack", "donut"], `|${scheme}|`, sizeClass(), ...shares()],
       "icon-allow-overlap": true,
       "text-field": shortCount(),
       "text-font": [FONT],
@@ -141,10 +155,12 @@ function pins(scheme: Scheme, palette: Palette): LayerSpecification {
     id: "pins",
     type: "symbol",
     source: SITES,
-    "source-layer": "pins",
+    filter: OF_KIND.pins,
     layout: {
       ...pinLayout(["get", "name"]),
       "icon-image": ["concat", `pin|${scheme}|`, ["get", "status"], "|", ["to-string", ["get", "confirmed"]]],
+      // The worst lie on top.
+      "symbol-sort-key": ["-", ["index-of", ["get", "status"], ["literal", STATUSES]]],
     },
     paint: textPaint(palette),
   };

@@ -1,4 +1,5 @@
 // The whole style of the map, made anew for each colour scheme.
+import type { FeatureCollection } from "geojson";
 import type { StyleSpecification } from "maplibre-gl";
 import { baseLayers, baseSources } from "./base_layers.js";
 import { type Focus, FOCUS, focusData, focusLayers } from "./focus_layers.js";
@@ -6,18 +7,29 @@ import { FONT_FACES } from "./fonts.js";
 import { PALETTES, type Scheme } from "./palette.js";
 import { SITES, siteLayers } from "./site_layers.js";
 
-/** Zoom of the deepest tiles; the map shows these further in. */
-const TILES_ZOOM_MAX = 22;
+/** How finely symbols are placed: the deepest zoom at which they are cut. */
+const SYMBOLS_ZOOM_MAX = 20;
+/** Pixels beyond the edge of a cut in which a symbol is drawn on both sides: half of the widest. */
+const SYMBOLS_BUFFER = 64;
 
-export function styleOf(scheme: Scheme, detail: "coarse" | "fine", tiles: string, focus: Focus): StyleSpecification {
+/** What the map shows besides its base. */
+export interface Shown {
+  symbols: FeatureCollection;
+  focus: Focus;
+  globe: boolean;
+}
+
+export function styleOf(scheme: Scheme, detail: "coarse" | "fine", shown: Shown): StyleSpecification {
+  const { symbols, focus, globe } = shown;
   const palette = PALETTES[scheme];
   const { under, over } = focusLayers(palette);
   return {
     version: 8,
+    projection: { type: globe ? "globe" : "mercator" },
     "font-faces": FONT_FACES,
     sources: {
       ...baseSources(detail),
-      [SITES]: { type: "vector", tiles: [tiles], minzoom: 0, maxzoom: TILES_ZOOM_MAX },
+      [SITES]: { type: "geojson", data: symbols, maxzoom: SYMBOLS_ZOOM_MAX, buffer: SYMBOLS_BUFFER },
       [FOCUS]: { type: "geojson", data: focusData(focus) },
     },
     layers: [...baseLayers(palette), ...under, ...siteLayers(scheme, palette), ...over],

@@ -4,21 +4,27 @@ import { type Fault, faultOf } from "../api/fault.js";
 import { FixSource, Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { SiteSummary } from "../gen/waymark/v1/map_pb.js";
 import type { Site, SiteStatus } from "../gen/waymark/v1/site_pb.js";
+import type { Box } from "../map/view_box.js";
 import type { Position } from "../position.js";
 import type { SiteFilter } from "./filter.svelte.js";
+import { stagedPage } from "./staged.js";
 
-/** Rows a page: more than two screens of them. */
-const PAGE_SIZE = 50;
+/** Rows a page: more than two screens of them, */
+const PAGE_SIZE = 100;
+/** and of a page of a list that somebody has scrolled so far down that it holds so many already. */
+const FAR_PAGE_SIZE = 500;
+const FAR_ROWS = 1_000;
+/** Rows a page where all are asked for: as many as the server gives. */
+const ALL_PAGE_SIZE = 1_000;
+/** Rows behind those that are seen with which the next page is asked for. */
+const AHEAD = 40;
+/** Most rows of a list: with more it would be higher than browsers make a box (33,554,428 pixels). */
+const ROWS_MAX = 600_000;
 /** Pause in milliseconds before the list follows a moving map. */
 const SETTLE_MS = 150;
 
-/** A box in degrees; it crosses the antimeridian where `west > east`. */
-export interface View {
-  west: number;
-  south: number;
-  east: number;
-  north: number;
-}
+/** What the map shows. */
+export type View = Box;
 
 /** What is listed. */
 export type Scope =
@@ -42,8 +48,17 @@ interface Page {
   total?: bigint;
 }
 
+/** A page with what it was asked for by. */
+interface LoadedPage extends Page {
+  token: string;
+  size: number;
+  /** Whether something of it may have changed since. */
+  stale: boolean;
+}
+
 export class Listing {
   scope = $state.raw<Scope>({ kind: "view" });
+  /** All that is loaded, from the first one on. */
   rows = $state.raw<Row[]>([]);
   /** All sites in view; absent while unknown and for other scopes. */
   total = $state<bigint | undefined>();
@@ -58,7 +73,9 @@ export class Listing {
   #account: string;
   #filter: SiteFilter;
   #view: View | undefined;
-  #next = "";
+  #pages: LoadedPage[] = [];
+  /** The rows that are seen, the last one excluded. */
+  #seen = { from: 0, to: PAGE_SIZE };
   #pending = new AbortController();
   #settling: ReturnType<typeof setTimeout> | undefined;
 
@@ -79,21 +96,54 @@ export class Listing {
   /** Lists something else. */
   show(scope: Scope): void {
     this.scope = scope;
+    this.#pages = [];
     this.rows = [];
     this.total = undefined;
     this.dissolved = false;
     void this.reload();
   }
 
-  /** Loads again what is listed, at least as many rows as there are. */
+  /** Says which rows are seen: those are kept up to date, and what comes behind them is loaded in time. */
+  sight(from: number, to: number): void {
+    this.#seen = { from, to };
+    if (this.loading || this.fault) return;
+    if (this.more && to + AHEAD > this.rows.length) void this.loadMore();
+    else if (this.#inSight().some((at) => this.#pages[at]!.stale)) void this.#load((signal) => this.#renew(signal));
+  }
+
+  /** Loads what is listed from its beginning. */
   async reload(): Promise<void> {
-    await this.#load("", Math.max(PAGE_SIZE, Math.min(this.rows.length, 1_000)), (page) => page.rows);
+    await this.#load(async (signal) => {
+      const page = await this.#fetch("", PAGE_SIZE, signal);
+      if (!signal.aborted) this.#take([page]);
+    });
+  }
+
+  /** Something of it may have changed: what is seen is loaded again now, and the rest when it comes into sight. */
+  async refresh(): Promise<void> {
+    for (const page of this.#pages) page.stale = true;
+    await this.#load((signal) => this.#renew(signal));
   }
 
   /** Loads the next page. */
   async loadMore(): Promise<void> {
-    if (this.loading || !this.more) return;
-    await this.#load(this.#next, PAGE_SIZE, (page) => [...this.rows, ...page.rows]);
+    const last = this.#pages.at(-1);
+    if (this.loading || !this.more || !last) return;
+    const size = this.rows.length < FAR_ROWS ? PAGE_SIZE : FAR_PAGE_SIZE;
+    await this.#load(async (signal) => {
+      const page = await this.#fetch(last.next, size, signal);
+      if (!signal.aborted) this.#take([...this.#pages, page]);
+    });
+  }
+
+  /** All rows of what is listed, page by page, whatever is loaded. */
+  async *all(signal: AbortSignal): AsyncGenerator<Row[]> {
+    let token = "";
+    do {
+      const page = await this.#fetch(token, ALL_PAGE_SIZE, signal);
+      yield page.rows;
+      token = page.next;
+    } while (token !== "");
   }
 
   stop(): void {
@@ -101,29 +151,67 @@ export class Listing {
     this.#pending.abort();
   }
 
-  async #load(token: string, size: number, merge: (page: Page) => Row[]): Promise<void> {
+  async #load(task: (signal: AbortSignal) => Promise<void>): Promise<void> {
     if (this.scope.kind === "view" && !this.#view) return;
     this.#pending.abort();
     const pending = new AbortController();
     this.#pending = pending;
     this.loading = true;
     try {
-      let page = await this.#ask(token, size, pending.signal);
-      // A page that has looked at many sites may be empty, and not be the last.
-      while (page.rows.length === 0 && page.next !== "" && !pending.signal.aborted) {
-        page = await this.#ask(page.next, size, pending.signal);
-      }
-      if (pending.signal.aborted) return;
-      this.rows = merge(page);
-      this.total = page.total ?? this.total;
-      this.#next = page.next;
-      this.more = page.next !== "";
-      this.fault = undefined;
+      await task(pending.signal);
+      if (!pending.signal.aborted) this.fault = undefined;
     } catch (error) {
       if (!pending.signal.aborted) this.#failed(faultOf(error));
     } finally {
-      if (this.#pending === pending) this.loading = false;
+      if (this.#pending === pending) {
+        this.loading = false;
+        this.sight(this.#seen.from, this.#seen.to);
+      }
     }
+  }
+
+  /** Loads the pages in sight again. Where one ends elsewhere than before, those behind it are not its neighbours any more. */
+  async #renew(signal: AbortSignal): Promise<void> {
+    const pages = [...this.#pages];
+    for (const at of this.#inSight()) {
+      const before = pages[at];
+      if (!before) break;
+      const page = await this.#fetch(before.token, before.size, signal);
+      if (signal.aborted) return;
+      pages[at] = page;
+      if (page.next !== before.next) pages.length = at + 1;
+    }
+    if (pages.length === 0) pages.push(await this.#fetch("", PAGE_SIZE, signal));
+    if (!signal.aborted) this.#take(pages);
+  }
+
+  /** The numbers of the pages that are seen; the first one where none is. */
+  #inSight(): number[] {
+    const { from, to } = this.#seen;
+    let begin = 0;
+    const seen = this.#pages.flatMap(({ rows }, at) => {
+      const isSeen = begin < to && begin + rows.length > from;
+      begin += rows.length;
+      return isSeen ? [at] : [];
+    });
+    return seen.length > 0 || this.#pages.length === 0 ? seen : [0];
+  }
+
+  /** Shows these pages. A site that moved from one to another between two answers stands once. */
+  #take(pages: LoadedPage[]): void {
+    this.#pages = pages;
+    const rows = new Map(pages.flatMap((page) => page.rows.map((row) => [row.name, row])));
+    this.rows = [...rows.values()];
+    const last = pages.at(-1);
+    this.more = last !== undefined && last.next !== "" && this.rows.length < ROWS_MAX;
+    this.total = pages.findLast((page) => !page.stale && page.total !== undefined)?.total ?? this.total;
+  }
+
+  /** A page, with rows unless it is the last one: one that has looked at many sites may be empty. */
+  async #fetch(token: string, size: number, signal: AbortSignal): Promise<LoadedPage> {
+    let page = await this.#ask(token, size, signal);
+    while (page.rows.length === 0 && page.next !== "" && !signal.aborted) page = await this.#ask(page.next, size, signal);
+    return { ...page, token, size, stale: false };
   }
 
   #failed(fault: Fault): void {
@@ -135,9 +223,14 @@ export class Listing {
     if (fault.kind !== "cancelled") this.fault = fault;
   }
 
-  async #ask(pageToken: string, pageSize: number, signal: AbortSignal): Promise<Page> {
+  #ask(token: string, size: number, signal: AbortSignal): Promise<Page> {
+    const { text, problemsFirst } = this.#filter;
+    if (!problemsFirst) return this.#page(text, token, size, signal);
+    return stagedPage(text, token, size, (filter, inner) => this.#page(filter, inner, size, signal));
+  }
+
+  async #page(filter: string, pageToken: string, pageSize: number, signal: AbortSignal): Promise<Page> {
     const parent = this.#account;
-    const { text: filter } = this.#filter;
     const scope = this.scope;
     if (scope.kind === "symbol") {
       const request = { parent, clusterId: scope.id, zoom: scope.zoom, pageSize, pageToken, filter };

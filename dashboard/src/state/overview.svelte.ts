@@ -1,12 +1,20 @@
-// The account at a glance: its tallies, and word of every change, from one watch of the whole world while the page is seen.
+// What the map shows, live: the symbols in view and the account's tallies, from one watch while the page is seen.
+//
+// Why the map draws what this watch tells, and no vector tiles: a message is one answer of one revision, so that symbols,
+// legend and filter counts never disagree, nothing is fetched again to learn whether it changed, and a change is on the
+// map as soon as it is told. Tiles would have to be asked for anew, all of them, at each change anywhere, and each shows
+// another instant. They remain what other maps are served with.
 import type { Api } from "../api/client.js";
 import { faultOf } from "../api/fault.js";
 import type { SiteTally } from "../gen/waymark/v1/map_pb.js";
 import type { MapChanges } from "../gen/waymark/v1/watch_pb.js";
+import { type Drawn, SymbolSet } from "../map/symbols.js";
+import { type Box, covers, widened } from "../map/view_box.js";
+import type { Position } from "../position.js";
 import type { SiteFilter } from "./filter.svelte.js";
 
-/** The whole world at zoom 0: the cheapest viewport. Whatever changes elsewhere is told as a new revision within a second. */
-const WORLD = { low: { lat: -90, lng: -180 }, high: { lat: 90, lng: 180 } };
+/** What is watched before the map says what it shows: the tallies are of the whole account anyway. */
+const WORLD: Box = { west: -180, south: -90, east: 180, north: 90 };
 /** Pauses in milliseconds before a watch that ended is begun again; the last one repeats. */
 const PAUSES_MS = [500, 1_000, 2_000, 5_000, 10_000];
 /** A watch says something every 10 seconds: one that is silent for so many milliseconds has lost its connection. */
@@ -21,6 +29,10 @@ export class Overview {
   legend = $state.raw<SiteTally | undefined>();
   /** Matching sites without a position. */
   unplaced = $state(0n);
+  /** The map as of this revision, with which all the tallies agree. */
+  revision = $state(0n);
+  /** The symbols in view and around it. */
+  drawn = $state.raw<Drawn | undefined>();
   /** Whether the server cannot be reached. */
   offline = $state(false);
 
@@ -28,6 +40,9 @@ export class Overview {
   #account: string;
   #filter: SiteFilter;
   #onChange: () => void;
+  #symbols = new SymbolSet();
+  #box = WORLD;
+  #zoom = 0;
   #revision: bigint | undefined;
   #failures = 0;
   #watch: AbortController | undefined;
@@ -48,6 +63,20 @@ export class Overview {
   stop(): void {
     document.removeEventListener("visibilitychange", this.#onVisible);
     this.#watch?.abort();
+  }
+
+  /** Follows the map: what is in view is drawn, of the level that `zoom` lies in. */
+  look(view: Box, zoom: number): void {
+    const level = Math.max(0, Math.floor(zoom));
+    if (level === this.#zoom && this.#box !== WORLD && covers(this.#box, view)) return;
+    this.#box = widened(view);
+    this.#zoom = level;
+    if (document.visibilityState === "visible") this.watch();
+  }
+
+  /** Where a site's own symbol is; absent where it has none in view. */
+  positionOf(site: string): Position | undefined {
+    return this.#symbols.positionOf(site);
   }
 
   /** Watches what the filter says now, in place of what was watched before. */
@@ -80,24 +109,31 @@ export class Overview {
     const signal = AbortSignal.any([aborted, silence.signal]);
     let alarm = setTimeout(() => silence.abort(), SILENCE_MS_MAX);
     try {
-      const request = { parent: this.#account, viewport: WORLD, zoom: 0, filter: this.#filter.text };
+      const { west, south, east, north } = this.#box;
+      const viewport = { low: { lat: south, lng: west }, high: { lat: north, lng: east } };
+      const request = { parent: this.#account, viewport, zoom: this.#zoom, filter: this.#filter.text };
+      let fresh = true;
       for await (const { changes } of this.#api.map.watchViewport(request, { signal, timeoutMs: 0 })) {
         clearTimeout(alarm);
         alarm = setTimeout(() => silence.abort(), SILENCE_MS_MAX);
-        if (changes) this.#take(changes);
+        if (!changes || aborted.aborted) continue;
+        this.#take(changes, fresh);
+        fresh = false;
       }
     } finally {
       clearTimeout(alarm);
     }
   }
 
-  #take(changes: MapChanges): void {
+  #take(changes: MapChanges, fresh: boolean): void {
     this.offline = false;
     this.#failures = 0;
     this.tally = changes.accountTally;
     this.matching = changes.matchingTally;
     this.legend = changes.legendTally;
     this.unplaced = changes.unplaced;
+    this.revision = changes.revision;
+    this.drawn = this.#symbols.take(changes, fresh) ?? this.drawn;
     const changed = this.#revision !== undefined && changes.revision !== this.#revision;
     this.#revision = changes.revision;
     if (changed) this.#onChange();

@@ -2,11 +2,12 @@
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
 import { distance, metresBetween } from "../format.js";
-import { type Candidate, type FixSource, Granularity } from "../gen/waymark/v1/location_pb.js";
+import { type Candidate, type Fix, type FixSource, Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
 import * as strings from "../strings.js";
 import type { OpenedSite } from "./opened.svelte.js";
 import { Suggestions } from "./suggestions.svelte.js";
+import { undoMove } from "./undo_move.js";
 import type { Position } from "../position.js";
 
 /** Candidates asked for: as many as fit beside the map without scrolling far. */
@@ -41,6 +42,10 @@ export class Relocation {
   failed = $state(false);
   /** The last move; absent before one. */
   move = $state.raw<Move | undefined>();
+  /** Whether the last move can be taken back. */
+  undoable = $state(false);
+  /** The fix that the pointer or the keys are on, in the list of them. */
+  pointed = $state.raw<Fix | undefined>();
 
   #api: Api;
   #account: string;
@@ -138,6 +143,14 @@ export class Relocation {
     await this.#change((site) => this.#api.location.resetLocation({ site: site.name, etag: site.etag }));
   }
 
+  /** Takes the last move back; refused where somebody has changed the site since. */
+  async undo(): Promise<void> {
+    await this.#change(async (site) => {
+      return (await undoMove(this.#api, site)) ?? site;
+    });
+    this.undoable = false;
+  }
+
   /** Takes away one source's fix. */
   async removeFix(source: FixSource): Promise<void> {
     await this.#change((site) => this.#api.location.deleteFix({ site: site.name, source, etag: site.etag }));
@@ -163,6 +176,7 @@ export class Relocation {
       if (this.#opened.name !== site.name) return;
       this.#clear();
       this.move = { before: site.location?.position, after: moved.location?.position };
+      this.undoable = true;
       this.#say(sentence(this.move), false);
     });
   }
@@ -191,6 +205,8 @@ export class Relocation {
 
   #clear(): void {
     this.move = undefined;
+    this.undoable = false;
+    this.pointed = undefined;
     this.candidates = undefined;
     this.highlighted = -1;
     this.placing = false;

@@ -1,9 +1,10 @@
 // Who is signed in. Holds the token (in this tab's session storage alone) and gives out the services called with it.
 import { type Api, connect } from "../api/client.js";
 import { faultOf } from "../api/fault.js";
-import type { Account } from "../gen/waymark/v1/admin_service_pb.js";
+import { type Account, ContactAccess, type WhoAmIResponse } from "../gen/waymark/v1/admin_service_pb.js";
 import { TokenScope } from "../gen/waymark/v1/token_scope_pb.js";
 import * as strings from "../strings.js";
+import { Drafts } from "./drafts.svelte.js";
 
 const TOKEN_KEY = "waymark.token";
 const ACCOUNT_KEY = "waymark.account";
@@ -16,8 +17,13 @@ const READERS = [TokenScope.ADMIN, TokenScope.EDITOR, TokenScope.VIEWER, TokenSc
 const WRITERS = [TokenScope.ADMIN, TokenScope.EDITOR, TokenScope.SERVICE];
 
 export class Session {
-  /** `choosing`: signed in as the operator, with no account chosen yet. */
-  phase = $state<"starting" | "signed-out" | "choosing" | "ready">("starting");
+  /**
+   * `choosing`: signed in as the operator, with no account chosen yet. `renewing`: the token ended while an account was shown;
+   * the account waits unseen, with all that was typed, for another token of the same right.
+   */
+  phase = $state<"starting" | "signed-out" | "choosing" | "ready" | "renewing">("starting");
+  /** Counts the sessions: what one showed is nothing for the next. */
+  epoch = $state(0);
   /** `accounts/{account}`; empty until one is chosen. */
   account = $state("");
   /** The operator's choice, as far as it is loaded. */
@@ -33,9 +39,18 @@ export class Session {
   editable = $state(false);
   /** Whether the token may keep the account's connections. */
   administers = $state(false);
+  /** Whether the token shows masked contacts. */
+  masks = $state(false);
+  /** Resource name of the token. */
+  tokenName = $state("");
+
+  /** What is typed and not saved: a token that ends takes nothing of it away. */
+  readonly drafts = new Drafts();
 
   #token = "";
   #api: Api | undefined;
+  /** What the token may do, in one text; another token with the same one takes the session over. */
+  #rights = "";
 
   /** The services, for a signed-in caller. */
   get api(): Api {
@@ -50,6 +65,7 @@ export class Session {
 
   /** Takes up a log-in link or the session of this tab. */
   async start(): Promise<void> {
+    window.addEventListener("beforeunload", (event) => this.drafts.isDirty && event.preventDefault());
     window.addEventListener("hashchange", () => void this.#takeLink());
     if (await this.#takeLink()) return;
     const token = sessionStorage.getItem(TOKEN_KEY);
@@ -61,26 +77,23 @@ export class Session {
   async signIn(token: string): Promise<void> {
     this.checking = true;
     this.notice = "";
-    const api = connect(token, () => this.#rejected(token));
     try {
-      const { scope, account } = await api.admin.whoAmI({});
-      if (!READERS.includes(scope)) return this.#end(strings.login.wrongScope);
-      this.#token = token;
-      this.#api = api;
-      this.operator = account === "";
-      this.editable = WRITERS.includes(scope);
-      this.administers = scope === TokenScope.ADMIN;
-      sessionStorage.setItem(TOKEN_KEY, token);
-      if (account) this.choose(account);
-      else await this.#resumeChoice();
+      // Calls of its own: nothing of a session is done before the token is known to be good.
+      const { admin } = connect(
+        () => token,
+        () => undefined,
+      );
+      const who = await admin.whoAmI({});
+      if (!READERS.includes(who.scope)) this.notice = strings.login.wrongScope;
+      else if (this.phase === "renewing" && rightsOf(who) === this.#rights) this.#renew(token, who);
+      else await this.#begin(token, who);
     } catch (error) {
       const fault = faultOf(error);
-      if (fault.kind === "unreachable" && this.phase === "starting") sessionStorage.setItem(TOKEN_KEY, token);
-      else sessionStorage.removeItem(TOKEN_KEY);
-      this.phase = "signed-out";
+      if (this.phase !== "renewing") this.#end("", fault.kind === "unreachable" && this.phase === "starting");
       this.notice = fault.message;
     } finally {
       this.checking = false;
+      if (this.phase === "starting") this.phase = "signed-out";
     }
   }
 
@@ -107,12 +120,47 @@ export class Session {
   }
 
   signOut(): void {
+    if (this.drafts.isDirty && !confirm(strings.conflict.leave)) return;
+    this.drafts.clear();
     this.#end("");
   }
 
-  /** Ends the session because the server did not know its token any more. */
+  /** The server does not know the token any more. What is shown is hidden, and nothing that was typed is lost. */
   expire(): void {
-    if (this.phase === "ready" || this.phase === "choosing") this.#end(strings.login.ended);
+    if (this.phase === "choosing") this.#end(strings.login.ended);
+    if (this.phase !== "ready") return;
+    sessionStorage.removeItem(TOKEN_KEY);
+    this.#token = "";
+    this.notice = strings.login.ended;
+    this.phase = "renewing";
+  }
+
+  async #begin(token: string, who: WhoAmIResponse): Promise<void> {
+    this.#token = token;
+    this.#api = connect(
+      () => this.#token,
+      (used) => this.#rejected(used),
+    );
+    this.operator = who.account === "";
+    this.editable = WRITERS.includes(who.scope);
+    this.administers = who.scope === TokenScope.ADMIN;
+    this.masks = who.contacts === ContactAccess.MASKED;
+    this.tokenName = who.token;
+    // What was typed by the right of one token is nothing for another one.
+    if (rightsOf(who) !== this.#rights) this.drafts.clear();
+    this.#rights = rightsOf(who);
+    this.epoch += 1;
+    sessionStorage.setItem(TOKEN_KEY, token);
+    if (who.account) this.choose(who.account);
+    else await this.#resumeChoice();
+  }
+
+  /** Goes on where the former token ended. */
+  #renew(token: string, who: WhoAmIResponse): void {
+    this.#token = token;
+    this.tokenName = who.token;
+    sessionStorage.setItem(TOKEN_KEY, token);
+    this.phase = "ready";
   }
 
   async #takeLink(): Promise<boolean> {
@@ -144,8 +192,9 @@ export class Session {
     if (token === this.#token) this.expire();
   }
 
-  #end(notice: string): void {
-    sessionStorage.removeItem(TOKEN_KEY);
+  /** `keeps` leaves the token in the tab, for a server that may come back. */
+  #end(notice: string, keeps = false): void {
+    if (!keeps) sessionStorage.removeItem(TOKEN_KEY);
     sessionStorage.removeItem(ACCOUNT_KEY);
     this.#token = "";
     this.#api = undefined;
@@ -154,4 +203,14 @@ export class Session {
     this.notice = notice;
     this.phase = "signed-out";
   }
+}
+
+/** What a token may do, in one text. */
+function rightsOf({ scope, account, contacts }: WhoAmIResponse): string {
+  return `${scope} ${account} ${contacts}`;
+}
+
+/** An address of this page that logs in with a token: behind the `#`, so that no server and no log ever sees it. */
+export function linkWith(path: string, token: string): string {
+  return `${new URL(path, location.origin).href}${LINK_PREFIX}${token}`;
 }

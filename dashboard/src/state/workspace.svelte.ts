@@ -1,22 +1,30 @@
 // One account on the screen: ties list, open site and overview together, and is all that the parts of the page share.
+import type { Box } from "../map/view_box.js";
 import type { Position } from "../position.js";
 import { Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
+import { Attention } from "./attention.svelte.js";
+import { Bulk } from "./bulk.svelte.js";
 import { Connections } from "./connections.svelte.js";
+import { Facets } from "./facets.svelte.js";
 import { SiteFilter } from "./filter.svelte.js";
 import { SiteHistory } from "./history.svelte.js";
 import { Listing, type Row } from "./listing.svelte.js";
+import { Navigation } from "./navigation.svelte.js";
 import { OpenedSite } from "./opened.svelte.js";
 import { Overview } from "./overview.svelte.js";
+import { Pages } from "./pages.svelte.js";
 import { Paced } from "./paced.js";
+import { Pulse } from "./pulse.svelte.js";
 import { Relocation } from "./relocation.svelte.js";
 import { Residence } from "./residence.svelte.js";
 import { SiteSearch } from "./search.svelte.js";
+import { Selection } from "./selection.svelte.js";
 import type { Session } from "./session.svelte.js";
 import { Verifications } from "./verifications.svelte.js";
 
 /** Least pause in milliseconds between two loads of what changed: a busy account changes all the time. */
-const RELOAD_PAUSE_MS = 1_000;
+const RELOAD_PAUSE_MS = 500;
 
 /** How close to come to a site, by how finely its position is known: closer would promise more than is known. */
 const ZOOMS: Record<Granularity, number> = {
@@ -50,15 +58,22 @@ export class Workspace {
   readonly search: SiteSearch;
   readonly connections: Connections;
   readonly verifications: Verifications;
+  readonly selection = new Selection();
+  readonly bulk: Bulk;
+  readonly attention: Attention;
+  readonly navigation: Navigation;
+  readonly facets: Facets;
+  readonly pages: Pages;
+  readonly pulse: Pulse;
 
   /** Whether the page of the ticketing systems is open, in the place of a site's. */
   ticketing = $state(false);
-  /** Counts the changes seen; each new number makes the map load its tiles again. */
-  revision = $state(0);
   /** The site that the pointer is on, in the list or on the map. */
   hovered = $state("");
   /** The latest wish for the map; each is a new object. */
   flight = $state.raw<Flight | undefined>();
+  /** The latest wish that the map shows all of a box; each is a new object. */
+  fitting = $state.raw<Box | undefined>();
 
   /** Loads again what changes may have touched. */
   #reloads = new Paced(() => this.#reload(), RELOAD_PAUSE_MS);
@@ -75,16 +90,50 @@ export class Workspace {
     this.search = new SiteSearch(session.api, this.account);
     this.connections = new Connections(session.api, this.account);
     this.verifications = new Verifications(session.api, this.account);
+    this.bulk = new Bulk(session.api, this.account, () => this.#reloads.ask());
+    this.attention = new Attention(
+      session.api,
+      this.account,
+      ({ site: { location } }) => location?.position && this.visit(location.position, location.granularity),
+      () => this.#reloads.ask(),
+    );
+    this.navigation = new Navigation(this);
+    this.facets = new Facets(session.api, this.account, this.filter);
+    this.pages = new Pages(session.api, this.account, () => this.#reloads.ask());
+    this.pulse = new Pulse(session.api, () => this.#catchUp());
   }
 
   start(): void {
+    this.navigation.start();
     this.overview.start();
+    this.pulse.start();
+    void this.attention.refresh();
+  }
+
+  /** Connects anew and loads what may have changed, as after an outage. */
+  resume(): void {
+    this.pulse.ask();
+    this.#catchUp();
+  }
+
+  #catchUp(): void {
+    this.overview.watch();
+    this.#reloads.ask();
   }
 
   stop(): void {
+    this.navigation.stop();
+    this.facets.stop();
     this.overview.stop();
+    this.pulse.stop();
     this.#reloads.stop();
     this.listing.stop();
+    this.pages.stop();
+  }
+
+  /** Opens the page of a site that is known by its name alone. */
+  openNamed(name: string): void {
+    this.#open(name);
   }
 
   /** Opens a site's page, as it was chosen from the list: the map flies there. */
@@ -108,6 +157,14 @@ export class Workspace {
   refilter(): void {
     void this.listing.reload();
     this.overview.watch();
+  }
+
+  /** Shows all sites that match, as far as they are on the map. */
+  async fit(): Promise<void> {
+    const request = { parent: this.account, filter: this.filter.text };
+    const { bounds } = await this.session.api.map.fitSites(request);
+    if (!bounds?.low || !bounds.high) return;
+    this.fitting = { west: bounds.low.lng, south: bounds.low.lat, east: bounds.high.lng, north: bounds.high.lat };
   }
 
   close(): void {
@@ -135,7 +192,6 @@ export class Workspace {
   }
 
   async #reload(): Promise<void> {
-    this.revision += 1;
-    await Promise.all([this.listing.reload(), this.opened.refresh()]);
+    await Promise.all([this.listing.refresh(), this.opened.refresh(), this.attention.refresh()]);
   }
 }

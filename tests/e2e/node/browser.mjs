@@ -53,12 +53,19 @@ export async function shoot(page, name, part) {
     for (const colorScheme of ["light", "dark"]) {
       await page.setViewportSize(size);
       await page.emulateMedia({ colorScheme });
+      await mapAtRest(page);
       await part?.first().scrollIntoViewIfNeeded();
       await page.screenshot({ path: `${process.env.SHOT_DIR}/${name}-${size.width}-${colorScheme}.png` });
     }
   }
   await page.setViewportSize(before);
   await page.emulateMedia({ colorScheme: null });
+}
+
+/** Waits until a map, where there is one, has drawn what another size or colour asks of it. */
+async function mapAtRest(page) {
+  await page.evaluate(() => new Promise((resume) => requestAnimationFrame(() => requestAnimationFrame(resume))));
+  await page.waitForFunction(() => (document.querySelector('[data-testid="map"]')?.dataset.idle ?? "true") === "true");
 }
 
 /** Text that a page must show as text: as markup it would set the title. */

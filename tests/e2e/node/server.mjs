@@ -1,7 +1,7 @@
 // Starts `waymark serve` on a port that the system picks, calls its command line, and ends it by its id.
 import { spawn, execFile } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
-import { mkdtemp, readFile, rm, open } from "node:fs/promises";
+import { mkdtemp, readFile, rm, open, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import readline from "node:readline";
@@ -18,6 +18,9 @@ const BUF = path.join(ROOT, "tests/e2e/node_modules/.bin/buf");
 const READY_MS_MAX = 60_000;
 const DRAIN_MS_MAX = 30_000;
 
+// Where the sites of `fill` are: Reykjavík, Zürich, Sydney.
+const PLACES = [[64.1, -21.9], [47.3, 8.5], [-33.8, 151.2]];
+
 // The environment without settings that a developer's shell may hold.
 const environment = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("WAYMARK_")));
 
@@ -30,13 +33,23 @@ export function clock(told) {
 
 /** A running server with a data directory of its own. */
 export class Server {
-  static async start(more = []) {
+  static start(more = []) {
+    const databases = GEOIP.flatMap((file) => ["--geoip", file]);
+    return Server.bare(["--trusted-proxy", "127.0.0.0/8", "--gazetteer", GAZETTEER, ...databases, ...more]);
+  }
+
+  /** One without databases, which starts at once; and with a configuration, as text in TOML, where there is one. */
+  static async bare(more = [], configuration = "") {
     const server = new Server();
     server.dir = await mkdtemp(path.join(tmpdir(), "waymark-node-"));
     server.tokenFile = path.join(server.dir, "admin.token");
     const args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", path.join(server.dir, "data")];
-    args.push("--admin-token-file", server.tokenFile, "--trusted-proxy", "127.0.0.0/8", "--gazetteer", GAZETTEER);
-    args.push(...GEOIP.flatMap((file) => ["--geoip", file]), ...more);
+    args.push("--admin-token-file", server.tokenFile, ...more);
+    if (configuration) {
+      const file = path.join(server.dir, "waymark.toml");
+      await writeFile(file, configuration);
+      args.push("--config", file);
+    }
     server.args = args;
     await server.#begin();
     server.adminToken = (await readFile(server.tokenFile, "utf8")).trim();
@@ -62,6 +75,18 @@ export class Server {
     await this.#begin(more);
   }
 
+  /** Ends it as a crash does: at once, with nothing put in order. */
+  async kill() {
+    this.process.kill("SIGKILL");
+    await this.ended;
+  }
+
+  /** Starts it again over the same data, at the same address: as a page sees a server that comes back. */
+  async revive() {
+    this.args[this.args.indexOf("--listen") + 1] = new URL(this.url).host;
+    await this.#begin();
+  }
+
   /** Runs a command of the binary against this server; its standard output. */
   async cli(...args) {
     const { stdout } = await run(BINARY, [...args, "--server", this.url, "--token-file", this.tokenFile], {
@@ -79,6 +104,22 @@ export class Server {
     const token = new URL((await readFile(link, "utf8")).trim()).hash.match(/token=(wmk_[^&]+)/)?.[1];
     if (!token) throw new Error("the demo's link holds no token");
     return token;
+  }
+
+  /** Makes the account `demo` with as many pinned sites, of which some are offline, over three parts of the world; an editor's token. */
+  async fill(sites) {
+    const account = { accountId: "demo", account: { displayName: "Demo" } };
+    await this.call("AdminService", "CreateAccount", account, this.adminToken);
+    const request = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_EDITOR", displayName: "of the tests" } };
+    const { secret } = await this.call("AdminService", "CreateToken", request, this.adminToken);
+    const rows = Array.from({ length: sites }, (_, at) => {
+      const [lat, lng] = PLACES[at % PLACES.length];
+      const status = at % 5 === 0 ? "SITE_STATUS_OFFLINE" : "SITE_STATUS_ONLINE";
+      const site = { displayName: `Site ${String(at).padStart(3, "0")}`, status };
+      return { site, updateMask: "status", position: { lat: lat + at / 50, lng: lng + at / 40 } };
+    });
+    await this.call("ImportService", "ImportSites", { parent: "accounts/demo", rows }, secret);
+    return secret;
   }
 
   /** Calls a method with `buf curl`, a client that is not ours. */

@@ -1,0 +1,36 @@
+// The words of the filter chips and of the map's switches.
+import { FixSource } from "./gen/waymark/v1/location_pb.js";
+
+export const filter = {
+  label: "Filter",
+  approximate: "Approximate",
+  confirmed: "Confirmed",
+  more: "More filters",
+  fewer: "Fewer filters",
+  problemsFirst: "Problems first",
+  problemsFirstHint: "List offline sites first, then unknown ones, then those in maintenance",
+  clear: "Clear all",
+  fit: "Fit to result",
+  fitHint: "Show all matching sites on the map",
+  linked: "In a ticketing system",
+  unlinked: "In no ticketing system",
+  addLabel: "Label",
+  labelHint: "key=value, or a key alone; then Enter",
+  labelRefused: "A label is key=value. The key has letters, digits, - and _.",
+  removeLabel: (label: string) => `Do not ask for the label ${label}`,
+  words: (words: string) => `“${words}”`,
+  removeWords: "Do not look for these words",
+  chip: (name: string, count: string) => `${name}: ${count} sites`,
+  source: {
+    [FixSource.UNSPECIFIED]: "None",
+    [FixSource.GEOIP]: "GeoIP",
+    [FixSource.DEVICE]: "Device",
+    [FixSource.ADDRESS]: "Address",
+    [FixSource.PIN]: "Pin",
+  } as Record<FixSource, string>,
+};
+
+export const projection = {
+  globe: "Show the world as a globe",
+  flat: "Show the world as a flat map",
+};

@@ -1,0 +1,91 @@
+// Ties the page's address to what is shown: deep links, and the browser's back and forward. Runs while the page is open.
+import { accountId, siteName } from "../api/names.js";
+import { Place, type Stand } from "./place.js";
+import type { Workspace } from "./workspace.svelte.js";
+
+export class Navigation {
+  /** Where the map is asked to stand at once; each wish is a new object. Without a stand the whole world. */
+  jump = $state.raw<{ stand: Stand | undefined } | undefined>();
+
+  #workspace: Workspace;
+  #place: Place;
+  #words = "";
+  /** A site that was named without saying where: the map goes there once it is known. */
+  #awaited = $state("");
+  #unwatch: (() => void) | undefined;
+
+  constructor(workspace: Workspace) {
+    this.#workspace = workspace;
+    this.#place = new Place(accountId(workspace.account));
+  }
+
+  /** Where the map begins. */
+  get stand(): Stand | undefined {
+    return this.#place.stand;
+  }
+
+  /** Takes up what the address says, and keeps the two alike from then on. */
+  start(): void {
+    this.#apply(this.#place.read());
+    window.addEventListener("popstate", this.#onPop);
+    this.#unwatch = $effect.root(() => {
+      $effect(() => this.#write());
+      $effect(() => this.#arrive());
+    });
+  }
+
+  stop(): void {
+    window.removeEventListener("popstate", this.#onPop);
+    this.#unwatch?.();
+    this.#place.stop();
+  }
+
+  moved(stand: Stand): void {
+    this.#place.moved(stand);
+  }
+
+  #shown(): URLSearchParams {
+    const { filter, opened, account } = this.#workspace;
+    const rest = new URLSearchParams();
+    filter.store(rest);
+    if (opened.name) rest.set("site", opened.name.slice(`${account}/sites/`.length));
+    return rest;
+  }
+
+  #write(): void {
+    const { filter } = this.#workspace;
+    const rest = this.#shown();
+    // Each letter of a word would be a step of its own.
+    const typing = filter.words !== this.#words;
+    this.#words = filter.words;
+    this.#place.show(rest, !typing);
+  }
+
+  #arrive(): void {
+    const site = this.#workspace.opened.site;
+    if (!site || site.name !== this.#awaited) return;
+    this.#awaited = "";
+    const { position, granularity } = site.location ?? {};
+    if (position && granularity !== undefined) this.#workspace.visit(position, granularity);
+  }
+
+  #onPop = (): void => {
+    const before = this.#workspace.filter.text;
+    const rest = this.#place.read();
+    this.#apply(rest);
+    this.jump = { stand: this.#place.stand };
+    if (this.#workspace.filter.text !== before) this.#workspace.refilter();
+  };
+
+  #apply(rest: URLSearchParams): void {
+    const { filter, account, opened } = this.#workspace;
+    filter.restore(rest);
+    this.#words = filter.words;
+    const site = rest.get("site");
+    if (site) {
+      this.#workspace.openNamed(siteName(account, site));
+      if (!this.#place.stand) this.#awaited = siteName(account, site);
+    } else if (opened.name) this.#workspace.close();
+    this.#place.adopt(this.#shown());
+  }
+}

@@ -1,0 +1,40 @@
+// Which page of the account lies over list and map, and what the pages hold: it outlives their closing.
+import type { Api } from "../api/client.js";
+import { Accounts } from "./accounts.svelte.js";
+import { Exporting } from "./exporting.svelte.js";
+import { Importing } from "./importing.svelte.js";
+import { Tokens } from "./tokens.svelte.js";
+
+export type PageName = "" | "exchange" | "access";
+
+export class Pages {
+  /** Empty for none. */
+  shown = $state<PageName>("");
+  readonly importing: Importing;
+  readonly exporting: Exporting;
+  readonly tokens: Tokens;
+  readonly accounts: Accounts;
+
+  /** `onChange` runs when sites were changed. */
+  constructor(api: Api, account: string, onChange: () => void) {
+    this.importing = new Importing(api, account, onChange);
+    this.exporting = new Exporting(api, account);
+    this.tokens = new Tokens(api, account);
+    this.accounts = new Accounts(api);
+  }
+
+  show(page: PageName): void {
+    this.shown = page;
+  }
+
+  close(): void {
+    this.shown = "";
+    document.getElementById("open-more")?.focus();
+  }
+
+  /** Ends what is under way. */
+  stop(): void {
+    this.importing.reset();
+    this.exporting.cancel();
+  }
+}

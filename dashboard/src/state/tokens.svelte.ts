@@ -1,0 +1,128 @@
+// Tokens of an account, or the operator's own: listed, made, ended. The secret of a new one is held until it is put away.
+import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Api } from "../api/client.js";
+import { type Fault, faultOf } from "../api/fault.js";
+import { ContactAccess, type Token } from "../gen/waymark/v1/admin_service_pb.js";
+import { TokenScope } from "../gen/waymark/v1/token_scope_pb.js";
+
+/** Tokens a page: as many as the server gives, for most may be agents' own. */
+const PAGE_SIZE = 1_000;
+/** Pages in a row that are looked through for tokens of people and programs. */
+const PAGES_MAX = 5;
+const DAY_MS = 86_400_000;
+
+/** Tokens that are not made here, and are as many as there are sites. */
+const OWN_KIND = [TokenScope.AGENT, TokenScope.RESIDENT];
+
+/** A token as the form makes it. */
+export interface TokenForm {
+  displayName: string;
+  scope: TokenScope;
+  /** Days until it ends; 0 for never. */
+  days: number;
+  masked: boolean;
+}
+
+export type TokenState = "good" | "expired" | "revoked";
+
+export class Tokens {
+  /** `accounts/{account}`; empty for the operator's own. */
+  parent = $state("");
+  all = $state.raw<Token[]>([]);
+  loading = $state(false);
+  loaded = $state(false);
+  /** Whether there are more to look through. */
+  more = $state(false);
+  /** Whether tokens of agents or residents were left out. */
+  leftOut = $state(false);
+  fault = $state.raw<Fault | undefined>();
+  /** The token that was made last, with its secret; absent once it is put away. */
+  made = $state.raw<{ token: Token; secret: string } | undefined>();
+
+  #api: Api;
+  #next = "";
+  #turn = 0;
+
+  constructor(api: Api, account: string) {
+    this.#api = api;
+    this.parent = account;
+  }
+
+  /** Shows the tokens of another parent. */
+  async of(parent: string): Promise<void> {
+    this.parent = parent;
+    await this.load();
+  }
+
+  /** Loads them anew. */
+  async load(): Promise<void> {
+    this.all = [];
+    this.#next = "";
+    [this.loaded, this.leftOut] = [false, false];
+    await this.further();
+  }
+
+  /** Looks on, until some are found. */
+  async further(): Promise<void> {
+    const turn = (this.#turn += 1);
+    this.loading = true;
+    try {
+      for (let pages = 0; pages < PAGES_MAX; pages += 1) {
+        const request = { parent: this.parent, pageSize: PAGE_SIZE, pageToken: this.#next };
+        const { tokens, nextPageToken } = await this.#api.admin.listTokens(request);
+        if (turn !== this.#turn) return;
+        const found = tokens.filter(({ scope }) => !OWN_KIND.includes(scope));
+        this.leftOut ||= found.length < tokens.length;
+        this.all = [...this.all, ...found];
+        this.#next = nextPageToken;
+        this.more = nextPageToken !== "";
+        if (!this.more || found.length > 0) break;
+      }
+      [this.loaded, this.fault] = [true, undefined];
+    } catch (error) {
+      if (turn === this.#turn) this.fault = faultOf(error);
+    } finally {
+      if (turn === this.#turn) this.loading = false;
+    }
+  }
+
+  /** Makes a token; says why it did not go. */
+  async create({ displayName, scope, days, masked }: TokenForm): Promise<Fault | undefined> {
+    const contacts = masked ? ContactAccess.MASKED : ContactAccess.UNSPECIFIED;
+    const expiry = days > 0 && { expireTime: timestampFromDate(new Date(Date.now() + days * DAY_MS)) };
+    try {
+      const request = { parent: this.parent, token: { displayName, scope, contacts, ...expiry } };
+      const { token, secret } = await this.#api.admin.createToken(request);
+      if (token) {
+        this.made = { token, secret };
+        this.all = [token, ...this.all];
+      }
+      return undefined;
+    } catch (error) {
+      return faultOf(error);
+    }
+  }
+
+  /** Forgets the secret of the new token. */
+  putAway(): void {
+    this.made = undefined;
+  }
+
+  /** Ends a token at once; says why it did not go. */
+  async revoke(name: string): Promise<Fault | undefined> {
+    try {
+      const ended = await this.#api.admin.revokeToken({ name });
+      this.all = this.all.map((token) => (token.name === name ? ended : token));
+      if (this.made?.token.name === name) this.putAway();
+      return undefined;
+    } catch (error) {
+      return faultOf(error);
+    }
+  }
+}
+
+/** Whether a token is good at `now` (milliseconds since 1970). */
+export function tokenState({ expireTime, revokeTime }: Token, now: number): TokenState {
+  if (revokeTime) return "revoked";
+  return expireTime && timestampDate(expireTime).getTime() <= now ? "expired" : "good";
+}

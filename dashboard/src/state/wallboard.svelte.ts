@@ -1,0 +1,237 @@
+// A wallboard: regions of the account, one after the other, with their tallies and what needs attention. Reads no contact, no
+// note and no address, and shows names of sites only where its address says so.
+import type { Api } from "../api/client.js";
+import { type AttentionCount } from "../gen/waymark/v1/attention_pb.js";
+import type { MapSymbols, SiteTally } from "../gen/waymark/v1/map_pb.js";
+import { type Site, SiteStatus } from "../gen/waymark/v1/site_pb.js";
+import type { Position } from "../position.js";
+import { Paced } from "./paced.js";
+
+/** Seconds that a region is shown, where the address does not say. */
+const SECONDS_DEFAULT = 20;
+const SECONDS_MIN = 5;
+const SECONDS_MAX = 3_600;
+/** Regions of a round: a wallboard comes back to each every few minutes. */
+const REGIONS_MAX = 10;
+/** Zoom at which the world is asked for, and the sides of a region in degrees. */
+const WORLD_ZOOM = 3;
+const CELL_LNG_DEG = 24;
+const CELL_LAT_DEG = 16;
+/** Closest that a region is shown: below the zoom at which pins have names. */
+const ZOOM_MAX = 6;
+const ZOOM_MIN = 2;
+/** Part of the window that a region fills. */
+const FILLED = 0.6;
+const TILE_PX = 512;
+/** Sites of a region that tell in which countries it is. */
+const SAMPLE_SITES = 30;
+/** Countries that a region is called by. */
+const COUNTRIES_MAX = 3;
+/** Names of sites that are told of a region. */
+const NAMES_MAX = 6;
+/** Least pause in milliseconds between two loads of a busy account. */
+const RELOAD_PAUSE_MS = 5_000;
+
+/** How a wallboard is wished for in the page's address: `?wallboard`, `?wallboard&seconds=30`, `?wallboard&names`. */
+export interface WallboardWish {
+  seconds: number;
+  /** Whether names of sites are told. */
+  names: boolean;
+}
+
+export interface Region {
+  /** Empty for the whole world. */
+  key: string;
+  center: Position;
+  zoom: number;
+  tally: Pick<SiteTally, "total" | "online" | "offline" | "maintenance" | "unknown">;
+  low: Position;
+  high: Position;
+}
+
+/** What an address wishes for; absent for no wallboard. */
+export function wallboardWish(search: string): WallboardWish | undefined {
+  const wishes = new URLSearchParams(search);
+  if (!wishes.has("wallboard")) return undefined;
+  const asked = Number(wishes.get("seconds") ?? SECONDS_DEFAULT);
+  const seconds = Number.isFinite(asked) ? Math.min(SECONDS_MAX, Math.max(SECONDS_MIN, asked)) : SECONDS_DEFAULT;
+  return { seconds, names: wishes.has("names") };
+}
+
+/** The address of a wallboard. */
+export function wallboardUrl(): string {
+  return "/?wallboard";
+}
+
+export class WallboardTour {
+  regions = $state.raw<Region[]>([]);
+  at = $state(0);
+  playing = $state(true);
+  /** What needs attention, the worst first. */
+  attention = $state.raw<AttentionCount[]>([]);
+  /** The countries of regions, by their keys. */
+  countries = $state.raw<Record<string, string[]>>({});
+  /** Names of sites that are offline in the region shown. */
+  offline = $state.raw<string[]>([]);
+  loaded = $state(false);
+
+  readonly region = $derived(this.regions[this.at % Math.max(1, this.regions.length)]);
+
+  #api: Api;
+  #account: string;
+  #wish: WallboardWish;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #reloads = new Paced(() => this.#load(), RELOAD_PAUSE_MS);
+
+  constructor(api: Api, account: string, wish: WallboardWish) {
+    this.#api = api;
+    this.#account = account;
+    this.#wish = wish;
+  }
+
+  start(): void {
+    this.reload();
+    this.#wind();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#reloads.stop();
+  }
+
+  /** Loads what changes may have touched. */
+  reload(): void {
+    this.#reloads.ask();
+  }
+
+  /** Goes to the next region, or to the one before. */
+  step(by: 1 | -1): void {
+    const regions = Math.max(1, this.regions.length);
+    this.at = (this.at + by + regions) % regions;
+    this.#wind();
+    void this.#about();
+  }
+
+  toggle(): void {
+    this.playing = !this.playing;
+    this.#wind();
+  }
+
+  #wind(): void {
+    clearInterval(this.#timer);
+    if (this.playing) this.#timer = setInterval(() => this.step(1), this.#wish.seconds * 1_000);
+  }
+
+  /** An outage is told elsewhere: what was loaded last stays. */
+  async #load(): Promise<void> {
+    const parent = this.#account;
+    const viewport = { low: { lat: -90, lng: -180 }, high: { lat: 90, lng: 180 } };
+    try {
+      const [{ symbols, accountTally }, { counts }] = await Promise.all([
+        this.#api.map.queryViewport({ parent, viewport, zoom: WORLD_ZOOM }),
+        this.#api.attention.listAttention({ parent, pageSize: 1 }),
+      ]);
+      const shown = this.region?.key;
+      this.regions = regionsOf(symbols, accountTally);
+      this.at = Math.max(0, this.regions.findIndex(({ key }) => key === shown));
+      this.attention = counts.filter(({ siteCount }) => siteCount > 0);
+      this.loaded = true;
+      await this.#about();
+    } catch {
+      return;
+    }
+  }
+
+  /** Learns what the region shown is called and, where names are told, what is offline in it. */
+  async #about(): Promise<void> {
+    const { region } = this;
+    this.offline = [];
+    if (!region?.key) return;
+    const parent = this.#account;
+    const viewport = { low: region.low, high: region.high };
+    try {
+      if (!this.countries[region.key]) {
+        const { sites } = await this.#api.map.listViewportSites({ parent, viewport, pageSize: SAMPLE_SITES });
+        const names = sites.map(({ name }) => name);
+        const sample = names.length > 0 ? (await this.#api.sites.batchGetSites({ parent, names })).sites : [];
+        this.countries = { ...this.countries, [region.key]: countriesOf(sample) };
+      }
+      if (!this.#wish.names || region.tally.offline === 0n) return;
+      const request = { parent, viewport, pageSize: NAMES_MAX, filter: "status = OFFLINE" };
+      const { sites } = await this.#api.map.listViewportSites(request);
+      if (this.region === region) this.offline = sites.map(({ displayName }) => displayName);
+    } catch {
+      return;
+    }
+  }
+}
+
+/** The whole, then the parts of the world that have sites, those with most that is offline first. */
+function regionsOf(symbols: MapSymbols | undefined, whole: SiteTally | undefined): Region[] {
+  const cells = new Map<string, Region>();
+  const { pins = [], clusters = [], areas = [] } = symbols ?? {};
+  for (const { position, tally } of [...clusters, ...areas]) if (position && tally) add(cells, position, tally);
+  for (const { position, status } of pins) if (position) add(cells, position, one(status));
+  const tallies = (region: Region): number => Number(region.tally.offline) * 1e9 + Number(region.tally.total);
+  const parts = [...cells.values()].sort((a, b) => tallies(b) - tallies(a)).slice(0, REGIONS_MAX);
+  const world: Region = {
+    key: "",
+    center: { lat: 28, lng: 10 },
+    zoom: zoomOf(360, 150),
+    tally: whole ?? one(SiteStatus.UNSPECIFIED, 0n),
+    low: { lat: -90, lng: -180 },
+    high: { lat: 90, lng: 180 },
+  };
+  return [world, ...parts.map(framed)];
+}
+
+function one(status: SiteStatus, sites = 1n): Region["tally"] {
+  const of = (known: SiteStatus): bigint => (status === known ? sites : 0n);
+  const { ONLINE, OFFLINE, UNKNOWN, MAINTENANCE } = SiteStatus;
+  return { total: sites, online: of(ONLINE), offline: of(OFFLINE), unknown: of(UNKNOWN), maintenance: of(MAINTENANCE) };
+}
+
+function add(cells: Map<string, Region>, { lat, lng }: Position, tally: Region["tally"]): void {
+  const key = `${Math.floor(lat / CELL_LAT_DEG)} ${Math.floor(lng / CELL_LNG_DEG)}`;
+  const cell = cells.get(key);
+  if (!cell) {
+    const at = { lat, lng };
+    cells.set(key, { key, center: at, zoom: 0, low: { ...at }, high: { ...at }, tally: { ...tally } });
+    return;
+  }
+  cell.low = { lat: Math.min(cell.low.lat, lat), lng: Math.min(cell.low.lng, lng) };
+  cell.high = { lat: Math.max(cell.high.lat, lat), lng: Math.max(cell.high.lng, lng) };
+  const names = ["total", "online", "offline", "unknown", "maintenance"] as const;
+  for (const name of names) cell.tally[name] += tally[name];
+}
+
+/** A region with room around its symbols, and how the map shows it. */
+function framed(region: Region): Region {
+  const low = { lat: Math.max(-90, region.low.lat - 1), lng: Math.max(-180, region.low.lng - 1) };
+  const high = { lat: Math.min(90, region.high.lat + 1), lng: Math.min(180, region.high.lng + 1) };
+  const center = { lat: (low.lat + high.lat) / 2, lng: (low.lng + high.lng) / 2 };
+  return { ...region, low, high, center, zoom: zoomOf(high.lng - low.lng, high.lat - low.lat) };
+}
+
+/** The zoom at which so many degrees fill the greater part of the window. */
+function zoomOf(lngDeg: number, latDeg: number): number {
+  const fits = (px: number, deg: number): number => Math.log2((px * FILLED * 360) / (TILE_PX * deg));
+  const zoom = Math.min(fits(window.innerWidth, lngDeg), fits(window.innerHeight, latDeg));
+  return Math.min(ZOOM_MAX, lngDeg >= 360 ? Math.max(0, zoom) : Math.max(ZOOM_MIN, zoom));
+}
+
+/** The countries that most of some sites are in, by their codes. */
+function countriesOf(sites: Site[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { location } of sites) {
+    const codes = (location?.fixes ?? []).flatMap(({ evidence }) =>
+      evidence.case === "database" || evidence.case === "geocoded" ? [evidence.value.countryCode] : [],
+    );
+    const [code] = codes.filter(Boolean);
+    if (code) counts.set(code, (counts.get(code) ?? 0) + 1);
+  }
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, COUNTRIES_MAX)
+    .map(([code]) => code);
+}

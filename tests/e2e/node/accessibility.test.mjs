@@ -1,0 +1,232 @@
+// Every view as axe-core sees it, light and dark, on a desk and on a phone: no serious fault. And by the keys alone.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { byId, launch, logIn, openFirstSite, openPage, SIZES, symbolsDrawn } from "./browser.mjs";
+import { Server } from "./server.mjs";
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+/** Faults that a page must not have. */
+const GRAVE = ["serious", "critical"];
+/** More steps by the Tab key than any page has. */
+const TABS_MAX = 150;
+
+let server, token, browser, axe;
+
+before(async () => {
+  server = await Server.bare();
+  token = await server.fill(12);
+  browser = await launch();
+  axe = await readFile(AXE, "utf8");
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** The grave faults of what is shown now, in one size and scheme. */
+async function faultsNow(page) {
+  // The page's policy lets no script in; the browser's own tools do.
+  const session = await page.context().newCDPSession(page);
+  await session.send("Runtime.evaluate", { expression: axe });
+  const options = { runOnly: { type: "tag", values: TAGS }, resultTypes: ["violations"] };
+  const violations = await page.evaluate(async (options) => (await window.axe.run(document, options)).violations, options);
+  await session.detach();
+  return violations
+    .filter(({ impact }) => GRAVE.includes(impact))
+    .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id} ${target.join(" ")}: ${failureSummary}`));
+}
+
+/** Asserts that a view has no grave fault in any size and scheme. */
+async function isAccessible(page, view) {
+  const before = page.viewportSize();
+  for (const size of SIZES) {
+    for (const colorScheme of ["light", "dark"]) {
+      await page.setViewportSize(size);
+      await page.emulateMedia({ colorScheme });
+      const scrolls = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      assert.ok(scrolls <= 0, `${view} at ${size.width} px is ${scrolls} px too wide`);
+      assert.deepEqual(await faultsNow(page), [], `${view}, ${size.width} px, ${colorScheme}`);
+    }
+  }
+  await page.setViewportSize(before);
+  await page.emulateMedia({ colorScheme: null });
+}
+
+async function openMore(page, entry, shown) {
+  await byId(page, "open-more").click();
+  await byId(page, entry).click();
+  await byId(page, shown).waitFor();
+}
+
+test("log-in and choice of an account", async () => {
+  const { page } = await openPage({ browser, server, token });
+  await page.goto(`${server.url}/`);
+  await byId(page, "login-token").waitFor();
+  await isAccessible(page, "log-in");
+  await byId(page, "login-token").fill("wmk_nonsense");
+  await byId(page, "login-submit").click();
+  await byId(page, "error-banner").waitFor();
+  await isAccessible(page, "log-in, refused");
+
+  const account = { accountId: "second", account: { displayName: "Second" } };
+  await server.call("AdminService", "CreateAccount", account, server.adminToken);
+  await byId(page, "login-token").fill(server.adminToken);
+  await byId(page, "login-submit").click();
+  await byId(page, "account").first().waitFor();
+  await isAccessible(page, "choice of an account");
+  await page.context().close();
+});
+
+test("map, list, search, site, its forms, groups and ticketing", async () => {
+  const { page } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
+  await symbolsDrawn(page);
+  await byId(page, "site-row").first().waitFor();
+  await isAccessible(page, "map and list");
+  await byId(page, "search").fill("Site 00");
+  await byId(page, "hit").first().waitFor();
+  await isAccessible(page, "search");
+  await byId(page, "search").press("Escape");
+  await byId(page, "search").fill("");
+  await openFirstSite(page);
+  await isAccessible(page, "site");
+  await byId(page, "record-edit").click();
+  await isAccessible(page, "site, edited");
+  await byId(page, "site-close").click();
+  await byId(page, "open-ticketing").click();
+  await byId(page, "ticketing-panel").waitFor();
+  await isAccessible(page, "ticketing");
+  await byId(page, "ticketing-close").click();
+  await byId(page, "open-more").click();
+  await isAccessible(page, "the menu");
+  await page.context().close();
+});
+
+test("import, report, tokens, their forms and secret, accounts, wallboard, lost connection", async () => {
+  const { page } = await openPage({ browser, server, token: server.adminToken });
+  await logInTo(page, "demo");
+  await openMore(page, "open-exchange", "exchange");
+  await isAccessible(page, "import and export");
+  const buffer = Buffer.from("name,status\nA new one,online\nA bad one,sideways\n");
+  await byId(page, "import-file").setInputFiles({ name: "two.csv", mimeType: "text/csv", buffer });
+  await byId(page, "import-run").waitFor();
+  await isAccessible(page, "report of a dry run");
+  await byId(page, "import-run").click();
+  await page.locator('[data-testid="import-progress"][data-phase="done"]').waitFor();
+  await isAccessible(page, "report of an import");
+  await byId(page, "exchange-close").click();
+
+  await openMore(page, "open-access", "accounts");
+  await byId(page, "token-create").click();
+  await byId(page, "account-create").click();
+  await isAccessible(page, "forms of tokens and accounts");
+  await byId(page, "token-name").fill("of a test");
+  await byId(page, "token-make").click();
+  await byId(page, "token-made").waitFor();
+  await byId(page, "token-revoke").first().click();
+  await isAccessible(page, "tokens");
+
+  await page.goto(`${server.url}/?wallboard`);
+  await byId(page, "wallboard-region").waitFor();
+  await isAccessible(page, "wallboard");
+  await page.goto(`${server.url}/`);
+  await byId(page, "map").waitFor();
+  server.process.kill("SIGSTOP");
+  try {
+    await page.locator('[data-testid="link-state"][data-kind="lost"]').waitFor();
+    await isAccessible(page, "lost connection");
+  } finally {
+    server.process.kill("SIGCONT");
+  }
+  await page.context().close();
+});
+
+async function logInTo(page, account) {
+  await page.goto(`${server.url}/`);
+  await byId(page, "login-token").fill(server.adminToken);
+  await byId(page, "login-submit").click();
+  await byId(page, "account").filter({ hasText: account }).first().click();
+  await byId(page, "map").waitFor();
+}
+
+/** Goes on by the Tab key until something is in focus. */
+async function tabTo(page, selector) {
+  for (let steps = 0; steps < TABS_MAX; steps += 1) {
+    if (await page.evaluate((selector) => document.activeElement.matches(selector), selector)) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`the Tab key does not come to ${selector}`);
+}
+
+test("all of it by the keys: log in, open a site, edit, save, make a token, sign out", async () => {
+  const request = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_ADMIN", displayName: "of the keys" } };
+  const admin = await server.call("AdminService", "CreateToken", request, server.adminToken);
+  const { page, faults } = await openPage({ browser, server, token: admin.secret });
+  await page.goto(`${server.url}/`);
+  await byId(page, "login-token").waitFor();
+  await tabTo(page, '[data-testid="login-token"]');
+  await page.keyboard.type(admin.secret);
+  await page.keyboard.press("Enter");
+  await byId(page, "site-row").first().waitFor();
+  // The first stop leads past bar and map.
+  await page.keyboard.press("Tab");
+  await tabTo(page, ".skip");
+  await page.keyboard.press("Enter");
+  await tabTo(page, '[data-testid="site-row"]');
+  await page.keyboard.press("Enter");
+  await byId(page, "record-edit").waitFor();
+  await tabTo(page, '[data-testid="record-edit"]');
+  await page.keyboard.press("Enter");
+  await tabTo(page, '[data-testid="record-note"]');
+  await page.keyboard.type("by the keys alone");
+  await tabTo(page, '[data-testid="record-save"]');
+  await page.keyboard.press("Enter");
+  await byId(page, "record-note").waitFor({ state: "detached" });
+  await page.getByText("by the keys alone").first().waitFor();
+
+  await tabTo(page, "#open-more");
+  await page.keyboard.press("Enter");
+  await tabTo(page, '[data-testid="open-access"]');
+  await page.keyboard.press("Enter");
+  await byId(page, "token-create").waitFor();
+  await tabTo(page, '[data-testid="token-create"]');
+  await page.keyboard.press("Enter");
+  await tabTo(page, '[data-testid="token-name"]');
+  await page.keyboard.type("made by the keys");
+  await page.keyboard.press("Enter");
+  await byId(page, "token-made").waitFor();
+  await page.keyboard.press("Escape");
+  await byId(page, "access").waitFor({ state: "detached" });
+  await tabTo(page, '[data-testid="sign-out"]');
+  await page.keyboard.press("Enter");
+  await byId(page, "login-token").waitFor();
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("who wants less motion gets none: nothing animates, and the map jumps", async () => {
+  const { page, faults } = await openPage({ browser, server, token });
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await logIn(page, server, token);
+  await symbolsDrawn(page);
+  await page.waitForFunction(() => document.querySelector('[data-testid="map"]').dataset.idle === "true");
+  const before = await byId(page, "map").getAttribute("data-center");
+  await page.evaluate(() => {
+    const map = document.querySelector('[data-testid="map"]');
+    window.centers = new Set();
+    new MutationObserver(() => window.centers.add(map.dataset.center)).observe(map, { attributes: true });
+  });
+  await openFirstSite(page);
+  await page.waitForFunction((before) => document.querySelector('[data-testid="map"]').dataset.center !== before, before);
+  assert.ok((await page.evaluate(() => window.centers.size)) <= 3, "the map does not fly");
+  const moving = await page.evaluate(() =>
+    document.getAnimations().filter((animation) => Number(animation.effect.getComputedTiming().duration) > 1).length,
+  );
+  assert.equal(moving, 0);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});

@@ -1,0 +1,161 @@
+// Who gets in: tokens that are made, copied, and ended; accounts that the operator makes and goes between.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, test } from "node:test";
+import { byId, HOSTILE, launch, logIn, openPage, shoot } from "./browser.mjs";
+import { Server } from "./server.mjs";
+
+let server, token, browser;
+
+before(async () => {
+  server = await Server.bare();
+  token = await server.fill(12);
+  const enrolment = await made({ scope: "TOKEN_SCOPE_ENROLLMENT", displayName: "lets agents in" });
+  const agent = { parent: "accounts/demo", agentId: "router-1", agentKey: randomBytes(32).toString("base64") };
+  await server.call("ActivationService", "ActivateAgent", agent, enrolment.secret);
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+async function openAccess(page) {
+  await byId(page, "open-more").click();
+  await byId(page, "open-access").click();
+  await byId(page, "tokens").waitFor();
+}
+
+/** A token of the demo account, made outside of the page. */
+async function made(token) {
+  return server.call("AdminService", "CreateToken", { parent: "accounts/demo", token }, server.adminToken);
+}
+
+const whoAmI = (secret) => server.call("AdminService", "WhoAmI", {}, secret);
+
+test("a token is made, its secret shown once and copied, and ended at once", async () => {
+  const admin = await made({ scope: "TOKEN_SCOPE_ADMIN", displayName: "the keeper" });
+  const { page, faults } = await openPage({ browser, server, token: admin.secret });
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await logIn(page, server, admin.secret);
+  await openAccess(page);
+  assert.equal(await byId(page, "accounts").count(), 0, "an account's admin keeps no accounts");
+  await byId(page, "token").filter({ hasText: "the keeper" }).filter({ hasText: "this page’s" }).waitFor();
+
+  await byId(page, "token-create").click();
+  await byId(page, "token-name").fill(`hall ${HOSTILE}`);
+  await byId(page, "token-scope").selectOption({ label: "Viewer" });
+  await byId(page, "token-days").selectOption({ label: "in 30 days" });
+  await byId(page, "token-masked").check();
+  await shoot(page, "token-form", byId(page, "token-form"));
+  await byId(page, "token-make").click();
+  await byId(page, "token-made").waitFor();
+  const secret = await byId(page, "token-secret").inputValue();
+  assert.match(secret, /^wmk_/);
+  await byId(page, "copy-secret").click();
+  await byId(page, "copy-secret").filter({ hasText: "Copied" }).waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), secret);
+  assert.equal(await byId(page, "token-link").inputValue(), `${server.url}/#token=${secret}`);
+  assert.equal(await byId(page, "token-wallboard").inputValue(), `${server.url}/?wallboard#token=${secret}`);
+  await shoot(page, "token-made", byId(page, "token-made"));
+  const who = await whoAmI(secret);
+  assert.deepEqual([who.scope, who.contacts], ["TOKEN_SCOPE_VIEWER", "CONTACT_ACCESS_MASKED"]);
+
+  // Put away, the secret is nowhere on the page, and does not come back.
+  await byId(page, "token-stored").click();
+  await byId(page, "token-made").waitFor({ state: "detached" });
+  await byId(page, "access-close").click();
+  await openAccess(page);
+  const row = byId(page, "token").filter({ hasText: "hall" });
+  await row.waitFor();
+  assert.match(await row.textContent(), /Viewer.*masks contacts.*ends/s);
+  assert.ok(!(await page.content()).includes(secret));
+  assert.equal(await page.title(), "waymark");
+
+  // Ending is asked for twice.
+  await row.locator('[data-testid="token-revoke"]').click();
+  await whoAmI(secret);
+  await shoot(page, "token-revoking", row);
+  await row.locator('[data-testid="token-revoke-now"]').click();
+  await page.locator('[data-testid="token"][data-state="revoked"]').filter({ hasText: "hall" }).waitFor();
+  await assert.rejects(whoAmI(secret), /unauthenticated/);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("tokens that ended are told apart, and those of agents are left out", async () => {
+  const HOUR_MS = 3_600_000;
+  const expireTime = new Date(Date.now() + HOUR_MS).toISOString();
+  await made({ scope: "TOKEN_SCOPE_VIEWER", displayName: "of an hour", expireTime });
+  const { page, faults } = await openPage({ browser, server, token: server.adminToken });
+  await logIn(page, server, server.adminToken);
+  await openAccess(page);
+  await page.getByText("Agents’ and residents’ own tokens are left out.").waitFor();
+  assert.equal(await byId(page, "token").filter({ hasText: "Agent" }).count(), 0);
+  await page.locator('[data-testid="token"][data-state="good"]').filter({ hasText: "of an hour" }).waitFor();
+  // Two hours later by the page's clock.
+  await page.clock.setFixedTime(Date.now() + 2 * HOUR_MS);
+  await byId(page, "access-close").click();
+  await openAccess(page);
+  await page.locator('[data-testid="token"][data-state="expired"]').filter({ hasText: "of an hour" }).waitFor();
+
+  // The operator's last token stays.
+  await byId(page, "tokens-whose").selectOption({ label: "The operator’s own" });
+  const own = byId(page, "token").filter({ hasText: "this page’s" });
+  await own.waitFor();
+  await own.locator('[data-testid="token-revoke"]').click();
+  await page.getByText("you will have to sign in again").waitFor();
+  await own.locator('[data-testid="token-revoke-now"]').click();
+  await page.getByText("It is the operator’s last good token.").waitFor();
+  assert.deepEqual(faults.filter((fault) => !fault.includes("400")), []);
+  await page.context().close();
+});
+
+test("the operator makes an account, goes to it, and back to the other", async () => {
+  const { page, faults } = await openPage({ browser, server, token: server.adminToken });
+  await logIn(page, server, server.adminToken);
+  await openAccess(page);
+  await byId(page, "account-create").click();
+  await byId(page, "account-id").fill("harbours");
+  await byId(page, "account-name").fill(`Harbours ${HOSTILE}`);
+  await shoot(page, "account-form", byId(page, "account-form"));
+  await byId(page, "account-make").click();
+  const item = byId(page, "account-item").filter({ hasText: "Harbours" });
+  await item.waitFor();
+  await shoot(page, "accounts", byId(page, "accounts"));
+
+  // The same id again is refused in words.
+  await byId(page, "account-create").click();
+  await byId(page, "account-id").fill("harbours");
+  await byId(page, "account-make").click();
+  await page.getByText("There is an account of this ID already.").waitFor();
+
+  await item.getByRole("button").click();
+  await page.locator("header .account").filter({ hasText: "harbours" }).waitFor();
+  await byId(page, "site-list").getByText("No sites yet.").waitFor();
+  await shoot(page, "account-empty", byId(page, "site-list"));
+  await byId(page, "open-more").click();
+  await byId(page, "switch-account").click();
+  await byId(page, "account").filter({ hasText: "demo" }).click();
+  await page.locator("header .account").filter({ hasText: "demo" }).waitFor();
+  await byId(page, "site-row").first().waitFor();
+  assert.equal(await page.title(), "waymark");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("who keeps no tokens is told so", async () => {
+  const viewer = await made({ scope: "TOKEN_SCOPE_VIEWER" });
+  const { page, faults } = await openPage({ browser, server, token: viewer.secret });
+  await logIn(page, server, viewer.secret);
+  await byId(page, "open-more").click();
+  await byId(page, "open-access").click();
+  await byId(page, "access").getByText("Your token does not keep tokens").waitFor();
+  // Escape closes a page, and the keys go on where it was opened.
+  await page.keyboard.press("Escape");
+  await byId(page, "access").waitFor({ state: "detached" });
+  assert.equal(await page.evaluate(() => document.activeElement.id), "open-more");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});

@@ -1,0 +1,142 @@
+// What needs a person, worked through by keys alone: choose a place, say that it is right, take it back, skip.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { byId, HOSTILE, launch, logIn, openPage, shoot } from "./browser.mjs";
+import { Server } from "./server.mjs";
+
+const SITES = 30;
+const PARENT = "accounts/demo";
+
+let server, token, browser;
+
+const call = (service, method, request) => server.call(service, method, request, token);
+const get = (name) => call("SiteService", "GetSite", { name });
+
+async function create(displayName) {
+  return (await call("SiteService", "CreateSite", { parent: PARENT, site: { displayName } })).name;
+}
+
+before(async () => {
+  server = await Server.start();
+  token = await server.demo(SITES);
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+async function open(secret = token) {
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, secret);
+  await byId(page, "open-attention").click();
+  await byId(page, "attention").waitFor();
+  return { page, faults };
+}
+
+const shown = (page, name) => page.locator(`[data-testid="attention"][data-site="${name}"][aria-busy="false"]`).waitFor();
+const kind = (page, title) => byId(page, "attention-kind").filter({ hasText: title });
+const numberOf = async (page, title) => Number((await kind(page, title).locator("strong").textContent()).replaceAll(/\D/g, ""));
+const told = (page, text) => byId(page, "attention-message").filter({ hasText: text }).waitFor();
+
+test("an ambiguous address is settled by a digit, a far pin by A, and that is taken back by U", async () => {
+  const twofold = await create("Twofold");
+  const answer = await call("LocationService", "SetAddress", { site: twofold, addressLine: "Springfield" });
+  assert.equal(answer.state, "ADDRESS_STATE_AMBIGUOUS");
+  const { sites } = await call("SiteService", "ListSites", { parent: PARENT, pageSize: 1000 });
+  const estimate = ({ location }) => location?.fixes?.find(({ source }) => source === "FIX_SOURCE_GEOIP");
+  const far = sites.find(estimate);
+  const { lat, lng } = estimate(far).position;
+  const position = { lat: -lat / 2, lng: lng > 0 ? lng - 90 : lng + 90 };
+  await call("LocationService", "SetPin", { site: far.name, position });
+
+  const { page, faults } = await open();
+  const all = await numberOf(page, "All");
+  assert.ok(all >= 2, `${all} sites need attention`);
+  await kind(page, "Ambiguous address").click();
+  await shown(page, twofold);
+  await byId(page, "attention-choice").nth(1).waitFor();
+  assert.match(await byId(page, "attention-choice").first().textContent(), /Springfield/);
+  await page.locator(".candidate-mark").nth(1).waitFor();
+  await shoot(page, "attention", byId(page, "attention-name"));
+  const wanted = (await byId(page, "attention-choice").nth(1).locator(".words").textContent()).trim();
+  await page.keyboard.press("2");
+  await told(page, "Twofold is placed.");
+  const site = await get(twofold);
+  assert.equal(site.location.address.formatted, wanted);
+  assert.equal(site.location.confirmed, true);
+  await byId(page, "attention-none").waitFor();
+
+  await kind(page, "Far from its network").click();
+  await shown(page, far.name);
+  assert.match(await byId(page, "attention-reason").textContent(), /km from where its network seems to be/);
+  await shoot(page, "attention-far", byId(page, "attention-name"));
+  const before = await numberOf(page, "All");
+  await page.keyboard.press("a");
+  await told(page, "it is right as it is");
+  await page.waitForFunction((before) => {
+    const [all] = document.querySelectorAll('[data-testid="attention-kind"] strong');
+    return Number(all.textContent) === before - 1;
+  }, before);
+  await page.keyboard.press("u");
+  await told(page, "is back in the queue");
+  await shown(page, far.name);
+  await page.keyboard.press("r");
+  await byId(page, "attention-none").waitFor();
+  assert.equal((await get(far.name)).location.source, "FIX_SOURCE_GEOIP");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("next, previous and skip go round the queue, others' changes come in live, and Escape leads back", async () => {
+  const names = [];
+  for (const word of ["one", "two", HOSTILE]) names.push(await create(`Nowhere ${word}`));
+  const { page, faults } = await open();
+  await kind(page, "No position").click();
+  await shown(page, names[0]);
+  assert.match(await byId(page, "attention-place").textContent(), /1 of 3/);
+  await page.keyboard.press("s");
+  await shown(page, names[1]);
+  await page.keyboard.press("ArrowRight");
+  await shown(page, names[2]);
+  assert.equal(await byId(page, "attention-name").textContent(), `Nowhere ${HOSTILE}`);
+  await page.keyboard.press("n");
+  await shown(page, names[0]);
+  await page.keyboard.press("p");
+  await shown(page, names[2]);
+  // Somebody else places it: the next one comes to hand.
+  const position = { lat: 47.4, lng: 8.5 };
+  await call("LocationService", "SetPin", { site: names[2], position });
+  await shown(page, names[1]);
+  assert.match(await byId(page, "attention-place").textContent(), /2 of 2/);
+  await page.keyboard.press("o");
+  await byId(page, "site-panel").waitFor();
+  await byId(page, "site-close").click();
+  await byId(page, "attention").focus();
+  await page.keyboard.press("Escape");
+  await byId(page, "site-list").waitFor();
+  assert.notEqual(await page.title(), "hit");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("a broken ticketing link and an approximate position have queues, and whoever only reads changes nothing", async () => {
+  const viewer = { parent: PARENT, token: { scope: "TOKEN_SCOPE_VIEWER" } };
+  const made = await server.call("AdminService", "CreateToken", viewer, server.adminToken);
+  const { page, faults } = await open(made.secret);
+  await kind(page, "Approximate").click();
+  await byId(page, "attention-place").waitFor();
+  const { sites } = await call("SiteService", "ListSites", {
+    parent: PARENT, filter: "location.confirmed = false location.placed = true",
+  });
+  await shown(page, sites[0].name);
+  assert.equal(await numberOf(page, "Approximate"), sites.length);
+  assert.equal(await byId(page, "attention-accept").count(), 0);
+  await page.keyboard.press("1");
+  assert.equal((await get(sites[0].name)).etag, sites[0].etag);
+  await kind(page, "Offline").click();
+  await byId(page, "attention-place").or(byId(page, "attention-none")).first().waitFor();
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});

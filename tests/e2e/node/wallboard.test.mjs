@@ -1,0 +1,121 @@
+// The wallboard: reached by a link, goes from region to region by itself, shows tallies and problems, and no person.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { byId, launch, openPage, shoot, symbolsDrawn } from "./browser.mjs";
+import { Server } from "./server.mjs";
+
+const PERSON = { firstName: "Guðrún", lastName: "Secretdóttir", email: "gudrun@secret.example", phones: [{ number: "+3545551234" }] };
+const NOTE = "the key is under the secret stone";
+
+let server, token, browser, masked;
+
+before(async () => {
+  server = await Server.bare();
+  token = await server.fill(30);
+  const { sites } = await server.call("SiteService", "ListSites", { parent: "accounts/demo", pageSize: 1000 }, token);
+  for (const { name } of sites.slice(0, 10)) {
+    const site = { name, contact: PERSON, note: NOTE };
+    await server.call("SiteService", "UpdateSite", { site, updateMask: "contact,note" }, token);
+  }
+  await server.call("SiteService", "CreateSite", { parent: "accounts/demo", site: { displayName: "Nowhere" } }, token);
+  const request = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_VIEWER", contacts: "CONTACT_ACCESS_MASKED" } };
+  masked = await server.call("AdminService", "CreateToken", request, server.adminToken);
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** A wallboard, as its link opens it, and all that the server told it. */
+async function openBoard(wish, secret = masked.secret) {
+  const { page, faults } = await openPage({ browser, server, token: secret });
+  const answers = [];
+  page.on("response", (response) => {
+    if (response.url().includes("waymark.v1")) answers.push(response);
+  });
+  await page.goto(`${server.url}/?wallboard${wish}#token=${secret}`);
+  await byId(page, "wallboard-region").waitFor();
+  return { page, faults, answers };
+}
+
+const region = (page) => byId(page, "wallboard-region").textContent();
+const place = (page) => page.locator(".title span").textContent();
+
+test("a link opens it, and it rotates by itself, stops and goes on by hand", async () => {
+  const { page, faults } = await openBoard("&seconds=5");
+  await symbolsDrawn(page);
+  assert.ok(!page.url().includes("wmk_"), "no token is in the address");
+  assert.ok(page.url().includes("?wallboard"), "the address stays that of the wallboard");
+  assert.equal(await region(page), "All sites");
+  const tally = byId(page, "wallboard-tally").first();
+  assert.match(await tally.textContent(), /30\s*sites on the map/);
+  await byId(page, "wallboard-problems").filter({ hasText: "1 without a position" }).waitFor();
+  await shoot(page, "wallboard-world");
+
+  // By itself, to another part of the world.
+  const center = await byId(page, "map").getAttribute("data-center");
+  await page.waitForFunction((center) => document.querySelector('[data-testid="map"]').dataset.center !== center, center);
+  await page.waitForFunction(() => document.querySelector(".title span").textContent.startsWith("2 of 4"));
+  await byId(page, "wallboard-pause").click();
+  const stopped = await place(page);
+  await symbolsDrawn(page);
+  await shoot(page, "wallboard-region");
+  // Longer than a region is shown, told by the page's own clock.
+  const begun = Date.now();
+  await page.waitForFunction((begun) => Date.now() - begun > 6_000, begun);
+  assert.equal(await place(page), stopped, "stopped, it stays");
+  await byId(page, "wallboard-next").click();
+  assert.notEqual(await place(page), stopped);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("it shows no person and no name, and with a token that masks contacts none ever comes to it", async () => {
+  const { page, faults, answers } = await openBoard("&seconds=5");
+  const seen = new Set();
+  for (let steps = 0; steps < 4; steps += 1) {
+    await byId(page, "wallboard-next").click();
+    await symbolsDrawn(page);
+    seen.add(await page.locator("body").innerText());
+  }
+  const shown = [...seen].join("\n");
+  for (const secret of ["Guðrún", "Secretdóttir", "secret", "5551234", "Site 0", "Nowhere"])
+    assert.ok(!shown.includes(secret), `${secret} is shown`);
+  for (const answer of answers) {
+    const body = await answer.body().catch(() => Buffer.alloc(0));
+    for (const secret of ["Secretdóttir", "gudrun@", "5551234", "under the secret"])
+      assert.ok(!body.includes(secret), `${secret} is in ${answer.url()}`);
+  }
+  // Nothing can be opened on it, or hovered.
+  const box = await byId(page, "map").boundingBox();
+  await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+  assert.equal(await byId(page, "site-panel").count(), 0);
+  assert.equal(await page.locator('input:not([type="hidden"]), textarea, select').count(), 0);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("names of sites that are offline are told where the address asks for them", async () => {
+  const { page, faults } = await openBoard("&names");
+  await byId(page, "wallboard-next").click();
+  await byId(page, "wallboard-names").filter({ hasText: /Offline here: Site \d+/ }).waitFor();
+  await shoot(page, "wallboard-names");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("it follows what changes, and asks for a token when its own is revoked", async () => {
+  const request = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_VIEWER" } };
+  const own = await server.call("AdminService", "CreateToken", request, server.adminToken);
+  const { page } = await openBoard("", own.secret);
+  const site = { displayName: "One more" };
+  const { name } = await server.call("SiteService", "CreateSite", { parent: "accounts/demo", site }, token);
+  await server.call("LocationService", "SetPin", { site: name, position: { lat: 64.2, lng: -21.8 } }, token);
+  await byId(page, "wallboard-tally").first().filter({ hasText: /31\s*sites on the map/ }).waitFor();
+  await server.call("AdminService", "RevokeToken", { name: own.token.name }, server.adminToken);
+  await byId(page, "login-token").waitFor();
+  assert.equal(await byId(page, "wallboard").isVisible(), false);
+  await page.context().close();
+});
