@@ -165,7 +165,7 @@ export const access = {
   days: (days: number) => (days === 1 ? "in a day" : `in ${days} days`),
   make: "Create it",
   making: "Creating…",
-  made: (name: string) => `The token “${name}” is created.`,
+  made: "The new token is created:",
   unnamed: "without a name",
   once: "This is its secret. It is shown now and never again.",
   secret: "Secret",

@@ -127,7 +127,11 @@ test("a text that runs backwards does not turn what stands beside it", async () 
   await page.locator(`[data-testid="site-row"][data-site$="${sites.override.split("/").at(-1)}"]`).click();
   await byId(page, "site-name").waitFor();
   const isolated = await page.evaluate(() => {
-    const isIsolated = (element) => ["isolate", "isolate-override", "plaintext"].includes(getComputedStyle(element).unicodeBidi);
+    // A block is a paragraph of its own.
+    const isIsolated = (element) => {
+      const { display, unicodeBidi } = getComputedStyle(element);
+      return display === "block" || ["isolate", "isolate-override", "plaintext"].includes(unicodeBidi);
+    };
     return ['[data-testid="site-name"]', '[data-testid="site-row"] .name', '[data-testid="record-value"]'].map(
       (selector) => isIsolated(document.querySelector(selector)),
     );
