@@ -17,6 +17,13 @@ export const renewal = {
   discard: "Let go of it",
 };
 
+export const layout = {
+  label: "What is shown",
+  map: "Map",
+  both: "Both",
+  list: "List",
+};
+
 export const page = {
   close: "Close this page",
 };

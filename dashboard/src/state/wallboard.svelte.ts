@@ -91,7 +91,6 @@ export class WallboardTour {
 
   start(): void {
     this.reload();
-    this.#wind();
   }
 
   stop(): void {
@@ -135,6 +134,7 @@ export class WallboardTour {
       this.regions = regionsOf(symbols, accountTally);
       this.at = Math.max(0, this.regions.findIndex(({ key }) => key === shown));
       this.attention = counts.filter(({ siteCount }) => siteCount > 0);
+      if (!this.loaded) this.#wind();
       this.loaded = true;
       await this.#about();
     } catch {

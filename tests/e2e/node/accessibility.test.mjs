@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { byId, launch, logIn, openFirstSite, openPage, SIZES, symbolsDrawn } from "./browser.mjs";
+import { byId, launch, logIn, openFirstSite, openPage, shoot, SIZES, symbolsDrawn } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
@@ -234,6 +234,31 @@ test("who wants less motion gets none: nothing animates, and the map jumps", asy
     document.getAnimations().filter((animation) => Number(animation.effect.getComputedTiming().duration) > 1).length,
   );
   assert.equal(moving, 0);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("on a phone the map, the list, or both are shown, and what is opened is seen", async () => {
+  const { page, faults } = await openPage({ browser, server, token }, SIZES[1]);
+  await logIn(page, server, token);
+  await byId(page, "site-row").first().waitFor();
+  const height = async (id) => (await byId(page, id).boundingBox())?.height ?? 0;
+  const both = await height("site-list");
+  await byId(page, "layout-list").click();
+  assert.ok((await height("site-list")) > both, "the list alone is higher");
+  await shoot(page, "phone-list");
+  await byId(page, "layout-map").click();
+  await byId(page, "site-list").waitFor({ state: "hidden" });
+  await page.waitForFunction(() => document.querySelector('[data-testid="map"]').clientHeight > 600);
+  await shoot(page, "phone-map");
+  // A site that is opened comes into sight.
+  await byId(page, "layout-list").click();
+  await openFirstSite(page);
+  await byId(page, "layout-both").click();
+  await byId(page, "site-close").waitFor();
+  await shoot(page, "phone-both");
+  const box = await byId(page, "site-panel").boundingBox();
+  assert.ok(box.y > 300 && box.width === SIZES[1].width, "the page of a site is a sheet below the map");
   assert.deepEqual(faults, []);
   await page.context().close();
 });
