@@ -17,6 +17,13 @@ export const renewal = {
   discard: "Let go of it",
 };
 
+export const layout = {
+  label: "What is shown",
+  map: "Map",
+  both: "Both",
+  list: "List",
+};
+
 export const page = {
   close: "Close this page",
 };
@@ -39,7 +46,6 @@ export const importing = {
   match: "A row’s site is found by",
   matches: { name: "its name", site_id: "the column site_id", agent_id: "the column agent_id" },
   reading: "Reading the file…",
-  preview: "Look what would happen",
   checking: (done: string, all: string) => `Looking at row ${done} of ${all}. Nothing is changed.`,
   checked: (all: string) => `This is what would become of ${all} rows. Nothing is changed yet.`,
   checkedOne: "This is what would become of the row. Nothing is changed yet.",
@@ -165,7 +171,7 @@ export const access = {
   days: (days: number) => (days === 1 ? "in a day" : `in ${days} days`),
   make: "Create it",
   making: "Creating…",
-  made: (name: string) => `The token “${name}” is created.`,
+  made: "The new token is created:",
   unnamed: "without a name",
   once: "This is its secret. It is shown now and never again.",
   secret: "Secret",
@@ -204,7 +210,6 @@ export const access = {
   country: "Country",
   countryHint: "Two letters, where most of its sites are. May be empty.",
   makeAccount: "Create it",
-  accountMade: (name: string) => `The account ${name} is created.`,
   taken: "There is an account of this ID already.",
   present: "shown now",
   show: "Show it",
@@ -234,7 +239,7 @@ export const wallboard = {
   label: "Wallboard",
   map: "Map of the region shown",
   world: "All sites",
-  somewhere: "A region without a name",
+  around: (place: string) => `Around ${place}`,
   here: (count: string) => (count === "1" ? "site here" : "sites here"),
   placed: "sites on the map",
   whole: "The account",

@@ -25,8 +25,8 @@ const FILLED = 0.6;
 const TILE_PX = 512;
 /** Sites of a region that tell in which countries it is. */
 const SAMPLE_SITES = 30;
-/** Countries that a region is called by. */
-const COUNTRIES_MAX = 3;
+/** Places that a region is called by. */
+const PLACES_MAX = 3;
 /** Names of sites that are told of a region. */
 const NAMES_MAX = 6;
 /** Least pause in milliseconds between two loads of a busy account. */
@@ -69,8 +69,8 @@ export class WallboardTour {
   playing = $state(true);
   /** What needs attention, the worst first. */
   attention = $state.raw<AttentionCount[]>([]);
-  /** The countries of regions, by their keys. */
-  countries = $state.raw<Record<string, string[]>>({});
+  /** Where regions are, by their keys: codes of countries or, where none is known, cities that time zones are named by. */
+  places = $state.raw<Record<string, string[]>>({});
   /** Names of sites that are offline in the region shown. */
   offline = $state.raw<string[]>([]);
   loaded = $state(false);
@@ -91,7 +91,6 @@ export class WallboardTour {
 
   start(): void {
     this.reload();
-    this.#wind();
   }
 
   stop(): void {
@@ -135,6 +134,7 @@ export class WallboardTour {
       this.regions = regionsOf(symbols, accountTally);
       this.at = Math.max(0, this.regions.findIndex(({ key }) => key === shown));
       this.attention = counts.filter(({ siteCount }) => siteCount > 0);
+      if (!this.loaded) this.#wind();
       this.loaded = true;
       await this.#about();
     } catch {
@@ -150,11 +150,11 @@ export class WallboardTour {
     const parent = this.#account;
     const viewport = { low: region.low, high: region.high };
     try {
-      if (!this.countries[region.key]) {
+      if (!this.places[region.key]) {
         const { sites } = await this.#api.map.listViewportSites({ parent, viewport, pageSize: SAMPLE_SITES });
         const names = sites.map(({ name }) => name);
         const sample = names.length > 0 ? (await this.#api.sites.batchGetSites({ parent, names })).sites : [];
-        this.countries = { ...this.countries, [region.key]: countriesOf(sample) };
+        this.places = { ...this.places, [region.key]: placesOf(sample) };
       }
       if (!this.#wish.names || region.tally.offline === 0n) return;
       const request = { parent, viewport, pageSize: NAMES_MAX, filter: "status = OFFLINE" };
@@ -215,23 +215,30 @@ function framed(region: Region): Region {
 
 /** The zoom at which so many degrees fill the greater part of the window. */
 function zoomOf(lngDeg: number, latDeg: number): number {
-  const fits = (px: number, deg: number): number => Math.log2((px * FILLED * 360) / (TILE_PX * deg));
+  const filled = lngDeg >= 360 ? 1 : FILLED;
+  const fits = (px: number, deg: number): number => Math.log2((px * filled * 360) / (TILE_PX * deg));
   const zoom = Math.min(fits(window.innerWidth, lngDeg), fits(window.innerHeight, latDeg));
   return Math.min(ZOOM_MAX, lngDeg >= 360 ? Math.max(0, zoom) : Math.max(ZOOM_MIN, zoom));
 }
 
-/** The countries that most of some sites are in, by their codes. */
-function countriesOf(sites: Site[]): string[] {
+/** Where most of some sites are. */
+function placesOf(sites: Site[]): string[] {
+  const countries = commonest(sites.map(countryOf));
+  const cities = sites.map(({ timeZone }) => timeZone.slice(timeZone.lastIndexOf("/") + 1).replaceAll("_", " "));
+  return countries.length > 0 ? countries : commonest(cities).slice(0, 1);
+}
+
+/** The code of the country that evidence of a site names; empty for none. */
+function countryOf({ location }: Site): string {
+  const codes = (location?.fixes ?? []).flatMap(({ evidence }) =>
+    evidence.case === "database" || evidence.case === "geocoded" ? [evidence.value.countryCode] : [],
+  );
+  return codes.find(Boolean) ?? "";
+}
+
+function commonest(texts: string[]): string[] {
   const counts = new Map<string, number>();
-  for (const { location } of sites) {
-    const codes = (location?.fixes ?? []).flatMap(({ evidence }) =>
-      evidence.case === "database" || evidence.case === "geocoded" ? [evidence.value.countryCode] : [],
-    );
-    const [code] = codes.filter(Boolean);
-    if (code) counts.set(code, (counts.get(code) ?? 0) + 1);
-  }
-  return [...counts]
-    .sort(([, a], [, b]) => b - a)
-    .slice(0, COUNTRIES_MAX)
-    .map(([code]) => code);
+  for (const text of texts) if (text) counts.set(text, (counts.get(text) ?? 0) + 1);
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  return sorted.slice(0, PLACES_MAX).map(([text]) => text);
 }

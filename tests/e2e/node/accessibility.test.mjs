@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { byId, launch, logIn, openFirstSite, openPage, SIZES, symbolsDrawn } from "./browser.mjs";
+import { byId, launch, logIn, openFirstSite, openPage, shoot, SIZES, symbolsDrawn } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
@@ -40,16 +40,17 @@ async function faultsNow(page) {
     .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id} ${target.join(" ")}: ${failureSummary}`));
 }
 
-/** Asserts that a view has no grave fault in any size and scheme. */
-async function isAccessible(page, view) {
+/** Notes the grave faults of a view in each size and scheme, so that one run tells of all of them. */
+async function look(page, view, found) {
   const before = page.viewportSize();
   for (const size of SIZES) {
     for (const colorScheme of ["light", "dark"]) {
       await page.setViewportSize(size);
       await page.emulateMedia({ colorScheme });
       const scrolls = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-      assert.ok(scrolls <= 0, `${view} at ${size.width} px is ${scrolls} px too wide`);
-      assert.deepEqual(await faultsNow(page), [], `${view}, ${size.width} px, ${colorScheme}`);
+      const faults = await faultsNow(page);
+      if (scrolls > 0) faults.push(`it is ${scrolls} px too wide`);
+      found.push(...faults.map((fault) => `${view}, ${size.width} px, ${colorScheme}: ${fault}`));
     }
   }
   await page.setViewportSize(before);
@@ -63,85 +64,91 @@ async function openMore(page, entry, shown) {
 }
 
 test("log-in and choice of an account", async () => {
+  const found = [];
   const { page } = await openPage({ browser, server, token });
   await page.goto(`${server.url}/`);
   await byId(page, "login-token").waitFor();
-  await isAccessible(page, "log-in");
+  await look(page, "log-in", found);
   await byId(page, "login-token").fill("wmk_nonsense");
   await byId(page, "login-submit").click();
   await byId(page, "error-banner").waitFor();
-  await isAccessible(page, "log-in, refused");
+  await look(page, "log-in, refused", found);
 
   const account = { accountId: "second", account: { displayName: "Second" } };
   await server.call("AdminService", "CreateAccount", account, server.adminToken);
   await byId(page, "login-token").fill(server.adminToken);
   await byId(page, "login-submit").click();
   await byId(page, "account").first().waitFor();
-  await isAccessible(page, "choice of an account");
+  await look(page, "choice of an account", found);
+  assert.deepEqual(found, []);
   await page.context().close();
 });
 
 test("map, list, search, site, its forms, groups and ticketing", async () => {
+  const found = [];
   const { page } = await openPage({ browser, server, token });
   await logIn(page, server, token);
   await symbolsDrawn(page);
   await byId(page, "site-row").first().waitFor();
-  await isAccessible(page, "map and list");
+  await look(page, "map and list", found);
   await byId(page, "search").fill("Site 00");
   await byId(page, "hit").first().waitFor();
-  await isAccessible(page, "search");
+  await look(page, "search", found);
   await byId(page, "search").press("Escape");
   await byId(page, "search").fill("");
   await openFirstSite(page);
-  await isAccessible(page, "site");
+  await look(page, "site", found);
   await byId(page, "record-edit").click();
-  await isAccessible(page, "site, edited");
+  await look(page, "site, edited", found);
   await byId(page, "site-close").click();
   await byId(page, "open-ticketing").click();
   await byId(page, "ticketing-panel").waitFor();
-  await isAccessible(page, "ticketing");
+  await look(page, "ticketing", found);
   await byId(page, "ticketing-close").click();
   await byId(page, "open-more").click();
-  await isAccessible(page, "the menu");
+  await look(page, "the menu", found);
+  assert.deepEqual(found, []);
   await page.context().close();
 });
 
 test("import, report, tokens, their forms and secret, accounts, wallboard, lost connection", async () => {
+  const found = [];
   const { page } = await openPage({ browser, server, token: server.adminToken });
   await logInTo(page, "demo");
   await openMore(page, "open-exchange", "exchange");
-  await isAccessible(page, "import and export");
+  await look(page, "import and export", found);
   const buffer = Buffer.from("name,status\nA new one,online\nA bad one,sideways\n");
   await byId(page, "import-file").setInputFiles({ name: "two.csv", mimeType: "text/csv", buffer });
   await byId(page, "import-run").waitFor();
-  await isAccessible(page, "report of a dry run");
+  await look(page, "report of a dry run", found);
   await byId(page, "import-run").click();
   await page.locator('[data-testid="import-progress"][data-phase="done"]').waitFor();
-  await isAccessible(page, "report of an import");
+  await look(page, "report of an import", found);
   await byId(page, "exchange-close").click();
 
   await openMore(page, "open-access", "accounts");
   await byId(page, "token-create").click();
   await byId(page, "account-create").click();
-  await isAccessible(page, "forms of tokens and accounts");
+  await look(page, "forms of tokens and accounts", found);
   await byId(page, "token-name").fill("of a test");
   await byId(page, "token-make").click();
   await byId(page, "token-made").waitFor();
   await byId(page, "token-revoke").first().click();
-  await isAccessible(page, "tokens");
+  await look(page, "tokens", found);
 
   await page.goto(`${server.url}/?wallboard`);
   await byId(page, "wallboard-region").waitFor();
-  await isAccessible(page, "wallboard");
+  await look(page, "wallboard", found);
   await page.goto(`${server.url}/`);
   await byId(page, "map").waitFor();
   server.process.kill("SIGSTOP");
   try {
     await page.locator('[data-testid="link-state"][data-kind="lost"]').waitFor();
-    await isAccessible(page, "lost connection");
+    await look(page, "lost connection", found);
   } finally {
     server.process.kill("SIGCONT");
   }
+  assert.deepEqual(found, []);
   await page.context().close();
 });
 
@@ -227,6 +234,31 @@ test("who wants less motion gets none: nothing animates, and the map jumps", asy
     document.getAnimations().filter((animation) => Number(animation.effect.getComputedTiming().duration) > 1).length,
   );
   assert.equal(moving, 0);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("on a phone the map, the list, or both are shown, and what is opened is seen", async () => {
+  const { page, faults } = await openPage({ browser, server, token }, SIZES[1]);
+  await logIn(page, server, token);
+  await byId(page, "site-row").first().waitFor();
+  const height = async (id) => (await byId(page, id).boundingBox())?.height ?? 0;
+  const both = await height("site-list");
+  await byId(page, "layout-list").click();
+  assert.ok((await height("site-list")) > both, "the list alone is higher");
+  await shoot(page, "phone-list");
+  await byId(page, "layout-map").click();
+  await byId(page, "site-list").waitFor({ state: "hidden" });
+  await page.waitForFunction(() => document.querySelector('[data-testid="map"]').clientHeight > 600);
+  await shoot(page, "phone-map");
+  // A site that is opened comes into sight.
+  await byId(page, "layout-list").click();
+  await openFirstSite(page);
+  await byId(page, "layout-both").click();
+  await byId(page, "site-close").waitFor();
+  await shoot(page, "phone-both");
+  const box = await byId(page, "site-panel").boundingBox();
+  assert.ok(box.y > 300 && box.width === SIZES[1].width, "the page of a site is a sheet below the map");
   assert.deepEqual(faults, []);
   await page.context().close();
 });

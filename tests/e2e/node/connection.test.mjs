@@ -113,7 +113,7 @@ test("a token that is revoked hides the account, and another one of the same rig
   // A wrong one changes nothing.
   await byId(page, "login-token").fill("wmk_nonsense");
   await byId(page, "login-submit").click();
-  await page.getByText("This token is not accepted").waitFor();
+  await page.getByRole("alert").getByText("This token is not accepted").waitFor();
   await byId(page, "login-token").fill(second.secret);
   await byId(page, "login-submit").click();
   await byId(page, "site-panel").waitFor();

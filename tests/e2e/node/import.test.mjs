@@ -105,7 +105,7 @@ test("a sheet is looked at row by row, nothing changes before it is told to, and
   await shoot(page, "import-done", byId(page, "import-progress"));
 
   // A site that was made is a click away.
-  await page.getByRole("button", { name: "New Harbour" }).click();
+  await byId(page, "import-row").getByRole("button", { name: "New Harbour" }).click();
   await byId(page, "site-panel").getByText("New Harbour").first().waitFor();
   assert.deepEqual(faults, []);
   await page.context().close();

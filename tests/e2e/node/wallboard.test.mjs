@@ -33,8 +33,12 @@ async function openBoard(wish, secret = masked.secret) {
   const { page, faults } = await openPage({ browser, server, token: secret });
   const answers = [];
   page.on("response", (response) => {
-    if (response.url().includes("waymark.v1")) answers.push(response);
+    // A watch has no end, and tells of tallies alone.
+    const isCall = response.url().includes("waymark.v1") && !response.url().includes("/Watch");
+    if (isCall) answers.push(response);
   });
+  // Time goes on as it does, and leaps where a test says so.
+  await page.clock.install();
   await page.goto(`${server.url}/?wallboard${wish}#token=${secret}`);
   await byId(page, "wallboard-region").waitFor();
   return { page, faults, answers };
@@ -44,7 +48,7 @@ const region = (page) => byId(page, "wallboard-region").textContent();
 const place = (page) => page.locator(".title span").textContent();
 
 test("a link opens it, and it rotates by itself, stops and goes on by hand", async () => {
-  const { page, faults } = await openBoard("&seconds=5");
+  const { page, faults } = await openBoard("&seconds=600");
   await symbolsDrawn(page);
   assert.ok(!page.url().includes("wmk_"), "no token is in the address");
   assert.ok(page.url().includes("?wallboard"), "the address stays that of the wallboard");
@@ -56,15 +60,14 @@ test("a link opens it, and it rotates by itself, stops and goes on by hand", asy
 
   // By itself, to another part of the world.
   const center = await byId(page, "map").getAttribute("data-center");
+  await page.clock.fastForward(601_000);
+  await page.waitForFunction(() => document.querySelector(".title span").textContent === "2 of 4");
   await page.waitForFunction((center) => document.querySelector('[data-testid="map"]').dataset.center !== center, center);
-  await page.waitForFunction(() => document.querySelector(".title span").textContent.startsWith("2 of 4"));
   await byId(page, "wallboard-pause").click();
-  const stopped = await place(page);
   await symbolsDrawn(page);
   await shoot(page, "wallboard-region");
-  // Longer than a region is shown, told by the page's own clock.
-  const begun = Date.now();
-  await page.waitForFunction((begun) => Date.now() - begun > 6_000, begun);
+  const stopped = await place(page);
+  await page.clock.fastForward(3_600_000);
   assert.equal(await place(page), stopped, "stopped, it stays");
   await byId(page, "wallboard-next").click();
   assert.notEqual(await place(page), stopped);
@@ -73,7 +76,7 @@ test("a link opens it, and it rotates by itself, stops and goes on by hand", asy
 });
 
 test("it shows no person and no name, and with a token that masks contacts none ever comes to it", async () => {
-  const { page, faults, answers } = await openBoard("&seconds=5");
+  const { page, faults, answers } = await openBoard("&seconds=600");
   const seen = new Set();
   for (let steps = 0; steps < 4; steps += 1) {
     await byId(page, "wallboard-next").click();
@@ -84,7 +87,7 @@ test("it shows no person and no name, and with a token that masks contacts none 
   for (const secret of ["Guðrún", "Secretdóttir", "secret", "5551234", "Site 0", "Nowhere"])
     assert.ok(!shown.includes(secret), `${secret} is shown`);
   for (const answer of answers) {
-    const body = await answer.body().catch(() => Buffer.alloc(0));
+    const body = await answer.body();
     for (const secret of ["Secretdóttir", "gudrun@", "5551234", "under the secret"])
       assert.ok(!body.includes(secret), `${secret} is in ${answer.url()}`);
   }
