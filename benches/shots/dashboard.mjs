@@ -1,5 +1,9 @@
 // Measures the dashboard in a real browser at size: the first map after log-in, long tasks while the map is dragged and
-// zoomed, memory of the page, bytes shipped, and how soon a change is on the map. Prints one JSON line.
+// zoomed, memory of the page and bytes shipped. Prints JSON.
+//
+// Long tasks are told twice: as the page's own observer has them, by the clock, and by the processor time that the page's
+// main thread spent in them. Where there is no GPU the thread waits for each picture to be drawn in software, which the
+// clock counts and the processor time does not.
 //
 //     node benches/shots/dashboard.mjs URL TOKEN_FILE [DIST]
 //
@@ -22,8 +26,9 @@ const STEP_MS_MAX = 60_000;
 // How the map is moved: drags of so many pixels in so many steps, and zooms in and out again.
 const DRAGS = [[-260, 60], [180, -140], [240, 120], [-160, -40]];
 const DRAG_STEPS = 24;
-const ZOOMS = 8;
-const LONG_TASK_MS = 50;
+const ZOOMS = 6;
+const LONG_TASK_MS = 100;
+const TRACED = ["disabled-by-default-devtools.timeline", "toplevel"];
 const TYPES = { ".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".json": "application/json", ".svg": "image/svg+xml" };
 
 const [url, tokenFile, dist] = process.argv.slice(2);
@@ -100,6 +105,7 @@ async function moves() {
   await page.getByTestId("login-submit").click();
   await settled(page);
   const sites = await page.getByTestId("matching").textContent();
+  await browser.startTracing(page, { categories: TRACED });
   await page.evaluate(() => (window.longTasks.length = 0));
   received = 0;
   const frame = await page.getByTestId("map").boundingBox();
@@ -119,13 +125,32 @@ async function moves() {
     await page.mouse.wheel(0, 400);
     await settled(page);
   }
-  const tasks = (await page.evaluate(() => window.longTasks)).map(({ duration }) => Math.round(duration));
+  const tasks = (await page.evaluate(() => window.longTasks)).map(({ duration }) => duration);
+  const spent = processorTimes(JSON.parse(await browser.stopTracing()));
   await devtools.send("HeapProfiler.collectGarbage");
   const { usedSize } = await devtools.send("Runtime.getHeapUsage");
   await context.close();
-  tasks.sort((a, b) => b - a);
-  const long = tasks.filter((ms) => ms >= 2 * LONG_TASK_MS).length;
-  return { sites, deepest_zoom: Number(deepest), tasks_over_50_ms: tasks.length, tasks_over_100_ms: long, longest_task_ms: tasks[0] ?? 0, heap_bytes: usedSize, moves_received_bytes: received };
+  return {
+    sites,
+    deepest_zoom: Number(deepest),
+    by_the_clock: summary(tasks),
+    by_processor_time: summary(spent),
+    heap_bytes: usedSize,
+    moves_received_bytes: received,
+  };
+}
+
+/** Milliseconds of processor time of each task of a page's main thread. */
+function processorTimes({ traceEvents }) {
+  const named = traceEvents.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain");
+  const threads = new Set(named.map(({ pid, tid }) => `${pid}/${tid}`));
+  const tasks = traceEvents.filter(({ name, pid, tid }) => name.endsWith("RunTask") && threads.has(`${pid}/${tid}`));
+  return tasks.map(({ tdur = 0 }) => tdur / 1_000);
+}
+
+function summary(tasks) {
+  const long = tasks.filter((ms) => ms > LONG_TASK_MS).length;
+  return { longest_ms: Math.round(Math.max(0, ...tasks)), over_100_ms: long };
 }
 
 /** Waits until the map has drawn all that it wants, and the list beside it has come. */

@@ -39,6 +39,8 @@ const FIT_PADDING_PX = 70;
 const FIT_ZOOM_MAX = 14;
 /** A globe that is seen whole has no box; farther in than this zoom it fills the screen. */
 const GLOBE_WHOLE_ZOOM = 3;
+/** Where a globe fills a map of usual size. */
+const GLOBE_ZOOM = 2;
 const WORLD: Box = { west: -180, south: -90, east: 180, north: 90 };
 
 /** Where the map stands. */
@@ -125,6 +127,7 @@ export class Engine {
     if (globe === this.#globe) return;
     this.#globe = globe;
     this.#map.setProjection({ type: globe ? "globe" : "mercator" });
+    if (globe && this.#map.getZoom() < GLOBE_ZOOM) this.#map.easeTo({ zoom: GLOBE_ZOOM, ...this.#pace(), duration: 400 });
     this.#look();
   }
 

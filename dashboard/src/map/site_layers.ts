@@ -1,8 +1,8 @@
-// The sites' layers: discs and rings for areas, donuts for clusters, shapes for pins, and their
-// labels. Each symbol's picture is named by what it shows; icons.ts draws it.
+// The sites' layers: discs and rings for areas, donuts for clusters, shapes for pins, and their labels. Each symbol's
+// picture is named by what it shows; icons.ts draws it.
 import type { ExpressionSpecification, LayerSpecification, SymbolLayerSpecification } from "maplibre-gl";
-import { FONT } from "./fonts.js";
 import * as strings from "../strings.js";
+import { FONT } from "./fonts.js";
 import { DONUT_SHARES } from "./icons.js";
 import { type Palette, type Scheme, STATUSES } from "./palette.js";
 
@@ -17,20 +17,9 @@ const SIZE_STEPS = [10, 100, 1_000];
 /** Pixels around the equator at zoom 0, of tiles of 512 pixels, and metres around it. */
 const WORLD_PX = 512;
 const EQUATOR_M = 40_075_016.7;
-/** Metres in a degree of latitude. */
-const DEGREE_M = 111_195;
 /** Radii of a disc in pixels: below the least it hides behind its ring, above the most it fills the screen anyway. */
 const DISC_PX_MIN = 18;
 const DISC_PX_MAX = 600;
-/** Where a latitude is measured from, to know how much Mercator's projection stretches a disc. */
-const EQUATOR = {
-  type: "LineString" as const,
-  coordinates: [
-    [-180, 0],
-    [180, 0],
-  ],
-};
-
 /** The features of each kind of symbol. */
 const OF_KIND = { pins: ofKind("pins"), clusters: ofKind("clusters"), areas: ofKind("areas") };
 
@@ -78,8 +67,7 @@ function byDiscSize(
   curve: "linear" | "exponential",
 ): ExpressionSpecification {
   const metres: ExpressionSpecification = ["coalesce", ["get", "radius_m"], ["/", ["get", "extent_m"], 2]];
-  const lat: ExpressionSpecification = ["/", ["distance", EQUATOR], DEGREE_M];
-  const narrowing: ExpressionSpecification = ["max", 0.05, ["cos", ["*", lat, Math.PI / 180]]];
+  const narrowing: ExpressionSpecification = ["get", "narrowing"];
   const stops = Array.from({ length: ZOOM_MAX + 1 }, (_, zoom) => {
     const pixelsPerMetre = (WORLD_PX * 2 ** zoom) / EQUATOR_M;
     const radius: ExpressionSpecification = ["/", ["*", metres, pixelsPerMetre], narrowing];

@@ -16,6 +16,9 @@ const STATUS_KEYS: Record<SiteStatus, StatusKey> = {
   [SiteStatus.MAINTENANCE]: "maintenance",
 };
 
+/** How much narrower a parallel is than the equator, at least: Mercator stretches a disc by so much, without end at a pole. */
+const NARROWING_MIN = 0.05;
+
 /** All symbols of one answer. Each change makes a new one. */
 export interface Drawn {
   revision: bigint;
@@ -74,8 +77,9 @@ function clusterFeature({ id, tally, position, stack, expansionZoom }: Cluster):
 
 function areaFeature({ id, tally, position, radiusM, extentM, site }: Area): Feature | undefined {
   const radius = radiusM === undefined ? {} : { radius_m: radiusM };
+  const narrowing = Math.max(NARROWING_MIN, Math.cos(((position?.lat ?? 0) * Math.PI) / 180));
   const alone = site ? { site: site.name, name: site.displayName } : {};
-  return feature(id, position, { kind: "areas", id, ...counts(tally), extent_m: extentM, ...radius, ...alone });
+  return feature(id, position, { kind: "areas", id, ...counts(tally), extent_m: extentM, narrowing, ...radius, ...alone });
 }
 
 function counts(tally: SiteTally | undefined): object {

@@ -60,6 +60,7 @@ export async function shoot(page, name, part) {
   }
   await page.setViewportSize(before);
   await page.emulateMedia({ colorScheme: null });
+  await mapAtRest(page);
 }
 
 /** Waits until a map, where there is one, has drawn what another size or colour asks of it. */

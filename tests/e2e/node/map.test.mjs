@@ -204,7 +204,7 @@ test("fit goes to what matches; a stack is one symbol whose sites are listed; ho
   await page.context().close();
 });
 
-test("the pointer on a pin marks its row; the globe turns and shows the same sites; less motion is kept to", async () => {
+test("the pointer on a pin marks its row, and the same sites are on a globe", async () => {
   const [first] = stacked;
   const apart = { lat: SPOT.lat + 0.02, lng: SPOT.lng };
   await server.call("LocationService", "SetPin", { site: first, position: apart }, token);
@@ -228,5 +228,40 @@ test("the pointer on a pin marks its row; the globe turns and shows the same sit
   await byId(page, "globe").waitFor();
   assert.equal(await byId(page, "globe").getAttribute("aria-pressed"), "true", "the choice is kept");
   assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+/** Whether a press on "zoom in" has moved the map by the time that it returns. */
+const zoomsAtOnce = (page) =>
+  page.evaluate(() => {
+    const scale = () => document.querySelector(".maplibregl-ctrl-scale").textContent;
+    const before = scale();
+    document.querySelector('.buttons button').click();
+    return scale() !== before;
+  });
+
+test("the map flies, and jumps for those who want less motion", async () => {
+  const { page } = await opened("#account=demo&map=3/20/0");
+  assert.equal(await zoomsAtOnce(page), false);
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  assert.equal(await zoomsAtOnce(page), true);
+  await page.context().close();
+});
+
+// For whoever looks at them: the symbols as people see them who do not see some colours.
+test("pictures for eyes that see fewer colours", { skip: !process.env.SHOT_DIR }, async () => {
+  const apart = { lat: SPOT.lat + 3, lng: SPOT.lng };
+  for (const status of ["ONLINE", "OFFLINE", "MAINTENANCE", "UNKNOWN"]) {
+    const site = { displayName: status.toLowerCase(), status: `SITE_STATUS_${status}` };
+    const made = await server.call("SiteService", "CreateSite", { parent: "accounts/demo", site }, token);
+    apart.lng += 0.1;
+    await server.call("LocationService", "SetPin", { site: made.name, position: apart }, token);
+  }
+  const { page } = await opened(`#account=demo&map=10/${apart.lat}/${apart.lng - 0.15}`);
+  const devtools = await page.context().newCDPSession(page);
+  for (const type of ["deuteranopia", "protanopia", "tritanopia", "achromatopsia"]) {
+    await devtools.send("Emulation.setEmulatedVisionDeficiency", { type });
+    await page.screenshot({ path: `${process.env.SHOT_DIR}/map-${type}.png` });
+  }
   await page.context().close();
 });
