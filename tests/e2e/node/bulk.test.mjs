@@ -72,10 +72,9 @@ test("of all sites a screen is on the page, the keys move through all of them, a
   const update = { site: { name, displayName: "Renamed far down" }, updateMask: "displayName" };
   await server.call("SiteService", "UpdateSite", update, token);
   await page.locator(`#${id}`).filter({ hasText: "Renamed far down" }).waitFor();
-  await shoot(page, "list-keys");
-
   await page.keyboard.press("Enter");
   await byId(page, "site-name").filter({ hasText: "Renamed far down" }).waitFor();
+  await shoot(page, "list-keys");
   assert.deepEqual(faults, []);
   await page.context().close();
 });
