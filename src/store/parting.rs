@@ -28,12 +28,15 @@ pub(crate) struct Parting {
     follower: Arc<Follower>,
 }
 
+/// What observers are told of a commit.
+type Commit = (Revision, Vec<Mutation>);
+
 /// Tells the observer.
 #[derive(Debug, Default)]
 struct Follower {
     observer: Mutex<Option<Arc<dyn Observer>>>,
     /// Commits that are not told yet; `None` where all are told at once.
-    held: Mutex<Option<Vec<(Revision, Vec<Mutation>)>>>,
+    held: Mutex<Option<Vec<Commit>>>,
 }
 
 impl Observer for Follower {

@@ -160,7 +160,7 @@ impl MapWatch {
                     return Ok(message);
                 }
             }
-            let silence = if self.seen != self.told { UNSEEN_TOLD_AFTER } else { PROGRESS_EVERY };
+            let silence = if self.seen == self.told { PROGRESS_EVERY } else { UNSEEN_TOLD_AFTER };
             if self.seat.is_silent(silence) && !self.is_new {
                 return Ok(self.message(Mark::Progress, Symbols::default(), Vec::new()));
             }

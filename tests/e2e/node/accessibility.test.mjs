@@ -183,7 +183,8 @@ test("all of it by the keys: log in, open a site, edit, save, make a token, sign
   await page.keyboard.press("Tab");
   await tabTo(page, ".skip");
   await page.keyboard.press("Enter");
-  await tabTo(page, '[data-testid="site-row"]');
+  await tabTo(page, '[data-testid="site-list"]');
+  await page.keyboard.press("Home");
   await page.keyboard.press("Enter");
   await byId(page, "record-edit").waitFor();
   await tabTo(page, '[data-testid="record-edit"]');
