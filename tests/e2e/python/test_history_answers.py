@@ -26,22 +26,35 @@ def test_an_answer_is_renewed_and_then_dropped(tmp_path, monkeypatch):
                 assert [cause(one) for one in changes_of(account.caller(), site)] == ["ADDRESS_STATED", "CREATED"]
             server.stop()
 
-            # The door is some metres off now, and the answer ends within the quarter of its time that it is asked for again.
+            # The door is some metres off now, and the answer is asked for again in the last quarter of its time. Of an answer
+            # that ends no history keeps the position: there is nothing that an entry could tell.
             geocoder.doors["laugavegur"] = [(1, 64.1464, -21.9340)]
             set_clock(monkeypatch, "+20h")
             server.start()
             with grpc.insecure_channel(server.target) as channel:
                 caller = Caller(channel, token)
-                until("it is not renewed", lambda: cause(last(caller, site)) == "ADDRESS_RENEWED")
-                renewed = last(caller, site)
-                assert actor_of(renewed) is None and list(edits_of(renewed)) == ["location.fixes.address"]
-                location = caller.GetSite(name=site).location
-                assert location.position == pb.LatLng(lat=64.1464, lng=-21.9340)
-                assert not location.address.HasField("wait")
+                renewed = lambda: caller.GetSite(name=site).location.position == pb.LatLng(lat=64.1464, lng=-21.9340)
+                until("it is not renewed", renewed)
+                assert [cause(one) for one in changes_of(caller, site)] == ["ADDRESS_STATED", "CREATED"]
+            server.stop()
+
+            # The place is elsewhere: a person has to choose, and the history says so.
+            geocoder.doors["laugavegur"] = [(1, 64.1564, -21.9340)]
+            set_clock(monkeypatch, "+40h")
+            server.start()
+            with grpc.insecure_channel(server.target) as channel:
+                caller = Caller(channel, token)
+                until("nobody is asked", lambda: cause(last(caller, site)) == "ADDRESS_RENEWED")
+                moved = last(caller, site)
+                assert actor_of(moved) is None and list(edits_of(moved)) == ["location.address"]
+                edit = moved.edits[0]
+                states = (edit.old_value.address.state, edit.new_value.address.state)
+                assert states == (pb.ADDRESS_STATE_APPLIED, pb.ADDRESS_STATE_AMBIGUOUS)
+                assert caller.GetSite(name=site).location.position == pb.LatLng(lat=64.1464, lng=-21.9340)
             server.stop()
 
             geocoder.status = 500
-            set_clock(monkeypatch, "+4d")
+            set_clock(monkeypatch, "+6d")
             server.start()
             with grpc.insecure_channel(server.target) as channel:
                 caller = Caller(channel, token)
