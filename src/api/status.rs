@@ -187,6 +187,25 @@ pub(super) fn message_too_long(bytes_max: usize) -> Status {
     Status::with_error_details(grpc_code(reason.kind()), message, details)
 }
 
+/// What the decoder's message begins with, whatever it could not decode.
+const UNDECODABLE: &str = "failed to decode Protobuf message: ";
+
+/// The answer to bytes that are no message of the method, such as a text that is no UTF-8, with the field as the decoder
+/// names it; `None` for any other status. tonic calls it a fault of the server's.
+pub(super) fn undecodable(found: &Status) -> Option<Status> {
+    let told = found.message().strip_prefix(UNDECODABLE).filter(|_| found.code() == Code::Internal)?;
+    // `Site.note: UpdateSiteRequest.site: what is wrong`, the innermost field first.
+    let (mut why, mut field) = (told, String::new());
+    while let Some((place, rest)) = why.split_once(": ").filter(|(place, _)| !place.contains(' '))
+        && let Some((_, name)) = place.split_once('.')
+    {
+        let outer = if field.is_empty() { String::new() } else { format!(".{field}") };
+        (why, field) = (rest, format!("{name}{outer}"));
+    }
+    let field = if field.is_empty() { "request".to_owned() } else { field };
+    Some(Failure(Invalid::new(field, why).into()).into())
+}
+
 /// The answer to a request whose handler panicked: that one call fails, the process goes on.
 #[expect(clippy::needless_pass_by_value, reason = "the form that the panic layer asks for")]
 pub(super) fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {

@@ -75,6 +75,7 @@ impl Waymark {
             let Document::Account(before) = record.document else { return Err(Error::Mismatched { key }) };
             let AccountFields { display_name, country, user_emails, support_contact } =
                 patch.clone().over(&before).checked()?;
+            self.refuse_residents(id, &before.user_emails, &user_emails).await?;
             let updated_at = self.now();
             let account = Account { display_name, country, user_emails, support_contact, updated_at, ..before };
             let write = Mutation::replace(key, record.revision, Document::Account(account.clone()));

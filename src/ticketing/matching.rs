@@ -193,7 +193,9 @@ impl Words {
         }
         let common = u32::try_from(common(&self.pairs, &other.pairs)).unwrap_or(u32::MAX);
         let all = u32::try_from(self.pairs.len() + other.pairs.len()).unwrap_or(u32::MAX);
-        (2.0 * f64::from(common) / f64::from(all.max(1)), Some(Why::AlikeName))
+        let likeness = 2.0 * f64::from(common) / f64::from(all.max(1));
+        // What is suggested for its id or its address alone has some letters in common too.
+        (likeness, (likeness >= SCORE_MIN).then_some(Why::AlikeName))
     }
 }
 

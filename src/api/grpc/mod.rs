@@ -23,8 +23,8 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::Response;
-use tonic::Status;
 use tonic::service::Routes;
+use tonic::{Code, Status};
 use tonic_web::GrpcWebLayer;
 
 use super::proto::waymark::v1::activation_service_server::ActivationServiceServer;
@@ -89,7 +89,7 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
         .add_service(TicketingServiceServer::new(ticketing::Ticketing(of())).max_decoding_message_size(small));
     // The fallback is the HTTP side's, which knows a method that nobody has from a page that nobody has.
     let router = routes.prepare().into_axum_router().reset_fallback();
-    Ok(router.layer(from_fn(keep_deadline)).layer(map_response(name_the_limit)).layer(GrpcWebLayer::new()))
+    Ok(router.layer(from_fn(keep_deadline)).layer(map_response(name_the_fault)).layer(GrpcWebLayer::new()))
 }
 
 /// Ends a call that takes longer than its caller waits, or than any call may take. A stream that has begun goes on.
@@ -123,11 +123,15 @@ fn parse_timeout(text: &str) -> Option<Duration> {
     })
 }
 
-/// tonic answers `OUT_OF_RANGE` to a message over the limit; gRPC's own word for it is `RESOURCE_EXHAUSTED`. Nothing of
-/// ours answers `OUT_OF_RANGE`.
-async fn name_the_limit(response: Response) -> Response {
-    let is_over = response.headers().get(Status::GRPC_STATUS).is_some_and(|code| code.as_bytes() == b"11");
-    if is_over { status::message_too_long(REQUEST_BYTES_MAX).into_http() } else { response }
+/// Gives the reason to what tonic refuses on its own, before any method of ours is asked: a message over the limit, which it
+/// calls `OUT_OF_RANGE` and gRPC `RESOURCE_EXHAUSTED`, and one that is no message of the method. Nothing of ours answers
+/// `OUT_OF_RANGE`.
+async fn name_the_fault(response: Response) -> Response {
+    let Some(found) = Status::from_header_map(response.headers()) else { return response };
+    match found.code() {
+        Code::OutOfRange => status::message_too_long(REQUEST_BYTES_MAX).into_http(),
+        _ => status::undecodable(&found).map_or(response, Status::into_http),
+    }
 }
 
 #[cfg(test)]

@@ -109,6 +109,9 @@ impl Waymark {
         let missing = || Error::NotFound(Resource::Site(account.clone(), site));
         let access = self.find_access(account, site).await?.map(|found| found.value);
         let access = access.filter(|access| access.admits(principal.token)).ok_or_else(missing)?;
+        if self.is_user(account, &access.owner_email) {
+            return Err(missing());
+        }
         let found = self.find_site(account, site).await?.filter(|found| found.value.deleted_at.is_none());
         let display_name = found.ok_or_else(missing)?.value.display_name;
         Ok((ResidentSite { site, display_name }, access))

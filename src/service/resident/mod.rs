@@ -4,6 +4,7 @@ pub mod devices;
 mod doorbell;
 pub mod invitations;
 mod outbox;
+mod users;
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ use crate::model::access::{Principal, Token};
 use crate::model::connection::Sealed;
 use crate::model::history::{Cause, diff_access};
 use crate::model::id::{AccountId, SiteId, TokenId};
-use crate::model::resident::{DevicePermission, Refused, ResidentAccess, State, is_same_email, owner_email};
+use crate::model::resident::{DevicePermission, Refused, ResidentAccess, State, owner_email};
 use crate::model::site::Site;
 use crate::model::{Invalid, resident};
 use crate::store::document::{Document, QueuedMail};
@@ -173,8 +174,11 @@ impl Waymark {
             let why = "the resident's e-mail address is required";
             return Err(Invalid::new("resident_access.owner_email", why).into());
         }
-        self.refuse_user(account, &access.owner_email)?;
         access.enabled = patch.enabled.unwrap_or(access.enabled);
+        // Who became a user since can be shut out, and nothing else.
+        if patch.owner_email.is_some() || access.enabled {
+            self.refuse_user(account, &access.owner_email)?;
+        }
         if let Some(wanted) = &patch.permissions {
             let devices = self.find_devices(account, site).await?.0;
             let set = access.set_permissions(wanted.clone(), &devices);
@@ -252,17 +256,6 @@ impl Waymark {
             }
         }
         Err(Error::Contention(Resource::ResidentAccess(account.clone(), site).to_string()))
-    }
-
-    /// Refuses the address of one of the account's users: who manages the site is no resident of it, and a token by mail
-    /// would be a second way in beside their own.
-    fn refuse_user(&self, account: &AccountId, email: &str) -> Result<(), Error> {
-        let users = self.parts.live.account(account).map(|live| live.account());
-        if users.is_some_and(|known| known.user_emails.iter().any(|user| is_same_email(user, email))) {
-            let why = "this is the address of a user of the account: name the resident's own";
-            return Err(Invalid::new("resident_access.owner_email", why).into());
-        }
-        Ok(())
     }
 
     fn show_access(&self, site: SiteId, access: Option<ResidentAccess>) -> ShownAccess {

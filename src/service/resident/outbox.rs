@@ -163,7 +163,8 @@ impl Waymark {
         let Some((site, inviting)) = site.zip(self.parts.live.account(account)) else { return Ok(Wanted::Never) };
         let is_current = access.state(self.now()) == State::Invited && is_of(&access, mail);
         let (Some(invitation), true) = (&access.invitation, is_current) else { return Ok(Wanted::Never) };
-        if !access.enabled {
+        // Nor is a user of the account let in: they may cease to be one before the invitation ends.
+        if !access.enabled || self.is_user(account, &access.owner_email) {
             return Ok(Wanted::Later);
         }
         let Some(secret) = post.secret(account, id, mail) else { return Ok(Wanted::Unreadable) };

@@ -1,0 +1,141 @@
+"""What a link to a ticketing system tells: the page it leads to, when it was checked and since when it is so; and why an
+organisation is suggested."""
+
+import time
+
+import grpc
+import pytest
+
+from client import Account, Caller, mask
+from nominatim import Nominatim
+from stubs import pb
+from ticketing_accounts import (  # noqa: F401, F811 (pytest finds fixtures by their names)
+    BROKEN,
+    DRIFTED,
+    UNVERIFIED,
+    VERIFIED,
+    acme,
+    connect,
+    link,
+    serving,
+    shared,
+    system,
+    verified,
+    zendesk,
+)
+from ticketing_systems import System
+
+# The page of organisation 1 of each system, behind the origin of its server.
+PAGES = {
+    "connectwise": "/v4_6_release/services/system_io/router/openrecord.rails?recordType=CompanyFV&recid=1",
+    "autotask": "/Autotask/AutotaskExtend/ExecuteCommand.aspx?Code=OpenAccount&AccountID=1",
+    "syncro": "/customers/1",
+    "zendesk": "/agent/organizations/1",
+    "freshservice": "/itil/departments/1",
+    "freshdesk": "/a/companies/1",
+}
+# Seconds between the clocks of test and server, and what a call may take on a busy machine.
+NEAR_S_MAX = 60
+REASON = pb.TicketingSuggestionReason
+
+
+def seconds(told):
+    return told.ToNanoseconds() / 1e9
+
+
+def test_a_link_leads_to_its_page(acme, system):
+    made = connect(acme, system)
+    acme.caller().CheckTicketingConnection(name=made.name)
+    expected = system.origin + PAGES[system.name]
+    (listed,) = acme.caller().ListExternalOrganizations(connection=made.name, search="Acme").organizations
+    assert listed.uri == expected
+    site = acme.create_site(ticketing_links=[link(system, 1)])
+    # A link's page is made of the connection's base URL, and of Autotask's only a zone's own host tells the pages: they
+    # stand at lists alone here.
+    expected = "" if system.name == "autotask" else expected
+    assert site.ticketing_links[0].uri == expected
+    assert verified(acme, site).ticketing_links[0].uri == expected
+    assert acme.caller().GetSite(name=site.name).ticketing_links[0].uri == expected
+    # A page that a person stated is theirs, and stays.
+    stated = link(system, 1)
+    stated.uri = "https://portal.example.com/acme?x=1"
+    changed = pb.Site(name=site.name, ticketing_links=[stated])
+    acme.caller().UpdateSite(site=changed, update_mask=mask("ticketing_links"))
+    assert verified(acme, site).ticketing_links[0].uri == stated.uri
+
+
+def test_each_check_tells_its_time_and_a_state_since_when(acme, zendesk):
+    connect(acme, zendesk)
+    site = acme.create_site(ticketing_links=[link(zendesk, 1, "Acme Ltd")])
+    fresh = site.ticketing_links[0]
+    assert fresh.state == UNVERIFIED and not fresh.HasField("verify_time") and not fresh.HasField("state_time")
+    begun = time.time()
+    first = verified(acme, site).ticketing_links[0]
+    assert begun - NEAR_S_MAX < seconds(first.verify_time) < time.time() + NEAR_S_MAX
+    assert first.state == VERIFIED and first.state_time == first.verify_time
+
+    second = verified(acme, site).ticketing_links[0]
+    assert seconds(second.verify_time) > seconds(first.verify_time), "a second check moves the time"
+    assert second.state_time == first.state_time, "and the state is as old as it was"
+    zendesk.organizations[1] = "Acme International"
+    drifted = verified(acme, site).ticketing_links[0]
+    assert drifted.state == DRIFTED and drifted.state_time == drifted.verify_time
+    assert seconds(drifted.verify_time) > seconds(second.verify_time)
+    del zendesk.organizations[1]
+    gone = verified(acme, site).ticketing_links[0]
+    assert gone.state == BROKEN and gone.state_time == gone.verify_time
+    still = verified(acme, site).ticketing_links[0]
+    assert still.state_time == gone.state_time and seconds(still.verify_time) > seconds(gone.verify_time)
+    zendesk.failing = (500, {})
+    answer = acme.caller().VerifySiteTicketingLinks(site=site.name)
+    assert answer.failures and answer.site.ticketing_links[0] == still, "who could not ask knows nothing new"
+    zendesk.failing = None
+    assert acme.caller().GetSite(name=site.name).ticketing_links[0] == still
+
+
+def test_no_check_is_an_entry_of_the_history(acme, zendesk):
+    """What people say of a link is in the history; what a check finds is not, and says since when itself."""
+    connect(acme, zendesk)
+    site = acme.create_site(ticketing_links=[link(zendesk, 1, "Acme Ltd")])
+    before = acme.caller().ListSiteChanges(parent=site.name)
+    assert verified(acme, site).ticketing_links[0].state == VERIFIED
+    del zendesk.organizations[1]
+    assert verified(acme, site).ticketing_links[0].state == BROKEN
+    assert acme.caller().ListSiteChanges(parent=site.name) == before
+
+
+@pytest.fixture(scope="module")
+def located(tmp_path_factory):
+    """An operator whose server has a geocoder, which knows no door: an address is kept as it was typed."""
+    directory = tmp_path_factory.mktemp("suggestions")
+    with Nominatim() as geocoder, serving(directory, geocoder.config()) as server:
+        with grpc.insecure_channel(server.target) as channel:
+            yield Caller(channel, server.admin_token)
+
+
+@pytest.mark.parametrize(
+    "name, address, fields, reasons",
+    [
+        ("Nordur", "", {}, {"SAME_NAME"}),
+        ("Nordur", "Hafnarstræti 5, 600 Akureyri", {}, {"SAME_NAME", "SAME_POSTAL_CODE", "SAME_CITY", "SAME_STREET"}),
+        ("Nordur", "Strandgata 1, 600 Akureyri", {}, {"SAME_NAME", "SAME_POSTAL_CODE", "SAME_CITY"}),
+        ("Nordur", "Strandgata 1, Akureyri", {}, {"SAME_NAME", "SAME_CITY"}),
+        ("Nordurr", "", {}, {"ALIKE_NAME"}),
+        ("Nordur Akureyri", "", {}, {"NAME_WITHIN"}),
+        ("Something else", "", {"customer_id": "3"}, {"CUSTOMER_ID"}),
+    ],
+)
+def test_a_suggestion_tells_each_of_its_reasons(located, name, address, fields, reasons):
+    acme = Account(located)
+    site = acme.create_site(name, **fields)
+    if address:
+        acme.caller().SetAddress(site=site.name, address_line=address)
+    # One that tells addresses.
+    with System("connectwise") as system:
+        system.organizations[3] = ("Nordur hf", "Hafnarstræti 5", "600", "Akureyri")
+        made = connect(acme, system)
+        answer = acme.caller().SuggestTicketingLinks(connection=made.name, sites=[site.name])
+    (suggestion,) = answer.suggestions
+    best = suggestion.candidates[0]
+    found = {REASON.Name(reason).removeprefix("TICKETING_SUGGESTION_REASON_") for reason in best.reasons}
+    assert (best.organization.id, found) == ("3", reasons)
