@@ -213,7 +213,7 @@ test("the pointer on a pin marks its row, and the same sites are on a globe", as
   await page.locator(`[data-site="${first}"]`).waitFor();
   const box = await map(page).boundingBox();
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-  await page.locator(`[data-site="${first}"].hovered`).waitFor();
+  await page.locator(`[data-site="${first}"].marked`).waitFor();
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
   await page.locator(`[data-site="${first}"][aria-current="true"]`).waitFor({ state: "attached" });
   await shoot(page, "map-pin");
