@@ -27,10 +27,10 @@ export function fieldsOf<T extends object>(): Parts<T> {
   };
 }
 
-/** All of a value as one part. */
-export function wholeOf<T>(key: string): Parts<T[]> {
+/** A list as one part. `counts` leaves out what says nothing yet, such as a form that nobody has filled in. */
+export function wholeOf<T>(key: string, counts: (item: T) => boolean): Parts<T[]> {
   return {
-    of: (value) => new Map([[key, value]]),
+    of: (value) => new Map([[key, value.filter(counts)]]),
     set: (value, _key, part) => value.splice(0, value.length, ...(part as T[])),
   };
 }

@@ -31,7 +31,7 @@ def test_a_site_loses_nothing_to_its_next_agent(operator):
     editor.SetPin(site=old.site, position=pb.LatLng(lat=64.1, lng=-21.9))
     account.caller("SERVICE").ReportDevices(parent=old.site, devices=DEVICES)
     name = f"{old.site}/residentAccess"
-    resident = Caller(operator.channel, invite(account, old.site, "jo@example.org"))
+    resident = Caller(operator.channel, invite(account, old.site, "replaced@example.org"))
     allowed = [allow("cam", visible=True, power=True), allow("tv", visible=True, block=True)]
     access = pb.ResidentAccess(name=name, device_permissions=allowed)
     editor.UpdateResidentAccess(resident_access=access, update_mask=mask("device_permissions"))
