@@ -161,11 +161,12 @@ fn parent() -> String {
     format!("accounts/{}", account_id(0))
 }
 
-/// Follows the site that is written, until nobody listens.
-async fn watch(channel: Channel, secret: String, told: mpsc::UnboundedSender<Told>) -> Result<()> {
+/// Follows the site that is written from a revision on, until nobody listens.
+async fn watch(channel: Channel, secret: String, from: u64, told: mpsc::UnboundedSender<Told>) -> Result<()> {
     let mut client = SiteServiceClient::with_interceptor(channel, with_secret(&secret)?);
     let filter = format!("contract_id = \"{CONTRACT}\"");
-    let asked = pb::WatchSitesRequest { parent: parent(), filter, ..pb::WatchSitesRequest::default() };
+    // A beginning would look through all sites.
+    let asked = pb::WatchSitesRequest { parent: parent(), filter, resume_revision: from };
     let mut messages = client.watch_sites(asked).await?.into_inner();
     while let Some(message) = messages.message().await? {
         if told.send((message.revision, Instant::now())).is_err() {
@@ -210,8 +211,9 @@ async fn propagation<I: Interceptor>(
     there: &Server,
     filled: &Filled,
 ) -> Result<()> {
+    let (_, _, from) = writer.write().await?;
     let (sender, mut told) = mpsc::unbounded_channel();
-    let following = tokio::spawn(watch(channel(there).await?, filled.viewers[0].clone(), sender));
+    let following = tokio::spawn(watch(channel(there).await?, filled.viewers[0].clone(), from, sender));
     let (mut answers, mut wholes, mut afters) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..=settings::rounds() {
         let (mut answer, mut whole, mut after) = (Vec::new(), Vec::new(), Vec::new());
@@ -242,6 +244,7 @@ async fn fan_out<I: Interceptor>(
     there: &Server,
     filled: &Filled,
 ) -> Result<()> {
+    let (_, _, from) = writer.write().await?;
     let before = there.memory()?.resident;
     let (mut following, mut listeners) = (JoinSet::new(), Vec::new());
     let mut channels = Vec::new();
@@ -250,7 +253,7 @@ async fn fan_out<I: Interceptor>(
     }
     for number in 0..WATCHERS {
         let (sender, told) = mpsc::unbounded_channel();
-        following.spawn(watch(channels[number % CONNECTIONS].clone(), filled.viewers[0].clone(), sender));
+        following.spawn(watch(channels[number % CONNECTIONS].clone(), filled.viewers[0].clone(), from, sender));
         listeners.push(told);
     }
     let (mut shown, mut last) = (Vec::new(), Vec::new());
