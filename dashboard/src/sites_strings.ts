@@ -45,7 +45,6 @@ export const bulk = {
   keepFailed: "Select these alone",
   exported: (count: string) => `${count} sites are in the file.`,
   unreached: "The server could not be reached.",
-  rectangle: "Shift and drag on the map selects the sites in a rectangle.",
 };
 
 export const attention = {
