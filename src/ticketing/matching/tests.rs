@@ -138,7 +138,7 @@ proptest! {
             2 => after[rival].2 = code,
             3 => after[rival].3 = city,
             // An address where none was known, of which the town alone is written alike.
-            4 if after[rival].1.is_empty() && after[rival].2.is_empty() && !city.is_empty() => {
+            4 if [after[rival].1, after[rival].2, after[rival].3] == NONE && !city.is_empty() => {
                 (after[rival].1, after[rival].3) = ("Hafnarstr. 5", city);
             }
             4 => {}
