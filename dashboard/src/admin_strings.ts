@@ -205,7 +205,7 @@ export const access = {
   accountsHint: "Each has its own sites, people and tokens, and sees nothing of the others.",
   createAccount: "Create an account",
   accountId: "ID",
-  accountIdHint: "1 to 63 of a–z, 0–9 and -, beginning with a letter. It stays for good.",
+  accountIdHint: "1 to 63 of a–z, 0–9 and -, beginning with a letter and not ending with -. It stays for good.",
   accountName: "Name",
   country: "Country",
   countryHint: "Two letters, where most of its sites are. May be empty.",

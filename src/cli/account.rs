@@ -16,7 +16,7 @@ pub(super) struct Arguments {
 enum Command {
     /// Makes an account
     Create {
-        /// Its id: a-z, 0-9 and '-', beginning with a letter
+        /// Its id: 1 to 63 of a-z, 0-9 and '-', beginning with a letter and not ending with '-'
         account: String,
         /// Its name for people
         #[arg(long, default_value = "")]

@@ -81,7 +81,7 @@ impl Nodes {
         demand_master(&role).map(|()| connection)
     }
 
-    /// The replicas that a master names, each once connected.
+    /// A connection to each replica that a master names.
     pub(super) async fn replicas_of(
         &self,
         master: &mut MultiplexedConnection,
