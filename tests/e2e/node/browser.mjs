@@ -93,12 +93,20 @@ export async function symbolsDrawn(page) {
   });
 }
 
-/** Opens the page of a listed site; its resource name. */
+/** Opens the page of the site that is listed first, by its own row: another may be the first by the time of the click. */
 export async function openFirstSite(page) {
   const row = byId(page, "site-row").first();
   await row.waitFor();
-  const name = siteName(await row.getAttribute("data-site"));
-  await row.click();
-  await byId(page, "site-panel").waitFor();
-  return name;
+  const listed = await row.getAttribute("data-site");
+  await page.locator(`[data-testid="site-row"][data-site="${listed}"]`).click();
+  await panelOf(page, siteName(listed)).waitFor();
+  return siteName(listed);
 }
+
+/** Loads the page anew: its address says which site is open. */
+export async function reload(page, name) {
+  await page.reload();
+  await panelOf(page, name).waitFor();
+}
+
+const panelOf = (page, name) => page.locator(`[data-testid="site-panel"][data-site="${name}"]`);

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { byId, HOSTILE, launch, logIn, openFirstSite, openPage, shoot, SIZES } from "./browser.mjs";
+import { byId, HOSTILE, launch, logIn, openFirstSite, openPage, reload, shoot, SIZES } from "./browser.mjs";
 import { Server } from "./server.mjs";
 import { TicketingSystems } from "./ticketing_systems.mjs";
 
@@ -236,8 +236,7 @@ test("an organisation and a site of it are picked by typing, or typed as ids", a
     sites: { 2: { 21: "Head Office", 22: "Warehouse" } },
   });
   await connect("autotask");
-  await page.reload();
-  await openFirstSite(page);
+  await reload(page, name);
   await put(name, "Apex");
   await page.getByText("Tied to no ticketing system.").waitFor();
   await byId(page, "links-edit").click();
@@ -269,7 +268,10 @@ test("an organisation and a site of it are picked by typing, or typed as ids", a
   await byId(page, "link-site").click();
   await choice.filter({ hasText: "Warehouse" }).click();
   await byId(page, "links-save").click();
-  await byId(page, "link").first().waitFor();
+  await byId(page, "link").filter({ hasText: "Site ID 22" }).waitFor();
+  await byId(page, "links-verify").click();
+  await byId(page, "link").filter({ hasText: "Warehouse" }).waitFor();
+  await shoot(page, "site-link-with-site", byId(page, "link"));
   const saved = (await siteOf(name)).ticketingLinks.map((link) => [
     link.system, link.organizationId, link.organizationName, link.externalSiteId,
   ]);
@@ -292,8 +294,7 @@ test("suggestions tell why, a tie is a tie, and nothing is linked but by a perso
   await connect("autotask");
   await connect("zendesk");
   await put(name, "Nordur");
-  await page.reload();
-  await openFirstSite(page);
+  await reload(page, name);
   await byId(page, "links-suggest").click();
   const proposal = page.locator('[data-testid="proposal"][data-system="zendesk"]');
   await proposal.locator('[data-testid="verdict"]').filter({ hasText: "A tie: 2 fit equally well" }).waitFor();
