@@ -1,7 +1,7 @@
 // The dashboard in a real browser: log in, see the map, correct one site's address, and watch its pin move.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { byId, launch, logIn, openPage, siteName, symbolsDrawn } from "./browser.mjs";
+import { byId, launch, logIn, openPage, shoot, siteName, symbolsDrawn } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const SITES = 200;
@@ -59,6 +59,7 @@ test("log in, see clusters, correct an address, watch the pin move, go back to a
   await byId(page, "address-input").fill("Laugavegur 1, Reykjavík");
   await byId(page, "address-find").click();
   await byId(page, "candidate").first().waitFor();
+  await shoot(page, "location-candidates", byId(page, "candidate"));
   await byId(page, "candidate-apply").first().click();
   await page.waitForFunction(
     ([lat, lng, near]) => {
@@ -118,6 +119,7 @@ test("type, choose a suggestion by keyboard, drag the pin, go back to automatic"
   await input.fill("");
   await input.pressSequentially("laugavegur 1 reyk");
   await byId(page, "suggestion").filter({ hasText: /^Laugavegur 1\b/ }).first().waitFor();
+  await shoot(page, "location-suggestions", byId(page, "suggestion"));
   await page.keyboard.press("ArrowDown");
   const active = await input.getAttribute("aria-activedescendant");
   assert.match(await page.locator(`#${active}`).textContent(), /Laugavegur 1\b/);
@@ -141,10 +143,12 @@ test("type, choose a suggestion by keyboard, drag the pin, go back to automatic"
   await page.mouse.move(grip.x + 80, grip.y - 50, { steps: 8 });
   await page.mouse.up();
   await page.waitForFunction((before) => document.querySelector(".placing").textContent !== before, dropped);
+  await shoot(page, "location-dragged", byId(page, "pin-save"));
   const applied = await position(page);
   await byId(page, "pin-save").click();
   await byId(page, "locate-message").filter({ hasText: /^Moved/ }).waitFor();
   const pinned = await position(page);
+  await shoot(page, "location-pinned", byId(page, "locate-message"));
   assert.notDeepEqual(pinned, applied);
 
   // The address that was suggested is written beside the pin, which stays.
@@ -155,6 +159,7 @@ test("type, choose a suggestion by keyboard, drag the pin, go back to automatic"
 
   await byId(page, "reset-location").click();
   await standsAt(page, estimate, 1e-6);
+  await shoot(page, "location-automatic", byId(page, "site-position"));
   assert.deepEqual(faults, []);
   await page.context().close();
 });
@@ -240,11 +245,13 @@ test("the history tells who changed what, page by page, and puts a former value 
   await byId(page, "history-restore").first().click();
   const { note } = await server.call("SiteService", "GetSite", { name }, token);
   assert.equal(note, "note 24");
+  await shoot(page, "history-confirm", byId(page, "history-confirm"));
   await byId(page, "history-confirm").click();
   await page.getByText("The former value is back.").waitFor();
   await entries.first().filter({ hasText: "Former value restored" }).waitFor();
   const restored = await server.call("SiteService", "GetSite", { name }, token);
   assert.equal(restored.note, "note 23");
+  await shoot(page, "history-restored", entries);
 
   // What somebody else changes meanwhile comes on top, and older pages stay.
   const before = await entries.count();
@@ -326,7 +333,8 @@ test("a search shows the best hits as one types, marked and as text, and opens o
   // Markup in a note, with letters of several bytes before what is looked for.
   const note = "Þór <img src=x onerror=owned()> Quuxgarður";
   const contact = { phones: [{ number: "+3545559876" }] };
-  await server.call("SiteService", "UpdateSite", { site: { name, note, contact }, updateMask: "note,contact" }, token);
+  const site = { name, note, contact, customerId: "CU-4711/b", contractId: "K2026-08" };
+  await server.call("SiteService", "UpdateSite", { site, updateMask: "note,contact,customerId,contractId" }, token);
   const field = byId(page, "search");
   await field.pressSequentially("quuxgar");
   const hit = byId(page, "hit");
@@ -339,7 +347,14 @@ test("a search shows the best hits as one types, marked and as text, and opens o
   // The newest text alone is answered: the phone's last digits, and what is written in groups.
   await field.fill("555 9876");
   await page.waitForFunction(() => document.querySelector('[data-testid="hit"] mark')?.textContent === "5559876");
-  if (process.env.SHOT_DIR) await page.screenshot({ path: `${process.env.SHOT_DIR}/search.png` });
+  await shoot(page, "search");
+  // By the customer's and the contract's number, as they are written on a bill.
+  for (const [words, told] of [["cu 4711", /CU-4711\/b/], ["k2026", /K2026-08/]]) {
+    await field.fill(words);
+    await hit.filter({ hasText: told }).waitFor();
+    assert.equal(await hit.count(), 1);
+    await shoot(page, `search-${words.replace(" ", "-")}`);
+  }
   await field.press("Escape");
   await hit.first().waitFor({ state: "detached" });
   await field.fill(displayName);

@@ -66,6 +66,21 @@ test("each move is taken back to what was there before: an estimate, an address,
   await source(page, "its address");
   const { position } = (await get(site.name)).location;
   assert.deepEqual(position, first.position);
+
+  // The history tells who moved it, from where to where, and why.
+  await byId(page, "history").locator("summary").click();
+  const entries = byId(page, "history-change");
+  await entries.filter({ hasText: "Laugavegur 20" }).first().waitFor();
+  await shoot(page, "history-moved", entries);
+  const who = /demo log-in link, \d/.source;
+  const expected = [
+    ["Former value restored", "Shown by GeoIP → its address"],
+    ["Location reset", "Found at .*° N, .*° W → —.*Shown by its address → GeoIP"],
+    ["Former value restored", "Address Laugavegur 20, .* → Laugavegur 1,"],
+    ["Address chosen", "Found at .*° N, .*° W → .*° N, .*° W.*Address Laugavegur 1, .* → Laugavegur 20,"],
+  ];
+  const texts = await entries.allTextContents();
+  for (const [nth, [why, what]] of expected.entries()) assert.match(texts[nth], new RegExp(`^\\s*${why}.*${who}.*${what}`, "s"));
   assert.deepEqual(faults, []);
   await page.context().close();
 });

@@ -35,6 +35,18 @@ async function openSite() {
   return { page, faults, name };
 }
 
+/** The part of a site's page that tells of its resident, found by the site's name. */
+async function openResident(displayName) {
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
+  await byId(page, "search").fill(displayName);
+  await byId(page, "hit").first().click();
+  await byId(page, "site-position").waitFor();
+  await byId(page, "resident").locator("summary").click();
+  const isShown = (text) => byId(page, "resident-state").filter({ hasText: text }).waitFor();
+  return { page, faults, isShown };
+}
+
 test("labels are added, changed and removed, and text is text", async () => {
   const { page, faults, name } = await openSite();
   const site = () => server.call("SiteService", "GetSite", { name }, token);
@@ -71,7 +83,7 @@ test("ticketing links are set and taken away, and a wrong id is told so", async 
   const { page, faults, name } = await openSite();
   const site = () => server.call("SiteService", "GetSite", { name }, token);
   await byId(page, "links-edit").click();
-  const field = (which) => byId(page, `link-${which}`).first();
+  const field = (which, nth = 0) => byId(page, `link-${which}`).nth(nth);
   await field("system").fill("Zendesk");
   await field("organizationId").fill("no number");
   await field("organizationName").fill(HOSTILE);
@@ -81,20 +93,92 @@ test("ticketing links are set and taken away, and a wrong id is told so", async 
   await byId(page, "links-save").click();
   await byId(page, "error-banner").filter({ hasText: "organization_id" }).waitFor();
   await field("organizationId").fill("17");
+  // Any other system is called as one likes.
+  await byId(page, "links-add").click();
+  const ours = { system: "Our own desk", organizationId: "no. 4 <b>", externalSiteId: "attic", organizationName: "Ours" };
+  for (const [which, text] of Object.entries(ours)) await field(which, 1).fill(text);
+  await shoot(page, "links-by-hand", byId(page, "links-save"));
   await byId(page, "links-save").click();
   const link = byId(page, "link").first();
   await link.waitFor();
+  // A name of one's own is kept in small letters, like those of the systems that are known.
+  await byId(page, "link").nth(1).filter({ hasText: /our own desk.*Ours.*ID no\. 4 <b> · Site ID attic/s }).waitFor();
+  await shoot(page, "links-saved", byId(page, "link"));
   assert.match(await link.textContent(), /Zendesk.*Not verified.*<img/s);
   assert.equal(await link.locator("a").getAttribute("rel"), "noopener noreferrer");
   assert.equal((await site()).contractId, "K-7");
-  const [{ system, organizationId, state }] = (await site()).ticketingLinks;
+  const [{ system, organizationId, state }, { state: _, ...other }] = (await site()).ticketingLinks;
+  assert.deepEqual(other, { ...ours, system: "our own desk" });
   assert.deepEqual([system, organizationId, state], ["zendesk", "17", "TICKETING_LINK_STATE_UNVERIFIED"]);
   await byId(page, "links-edit").click();
-  await byId(page, "link-remove").click();
+  for (const nth of [1, 0]) await byId(page, "link-remove").nth(nth).click();
   await byId(page, "links-save").click();
   await page.getByText("Tied to no ticketing system.").waitFor();
   assert.deepEqual((await site()).ticketingLinks ?? [], []);
   assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("a resident is no user of the account, may block what can be blocked, and is let in while access is on", async () => {
+  const ask = (service, method, request) => server.call(service, method, request, server.adminToken);
+  const account = { name: "accounts/demo", userEmails: ["staff@example.org"] };
+  await ask("AdminService", "UpdateAccount", { account, updateMask: "userEmails" });
+  const { sites } = await ask("SiteService", "ListSites", { parent: account.name, orderBy: "display_name" });
+  const { name, displayName } = sites.at(-2);
+  const devices = [{ id: "tv", displayName: "Television", kind: "tv", canBlock: true }];
+  await ask("ResidentAccessService", "ReportDevices", { parent: name, devices });
+  const access = () => ask("ResidentAccessService", "GetResidentAccess", { name: `${name}/residentAccess` });
+
+  const { page, faults, isShown } = await openResident(displayName);
+  await byId(page, "resident-edit").click();
+  const email = byId(page, "resident-email");
+  // Without an address nothing is sent: the browser asks for it.
+  await byId(page, "resident-save").click();
+  assert.ok(await email.evaluate((input) => input.validity.valueMissing));
+  await email.fill("Staff@Example.org");
+  await byId(page, "resident-enabled").check();
+  const boxes = page.locator('[data-testid="resident-device"][data-device="tv"]').getByRole("checkbox");
+  assert.ok(await boxes.nth(1).isDisabled(), "the television's power cannot be switched");
+  for (const nth of [0, 2]) await boxes.nth(nth).check();
+  await byId(page, "resident-save").click();
+  await byId(page, "error-banner").filter({ hasText: "user of the account" }).waitFor();
+  await shoot(page, "resident-refused", byId(page, "resident-save"));
+  assert.equal((await access()).state, "RESIDENT_ACCESS_STATE_NONE");
+  assert.ok(await boxes.nth(2).isChecked(), "what was chosen stays");
+  await email.fill("kim@example.org");
+  await byId(page, "resident-save").click();
+  await isShown("Ready to invite.");
+  await shoot(page, "resident-block", byId(page, "resident-invite"));
+  assert.deepEqual((await access()).devicePermissions, [{ deviceId: "tv", visible: true, block: true }]);
+
+  await byId(page, "resident-invite").click();
+  await isShown("Invited");
+  const { code } = await mail.to("kim@example.org");
+  await byId(page, "resident-edit").click();
+  await byId(page, "resident-enabled").uncheck();
+  await byId(page, "resident-save").click();
+  await isShown("Off.");
+  await shoot(page, "resident-off", byId(page, "resident-edit"));
+  const guest = await openPage({ browser, server, token }, { width: 420, height: 800 });
+  const accept = async () => {
+    await guest.page.goto("about:blank");
+    await guest.page.goto(`${server.url}/invitation#${code}`);
+    await byId(guest.page, "accept").click();
+  };
+  await accept();
+  await byId(guest.page, "fault").waitFor();
+  await shoot(guest.page, "invitation-off");
+  assert.equal((await access()).state, "RESIDENT_ACCESS_STATE_INVITED");
+  await byId(page, "resident-edit").click();
+  await byId(page, "resident-enabled").check();
+  await byId(page, "resident-save").click();
+  await byId(page, "resident-state").filter({ hasNotText: "Off." }).waitFor();
+  await accept();
+  await byId(guest.page, "done").waitFor();
+  assert.match(await byId(guest.page, "devices").textContent(), /Television.*block its internet/);
+  await shoot(guest.page, "invitation-block");
+  assert.deepEqual(faults, []);
+  await guest.page.context().close();
   await page.context().close();
 });
 
@@ -108,6 +192,7 @@ test("a resident is invited, accepts by the link of the mail, once, and is shown
   await byId(page, "resident").locator("summary").click();
   const isShown = (text) => byId(page, "resident-state").filter({ hasText: text }).waitFor();
   await isShown("Not set up.");
+  await shoot(page, "resident-none", byId(page, "resident-edit"));
   await byId(page, "resident-edit").click();
   await byId(page, "resident-email").fill("jo@example.org");
   await byId(page, "resident-enabled").check();
@@ -188,13 +273,7 @@ test("an invitation that nobody takes is shown as expired, and goes out again", 
   const first = await mail.to("late@example.org");
   await server.restart(clock("+8d"));
 
-  const { page, faults } = await openPage({ browser, server, token });
-  await logIn(page, server, token);
-  await byId(page, "search").fill(sites.at(-1).displayName);
-  await byId(page, "hit").first().click();
-  await byId(page, "site-position").waitFor();
-  await byId(page, "resident").locator("summary").click();
-  const isShown = (text) => byId(page, "resident-state").filter({ hasText: text }).waitFor();
+  const { page, faults, isShown } = await openResident(sites.at(-1).displayName);
   await isShown("Invitation expired.");
   await isShown("the link worked until");
   await shoot(page, "resident-expired", byId(page, "resident-resend"));
