@@ -310,7 +310,7 @@ export const resident = {
   email: "Resident’s e-mail",
   bound: "The invitation is bound to this address: revoke it to name another.",
   enabled: "Access is on",
-  off: "Off.",
+  off: "Access is off.",
   device: "Device",
   see: "See",
   power: "Power",
@@ -337,11 +337,24 @@ export const resident = {
   },
 };
 
+export const personalData = {
+  title: "Personal data",
+  hint: "The contact, the note, addresses of the network, devices, the resident’s access, and what the history holds of them.",
+  export: "Export",
+  exporting: "Exporting…",
+  saved: (file: string) => `Saved as ${file}.`,
+  erase: "Erase…",
+  question: "Erase all of it for good, from the history too? Nothing brings it back.",
+  confirm: "Erase for good",
+  erasing: "Erasing…",
+  erased: (records: number) => `Erased, with ${records} records of the history.`,
+};
+
 export const residentState: Record<ResidentAccessState, string> = {
   [ResidentAccessState.UNSPECIFIED]: "Unknown",
   [ResidentAccessState.NONE]: "Not set up.",
   [ResidentAccessState.READY]: "Ready to invite.",
-  [ResidentAccessState.INVITED]: "Invited",
+  [ResidentAccessState.INVITED]: "Invited.",
   [ResidentAccessState.ACCEPTED]: "Accepted.",
   [ResidentAccessState.EXPIRED]: "Invitation expired.",
   [ResidentAccessState.REVOKED]: "Revoked.",

@@ -9,3 +9,8 @@ export function accountId(account: string): string {
 export function siteName(account: string, id: string): string {
   return id.startsWith("accounts/") ? id : `${account}/sites/${id}`;
 }
+
+/** The id of a site, the last part of its name. */
+export function siteId(site: string): string {
+  return site.slice(site.lastIndexOf("/") + 1);
+}

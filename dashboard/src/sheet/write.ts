@@ -1,5 +1,6 @@
 // Sites as a sheet that an import reads back, as the command line writes it: CSV (RFC 4180) or GeoJSON (RFC 7946).
 import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { siteId } from "../api/names.js";
 import { AddressState, FixSource, Granularity } from "../gen/waymark/v1/location_pb.js";
 import { type Site, SiteStatus } from "../gen/waymark/v1/site_pb.js";
 import type { TicketingLink } from "../gen/waymark/v1/ticketing_pb.js";
@@ -66,7 +67,7 @@ function csvOf(site: Site): string {
   });
   // Of what waymark says, numbers stay numbers: nothing of it is read back.
   const told = INFOS.map((name) => (NUMBERS.has(name) ? infos[name] : guard(infos[name])));
-  return csvLine([...cells, idOf(site), guard(site.agentId), ...told]);
+  return csvLine([...cells, siteId(site.name), guard(site.agentId), ...told]);
 }
 
 function featureOf(site: Site): object {
@@ -81,7 +82,7 @@ function featureOf(site: Site): object {
     ["phones", phones.map(phoneJson)],
     ["labels", sorted(site.labels)],
     ["ticketing_links", site.ticketingLinks.map(linkJson)],
-    ["site_id", idOf(site)],
+    ["site_id", siteId(site.name)],
     ["agent_id", site.agentId],
     ...infos,
   ];
@@ -89,7 +90,7 @@ function featureOf(site: Site): object {
   const isGiven = (entry: [string, unknown]): boolean => typeof entry[1] === "number" || isSet(entry);
   return {
     type: "Feature",
-    id: idOf(site),
+    id: siteId(site.name),
     geometry: shown ? { type: "Point", coordinates: [shown.lng, shown.lat] } : null,
     properties: Object.fromEntries(properties.filter(isGiven)),
   };
@@ -156,10 +157,6 @@ function sorted(labels: Record<string, string>): Record<string, string> {
 
 function jsonCell(value: object): string {
   return Object.keys(value).length > 0 ? JSON.stringify(value) : "";
-}
-
-function idOf({ name }: Site): string {
-  return name.slice(name.lastIndexOf("/") + 1);
 }
 
 function word(name: string | undefined): string {

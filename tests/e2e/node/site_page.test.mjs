@@ -1,6 +1,6 @@
 // The page of a site in a real browser: its labels, its ticketing links, and its resident, from invitation to acceptance.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -157,7 +157,7 @@ test("a resident is no user of the account, may block what can be blocked, and i
   await byId(page, "resident-edit").click();
   await byId(page, "resident-enabled").uncheck();
   await byId(page, "resident-save").click();
-  await isShown("Off.");
+  await isShown("Access is off.");
   await shoot(page, "resident-off", byId(page, "resident-edit"));
   const guest = await openPage({ browser, server, token }, { width: 420, height: 800 });
   const accept = async () => {
@@ -172,7 +172,7 @@ test("a resident is no user of the account, may block what can be blocked, and i
   await byId(page, "resident-edit").click();
   await byId(page, "resident-enabled").check();
   await byId(page, "resident-save").click();
-  await byId(page, "resident-state").filter({ hasNotText: "Off." }).waitFor();
+  await byId(page, "resident-state").filter({ hasNotText: "Access is off." }).waitFor();
   await accept();
   await byId(guest.page, "done").waitFor();
   assert.match(await byId(guest.page, "devices").textContent(), /Television.*block its internet/);
@@ -256,6 +256,52 @@ test("a resident is invited, accepts by the link of the mail, once, and is shown
   await shoot(page, "resident-revoked", byId(page, "resident-invite"));
   assert.deepEqual(faults, []);
   await guest.page.context().close();
+  await page.context().close();
+});
+
+test("what a site holds of persons is exported, and erased after a second question, by an administrator alone", async () => {
+  const { sites } = await server.call("SiteService", "ListSites", { parent: "accounts/demo", orderBy: "display_name" }, token);
+  const { name, displayName } = sites.at(-3);
+  const contact = { email: "jo@example.org", firstName: "Jo", lastName: HOSTILE };
+  const update = (site, updateMask) => server.call("SiteService", "UpdateSite", { site: { name, ...site }, updateMask }, token);
+  await update({ contact, note: "The key is at Jo's" }, "contact,note");
+  await update({ customerId: "C-1", note: "The key is at Kim's" }, "customerId,note");
+  const open = async (token) => {
+    const { page, faults } = await openPage({ browser, server, token });
+    await logIn(page, server, token);
+    await byId(page, "search").fill(displayName);
+    await byId(page, "hit").first().click();
+    await byId(page, "site-position").waitFor();
+    return { page, faults };
+  };
+  const editor = await open(token);
+  await byId(editor.page, "history").waitFor();
+  assert.equal(await byId(editor.page, "personal-data").count(), 0, "an editor does not answer to persons");
+  await editor.page.context().close();
+
+  const admin = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_ADMIN" } };
+  const { page, faults } = await open((await server.call("AdminService", "CreateToken", admin, server.adminToken)).secret);
+  await byId(page, "personal-data").locator("summary").click();
+  const download = page.waitForEvent("download");
+  await byId(page, "personal-export").click();
+  const file = JSON.parse(await readFile(await (await download).path(), "utf8"));
+  assert.deepEqual([file[0].site.name, file[0].site.contact], [name, contact]);
+  assert.ok(file.some(({ change }) => JSON.stringify(change ?? "").includes("at Jo's")), "former notes are in it");
+  await byId(page, "personal-done").filter({ hasText: "personal-data.json" }).waitFor();
+  await byId(page, "personal-erase").click();
+  await shoot(page, "personal-data", byId(page, "personal-erase-confirm"));
+  await page.keyboard.press("Enter");
+  const held = await server.call("SiteService", "GetSite", { name }, token);
+  assert.deepEqual(held.contact, contact, "the harmless answer is in focus");
+  await byId(page, "personal-erase").click();
+  await byId(page, "personal-erase-confirm").click();
+  await byId(page, "personal-done").filter({ hasText: "Erased" }).waitFor();
+  await shoot(page, "personal-erased", byId(page, "personal-done"));
+  const left = await server.call("SiteService", "GetSite", { name }, token);
+  assert.deepEqual([left.contact, left.note ?? "", left.customerId], [{}, "", "C-1"]);
+  assert.ok(!(await byId(page, "site-panel").textContent()).includes("jo@example.org"));
+  assert.notEqual(await page.title(), "hit");
+  assert.deepEqual(faults, []);
   await page.context().close();
 });
 
