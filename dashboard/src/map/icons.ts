@@ -11,6 +11,10 @@ const DONUT_RADII = [15, 18, 22, 27];
 const RING_RADII = [17, 19, 22, 25];
 /** How far the sheets of a stack stand out below each other, in screen pixels. */
 const SHEET_PX = 2.5;
+/** How thick a status's arc is beside a donut's width, so that arcs are told apart without colour: worse is thicker. */
+const ARC_WIDTHS: Record<StatusKey, number> = { online: 0.72, offline: 1.3, maintenance: 1, unknown: 0.72 };
+/** The strokes and gaps of the arc of sites of which nothing is known, in screen pixels. */
+const UNKNOWN_DASH = [1.6, 1.6];
 /** Half the width of a pin's shape in screen pixels. */
 const PIN_RADIUS = 7;
 
@@ -49,7 +53,7 @@ function drawDonut(palette: Palette, radius: number, shares: number[], stack: bo
     circle(ctx, radius);
     ctx.fill();
     ctx.shadowColor = "transparent";
-    arcs(ctx, palette, radius - width / 2 - 1, width, shares);
+    arcs(ctx, palette, radius - 1, width, shares);
   });
 }
 
@@ -72,17 +76,18 @@ function drawRing(palette: Palette, radius: number, shares: number[]): ImageData
     circle(ctx, radius);
     ctx.fill();
     ctx.globalAlpha = 1;
-    ctx.setLineDash([4.2, 2.4]);
-    arcs(ctx, palette, radius - 1.25, 2.5, shares);
+    arcs(ctx, palette, radius, 2.5, shares, [4.2, 2.4]);
   });
 }
 
+/** Arcs of a mix of statuses, within a circle. */
 function arcs(
   ctx: OffscreenCanvasRenderingContext2D,
   palette: Palette,
   radius: number,
   width: number,
   shares: number[],
+  dash: number[] = [],
 ): void {
   const total = shares.reduce((sum, share) => sum + share, 0) || 1;
   const gap = shares.filter((share) => share > 0).length > 1 ? 1.2 / radius : 0;
@@ -90,10 +95,12 @@ function arcs(
   shares.forEach((share, index) => {
     const end = angle + (2 * Math.PI * share) / total;
     if (share > 0) {
+      const status = STATUSES[index]!;
       ctx.beginPath();
-      ctx.arc(0, 0, radius, angle + gap / 2, end - gap / 2);
-      ctx.lineWidth = width;
-      ctx.strokeStyle = palette.status[STATUSES[index]!];
+      ctx.lineWidth = width * ARC_WIDTHS[status];
+      ctx.arc(0, 0, radius - ctx.lineWidth / 2, angle + gap / 2, end - gap / 2);
+      ctx.setLineDash(status === "unknown" ? UNKNOWN_DASH : dash);
+      ctx.strokeStyle = palette.status[status];
       ctx.stroke();
     }
     angle = end;

@@ -260,6 +260,17 @@ test("on a phone the map, the list, or both are shown, and what is opened is see
   await shoot(page, "phone-both");
   const box = await byId(page, "site-panel").boundingBox();
   assert.ok(box.y > 300 && box.width === SIZES[1].width, "the page of a site is a sheet below the map");
+  await byId(page, "site-close").click();
+  // What the bar has no room for is in its menu.
+  assert.ok(await byId(page, "sign-out").isHidden());
+  await byId(page, "open-more").click();
+  await shoot(page, "phone-menu");
+  await byId(page, "menu-ticketing").click();
+  await byId(page, "ticketing-close").click();
+  assert.equal(await page.evaluate(() => document.activeElement.id), "open-more", "the focus goes back");
+  await byId(page, "open-more").click();
+  await byId(page, "menu-sign-out").click();
+  await byId(page, "login-token").waitFor();
   assert.deepEqual(faults, []);
   await page.context().close();
 });
