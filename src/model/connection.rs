@@ -22,6 +22,10 @@ pub struct TicketingConnection {
     pub base_url: String,
     /// The credentials, encrypted.
     pub sealed: Sealed,
+    /// Where the system says that people open its pages, as it was told with these credentials at that base URL; `None` where
+    /// it says nothing of that, or was not asked yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_url: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -114,5 +118,26 @@ impl LinkFindings {
             LinkState::Broken => self.broken += 1,
             LinkState::Unverified => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections of before have no `web_url`, and one that was told none is written as they were.
+    #[test]
+    fn connections_of_before_are_read() {
+        let before = concat!(
+            r#"{"system":"autotask","display_name":"","base_url":"https://webservices.autotask.net/atservicesrest","#,
+            r#""sealed":{"key_id":"k","nonce":"n","text":"t"},"#,
+            r#""created_at":"2026-11-01T00:00:00Z","updated_at":"2026-11-01T00:00:00Z"}"#,
+        );
+        let read: TicketingConnection = serde_json::from_str(before).unwrap();
+        assert_eq!(read.web_url, None);
+        assert_eq!(serde_json::to_string(&read).unwrap(), before);
+        let told = TicketingConnection { web_url: Some("https://ww3.autotask.net/".to_owned()), ..read };
+        let text = serde_json::to_string(&told).unwrap();
+        assert_eq!(serde_json::from_str::<TicketingConnection>(&text).unwrap(), told);
     }
 }

@@ -74,6 +74,7 @@ impl Autotask {
         };
         // The credentials go there: so it is checked as the first one was, and stays within their domain.
         let url = self.first.guard().check(&told.url).ok().filter(is_theirs).ok_or_else(refuse)?;
+        // It becomes links that people follow, so it is held to the same rules; without it the zone does all the same.
         let web = self.first.guard().check(&told.web_url).ok().filter(is_theirs);
         Ok(Zone { client: self.first.at(url), web })
     }
@@ -200,9 +201,10 @@ impl Connector for Autotask {
     }
 
     fn web_page(&self, organization: &str) -> Option<String> {
-        match self.zone.get().and_then(|zone| zone.web.as_ref()) {
-            Some(zone) => web::autotask_page(zone, organization),
-            None => web::page(self.first.system(), self.first.base(), organization),
-        }
+        web::page(self.first.system(), self.first.base(), self.web_url(), organization)
+    }
+
+    fn web_url(&self) -> Option<&Url> {
+        self.zone.get()?.web.as_ref()
     }
 }

@@ -107,7 +107,7 @@ impl Connector for ConnectWise {
     }
 
     fn web_page(&self, organization: &str) -> Option<String> {
-        web::page(self.0.system(), self.0.base(), organization)
+        web::page(self.0.system(), self.0.base(), None, organization)
     }
 }
 

@@ -60,6 +60,6 @@ impl Connector for Freshdesk {
     }
 
     fn web_page(&self, organization: &str) -> Option<String> {
-        web::page(self.0.system(), self.0.base(), organization)
+        web::page(self.0.system(), self.0.base(), None, organization)
     }
 }

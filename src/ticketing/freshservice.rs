@@ -82,6 +82,6 @@ impl Connector for Freshservice {
     }
 
     fn web_page(&self, organization: &str) -> Option<String> {
-        web::page(self.0.system(), self.0.base(), organization)
+        web::page(self.0.system(), self.0.base(), None, organization)
     }
 }

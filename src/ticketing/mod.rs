@@ -27,6 +27,7 @@ mod odd_answers;
 pub(crate) mod worlds;
 
 use async_trait::async_trait;
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -107,6 +108,12 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
 
     /// The web page of an organisation, where it can be told.
     fn web_page(&self, organization: &str) -> Option<String>;
+
+    /// Where the system itself said that people open its pages, checked as a base URL is; `None` where it says nothing of that,
+    /// or was not asked yet.
+    fn web_url(&self) -> Option<&Url> {
+        None
+    }
 }
 
 /// What has a name.

@@ -61,6 +61,6 @@ impl Connector for Syncro {
     }
 
     fn web_page(&self, organization: &str) -> Option<String> {
-        web::page(self.0.system(), self.0.base(), organization)
+        web::page(self.0.system(), self.0.base(), None, organization)
     }
 }

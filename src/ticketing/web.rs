@@ -1,12 +1,14 @@
-//! The web pages of organisations, where people open them: made of a connection's base URL and an id.
+//! The web pages of organisations, where people open them: made of a connection's base URL, or of what its system says of
+//! its pages, and an id.
 
 use reqwest::Url;
 
 use crate::model::ticketing::System;
 
-/// The page of an organisation; `None` where the base URL does not tell where it is.
+/// The page of an organisation. `told` is where the system itself says that its pages are; `None` where neither that nor the
+/// base URL tells.
 #[must_use]
-pub fn page(system: System, base: &Url, organization: &str) -> Option<String> {
+pub fn page(system: System, base: &Url, told: Option<&Url>, organization: &str) -> Option<String> {
     let host = base.host_str()?;
     let site = |host: &str| {
         let mut url = base.clone();
@@ -22,6 +24,9 @@ pub fn page(system: System, base: &Url, organization: &str) -> Option<String> {
             (url, vec!["v4_6_release", "services", "system_io", "router", "openrecord.rails"])
         }
         System::Autotask => {
+            if let Some(zone) = told {
+                return autotask_page(zone, organization);
+            }
             // `webservices3` serves the zone whose pages are at `ww3`; without a number it only tells zones.
             let zone = host.strip_prefix("webservices")?;
             if !zone.starts_with(|c: char| c.is_ascii_digit()) {
@@ -39,7 +44,7 @@ pub fn page(system: System, base: &Url, organization: &str) -> Option<String> {
 }
 
 /// The page of an Autotask company below its zone's pages.
-pub(super) fn autotask_page(zone: &Url, organization: &str) -> Option<String> {
+fn autotask_page(zone: &Url, organization: &str) -> Option<String> {
     let mut url = zone.clone();
     url.path_segments_mut().ok()?.pop_if_empty().extend(["Autotask", "AutotaskExtend", "ExecuteCommand.aspx"]);
     url.query_pairs_mut().clear().append_pair("Code", "OpenAccount").append_pair("AccountID", organization);
@@ -52,8 +57,12 @@ mod tests {
 
     #[test]
     fn pages_stand_where_people_open_them() {
+        let page_of = |system: System, base: &str, told: Option<&str>| {
+            let told = told.map(|told| Url::parse(told).unwrap());
+            page(system, &Url::parse(base).unwrap(), told.as_ref(), "17")
+        };
         let check = |system: System, base: &str, expect: Option<&str>| {
-            assert_eq!(page(system, &Url::parse(base).unwrap(), "17").as_deref(), expect, "{base}");
+            assert_eq!(page_of(system, base, None).as_deref(), expect, "{base}");
         };
         for system in System::ALL {
             let example = system.facts().base_url_example;
@@ -75,5 +84,13 @@ mod tests {
             Some("https://ww3.autotask.net/Autotask/AutotaskExtend/ExecuteCommand.aspx?Code=OpenAccount&AccountID=17"),
         );
         check(System::Autotask, "https://psa.example.com", None);
+        for (base, told) in [
+            ("https://webservices.autotask.net/atservicesrest", "https://ww14.autotask.net/"),
+            ("https://webservices3.autotask.net/atservicesrest", "https://ww14.autotask.net"),
+        ] {
+            let expect =
+                "https://ww14.autotask.net/Autotask/AutotaskExtend/ExecuteCommand.aspx?Code=OpenAccount&AccountID=17";
+            assert_eq!(page_of(System::Autotask, base, Some(told)).as_deref(), Some(expect), "{base} {told}");
+        }
     }
 }

@@ -85,6 +85,13 @@ impl Catalogues {
         self.all.lock().remove(&(account.clone(), system));
     }
 
+    /// Takes a catalogue that was read by one version of a connection for one of another, which leads to the same things.
+    pub(super) fn carry_over(&self, key: &Key, from: Revision, to: Revision) {
+        if let Some(known) = self.all.lock().get_mut(key).filter(|known| known.revision == from) {
+            known.revision = to;
+        }
+    }
+
     /// What is held by whoever reads this one.
     fn reader(&self, key: &Key) -> Arc<tokio::sync::Mutex<()>> {
         let mut readers = self.readers.lock();

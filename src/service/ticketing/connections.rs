@@ -65,7 +65,8 @@ impl Waymark {
         let sealed = self.sealed(account, system, patch.credentials.unwrap_or_default())?;
         let display_name = checked_name(&patch.display_name.unwrap_or_default())?;
         let now = self.now();
-        let value = TicketingConnection { system, display_name, base_url, sealed, created_at: now, updated_at: now };
+        let (web_url, created_at, updated_at) = (None, now, now);
+        let value = TicketingConnection { system, display_name, base_url, sealed, web_url, created_at, updated_at };
         let document = Document::Connection(Box::new(value.clone()));
         match self.parts.store.commit(vec![Mutation::create(key_of(account, system), document)]).await {
             Ok(revision) => Ok(Versioned { value, revision }),
@@ -134,6 +135,10 @@ impl Waymark {
             }
             after.display_name = display_name.clone().unwrap_or(after.display_name);
             after.sealed = sealed.clone().unwrap_or(after.sealed);
+            if after.base_url != before.base_url || after.sealed != before.sealed {
+                // It was told there, to whoever had those credentials.
+                after.web_url = None;
+            }
             after.updated_at = self.now();
             Ok(Some(after))
         })
@@ -152,7 +157,8 @@ impl Waymark {
         self.commit_over_connection(account, system, etag, |_| Ok(None)).await.map(drop)
     }
 
-    /// Asks the system whether it takes the credentials, and shows any organisation.
+    /// Asks the system whether it takes the credentials, and shows any organisation. Where it says where its pages are, that is
+    /// kept.
     pub async fn check_connection(
         &self,
         principal: &Principal,
@@ -160,8 +166,10 @@ impl Waymark {
         system: System,
     ) -> Result<(), Error> {
         self.account_for(principal, account, Permission::Change)?;
-        self.found_connection(account, system).await?;
-        let shows_any = self.connector(account, system).await?.check().await?;
+        let revision = self.found_connection(account, system).await?.revision;
+        let connector = self.connector(account, system).await?;
+        let shows_any = connector.check().await?;
+        self.keep_web_url(account, system, revision, &*connector).await?;
         if shows_any { Ok(()) } else { Err(Cause::ShowsNone.of(system).into()) }
     }
 

@@ -1,12 +1,14 @@
 //! Ties to ticketing systems: connections, what they tell, and whether links still hold.
 //!
-//! `connections` keeps them, `external` lists what is there, `verify` checks links, `runs` and `worker` do so for a whole
-//! account, `again` begins that from time to time as `rhythm` says, `suggest` compares names. None of them sets a link.
+//! `connections` keeps them, `pages` knows where people open what is there, `external` lists it, `verify` checks links, `runs`
+//! and `worker` do so for a whole account, `again` begins that from time to time as `rhythm` says, `suggest` compares names.
+//! None of them sets a link.
 
 pub(in crate::service) mod again;
 mod catalogue;
 pub mod connections;
 pub mod external;
+mod pages;
 mod public;
 mod rhythm;
 pub mod runs;
@@ -15,13 +17,12 @@ pub mod suggest;
 pub mod verify;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use reqwest::Url;
 use tokio::sync::Notify;
 
 use super::error::Resource;
@@ -29,7 +30,6 @@ use super::vault::{KEY_BYTES, Vault};
 use super::{ATTEMPTS_MAX, Error, Versioned, Waymark};
 use crate::model::connection::TicketingConnection;
 use crate::model::id::{AccountId, Revision};
-use crate::model::site::TicketingLink;
 use crate::model::ticketing::System;
 use crate::store::document::Document;
 use crate::store::{Key, Kind};
@@ -38,7 +38,6 @@ use crate::ticketing::build::{Credentials, connector};
 use crate::ticketing::client::Setting;
 use crate::ticketing::governor::{Governor, Shared};
 use crate::ticketing::target::{Config, Guard};
-use crate::ticketing::web;
 use rhythm::Rhythm;
 
 pub use crate::ticketing::{Address, ExternalSite};
@@ -90,20 +89,14 @@ impl Pool {
         self.connectors.lock().remove(&(account.clone(), system));
         self.catalogues.forget(account, system);
     }
-}
 
-/// The base URLs by which links without a web page get one.
-#[derive(Debug, Default)]
-pub(super) struct LinkPages(Vec<(System, Url)>);
-
-impl LinkPages {
-    /// Gives links without a page theirs, where it is known.
-    pub(super) fn fill(&self, links: &mut [TicketingLink]) {
-        for link in links.iter_mut().filter(|link| link.uri.is_empty()) {
-            let known = self.0.iter().find(|(system, _)| link.system == system.facts().name);
-            link.uri =
-                known.and_then(|(system, base)| web::page(*system, base, &link.organization_id)).unwrap_or_default();
+    /// Takes what was made of a version of a connection for the one behind it, by which the system is asked in the same way.
+    fn carry_over(&self, account: &AccountId, system: System, from: Revision, to: Revision) {
+        let key = (account.clone(), system);
+        if let Some((revision, _)) = self.connectors.lock().get_mut(&key).filter(|(revision, _)| *revision == from) {
+            *revision = to;
         }
+        self.catalogues.carry_over(&key, from, to);
     }
 }
 
@@ -174,17 +167,5 @@ impl Waymark {
         let shared = Arc::clone(&self.ticketing.shared);
         let setting = Setting { guard: setup.guard.clone(), time_max: setup.time_max, governor, shared };
         Ok(connector(*system, base, &credentials, setting)?)
-    }
-
-    /// The base URLs for those of the links that have no web page.
-    pub(super) async fn link_pages(&self, account: &AccountId, links: &[TicketingLink]) -> Result<LinkPages, Error> {
-        let bare = links.iter().filter(|link| link.uri.is_empty());
-        let systems: BTreeSet<System> = bare.filter_map(|link| System::parse(&link.system)).collect();
-        let mut pages = Vec::new();
-        for system in systems {
-            let found = self.find_connection(account, system).await?;
-            pages.extend(found.and_then(|found| Some((system, Url::parse(&found.value.base_url).ok()?))));
-        }
-        Ok(LinkPages(pages))
     }
 }

@@ -255,6 +255,9 @@ impl Waymark {
             },
             Err(cause) => Err(cause),
         };
+        if let (Ok(trusted), Some(revision)) = (&tried, known.revision) {
+            known.revision = Some(self.keep_web_url(account, system, revision, &*trusted.connector).await?);
+        }
         let tried = match tried {
             Err(cause @ (Error::Store(_) | Error::Mismatched { .. })) => return Err(cause),
             tried => tried.map_err(|cause| LinkFailure::of(&cause)),

@@ -67,7 +67,7 @@ def test_a_link_is_verified_drifts_breaks_and_heals(acme, system):
     connect(acme, system)
     site = acme.create_site(ticketing_links=[link(system, 1, "ACME  ltd")])
     assert site.ticketing_links[0].state == UNVERIFIED and not site.ticketing_links[0].HasField("verify_time")
-    # Autotask's pages are at the zone, which only a zone's own host tells.
+    # Autotask's pages are at the zone, which is told when the connection is checked.
     assert bool(site.ticketing_links[0].uri) == (system.name != "autotask")
     now = verified(acme, site)
     assert (now.etag, now.update_time) == (site.etag, site.update_time), "nobody said anything else"

@@ -23,7 +23,7 @@ from ticketing_accounts import (  # noqa: F401, F811 (pytest finds fixtures by t
     verified,
     zendesk,
 )
-from ticketing_systems import System
+from ticketing_systems import CREDENTIALS, System
 
 # The page of organisation 1 of each system, behind the origin of its server.
 PAGES = {
@@ -50,9 +50,6 @@ def test_a_link_leads_to_its_page(acme, system):
     (listed,) = acme.caller().ListExternalOrganizations(connection=made.name, search="Acme").organizations
     assert listed.uri == expected
     site = acme.create_site(ticketing_links=[link(system, 1)])
-    # A link's page is made of the connection's base URL, and of Autotask's only a zone's own host tells the pages: they
-    # stand at lists alone here.
-    expected = "" if system.name == "autotask" else expected
     assert site.ticketing_links[0].uri == expected
     assert verified(acme, site).ticketing_links[0].uri == expected
     assert acme.caller().GetSite(name=site.name).ticketing_links[0].uri == expected
@@ -62,6 +59,70 @@ def test_a_link_leads_to_its_page(acme, system):
     changed = pb.Site(name=site.name, ticketing_links=[stated])
     acme.caller().UpdateSite(site=changed, update_mask=mask("ticketing_links"))
     assert verified(acme, site).ticketing_links[0].uri == stated.uri
+
+
+@pytest.fixture
+def autotask():
+    with System("autotask") as running:
+        yield running
+
+
+def page_of_a_link(account, organization=1):
+    """The page that a link to an organisation of Autotask gets now."""
+    return account.create_site(ticketing_links=[link("autotask", organization)]).ticketing_links[0].uri
+
+
+def test_autotask_tells_its_pages_once_and_for_every_link(acme, autotask):
+    """The address of a customer's zone comes with the check of the connection or of a link, and is kept with the connection."""
+    made = connect(acme, autotask)
+    assert page_of_a_link(acme) == "", "it was not asked yet"
+    old = acme.create_site(ticketing_links=[link(autotask, 1)])
+    verified(acme, old)
+    expected = autotask.origin + PAGES["autotask"]
+    assert page_of_a_link(acme) == expected, "the check of a link asked it, too"
+    asked = len(autotask.asked)
+    assert page_of_a_link(acme, 2) == expected.replace("AccountID=1", "AccountID=2") and len(autotask.asked) == asked
+    now = acme.caller().GetTicketingConnection(name=made.name)
+    assert (now.etag, now.update_time) == (made.etag, made.update_time), "nobody changed the connection"
+    # What a change of the connection asks anew, and what not.
+    caller, other = acme.caller(), pb.TicketingConnection(name=made.name, display_name="PSA")
+    caller.UpdateTicketingConnection(connection=other, update_mask=mask("display_name"))
+    assert page_of_a_link(acme) == expected
+    again = pb.TicketingConnection(name=made.name, credentials=CREDENTIALS["autotask"])
+    caller.UpdateTicketingConnection(connection=again, update_mask=mask("credentials"))
+    assert page_of_a_link(acme) == "", "it was told to another login"
+    caller.CheckTicketingConnection(name=made.name)
+    assert page_of_a_link(acme) == expected
+
+
+def test_the_host_of_a_zone_tells_its_pages(acme):
+    with System("autotask") as system:
+        connect(acme, system, base_url="https://webservices3.autotask.net/atservicesrest")
+    page = "https://ww3.autotask.net/Autotask/AutotaskExtend/ExecuteCommand.aspx?Code=OpenAccount&AccountID=1"
+    assert page_of_a_link(acme) == page
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "",
+        "javascript:alert(1)",
+        "https://user:secret@127.0.0.1/",
+        "https://evil.example/",
+        "https://evil.example/?.autotask.net",
+        "http://ww3.autotask.net/",
+        "https://127.0.0.1/?next=https://evil.example",
+        "http://127.0.0.1/" + "x" * 600,
+        "http://10.0.0.1/",
+    ],
+)
+def test_no_other_page_of_an_answer_becomes_a_link(acme, autotask, told):
+    autotask.web_url = told
+    made = connect(acme, autotask)
+    acme.caller().CheckTicketingConnection(name=made.name)
+    assert page_of_a_link(acme) == ""
+    (listed,) = acme.caller().ListExternalOrganizations(connection=made.name, search="Acme").organizations
+    assert listed.uri == ""
 
 
 def test_each_check_tells_its_time_and_a_state_since_when(acme, zendesk):

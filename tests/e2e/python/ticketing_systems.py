@@ -48,6 +48,8 @@ class System(HttpStub):
         self.organizations = {1: "Acme Ltd", 2: "Apex Holding"}
         # Organisation -> id -> name. Freshservice has those of organisation 1 for all.
         self.sites = {1: {11: "Head Office", 12: "Warehouse"}}
+        # Where Autotask says that its pages are; `None` for this server.
+        self.web_url = None
         # Status and headers of every answer, where it is not to be a good one.
         self.failing = None
         self.asked = []
@@ -95,7 +97,9 @@ class System(HttpStub):
 
     def autotask(self, path, query, body):
         if path == "/v1.0/zoneInformation":
-            return 200, {}, {"zoneName": "x", "url": f"{self.origin}/atservicesrest/zone/", "webUrl": self.origin}
+            web_url = f"{self.origin}/" if self.web_url is None else self.web_url
+            zone = {"zoneName": "x", "url": f"{self.origin}/atservicesrest/zone/", "webUrl": web_url, "ci": 1}
+            return 200, {}, zone
         parts = path.removeprefix("/zone/v1.0/").split("/")
 
         def company(number):

@@ -55,6 +55,7 @@ pub(super) fn document(kind: Kind, number: u64) -> Document {
             display_name: text,
             base_url: "https://t.example".into(),
             sealed,
+            web_url: Some("https://w.example/".into()),
             created_at: now,
             updated_at: now,
         })),
