@@ -98,6 +98,7 @@ export const search = {
     "ticketing_links.system": "Ticketing system",
     "ticketing_links.organization_id": "Organization ID",
     "ticketing_links.organization_name": "Organization",
+    "ticketing_links.external_site_name": "Ticketing site",
     note: "Note",
   } as Record<string, string>,
 };

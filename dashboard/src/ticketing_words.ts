@@ -34,10 +34,26 @@ function sentence(system: string, reason: string | undefined, message: string): 
 }
 
 /** What the last check found, where there is more to say than the state. */
-export function foundWords({ state, foundOrganizationName }: TicketingLink): string {
-  if (state === TicketingLinkState.DRIFTED) return strings.ticketing.drifted(foundOrganizationName);
+export function foundWords(link: TicketingLink): string {
+  const { state, foundOrganizationName } = link;
+  if (state === TicketingLinkState.DRIFTED) return driftedWords(link);
   if (state !== TicketingLinkState.BROKEN) return "";
   return foundOrganizationName ? strings.ticketing.siteGone(foundOrganizationName) : strings.ticketing.gone;
+}
+
+/** Which of the names are others there, by more than case, width and spaces. */
+function driftedWords({ organizationName, foundOrganizationName, externalSiteName, foundSiteName }: TicketingLink): string {
+  const words: string[] = [];
+  if (isOther(organizationName, foundOrganizationName)) words.push(strings.ticketing.drifted(foundOrganizationName));
+  if (isOther(externalSiteName, foundSiteName)) words.push(strings.ticketing.siteDrifted(foundSiteName));
+  // The server has the last word on what is the same: where none seems to differ, it is the organisation's.
+  return words.join(" ") || strings.ticketing.drifted(foundOrganizationName);
+}
+
+/** Whether a stated name is another one than that which was found. */
+function isOther(stated: string, found: string): boolean {
+  const folded = (name: string): string => name.normalize("NFKC").toLowerCase().split(/\s+/).filter(Boolean).join(" ");
+  return stated !== "" && folded(stated) !== folded(found);
 }
 
 /** What tells an organisation or a site from others of its name: its address, where one is told, and its id. */

@@ -33,6 +33,8 @@ pub enum Field {
     OrganizationId,
     /// The name of the organisation of a ticketing link.
     OrganizationName,
+    /// The name of the site there of a ticketing link.
+    ExternalSiteName,
     /// The note.
     Note,
 }
@@ -101,7 +103,8 @@ impl Field {
             | Self::Label
             | Self::TicketingSystem
             | Self::OrganizationId
-            | Self::OrganizationName => Class::Surroundings,
+            | Self::OrganizationName
+            | Self::ExternalSiteName => Class::Surroundings,
             Self::Note => Class::Note,
         }
     }
@@ -155,6 +158,7 @@ pub(super) fn each_text<'a>(site: &'a Site, mut visit: impl FnMut(Text<'a>)) {
         text(Field::TicketingSystem, "", &link.system);
         text(Field::OrganizationId, "", &link.organization_id);
         text(Field::OrganizationName, "", &link.organization_name);
+        text(Field::ExternalSiteName, "", &link.external_site_name);
     }
     text(Field::Note, "", &site.note);
 }

@@ -268,7 +268,8 @@ fn ids_mails_and_phones_are_found_by_their_parts() {
         system: "zendesk".to_owned(),
         organization_id: "99017".to_owned(),
         organization_name: "Große Firma".to_owned(),
-        external_site_id: String::new(),
+        external_site_id: "22".to_owned(),
+        external_site_name: "Lagerhaus".to_owned(),
         uri: String::new(),
         check: LinkCheck::default(),
     }];

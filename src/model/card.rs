@@ -30,7 +30,7 @@ pub enum CardField {
     TicketingSystem,
     /// Organisations of ticketing links, by id.
     TicketingOrganization,
-    /// Organisations of ticketing links, by name.
+    /// Organisations of ticketing links, and sites there, by name.
     TicketingName,
     /// Labels: the key, a mark, the value.
     Label,
@@ -109,6 +109,7 @@ impl Card {
             packer.text(CardField::TicketingSystem, &link.system);
             packer.text(CardField::TicketingOrganization, &link.organization_id);
             packer.text(CardField::TicketingName, &link.organization_name);
+            packer.text(CardField::TicketingName, &link.external_site_name);
         }
         site.labels.iter().for_each(|(key, value)| packer.label(key, value));
         packer.pack()

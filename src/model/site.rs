@@ -76,6 +76,9 @@ pub struct TicketingLink {
     pub organization_name: String,
     /// Id of the site or location there; may be empty.
     pub external_site_id: String,
+    /// Its display name there; empty where it is not stated.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub external_site_name: String,
     /// Web page of the far end; `http`/`https`, may be empty.
     pub uri: String,
     /// What the last check of it found.
@@ -176,7 +179,10 @@ impl Site {
     #[must_use]
     pub fn weight(&self) -> usize {
         let labels: usize = self.labels.iter().map(|(key, value)| key.len() + value.len()).sum();
-        let link = |link: &TicketingLink| link.organization_name.len() + link.external_site_id.len() + link.uri.len();
+        let link = |link: &TicketingLink| {
+            let names = link.organization_name.len() + link.external_site_name.len();
+            names + link.external_site_id.len() + link.uri.len()
+        };
         OTHER_BYTES + self.note.len() + labels + self.ticketing_links.iter().map(link).sum::<usize>()
     }
 
@@ -276,6 +282,7 @@ impl TicketingLink {
             organization_id: line("organization_id", &self.organization_id)?,
             organization_name: line("organization_name", &self.organization_name)?,
             external_site_id: line("external_site_id", &self.external_site_id)?,
+            external_site_name: line("external_site_name", &self.external_site_name)?,
             uri,
             check: self.check,
         };
@@ -283,6 +290,9 @@ impl TicketingLink {
             if value.is_empty() {
                 return Err(Invalid::new(field, "a ticketing link names its system and its organization_id"));
             }
+        }
+        if link.external_site_id.is_empty() && !link.external_site_name.is_empty() {
+            return Err(Invalid::new("external_site_name", "the name of a site stands beside its external_site_id"));
         }
         check_ids(&link)?;
         Ok(link)
@@ -342,10 +352,33 @@ mod tests {
             organization_id: "17".into(),
             organization_name: "Acme".into(),
             external_site_id: String::new(),
+            external_site_name: String::new(),
             uri: "javascript:alert(1)".into(),
             check: LinkCheck::default(),
         };
         assert_eq!(link.clone().checked().unwrap_err().field, "uri");
-        assert_eq!(TicketingLink { uri: String::new(), ..link }.checked().unwrap().system, "autotask");
+        let link = TicketingLink { uri: String::new(), ..link };
+        assert_eq!(link.clone().checked().unwrap().system, "autotask");
+        let named = |id: &str, name: &str| {
+            let (external_site_id, external_site_name) = (id.to_owned(), name.to_owned());
+            TicketingLink { external_site_id, external_site_name, ..link.clone() }.checked()
+        };
+        assert_eq!(named("22", "Warehouse").unwrap().external_site_name, "Warehouse");
+        let long = "é".repeat(129);
+        for (id, name) in [("", "Warehouse"), ("22", "Ware\nhouse"), ("22", long.as_str())] {
+            assert_eq!(named(id, name).unwrap_err().field, "external_site_name", "{id} {name}");
+        }
+    }
+
+    /// Links of before have no name of the site there, and one without is written, and so hashed, as they were.
+    #[test]
+    fn links_of_before_are_read() {
+        let before = concat!(
+            r#"{"system":"autotask","organization_id":"17","organization_name":"Acme","#,
+            r#""external_site_id":"22","uri":""}"#,
+        );
+        let read: TicketingLink = serde_json::from_str(before).unwrap();
+        assert_eq!(read.external_site_name, "");
+        assert_eq!(serde_json::to_string(&read).unwrap(), before);
     }
 }

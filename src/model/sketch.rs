@@ -116,6 +116,9 @@ pub struct LinkSketch<'a> {
     /// Its display name there.
     #[serde(borrow)]
     pub organization_name: Text<'a>,
+    /// The display name of the site there.
+    #[serde(borrow, default)]
+    pub external_site_name: Text<'a>,
     /// Whether its far end is gone.
     #[serde(default, rename = "check", deserialize_with = "is_broken")]
     pub is_broken: bool,
@@ -182,6 +185,7 @@ impl<'a> From<&'a TicketingLink> for LinkSketch<'a> {
             system: link.system.as_str().into(),
             organization_id: link.organization_id.as_str().into(),
             organization_name: link.organization_name.as_str().into(),
+            external_site_name: link.external_site_name.as_str().into(),
             is_broken: link.check.state == LinkState::Broken,
         }
     }

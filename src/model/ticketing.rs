@@ -227,9 +227,9 @@ pub enum LinkState {
     /// Linked by hand, and never checked.
     #[default]
     Unverified,
-    /// Found, under the name that the link has.
+    /// Found, under the names that the link has.
     Verified,
-    /// Found, under another name.
+    /// Found, the organisation or the site under another name.
     Drifted,
     /// Gone.
     Broken,
@@ -271,24 +271,27 @@ pub enum FarEnd {
 }
 
 impl TicketingLink {
-    /// Whether both links are to the same far end under the same name: then what a check found of one holds of the other.
+    /// Whether both links are to the same far end under the same names: then what a check found of one holds of the other.
     #[must_use]
     pub fn is_of_same_end(&self, other: &Self) -> bool {
         self.system == other.system
             && self.organization_id == other.organization_id
             && self.organization_name == other.organization_name
             && self.external_site_id == other.external_site_id
+            && self.external_site_name == other.external_site_name
     }
 
-    /// What a check that found this comes to. A name differs where it differs by more than case, width and spaces; a link
-    /// without a name agrees with any.
+    /// What a check that found this comes to. A name, of the organisation or of the site, differs where it differs by more than
+    /// case, width and spaces; a link without one agrees with any.
     #[must_use]
     pub fn judged(&self, found: &FarEnd, now: Timestamp) -> LinkCheck {
         let (state, organization_name, site_name) = match found {
             FarEnd::Gone => (LinkState::Broken, "", ""),
             FarEnd::SiteGone { organization } => (LinkState::Broken, organization.as_str(), ""),
             FarEnd::Found { organization, site } => {
-                let agrees = self.organization_name.is_empty() || fold(&self.organization_name) == fold(organization);
+                let is_called = |stated: &str, found: &str| stated.is_empty() || fold(stated) == fold(found);
+                let agrees =
+                    is_called(&self.organization_name, organization) && is_called(&self.external_site_name, site);
                 (if agrees { LinkState::Verified } else { LinkState::Drifted }, organization.as_str(), site.as_str())
             }
         };

@@ -59,6 +59,7 @@ const LINK_FIELDS: Record<string, keyof LinkInit> = {
   organization_id: "organizationId",
   organization_name: "organizationName",
   external_site_id: "externalSiteId",
+  external_site_name: "externalSiteName",
   uri: "uri",
 };
 

@@ -140,12 +140,13 @@ function pinOf({ location }: Site): Position | undefined {
 }
 
 function linkJson(link: TicketingLink): object {
-  const { system, organizationId, organizationName, externalSiteId, uri } = link;
+  const { system, organizationId, organizationName, externalSiteId, externalSiteName, uri } = link;
   return {
     system,
     organization_id: organizationId,
     ...(organizationName && { organization_name: organizationName }),
     ...(externalSiteId && { external_site_id: externalSiteId }),
+    ...(externalSiteName && { external_site_name: externalSiteName }),
     ...(uri && { uri }),
   };
 }

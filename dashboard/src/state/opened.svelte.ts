@@ -26,6 +26,7 @@ export interface LinkForm {
   organizationId: string;
   organizationName: string;
   externalSiteId: string;
+  externalSiteName: string;
   uri: string;
 }
 

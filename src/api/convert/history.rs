@@ -196,6 +196,7 @@ mod tests {
             organization_id: "o".repeat(256),
             organization_name: "n".repeat(256),
             external_site_id: "e".repeat(256),
+            external_site_name: "s".repeat(256),
             uri: "u".repeat(2_048),
             check: LinkCheck::default(),
         }

@@ -50,6 +50,7 @@ fn path(field: Field) -> &'static str {
         Field::TicketingSystem => "ticketing_links.system",
         Field::OrganizationId => "ticketing_links.organization_id",
         Field::OrganizationName => "ticketing_links.organization_name",
+        Field::ExternalSiteName => "ticketing_links.external_site_name",
         Field::Note => "note",
     }
 }

@@ -111,6 +111,7 @@ pub(super) fn ticketing_link(link: TicketingLink) -> pb::TicketingLink {
         organization_id: link.organization_id,
         organization_name: link.organization_name,
         external_site_id: link.external_site_id,
+        external_site_name: link.external_site_name,
         uri: link.uri,
         state: link_state(link.check.state).into(),
         verify_time: link.check.checked_at.map(timestamp),
@@ -258,6 +259,7 @@ fn parse_ticketing_link(link: pb::TicketingLink) -> TicketingLink {
         organization_id: link.organization_id,
         organization_name: link.organization_name,
         external_site_id: link.external_site_id,
+        external_site_name: link.external_site_name,
         uri: link.uri,
         // What checks found is output only, and kept where the link stays the same.
         check: LinkCheck::default(),

@@ -28,6 +28,8 @@ pub(in crate::cli) struct LinkJson {
     #[serde(skip_serializing_if = "String::is_empty")]
     external_site_id: String,
     #[serde(skip_serializing_if = "String::is_empty")]
+    external_site_name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     uri: String,
 }
 
@@ -53,15 +55,17 @@ impl TryFrom<PhoneJson> for pb::Phone {
 
 impl From<&pb::TicketingLink> for LinkJson {
     fn from(link: &pb::TicketingLink) -> Self {
-        let pb::TicketingLink { system, organization_id, organization_name, external_site_id, uri, .. } = link.clone();
-        Self { system, organization_id, organization_name, external_site_id, uri }
+        let pb::TicketingLink { system, organization_id, organization_name, uri, .. } = link.clone();
+        let (external_site_id, external_site_name) = (link.external_site_id.clone(), link.external_site_name.clone());
+        Self { system, organization_id, organization_name, external_site_id, external_site_name, uri }
     }
 }
 
 impl From<LinkJson> for pb::TicketingLink {
     fn from(link: LinkJson) -> Self {
-        let LinkJson { system, organization_id, organization_name, external_site_id, uri } = link;
-        Self { system, organization_id, organization_name, external_site_id, uri, ..Self::default() }
+        let LinkJson { system, organization_id, organization_name, external_site_id, external_site_name, uri } = link;
+        let names = Self { organization_name, external_site_name, ..Self::default() };
+        Self { system, organization_id, external_site_id, uri, ..names }
     }
 }
 
@@ -74,6 +78,11 @@ mod tests {
         let link = pb::TicketingLink { system: "zendesk".into(), organization_id: "17".into(), ..Default::default() };
         let text = serde_json::to_string(&LinkJson::from(&link)).unwrap();
         assert_eq!(text, r#"{"system":"zendesk","organization_id":"17"}"#);
+        assert_eq!(pb::TicketingLink::from(serde_json::from_str::<LinkJson>(&text).unwrap()), link);
+        let (external_site_id, external_site_name) = ("22".into(), "Warehouse".into());
+        let link = pb::TicketingLink { external_site_id, external_site_name, ..link };
+        let text = serde_json::to_string(&LinkJson::from(&link)).unwrap();
+        assert!(text.ends_with(r#""external_site_id":"22","external_site_name":"Warehouse"}"#), "{text}");
         assert_eq!(pb::TicketingLink::from(serde_json::from_str::<LinkJson>(&text).unwrap()), link);
         let phone =
             pb::Phone { number: "+3545451000".into(), kind: pb::PhoneKind::Work.into(), extension: "12".into() };

@@ -184,6 +184,7 @@ fn a_broken_link_needs_attention_until_a_person_says_otherwise_of_just_that_link
         organization_id: organization.into(),
         organization_name: "Acme".into(),
         external_site_id: String::new(),
+        external_site_name: String::new(),
         uri: String::new(),
         check: LinkCheck { state, ..LinkCheck::default() },
     };

@@ -112,7 +112,8 @@ impl Value {
             Self::Links(links) => {
                 let ids =
                     |link: &TicketingLink| link.system.len() + link.organization_id.len() + link.external_site_id.len();
-                let of = |link: &TicketingLink| SMALL + ids(link) + link.organization_name.len() + link.uri.len();
+                let names = |link: &TicketingLink| link.organization_name.len() + link.external_site_name.len();
+                let of = |link: &TicketingLink| SMALL + ids(link) + names(link) + link.uri.len();
                 SMALL + links.iter().map(of).sum::<usize>()
             }
             Self::Fix(fix) => {

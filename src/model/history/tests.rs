@@ -112,6 +112,7 @@ fn link(system: &str, organization_id: &str, organization_name: &str) -> Ticketi
         organization_id: organization_id.into(),
         organization_name: organization_name.into(),
         external_site_id: String::new(),
+        external_site_name: String::new(),
         uri: String::new(),
         check: LinkCheck::default(),
     }

@@ -87,7 +87,7 @@ fn state() -> impl Strategy<Value = LinkState> {
 }
 
 fn texts_of_a_site() -> impl Strategy<Value = Site> {
-    let links = proptest::collection::vec((text(), text(), text(), text(), state()), 0..3);
+    let links = proptest::collection::vec((text(), text(), text(), text(), text(), state()), 0..3);
     let labels: BoxedStrategy<BTreeMap<String, String>> = proptest::collection::btree_map(text(), text(), 0..4).boxed();
     let texts = proptest::array::uniform7(text());
     (texts, labels, links, address(), instant()).prop_map(|(texts, labels, links, address, now)| {
@@ -101,11 +101,12 @@ fn texts_of_a_site() -> impl Strategy<Value = Site> {
             site.dismissals.push(Dismissal { reason: AttentionReason::Crowded, fingerprint: 7, by, at });
         }
         site.address = address;
-        let link = |(system, organization_id, organization_name, external_site_id, state)| TicketingLink {
+        let link = |(system, organization_id, organization_name, id, name, state)| TicketingLink {
             system,
             organization_id,
             organization_name,
-            external_site_id,
+            external_site_id: id,
+            external_site_name: name,
             uri: "https://example.com".to_owned(),
             check: LinkCheck { state, ..LinkCheck::default() },
         };

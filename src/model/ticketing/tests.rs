@@ -8,6 +8,7 @@ fn link(system: &str, organization: &str, site: &str) -> TicketingLink {
         organization_id: organization.to_owned(),
         organization_name: "Acme".to_owned(),
         external_site_id: site.to_owned(),
+        external_site_name: String::new(),
         uri: String::new(),
         check: LinkCheck::default(),
     }
@@ -67,6 +68,13 @@ fn a_check_tells_names_and_times() {
     }
     let nameless = TicketingLink { organization_name: String::new(), ..one };
     assert_eq!(nameless.judged(&found("Any"), at(7)).state, LinkState::Verified);
+    let to_a_site = TicketingLink { external_site_id: "22".into(), external_site_name: "Warehouse".into(), ..nameless };
+    for (site, state) in [("WAREHOUSE ", LinkState::Verified), ("Depot", LinkState::Drifted), ("", LinkState::Drifted)]
+    {
+        let end = FarEnd::Found { organization: "Any".to_owned(), site: site.to_owned() };
+        let check = to_a_site.judged(&end, at(8));
+        assert_eq!((check.state, check.site_name.as_str()), (state, site), "what was found stays what was found");
+    }
 }
 
 #[test]
@@ -86,6 +94,7 @@ fn an_edit_of_id_system_or_name_begins_anew_and_one_of_the_page_does_not() {
     assert_eq!(kept(|link| link.external_site_id.clear()), LinkState::Unverified);
     assert_eq!(kept(|link| link.system = "autotask".into()), LinkState::Unverified);
     assert_eq!(kept(|link| link.organization_name = "Apex".into()), LinkState::Unverified);
+    assert_eq!(kept(|link| link.external_site_name = "Depot".into()), LinkState::Unverified);
 }
 
 #[test]

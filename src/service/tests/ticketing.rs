@@ -36,6 +36,7 @@ pub(super) fn link(organization: &str) -> TicketingLink {
         organization_id: organization.to_owned(),
         organization_name: String::new(),
         external_site_id: String::new(),
+        external_site_name: String::new(),
         uri: String::new(),
         check: LinkCheck::default(),
     }

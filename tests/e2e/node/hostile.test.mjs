@@ -53,7 +53,10 @@ async function hostileSite(kind, text) {
     contractId: text,
     contact: { firstName: text, lastName: text },
     labels: { tier: text },
-    ticketingLinks: [{ system: "zendesk", organizationId: "17", organizationName: text }],
+    ticketingLinks: [
+      { system: "zendesk", organizationId: "17", organizationName: text },
+      { system: "our own", organizationId: "17", externalSiteId: "22", externalSiteName: text },
+    ],
   };
   for (const [field, value] of Object.entries(fields)) {
     const request = { site: { name, [field]: value }, updateMask: field };

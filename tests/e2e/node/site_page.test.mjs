@@ -95,14 +95,15 @@ test("ticketing links are set and taken away, and a wrong id is told so", async 
   await field("organizationId").fill("17");
   // Any other system is called as one likes.
   await byId(page, "links-add").click();
-  const ours = { system: "Our own desk", organizationId: "no. 4 <b>", externalSiteId: "attic", organizationName: "Ours" };
+  const far = { externalSiteId: "attic", externalSiteName: "The <i>attic" };
+  const ours = { system: "Our own desk", organizationId: "no. 4 <b>", organizationName: "Ours", ...far };
   for (const [which, text] of Object.entries(ours)) await field(which, 1).fill(text);
   await shoot(page, "links-by-hand", byId(page, "links-save"));
   await byId(page, "links-save").click();
   const link = byId(page, "link").first();
   await link.waitFor();
   // A name of one's own is kept in small letters, like those of the systems that are known.
-  await byId(page, "link").nth(1).filter({ hasText: /our own desk.*Ours.*ID no\. 4 <b> · Site ID attic/s }).waitFor();
+  await byId(page, "link").nth(1).filter({ hasText: /our own desk.*Ours.*ID no\. 4 <b> · Site The <i>attic/s }).waitFor();
   await shoot(page, "links-saved", byId(page, "link"));
   assert.match(await link.textContent(), /Zendesk.*Not verified.*<img/s);
   assert.equal(await link.locator("a").getAttribute("rel"), "noopener noreferrer");

@@ -268,18 +268,30 @@ test("an organisation and a site of it are picked by typing, or typed as ids", a
   await byId(page, "link-site").click();
   await choice.filter({ hasText: "Warehouse" }).click();
   await byId(page, "links-save").click();
-  await byId(page, "link").filter({ hasText: "Site ID 22" }).waitFor();
-  await byId(page, "links-verify").click();
-  await byId(page, "link").filter({ hasText: "Warehouse" }).waitFor();
+  await byId(page, "link").filter({ hasText: "Site Warehouse" }).waitFor();
+  assert.match(await byId(page, "link").textContent(), /Apex Holding.*Site Warehouse.*Never checked/s);
   await shoot(page, "site-link-with-site", byId(page, "link"));
   const saved = (await siteOf(name)).ticketingLinks.map((link) => [
-    link.system, link.organizationId, link.organizationName, link.externalSiteId,
+    link.system, link.organizationId, link.organizationName, link.externalSiteId, link.externalSiteName,
   ]);
-  assert.deepEqual(saved, [["autotask", "2", "Apex Holding", "22"]]);
+  assert.deepEqual(saved, [["autotask", "2", "Apex Holding", "22", "Warehouse"]]);
+  // The site is called otherwise there by now: what was picked stays, and the page tells both.
+  await systems.set("autotask", { sites: { 2: { 21: "Head Office", 22: "Depot" } } });
+  await byId(page, "links-verify").click();
+  await byId(page, "link-found").filter({ hasText: "Its site is called “Depot” there now." }).waitFor();
+  assert.match(await byId(page, "link").textContent(), /Drifted.*Site Warehouse/s);
+  await shoot(page, "site-link-site-drifted", byId(page, "link"));
   await byId(page, "links-edit").click();
+  assert.equal(await byId(page, "link-site").inputValue(), "Warehouse");
   await byId(page, "link-by-hand").click();
   await byId(page, "link-organizationId").fill("3");
   await byId(page, "link-externalSiteId").fill("");
+  // A name stands beside an id.
+  const isMissing = (field) => field.evaluate((input) => input.validity.valueMissing);
+  assert.equal(await isMissing(byId(page, "link-externalSiteId")), true);
+  assert.equal(await byId(page, "link-externalSiteName").inputValue(), "Warehouse");
+  await byId(page, "link-externalSiteName").fill("");
+  assert.equal(await isMissing(byId(page, "link-externalSiteId")), false);
   await byId(page, "links-save").click();
   await byId(page, "link").first().waitFor();
   assert.equal((await siteOf(name)).ticketingLinks[0].organizationId, "3");

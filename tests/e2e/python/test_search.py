@@ -35,7 +35,10 @@ FULL = {
         last_name="Þórsdóttir",
         phones=[pb.Phone(number="+3545551234"), pb.Phone(number="+4688123457")],
     ),
-    "ticketing_links": [pb.TicketingLink(system="zendesk", organization_id="36028", organization_name="Große Werke")],
+    "ticketing_links": [
+        pb.TicketingLink(system="zendesk", organization_id="36028", organization_name="Große Werke"),
+        pb.TicketingLink(system="our desk", organization_id="5", external_site_id="w1", external_site_name="Südlager"),
+    ],
 }
 
 # What is typed, the field that it is found in, and what of it is marked.
@@ -56,6 +59,7 @@ FOUND = [
     ("zendesk", "ticketing_links.system", ["zendesk"]),
     ("36028", "ticketing_links.organization_id", ["36028"]),
     ("grosse werk", "ticketing_links.organization_name", ["Große", "Werk"]),
+    ("sudlager", "ticketing_links.external_site_name", ["Südlager"]),
     ("neighb", "note", ["neighb"]),
 ]
 

@@ -51,7 +51,13 @@ def hostile_account(operator):
             status=1 + number % 4,
             ticketing_links=[
                 pb.TicketingLink(system=line[:20] or "x", organization_id=line, organization_name=line),
-                pb.TicketingLink(system="other", organization_id="1", external_site_id=line, uri="https://example.com/?a=1"),
+                pb.TicketingLink(
+                    system="other",
+                    organization_id="1",
+                    external_site_id=line,
+                    external_site_name=line,
+                    uri="https://example.com/?a=1",
+                ),
             ],
         )
         if number % 2:

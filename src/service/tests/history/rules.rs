@@ -162,6 +162,7 @@ fn link(uri: &str) -> TicketingLink {
         organization_id: "17".into(),
         organization_name: "Acme".into(),
         external_site_id: String::new(),
+        external_site_name: String::new(),
         uri: uri.into(),
         check: LinkCheck::default(),
     }
