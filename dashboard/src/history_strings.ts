@@ -81,4 +81,5 @@ export const changeCause: Record<ChangeCause, string> = {
   [ChangeCause.RESIDENT_INVITED]: "Resident invited",
   [ChangeCause.RESIDENT_ACCESS_REVOKED]: "Resident access revoked",
   [ChangeCause.INVITATION_REDEEMED]: "Invitation accepted",
+  [ChangeCause.TICKETING_CHECKED]: "Ticketing links checked",
 };

@@ -2,8 +2,10 @@
 import { count, distance, position, time } from "./format.js";
 import { ChangeCause, type ChangeActor, type FieldEdit, type PastValue, type SiteChange } from "./gen/waymark/v1/history_pb.js";
 import type { Fix } from "./gen/waymark/v1/location_pb.js";
+import type { TicketingLink } from "./gen/waymark/v1/ticketing_pb.js";
 import { phoneText } from "./state/phones.js";
 import * as strings from "./strings.js";
+import { systemTitle } from "./ticketing_words.js";
 
 /** Who made a change. */
 export function actor(of: ChangeActor | undefined): string {
@@ -37,15 +39,30 @@ export function field(path: string): string {
   const [group, key] = [path.slice(0, dot), path.slice(dot + 1)];
   const parts = key.split("/").map((part) => part.replaceAll("%2F", "/").replaceAll("%25", "%"));
   if (group === "labels") return strings.history.label(key);
-  if (group === "ticketing_links") return strings.history.link(parts.filter(Boolean).join(", "));
+  if (group === "ticketing_links") {
+    const [system = "", ...ids] = parts;
+    return strings.history.link([systemTitle(system), ...ids].filter(Boolean).join(", "));
+  }
   if (group === "resident_access") return strings.history.device(key.slice(key.indexOf(".") + 1));
   return group === "attention" ? strings.history.attention : path;
 }
 
-/** What was there and what is there since: in short where that tells them apart, else with all that may. */
+/** What was there and what is there since: in as few words as tell them apart. */
 export function values({ oldValue, newValue }: FieldEdit): [string, string] {
-  const short: [string, string] = [value(oldValue), value(newValue)];
-  return short[0] === short[1] ? [detailed(oldValue), detailed(newValue)] : short;
+  const pairs = [value, stated].map((words): [string, string] => [words(oldValue), words(newValue)]);
+  return pairs.find(([before, after]) => before !== after) ?? [detailed(oldValue), detailed(newValue)];
+}
+
+/** A value with its state, which is all that a check changes. */
+function stated(past: PastValue | undefined): string {
+  const kind = past?.kind;
+  if (kind?.case !== "ticketingLinks") return value(past);
+  return kind.value.links.map((link) => joined(farEnd(link), strings.linkState[link.state])).join("; ");
+}
+
+/** Whom a link names, by name where it has one. */
+function farEnd({ organizationName, organizationId, externalSiteName }: TicketingLink): string {
+  return joined(organizationName || organizationId, externalSiteName);
 }
 
 /** A value with what its short text leaves out. */
@@ -55,7 +72,9 @@ function detailed(past: PastValue | undefined): string {
     case "phones":
       return kind.value.phones.map((phone) => joined(phone.number, strings.phoneKind[phone.kind])).join("; ");
     case "ticketingLinks":
-      return kind.value.links.map((link) => joined(link.organizationName, link.organizationId, link.uri)).join("; ");
+      return kind.value.links
+        .map((link) => joined(link.organizationName, link.organizationId, link.externalSiteName, link.uri))
+        .join("; ");
     case "fix":
       return joined(value(past), ...evidence(kind.value));
     case "address":
@@ -92,7 +111,7 @@ export function value(past: PastValue | undefined): string {
     case "phones":
       return kind.value.phones.map((phone) => phoneText(phone, strings.site.extension)).join(", ");
     case "ticketingLinks":
-      return kind.value.links.map((link) => link.organizationName || link.organizationId).join(", ");
+      return kind.value.links.map(farEnd).join("; ");
     case "fix":
       return kind.value.position ? position(kind.value.position) : strings.history.notKept;
     case "source":

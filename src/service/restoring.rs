@@ -12,7 +12,7 @@ use super::patch::SitePatch;
 use crate::model::Invalid;
 use crate::model::address::AddressQuery;
 use crate::model::evidence::Storage;
-use crate::model::history::{Change, Edit, Field, LinkId, Origin, PastFix, Value};
+use crate::model::history::{Cause, Change, Edit, Field, LinkId, Origin, PastFix, Value};
 use crate::model::location::Source;
 use crate::model::site::{LABELS_MAX, Site, TICKETING_LINKS_MAX};
 use crate::model::site_address::{AddressState, SiteAddress};
@@ -20,6 +20,7 @@ use crate::model::site_address::{AddressState, SiteAddress};
 const MACHINES: &str = "it was no person's word; what machines say now counts, and a person's word on the location is \
                         restored by its pin or its address";
 const REPORTED: &str = "it was an agent's or a service's word, and their next report counts";
+const CHECKED: &str = "it is what a check of the link found: the next check says what is there";
 const OTHER_METHODS: &str =
     "other methods make it: UndeleteSite, AllowReplacement, DismissAttention, UpdateResidentAccess";
 const NOT_KEPT: &str = "the terms of its provider do not allow to keep it: state the address again";
@@ -35,7 +36,7 @@ pub(super) fn put_back(
 ) -> Result<(), Error> {
     let refuse = |why| Error::NotRestorable { field: edit.field.clone(), why };
     if edit.field.is_restorable() && !change.can_restore(edit) {
-        return Err(refuse(REPORTED));
+        return Err(refuse(if change.cause == Cause::TicketingChecked { CHECKED } else { REPORTED }));
     }
     match (&edit.field, &edit.from) {
         (Field::Label(key), from) => put_label(site, key, from.as_ref())?,

@@ -73,6 +73,7 @@ fn cause(cause: &Cause) -> pb::ChangeCause {
         Cause::ResidentInvited => pb::ChangeCause::ResidentInvited,
         Cause::ResidentAccessRevoked => pb::ChangeCause::ResidentAccessRevoked,
         Cause::InvitationRedeemed => pb::ChangeCause::InvitationRedeemed,
+        Cause::TicketingChecked => pb::ChangeCause::TicketingChecked,
         Cause::Restored { .. } => pb::ChangeCause::Restored,
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The one place that decides what gets into a history. Left out is what makes no difference to anybody, or follows from
 //! what is kept: times of reports, the network that a public address belongs to, the address by which an agent knows
-//! itself, renewed evidence behind an estimate that stays where it is, attempts to ask a geocoder, the order of links, what
-//! checks of them found.
+//! itself, renewed evidence behind an estimate that stays where it is, attempts to ask a geocoder, the order of links, when
+//! they were checked and which names were found. What a check makes of a link, its state, is told.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -166,9 +166,12 @@ impl Edits {
 
 fn links_of(site: &Site, id: &LinkId) -> Option<Value> {
     let links = site.ticketing_links.iter().filter(|link| LinkId::from(*link) == *id);
-    // What a check of a link found is on the link itself, with its times.
-    let said = |link: &TicketingLink| TicketingLink { check: LinkCheck::default(), ..link.clone() };
-    let links: Vec<TicketingLink> = links.map(said).collect();
+    // Of a check the state alone: what else it found is on the link itself, with its times, which change at each check.
+    let told = |link: &TicketingLink| {
+        let check = LinkCheck { state: link.check.state, ..LinkCheck::default() };
+        TicketingLink { check, ..link.clone() }
+    };
+    let links: Vec<TicketingLink> = links.map(told).collect();
     (!links.is_empty()).then_some(Value::Links(links))
 }
 

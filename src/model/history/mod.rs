@@ -112,6 +112,8 @@ pub enum Cause {
     ResidentAccessRevoked,
     /// The resident accepted.
     InvitationRedeemed,
+    /// A check of ticketing links came to another state than the one before.
+    TicketingChecked,
     /// Somebody put back what had been before another change.
     Restored {
         /// The number of that change.
@@ -169,10 +171,11 @@ impl Change {
     }
 
     /// Whether the former value of one of its fields is a person's word, as far as the entry tells. The status that a
-    /// report replaced is put back by the next report.
+    /// report replaced is put back by the next report, and what a check found by the next check.
     #[must_use]
     pub fn can_restore(&self, edit: &Edit) -> bool {
-        let is_machines = edit.field == Field::Status && self.cause.is_by_agent();
+        let is_reported = edit.field == Field::Status && self.cause.is_by_agent();
+        let is_machines = is_reported || self.cause == Cause::TicketingChecked;
         !is_machines && edit.field.is_restorable()
     }
 }

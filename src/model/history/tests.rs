@@ -119,8 +119,13 @@ fn link(system: &str, organization_id: &str, organization_name: &str) -> Ticketi
 }
 
 fn any_link() -> impl Strategy<Value = TicketingLink> {
-    (one_of(["autotask", "a/b"]), one_of(["1", "2"]), one_of(["", "Acme"]))
-        .prop_map(|(system, id, name)| link(system, id, name))
+    let state = one_of([LinkState::Unverified, LinkState::Drifted, LinkState::Broken]);
+    (one_of(["autotask", "a/b"]), one_of(["1", "2"]), one_of(["", "Acme"]), state).prop_map(
+        |(system, id, name, state)| {
+            let check = LinkCheck { state, ..LinkCheck::default() };
+            TicketingLink { check, ..link(system, id, name) }
+        },
+    )
 }
 
 prop_compose! {
@@ -235,9 +240,11 @@ fn what_makes_no_difference_to_people_is_no_edit() {
     let mut before = Site { fixes: vec![fix(Source::GeoIp, 1, 1.0, Storage::Unlimited)].into(), ..blank() };
     before.address = Some(address("x", AddressState::Pending, Storage::Until(at(50))));
     before.ticketing_links = vec![link("zendesk", "7", "Acme")];
+    before.ticketing_links[0].check.state = LinkState::Drifted;
     let mut after = before.clone();
+    let (checked_at, organization_name, site_name) = (Some(at(9)), "Acme Ltd".to_owned(), "Depot".to_owned());
     after.ticketing_links[0].check =
-        LinkCheck { state: LinkState::Broken, checked_at: Some(at(9)), ..LinkCheck::default() };
+        LinkCheck { state: LinkState::Drifted, checked_at, since: Some(at(3)), organization_name, site_name };
     after.last_seen_at = Some(at(9));
     after.updated_at = at(9);
     after.claimed_ip = Some([10, 0, 0, 1].into());
@@ -250,6 +257,28 @@ fn what_makes_no_difference_to_people_is_no_edit() {
     assert_eq!(diff(&before, &after), Vec::new());
     after.fixes = vec![fix(Source::GeoIp, 2, 1.5, Storage::Unlimited)].into();
     assert_eq!(diff(&before, &after).len(), 1, "an estimate that moved");
+}
+
+#[test]
+fn a_check_that_comes_to_another_state_is_an_edit_that_nobody_puts_back() {
+    let with = |state, checked_at| {
+        let mut site = blank();
+        site.ticketing_links = vec![link("zendesk", "7", "Acme"), link("zendesk", "8", "Apex")];
+        let organization_name = "Acme International".to_owned();
+        site.ticketing_links[0].check = LinkCheck { state, checked_at, organization_name, ..LinkCheck::default() };
+        site
+    };
+    let edits = diff(&with(LinkState::Verified, Some(at(1))), &with(LinkState::Drifted, Some(at(2))));
+    let told = |state| {
+        let check = LinkCheck { state, ..LinkCheck::default() };
+        Some(Value::Links(vec![TicketingLink { check, ..link("zendesk", "7", "Acme") }]))
+    };
+    let field = Field::TicketingLink(LinkId::from(&link("zendesk", "7", "Acme")));
+    let edit = Edit { field, from: told(LinkState::Verified), to: told(LinkState::Drifted) };
+    assert_eq!(edits, std::slice::from_ref(&edit));
+    let by =
+        |cause| Change { number: 2, made_at: at(2), actor: Actor::System, cause, edits: edits.clone(), merged: None };
+    assert!(!by(Cause::TicketingChecked).can_restore(&edit) && by(Cause::Updated).can_restore(&edit));
 }
 
 #[test]

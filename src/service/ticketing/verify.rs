@@ -87,8 +87,8 @@ struct Answers {
 }
 
 impl Waymark {
-    /// Checks the links of one site now. Neither etag nor time of change of the site change. Takes eight seconds at most, and
-    /// writes down what was told by then.
+    /// Checks the links of one site now. The etag of the site does not change, and its time of change only where a state does.
+    /// Takes eight seconds at most, and writes down what was told by then.
     pub async fn verify_site_links(
         &self,
         principal: &Principal,
@@ -163,8 +163,8 @@ impl Waymark {
             let step = if site.deleted_at.is_some() { Step::Leave } else { Step::Write(Vec::new()) };
             Ok(Draft { site, step })
         };
-        // Nothing that people said changes, so there is no entry of it in the site's history.
-        self.commit_over(account, id, Author::system(Cause::Updated), change).await
+        // The site's history has an entry where a state is another one; a check that finds what the last one found is none.
+        self.commit_over(account, id, Author::system(Cause::TicketingChecked), change).await
     }
 
     /// The versions of the account's connections to systems, in their order; `None` where there is none. One read.

@@ -6,16 +6,19 @@ import time
 import grpc
 import pytest
 
-from client import Account, Caller, mask
+from client import Account, Caller, mask, refused
 from nominatim import Nominatim
 from stubs import pb
+from test_history import actor_of, cause, check_chain, edits_of, last
 from ticketing_accounts import (  # noqa: F401, F811 (pytest finds fixtures by their names)
     BROKEN,
+    DONE,
     DRIFTED,
     UNVERIFIED,
     VERIFIED,
     acme,
     connect,
+    done,
     link,
     serving,
     shared,
@@ -23,7 +26,7 @@ from ticketing_accounts import (  # noqa: F401, F811 (pytest finds fixtures by t
     verified,
     zendesk,
 )
-from ticketing_systems import CREDENTIALS, System
+from ticketing_systems import CREDENTIALS, WITH_SITES, System
 
 # The page of organisation 1 of each system, behind the origin of its server.
 PAGES = {
@@ -154,15 +157,103 @@ def test_each_check_tells_its_time_and_a_state_since_when(acme, zendesk):
     assert acme.caller().GetSite(name=site.name).ticketing_links[0] == still
 
 
-def test_no_check_is_an_entry_of_the_history(acme, zendesk):
-    """What people say of a link is in the history; what a check finds is not, and says since when itself."""
+def test_a_check_is_an_entry_of_the_history_where_a_state_changes(acme, zendesk):
+    """Who looks at a site's history sees when a link broke and when it healed; a check that finds what was known is none."""
     connect(acme, zendesk)
-    site = acme.create_site(ticketing_links=[link(zendesk, 1, "Acme Ltd")])
-    before = acme.caller().ListSiteChanges(parent=site.name)
-    assert verified(acme, site).ticketing_links[0].state == VERIFIED
+    caller = acme.caller()
+    site = acme.create_site(ticketing_links=[link(zendesk, 1, "Acme Ltd"), link(zendesk, 2)])
+
+    def entries():
+        return check_chain(caller, site.name)[:-1]
+
+    def check(expected):
+        """Checks the links; each of the links named has gone from one state to the other, and there is an entry of just that."""
+        before, known = entries(), caller.GetSite(name=site.name)
+        now = verified(acme, site)
+        new = entries()[: len(entries()) - len(before)]
+        assert now.etag == known.etag and entries()[len(new) :] == before
+        if not expected:
+            assert new == [] and now.update_time == known.update_time
+            return
+        (change,) = new
+        assert (cause(change), actor_of(change), change.make_time) == ("TICKETING_CHECKED", None, now.update_time)
+        told = {field: (told_link(edit.old_value), told_link(edit.new_value)) for field, edit in edits_of(change).items()}
+        assert told == {f"ticketing_links.zendesk/{number}/": states for number, states in expected.items()}
+        assert not any(edit.restorable for edit in change.edits)
+        request = {"name": change.name, "field": change.edits[0].field}
+        refused("FAILED_PRECONDITION", "VALUE_NOT_RESTORABLE", lambda: caller.RestoreSiteValue(**request))
+
+    def told_link(value):
+        (told,) = value.ticketing_links.links
+        assert told.system == "zendesk" and not told.HasField("verify_time") and not told.found_organization_name
+        assert told.organization_name == ("Acme Ltd" if told.organization_id == "1" else "")
+        return told.state
+
+    check({1: (UNVERIFIED, VERIFIED), 2: (UNVERIFIED, VERIFIED)})
+    check({})
+    zendesk.organizations[2] = "Another Holding"
+    check({})
+    zendesk.organizations[1] = "Acme International"
+    check({1: (VERIFIED, DRIFTED)})
+    zendesk.organizations[1] = "Acme Intergalactic"
+    check({})
     del zendesk.organizations[1]
-    assert verified(acme, site).ticketing_links[0].state == BROKEN
-    assert acme.caller().ListSiteChanges(parent=site.name) == before
+    check({1: (DRIFTED, BROKEN)})
+    zendesk.failing = (500, {})
+    before = entries()
+    assert caller.VerifySiteTicketingLinks(site=site.name).failures and entries() == before
+    zendesk.failing = None
+    # Nor has a run over all sites anything to tell.
+    assert done(acme, caller.VerifyTicketingLinks(parent=acme.name)).state == DONE and entries() == before
+    zendesk.organizations[1] = "Acme Ltd"
+    assert done(acme, caller.VerifyTicketingLinks(parent=acme.name)).state == DONE
+    (healed,) = entries()[: len(entries()) - len(before)]
+    assert (cause(healed), actor_of(healed), list(edits_of(healed))) == (
+        "TICKETING_CHECKED", None, ["ticketing_links.zendesk/1/"],
+    )  # fmt: skip
+    # What people said of it can still be put back, and what is known of the far end then is what a check found.
+    caller.UpdateSite(site=pb.Site(name=site.name), update_mask=mask("ticketing_links"))
+    request = {"name": entries()[0].name, "field": "ticketing_links.zendesk/1/"}
+    assert caller.RestoreSiteValue(**request).ticketing_links[0].state == UNVERIFIED
+    check({1: (UNVERIFIED, VERIFIED)})
+
+
+@pytest.mark.parametrize("name", WITH_SITES)
+def test_the_site_of_a_link_has_a_stated_name(acme, name):
+    field = "site.ticketing_links[0].external_site_name"
+    with System(name) as system:
+        connect(acme, system)
+        caller, named = acme.caller(), link(system, 1, "Acme Ltd", "12")
+        for bad in ("x" * 257, "two\nlines", "\u202eWarehouse"):
+            wrong = link(system, 1, "Acme Ltd", "12")
+            wrong.external_site_name = bad
+            refused("INVALID_ARGUMENT", "FIELD_INVALID", lambda: acme.create_site(ticketing_links=[wrong]), field)
+        without = link(system, 1, "Acme Ltd")
+        without.external_site_name = "Warehouse"
+        refused("INVALID_ARGUMENT", "FIELD_INVALID", lambda: acme.create_site(ticketing_links=[without]), field)
+        named.external_site_name = "WAREHOUSE"
+        site = acme.create_site(ticketing_links=[named])
+        assert site.ticketing_links[0].external_site_name == "WAREHOUSE"
+        now = verified(acme, site).ticketing_links[0]
+        assert (now.state, now.external_site_name, now.found_site_name) == (VERIFIED, "WAREHOUSE", "Warehouse")
+        # What is found there is told beside it, and takes nothing of it away.
+        system.sites[1][12] = "Depot"
+        now = verified(acme, site).ticketing_links[0]
+        assert (now.state, now.external_site_name, now.found_site_name) == (DRIFTED, "WAREHOUSE", "Depot")
+        del system.sites[1][12]
+        now = verified(acme, site).ticketing_links[0]
+        assert (now.state, now.external_site_name, now.found_site_name) == (BROKEN, "WAREHOUSE", "")
+        # Another name is another word on the link, in the history too, and can be put back.
+        named.external_site_name = "Depot"
+        renamed = caller.UpdateSite(
+            site=pb.Site(name=site.name, ticketing_links=[named]), update_mask=mask("ticketing_links")
+        )
+        assert (renamed.ticketing_links[0].state, renamed.etag != site.etag) == (UNVERIFIED, True)
+        (edit,) = last(caller, site.name).edits
+        names = [one.ticketing_links.links[0].external_site_name for one in (edit.old_value, edit.new_value)]
+        assert names == ["WAREHOUSE", "Depot"] and edit.restorable
+        back = caller.RestoreSiteValue(name=last(caller, site.name).name, field=edit.field)
+        assert back.ticketing_links[0].external_site_name == "WAREHOUSE" and back.etag == site.etag
 
 
 @pytest.fixture(scope="module")

@@ -179,18 +179,18 @@ async fn restored_links_and_labels_are_held_to_the_rules_of_an_update() {
     world.write(site, |site| site.ticketing_links[0].check = broken.clone()).await;
     world.update(site, links("https://two.example/17")).await;
     let field = "ticketing_links.autotask/17/";
-    let back = world.restore(site, 3, field).await.unwrap();
+    let back = world.restore(site, 4, field).await.unwrap();
     assert_eq!(back.ticketing_links[0].uri, "https://one.example/17");
     assert_eq!(back.ticketing_links[0].check.state, LinkState::Broken);
 
     // Of before there were rules.
     world.write(site, |site| site.ticketing_links[0].uri = "javascript:alert(1)".into()).await;
     world.update(site, links("https://two.example/17")).await;
-    let refused = world.restore(site, 6, field).await;
+    let refused = world.restore(site, 7, field).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     world.write(site, |site| drop(site.labels.insert("Not a key".into(), "x".into()))).await;
     world.write(site, |site| drop(site.labels.remove("Not a key"))).await;
-    let refused = world.restore(site, 8, "labels.Not a key").await;
+    let refused = world.restore(site, 9, "labels.Not a key").await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
 }
 
