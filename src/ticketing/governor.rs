@@ -224,6 +224,10 @@ mod tests {
         check(200, &[("x-ratelimit-remaining", "3")], None).await;
         check(200, &[("x-ratelimit-remaining", "0")], Some(60)).await;
         check(200, &[("ratelimit-remaining", "0"), ("ratelimit-reset", "11")], Some(11)).await;
+        // Zendesk's own, beside which it says when in another one, or not at all.
+        check(200, &[("x-rate-limit", "700"), ("x-rate-limit-remaining", "699")], None).await;
+        check(200, &[("x-rate-limit", "700"), ("x-rate-limit-remaining", "0")], Some(60)).await;
+        check(200, &[("x-rate-limit-remaining", "0"), ("ratelimit-reset", "23")], Some(23)).await;
     }
 
     #[tokio::test(start_paused = true)]

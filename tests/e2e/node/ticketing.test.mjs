@@ -207,6 +207,18 @@ test("the page of a site tells the state of each link, checks them, and tells wh
   assert.ok(href.startsWith(systems.of.zendesk.url), href);
   await shoot(page, "site-links", byId(page, "link").nth(3));
 
+  // What a check changed is in the history, as waymark's own word, which nobody puts back.
+  await byId(page, "history").locator("summary").click();
+  const entry = byId(page, "history-change").first();
+  await entry.filter({ hasText: "Ticketing links checked" }).waitFor();
+  const told = await entry.textContent();
+  assert.match(told, /waymark/);
+  for (const [far, state] of [["Acme Ltd", "Verified"], ["Apex", "Drifted"], ["Gone Inc", "Broken"]]) {
+    assert.match(told, new RegExp(`${far}, Not verified.*→.*${far}, ${state}`, "s"));
+  }
+  assert.equal(await entry.locator('[data-testid="history-restore"]').count(), 0);
+  await shoot(page, "site-links-history", entry);
+
   await systems.set("zendesk", { failing: [500, {}] });
   await byId(page, "links-verify").click();
   await byId(page, "error-banner").filter({ hasText: "Zendesk cannot be reached" }).waitFor();
@@ -301,7 +313,12 @@ test("an organisation and a site of it are picked by typing, or typed as ids", a
 test("suggestions tell why, a tie is a tie, and nothing is linked but by a person", async () => {
   const opened = await openSite();
   const { page, name } = opened;
-  await systems.set("autotask", { organizations: { 1: "Acme Ltd" } });
+  await systems.set("autotask", {
+    organizations: {
+      1: ["Acme Ltd", "Laugavegur 1", "101", "Reykjavík"],
+      2: ["Acme ehf", "Hafnarstræti 5", "600", "Akureyri"],
+    },
+  });
   await systems.set("zendesk", { organizations: { 3: "Nordur hf", 4: "Nordur", 5: HOSTILE } });
   await connect("autotask");
   await connect("zendesk");
@@ -325,6 +342,17 @@ test("suggestions tell why, a tie is a tie, and nothing is linked but by a perso
   await put(name, "Acme");
   await page.getByRole("heading", { name: "Acme" }).waitFor();
   await byId(page, "links-suggest").click();
-  await byId(page, "link-suggestion").filter({ hasText: "Clear match" }).waitFor();
+  const twins = page.locator('[data-testid="proposal"][data-system="autotask"]');
+  await twins.locator('[data-testid="verdict"]').filter({ hasText: "A tie: 2 fit equally well" }).waitFor();
+  // An address decides between twins, and the page says what of it is the same.
+  const stated = { site: name, addressLine: "Hafnarstræti 5, 600 Akureyri" };
+  await server.call("LocationService", "SetAddress", stated, editor);
+  await byId(page, "links-suggest").click();
+  const match = twins.locator('[data-testid="link-suggestion"]').filter({ hasText: "Clear match" });
+  await match.waitFor();
+  const reasons = "same name, same postal code, same town, same street";
+  assert.match(await match.textContent(), new RegExp(`Acme ehf.*Hafnarstræti 5, 600 Akureyri · ID 2.*${reasons}`, "s"));
+  assert.equal(await twins.locator('[data-testid="verdict"]').count(), 0);
+  await shoot(page, "site-suggestions-address", match);
   await close(opened);
 });

@@ -1,5 +1,6 @@
 """Causes of the history that other tests do not meet: each way to change a site leaves the entry that names it."""
 
+from client import Caller
 from residents import Home, allow
 from stubs import pb
 from test_history import AT, actor_of, cause, changes_of, check_chain, edits_of, last
@@ -96,7 +97,8 @@ def test_every_step_of_an_access_is_in_it(account, mail_server):
 
 
 def test_what_is_not_of_people_leaves_no_entry(account):
-    """The devices that a site reports are its inventory, not its record; what a resident may do with them is of the record."""
+    """The devices that a site reports are its inventory, not its record; what a resident may do with them is of the record. Nor
+    is it a change which address an agent knows itself by. Checks of links: test_ticketing_links."""
     home = Home(account)
     service = account.caller("SERVICE")
     before = changes_of(home.editor, home.site)
@@ -105,3 +107,12 @@ def test_what_is_not_of_people_leaves_no_entry(account):
     assert changes_of(home.editor, home.site) == before
     home.update(device_permissions=[allow("cam", visible=True)])
     assert len(changes_of(home.editor, home.site)) == len(before) + 1
+
+    made = account.activate(ip="8.8.8.8")
+    agent = Caller(account.operator.channel, made.credential).behind("8.8.8.8")
+    agent.ReportStatus()
+    before = changes_of(home.editor, made.site)
+    for own in ("10.0.0.1", "10.0.0.2"):
+        agent.ReportStatus(claimed_ip=own)
+        assert home.editor.GetSite(name=made.site).claimed_ip == own
+    assert changes_of(home.editor, made.site) == before

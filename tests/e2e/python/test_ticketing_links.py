@@ -266,18 +266,26 @@ def located(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "name, address, fields, reasons",
+    "name, address, fields, reasons, clear",
     [
-        ("Nordur", "", {}, {"SAME_NAME"}),
-        ("Nordur", "Hafnarstræti 5, 600 Akureyri", {}, {"SAME_NAME", "SAME_POSTAL_CODE", "SAME_CITY", "SAME_STREET"}),
-        ("Nordur", "Strandgata 1, 600 Akureyri", {}, {"SAME_NAME", "SAME_POSTAL_CODE", "SAME_CITY"}),
-        ("Nordur", "Strandgata 1, Akureyri", {}, {"SAME_NAME", "SAME_CITY"}),
-        ("Nordurr", "", {}, {"ALIKE_NAME"}),
-        ("Nordur Akureyri", "", {}, {"NAME_WITHIN"}),
-        ("Something else", "", {"customer_id": "3"}, {"CUSTOMER_ID"}),
+        ("Nordur", "", {}, {"SAME_NAME"}, False),
+        (
+            "Nordur",
+            "Hafnarstræti 5, 600 Akureyri",
+            {},
+            {"SAME_NAME", "SAME_POSTAL_CODE", "SAME_CITY", "SAME_STREET"},
+            True,
+        ),
+        ("Nordur", "Strandgata 1, 600 Akureyri", {}, {"SAME_NAME", "SAME_POSTAL_CODE", "SAME_CITY"}, True),
+        # Many are in one town.
+        ("Nordur", "Strandgata 1, Akureyri", {}, {"SAME_NAME", "SAME_CITY"}, False),
+        ("Nordurr", "", {}, {"ALIKE_NAME"}, False),
+        ("Nordur Akureyri", "", {}, {"NAME_WITHIN"}, False),
+        ("Something else", "", {"customer_id": "3"}, {"CUSTOMER_ID"}, False),
     ],
 )
-def test_a_suggestion_tells_each_of_its_reasons(located, name, address, fields, reasons):
+def test_a_suggestion_tells_each_of_its_reasons(located, name, address, fields, reasons, clear):
+    """And whether it stands out: of two of one name, street or postal code decides, and nothing else."""
     acme = Account(located)
     site = acme.create_site(name, **fields)
     if address:
@@ -285,9 +293,10 @@ def test_a_suggestion_tells_each_of_its_reasons(located, name, address, fields, 
     # One that tells addresses.
     with System("connectwise") as system:
         system.organizations[3] = ("Nordur hf", "Hafnarstræti 5", "600", "Akureyri")
+        system.organizations[4] = ("Nordur ehf", "Laugavegur 1", "101", "Reykjavík")
         made = connect(acme, system)
         answer = acme.caller().SuggestTicketingLinks(connection=made.name, sites=[site.name])
     (suggestion,) = answer.suggestions
     best = suggestion.candidates[0]
     found = {REASON.Name(reason).removeprefix("TICKETING_SUGGESTION_REASON_") for reason in best.reasons}
-    assert (best.organization.id, found) == ("3", reasons)
+    assert (best.organization.id, found, suggestion.clear) == ("3", reasons, clear)
