@@ -19,7 +19,8 @@ pub struct Account {
     /// Addresses of the people who use it: none of them is a resident of its sites.
     #[serde(default)]
     pub user_emails: Vec<String>,
-    /// Whom residents ask, an address, a number or a page: in mails that go out in its name. May be empty.
+    /// Whom residents ask, an address, a number or a page: in mails that go out in its name, and where an
+    /// invitation was accepted. May be empty.
     #[serde(default)]
     pub support_contact: String,
     /// When it was made.

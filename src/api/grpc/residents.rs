@@ -123,6 +123,8 @@ impl ResidentAccessService for Residents {
             secret: redeemed.secret,
             site: Some(resident_site(&redeemed.account, redeemed.site)),
             devices: redeemed.devices.into_iter().map(resident_device).collect(),
+            account_display_name: redeemed.account_name,
+            support_contact: redeemed.support_contact,
         }))
     }
 

@@ -43,6 +43,10 @@ pub struct Redeemed {
     pub devices: Vec<ResidentDevice>,
     /// The secret of the resident's token, shown once.
     pub secret: String,
+    /// Who invited: what the account is called in mails.
+    pub account_name: String,
+    /// Whom to ask; may be empty.
+    pub support_contact: String,
 }
 
 /// Text of an invitation's secret: `wmi_`, account, site, 256 random bits. Account and site say where to look; the resident
@@ -237,7 +241,12 @@ impl Waymark {
     async fn redeemed(&self, site: &Site, access: &ResidentAccess, secret: String) -> Result<Redeemed, Error> {
         let (devices, _) = self.find_devices(&site.account, site.id).await?;
         let shown = ResidentSite { site: site.id, display_name: site.display_name.clone() };
-        Ok(Redeemed { account: site.account.clone(), site: shown, devices: visible(devices, access), secret })
+        let account = site.account.clone();
+        let owner = self.parts.live.account(&account).map(|live| live.account());
+        let account_name = owner.as_ref().map_or_else(|| account.to_string(), |owner| owner.told_name().to_owned());
+        let support_contact = owner.map(|owner| owner.support_contact.clone()).unwrap_or_default();
+        let devices = visible(devices, access);
+        Ok(Redeemed { account, site: shown, devices, secret, account_name, support_contact })
     }
 }
 

@@ -177,6 +177,7 @@ test("a resident is no user of the account, may block what can be blocked, and i
   await accept();
   await byId(guest.page, "done").waitFor();
   assert.match(await byId(guest.page, "devices").textContent(), /Television.*block its internet/);
+  assert.ok(await byId(guest.page, "support").isHidden(), "the account names nobody to ask");
   await shoot(guest.page, "invitation-block");
   assert.deepEqual(faults, []);
   await guest.page.context().close();
@@ -184,6 +185,8 @@ test("a resident is no user of the account, may block what can be blocked, and i
 });
 
 test("a resident is invited, accepts by the link of the mail, once, and is shown out again", async () => {
+  const account = { name: "accounts/demo", displayName: `Home Desk ${HOSTILE}`, supportContact: `+354 555 1234 ${HOSTILE}` };
+  await server.call("AdminService", "UpdateAccount", { account, updateMask: "displayName,supportContact" }, server.adminToken);
   const { page, faults, name } = await openSite();
   const devices = [
     { id: "cam", displayName: HOSTILE, kind: "camera", canPower: true },
@@ -223,6 +226,7 @@ test("a resident is invited, accepts by the link of the mail, once, and is shown
   };
   assert.equal((await access()).state, "RESIDENT_ACCESS_STATE_INVITED", "opening the page accepts nothing");
   await shoot(guest.page, "invitation");
+  assert.ok(!(await guest.page.content()).includes("Home Desk"), "who invited is told to who accepted");
   assert.equal(new URL(guest.page.url()).hash, "", "the code stands in the address no more");
   // The answer of the first try is lost on its way: the server let the resident in, and the page does not know it.
   const lose = async (route) => {
@@ -237,6 +241,9 @@ test("a resident is invited, accepts by the link of the mail, once, and is shown
   await byId(guest.page, "accept").click();
   await byId(guest.page, "done").waitFor();
   await shoot(guest.page, "invitation-accepted");
+  assert.match(await byId(guest.page, "done").textContent(), /You now have access to .*, from\s+Home Desk/s);
+  assert.equal(await byId(guest.page, "account").textContent(), account.displayName);
+  assert.equal(await byId(guest.page, "support").textContent(), `Questions: ${account.supportContact}`);
   assert.equal(await byId(guest.page, "devices").textContent(), `${HOSTILE}: you may switch its power`);
   assert.match(await byId(guest.page, "key").inputValue(), /^wmk_/);
   await isShown("Accepted.");

@@ -39,7 +39,7 @@ def test_the_support_contact_is_in_both_parts_of_the_mail_as_text(operator, mail
     account.caller().UpdateAccount(account=said, update_mask=mask("display_name", "support_contact"))
     home = Home(account)
     home.editor.InviteResident(name=home.name)
-    mail_server.code(home.email)
+    code = mail_server.code(home.email)
     (message,) = mail_server.to(home.email)
     plain, marked = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
     for text in (said.support_contact, said.display_name):
@@ -51,6 +51,8 @@ def test_the_support_contact_is_in_both_parts_of_the_mail_as_text(operator, mail
     assert sorted(key.lower() for key in set(message.keys())) == sorted(
         ["message-id", "from", "to", "subject", "auto-submitted", "mime-version", "content-type", "date"]
     )
+    redeemed = home.redeem(code)
+    assert (redeemed.account_display_name, redeemed.support_contact) == (said.display_name, HOSTILE)
 
 
 def test_without_a_support_contact_the_mail_names_the_account_alone(operator, mail_server):

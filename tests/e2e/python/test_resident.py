@@ -29,6 +29,7 @@ def test_a_link_works_once_and_shows_what_is_allowed(account, mail_server):
     assert message.get_body(("html",)).get_content().count("Accept the invitation") == 1
     redeemed = home.redeem(code)
     assert home.state() == "ACCEPTED"
+    assert (redeemed.account_display_name, redeemed.support_contact) == ("a test's", ""), "who invited"
     is_dead(home, code)
     resident = Caller(account.operator.channel, redeemed.secret)
     seen = resident.GetResidentSite(name=home.site)
@@ -298,8 +299,11 @@ def test_the_pages_request_takes_json_of_its_own_origin_alone(server, account, m
     assert post("x" * 5000, "application/json")[0] in (400, 413)
     status, text = post(json.dumps({"code": "wmi_x"}), "application/json")
     assert status == 404 and json.loads(text)["error"]["reason"] == "INVITATION_INVALID"
+    for nothing in (text, *(fetch(server.target, path)[2].decode() for path in ("/invitation", "/invitation/page.js"))):
+        assert "a test's" not in nothing, "who invited is told to who accepted"
     status, text = post(body, "application/json")
     assert status == 200 and re.fullmatch(r"wmk_\S+", json.loads(text)["secret"])
+    assert (json.loads(text)["account"], json.loads(text)["support_contact"]) == ("a test's", "")
     assert post(body, "application/json")[0] == 404
 
 

@@ -58,6 +58,9 @@ async fn redeem(
         })
     };
     let devices: Vec<_> = redeemed.devices.iter().map(device).collect();
-    let body = json!({ "secret": redeemed.secret, "site": redeemed.site.display_name, "devices": devices });
+    let body = json!({
+        "secret": redeemed.secret, "site": redeemed.site.display_name, "devices": devices,
+        "account": redeemed.account_name, "support_contact": redeemed.support_contact,
+    });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }

@@ -20,9 +20,12 @@ function fail(text) {
   byId("fault").hidden = false;
 }
 
-function show({ secret, site, devices }) {
+function show({ secret, site, devices, account, support_contact }) {
   byId("ask").hidden = true;
   byId("site").textContent = site;
+  byId("account").textContent = account;
+  byId("contact").textContent = support_contact;
+  byId("support").hidden = !support_contact;
   for (const { display_name, id, may_power, may_block } of devices) {
     const item = document.createElement("li");
     const may = [may_power && "switch its power", may_block && "block its internet"].filter(Boolean);
