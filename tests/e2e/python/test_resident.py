@@ -49,6 +49,24 @@ def test_a_link_works_once_and_shows_what_is_allowed(account, mail_server):
     assert home.state() == "REVOKED"
 
 
+def test_what_a_device_can_no_more_is_not_allowed_any_more(account, mail_server):
+    home, service = Home(account), account.caller("SERVICE")
+    service.ReportDevices(parent=home.site, devices=DEVICES)
+    home.update(device_permissions=[allow("tv", visible=True, block=True)])
+    home.editor.InviteResident(name=home.name)
+    resident = home.resident(mail_server.code(home.email))
+    seen = lambda: [(d.id, d.may_power, d.may_block) for d in resident.ListResidentDevices(parent=home.site).devices]
+    assert seen() == [("tv", False, True)]
+    (tv,) = (device for device in DEVICES if device.id == "tv")
+    unable = pb.Device(id=tv.id, display_name=tv.display_name, kind=tv.kind)
+    service.ReportDevices(parent=home.site, devices=[unable], merge=True)
+    assert seen() == [("tv", False, False)], "it is seen, and its internet cannot be blocked"
+    able = [allow("tv", visible=True, block=True)]
+    field = "resident_access.device_permissions[tv].block"
+    home.update(device_permissions=[allow("tv", visible=True)])
+    refused("INVALID_ARGUMENT", "FIELD_INVALID", lambda: home.update(device_permissions=able), field)
+
+
 def test_of_a_hundred_at_once_one_gets_in(account, mail_server):
     home = Home(account)
     home.editor.InviteResident(name=home.name)
