@@ -340,12 +340,21 @@ export const resident = {
 
 export const personalData = {
   title: "Personal data",
-  hint: "The contact, the note, addresses of the network, devices, the resident’s access, and what the history holds of them.",
+  hint:
+    "The contact, the note, addresses of the network, devices, the resident’s access, the address and the pin, and what the " +
+    "history holds of them.",
   export: "Export",
   exporting: "Exporting…",
   saved: (file: string) => `Saved as ${file}.`,
   erase: "Erase…",
-  question: "Erase all of it for good, from the history too? Nothing brings it back.",
+  question: "Erase it for good, from the history too? Nothing brings it back.",
+  location: "Its address and pin, too",
+  stays:
+    "It keeps its name, customer and contract IDs, labels, ticketing links, and where it is. An agent that goes on reporting " +
+    "brings its network address and devices back.",
+  staysWithoutLocation:
+    "It keeps its name, customer and contract IDs, labels, ticketing links, and where databases place its network. An agent that " +
+    "goes on reporting brings its network address, devices and measured position back.",
   confirm: "Erase for good",
   erasing: "Erasing…",
   erased: (records: number) => `Erased, with ${records} records of the history.`,

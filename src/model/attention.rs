@@ -77,6 +77,12 @@ impl AttentionReason {
         }
     }
 
+    /// Whether it rests on a stated address or on where the site is, of which its fingerprint is a checksum.
+    #[must_use]
+    pub fn is_of_location(self) -> bool {
+        !matches!(self, Self::Unplaced | Self::TicketingLinkBroken)
+    }
+
     /// The reason of this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

@@ -21,29 +21,40 @@ use crate::store::{Kind, Range};
 /// Most sites of one page of an account's erasure: some writes for each.
 pub const PAGE_MAX: usize = 100;
 
+/// How far an erasure goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ErasureOptions {
+    /// Whether it takes away where people live, too: the stated address, the pin, and what else is not a database's estimate.
+    pub include_location: bool,
+    /// Whether it is looked if the caller may, and nothing is erased.
+    pub validate_only: bool,
+}
+
 /// Where the next page goes on: behind this site.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor(String);
 
 impl Waymark {
     /// Erases what is personal of a site, deleted or not: contact, note, addresses that its agent came from, devices, the
-    /// resident's access with their token, and the whole history. Gives how many records of the history that were.
+    /// resident's access with their token, and the whole history; with `include_location` also where its people live. Gives
+    /// how many records of the history that were.
     ///
-    /// Name, customer, contract, labels, ticketing links, location and the estimate's network stay. An agent that goes on
-    /// reporting brings its address and devices back. With `validate_only` it is looked whether the caller may, and nothing is erased.
+    /// Name, agent, customer, contract, labels, ticketing links and what a database estimated stay, and without
+    /// `include_location` all of its location. An agent that goes on reporting brings its addresses, devices and measured
+    /// position back.
     pub async fn erase_site(
         &self,
         principal: &Principal,
         account: &AccountId,
         site: SiteId,
-        validate_only: bool,
+        options: ErasureOptions,
     ) -> Result<usize, Error> {
         self.account_for(principal, account, Permission::Administer)?;
         self.get_site(principal, account, site).await?;
-        if validate_only {
+        if options.validate_only {
             return Ok(0);
         }
-        let erased = self.erase_person(principal, account, site).await?;
+        let erased = self.erase_person(principal, account, site, options.include_location).await?;
         self.parts.store.scrub().await?;
         Ok(erased)
     }
@@ -54,13 +65,15 @@ impl Waymark {
         principal: &Principal,
         account: &AccountId,
         page: &PageRequest,
-        validate_only: bool,
+        options: ErasureOptions,
     ) -> Result<Page<SiteId>, Error> {
         self.account_for(principal, account, Permission::Administer)?;
         let limit = page.limit()?.min(PAGE_MAX);
-        let purpose = || query_purpose(principal, "erasure", account);
+        // All pages of an erasure go as far as its first one.
+        let method = if options.include_location { "erasure with locations" } else { "erasure" };
+        let purpose = || query_purpose(principal, method, account);
         let after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);
-        if validate_only {
+        if options.validate_only {
             return Ok(self.page_until(&purpose, Vec::new(), None::<&Cursor>));
         }
         let range = Range { after, limit, ..Range::all(Some(account.clone()), Kind::Site) };
@@ -69,7 +82,7 @@ impl Waymark {
         let mut erased = Vec::new();
         for record in &records {
             let Ok(site) = record.key.id.parse() else { continue };
-            self.erase_person(principal, account, site).await?;
+            self.erase_person(principal, account, site, options.include_location).await?;
             erased.push(site);
         }
         if last.is_none() {
@@ -79,11 +92,20 @@ impl Waymark {
     }
 
     /// The history last: changes of the record are entries of it.
-    async fn erase_person(&self, principal: &Principal, account: &AccountId, site: SiteId) -> Result<usize, Error> {
+    async fn erase_person(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        site: SiteId,
+        include_location: bool,
+    ) -> Result<usize, Error> {
         self.erase_access(account, site).await?;
         let author = Author::of(principal, Cause::Updated);
         self.commit_change(account, site, author, &ChangeOptions::default(), |site, _| {
             forget_person(site);
+            if include_location {
+                site.forget_personal_location();
+            }
             Ok(())
         })
         .await?;

@@ -22,10 +22,13 @@ export class PersonalData {
 
   #api: Api;
   #opened: OpenedSite;
+  #onErased: (location: boolean) => Promise<void>;
 
-  constructor(api: Api, opened: OpenedSite) {
+  /** `onErased` runs after an erasure; `location` says whether address and pin went, too. */
+  constructor(api: Api, opened: OpenedSite, onErased: (location: boolean) => Promise<void>) {
     this.#api = api;
     this.#opened = opened;
+    this.#onErased = onErased;
   }
 
   /** Has the browser save what is held now and the whole history, as JSON of the API's `PersonalRecord`s. */
@@ -47,13 +50,13 @@ export class PersonalData {
     });
   }
 
-  /** Takes away for good what the site and its history hold of persons. */
-  erase(): Promise<void> {
+  /** Takes away for good what the site and its history hold of persons; with `includeLocation` its address and pin, too. */
+  erase(includeLocation: boolean): Promise<void> {
     const { name } = this.#opened;
     return this.#run("erasing", async () => {
-      const { historyRecords } = await this.#api.admin.eraseSitePersonalData({ name });
+      const { historyRecords } = await this.#api.admin.eraseSitePersonalData({ name, includeLocation });
+      await this.#onErased(includeLocation);
       this.erased = historyRecords;
-      await this.#opened.refresh();
     });
   }
 

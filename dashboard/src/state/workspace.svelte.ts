@@ -173,6 +173,15 @@ export class Workspace {
     this.ticketing = false;
   }
 
+  /** Loads again what the page shows of the open site once persons were erased from it; with `location` its address and pin, too. */
+  async erased(location: boolean): Promise<void> {
+    if (location) this.relocation.reset();
+    this.#reloads.ask();
+    if (!this.opened.name) return;
+    // The history goes behind the site's last version: no newer one tells of it.
+    await Promise.all([this.opened.refresh(), this.history.load(), this.residence.load()]);
+  }
+
   /** Opens the page of the ticketing systems. */
   openTicketing(): void {
     this.close();

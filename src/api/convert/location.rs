@@ -103,6 +103,11 @@ pub(in crate::api) fn parse_device(
     DevicePosition::new(position, stated.accuracy_m).map(Some).map_err(|fault| fault.within(field))
 }
 
+/// A device's measurement.
+pub(super) fn device_position(measured: &DevicePosition) -> pb::DevicePosition {
+    pb::DevicePosition { position: Some(lat_lng(measured.position)), accuracy_m: measured.accuracy_m }
+}
+
 /// Positions of siblings.
 pub(in crate::api) fn suggestion(suggestion: &Suggestion) -> pb::LocationSuggestion {
     let sibling = &suggestion.sibling;

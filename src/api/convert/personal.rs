@@ -2,6 +2,7 @@
 
 use super::evidence::network_facts;
 use super::history::change;
+use super::location::{device_position, fix, site_address};
 use super::resident::{access, device};
 use super::site::{contact, public_ip};
 use super::{optional_text, timestamp};
@@ -42,6 +43,9 @@ fn site_data(waymark: &Waymark, principal: &Principal, data: PersonalData) -> pb
         networks,
         devices: devices.devices.into_values().map(device).collect(),
         resident_access: is_set_up.then(|| access(waymark, principal, &site.account, shown)),
+        address: site.address.as_ref().map(site_address),
+        fixes: site.personal_fixes().map(fix).collect(),
+        removed_device_position: site.device_removed.as_ref().map(device_position),
         contact: Some(contact(site.contact, principal.contacts)),
         display_name: site.display_name,
         note: site.note,

@@ -16,6 +16,7 @@ use crate::model::Invalid;
 use crate::model::id::AccountId;
 use crate::service::Waymark;
 use crate::service::accounts::{AccountFields, refuse_resident};
+use crate::service::erasure::ErasureOptions;
 use crate::service::paging::PageRequest;
 use crate::service::tokens::NewToken;
 
@@ -124,7 +125,9 @@ impl AdminService for Admin {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let (account, site) = names::site("name", &message.name).map_err(Failure::from)?;
-        let erased = self.0.erase_site(&principal, &account, site, message.validate_only).await.map_err(Failure)?;
+        let options =
+            ErasureOptions { include_location: message.include_location, validate_only: message.validate_only };
+        let erased = self.0.erase_site(&principal, &account, site, options).await.map_err(Failure)?;
         let history_records = i64::try_from(erased).unwrap_or(i64::MAX);
         Ok(Response::new(pb::EraseSitePersonalDataResponse { history_records }))
     }
@@ -137,7 +140,9 @@ impl AdminService for Admin {
         let message = request.into_inner();
         let account = names::account("name", &message.name).map_err(Failure::from)?;
         let page = PageRequest { size: message.page_size, token: message.page_token };
-        let page = self.0.erase_sites(&principal, &account, &page, message.validate_only).await.map_err(Failure)?;
+        let options =
+            ErasureOptions { include_location: message.include_location, validate_only: message.validate_only };
+        let page = self.0.erase_sites(&principal, &account, &page, options).await.map_err(Failure)?;
         let sites = page.items.into_iter().map(|site| names::of_site(&account, site)).collect();
         Ok(Response::new(pb::EraseAccountPersonalDataResponse { sites, next_page_token: page.next_token }))
     }

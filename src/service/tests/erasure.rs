@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::phone::{Phone, PhoneKind};
 use crate::model::site_devices::SiteDevice;
+use crate::service::erasure::ErasureOptions;
 use crate::service::paging::PageRequest;
 use crate::service::patch::SitePatch;
 use crate::service::resident::AccessPatch;
@@ -68,10 +69,12 @@ async fn an_erased_site_is_in_no_answer_and_in_no_file() {
     let (operator, acme) = (&world.operator, &world.account);
     assert!(!world.files_with(CANARY).is_empty(), "the canaries were in there");
     let viewer = Principal { scope: Scope::Editor, account: Some(acme.clone()), ..operator.clone() };
-    assert!(matches!(world.waymark.erase_site(&viewer, acme, ids[0], false).await, Err(crate::service::Error::Scope)));
-    assert_eq!(world.waymark.erase_site(operator, acme, ids[0], true).await.unwrap(), 0);
+    let all = ErasureOptions::default();
+    assert!(matches!(world.waymark.erase_site(&viewer, acme, ids[0], all).await, Err(crate::service::Error::Scope)));
+    let look = ErasureOptions { validate_only: true, ..all };
+    assert_eq!(world.waymark.erase_site(operator, acme, ids[0], look).await.unwrap(), 0);
     for id in &ids {
-        assert!(world.waymark.erase_site(operator, acme, *id, false).await.unwrap() > 5);
+        assert!(world.waymark.erase_site(operator, acme, *id, all).await.unwrap() > 5);
         let site = world.waymark.get_site(operator, acme, *id).await.unwrap().value;
         assert!(!format!("{site:?}").contains(CANARY), "{site:?}");
         assert!(world.waymark.resident_access(operator, acme, *id).await.unwrap().access.is_none());
@@ -89,7 +92,7 @@ async fn an_account_is_erased_page_by_page() {
     let (mut erased, mut token) = (Vec::new(), String::new());
     loop {
         let page = PageRequest { size: 2, token };
-        let page = world.waymark.erase_sites(operator, acme, &page, false).await.unwrap();
+        let page = world.waymark.erase_sites(operator, acme, &page, ErasureOptions::default()).await.unwrap();
         assert!(page.items.len() <= 2);
         erased.extend(page.items);
         if page.next_token.is_empty() {
@@ -100,4 +103,34 @@ async fn an_account_is_erased_page_by_page() {
     ids.sort_unstable();
     assert_eq!(erased, ids);
     assert_eq!(world.files_with(CANARY), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_pages_of_an_erasure_go_as_far_as_its_first_one() {
+    let (world, mut ids) = World::with_persons(2).await;
+    let world = &world;
+    let (operator, acme, options) = (&world.operator, &world.account, ChangeOptions::default());
+    for id in &ids {
+        let position = LatLng::new(64.123_457, -21.7).unwrap();
+        world.waymark.set_pin(operator, acme, *id, position, None, &options).await.unwrap();
+    }
+    ids.sort_unstable();
+    let erase = |token: &str, include_location| {
+        let page = PageRequest { size: 1, token: token.to_owned() };
+        let options = ErasureOptions { include_location, validate_only: false };
+        async move { world.waymark.erase_sites(operator, acme, &page, options).await }
+    };
+    let first = erase("", true).await.unwrap();
+    assert!(matches!(erase(&first.next_token, false).await, Err(crate::service::Error::PageToken)));
+    let place = |id| async move {
+        let site = world.waymark.get_site(operator, acme, id).await.unwrap().value;
+        site.fixes.effective().map(|fix| fix.position.lat())
+    };
+    assert_eq!((place(ids[0]).await, place(ids[1]).await), (None, Some(64.123_457)));
+    let mut token = first.next_token;
+    while !token.is_empty() {
+        token = erase(&token, true).await.unwrap().next_token;
+    }
+    assert_eq!(place(ids[1]).await, None);
+    assert_eq!(world.files_with("64.123457"), Vec::<String>::new());
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::model::history::Change;
 use crate::model::id::SiteId;
 use crate::service::Error;
+use crate::service::erasure::ErasureOptions;
 use crate::service::export::PersonalRecord;
 use crate::service::paging::{Page, PageRequest};
 use crate::service::patch::SitePatch;
@@ -107,7 +108,7 @@ async fn what_is_erased_meanwhile_is_in_no_further_page() {
     let first = world.exported(3, String::new()).await;
     assert!(!first.next_token.is_empty());
     for id in ids {
-        world.waymark.erase_site(&world.operator, &world.account, id, false).await.unwrap();
+        world.waymark.erase_site(&world.operator, &world.account, id, ErasureOptions::default()).await.unwrap();
     }
     let mut token = first.next_token;
     while !token.is_empty() {

@@ -274,6 +274,11 @@ test("what a site holds of persons is exported, and erased after a second questi
   const update = (site, updateMask) => server.call("SiteService", "UpdateSite", { site: { name, ...site }, updateMask }, token);
   await update({ contact, note: "The key is at Jo's" }, "contact,note");
   await update({ customerId: "C-1", note: "The key is at Kim's" }, "customerId,note");
+  const locate = (method, request) => server.call("LocationService", method, { site: name, ...request }, token);
+  await locate("SetAddress", { addressLine: "Xyzzyqwv Plughkjh 99999" });
+  await locate("SetPin", { position: { lat: 47.12345, lng: 8.54321 } });
+  const residentAccess = { name: `${name}/residentAccess`, ownerEmail: "owner@example.org", enabled: true };
+  await server.call("ResidentAccessService", "UpdateResidentAccess", { residentAccess, updateMask: "ownerEmail,enabled" }, token);
   const open = async (token) => {
     const { page, faults } = await openPage({ browser, server, token });
     await logIn(page, server, token);
@@ -295,19 +300,47 @@ test("what a site holds of persons is exported, and erased after a second questi
   const file = JSON.parse(await readFile(await (await download).path(), "utf8"));
   assert.deepEqual([file[0].site.name, file[0].site.contact], [name, contact]);
   assert.ok(file.some(({ change }) => JSON.stringify(change ?? "").includes("at Jo's")), "former notes are in it");
+  assert.equal(file[0].site.address.typed, "Xyzzyqwv Plughkjh 99999");
   await byId(page, "personal-done").filter({ hasText: "personal-data.json" }).waitFor();
+  // What is open on the page, and what of the past it shows.
+  await byId(page, "history").locator("summary").click();
+  await byId(page, "history-change").first().waitFor();
+  await byId(page, "resident").locator("summary").click();
+  await byId(page, "resident-owner").waitFor();
+  const shown = async (texts) => {
+    const text = await byId(page, "site-panel").textContent();
+    return texts.filter((part) => text.includes(part));
+  };
+  const person = ["jo@example.org", "at Jo's", "at Kim's", "owner@example.org"];
+  const home = ["Xyzzyqwv", "47.1234"];
+  assert.deepEqual(await shown([...person, ...home]), [...person, ...home]);
+
   await byId(page, "personal-erase").click();
   await shoot(page, "personal-data", byId(page, "personal-erase-confirm"));
   await page.keyboard.press("Enter");
-  const held = await server.call("SiteService", "GetSite", { name }, token);
-  assert.deepEqual(held.contact, contact, "the harmless answer is in focus");
+  const site = () => server.call("SiteService", "GetSite", { name }, token);
+  assert.deepEqual((await site()).contact, contact, "the harmless answer is in focus");
   await byId(page, "personal-erase").click();
   await byId(page, "personal-erase-confirm").click();
   await byId(page, "personal-done").filter({ hasText: "Erased" }).waitFor();
   await shoot(page, "personal-erased", byId(page, "personal-done"));
-  const left = await server.call("SiteService", "GetSite", { name }, token);
+  const left = await site();
   assert.deepEqual([left.contact, left.note ?? "", left.customerId], [{}, "", "C-1"]);
-  assert.ok(!(await byId(page, "site-panel").textContent()).includes("jo@example.org"));
+  assert.deepEqual(await shown([...person, ...home]), home, "where it is stays");
+  assert.equal(await byId(page, "history-change").count(), 0);
+  assert.match(await byId(page, "resident-state").textContent(), /Not set up/);
+
+  await byId(page, "personal-erase").click();
+  await byId(page, "personal-data").getByText("ticketing links, and where it is.").waitFor();
+  await byId(page, "personal-location").check();
+  await byId(page, "personal-data").getByText("where databases place its network").waitFor();
+  await shoot(page, "personal-location", byId(page, "personal-erase-confirm"));
+  await byId(page, "personal-erase-confirm").click();
+  await byId(page, "site-address").waitFor({ state: "detached" });
+  await byId(page, "personal-done").filter({ hasText: "Erased" }).waitFor();
+  assert.deepEqual(await shown(home), []);
+  const { location } = await site();
+  assert.ok(!location.address && !location.confirmed && location.fixes.every(({ source }) => source === "FIX_SOURCE_GEOIP"));
   assert.notEqual(await page.title(), "hit");
   assert.deepEqual(faults, []);
   await page.context().close();

@@ -1,8 +1,10 @@
 """Canaries in all that is personal of a site, former values, addresses and invitations included: after an erasure of the site, or
-of its account, none is in the store's files, in any form that it may have there, in a log, or in a metric."""
+of its account, none is in the store's files, in any form that it may have there, in a log, or in a metric. Those of where its people
+live go with the others where that is asked for, and stay where it is not."""
 
 import ipaddress
 import secrets
+import struct
 
 import grpc
 import pytest
@@ -17,6 +19,9 @@ from stubs import pb
 ROUNDS = 3
 # How a site's invitation stands when it is erased.
 INVITED = ["accepted", "waits in the outbox", "revoked", "sent"]
+# What is found of a site beside secrets: of its people, and of where they live.
+PERSON = {"contact, note, device or owner", "phone", "claimed_ip", "public_ip"}
+HOME = {"address", "its answer", "pin", "measured position"}
 # A canary of one long word would be cut where a page of the file ends: many are, and not all of them.
 NOTE_TIMES = 400
 
@@ -32,6 +37,9 @@ class Person:
         self.addresses = [f"81.2.{number}.{11 + n}" for n in range(2)]
         self.owners = [f"{self.mark}-owner{n}@example.org" for n in range(2)]
         self.secrets = []
+        # One that is answered to, one that nobody answers to, and two positions.
+        self.street, self.lane = f"Laugavegur {number}", f"heimili{secrets.token_hex(5)}"
+        self.pin, self.measured = (pb.LatLng(lat=near(64), lng=near(-21)) for _ in range(2))
 
     def contact(self, round_):
         phone = pb.Phone(number=f"+35455{self.number:02}{round_:03}", extension=f"{self.number}{round_}77")
@@ -56,16 +64,26 @@ class Person:
                     yield of, address.packed
         for secret in self.secrets:
             yield "invitation or token", secret.encode()
+        yield "address", self.lane.encode()
+        yield "its answer", self.street.encode()
+        for of, position in (("pin", self.pin), ("measured position", self.measured)):
+            yield of, repr(position.lat).encode()
+            yield of, struct.pack("<d", position.lat)
 
     def found_in(self, stored):
         return {of for of, form in self.forms() if form in stored}
+
+
+def near(degrees):
+    """A coordinate of six digits that is nobody else's."""
+    return float(f"{degrees}.{secrets.randbelow(90_000) * 10 + 100_001}")
 
 
 class House:
     """An account whose sites have persons."""
 
     def __init__(self, operator, mail, numbers):
-        self.account, self.mail = Account(operator), mail
+        self.account, self.mail = Account(operator, country="IS"), mail
         self.admin, self.service = self.account.caller(), self.account.caller("SERVICE")
         self.people = [Person(number) for number in numbers]
         for person in self.people:
@@ -86,9 +104,20 @@ class House:
         first = self.admin.ListSiteChanges(parent=person.site, field="note").changes[-1]
         self.admin.RestoreSiteValue(name=first.name, field="note")
         agent = Caller(self.account.operator.channel, made.credential, person.addresses[1])
-        agent.ReportStatus(claimed_ip=person.claimed[1])
+        measured = pb.DevicePosition(position=person.measured, accuracy_m=5.0)
+        agent.ReportStatus(claimed_ip=person.claimed[1], device_position=measured)
         device = pb.Device(id=f"{person.mark}-cam", display_name=f"{person.mark}-device", kind="camera")
         self.service.ReportDevices(parent=person.site, devices=[device])
+        self.locate(person)
+
+    def locate(self, person):
+        """Says where they live beside what their device says, which some take back."""
+        found = self.admin.SetAddress(site=person.site, address_line=f"{person.street}, 101 Reykjavík")
+        assert found.state == pb.ADDRESS_STATE_APPLIED, found
+        self.admin.SetAddress(site=person.site, address_line=f"Xyzzyqwv {person.lane} 99999")
+        self.admin.SetPin(site=person.site, position=person.pin)
+        if person.number % 2:
+            self.admin.DeleteFix(site=person.site, source=pb.FIX_SOURCE_DEVICE)
 
     def invite(self, person, how):
         access = f"{person.site}/residentAccess"
@@ -118,24 +147,30 @@ def stored(server):
     return b"".join(path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file())
 
 
-def erase_each(house):
+def exported(house):
+    return str(house.admin.ExportAccountPersonalData(name=house.account.name, page_size=1000)).encode()
+
+
+def erase_each(house, **how):
     """Site by site, as people ask for it."""
     for person in house.people:
-        house.admin.EraseSitePersonalData(name=person.site)
+        house.admin.EraseSitePersonalData(name=person.site, **how)
 
 
-def erase_all(house):
+def erase_all(house, **how):
     token, first = "", True
     while token or first:
-        page = house.admin.EraseAccountPersonalData(name=house.account.name, page_size=3, page_token=token)
+        page = house.admin.EraseAccountPersonalData(name=house.account.name, page_size=3, page_token=token, **how)
         token, first = page.next_page_token, False
 
 
+@pytest.mark.parametrize("include_location", [False, True])
 @pytest.mark.parametrize("erase", [erase_each, erase_all])
-def test_nothing_of_a_person_is_left(tmp_path, erase):
+def test_nothing_of_a_person_is_left(tmp_path, erase, include_location):
+    left = set() if include_location else HOME
     with MailServer(tmp_path, "none", login=False) as mail:
         extra = ["--log", "trace", "--config", mail.config()]
-        with Server(tmp_path / "data", geoip=False, extra=extra) as server:
+        with Server(tmp_path / "data", geoip=False, gazetteer=True, extra=extra) as server:
             with grpc.insecure_channel(server.target) as channel:
                 operator = Caller(channel, server.admin_token)
                 house, other = House(operator, mail, range(40, 44)), House(operator, mail, [60])
@@ -147,22 +182,23 @@ def test_nothing_of_a_person_is_left(tmp_path, erase):
                 mail.stop()
                 house.invite(house.people[waiting], INVITED[waiting])
                 # Without this the end of the test would say nothing.
-                everything = {"contact, note, device or owner", "phone", "claimed_ip", "public_ip"}
-                before = stored(server)
+                before, told = stored(server), exported(house)
                 for person in (*house.people, *other.people):
-                    assert person.found_in(before) == everything, "the secrets alone are nowhere, not even now"
+                    assert person.found_in(before) == PERSON | HOME, "the secrets alone are nowhere, not even now"
+                for person in house.people:
+                    assert person.found_in(told) == PERSON | HOME, "an export tells what an erasure takes"
 
-                erase(house)
+                erase(house, include_location=include_location)
                 metrics = fetch(server.target, "/metrics", server.admin_token)[2]
-                exported = str(house.admin.ExportAccountPersonalData(name=house.account.name, page_size=1000)).encode()
-                for of, place in (("files", stored(server)), ("metrics", metrics), ("export", exported)):
+                places = [("files", stored(server), left), ("metrics", metrics, set()), ("export", exported(house), left)]
+                for of, place, there in places:
                     for person in house.people:
-                        assert not person.found_in(place), f"{of}: {person.found_in(place)}"
-                assert other.people[0].found_in(stored(server)) == everything, "another account keeps its own"
+                        assert person.found_in(place) == there, of
+                assert other.people[0].found_in(stored(server)) == PERSON | HOME, "another account keeps its own"
             assert server.stop() == 0
             log = server.log_text().encode()
             assert b"TRACE" in log, "all is logged that can be"
             server.start()
-            for of, place in (("log", log), ("files after a restart", stored(server))):
+            for of, place, there in (("log", log, set()), ("files after a restart", stored(server), left)):
                 for person in house.people:
-                    assert not person.found_in(place), f"{of}: {person.found_in(place)}"
+                    assert person.found_in(place) == there, of

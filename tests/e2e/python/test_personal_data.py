@@ -13,6 +13,8 @@ from stubs import pb, stub
 
 # Begins every text of a person here, and no other.
 CANARY = "kanarie"
+# Begins the addresses, which stay unless they are to go.
+STREET = "Xyzzyqwv"
 SITES = 6
 # The number of a site of another account.
 KEPT = 90
@@ -31,8 +33,18 @@ def note(number, round_):
     return f"{CANARY}-{number}-{round_}-note " * 100
 
 
+def street(number):
+    """An address of one site, to which nothing answers."""
+    return f"{STREET} Plughkjh {90_000 + number}"
+
+
+def pin(number):
+    """A position of one site, of digits that are nobody else's."""
+    return pb.LatLng(lat=51.123451 + number / 100, lng=0.5)
+
+
 class House:
-    """An account whose sites have persons, each changed some times, with an agent, a device and a resident."""
+    """An account whose sites have persons, each changed some times, with an address, a pin, an agent, a device and a resident."""
 
     def __init__(self, operator, numbers=range(SITES), account_id=None):
         self.account = Account(operator, account_id)
@@ -49,6 +61,8 @@ class House:
         self.account.caller("SERVICE").ReportDevices(parent=site, devices=[device])
         access = pb.ResidentAccess(name=f"{site}/residentAccess", owner_email=f"{CANARY}-{number}-owner@example.org")
         self.caller.UpdateResidentAccess(resident_access=access, update_mask=mask("owner_email"))
+        self.caller.SetAddress(site=site, address_line=street(number))
+        self.caller.SetPin(site=site, position=pin(number))
         return site
 
     def texts(self, number):
@@ -104,8 +118,11 @@ def test_an_export_has_every_personal_text_once_and_in_order(house, size):
         assert [change.name for change in changes] == [f"{site}/changes/{at + 1}" for at in range(len(changes))]
         assert all(change.actor.WhichOneof("kind") for change in changes), "each says who made it"
         text = str(mine)
-        for expected in house.texts(number):
+        for expected in (*house.texts(number), street(number)):
             assert expected in text, expected
+        assert mine[0].site.address.typed == street(number)
+        assert [(fix.source, fix.position) for fix in mine[0].site.fixes] == [(pb.FIX_SOURCE_PIN, pin(number))], "no estimate"
+        assert not mine[0].site.HasField("removed_device_position")
         assert mine[0].site.resident_access.state == pb.RESIDENT_ACCESS_STATE_READY
         assert mine[0].site.display_name == f"house {number}"
 
@@ -149,7 +166,7 @@ def test_masked_tokens_and_strangers_export_nothing(operator, house):
 
 
 def test_an_erasure_that_dies_in_the_middle_is_repeated_and_leaves_nothing(tmp_path):
-    with Server(tmp_path / "data", geoip=False) as server:
+    with Server(tmp_path / "data", geoip=False, gazetteer=True) as server:
         with grpc.insecure_channel(server.target) as channel:
             house = House(Caller(channel, server.admin_token), account_id="erased")
             kept = House(Caller(channel, server.admin_token), [KEPT], "kept").sites[0]
@@ -180,10 +197,17 @@ def test_an_erasure_that_dies_in_the_middle_is_repeated_and_leaves_nothing(tmp_p
             assert erased == sorted(house.sites)
             records = pages(caller.ExportAccountPersonalData, house.account.name, 1000)
             assert CANARY not in str(records) and len(records) == len(house.sites), "names are left, and no history"
+            assert [r.site.address.typed for r in records] == [street(house.sites.index(r.site.name)) for r in records]
             files = stored(server)
+            assert street(5).encode() in files, "where they live stays unless that is to go"
             for number in range(SITES):
                 for text in house.texts(number):
                     assert text.encode() not in files, text
             assert b"house 5" in files, "the sites stay"
+            caller.EraseAccountPersonalData(name=house.account.name, include_location=True, page_size=100)
+            files = stored(server)
+            for number in range(SITES):
+                assert street(number).encode() not in files and repr(pin(number).lat).encode() not in files, number
+            assert street(KEPT).encode() in files
             other = Caller(channel, server.admin_token).GetSite(name=kept)
             assert other.contact.email == f"{CANARY}-{KEPT}-{ROUNDS - 1}@example.org", "another account keeps its own"
