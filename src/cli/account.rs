@@ -1,7 +1,7 @@
 //! `waymark account`.
 
 use super::client::{Connection, ServerArguments, explain};
-use super::{personal_data, say};
+use super::{erasure, personal_data, say};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::admin_service_client::AdminServiceClient;
 
@@ -27,6 +27,8 @@ enum Command {
         #[command(flatten)]
         server: ServerArguments,
     },
+    /// Erases for good what is held of the people of an account's sites
+    ErasePersonalData(erasure::Arguments),
     /// Writes what is held of the people of an account's sites as JSON lines
     ExportPersonalData(personal_data::Arguments),
     /// Lists the accounts
@@ -45,6 +47,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             let made = admin(&server)?.create_account(request).await.map_err(|status| explain(&status))?;
             say(made.into_inner().name)
         }
+        Command::ErasePersonalData(arguments) => erasure::run(arguments).await,
         Command::ExportPersonalData(arguments) => personal_data::run(arguments).await,
         Command::List { server } => {
             let mut admin = admin(&server)?;

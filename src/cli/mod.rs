@@ -5,6 +5,7 @@ mod asn;
 mod backup;
 mod client;
 mod demo;
+mod erasure;
 mod export;
 mod gazetteer;
 mod import;

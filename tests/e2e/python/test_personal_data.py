@@ -143,6 +143,40 @@ def test_the_command_writes_lines_into_a_file_of_the_owner_alone(server, house, 
     assert [path.name for path in tmp_path.iterdir()] == ["persons.jsonl"], "nothing is left beside it"
 
 
+def erase(server, *arguments, answer=None):
+    """What became of the command that erases an account; without an answer nobody is there to give one."""
+    command = [str(BINARY), "account", "erase-personal-data", *arguments, "--server", server.url]
+    environment = {"WAYMARK_TOKEN": server.admin_token}
+    heard = {"stdin": subprocess.DEVNULL} if answer is None else {"input": answer}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False, **heard)
+
+
+def test_the_command_erases_all_pages_of_an_account_that_is_named_once_more(server, operator):
+    house = House(operator, [70, 71])
+    name, account_id = house.account.name, house.account.id
+    for begin in (0, 60):
+        named = [pb.Site(display_name=f"row {begin + n}", note=f"{CANARY}-row") for n in range(60)]
+        rows = [pb.SiteRow(site=site, update_mask=mask("note")) for site in named]
+        house.caller.ImportSites(parent=name, rows=rows)
+    held = lambda: str(pages(house.caller.ExportAccountPersonalData, name, 1000))
+    before = held()
+    for answer in (None, "\n", "yes\n", f"{account_id}x\n"):
+        done = erase(server, account_id, answer=answer)
+        assert (done.returncode, done.stdout) == (1, "") and "nothing was erased" in done.stderr, answer
+    assert held() == before
+    done = erase(server, account_id, answer=f"{account_id}\n")
+    assert (done.returncode, done.stdout) == (0, "erased the personal data of 122 sites\n"), done.stderr
+    assert f"Type {account_id}" in done.stderr and "where people live" not in done.stderr
+    assert CANARY not in held() and street(70) in held(), "where they live stays"
+    done = erase(server, account_id, "--include-location", answer="no\n")
+    assert done.returncode == 1 and "where people live included" in done.stderr and street(70) in held()
+    done = erase(server, account_id, "--include-location", "--yes")
+    assert (done.returncode, done.stdout) == (0, "erased the personal data of 122 sites\n"), done.stderr
+    assert "Type" not in done.stderr and STREET not in held()
+    unknown = erase(server, "nowhere", "--yes")
+    assert unknown.returncode == 1 and "NotFound" in unknown.stderr
+
+
 def test_masked_tokens_and_strangers_export_nothing(operator, house):
     token = pb.Token(scope=pb.TOKEN_SCOPE_ADMIN, contacts=pb.CONTACT_ACCESS_MASKED)
     masked = Caller(operator.channel, house.caller.CreateToken(parent=house.account.name, token=token).secret)

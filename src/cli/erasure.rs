@@ -1,0 +1,82 @@
+//! `waymark account erase-personal-data`: takes what is held of people away, of all sites of an account, through the public
+//! API. Whoever begins it says the account's id once more: nothing brings back what is erased.
+
+use std::io::{BufRead as _, Read as _, Write as _, stderr, stdin};
+
+use anyhow::{Context as _, bail};
+
+use super::account::admin;
+use super::client::{ServerArguments, explain, patiently};
+use super::progress::Progress;
+use super::say;
+use crate::api::proto::waymark::v1 as pb;
+
+/// Sites of a page: as many as the server takes.
+const PAGE_SITES: i32 = 100;
+/// Longest answer that is read, in bytes: more than the id of an account has.
+const ANSWER_BYTES_MAX: u64 = 1_024;
+
+/// What to erase.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The account
+    account: String,
+    /// Takes stated addresses, pins and measured positions, too: sites are left where databases estimate them, or nowhere
+    #[arg(long)]
+    include_location: bool,
+    /// Does not ask for the account's id once more
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+/// Does it.
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let admin = admin(&arguments.server)?;
+    if !arguments.yes {
+        confirm(&arguments)?;
+    }
+    let mut request = pb::EraseAccountPersonalDataRequest {
+        name: format!("accounts/{}", arguments.account),
+        page_size: PAGE_SITES,
+        include_location: arguments.include_location,
+        ..pb::EraseAccountPersonalDataRequest::default()
+    };
+    let (mut count, mut progress) = (0, Progress::open("sites"));
+    loop {
+        // A page that failed is done again: what is erased stays erased.
+        let page = patiently(|| {
+            let (mut admin, request) = (admin.clone(), request.clone());
+            async move { admin.erase_account_personal_data(request).await }
+        });
+        let page = page.await.map_err(|status| explain(&status))?.into_inner();
+        count += page.sites.len() as u64;
+        progress.add(page.sites.len() as u64);
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    progress.finish();
+    say(format_args!("erased the personal data of {count} sites"))
+}
+
+/// Asks whether it is meant, and fails where it is not.
+fn confirm(arguments: &Arguments) -> anyhow::Result<()> {
+    let account = &arguments.account;
+    let location = if arguments.include_location { ", where people live included" } else { "" };
+    // Where standard error is closed the question is not seen, and the answer counts all the same.
+    let _ = writeln!(
+        stderr(),
+        "This erases for good what the sites of accounts/{account} and their histories hold of people{location}.\n\
+         Type {account} to go on:"
+    );
+    let mut answer = String::new();
+    let read = stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut answer);
+    read.context("nothing was erased: the answer cannot be read")?;
+    if answer.trim() != account {
+        bail!("nothing was erased: the account's id was not typed (--yes erases without asking)");
+    }
+    Ok(())
+}
