@@ -29,17 +29,26 @@ IMPORTER_FALLS_AT, SERVER_FALLS_AT = 0.2, 0.4
 WAIT_S_MAX = 1800
 
 
+# Doors that the gazetteer has, each once.
+ADDRESSES = ["Laugavegur 1, 101 Reykjavík", "Laugavegur 20, 101 Reykjavík", "Austurstræti 9, 101 Reykjavík"]
+FIELDS = (
+    "name status email first_name last_name phones customer_id contract_id note labels ticketing_links address lat lng".split()
+)
+
+
 def write_sheet(path, rows):
-    """A site a row, with all fields, and a pin on each other one."""
+    """A site a row, with all fields: a pin on each other one, an address on each fourth."""
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow("name status email first_name last_name phones customer_id contract_id note labels lat lng".split())
+        writer.writerow(FIELDS)
         for number in range(rows):
             at = [f"{number % 160 - 79.5}", f"{number % 357 - 177.5}"] if number % 2 else ["", ""]
             labels = f'{{"tier":"{number % 7}","region":"r{number % 31}"}}'
+            links = f'[{{"system":"zendesk","organization_id":"{number % 997 + 1}","organization_name":"Customer {number % 997}"}}]'
+            address = ADDRESSES[number % len(ADDRESSES)] if number % 4 == 0 else ""
             writer.writerow(
                 [f"site {number}", "online", f"a{number}@example.com", "Ada", f"Lovelace {number}"]
-                + [f"work +354545{number % 10000:04}", f"C-{number % 997}", f"K-{number}", f"note\nof {number}", labels, *at]
+                + [f"work +354545{number % 10000:04}", f"C-{number % 997}", f"K-{number}", f"note\nof {number}", labels, links, address, *at]
             )
 
 
@@ -64,7 +73,7 @@ def main():
         directory = Path(directory)
         sheet, journal = directory / "sites.csv", directory / "sites.csv.journal"
         write_sheet(sheet, rows)
-        with Server(directory / "data", geoip=False) as server:
+        with Server(directory / "data", geoip=False, gazetteer=True) as server:
             with grpc.insecure_channel(server.target) as channel:
                 account = Account(Caller(channel, server.admin_token), "bench", country="IS")
             run_all(server, account.id, directory, sheet, journal, rows)
@@ -131,9 +140,8 @@ def run_all(server, account, directory, sheet, journal, rows):
 
 def essence(row):
     """What the sheet says of a site that was exported, in the sheet's order."""
-    fields = "name status email first_name last_name phones customer_id contract_id note labels lat lng".split()
     row["labels"] = '{"tier":"%s","region":"%s"}' % tuple(json.loads(row["labels"])[key] for key in ("tier", "region"))
-    return tuple((field, row[field]) for field in fields)
+    return tuple((field, row[field]) for field in FIELDS)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { siteId } from "../api/names.js";
 import { AddressState, FixSource, Granularity } from "../gen/waymark/v1/location_pb.js";
 import { type Site, SiteStatus } from "../gen/waymark/v1/site_pb.js";
-import type { TicketingLink } from "../gen/waymark/v1/ticketing_pb.js";
+import { type TicketingLink, TicketingLinkState } from "../gen/waymark/v1/ticketing_pb.js";
 import type { Position } from "../position.js";
 import { guard } from "./cell.js";
 import { INFO, SETTABLE } from "./columns.js";
@@ -21,6 +21,10 @@ const INFOS = [
   "address_state",
   "time_zone",
   "public_ip",
+  "network",
+  "asn",
+  "isp",
+  "ticketing_links",
   "activate_time",
   "last_seen_time",
   "create_time",
@@ -29,7 +33,7 @@ const INFOS = [
 ] as const;
 type Info = (typeof INFOS)[number];
 /** Infos that are numbers, and stay so. */
-const NUMBERS: ReadonlySet<Info> = new Set<Info>(["lat", "lng", "accuracy_m", "revision"]);
+const NUMBERS: ReadonlySet<Info> = new Set<Info>(["lat", "lng", "accuracy_m", "asn", "revision"]);
 
 /** What stands before, between and behind the sites of a file. */
 interface Form {
@@ -73,8 +77,10 @@ function csvOf(site: Site): string {
 function featureOf(site: Site): object {
   const { phones, ...texts } = settableOf(site);
   const shown = site.location?.position;
-  const infos = INFOS.filter((name) => name !== "lat" && name !== "lng").map((name): [string, string | number] => {
-    const text = infosOf(site)[name];
+  const told = infosOf(site);
+  const infos = INFOS.filter((name) => name !== "lat" && name !== "lng").map((name): [string, unknown] => {
+    if (name === "ticketing_links") return [INFO + name, site.ticketingLinks.map(linkCheck)];
+    const text = told[name];
     return [INFO + name, text !== "" && NUMBERS.has(name) ? Number(text) : text];
   });
   const properties: [string, unknown][] = [
@@ -126,6 +132,10 @@ function infosOf(site: Site): Record<Info, string> {
     address_state: address?.state ? word(AddressState[address.state]) : "",
     time_zone: site.timeZone,
     public_ip: site.publicIp,
+    network: site.network?.network ?? "",
+    asn: site.network?.asn === undefined ? "" : String(site.network.asn),
+    isp: site.network?.isp ?? "",
+    ticketing_links: jsonCell(site.ticketingLinks.map(linkCheck)),
     activate_time: timeText(site.activateTime),
     last_seen_time: timeText(site.lastSeenTime),
     create_time: timeText(site.createTime),
@@ -148,6 +158,18 @@ function linkJson(link: TicketingLink): object {
     ...(externalSiteId && { external_site_id: externalSiteId }),
     ...(externalSiteName && { external_site_name: externalSiteName }),
     ...(uri && { uri }),
+  };
+}
+
+/** How a link stands, and when its system was last asked. */
+function linkCheck(link: TicketingLink): object {
+  const { system, organizationId, externalSiteId, state, verifyTime } = link;
+  return {
+    system,
+    organization_id: organizationId,
+    ...(externalSiteId && { external_site_id: externalSiteId }),
+    state: word(TicketingLinkState[state]),
+    ...(verifyTime && { verify_time: timeText(verifyTime) }),
   };
 }
 

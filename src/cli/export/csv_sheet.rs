@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::{Extent, SiteWriter, contact_of, id_of, info_of, note_of, pin_of};
+use super::info::info_of;
+use super::{Extent, SiteWriter, contact_of, id_of, note_of, pin_of};
 use crate::api::proto::waymark::v1 as pb;
 use crate::cli::sheet::cell::guard;
 use crate::cli::sheet::column::{Column, INFO};

@@ -7,7 +7,8 @@ use std::io::Write;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Extent, SiteWriter, contact_of, id_of, info_of, note_of, pin_of};
+use super::info::{LINKS, checks_of, info_of};
+use super::{Extent, SiteWriter, contact_of, id_of, note_of, pin_of};
 use crate::api::proto::waymark::v1 as pb;
 use crate::cli::sheet::column::INFO;
 use crate::cli::sheet::json::{LinkJson, PhoneJson};
@@ -153,6 +154,8 @@ fn info(site: &pb::Site, attention: Option<&str>) -> Map<String, Value> {
             "accuracy_m" => location.accuracy_m.map_or(Value::Null, Value::from),
             "revision" => Value::from(site.revision),
             _ if text.is_empty() => continue,
+            "asn" => site.network.as_ref().and_then(|network| network.asn).map_or(Value::Null, Value::from),
+            LINKS => checks_of(site),
             _ => Value::from(text),
         };
         if !value.is_null() {

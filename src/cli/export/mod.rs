@@ -5,6 +5,7 @@
 
 mod csv_sheet;
 mod geojson;
+mod info;
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Write, stdout};
@@ -16,7 +17,7 @@ use super::client::{Connection, ServerArguments, explain, patiently};
 use super::out_file::OutFile;
 use super::progress::Progress;
 use super::say;
-use super::sheet::{Format, source_word, word};
+use super::sheet::{Format, word};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::attention_service_client::AttentionServiceClient;
 use crate::api::proto::waymark::v1::site_service_client::SiteServiceClient;
@@ -196,37 +197,4 @@ fn id_of(site: &pb::Site) -> &str {
 fn pin_of(site: &pb::Site) -> Option<pb::LatLng> {
     let location = site.location.as_ref()?;
     location.position.filter(|_| location.source() == pb::FixSource::Pin)
-}
-
-/// A time as sheets write it: RFC 3339 in UTC.
-fn time_text(time: Option<&prost_types::Timestamp>) -> String {
-    let time = time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok());
-    time.map(|time| time.to_string()).unwrap_or_default()
-}
-
-/// What waymark says of a site, by the names behind `info.`; empty texts for nothing.
-fn info_of(site: &pb::Site) -> [(&'static str, String); 14] {
-    let location = site.location.clone().unwrap_or_default();
-    let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let known = |name: &str, prefix: &str| match word(name, prefix).as_str() {
-        "unspecified" => String::new(),
-        known => known.to_owned(),
-    };
-    let address = location.address.clone().unwrap_or_default();
-    [
-        ("lat", number(location.position.map(|position| position.lat))),
-        ("lng", number(location.position.map(|position| position.lng))),
-        ("source", source_word(location.source())),
-        ("accuracy_m", number(location.accuracy_m)),
-        ("granularity", known(location.granularity().as_str_name(), "GRANULARITY_")),
-        ("address", address.formatted.clone()),
-        ("address_state", known(address.state().as_str_name(), "ADDRESS_STATE_")),
-        ("time_zone", site.time_zone.clone()),
-        ("public_ip", site.public_ip.clone()),
-        ("activate_time", time_text(site.activate_time.as_ref())),
-        ("last_seen_time", time_text(site.last_seen_time.as_ref())),
-        ("create_time", time_text(site.create_time.as_ref())),
-        ("update_time", time_text(site.update_time.as_ref())),
-        ("revision", site.revision.to_string()),
-    ]
 }

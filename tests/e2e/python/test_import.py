@@ -1,7 +1,14 @@
 """Sites from a sheet, by the command line: what becomes of each row, what a person chooses, and going on after a fall."""
 
+import contextlib
 import csv
+import fcntl
+import os
+import pty
+import re
+import struct
 import subprocess
+import termios
 import time
 
 import grpc
@@ -79,6 +86,31 @@ Lost,C-3,,,,"Xyzzyplugh 9999, Nowhereton",,
 Pinned,C-4,,,,"Austurstræti 9, Reykjavík",64.15,-21.9
 Bare,,,,,,,
 """
+
+
+def test_a_terminal_shows_a_bar_and_a_file_none(importer):
+    path = importer.sheet("name\n" + "".join(f"site {number}\n" for number in range(MANY)))
+    master, terminal = pty.openpty()
+    os.set_inheritable(terminal, True)
+    # Wide enough for the bar; nobody sized this terminal.
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    with subprocess.Popen(
+        importer.command("sites", path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=terminal, env=os.environ | {"TERM": "xterm"}
+    ) as process:
+        os.close(terminal)
+        shown = b""
+        # The other end closes with the program: on Linux that is an error of reading.
+        with contextlib.suppress(OSError):
+            while read := os.read(master, 65536):
+                shown += read
+        assert process.wait(IMPORT_S_MAX) == 0
+    os.close(master)
+    text = shown.decode("utf-8")
+    counted = [int(done) for done in re.findall(rf"(\d+)/{MANY} ", text)]
+    assert counted and counted == sorted(counted) and counted[-1] == MANY, text
+    assert "rows" in text and "█" in text, text
+    again = importer.run("sites", path)
+    assert again.returncode == 0 and "\x1b" not in again.stderr and "█" not in again.stderr
 
 
 def test_a_sheet_becomes_sites_and_what_is_ambiguous_waits_for_a_choice(importer):

@@ -1,13 +1,16 @@
 """Sheets out and in again: what is exported comes back exactly, and what is bad is told by row and column."""
 
 import csv
+import datetime
 import io
 import json
 import secrets
 
+import grpc
 import pytest
 
-from client import Account, refused
+from client import Account, Caller, mask, refused
+from server import ASN_FILE, Server
 from stubs import pb
 from test_import import Importer
 
@@ -125,6 +128,65 @@ def test_no_cell_of_an_export_is_a_formula(server, hostile, tmp_path):
     # One with a mark before it is read like one without.
     done = importer.run("sites", tmp_path / "all.csv", "--dry-run")
     assert "0 created, 0 updated" in done.stdout, done.stdout + done.stderr
+
+
+def told(site):
+    """What an export says of a site behind `info.`, by what the API says of it."""
+    at, network = site.location, site.network
+    links = [
+        {"system": link.system, "organization_id": link.organization_id, "state": "unverified"} for link in site.ticketing_links
+    ]
+    time = lambda it: it.ToJsonString()  # noqa: E731
+    infos = {
+        "accuracy_m": at.accuracy_m if at.HasField("accuracy_m") else None,
+        "source": pb.FixSource.Name(at.source).removeprefix("FIX_SOURCE_").lower(),
+        "granularity": pb.Granularity.Name(at.granularity).removeprefix("GRANULARITY_").lower(),
+        "address": at.address.formatted,
+        "address_state": pb.AddressState.Name(at.address.state).removeprefix("ADDRESS_STATE_").lower() if at.address.state else "",
+        "time_zone": site.time_zone,
+        "public_ip": site.public_ip,
+        "network": network.network,
+        "asn": network.asn or None,
+        "isp": network.isp,
+        "ticketing_links": links or None,
+        "activate_time": time(site.activate_time),
+        "last_seen_time": time(site.last_seen_time),
+        "create_time": time(site.create_time),
+        "update_time": time(site.update_time),
+        "revision": site.revision,
+    }
+    return {f"info.{name}": value for name, value in infos.items() if value not in ("", None)}
+
+
+def test_an_export_tells_all_that_waymark_says_of_a_site(tmp_path):
+    with Server(tmp_path / "data", extra=["--geoip", str(ASN_FILE)]) as server:
+        with grpc.insecure_channel(server.target) as channel:
+            tells_all(server, Account(Caller(channel, server.admin_token), country="IS"), tmp_path)
+
+
+def tells_all(server, account, tmp_path):
+    importer = Importer(server, account, tmp_path)
+    name = account.activate("fw-1", ip="8.8.8.8", display_name="one").site
+    links = [pb.TicketingLink(system=system, organization_id="17") for system in ("zendesk", "own")]
+    site = pb.Site(name=name, ticketing_links=links)
+    account.caller().UpdateSite(site=site, update_mask=mask("ticketing_links"))
+    site = account.caller().GetSite(name=name)
+    assert site.network.asn and site.network.isp and site.time_zone and site.HasField("last_seen_time")
+    [feature] = json.loads(importer.export("sites.geojson"))["features"]
+    infos = {key: value for key, value in feature["properties"].items() if key.startswith("info.")}
+    times = [key for key in infos if key.endswith("_time")]
+    expected = told(site)
+    assert {key: moment(infos.pop(key)) for key in times} == {key: moment(expected.pop(key)) for key in times}
+    assert infos == expected
+    [row] = csv.DictReader(io.StringIO(importer.export("sites.csv").decode("utf-8"), newline=""))
+    assert row["info.lat"] == str(site.location.position.lat) and row["info.lng"] == str(site.location.position.lng)
+    assert json.loads(row["info.ticketing_links"]) == expected.pop("info.ticketing_links")
+    assert {key: row[key] for key in expected} == {key: str(value) for key, value in expected.items()}
+    assert {key: row[key] for key in times} == {key: feature["properties"][key] for key in times}
+
+
+def moment(text):
+    return datetime.datetime.fromisoformat(text)
 
 
 def test_a_feature_says_where_its_site_is_and_whose_word_that_is(server, operator, tmp_path):
