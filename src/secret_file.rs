@@ -35,15 +35,25 @@ fn write_new(path: &Path, line: &str) -> io::Result<()> {
 pub fn read(path: &Path) -> Result<SecretString, String> {
     let told = |cause: io::Error| format!("{}: {cause}", path.display());
     let mut file = File::open(path).map_err(told)?;
-    if file.metadata().map_err(told)?.permissions().mode() & READ_BY_ALL != 0 {
-        return Err(format!("{} can be read by everybody: chmod o-r", path.display()));
-    }
+    refuse_mode(path, &file.metadata().map_err(told)?)?;
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(told)?;
     if text.trim().is_empty() {
         return Err(format!("{} is empty", path.display()));
     }
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+}
+
+/// Refuses a file that everybody can read, of which somebody else reads the secret.
+pub fn refuse_open(path: &Path) -> Result<(), String> {
+    refuse_mode(path, &fs::metadata(path).map_err(|cause| format!("{}: {cause}", path.display()))?)
+}
+
+fn refuse_mode(path: &Path, found: &fs::Metadata) -> Result<(), String> {
+    if found.permissions().mode() & READ_BY_ALL != 0 {
+        return Err(format!("{} can be read by everybody: chmod o-r", path.display()));
+    }
+    Ok(())
 }
 
 /// A secret out of a file or an environment variable, without blanks around it; `None` where neither is named. What is wrong

@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tracing::{error, info};
 
+use self::tls::Certificates;
 use crate::api::{self, Health};
 use crate::config::{self, Config};
 use crate::geocode::borders::Borders;
@@ -106,6 +107,7 @@ pub struct App {
     store: Arc<dyn Store>,
     geoip: Arc<Databases>,
     geocoder: ConfiguredGeocoder,
+    certificates: Option<Arc<Certificates>>,
     waymark: Arc<Waymark>,
     hangup: Signal,
 }
@@ -119,7 +121,8 @@ impl App {
         let hangup = signal(SignalKind::hangup()).map_err(Error::Signal)?;
         telemetry::start(&config.log)?;
         let proxies = config.listen.proxy_protocol.then(|| config.service.trusted_proxies.clone().into());
-        let tls = config.listen.tls.as_ref().map(tls::acceptor).transpose()?;
+        let certificates = config.listen.tls.as_ref().map(Certificates::open).transpose()?;
+        let tls = certificates.as_ref().map(Certificates::acceptor).transpose()?;
         let store = stores::open(&config).await?;
         let live = Live::follow(&*store).await?;
         let geoip = Arc::new(open_geoip(&config.geoip)?);
@@ -154,7 +157,19 @@ impl App {
         let url = format!("{scheme}://{}", listener.local_address());
         let stale_max =
             config.redis.as_ref().map_or(Duration::MAX, |redis| Duration::from_secs(redis.stale_max_s.into()));
-        Ok(Self { url, admin_token, listener, health, stale_max, store, geoip, geocoder, waymark, hangup })
+        Ok(Self {
+            url,
+            admin_token,
+            listener,
+            health,
+            stale_max,
+            store,
+            geoip,
+            geocoder,
+            certificates,
+            waymark,
+            hangup,
+        })
     }
 
     /// Serves until `shutdown` resolves, then lets what runs finish, within a limit, and closes the store.
@@ -179,7 +194,8 @@ impl App {
         tokio::select! {
             () = self.listener.serve_until(draining) => {}
             () = self.geoip.watch() => {}
-            () = reload_at(self.hangup, &self.geoip, &self.geocoder, &reloaded) => {}
+            () = watch_certificates(self.certificates.as_deref()) => {}
+            () = reload_at(self.hangup, &self.geoip, &self.geocoder, self.certificates.as_deref(), &reloaded) => {}
         }
         waymark.end_work();
         if let Err(cause) = working.await {
@@ -220,10 +236,27 @@ fn open_borders(config: &geocode::config::Config) -> Result<Option<Arc<Borders>>
     Ok(Some(Arc::new(borders)))
 }
 
-/// Reloads databases and geocoders at each hangup, for ever.
-async fn reload_at(mut hangup: Signal, databases: &Arc<Databases>, geocoder: &ConfiguredGeocoder, waymark: &Waymark) {
+/// Takes up renewed certificates, for ever.
+async fn watch_certificates(certificates: Option<&Certificates>) {
+    match certificates {
+        Some(certificates) => certificates.watch().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reloads databases, geocoders and certificates at each hangup, for ever.
+async fn reload_at(
+    mut hangup: Signal,
+    databases: &Arc<Databases>,
+    geocoder: &ConfiguredGeocoder,
+    certificates: Option<&Certificates>,
+    waymark: &Waymark,
+) {
     while hangup.recv().await.is_some() {
-        info!("hangup: looking at the GeoIP databases and the geocoders");
+        info!("hangup: looking at the GeoIP databases, the geocoders and the certificate");
+        if let Some(certificates) = certificates {
+            certificates.reload();
+        }
         databases.reload().await;
         if geocoder.reload().await {
             waymark.geocoders_changed();

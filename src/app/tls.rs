@@ -1,28 +1,112 @@
-//! Certificate and key to a TLS acceptor.
+//! Certificate and key to a TLS acceptor, which takes up new files without a restart.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
 
 use super::Error;
 use crate::config::Tls;
+use crate::secret_file;
 
-/// The acceptor for a certificate and its key: TLS 1.2 and 1.3, HTTP/2 preferred.
-pub(super) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Error> {
-    let refuse = |path: &Path, cause: String| Error::Tls { path: path.to_owned(), cause };
-    let chain = CertificateDer::pem_file_iter(&tls.certificate)
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// What a server shows to new connections. Those that are open go on with what they were shown.
+#[derive(Debug)]
+pub(super) struct Certificates {
+    files: Tls,
+    current: ArcSwap<CertifiedKey>,
+}
+
+/// What tells that a file is another, or was written: device, inode, size, time of change. Nothing for none.
+type Stamp = Option<(u64, u64, u64, i64, i64)>;
+
+impl Certificates {
+    /// Reads a certificate and its key.
+    pub(super) fn open(files: &Tls) -> Result<Arc<Self>, Error> {
+        let current = ArcSwap::from_pointee(read(files)?);
+        Ok(Arc::new(Self { files: files.clone(), current }))
+    }
+
+    /// An acceptor of TLS 1.2 and 1.3, HTTP/2 preferred, for what is read now and what will be.
+    pub(super) fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, Error> {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|cause| refuse(&self.files.certificate, cause.to_string()))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+
+    /// Reads the files again. Where they will not do, what was read before stays.
+    pub(super) fn reload(&self) {
+        match read(&self.files) {
+            Ok(read) => {
+                self.current.store(Arc::new(read));
+                info!(path = %self.files.certificate.display(), "the certificate was read");
+            }
+            Err(cause) => warn!(%cause, "the certificate was not read again, the former one stays"),
+        }
+    }
+
+    /// Looks at the files, for ever, and reads them again when they are others and have come to rest: whoever renews a
+    /// certificate writes two files.
+    pub(super) async fn watch(&self) {
+        let mut read = self.stamps();
+        let mut seen = read;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let found = self.stamps();
+            if found != read && found == seen {
+                self.reload();
+                read = found;
+            }
+            seen = found;
+        }
+    }
+
+    fn stamps(&self) -> [Stamp; 2] {
+        [&self.files.certificate, &self.files.key].map(|path| stamp(path))
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
+
+fn read(files: &Tls) -> Result<CertifiedKey, Error> {
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|cause| refuse(&tls.certificate, cause.to_string()))?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|cause| refuse(&tls.key, cause.to_string()))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|cause| refuse(&tls.certificate, cause.to_string()))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+        .map_err(|cause| refuse(&files.certificate, cause.to_string()))?;
+    if chain.is_empty() {
+        return Err(refuse(&files.certificate, "it holds no certificate".to_owned()));
+    }
+    secret_file::refuse_open(&files.key).map_err(|cause| refuse(&files.key, cause))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|cause| refuse(&files.key, cause.to_string()))?;
+    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
+        .map_err(|cause| refuse(&files.certificate, cause.to_string()))
+}
+
+fn refuse(path: &Path, cause: String) -> Error {
+    Error::Tls { path: path.to_owned(), cause }
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
 }

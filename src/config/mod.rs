@@ -160,6 +160,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_files_that_are_shipped_are_taken() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+        let mut files = 0;
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "toml") {
+                continue;
+            }
+            files += 1;
+            let config = Config::read(&path).and_then(Config::check);
+            assert!(config.is_ok(), "{}: {config:?}", path.display());
+            assert!(config.unwrap().redis.is_some());
+        }
+        assert_eq!(files, 3);
+    }
+
+    #[test]
     fn a_file_is_read_and_unknown_keys_are_refused() {
         let parse = |text: &str| toml::from_str::<Config>(text);
         let config = parse(

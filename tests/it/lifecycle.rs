@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use super::server::{Server, command, refusal};
 
-const SIGHUP: i32 = 1;
+pub(crate) const SIGHUP: i32 = 1;
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 

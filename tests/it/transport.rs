@@ -1,10 +1,20 @@
 //! TLS, and what is answered to paths and methods that are not there.
 
+use std::fs::{self, Permissions};
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use super::lifecycle::client;
-use super::server::{Server, command};
+use super::lifecycle::{SIGHUP, client};
+use super::server::{Server, command, refusal};
+
+/// For whatever has to come, on a busy machine.
+const COMES_MAX: Duration = Duration::from_secs(30);
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 #[test]
 fn the_token_is_not_sent_in_the_clear() {
@@ -66,10 +76,9 @@ fn probes_pages_and_missing_paths_answer() {
     assert!(unknown.1.contains("grpc-status: 12"), "UNIMPLEMENTED: {}", unknown.1);
 }
 
-#[test]
-fn tls_serves_the_same() {
-    let directory = tempfile::tempdir().unwrap();
-    let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
+/// A new certificate of this machine that signs itself, and its key, in files of these names.
+fn certify(directory: &Path, name: &str) -> (PathBuf, PathBuf) {
+    let (certificate, key) = (directory.join(format!("{name}.pem")), directory.join(format!("{name}.key")));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
         .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
@@ -81,6 +90,13 @@ fn tls_serves_the_same() {
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    (certificate, key)
+}
+
+#[test]
+fn tls_serves_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = certify(directory.path(), "one");
     let mut command = command(directory.path());
     command.arg("--tls-cert").arg(&certificate).arg("--tls-key").arg(&key);
     let server = Server::spawn(&mut command);
@@ -95,4 +111,53 @@ fn tls_serves_the_same() {
     assert!(trusting.status.success(), "{}", String::from_utf8_lossy(&trusting.stderr));
     let distrusting = client(&server, &token, &["account", "list"]);
     assert!(!distrusting.status.success(), "a certificate that nobody trusts was taken");
+}
+
+/// Whether the server shows a certificate that this one vouches for.
+fn shows(server: &Server, trust: &Path) -> bool {
+    let asked = Command::new("curl")
+        .args(["-sS", "--max-time", "20", "--cacert"])
+        .arg(trust)
+        .arg(format!("{}/readyz", server.url))
+        .output()
+        .unwrap();
+    asked.status.success()
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_without_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = certify(directory.path(), "current");
+    let first = directory.path().join("first.pem");
+    fs::copy(&certificate, &first).unwrap();
+    let mut command = command(directory.path());
+    command.arg("--tls-cert").arg(&certificate).arg("--tls-key").arg(&key);
+    let server = Server::spawn(&mut command);
+    assert!(shows(&server, &first));
+
+    // Files that will not do change nothing: no certificate, then one that the key does not belong to.
+    let (second, second_key) = certify(directory.path(), "second");
+    for other in [Vec::new(), fs::read(&second).unwrap()] {
+        fs::write(&certificate, other).unwrap();
+        server.signal(SIGHUP);
+        assert!(shows(&server, &first));
+    }
+    fs::rename(&second_key, &key).unwrap();
+    server.signal(SIGHUP);
+    let begun = Instant::now();
+    while !shows(&server, &second) {
+        assert!(begun.elapsed() < COMES_MAX, "the new certificate was not shown");
+        sleep(LOOK_EVERY);
+    }
+    assert!(!shows(&server, &first), "the old one is shown still");
+}
+
+#[test]
+fn a_key_that_everybody_can_read_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = certify(directory.path(), "open");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    let mut command = command(directory.path());
+    let told = refusal(command.arg("--tls-cert").arg(&certificate).arg("--tls-key").arg(&key));
+    assert!(told.contains("chmod o-r"), "{told}");
 }

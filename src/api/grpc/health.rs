@@ -1,11 +1,16 @@
 //! Health: whether the process serves, for gRPC's health service and for `/readyz` alike.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthService, HealthServer};
 use tonic_health::server::HealthReporter;
+
+use crate::api::proto;
+
+/// The names of all services.
+static SERVICES: LazyLock<Vec<String>> = LazyLock::new(proto::service_names);
 
 /// Whether the process serves.
 #[derive(Clone)]
@@ -45,8 +50,11 @@ impl Health {
 
     async fn report(&self) {
         let status = if self.is_serving() { ServingStatus::Serving } else { ServingStatus::NotServing };
-        // The empty name stands for the whole server.
+        // The empty name stands for the whole server; some balancers ask by a service's.
         self.reporter.set_service_status("", status).await;
+        for name in &*SERVICES {
+            self.reporter.set_service_status(name, status).await;
+        }
     }
 
     /// Whether the process serves.

@@ -119,6 +119,16 @@ def absent_site(account_id="nowhere"):
     return f"accounts/{account_id}/sites/{uuid.uuid4()}"
 
 
+def health(channel, service=""):
+    """What gRPC's health service says of a service, or of the whole server: 1 for serving, 2 for not."""
+    name = service.encode()
+    check = channel.unary_unary("/grpc.health.v1.Health/Check")
+    # A message of one text, and one of one number.
+    answer = check(b"\n" + bytes([len(name)]) + name if name else b"", timeout=CALL_S_MAX)
+    assert answer[:1] == b"\x08" and len(answer) == 2, answer
+    return answer[1]
+
+
 def fetch(target, path, token=None, headers=None, method="GET"):
     """GET over HTTP: status, headers by name in lower case without `date`, body as it is sent."""
     connection = http.client.HTTPConnection(target, timeout=CALL_S_MAX)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import grpc
 import pytest
 
-from client import WORLD, Account, Caller, failure_of, fetch, refused, until
+from client import WORLD, Account, Caller, failure_of, fetch, health, refused, until
 from fleet import REPLICAS, TILES, Fleet, agree, is_known, known_to, single
 from load import Recorder
 from redis_server import Redis
@@ -108,6 +108,36 @@ def test_a_redis_that_dies_stops_writes_and_no_reads(fleet, owner):
     fleet.store.start()
     until("writes do not go on", lambda: is_written(caller, parent))
     agree(fleet, token, parent)
+
+
+def test_a_replica_without_word_from_redis_is_not_ready_until_it_has_some(tmp_path):
+    with running(tmp_path, 0) as fleet:
+        fleet.redis += "\nstale_max_s = 2"
+        server = fleet.add()
+        ready = lambda: fetch(server.target, "/readyz")[0]  # noqa: E731
+        answers = lambda: [health(fleet.channels[0], service) for service in ("", "waymark.v1.SiteService")]  # noqa: E731
+        follows = lambda: gauge(server, "waymark_replica_following") == 1  # noqa: E731
+        lag = lambda: gauge(server, "waymark_replica_lag_seconds")  # noqa: E731
+        assert (ready(), answers(), follows()) == (200, [1, 1], True)
+        with pytest.raises(grpc.RpcError) as unknown:
+            health(fleet.channels[0], "waymark.v1.NoService")
+        assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+        fleet.store.kill()
+        until("it is ready still", lambda: ready() == 503)
+        until("health says otherwise", lambda: answers() == [2, 2])
+        until("it follows still", lambda: not follows() and lag() >= 2)
+        fleet.store.start()
+        until("it is not ready again", lambda: ready() == 200)
+        until("health says otherwise", lambda: answers() == [1, 1])
+        until("it is behind still", lambda: follows() and lag() < 2)
+
+
+def gauge(server, name):
+    """What a metric of a server says now."""
+    status, _, body = fetch(server.target, "/metrics", server.admin_token)
+    assert status == 200
+    [line] = [line for line in body.decode().splitlines() if line.startswith(f"{name} ")]
+    return float(line.split()[1])
 
 
 def is_written(caller, parent):
