@@ -38,6 +38,7 @@ mod sealed;
 pub mod search;
 mod shown;
 pub mod siblings;
+pub mod site_batch;
 pub mod site_list;
 pub mod sites;
 pub mod symbols;

@@ -12,7 +12,7 @@ use super::error::Resource;
 use super::patch::SitePatch;
 use super::record::Author;
 use super::requests::RequestId;
-use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, record, site_of};
+use super::{ATTEMPTS_MAX, Error, Versioned, Waymark, record};
 use crate::live::LiveAccount;
 use crate::model::access::Principal;
 use crate::model::evidence::Storage;
@@ -24,9 +24,6 @@ use crate::model::ticketing::LinkCheck;
 use crate::model::{Invalid, text};
 use crate::store::document::{Document, NameClaim};
 use crate::store::{Error as StoreError, Key, Kind, Mutation};
-
-/// Most sites of one batch get.
-pub const BATCH_MAX: usize = 100;
 
 /// How a change shall be made.
 #[derive(Debug, Clone, Default)]
@@ -63,26 +60,6 @@ impl Waymark {
     ) -> Result<Versioned<Site>, Error> {
         self.account_for(principal, account, Permission::Read)?;
         self.find_site(account, site).await?.ok_or_else(|| missing(account, site))
-    }
-
-    /// Several sites of one account, in the order asked for.
-    pub async fn batch_get_sites(
-        &self,
-        principal: &Principal,
-        account: &AccountId,
-        sites: &[SiteId],
-    ) -> Result<Vec<Versioned<Site>>, Error> {
-        self.account_for(principal, account, Permission::Read)?;
-        if !(1..=BATCH_MAX).contains(&sites.len()) {
-            return Err(Invalid::new("names", format!("1 to {BATCH_MAX} names, got {}", sites.len())).into());
-        }
-        let keys = sites.iter().map(|site| Key::of(account, Kind::Site, site)).collect();
-        let records = self.parts.store.get_many(keys).await?;
-        let found = records.into_iter().zip(sites).map(|(record, site)| {
-            let record = record.ok_or_else(|| missing(account, *site))?;
-            site_of(record)
-        });
-        found.collect()
     }
 
     /// Makes a site without an agent. A repeat with the same `request_id` gives the site of the first call.
@@ -386,7 +363,7 @@ pub(super) fn site_name_key(site: &Site) -> Key {
     Key::of(&site.account, Kind::SiteName, text::fold(&site.display_name))
 }
 
-fn missing(account: &AccountId, site: SiteId) -> Error {
+pub(super) fn missing(account: &AccountId, site: SiteId) -> Error {
     Error::NotFound(Resource::Site(account.clone(), site))
 }
 

@@ -16,8 +16,9 @@ use crate::model::site::Site;
 use crate::service::filter::Filter;
 use crate::service::paging::PageRequest;
 use crate::service::search::Search;
+use crate::service::site_batch::BATCH_MAX;
 use crate::service::site_list::{Order, SiteQuery};
-use crate::service::sites::{BATCH_MAX, ChangeOptions};
+use crate::service::sites::ChangeOptions;
 use crate::service::{self, Versioned, Waymark};
 
 /// The service.

@@ -17,7 +17,7 @@ use crate::model::id::{AccountId, SiteId};
 use crate::model::ticketing::System;
 use crate::service::Waymark;
 use crate::service::paging::PageRequest;
-use crate::service::sites::BATCH_MAX;
+use crate::service::site_batch::BATCH_MAX;
 use crate::service::ticketing::connections::parse_system;
 
 /// The service.

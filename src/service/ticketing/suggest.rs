@@ -14,7 +14,7 @@ use crate::model::site::Site;
 use crate::model::ticketing::System;
 use crate::service::access::Permission;
 use crate::service::paging::{Page, PageRequest, page_size, query_purpose};
-use crate::service::sites::BATCH_MAX;
+use crate::service::site_batch::BATCH_MAX;
 use crate::service::{Error, Waymark, site_of};
 use crate::store::{Error as StoreError, Kind, Range};
 use crate::ticketing::matching::{Matches, SiteTexts, suggest};

@@ -34,6 +34,8 @@ pub use sites::{SiteChanges, SiteWatch, SitesWanted};
 /// reading at most some 750 KiB, twice what a message holds and the bytes of one on their way; one of the most crowded
 /// view there is, 2 MiB.
 pub const WATCHES_MAX: usize = 2_048;
+/// Most watches of all accounts at once, on this server.
+const ALL_WATCHES_MAX: usize = 16_384;
 /// A client that takes no message for so long has gone, whatever its connection says.
 const STALLED_MAX: Duration = Duration::from_mins(1);
 /// Watches that read the store at once, of all accounts: others want to be served too.
@@ -81,6 +83,9 @@ struct Place {
 impl Watchers {
     fn place(&self, account: &AccountId) -> Result<Place, Error> {
         let mut by_account = self.by_account.lock();
+        if by_account.values().sum::<usize>() >= ALL_WATCHES_MAX {
+            return Err(Error::TooMany("watches of the server", ALL_WATCHES_MAX));
+        }
         let taken = by_account.entry(account.clone()).or_default();
         if *taken >= WATCHES_MAX {
             return Err(Error::TooMany("watches of the account", WATCHES_MAX));

@@ -1,5 +1,6 @@
 """Sites: read, list, change, delete, bring back."""
 
+import re
 import uuid
 
 import pytest
@@ -285,3 +286,14 @@ def test_a_request_id_makes_a_repeat_the_same_answer(account):
         lambda: call(parent=account.name, site=pb.Site(display_name="Twice"), request_id=request_id),
     )
     assert names(account.caller().ListSites(parent=account.name)) == ["Once"]
+
+
+def test_a_batch_of_long_notes_says_how_many_fit_in_an_answer(account):
+    caller = account.caller()
+    names = [account.create_site(f"long {number}", note="n" * 65_536).name for number in range(60)]
+    call = lambda: caller.BatchGetSites(parent=account.name, names=names)  # noqa: E731
+    error = refused("INVALID_ARGUMENT", "FIELD_INVALID", call, field="names")
+    fit = int(re.search(r"ask for (\d+) of them", error.message)[1])
+    assert fit >= 40
+    sites = caller.BatchGetSites(parent=account.name, names=names[:fit]).sites
+    assert [site.name for site in sites] == names[:fit]

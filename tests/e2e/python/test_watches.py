@@ -6,6 +6,7 @@ Clients of another language over the wire; `src/service/watch/tests` holds the s
 import queue
 import random
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -21,6 +22,8 @@ CURRENT, PROGRESS, RESYNC = pb.WATCH_MARK_CURRENT, pb.WATCH_MARK_PROGRESS, pb.WA
 STATUSES = [pb.SITE_STATUS_UNKNOWN, pb.SITE_STATUS_ONLINE, pb.SITE_STATUS_OFFLINE]
 # Seconds within which a watch ends when its credential did.
 ENDED_S_MAX = 5
+# In so many seconds a token of a test expires; an end is a whole second.
+EXPIRES_S = 3
 # Seconds that a watch may last in these tests: a message that never comes ends it.
 WATCH_S_MAX = 120
 
@@ -260,15 +263,20 @@ def test_nothing_of_another_account_wakes_a_watch(account, operator):
     view.close()
 
 
+@pytest.mark.parametrize("end", ["revoked", "expired"])
 @pytest.mark.parametrize("watch", ["WatchSites", "WatchMap", "WatchViewport"])
-def test_a_revoked_token_ends_its_watches(account, watch):
-    made = account.caller().CreateToken(parent=account.name, token=pb.Token(scope=pb.TOKEN_SCOPE_VIEWER))
+def test_a_token_that_ends_ends_its_watches(account, watch, end):
+    token = pb.Token(scope=pb.TOKEN_SCOPE_VIEWER)
+    if end == "expired":
+        token.expire_time.FromSeconds(int(time.time()) + EXPIRES_S)
+    made = account.caller().CreateToken(parent=account.name, token=token)
     caller = Caller(account.operator.channel, made.secret)
     view = {} if watch == "WatchSites" else {"viewport": WORLD, "zoom": 1}
     stream = caller.begin(watch, getattr(pb, f"{watch}Request")(parent=account.name, **view))
     next(stream)
     assert ("x-accel-buffering", "no") in [tuple(pair) for pair in stream.initial_metadata()]
-    account.caller().RevokeToken(name=made.token.name)
+    if end == "revoked":
+        account.caller().RevokeToken(name=made.token.name)
     # The client's library tells an end to who reads.
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(refused, "UNAUTHENTICATED", "CREDENTIAL_INVALID", lambda: list(stream))
