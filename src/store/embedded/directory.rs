@@ -4,6 +4,8 @@ use std::fs::{self, DirBuilder, File, TryLockError, remove_file};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use tracing::warn;
 
@@ -11,6 +13,9 @@ use super::medium::Files;
 
 /// The file that is locked by who holds the directory.
 const LOCK: &str = "LOCK";
+/// For so long a start waits for a directory that is held, looking each so often.
+const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The file that tells the next start that a sync failed. Lost with the machine's memory, it was not needed any more.
 const STOPPED: &str = "STOPPED";
 /// What stands in the locked file once there is a store: from then on one that is empty or gone is a loss, and no beginning.
@@ -48,13 +53,25 @@ pub(super) fn hold(directory: &Path) -> Result<Held, String> {
     let open =
         File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(directory.join(LOCK));
     let mut lock = open.map_err(|cause| cause.to_string())?;
-    lock.try_lock().map_err(|cause| match cause {
+    patiently(&lock).map_err(|cause| match cause {
         TryLockError::WouldBlock => "another process holds it: stop that one, or choose another directory".to_owned(),
         TryLockError::Error(cause) => format!("{LOCK} cannot be locked: {cause}"),
     })?;
     let mut mark = String::new();
     lock.read_to_string(&mut mark).map_err(|cause| format!("{LOCK}: {cause}"))?;
     Ok(Held { lock, is_known: !mark.is_empty() })
+}
+
+/// Takes a lock. Who ended a moment ago may hold it still: a process that it was just starting had a copy of the open file until
+/// its program began.
+fn patiently(lock: &File) -> Result<(), TryLockError> {
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_WAIT_MAX => sleep(LOCK_PAUSE),
+            taken => return taken,
+        }
+    }
 }
 
 /// A directory that no process holds, and that none can take meanwhile. Without a file to lock it is one too.

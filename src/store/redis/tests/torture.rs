@@ -10,7 +10,7 @@ use super::swizzle::{Numbers, seed};
 use crate::store::Store;
 
 /// Cycles where nobody says otherwise; `WAYMARK_TORTURE_REDIS` says how many.
-const CYCLES: usize = 20;
+const CYCLES: usize = 100;
 const WRITERS: usize = 8;
 /// It is killed before so long.
 const ALIVE_MS_MAX: u64 = 300;
