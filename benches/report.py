@@ -44,6 +44,7 @@ FILES = ("geoip", "files", 100_000)
 GAZETTEER = ("geocode", "gazetteer", 5_000)
 AGENTS = ("activation", "agents", 10_000)
 GROWTH = ("growth", "one", 10 * MILLION)
+FLEET = ("fleet", "one", MILLION)
 
 
 def rate(id, what, sheet, figure, limit):
@@ -85,6 +86,12 @@ TARGETS = [
     most("S1-letter", "the same, one letter", SEARCH, "the first 1 of any", 5.0, "ms", "p99_us", 1e-3),
     most("S1-broad", "the same, two words that all sites have", SEARCH, "two words that all", 10.0, "ms", "p99_us", 1e-3),
     most("S2", "memory of the search index, a site", SEARCH, "index bytes a site", 250, "B"),
+    rate("M8", "durable writes through the API, 64 writers", LOAD, "gRPC durable change of status, 64", 15_000),
+    Target("M8-disk", "the same, beside append and fdatasync", LOAD, "gRPC durable change of status, 64", "ratio", "at_least", 3.0, "× the disk"),
+    Target("M8-one", "the same, one writer", LOAD, "gRPC durable change of status, 1 ", "ratio", "at_least", 0.6, "× the disk"),
+    most("M15", "a write seen by a watch at another replica, p99, quiet", FLEET, "from the begin of the write to a watch", 50, "ms", "p99_us", 1e-3),
+    most("M15-1000", "the same, by each of 1,000 watches of sites", FLEET, "from the begin of a write to each", 50, "ms", "p99_us", 1e-3),
+    most("M16", "resync of a replica, 1 M sites", FLEET, "resync of all sites", 20, "s"),
     Target("M9", "ActivateAgent, 64 at once", AGENTS, "gRPC ActivateAgent, 64", "ratio", "at_least", 0.3, "× the empty call"),
     most("M10-1m", "ready after start, 1 M sites", LOAD, "ready after a clean end", 2.0, "s"),
     most("M10-1m-killed", "the same after kill -9 while 8 write", LOAD, "ready after kill -9", 2.0, "s"),

@@ -298,6 +298,8 @@ async fn resync<I: Interceptor>(
     let (mut runs, mut rounds) = (Vec::new(), Vec::new());
     for _ in 0..settings::rounds() {
         signal(there, "-STOP")?;
+        // The first answers the read that already waits, and lies in the replica's socket; the second it never sees.
+        writer.write().await?;
         writer.write().await?;
         for stream in redis.run(&["KEYS", "waymark:*:commits"])? {
             redis.run(&["XTRIM", &stream, "MAXLEN", "0"])?;

@@ -13,6 +13,7 @@ mod compare;
 #[path = "../data/mod.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod data;
+mod durable;
 mod fill;
 mod fleet;
 mod growth;
@@ -107,6 +108,7 @@ async fn measure_shape(shape: Shape, sites: usize) -> Result<()> {
     let caller = Caller { address: server.address, filled: &filled };
     serving::measure(&mut sheet, caller, server.id(), &queries).await?;
     starting::writes(&mut sheet, &plan, caller, server.id(), &queries).await?;
+    durable::measure(&mut sheet, &plan, caller, server.id()).await?;
     server.end()?;
     Ok(sheet.write()?)
 }

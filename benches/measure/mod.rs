@@ -1,5 +1,6 @@
 //! Medians and percentiles, and the files in which the benches leave them for `benches/report.py`.
 
+pub(crate) mod disk;
 mod machine;
 pub(crate) mod redis;
 pub(crate) mod settings;

@@ -10,8 +10,6 @@
 #[allow(dead_code, reason = "each bench uses its part")]
 mod measure;
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +24,7 @@ use waymark::store::redis::Redis as Shared;
 use waymark::store::redis::config::Config;
 use waymark::store::{Expect, Key, Kind, Mutation, Store};
 
-use measure::{Figure, Sheet, redis, settings};
+use measure::{Figure, Sheet, disk, redis, settings};
 
 /// The server's own.
 #[global_allocator]
@@ -40,8 +38,6 @@ const SITES: usize = 100_000;
 const PARTITIONS: u16 = 4;
 /// Sites of one batch while they are made.
 const BATCH: usize = 1_000;
-/// Bytes that the raw file grows by for each sync: about what a commit of one site adds to the log.
-const APPEND_BYTES: usize = 4_096;
 /// What stands in each.
 const NOTE: &str = "a note as people write them, of two lines\nand some words about where the key lies";
 
@@ -100,7 +96,7 @@ fn run(runtime: &Runtime, place: &Path, name: &'static str, store: &Arc<dyn Stor
             let kind = (round + turn) % (WRITERS.len() + 1);
             let begun = Instant::now();
             match kind.checked_sub(1) {
-                None => raw.add(append(place, begun), begun.elapsed()),
+                None => raw.add(disk::append(place, settings::slice()).unwrap(), begun.elapsed()),
                 Some(kind) => {
                     let times = runtime.block_on(write(store, WRITERS[kind], begun));
                     commits[kind].add(times, begun.elapsed());
@@ -115,7 +111,7 @@ fn run(runtime: &Runtime, place: &Path, name: &'static str, store: &Arc<dyn Stor
         let what = format!("durable commits, {writers} writer{}", if writers == 1 { "" } else { "s" });
         sheet.add(measured.figure(&what).against(&raw));
     }
-    sheet.add(raw.with_note(format!("{APPEND_BYTES} bytes each, in the same directory")));
+    sheet.add(raw.with_note(format!("{} bytes each, in the same directory", disk::APPEND_BYTES)));
     sheet.write().unwrap();
 }
 
@@ -152,17 +148,4 @@ async fn write(store: &Arc<dyn Store>, writers: usize, begun: Instant) -> Vec<u3
         });
     }
     running.join_all().await.into_iter().flatten().collect()
-}
-
-/// Appends and syncs for a slice; gives the time of each.
-fn append(place: &Path, begun: Instant) -> Vec<u32> {
-    let mut file = File::create(place.join("raw")).unwrap();
-    let mut times = Vec::new();
-    while begun.elapsed() < settings::slice() {
-        let start = Instant::now();
-        file.write_all(&[7; APPEND_BYTES]).unwrap();
-        file.sync_data().unwrap();
-        times.push(measure::nanoseconds(start));
-    }
-    times
 }
