@@ -12,6 +12,7 @@ export const filter = {
   clear: "Clear all",
   fit: "Fit to result",
   fitHint: "Show all matching sites on the map",
+  nothingToFit: "No site that matches has a position",
   linked: "Ticketing",
   unlinked: "No ticketing",
   addLabel: "Label",

@@ -14,6 +14,7 @@ const whole = new Intl.NumberFormat("en");
 const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const moment = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
+const all = new Intl.ListFormat("en-GB");
 const timeOfDay = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
 const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
@@ -32,6 +33,11 @@ export function distance(metres: number): string {
 /** A position as "64.14660° N, 21.94260° W": five decimals are about a metre. */
 export function position({ lat, lng }: Position): string {
   return `${Math.abs(lat).toFixed(5)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(lng).toFixed(5)}° ${lng < 0 ? "W" : "E"}`;
+}
+
+/** Things one after the other, as "one, two and three". */
+export function list(things: string[]): string {
+  return all.format(things);
 }
 
 /** A share in [0, 1] as "87 %". */

@@ -1,4 +1,5 @@
 // What an entry of a history says, as people read it: who, which field, and what was there.
+import { makerWords } from "./fix_words.js";
 import { count, distance, position, time } from "./format.js";
 import { ChangeCause, type ChangeActor, type FieldEdit, type PastValue, type SiteChange } from "./gen/waymark/v1/history_pb.js";
 import type { Fix } from "./gen/waymark/v1/location_pb.js";
@@ -93,7 +94,7 @@ function evidence({ accuracyM, granularity, evidence, maker, makeTime }: Fix): (
   if (evidence.case === "database") made.push(evidence.value.databaseType);
   if (evidence.case === "prefix") made.push(evidence.value.network);
   if (evidence.case === "geocoded") made.push(evidence.value.provider, evidence.value.formattedAddress);
-  return [...made, maker, makeTime && time(makeTime)];
+  return [...made, makerWords(maker, new Map()), makeTime && time(makeTime)];
 }
 
 function joined(...parts: (string | undefined)[]): string {

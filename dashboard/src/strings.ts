@@ -1,12 +1,13 @@
 // Every word that a person reads, in one place, so that it can be translated. Holds no logic beyond filling in values.
 import { FixSource, Granularity, NoEstimateReason, AddressState, LocationWarning } from "./gen/waymark/v1/location_pb.js";
-import { InvitationDelivery, ResidentAccessState } from "./gen/waymark/v1/resident_access_pb.js";
 import { PhoneKind, SiteStatus } from "./gen/waymark/v1/site_pb.js";
 
 export * from "./filter_strings.js";
 export * from "./admin_strings.js";
 export * from "./connection_strings.js";
+export * from "./fix_strings.js";
 export * from "./history_strings.js";
+export * from "./person_strings.js";
 export * from "./sites_strings.js";
 export * from "./ticketing_strings.js";
 
@@ -43,6 +44,9 @@ export const map = {
   zoomIn: "Zoom in",
   zoomOut: "Zoom out",
   wholeWorld: "Show the whole world",
+  selectArea: "Select by a rectangle",
+  selectAreaHint: "Select sites by a rectangle (or drag with Shift)",
+  frame: "Drag across the sites to select.",
   legend: "Legend",
   confirmed: "Confirmed by a person",
   approximate: "Approximate",
@@ -52,9 +56,9 @@ export const map = {
   sitesBelowCount: "sites",
   naturalEarth: "Natural Earth",
   attribution: "Sources of the data",
-  clickToPlace: "Click the map where the site is. Drag the pin to adjust it.",
+  clickToPlace: "Click where the site is, or press Enter for the cross in the middle.",
   candidate: (number: number, address: string) => `Candidate ${number}: ${address}`,
-  draft: "New position; drag to adjust",
+  draft: (position: string) => `New pin at ${position}. Drag it, or move it by the arrows, with Shift farther; Enter goes on to saving it.`,
 };
 
 export const list = {
@@ -72,6 +76,8 @@ export const list = {
   only: (status: string) => `Only sites with status ${status}`,
   search: "Find sites",
   searchHint: "Name, ID, contact, phone, address, note",
+  noWords:
+    "No site in view has these words in its name, IDs, contact, address or labels. Typed, they are found in notes and phones, too.",
   nothingMatches: "No sites in view match. Zoom out, or change the filter.",
   unplaced: (count: string) => `${count} unplaced`,
   more: "Show more",
@@ -83,7 +89,8 @@ export const list = {
 
 export const search = {
   hits: "Best hits",
-  total: (count: string) => (count === "1" ? "1 hit in the account" : `${count} hits in the account`),
+  total: (count: string) => (count === "1" ? "1 hit" : count === "0" ? "No hits" : `${count} hits`),
+  show: "Filter map and list",
   /** By the field's path. */
   field: {
     agent_id: "Agent",
@@ -253,7 +260,9 @@ export const locate = {
   fromPosition: (distance: string) => `${distance} from the present position`,
   fromGeoip: (distance: string) => `${distance} from the GeoIP estimate`,
   placePin: "Place pin",
-  pinHint: "Click the map where the site is, then drag the pin until it is right.",
+  pinHint: "Click the map where the site is, then drag the pin until it is right. By keys: Here, arrows, Enter.",
+  here: "Here",
+  hereHint: "Puts the pin at the middle of the map",
   pinAt: (position: string) => `New pin at ${position}`,
   adoptable: (address: string) => `The nearest address is ${address}.`,
   adopt: "Write it beside the pin",
@@ -274,28 +283,6 @@ export const locate = {
   stale: "These candidates have expired. They were looked up again.",
 };
 
-export const replacement = {
-  title: "Replacing the agent",
-  hint: "A new device, or one that was reset, can take this site over. Everything that the site has stays.",
-  noAgent: "No agent stands on this site. One can take it over; everything that the site has stays.",
-  begin: "Allow a replacement",
-  agentId: "ID of the agent that takes over",
-  agentIdHint: "The ID that the new device activates with. A device that was reset keeps its ID.",
-  period: "It may do so for",
-  days: (count: number) => (count === 1 ? "1 day" : `${count} days`),
-  effect: (agent: string, until: string) =>
-    `The next time that ${agent || "this agent"} activates, up to ${until}, it takes this site over, once. ` +
-    "Name, position, contact, note, labels, links, resident access and history stay.",
-  loses: (agent: string) => `Agent ${agent} loses its access then, and not before.`,
-  renews: (agent: string) => `Agent ${agent} gets a new key then, and the old one is good no more.`,
-  allow: "Allow it",
-  allowing: "Allowing…",
-  allowed: (agent: string, until: string) => `${agent} may take this site over until ${until}.`,
-  change: "Change",
-  cancel: "Take it back",
-  cancelled: "Taken back: no agent may take this site over.",
-};
-
 export const labels = {
   title: "Labels",
   none: "No labels.",
@@ -306,73 +293,27 @@ export const labels = {
   remove: (key: string) => `Remove the label ${key}`,
 };
 
-export const resident = {
-  title: "Resident access",
-  email: "Resident’s e-mail",
-  bound: "The invitation is bound to this address: revoke it to name another.",
-  enabled: "Access is on",
-  off: "Access is off.",
-  device: "Device",
-  see: "See",
-  power: "Power",
-  block: "Block",
-  allowed: "allowed",
-  refused: "not allowed",
-  cannotPower: "The power of this device cannot be switched",
-  cannotBlock: "The internet of this device cannot be blocked at this site",
-  gone: "no longer reported",
-  noDevices: "No devices were reported for this site yet.",
-  setUp: "Set up",
-  invite: "Invite",
-  resend: "Send again",
-  revoke: "Revoke",
-  invited: (at: string, until: string) => `${at}; the link works until ${until}.`,
-  ended: (at: string, until: string) => `Sent ${at}; the link worked until ${until}.`,
-  since: (at: string) => `Since ${at}.`,
-  conflict: "Somebody changed this meanwhile. What is typed is kept: look at it, and save again to overwrite.",
-  delivery: {
-    [InvitationDelivery.UNSPECIFIED]: "",
-    [InvitationDelivery.QUEUED]: "The mail waits for the mail server.",
-    [InvitationDelivery.SENT]: "The mail is sent.",
-    [InvitationDelivery.REFUSED]: "The mail could not be sent: check the address, and send it again.",
-  },
-};
-
-export const personalData = {
-  title: "Personal data",
-  hint:
-    "The contact, the note, addresses of the network, devices, the resident’s access, the address and the pin, and what the " +
-    "history holds of them.",
-  export: "Export",
-  exporting: "Exporting…",
-  saved: (file: string) => `Saved as ${file}.`,
-  erase: "Erase…",
-  question: "Erase it for good, from the history too? Nothing brings it back.",
-  location: "Its address and pin, too",
-  stays:
-    "It keeps its name, customer and contract IDs, labels, ticketing links, and where it is. An agent that goes on reporting " +
-    "brings its network address and devices back.",
-  staysWithoutLocation:
-    "It keeps its name, customer and contract IDs, labels, ticketing links, and where databases place its network. An agent that " +
-    "goes on reporting brings its network address, devices and measured position back.",
-  confirm: "Erase for good",
-  erasing: "Erasing…",
-  erased: (records: number) => `Erased, with ${records} records of the history.`,
-};
-
-export const residentState: Record<ResidentAccessState, string> = {
-  [ResidentAccessState.UNSPECIFIED]: "Unknown",
-  [ResidentAccessState.NONE]: "Not set up.",
-  [ResidentAccessState.READY]: "Ready to invite.",
-  [ResidentAccessState.INVITED]: "Invited.",
-  [ResidentAccessState.ACCEPTED]: "Accepted.",
-  [ResidentAccessState.EXPIRED]: "Invitation expired.",
-  [ResidentAccessState.REVOKED]: "Revoked.",
-};
-
 export const fault = {
   offline: "The server cannot be reached. Trying again.",
   forbidden: "This token may not do that.",
   notFound: "It does not exist any more.",
-  unexpected: (message: string) => `That did not work: ${message}`,
+  unexpected: (message: string) => `That did not work. ${message}`,
+  ofField: (field: string, number: number | undefined, told: string) =>
+    number === undefined ? `${field}: ${told}` : `${field} (${number}): ${told}`,
+};
+
+/** What a field is called that a refusal names, by the last part of its path, where the history has no word for it. */
+export const faultField: Record<string, string> = {
+  organization_id: "Organisation’s ID",
+  organization_name: "Organisation",
+  external_site_id: "Site’s ID there",
+  external_site_name: "Site there",
+  system: "Ticketing system",
+  uri: "Web page",
+  number: "Phone",
+  extension: "Extension",
+  labels: "Label",
+  address_line: "Address",
+  base_url: "Address of the system",
+  names: "Sites",
 };

@@ -18,6 +18,9 @@ export interface Fault {
 const ERROR_INFO = "google.rpc.ErrorInfo";
 const REASON_FIELD = 1;
 
+/** What the server says of a value begins with the path of its field. */
+const FIELD_FIRST = /^([a-z_]+(?:\[\d+\])?(?:\.[a-z_]+(?:\[\d+\])?)*): (.+)$/s;
+
 const KINDS: Partial<Record<Code, FaultKind>> = {
   [Code.Canceled]: "cancelled",
   [Code.Unauthenticated]: "signed-out",
@@ -63,6 +66,18 @@ function sentence(kind: FaultKind, message: string): string {
     case "missing":
       return strings.fault.notFound;
     default:
-      return strings.fault.unexpected(message);
+      return strings.fault.unexpected(inWords(message));
   }
+}
+
+/** A message of the server, with the field that it begins with called as people know it. */
+function inWords(message: string): string {
+  const [, path, told] = FIELD_FIRST.exec(message) ?? [];
+  // A phone's own row takes its message apart: see refusedPhone.
+  if (!path || !told || path.includes("contact.phones[")) return message;
+  const known = path.replace(/^site\./, "").replaceAll(/\[\d+\]/g, "");
+  const last = known.slice(known.lastIndexOf(".") + 1);
+  const label = strings.historyField[known] ?? strings.faultField[last] ?? last.replaceAll("_", " ");
+  const number = /\[(\d+)\]/.exec(path)?.[1];
+  return strings.fault.ofField(label, number === undefined ? undefined : Number(number) + 1, told);
 }

@@ -5,10 +5,11 @@ import { type GeoJSONSource, Map as MapLibre, ScaleControl, setWorkerUrl, type S
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { Position } from "../position.js";
 import { FINE_FROM_ZOOM, OUTLINES, outlinesUrl } from "./base_layers.js";
-import { type Focus, FOCUS, focusData } from "./focus_layers.js";
+import { type Chosen, type Focus, FOCUS, focusData, SELECTION, selectionData } from "./focus_layers.js";
 import { drawIcon, PIXEL_RATIO } from "./icons.js";
-import { type CandidateMark, Markers } from "./markers.js";
+import { type CandidateMark, type MarkerEvents, Markers } from "./markers.js";
 import type { Scheme } from "./palette.js";
+import { Rectangle } from "./rectangle.js";
 import { report } from "./report.js";
 import { SITES } from "./site_layers.js";
 import { type Picked, pick } from "./pick.js";
@@ -48,7 +49,7 @@ export interface Stand extends Position {
   zoom: number;
 }
 
-export interface EngineEvents {
+export interface EngineEvents extends MarkerEvents {
   /** The map shows this, at rest or on its way. */
   onLook: (view: Box, zoom: number) => void;
   /** The map came to rest on this view. */
@@ -59,8 +60,8 @@ export interface EngineEvents {
   onHover: (siteId: string) => void;
   /** The map was clicked where no symbol is, or while a pin is being placed. */
   onClick: (position: Position) => void;
-  onDraft: (position: Position) => void;
-  onCandidate: (index: number) => void;
+  /** A rectangle was drawn. Without it none can be. */
+  onRectangle?: (box: Box) => void;
 }
 
 export interface EngineOptions {
@@ -75,13 +76,17 @@ export interface EngineOptions {
 export class Engine {
   readonly #map: MapLibre;
   readonly #markers: Markers;
+  readonly #rectangle: Rectangle | undefined;
   readonly #options: EngineOptions;
   #scheme: Scheme;
   #detail: "coarse" | "fine" = "coarse";
   #globe: boolean;
   #drawn: Drawn | undefined;
   #focus: Focus = {};
+  #chosen: Chosen[] = [];
   #placing = false;
+  /** Whether the keys go to the unsaved pin once it is drawn. */
+  #aiming = false;
   #lookedAt = 0;
 
   constructor(options: EngineOptions) {
@@ -105,8 +110,9 @@ export class Engine {
     this.#map.keyboard.disableRotation();
     this.#map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-left");
     this.#map.setMissingStyleImageResolver((name) => this.#icon(name));
-    const { onCandidate, onDraft } = options.events;
-    this.#markers = new Markers(this.#map, onCandidate, onDraft);
+    this.#markers = new Markers(this.#map, options.events, (position) => this.#keep(position));
+    const { onRectangle } = options.events;
+    this.#rectangle = onRectangle && new Rectangle(this.#map, onRectangle);
     this.#listen();
   }
 
@@ -136,6 +142,13 @@ export class Engine {
     this.#map.getSource<GeoJSONSource>(FOCUS)?.setData(focusData(focus));
   }
 
+  /** Rings these sites, and no others. */
+  select(chosen: Chosen[]): void {
+    if (chosen.length === 0 && this.#chosen.length === 0) return;
+    this.#chosen = chosen;
+    this.#map.getSource<GeoJSONSource>(SELECTION)?.setData(selectionData(chosen));
+  }
+
   candidates(marks: CandidateMark[]): void {
     this.#markers.candidates(marks);
     if (marks.length === 0) return;
@@ -159,6 +172,22 @@ export class Engine {
     this.#placing = placing;
     this.#map.getCanvas().classList.toggle("is-placing", placing);
     this.#markers.draft(draft);
+    if (!draft || !this.#aiming) return;
+    this.#aiming = false;
+    this.#markers.focusDraft();
+  }
+
+  /** Puts the pin that is being placed at the middle of the map, and the keys on it. */
+  aim(): void {
+    if (!this.#placing) return;
+    this.#aiming = true;
+    const { lat, lng } = this.#map.getCenter().wrap();
+    this.#options.events.onClick({ lat, lng });
+  }
+
+  /** Whether drags draw a rectangle, rather than move the map. */
+  frame(framing: boolean): void {
+    this.#rectangle?.arm(framing);
   }
 
   /** Flies to a position at a zoom. */
@@ -173,8 +202,12 @@ export class Engine {
   }
 
   /** Moves the map only as far as a position near its edge, or beyond it, needs. */
-  reveal({ lat, lng }: Position): void {
+  reveal(position: Position): void {
     this.#map.resize();
+    this.#keep(position);
+  }
+
+  #keep({ lat, lng }: Position): void {
     const { x, y } = this.#map.project([lng, lat]);
     const { clientWidth, clientHeight } = this.#options.container;
     const seen = x > EDGE_PX && y > EDGE_PX && x < clientWidth - EDGE_PX && y < clientHeight - EDGE_PX;
@@ -201,6 +234,7 @@ export class Engine {
   }
 
   destroy(): void {
+    this.#rectangle?.destroy();
     this.#map.remove();
   }
 
@@ -221,7 +255,7 @@ export class Engine {
 
   #style(): StyleSpecification {
     const symbols = this.#drawn?.collection ?? { type: "FeatureCollection", features: [] };
-    return styleOf(this.#scheme, this.#detail, { symbols, focus: this.#focus, globe: this.#globe });
+    return styleOf(this.#scheme, this.#detail, { symbols, focus: this.#focus, chosen: this.#chosen, globe: this.#globe });
   }
 
   #icon(name: string): void {
@@ -239,7 +273,10 @@ export class Engine {
     map.on("movestart", () => (container.dataset.idle = "false"));
     map.on("dataloading", () => (container.dataset.idle = "false"));
     map.on("idle", () => report(map, container, this.#drawn?.revision));
-    map.on("style.load", () => map.getSource<GeoJSONSource>(FOCUS)?.setData(focusData(this.#focus)));
+    map.on("style.load", () => {
+      map.getSource<GeoJSONSource>(FOCUS)?.setData(focusData(this.#focus));
+      map.getSource<GeoJSONSource>(SELECTION)?.setData(selectionData(this.#chosen));
+    });
     map.on("zoom", () => this.#refine());
     map.on("mousemove", ({ point }) => {
       const picked = this.#placing ? undefined : pick(map, point);
@@ -247,6 +284,11 @@ export class Engine {
       events.onHover(picked?.kind === "site" ? picked.id : "");
     });
     map.on("mouseout", () => events.onHover(""));
+    map.getCanvas().addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !this.#placing) return;
+      event.preventDefault();
+      this.aim();
+    });
     map.on("click", ({ point, lngLat }) => {
       const picked = this.#placing ? undefined : pick(map, point);
       if (picked) return events.onPick(picked);

@@ -1,11 +1,17 @@
-// What is drawn over the sites for the site in hand: a ring around it, its accuracy circle, and the way it moved.
+// What is drawn over the sites for the site in hand: a ring around it, its accuracy circle, and the way it moved. And the
+// rings of those that are selected in the list.
 import type { Feature, FeatureCollection } from "geojson";
 import type { LayerSpecification } from "maplibre-gl";
 import type { Position } from "../position.js";
 import type { Palette } from "./palette.js";
 
-/** Name of the source. */
+/** Names of the sources: selected sites may be many, and do not change with each site that the pointer is on. */
 export const FOCUS = "focus";
+export const SELECTION = "selection";
+/** Layers that are counted for tests, by what they show. */
+export const FOCUS_LAYERS = { circles: "accuracy", selected: "selection-rings" };
+/** The layer of the ring that moves with the pointer and the one of the open site. */
+export const RINGS = "focus-rings";
 /** Corners of an accuracy circle: round to the eye at any size on a screen. */
 const CIRCLE_CORNERS = 96;
 /** Metres in a degree of latitude. */
@@ -20,11 +26,21 @@ export interface Focus {
   move?: { before: Position; after: Position } | undefined;
 }
 
+/** A site that is selected, by its name. */
+export interface Chosen {
+  name: string;
+  position: Position;
+}
+
+export function selectionData(chosen: Chosen[]): FeatureCollection {
+  return { type: "FeatureCollection", features: chosen.map(({ name, position }) => point("chosen", position, name)) };
+}
+
 export function focusData({ selected, hovered, move, fixes = [] }: Focus): FeatureCollection {
   const features: Feature[] = [];
-  if (selected?.accuracyM) features.push(circle(selected.position, selected.accuracyM));
-  for (const { position, accuracyM } of fixes) {
-    if (accuracyM) features.push(circle(position, accuracyM));
+  if (selected?.accuracyM) features.push(circle(selected.position, selected.accuracyM, "selected"));
+  for (const [at, { position, accuracyM }] of fixes.entries()) {
+    if (accuracyM) features.push(circle(position, accuracyM, `fix ${at}`));
     features.push(point("fix", position));
   }
   if (move) features.push(line(move.before, move.after));
@@ -39,11 +55,24 @@ export function focusLayers(palette: Palette): { under: LayerSpecification[]; ov
   return {
     under: [
       {
-        id: "accuracy",
+        id: FOCUS_LAYERS.circles,
         type: "fill",
         source: FOCUS,
         filter: ["==", ["get", "kind"], "accuracy"],
         paint: { "fill-color": color, "fill-opacity": 0.14, "fill-outline-color": color },
+      },
+      {
+        // Around pins, and below the numbers of clusters: there may be thousands.
+        id: FOCUS_LAYERS.selected,
+        type: "circle",
+        source: SELECTION,
+        paint: {
+          "circle-radius": 14,
+          "circle-color": color,
+          "circle-opacity": ["interpolate", ["linear"], ["zoom"], 3, 0.04, 8, 0.16],
+          "circle-stroke-color": color,
+          "circle-stroke-width": ["interpolate", ["linear"], ["zoom"], 3, 1, 8, 2.5],
+        },
       },
       {
         id: "move",
@@ -76,7 +105,7 @@ export function focusLayers(palette: Palette): { under: LayerSpecification[]; ov
     ],
     over: [
       {
-        id: "focus-rings",
+        id: RINGS,
         type: "circle",
         source: FOCUS,
         filter: ["in", ["get", "kind"], ["literal", ["hovered", "selected"]]],
@@ -92,8 +121,8 @@ export function focusLayers(palette: Palette): { under: LayerSpecification[]; ov
   };
 }
 
-function point(kind: string, { lat, lng }: Position): Feature {
-  return { type: "Feature", properties: { kind }, geometry: { type: "Point", coordinates: [lng, lat] } };
+function point(kind: string, { lat, lng }: Position, id = kind): Feature {
+  return { type: "Feature", properties: { kind, id }, geometry: { type: "Point", coordinates: [lng, lat] } };
 }
 
 /** The shorter way round the world. */
@@ -106,12 +135,12 @@ function line(before: Position, after: Position): Feature {
   return { type: "Feature", properties: { kind: "move" }, geometry: { type: "LineString", coordinates } };
 }
 
-function circle({ lat, lng }: Position, radiusM: number): Feature {
+function circle({ lat, lng }: Position, radiusM: number, id: string): Feature {
   const tall = radiusM / DEGREE_M;
   const wide = tall / Math.max(0.05, Math.cos((lat * Math.PI) / 180));
   const ring = Array.from({ length: CIRCLE_CORNERS + 1 }, (_, corner) => {
     const angle = (2 * Math.PI * corner) / CIRCLE_CORNERS;
     return [lng + wide * Math.cos(angle), Math.max(-89.9, Math.min(89.9, lat + tall * Math.sin(angle)))];
   });
-  return { type: "Feature", properties: { kind: "accuracy" }, geometry: { type: "Polygon", coordinates: [ring] } };
+  return { type: "Feature", properties: { kind: "accuracy", id }, geometry: { type: "Polygon", coordinates: [ring] } };
 }

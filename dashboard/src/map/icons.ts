@@ -6,9 +6,10 @@ import { PALETTES, type Palette, type Scheme, STATUSES, type StatusKey } from ".
 export const PIXEL_RATIO = 2;
 /** Shares that a donut is rounded to. A status that occurs at all has at least one. */
 export const DONUT_SHARES = 16;
-/** Outer radii of donuts and of areas' rings in screen pixels, by the size class in their names. */
-const DONUT_RADII = [15, 18, 22, 27];
-const RING_RADII = [17, 19, 22, 25];
+/** Outer radii of donuts and of areas' rings in screen pixels, by the size class in their names. Less than half of the
+ *  least distance of two symbols that the server keeps, so that none lies on another. */
+const DONUT_RADII = [15, 18, 20.5, 23];
+const RING_RADII = [17, 19, 21, 23];
 /** How far the sheets of a stack stand out below each other, in screen pixels. */
 const SHEET_PX = 2.5;
 /** How thick a status's arc is beside a donut's width, so that arcs are told apart without colour: worse is thicker. */

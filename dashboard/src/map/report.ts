@@ -1,21 +1,43 @@
 // Writes what the map shows into attributes of its element whenever it has come to rest, for tests and for the curious.
 import type { Map as MapLibre } from "maplibre-gl";
+import { FOCUS_LAYERS, RINGS } from "./focus_layers.js";
 import { SYMBOL_LAYERS } from "./site_layers.js";
 
+/** Names that are told at most: a test looks at few sites. */
+const NAMES_MAX = 50;
+
 /** Sets `data-revision` (of the symbols drawn), `data-center` ("lat,lng"), `data-zoom`, `data-idle`, the counts of
- *  symbols drawn, and `data-sites`, of the sites that they stand for. */
+ *  symbols drawn, `data-sites`, of the sites that they stand for, `data-names`, those of lone sites as JSON, the counts of
+ *  accuracy circles and of selected sites' rings, and `data-hovered`, where the ring of the pointer's site is. */
 export function report(map: MapLibre, element: HTMLElement, revision: bigint | undefined): void {
   const { lat, lng } = map.getCenter();
   element.dataset.center = `${lat.toFixed(6)},${lng.toFixed(6)}`;
   element.dataset.zoom = map.getZoom().toFixed(3);
   let sites = 0;
+  const names = new Set<string>();
   for (const [kind, layers] of Object.entries(SYMBOL_LAYERS)) {
     const features = map.queryRenderedFeatures({ layers: layers.filter((layer) => map.getLayer(layer)) });
     const counts = new Map(features.map(({ properties }) => [properties.id, Number(properties.count ?? 1)]));
     element.dataset[kind] = String(counts.size);
+    for (const { properties } of features) if (properties.name) names.add(String(properties.name));
     sites += [...counts.values()].reduce((sum, count) => sum + count, 0);
   }
   element.dataset.sites = String(sites);
+  element.dataset.names = JSON.stringify([...names].slice(0, NAMES_MAX));
+  for (const [kind, layer] of Object.entries(FOCUS_LAYERS)) {
+    const features = map.getLayer(layer) ? map.queryRenderedFeatures({ layers: [layer] }) : [];
+    element.dataset[kind] = String(new Set(features.map(({ properties }) => properties.id)).size);
+  }
+  element.dataset.hovered = hovered(map);
   if (revision !== undefined) element.dataset.revision = String(revision);
   element.dataset.idle = "true";
+}
+
+/** Where the ring of the site that the pointer is on is drawn, "lat,lng" as finely as it is; empty for none. */
+function hovered(map: MapLibre): string {
+  const rings = map.getLayer(RINGS) ? map.queryRenderedFeatures({ layers: [RINGS] }) : [];
+  const geometry = rings.find(({ properties }) => properties.kind === "hovered")?.geometry;
+  if (geometry?.type !== "Point") return "";
+  const [lng, lat] = geometry.coordinates as [number, number];
+  return `${lat.toFixed(4)},${lng.toFixed(4)}`;
 }

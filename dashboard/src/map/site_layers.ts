@@ -49,10 +49,10 @@ function discs(palette: Palette): LayerSpecification {
     paint: {
       "circle-radius": byDiscSize((radius) => radius, "exponential"),
       "circle-color": palette.area,
-      "circle-opacity": byDiscSize((radius) => ["max", 0.025, ["min", 0.14, ["/", 7, radius]]], "linear"),
+      "circle-opacity": byDiscSize((radius) => ["max", 0.05, ["min", 0.16, ["/", 7, radius]]], "linear"),
       "circle-stroke-color": palette.area,
       "circle-stroke-width": 1,
-      "circle-stroke-opacity": byDiscSize((radius) => ["max", 0.05, ["min", 0.35, ["/", 20, radius]]], "linear"),
+      "circle-stroke-opacity": byDiscSize((radius) => ["max", 0.12, ["min", 0.35, ["/", 20, radius]]], "linear"),
       "circle-pitch-alignment": "map",
     },
   };
@@ -113,7 +113,12 @@ function loneAreas(scheme: Scheme, palette: Palette): LayerSpecification {
     filter: ["all", OF_KIND.areas, ["==", ["get", "count"], 1]],
     layout: {
       ...pinLayout(["coalesce", ["get", "name"], ""]),
-      "icon-image": ["concat", `pin|${scheme}|`, soleStatus(), "|false"],
+      "icon-image": [
+        "case",
+        ["to-boolean", ["get", "vague"]],
+        ["concat", `ring|${scheme}|0`, ...shares()],
+        ["concat", `pin|${scheme}|`, soleStatus(), "|false"],
+      ],
     },
     paint: textPaint(palette),
   };

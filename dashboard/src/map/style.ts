@@ -2,7 +2,7 @@
 import type { FeatureCollection } from "geojson";
 import type { StyleSpecification } from "maplibre-gl";
 import { baseLayers, baseSources } from "./base_layers.js";
-import { type Focus, FOCUS, focusData, focusLayers } from "./focus_layers.js";
+import { type Chosen, type Focus, FOCUS, focusData, focusLayers, SELECTION, selectionData } from "./focus_layers.js";
 import { FONT_FACES } from "./fonts.js";
 import { PALETTES, type Scheme } from "./palette.js";
 import { SITES, siteLayers } from "./site_layers.js";
@@ -16,11 +16,12 @@ const SYMBOLS_BUFFER = 64;
 export interface Shown {
   symbols: FeatureCollection;
   focus: Focus;
+  chosen: Chosen[];
   globe: boolean;
 }
 
 export function styleOf(scheme: Scheme, detail: "coarse" | "fine", shown: Shown): StyleSpecification {
-  const { symbols, focus, globe } = shown;
+  const { symbols, focus, chosen, globe } = shown;
   const palette = PALETTES[scheme];
   const { under, over } = focusLayers(palette);
   return {
@@ -31,6 +32,7 @@ export function styleOf(scheme: Scheme, detail: "coarse" | "fine", shown: Shown)
       ...baseSources(detail),
       [SITES]: { type: "geojson", data: symbols, maxzoom: SYMBOLS_ZOOM_MAX, buffer: SYMBOLS_BUFFER },
       [FOCUS]: { type: "geojson", data: focusData(focus) },
+      [SELECTION]: { type: "geojson", data: selectionData(chosen) },
     },
     layers: [...baseLayers(palette), ...under, ...siteLayers(scheme, palette), ...over],
     transition: { duration: 150, delay: 0 },

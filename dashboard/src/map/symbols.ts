@@ -1,7 +1,7 @@
 // The symbols of a view as the map draws them: what a watch told so far, each as a feature with the properties that
 // vector tiles have too. Knows nothing of MapLibre.
 import type { Feature, FeatureCollection } from "geojson";
-import { FixSource } from "../gen/waymark/v1/location_pb.js";
+import { FixSource, Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Area, Cluster, SiteSummary, SiteTally } from "../gen/waymark/v1/map_pb.js";
 import { SiteStatus } from "../gen/waymark/v1/site_pb.js";
 import { type MapChanges, WatchMark } from "../gen/waymark/v1/watch_pb.js";
@@ -75,10 +75,12 @@ function clusterFeature({ id, tally, position, stack, expansionZoom }: Cluster):
   return feature(id, position, { kind: "clusters", id, ...counts(tally), stack, ...zoom });
 }
 
-function areaFeature({ id, tally, position, radiusM, extentM, site }: Area): Feature | undefined {
+function areaFeature({ id, tally, position, radiusM, extentM, granularity, site }: Area): Feature | undefined {
   const radius = radiusM === undefined ? {} : { radius_m: radiusM };
   const narrowing = Math.max(NARROWING_MIN, Math.cos(((position?.lat ?? 0) * Math.PI) / 180));
-  const alone = site ? { site: site.name, name: site.displayName } : {};
+  // Of what is known to a country or a region alone, no shape says "here".
+  const vague = granularity === Granularity.COUNTRY || granularity === Granularity.REGION;
+  const alone = site ? { site: site.name, name: site.displayName, vague } : {};
   return feature(id, position, { kind: "areas", id, ...counts(tally), extent_m: extentM, narrowing, ...radius, ...alone });
 }
 

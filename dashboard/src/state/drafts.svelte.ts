@@ -6,8 +6,8 @@ import type { Parts } from "./merge.js";
 export class Drafts {
   #all = new SvelteMap<string, { site: string; draft: Draft<unknown> }>();
 
-  /** The draft of a part of a site: the one that was left there, or a new one. */
-  of<T>(site: string, part: string, parts: Parts<T>): Draft<T> {
+  /** The draft of a part of a site: the one that was left there, or a new one. Without `parts` nothing is merged in it. */
+  of<T>(site: string, part: string, parts?: Parts<T>): Draft<T> {
     const key = `${site}#${part}`;
     const known = this.#all.get(key);
     if (known) return known.draft as Draft<T>;

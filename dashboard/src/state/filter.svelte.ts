@@ -36,8 +36,8 @@ export class SiteFilter {
   /** Whether the worst statuses are listed first. */
   problemsFirst = $state(false);
 
-  /** The statuses alone, as the server reads them. */
-  readonly statusText = $derived(statusTerm(this.statuses));
+  /** All conditions but the words, as the server reads them. */
+  readonly conditions = $derived(this.#conditionsWith(this.linked).join(" "));
   /** The filter as the server reads it; empty for all sites. */
   readonly text = $derived(this.textWith(this.linked));
   /** Conditions set, words aside. */
@@ -47,15 +47,18 @@ export class SiteFilter {
 
   /** The filter with another condition on ticketing systems. */
   textWith(linked: Linked | undefined): string {
+    return [...this.#conditionsWith(linked), ...wordTerms(this.words)].join(" ");
+  }
+
+  #conditionsWith(linked: Linked | undefined): string[] {
     const terms = [
-      this.statusText,
+      statusTerm(this.statuses),
       [...this.sources].map((source) => `location.source = ${FixSource[source]}`).join(" OR "),
       this.certainty ? `location.confirmed = ${this.certainty === "confirmed"}` : "",
       linked ? LINKED[linked] : "",
       ...this.labels.map(labelTerm),
-      ...wordTerms(this.words),
     ];
-    return terms.filter(Boolean).join(" ");
+    return terms.filter(Boolean);
   }
 
   toggle(status: SiteStatus): void {

@@ -146,6 +146,16 @@ export class Listing {
     } while (token !== "");
   }
 
+  /** All rows of a box that the filter lets through, page by page. */
+  async *within(box: Box, signal: AbortSignal): AsyncGenerator<Row[]> {
+    let token = "";
+    do {
+      const page = await this.#inBox(box, this.#filter.text, token, ALL_PAGE_SIZE, signal);
+      yield page.rows;
+      token = page.next;
+    } while (token !== "");
+  }
+
   stop(): void {
     clearTimeout(this.#settling);
     this.#pending.abort();
@@ -242,7 +252,12 @@ export class Listing {
       const { sites, nextPageToken } = await this.#api.sites.listSites(request, { signal });
       return { rows: sites.map(rowOf), next: nextPageToken };
     }
-    const { west, south, east, north } = this.#view!;
+    return this.#inBox(this.#view!, filter, pageToken, pageSize, signal);
+  }
+
+  async #inBox(box: Box, filter: string, pageToken: string, pageSize: number, signal: AbortSignal): Promise<Page> {
+    const parent = this.#account;
+    const { west, south, east, north } = box;
     const viewport = { low: { lat: south, lng: west }, high: { lat: north, lng: east } };
     const request = { parent, viewport, pageSize, pageToken, filter };
     const { sites, nextPageToken, totalSize } = await this.#api.map.listViewportSites(request, { signal });

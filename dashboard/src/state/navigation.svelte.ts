@@ -3,13 +3,15 @@ import { accountId, siteName } from "../api/names.js";
 import { Place, type Stand } from "./place.js";
 import type { Workspace } from "./workspace.svelte.js";
 
+/** What the address calls the page of the ticketing systems. */
+const TICKETING = "ticketing";
+
 export class Navigation {
   /** Where the map is asked to stand at once; each wish is a new object. Without a stand the whole world. */
   jump = $state.raw<{ stand: Stand | undefined } | undefined>();
 
   #workspace: Workspace;
   #place: Place;
-  #words = "";
   /** A site that was named without saying where: the map goes there once it is known. */
   #awaited = $state("");
   #unwatch: (() => void) | undefined;
@@ -45,20 +47,17 @@ export class Navigation {
   }
 
   #shown(): URLSearchParams {
-    const { filter, opened, account } = this.#workspace;
+    const { filter, opened, account, pages, ticketing } = this.#workspace;
     const rest = new URLSearchParams();
     filter.store(rest);
+    const page = pages.shown || (ticketing ? TICKETING : "");
+    if (page) rest.set("page", page);
     if (opened.name) rest.set("site", opened.name.slice(`${account}/sites/`.length));
     return rest;
   }
 
   #write(): void {
-    const { filter } = this.#workspace;
-    const rest = this.#shown();
-    // Each letter of a word would be a step of its own.
-    const typing = filter.words !== this.#words;
-    this.#words = filter.words;
-    this.#place.show(rest, !typing);
+    this.#place.show(this.#shown());
   }
 
   #arrive(): void {
@@ -78,14 +77,16 @@ export class Navigation {
   };
 
   #apply(rest: URLSearchParams): void {
-    const { filter, account, opened } = this.#workspace;
+    const { filter, account, opened, pages } = this.#workspace;
     filter.restore(rest);
-    this.#words = filter.words;
-    const site = rest.get("site");
-    if (site) {
-      this.#workspace.openNamed(siteName(account, site));
-      if (!this.#place.stand) this.#awaited = siteName(account, site);
-    } else if (opened.name) this.#workspace.close();
+    const [site, page] = [rest.get("site"), rest.get("page")];
+    pages.show(page === "exchange" || page === "access" ? page : "");
+    if (page === TICKETING) this.#workspace.openTicketing();
+    else if (this.#workspace.ticketing) this.#workspace.close();
+    const name = site ? siteName(account, site) : "";
+    if (name && !this.#place.stand) this.#awaited = name;
+    if (name && name !== opened.name) this.#workspace.openNamed(name);
+    else if (!name && opened.name) this.#workspace.close();
     this.#place.adopt(this.#shown());
   }
 }

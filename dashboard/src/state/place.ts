@@ -1,5 +1,5 @@
-// The address of the page behind its `#`, which no server sees: where the map stands, the filter and the open site. A
-// new entry of the browser's history for each filter and site; moves of the map change the present one. Holds no token.
+// The address of the page behind its `#`, which no server sees: where the map stands, the filter, the open site and page. A
+// new entry of the browser's history for each of these; moves of the map change the present one. Holds no token.
 import type { Position } from "../position.js";
 
 /** Pause in milliseconds between two changes of the present entry: browsers refuse too many. */
@@ -54,14 +54,13 @@ export class Place {
     this.#rest = rest;
   }
 
-  /** Writes what is shown besides the map; as a new entry of the history where `step`, and it differs. */
-  show(rest: URLSearchParams, step: boolean): void {
+  /** Writes what is shown besides the map, as a new entry of the history where it differs. */
+  show(rest: URLSearchParams): void {
     if (rest.toString() === this.#rest.toString()) return;
     clearTimeout(this.#replacing);
-    if (step) history.replaceState(null, "", this.#text());
+    history.replaceState(null, "", this.#text());
     this.#rest = rest;
-    if (step) history.pushState(null, "", this.#text());
-    else history.replaceState(null, "", this.#text());
+    history.pushState(null, "", this.#text());
   }
 
   stop(): void {

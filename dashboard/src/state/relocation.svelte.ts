@@ -5,6 +5,8 @@ import { distance, metresBetween } from "../format.js";
 import { type Candidate, type Fix, type FixSource, Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
 import * as strings from "../strings.js";
+import { Draft } from "./draft.svelte.js";
+import type { Drafts } from "./drafts.svelte.js";
 import type { OpenedSite } from "./opened.svelte.js";
 import { Suggestions } from "./suggestions.svelte.js";
 import { undoMove } from "./undo_move.js";
@@ -12,6 +14,16 @@ import type { Position } from "../position.js";
 
 /** Candidates asked for: as many as fit beside the map without scrolling far. */
 const CANDIDATES_MAX = 6;
+/** Rest in milliseconds after which the address at a pin is asked for: a pin that keys move makes many steps a second. */
+const NAME_PAUSE_MS = 200;
+/** Nothing is typed, and no pin is dropped. */
+const NOTHING: Unsaved = { typed: "", pin: null };
+
+/** What is typed in the address field and not used yet, and the pin that is not saved. */
+interface Unsaved {
+  typed: string;
+  pin: Position | null;
+}
 
 /** Where the site was and is, after a move. */
 export interface Move {
@@ -20,8 +32,6 @@ export interface Move {
 }
 
 export class Relocation {
-  /** What is typed in the address field. */
-  typed = $state("");
   /** What it may become. */
   readonly suggestions: Suggestions;
   /** What was found for it; absent before a search. */
@@ -30,8 +40,8 @@ export class Relocation {
   highlighted = $state(-1);
   /** Whether a click on the map drops a pin. */
   placing = $state(false);
-  /** The pin that is not saved yet. */
-  draft = $state.raw<Position | undefined>();
+  /** The latest wish that the pin is put at the middle of the map; each is a new object. */
+  aimed = $state.raw<object | undefined>();
   /** The address nearest to that pin; absent where none is known. */
   nearest = $state.raw<Candidate | undefined>();
   /** The address nearest to the pin that was saved last, while it may be written beside it. */
@@ -50,20 +60,52 @@ export class Relocation {
   #api: Api;
   #account: string;
   #opened: OpenedSite;
+  #drafts: Drafts;
+  /** Of the site in hand; it stays with that site while another one is. */
+  #unsaved = $state.raw(new Draft<Unsaved>());
+  #naming: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(api: Api, account: string, opened: OpenedSite) {
+  constructor(api: Api, account: string, opened: OpenedSite, drafts: Drafts) {
     this.#api = api;
     this.#account = account;
     this.#opened = opened;
+    this.#drafts = drafts;
     this.suggestions = new Suggestions(api, account);
   }
 
-  /** Forgets all that concerned another site. */
-  reset(): void {
-    this.typed = "";
+  /** What is typed in the address field. */
+  get typed(): string {
+    return this.#unsaved.value?.typed ?? "";
+  }
+
+  set typed(typed: string) {
+    if (this.#unsaved.value) this.#unsaved.value.typed = typed;
+  }
+
+  /** The pin that is not saved yet. */
+  get draft(): Position | undefined {
+    const pin = this.#unsaved.value?.pin;
+    return pin ? { lat: pin.lat, lng: pin.lng } : undefined;
+  }
+
+  /** Turns to a site, or with an empty name to none: what was left unsaved there is there again. */
+  attend(site: string): void {
     this.busy = "";
     this.#say("", false);
-    this.#clear();
+    this.#forget();
+    this.#unsaved = site ? this.#drafts.of<Unsaved>(site, "location") : new Draft<Unsaved>();
+    if (!this.#unsaved.isDirty) this.#unsaved.begin({ ...NOTHING }, "");
+    const pin = this.draft;
+    this.placing = pin !== undefined;
+    if (pin) this.#nameSoon(pin, site);
+  }
+
+  /** Drops what was typed and found for the site in hand, as when it was erased. */
+  discard(): void {
+    this.busy = "";
+    this.#say("", false);
+    this.#forget();
+    this.#unsaved.begin({ ...NOTHING }, "");
   }
 
   /** Asks for what the typed text may become. */
@@ -115,10 +157,15 @@ export class Relocation {
 
   /** Puts the unsaved pin somewhere. */
   drop(position: Position): void {
-    if (!this.placing) return;
-    this.draft = position;
+    if (!this.placing || !this.#unsaved.value) return;
+    this.#unsaved.value.pin = position;
     this.nearest = undefined;
-    void this.#name(position);
+    this.#nameSoon(position, this.#opened.name);
+  }
+
+  /** Asks for the pin to be put at the middle of the map. */
+  aim(): void {
+    this.aimed = {};
   }
 
   /** Saves the pin. */
@@ -157,11 +204,17 @@ export class Relocation {
   }
 
   /** Looks for the address at the unsaved pin. That there is none, or no answer, keeps nobody from saving it. */
-  async #name(position: Position): Promise<void> {
-    const request = { parent: this.#account, site: this.#opened.name, position, candidatesMax: 1 };
+  #nameSoon(position: Position, site: string): void {
+    clearTimeout(this.#naming);
+    const naming = setTimeout(() => void this.#name(position, site, () => naming === this.#naming), NAME_PAUSE_MS);
+    this.#naming = naming;
+  }
+
+  async #name(position: Position, site: string, isWanted: () => boolean): Promise<void> {
+    const request = { parent: this.#account, site, position, candidatesMax: 1 };
     try {
       const { candidates } = await this.#api.location.reverseGeocode(request);
-      if (this.draft === position) this.nearest = candidates[0];
+      if (isWanted()) this.nearest = candidates[0];
     } catch {
       // The pin is what the person wants; its address is a help.
     }
@@ -170,8 +223,11 @@ export class Relocation {
   async #change(call: (site: Site) => Promise<Site>): Promise<void> {
     const site = this.#opened.site;
     if (!site || this.busy) return;
+    const unsaved = this.#unsaved;
     await this.#run("change", site, async () => {
       const moved = await call(site);
+      // What was typed and dropped was used, or is no plan any more.
+      unsaved.begin({ ...NOTHING }, "");
       this.#opened.took(moved);
       if (this.#opened.name !== site.name) return;
       this.#clear();
@@ -203,14 +259,21 @@ export class Relocation {
     this.failed = failed;
   }
 
+  /** Takes away what was found, and the pin that is not saved. */
   #clear(): void {
+    this.#forget();
+    if (this.#unsaved.value) this.#unsaved.value.pin = null;
+  }
+
+  #forget(): void {
+    clearTimeout(this.#naming);
+    this.#naming = undefined;
     this.move = undefined;
     this.undoable = false;
     this.pointed = undefined;
     this.candidates = undefined;
     this.highlighted = -1;
     this.placing = false;
-    this.draft = undefined;
     this.nearest = undefined;
     this.adoptable = undefined;
     this.suggestions.close();

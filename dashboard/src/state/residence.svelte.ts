@@ -2,6 +2,7 @@
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
 import type { Device, ResidentAccess, ResidentDevicePermission } from "../gen/waymark/v1/resident_access_pb.js";
+import type { Parts } from "./merge.js";
 import type { OpenedSite } from "./opened.svelte.js";
 
 /** What the resident may do with one device, as three boxes. */
@@ -11,11 +12,35 @@ export interface Allowed {
   block: boolean;
 }
 
+const NOTHING: Allowed = { visible: false, power: false, block: false };
+
 /** What the form edits: allowances by the ids of devices. */
 export interface AccessForm {
   ownerEmail: string;
   enabled: boolean;
   allowed: Record<string, Allowed>;
+}
+
+/** What begins the name of the part that says what is allowed with a device. */
+const DEVICE = "device ";
+
+/** Address, switch, and what is allowed with each device are parts of their own; a device with nothing allowed is none. */
+export const accessParts: Parts<AccessForm> = {
+  of: ({ ownerEmail, enabled, allowed }) => {
+    const some = Object.entries(allowed).filter(([, { visible, power, block }]) => visible || power || block);
+    const devices = some.map(([id, may]): [string, unknown] => [DEVICE + id, { ...may }]);
+    return new Map<string, unknown>([["ownerEmail", ownerEmail], ["enabled", enabled], ...devices]);
+  },
+  set: (form, key, part) => {
+    const id = deviceOf(key);
+    if (id !== undefined) form.allowed[id] = (part as Allowed | undefined) ?? { ...NOTHING };
+    else Object.assign(form, { [key]: part });
+  },
+};
+
+/** The device that a part is of; absent for another part. */
+export function deviceOf(part: string): string | undefined {
+  return part.startsWith(DEVICE) ? part.slice(DEVICE.length) : undefined;
 }
 
 /** The steps that an invitation takes. */
@@ -102,9 +127,8 @@ export class Residence {
 
 /** The form as the access and the devices fill it. What stands of devices that have gone stays. */
 export function accessForm(access: ResidentAccess | undefined, devices: Device[]): AccessForm {
-  const none: Allowed = { visible: false, power: false, block: false };
   const of = ({ deviceId, visible, power, block }: ResidentDevicePermission) => [deviceId, { visible, power, block }];
   const known: Record<string, Allowed> = Object.fromEntries(access?.devicePermissions.map(of) ?? []);
-  const allowed = { ...Object.fromEntries(devices.map(({ id }) => [id, { ...none }])), ...known };
+  const allowed = { ...Object.fromEntries(devices.map(({ id }) => [id, { ...NOTHING }])), ...known };
   return { ownerEmail: access?.ownerEmail ?? "", enabled: access?.enabled ?? false, allowed };
 }

@@ -3,6 +3,8 @@ import type { Box } from "../map/view_box.js";
 import type { Position } from "../position.js";
 import { Granularity } from "../gen/waymark/v1/location_pb.js";
 import type { Site } from "../gen/waymark/v1/site_pb.js";
+import { faultOf } from "../api/fault.js";
+import * as strings from "../strings.js";
 import { Attention } from "./attention.svelte.js";
 import { Bulk } from "./bulk.svelte.js";
 import { Connections } from "./connections.svelte.js";
@@ -13,6 +15,7 @@ import { Listing, type Row } from "./listing.svelte.js";
 import { Navigation } from "./navigation.svelte.js";
 import { OpenedSite } from "./opened.svelte.js";
 import { Overview } from "./overview.svelte.js";
+import { PageKeys } from "./page_keys.js";
 import { Pages } from "./pages.svelte.js";
 import { Paced } from "./paced.js";
 import { Pulse } from "./pulse.svelte.js";
@@ -21,6 +24,7 @@ import { Residence } from "./residence.svelte.js";
 import { SiteSearch } from "./search.svelte.js";
 import { Selection } from "./selection.svelte.js";
 import type { Session } from "./session.svelte.js";
+import { TokenNames } from "./token_names.svelte.js";
 import { Verifications } from "./verifications.svelte.js";
 
 /** Least pause in milliseconds between two loads of what changed: a busy account changes all the time. */
@@ -55,6 +59,7 @@ export class Workspace {
   readonly relocation: Relocation;
   readonly history: SiteHistory;
   readonly residence: Residence;
+  readonly tokenNames: TokenNames;
   readonly search: SiteSearch;
   readonly connections: Connections;
   readonly verifications: Verifications;
@@ -77,6 +82,7 @@ export class Workspace {
 
   /** Loads again what changes may have touched. */
   #reloads = new Paced(() => this.#reload(), RELOAD_PAUSE_MS);
+  #keys = new PageKeys();
 
   constructor(session: Session) {
     this.session = session;
@@ -84,9 +90,10 @@ export class Workspace {
     this.overview = new Overview(session.api, this.account, this.filter, () => this.#reloads.ask());
     this.listing = new Listing(session.api, this.account, this.filter);
     this.opened = new OpenedSite(session.api, (site, moved) => this.#changedHere(site, moved));
-    this.relocation = new Relocation(session.api, this.account, this.opened);
+    this.relocation = new Relocation(session.api, this.account, this.opened, session.drafts);
     this.history = new SiteHistory(session.api, this.opened);
     this.residence = new Residence(session.api, this.opened);
+    this.tokenNames = new TokenNames(session.api);
     this.search = new SiteSearch(session.api, this.account);
     this.connections = new Connections(session.api, this.account);
     this.verifications = new Verifications(session.api, this.account);
@@ -159,23 +166,33 @@ export class Workspace {
     this.overview.watch();
   }
 
-  /** Shows all sites that match, as far as they are on the map. */
-  async fit(): Promise<void> {
+  /** Shows all sites that match, as far as they are on the map. Says why it did not go; an empty text where it did. */
+  async fit(): Promise<string> {
     const request = { parent: this.account, filter: this.filter.text };
-    const { bounds } = await this.session.api.map.fitSites(request);
-    if (!bounds?.low || !bounds.high) return;
-    this.fitting = { west: bounds.low.lng, south: bounds.low.lat, east: bounds.high.lng, north: bounds.high.lat };
+    try {
+      const { bounds } = await this.session.api.map.fitSites(request);
+      if (!bounds?.low || !bounds.high) return strings.filter.nothingToFit;
+      this.#show(bounds.low, bounds.high);
+      return "";
+    } catch (error) {
+      return faultOf(error).message;
+    }
+  }
+
+  #show(low: Position, high: Position): void {
+    this.fitting = { west: low.lng, south: low.lat, east: high.lng, north: high.lat };
   }
 
   close(): void {
+    if (this.opened.name) void this.#keys.leave();
     this.opened.close();
-    this.relocation.reset();
+    this.relocation.attend("");
     this.ticketing = false;
   }
 
   /** Loads again what the page shows of the open site once persons were erased from it; with `location` its address and pin, too. */
   async erased(location: boolean): Promise<void> {
-    if (location) this.relocation.reset();
+    if (location) this.relocation.discard();
     this.#reloads.ask();
     if (!this.opened.name) return;
     // The history goes behind the site's last version: no newer one tells of it.
@@ -190,8 +207,9 @@ export class Workspace {
 
   #open(name: string): void {
     this.ticketing = false;
-    if (name !== this.opened.name) this.relocation.reset();
+    if (name !== this.opened.name) this.relocation.attend(name);
     this.opened.open(name);
+    void this.#keys.enter();
   }
 
   #changedHere(site: Site, moved: boolean): void {

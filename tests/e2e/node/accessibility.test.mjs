@@ -169,16 +169,11 @@ async function tabTo(page, selector) {
   assert.fail(`the Tab key does not come to ${selector}`);
 }
 
-test("all of it by the keys: log in, open a site, edit, save, make a token, sign out", async () => {
-  const request = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_ADMIN", displayName: "of the keys" } };
-  const admin = await server.call("AdminService", "CreateToken", request, server.adminToken);
-  const { page, faults } = await openPage({ browser, server, token: admin.secret });
-  await page.goto(`${server.url}/`);
-  await byId(page, "login-token").waitFor();
-  await tabTo(page, '[data-testid="login-token"]');
-  await page.keyboard.type(admin.secret);
-  await page.keyboard.press("Enter");
-  await byId(page, "site-row").first().waitFor();
+/** Waits until the keys are on a part of the page. */
+const isFocused = (page, selector) => page.locator(`${selector}:focus`).waitFor();
+
+/** Opens the site that is listed first, and comes back to its row; then opens it again. */
+async function openByKeys(page) {
   // The first stop leads past bar and map.
   await page.keyboard.press("Tab");
   await tabTo(page, ".skip");
@@ -186,32 +181,100 @@ test("all of it by the keys: log in, open a site, edit, save, make a token, sign
   await tabTo(page, '[data-testid="site-list"]');
   await page.keyboard.press("Home");
   await page.keyboard.press("Enter");
-  await byId(page, "record-edit").waitFor();
-  await tabTo(page, '[data-testid="record-edit"]');
-  await page.keyboard.press("Enter");
-  await tabTo(page, '[data-testid="record-note"]');
-  await page.keyboard.type("by the keys alone");
-  await tabTo(page, '[data-testid="record-save"]');
-  await page.keyboard.press("Enter");
-  await byId(page, "record-note").waitFor({ state: "detached" });
-  await page.getByText("by the keys alone").first().waitFor();
-
-  await tabTo(page, "#open-more");
-  await page.keyboard.press("Enter");
-  await tabTo(page, '[data-testid="open-access"]');
-  await page.keyboard.press("Enter");
-  await byId(page, "token-create").waitFor();
-  await tabTo(page, '[data-testid="token-create"]');
-  await page.keyboard.press("Enter");
-  await tabTo(page, '[data-testid="token-name"]');
-  await page.keyboard.type("made by the keys");
-  await page.keyboard.press("Enter");
-  await byId(page, "token-made").waitFor();
+  await isFocused(page, '[data-testid="site-name"]');
   await page.keyboard.press("Escape");
-  await byId(page, "access").waitFor({ state: "detached" });
-  await tabTo(page, '[data-testid="sign-out"]');
+  await isFocused(page, '[data-testid="site-list"]');
+  assert.ok(await byId(page, "site-list").getAttribute("aria-activedescendant"), "on the row that it was opened from");
   await page.keyboard.press("Enter");
-  await byId(page, "login-token").waitFor();
+  await isFocused(page, '[data-testid="site-name"]');
+}
+
+/** Places a pin: at the middle of the map, moved by the arrows, saved. */
+async function placeByKeys(page) {
+  await tabTo(page, '[data-testid="place-pin"]');
+  await page.keyboard.press("Enter");
+  await isFocused(page, '[data-testid="pin-here"]');
+  await page.keyboard.press("Enter");
+  await isFocused(page, ".draft-mark");
+  const said = () => page.locator(".draft-mark").getAttribute("aria-label");
+  let before = await said();
+  assert.match(before, /^New pin at \d+\.\d{5}° [NS], \d+\.\d{5}° [EW]/);
+  for (const key of ["ArrowRight", "Shift+ArrowUp"]) {
+    await page.keyboard.press(key);
+    await page.waitForFunction((before) => document.querySelector(".draft-mark").ariaLabel !== before, before);
+    before = await said();
+  }
+  await page.keyboard.press("Enter");
+  await isFocused(page, '[data-testid="pin-save"]');
+  await page.keyboard.press("Enter");
+  await byId(page, "locate-message").filter({ hasText: /^\s*Moved/ }).waitFor();
+  await isFocused(page, '[data-testid="place-pin"]');
+}
+
+for (const width of [1440, 1024]) {
+  test(`all of it by the keys at ${width} px: open a site, edit, save, place a pin, make a token, sign out`, async () => {
+    const request = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_ADMIN", displayName: "of the keys" } };
+    const admin = await server.call("AdminService", "CreateToken", request, server.adminToken);
+    const { page, faults } = await openPage({ browser, server, token: admin.secret }, { width, height: 900 });
+    await page.goto(`${server.url}/`);
+    await byId(page, "login-token").waitFor();
+    await tabTo(page, '[data-testid="login-token"]');
+    await page.keyboard.type(admin.secret);
+    await page.keyboard.press("Enter");
+    await byId(page, "site-row").first().waitFor();
+    await openByKeys(page);
+    await placeByKeys(page);
+    const note = `by the keys alone, at ${width}`;
+    await tabTo(page, '[data-testid="record-edit"]');
+    await page.keyboard.press("Enter");
+    await tabTo(page, '[data-testid="record-note"]');
+    await page.keyboard.type(note);
+    await tabTo(page, '[data-testid="record-save"]');
+    await page.keyboard.press("Enter");
+    await byId(page, "record-note").waitFor({ state: "detached" });
+    await page.getByText(note).first().waitFor();
+
+    await tabTo(page, "#open-more");
+    await page.keyboard.press("Enter");
+    await tabTo(page, '[data-testid="open-access"]');
+    await page.keyboard.press("Enter");
+    await byId(page, "token-create").waitFor();
+    await tabTo(page, '[data-testid="token-create"]');
+    await page.keyboard.press("Enter");
+    await tabTo(page, '[data-testid="token-name"]');
+    await page.keyboard.type("made by the keys");
+    await page.keyboard.press("Enter");
+    await byId(page, "token-made").waitFor();
+    await page.keyboard.press("Escape");
+    await byId(page, "access").waitFor({ state: "detached" });
+    await tabTo(page, '[data-testid="sign-out"]');
+    await page.keyboard.press("Enter");
+    await byId(page, "login-token").waitFor();
+    assert.deepEqual(faults, []);
+    await page.context().close();
+  });
+}
+
+test("what a site is opened from has the keys again: a hit, a symbol of the map", async () => {
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
+  await byId(page, "search").fill("Site 007");
+  await byId(page, "hit").first().waitFor();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await isFocused(page, '[data-testid="site-name"]');
+  // The map goes to that site, which is alone there; one that is made wider on its way ends elsewhere.
+  const there = '[data-testid="map"][data-idle="true"][data-pins="1"][data-zoom="13.000"]';
+  await page.locator(there).waitFor();
+  await page.keyboard.press("Escape");
+  await isFocused(page, '[data-testid="search"]');
+  await page.waitForFunction(() => document.querySelector('[data-testid="map"]').clientWidth > 1_000);
+  await page.locator(there).waitFor();
+  const box = await byId(page, "map").boundingBox();
+  await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+  await isFocused(page, '[data-testid="site-name"]');
+  await page.keyboard.press("Escape");
+  await isFocused(page, ".maplibregl-canvas");
   assert.deepEqual(faults, []);
   await page.context().close();
 });

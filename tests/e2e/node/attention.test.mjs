@@ -52,6 +52,7 @@ test("an ambiguous address is settled by a digit, a far pin by A, and that is ta
   await call("LocationService", "SetPin", { site: far.name, position });
 
   const { page, faults } = await open();
+  await kind(page, "All").locator("strong").filter({ hasText: /[1-9]/ }).waitFor();
   const all = await numberOf(page, "All");
   assert.ok(all >= 2, `${all} sites need attention`);
   await kind(page, "Ambiguous address").click();
@@ -116,10 +117,17 @@ test("next, previous and skip go round the queue, others' changes come in live, 
   await call("LocationService", "SetPin", { site: names[count - 1], position });
   await shown(page, names[count - 2]);
   assert.match(await byId(page, "attention-place").textContent(), new RegExp(`${count - 1} of ${count - 1}`));
+  // The keys go to the site's page and come back, whichever way it is closed.
   await page.keyboard.press("o");
-  await byId(page, "site-panel").waitFor();
+  await page.locator("#site-heading:focus").waitFor();
+  await page.keyboard.press("Escape");
+  await byId(page, "site-panel").waitFor({ state: "detached" });
+  await page.keyboard.press("n");
+  await shown(page, names[0]);
+  await page.keyboard.press("o");
+  await page.locator("#site-heading:focus").waitFor();
   await byId(page, "site-close").click();
-  await byId(page, "attention").focus();
+  await page.locator("#attention:focus").waitFor();
   await page.keyboard.press("Escape");
   await byId(page, "site-list").waitFor();
   assert.notEqual(await page.title(), "hit");

@@ -32,6 +32,8 @@ async function open(secret = token) {
 const rows = (page) => byId(page, "site-row");
 const active = (list) => list.getAttribute("aria-activedescendant");
 const selected = (page, text) => byId(page, "selected-count").filter({ hasText: text }).waitFor();
+/** Waits until the map rings so many selected sites. */
+const ringed = (page, count) => page.locator(`[data-testid="map"][data-idle="true"][data-selected="${count}"]`).waitFor();
 const sites = async (filter) => {
   const request = { parent: "accounts/demo", pageSize: 1000, filter };
   return (await server.call("SiteService", "ListSites", request, token)).sites ?? [];
@@ -91,6 +93,7 @@ test("sites are selected by keys and pointer, and get a label and a status at on
   await page.locator("#row-6").getByTestId("row-tick").click();
   await selected(page, "5 selected");
   assert.equal(await byId(page, "site-panel").count(), 0, "selecting opens nothing");
+  await ringed(page, 5);
   await shoot(page, "bulk");
 
   await byId(page, "bulk-set-label").click();
@@ -130,7 +133,9 @@ test("all that is listed is selected, what fails is reported, and the rest is ex
   assert.equal((await sites('labels.wave = "2"')).length, total - 1);
   await byId(page, "bulk-keep-failed").click();
   await selected(page, "1 selected");
+  await ringed(page, 1);
   await byId(page, "select-none").click();
+  await ringed(page, 0);
 
   await page.locator("#row-0").getByTestId("row-tick").click();
   await page.locator("#row-9").getByTestId("row-tick").click({ modifiers: ["Shift"] });
@@ -154,5 +159,59 @@ test("whoever only reads may select and export, and change nothing", async () =>
   await byId(page, "bulk-export").waitFor();
   assert.equal(await byId(page, "bulk-set-label").count(), 0);
   assert.equal(await byId(page, "bulk-set-status").count(), 0);
+  await page.context().close();
+});
+
+/** Where points of a flat map's element are in degrees, by what it says of its middle. */
+async function unprojecting(page) {
+  const map = byId(page, "map");
+  const [box, center, zoom] = await Promise.all([
+    map.boundingBox(), map.getAttribute("data-center"), map.getAttribute("data-zoom"),
+  ]);
+  const [lat, lng] = center.split(",").map(Number);
+  const world = 512 * 2 ** Number(zoom);
+  const y = (1 - Math.asinh(Math.tan((lat * Math.PI) / 180)) / Math.PI) / 2;
+  return ([x, down]) => {
+    const [dx, dy] = [(x - box.x - box.width / 2) / world, (down - box.y - box.height / 2) / world];
+    return { lng: lng + dx * 360, lat: (Math.atan(Math.sinh(Math.PI * (1 - 2 * (y + dy)))) * 180) / Math.PI };
+  };
+}
+
+test("a rectangle on the map selects what lies in it, by a button or with Shift, and the map stays", async () => {
+  const { page, faults } = await open();
+  await page.waitForFunction(() => document.querySelector('[data-testid="map"]').dataset.idle === "true");
+  const box = await byId(page, "map").boundingBox();
+  const at = (x, y) => [box.x + x * box.width, box.y + y * box.height];
+  const [from, to] = [at(0.35, 0.2), at(0.6, 0.6)];
+  const draw = async () => {
+    await page.mouse.move(...from);
+    await page.mouse.down();
+    await page.mouse.move(...to, { steps: 6 });
+  };
+  const place = await unprojecting(page);
+  const [one, other] = [place(from), place(to)];
+  const viewport = { low: { lat: other.lat, lng: one.lng }, high: { lat: one.lat, lng: other.lng } };
+  const request = { parent: "accounts/demo", viewport, pageSize: 1000 };
+  const inside = (await server.call("MapService", "ListViewportSites", request, token)).sites;
+  assert.ok(inside.length > 20 && inside.length < SITES - 20, `${inside.length} sites in the rectangle`);
+  const stood = await byId(page, "map").getAttribute("data-center");
+  await byId(page, "select-area").click();
+  await draw();
+  await shoot(page, "bulk-rectangle");
+  await page.mouse.up();
+  await selected(page, `${inside.length} selected`);
+  assert.equal(await byId(page, "select-area").getAttribute("aria-pressed"), "false");
+  assert.equal(await byId(page, "map").getAttribute("data-center"), stood, "the map did not move");
+  await byId(page, "select-none").click();
+  await page.keyboard.down("Shift");
+  await draw();
+  await page.mouse.up();
+  await page.keyboard.up("Shift");
+  await selected(page, `${inside.length} selected`);
+  // With neither a drag moves the map.
+  await draw();
+  await page.mouse.up();
+  await page.waitForFunction((stood) => document.querySelector('[data-testid="map"]').dataset.center !== stood, stood);
+  assert.deepEqual(faults, []);
   await page.context().close();
 });

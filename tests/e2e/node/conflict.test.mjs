@@ -111,6 +111,66 @@ test("labels are merged by their keys", async () => {
   await page.context().close();
 });
 
+test("the resident's access is merged part by part, asks where both chose, and stays while another site is open", async () => {
+  const { page, faults, name } = await openRecord();
+  const ask = (method, request) => server.call("ResidentAccessService", method, request, server.adminToken);
+  const access = () => ask("GetResidentAccess", { name: `${name}/residentAccess` });
+  const change = async (fields, updateMask) =>
+    ask("UpdateResidentAccess", { residentAccess: { name: `${name}/residentAccess`, etag: (await access()).etag, ...fields }, updateMask });
+  const devices = [
+    { id: "cam", displayName: "Camera", kind: "camera", canPower: true },
+    { id: "tv", displayName: "Television", kind: "tv", canBlock: true },
+  ];
+  await ask("ReportDevices", { parent: name, devices });
+  await byId(page, "resident").locator("summary").click();
+  await byId(page, "resident-edit").click();
+  const email = byId(page, "resident-email");
+  const boxes = (device) => page.locator(`[data-testid="resident-device"][data-device="${device}"]`).getByRole("checkbox");
+  await email.fill("mine@example.org");
+  await boxes("tv").nth(0).check();
+  const devicePermissions = [{ deviceId: "cam", visible: true }, { deviceId: "tv", visible: true, block: true }];
+  const theirs = { ownerEmail: "theirs@example.org", enabled: true, devicePermissions };
+  await change(theirs, "ownerEmail,enabled,devicePermissions");
+
+  await clash(page, "ownerEmail").filter({ hasText: "theirs@example.org" }).waitFor();
+  assert.equal(await clash(page, "device tv").getByTestId("clash-theirs").textContent(), "See, Block");
+  assert.match(await clash(page, "device tv").textContent(), /Somebody else changed Television/);
+  assert.equal(await email.inputValue(), "mine@example.org", "what is typed stays");
+  assert.ok(await boxes("cam").nth(0).isChecked(), "a device that nobody touched follows");
+  assert.ok(await byId(page, "resident-enabled").isChecked());
+  await byId(page, "followed").filter({ hasText: /Access is on.*Camera/ }).waitFor();
+  await shoot(page, "conflict-resident", clash(page, "ownerEmail"));
+
+  // Another site is opened, and the bar leads back: nothing is lost.
+  await page.getByRole("button", { name: "Show the whole world" }).click();
+  await page.locator(`[data-testid="site-row"]:not([data-site="${name}"])`).first().click();
+  await page.locator(`[data-testid="site-panel"]:not([data-site="${name}"])`).waitFor();
+  await byId(page, "unsaved").click();
+  await clash(page, "ownerEmail").waitFor();
+  assert.equal(await email.inputValue(), "mine@example.org");
+  await byId(page, "resident-save").click();
+  await byId(page, "error-banner").filter({ hasText: "Somebody changed this access meanwhile" }).waitFor();
+  assert.equal((await access()).ownerEmail, "theirs@example.org", "nothing of theirs is overwritten unseen");
+  await clash(page, "ownerEmail").getByTestId("clash-mine").click();
+  await clash(page, "device tv").getByTestId("clash-take").click();
+  await byId(page, "resident-save").click();
+  await byId(page, "resident-owner").filter({ hasText: "mine@example.org" }).waitFor();
+  const { ownerEmail, enabled, devicePermissions: saved } = await access();
+  assert.deepEqual([ownerEmail, enabled, saved], ["mine@example.org", true, devicePermissions]);
+
+  // A save that crosses another's is merged.
+  await page.route("**/waymark.v1.MapService/*", (route) => route.abort());
+  await byId(page, "resident-edit").click();
+  await byId(page, "resident-enabled").uncheck();
+  await change({ ownerEmail: "new@example.org" }, "ownerEmail");
+  await byId(page, "resident-save").click();
+  await byId(page, "resident-owner").filter({ hasText: "new@example.org" }).waitFor();
+  const merged = await access();
+  assert.deepEqual([merged.ownerEmail, merged.enabled ?? false], ["new@example.org", false]);
+  assert.deepEqual(faults.filter((fault) => !fault.includes("ERR_FAILED")), []);
+  await page.context().close();
+});
+
 test("an edit outlives its page, a restart of the server, a revoked token, and asks before it is left", async () => {
   const scope = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_EDITOR" } };
   const editor = () => server.call("AdminService", "CreateToken", scope, server.adminToken);

@@ -185,6 +185,47 @@ test("a link brings view, filter and site back; back and forward go through filt
   await foreign.page.context().close();
 });
 
+test("the way back knows pages and words, and the field says what the filter does", async () => {
+  const { page, faults } = await opened("#account=demo&q=stack");
+  const field = byId(page, "search");
+  await drawn(page, STACKED);
+  assert.equal(await field.inputValue(), "stack", "the words of a link stand in the field");
+  await byId(page, "clear-filters").click();
+  await drawn(page, all.total);
+  assert.equal(await field.inputValue(), "");
+  await byId(page, "open-more").click();
+  await byId(page, "open-access").click();
+  await byId(page, "access").waitFor();
+  assert.ok((await page.evaluate(() => location.hash)).includes("page=access"));
+  await page.goBack();
+  await byId(page, "access").waitFor({ state: "detached" });
+  await byId(page, "open-ticketing").click();
+  await byId(page, "ticketing-close").waitFor();
+  await page.goBack();
+  await byId(page, "ticketing-close").waitFor({ state: "detached" });
+  await page.goBack();
+  await drawn(page, STACKED);
+  assert.equal(await field.inputValue(), "stack");
+  await byId(page, "words-chip").click();
+  await drawn(page, all.total);
+  assert.equal(await field.inputValue(), "");
+
+  // Where nothing can be shown, or nobody answers, the button says so.
+  await field.fill("no such site");
+  await field.press("Enter");
+  await drawn(page, 0);
+  await byId(page, "fit").click();
+  await byId(page, "fit-told").filter({ hasText: "No site that matches has a position" }).waitFor();
+  await byId(page, "clear-filters").click();
+  await byId(page, "fit-told").filter({ hasText: /^$/ }).waitFor({ state: "attached" });
+  await page.route("**/waymark.v1.MapService/FitSites", (route) => route.abort());
+  await byId(page, "fit").click();
+  await byId(page, "fit-told").filter({ hasText: "cannot be reached" }).waitFor();
+  // The browser itself tells of the call that failed.
+  assert.deepEqual(faults.filter((fault) => !fault.includes("ERR_FAILED")), []);
+  await page.context().close();
+});
+
 test("fit goes to what matches; a stack is one symbol whose sites are listed; hover is the same on map and list", async () => {
   const { page, faults } = await opened("#account=demo&label=tier%3Dgold");
   await drawn(page, STACKED);
@@ -214,6 +255,15 @@ test("the pointer on a pin marks its row, and the same sites are on a globe", as
   const box = await map(page).boundingBox();
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
   await page.locator(`[data-site="${first}"].marked`).waitFor();
+  // And the pointer on its row rings the pin.
+  await page.locator(`[data-site="${first}"]`).hover();
+  await wait(page, ({ lat, lng }) => {
+    const [ringLat, ringLng] = document.querySelector('[data-testid="map"]').dataset.hovered.split(",").map(Number);
+    return Math.abs(ringLat - lat) < 0.001 && Math.abs(ringLng - lng) < 0.001;
+  }, apart);
+  await shoot(page, "map-row-ring");
+  await byId(page, "search").hover();
+  await wait(page, () => document.querySelector('[data-testid="map"]').dataset.hovered === "");
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
   await page.locator(`[data-site="${first}"][aria-current="true"]`).waitFor({ state: "attached" });
   await shoot(page, "map-pin");

@@ -11,8 +11,8 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
 const BINARY = process.env.WAYMARK_BIN ?? path.join(ROOT, "target/debug/waymark");
-const GEOIP = ["ipv4", "ipv6"].map((family) => path.join(ROOT, `data/fetched/dbip/dbip-city-${family}.mmdb`));
-const GAZETTEER = path.join(ROOT, "data/built/gazetteer");
+export const GEOIP = ["ipv4", "ipv6"].map((family) => path.join(ROOT, `data/fetched/dbip/dbip-city-${family}.mmdb`));
+export const GAZETTEER = path.join(ROOT, "data/built/gazetteer");
 const BUF = path.join(ROOT, "tests/e2e/node_modules/.bin/buf");
 // Milliseconds for a start of a build without optimisation, and for a drain.
 const READY_MS_MAX = 60_000;

@@ -1,6 +1,6 @@
 // The page of a site in a real browser: its labels, its ticketing links, and its resident, from invitation to acceptance.
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -9,12 +9,15 @@ import { MailServer } from "./mail.mjs";
 import { clock, Server } from "./server.mjs";
 
 const SITES = 20;
+/** Fewer than the last test lets go by. */
+const RAW_IP_DAYS = 7;
 
 let server, token, browser, mail, dir;
 
 before(async () => {
   dir = await mkdtemp(path.join(tmpdir(), "waymark-mail-"));
   mail = await MailServer.start(dir);
+  await appendFile(mail.config, `\n[service]\nraw_ip_days = ${RAW_IP_DAYS}\n`);
   server = await Server.start(["--config", mail.config]);
   token = await server.demo(SITES);
   browser = await launch();
@@ -91,7 +94,7 @@ test("ticketing links are set and taken away, and a wrong id is told so", async 
   // What somebody else writes before a save that is refused is not overwritten by the next one.
   await server.call("SiteService", "UpdateSite", { site: { name, contractId: "K-7" }, updateMask: "contractId" }, token);
   await byId(page, "links-save").click();
-  await byId(page, "error-banner").filter({ hasText: "organization_id" }).waitFor();
+  await byId(page, "error-banner").filter({ hasText: "Organisation’s ID (1): the id of a Zendesk organization" }).waitFor();
   await field("organizationId").fill("17");
   // Any other system is called as one likes.
   await byId(page, "links-add").click();
@@ -142,7 +145,7 @@ test("a resident is no user of the account, may block what can be blocked, and i
   assert.ok(await boxes.nth(1).isDisabled(), "the television's power cannot be switched");
   for (const nth of [0, 2]) await boxes.nth(nth).check();
   await byId(page, "resident-save").click();
-  await byId(page, "error-banner").filter({ hasText: "user of the account" }).waitFor();
+  await byId(page, "error-banner").filter({ hasText: "Resident's e-mail: this is the address of a user of the account" }).waitFor();
   await shoot(page, "resident-refused", byId(page, "resident-save"));
   assert.equal((await access()).state, "RESIDENT_ACCESS_STATE_NONE");
   assert.ok(await boxes.nth(2).isChecked(), "what was chosen stays");
@@ -368,6 +371,12 @@ test("an invitation that nobody takes is shown as expired, and goes out again", 
   await isShown("Invited");
   const second = await mail.to("late@example.org", 2);
   assert.notEqual(second.code, first.code);
+
+  // Of the address that the site came from, its network is left.
+  const { publicIp } = await server.call("SiteService", "GetSite", { name: sites.at(-1).name }, token);
+  assert.match(publicIp, /^\d+\.\d+\.\d+\.0\/24$/);
+  await byId(page, "site-panel").getByText(publicIp, { exact: true }).first().waitFor();
+  await shoot(page, "record-cut-address", byId(page, "site-panel").getByText(publicIp, { exact: true }));
   assert.deepEqual(faults, []);
   await page.context().close();
 });

@@ -1,0 +1,128 @@
+// What the map draws of clusters, of areas and of what is known to a country alone, and what a click on each opens.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { byId, launch, openPage, shoot, symbolsDrawn } from "./browser.mjs";
+import { mmdb } from "./mmdb.mjs";
+import { GAZETTEER, Server } from "./server.mjs";
+
+// A spot in the sea, far from the demo's sites.
+const SEA = { lat: 5, lng: -35 };
+// Degrees between two sites that are one cluster from afar.
+const APART_DEG = 0.02;
+const IN_TOWN = 4;
+// An address of which a database knows the country alone, and where it puts that.
+const SOMEWHERE = { ip: "81.2.69.142", network: "81.2.69.0/24", country: "MN", lat: 46.86, lng: 103.85 };
+
+let server, token, browser, dir;
+
+before(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), "waymark-country-"));
+  const { network, country, lat, lng } = SOMEWHERE;
+  const record = { country: { iso_code: country }, location: { latitude: { double: lat }, longitude: { double: lng } } };
+  await writeFile(path.join(dir, "country.mmdb"), mmdb("Some-Country", new Date("2026-11-01"), { [network]: record }));
+  server = await Server.bare(["--geoip", path.join(dir, "country.mmdb"), "--gazetteer", GAZETTEER]);
+  token = await server.demo(1);
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  if (dir) await rm(dir, { recursive: true, force: true });
+});
+
+async function made(displayName) {
+  const request = { parent: "accounts/demo", site: { displayName, status: "SITE_STATUS_OFFLINE" } };
+  return (await server.call("SiteService", "CreateSite", request, token)).name;
+}
+
+/** A site that is known as finely as a place is: the first answer of that kind. Where it is. */
+async function placed(displayName, place, granularity) {
+  const site = await made(displayName);
+  const request = { parent: "accounts/demo", site, addressLine: place };
+  const { candidates } = await server.call("LocationService", "GeocodeAddress", request, token);
+  const found = candidates.find((candidate) => candidate.granularity === granularity);
+  const { location } = await server.call("LocationService", "ApplyCandidate", { site, candidateToken: found.token }, token);
+  assert.equal(location.granularity, granularity);
+  return location.position;
+}
+
+const data = (page) => byId(page, "map").evaluate((element) => ({ ...element.dataset }));
+const shows = (page, wanted) => {
+  const isSo = (wanted) => {
+    const data = document.querySelector('[data-testid="map"]').dataset;
+    return data.idle === "true" && Object.entries(wanted).every(([key, value]) => data[key] === value);
+  };
+  return page.waitForFunction(isSo, wanted);
+};
+
+async function opened({ lat, lng }, zoom) {
+  const { page, faults } = await openPage({ browser, server, token }, { width: 1280, height: 900 });
+  await page.goto(`${server.url}/#account=demo&map=${zoom}/${lat}/${lng}`);
+  await byId(page, "login-token").fill(token);
+  await byId(page, "login-submit").click();
+  await symbolsDrawn(page);
+  return { page, faults };
+}
+
+async function clickMiddle(page) {
+  const box = await byId(page, "map").boundingBox();
+  await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+}
+
+test("a click on a cluster goes as near as it takes for it to fall apart", async () => {
+  for (const [number, by] of [-0.5, 0.5].entries()) {
+    const position = { lat: SEA.lat, lng: SEA.lng + by * APART_DEG };
+    await server.call("LocationService", "SetPin", { site: await made(`buoy ${number}`), position }, token);
+  }
+  const { page, faults } = await opened(SEA, 6);
+  await shows(page, { clusters: "1", pins: "0", sites: "2" });
+  await shoot(page, "map-cluster");
+  await clickMiddle(page);
+  await shows(page, { clusters: "0", pins: "2", sites: "2" });
+  const { zoom, names } = await data(page);
+  assert.deepEqual(JSON.parse(names).sort(), ["buoy 0", "buoy 1"]);
+  // Two symbols of 48 pixels in all have room side by side, and no more than a level beyond that.
+  const pixels = (APART_DEG / 360) * 512 * 2 ** Number(zoom);
+  assert.ok(pixels > 20 && pixels < 200, `${pixels} pixels between them at zoom ${zoom}`);
+  await shoot(page, "map-expanded");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("sites known to a town alone are an area, with their number and a list, however near one comes", async () => {
+  let town;
+  for (let number = 0; number < IN_TOWN; number += 1) {
+    town = await placed(`in town ${number}`, "Ísafjörður", "GRANULARITY_CITY");
+  }
+  const { page, faults } = await opened(town, 15);
+  await shows(page, { areas: "1", pins: "0", clusters: "0", sites: String(IN_TOWN) });
+  await shoot(page, "map-area");
+  await clickMiddle(page);
+  await byId(page, "list-back").waitFor();
+  await page.getByText("Sites around here").waitFor();
+  await page.waitForFunction((sites) => document.querySelectorAll('[data-testid="site-row"]').length === sites, IN_TOWN);
+  await shoot(page, "map-area-list");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("a site known to a country alone is never a pin, and opens by a click", async () => {
+  const parent = "accounts/demo";
+  const service = { parent, token: { scope: "TOKEN_SCOPE_SERVICE" } };
+  const { secret } = await server.call("AdminService", "CreateToken", service, server.adminToken);
+  const site = await made("somewhere in Mongolia");
+  await server.call("ActivationService", "BatchReportStatus", { parent, reports: [{ site, publicIp: SOMEWHERE.ip }] }, secret);
+  const { location } = await server.call("SiteService", "GetSite", { name: site }, token);
+  assert.equal(location.granularity, "GRANULARITY_COUNTRY");
+  const { page, faults } = await opened(location.position, 8);
+  await shows(page, { areas: "1", pins: "0", clusters: "0", sites: "1" });
+  await shoot(page, "map-country");
+  await clickMiddle(page);
+  await byId(page, "site-panel").getByText("somewhere in Mongolia").first().waitFor();
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
