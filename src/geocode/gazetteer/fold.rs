@@ -19,7 +19,8 @@ pub(in crate::geocode) fn words(text: &str) -> Vec<String> {
     let mut word = String::new();
     let mut word_is_number = false;
     for c in text.chars().filter(|c| !is_apostrophe(*c)).nfkd().flat_map(char::to_lowercase) {
-        if is_accent(c) {
+        // Some letters fall apart into an apostrophe and another one.
+        if is_accent(c) || is_apostrophe(c) {
             continue;
         }
         let is_number = c.is_numeric();
@@ -182,6 +183,13 @@ mod tests {
         fn edits_agree_with_their_definition(one in "[abc]{0,5}", other in "[abc]{0,5}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             prop_assert_eq!(edits(&one, &other), edits_by_definition(&chars(&one), &chars(&other)));
+        }
+
+        // Not only by chance: letters that fall apart into apostrophes.
+        #[test]
+        fn apostrophes_within_letters_are_none(letter in "[\u{374}\u{149}]") {
+            prop_assert!(words(&letter).len() <= 1);
+            prop_assert_eq!(words(&words(&letter).join(" ")), words(&letter));
         }
 
         #[test]
