@@ -103,6 +103,13 @@ export async function openFirstSite(page) {
   return siteName(listed);
 }
 
+/** Opens the page of the site of this name, found by the search. */
+export async function openFound(page, displayName) {
+  await byId(page, "search").fill(displayName);
+  await byId(page, "hit").first().click();
+  await byId(page, "site-position").waitFor();
+}
+
 /** Loads the page anew: its address says which site is open. */
 export async function reload(page, name) {
   await page.reload();

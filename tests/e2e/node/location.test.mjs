@@ -4,7 +4,7 @@ import { rm, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, launch, logIn, openPage, shoot } from "./browser.mjs";
+import { byId, launch, logIn, openFound, openPage, shoot } from "./browser.mjs";
 import { mmdb } from "./mmdb.mjs";
 import { GAZETTEER, GEOIP, Server } from "./server.mjs";
 
@@ -63,9 +63,7 @@ async function openApproximate() {
 async function open(displayName) {
   const { page, faults } = await openPage({ browser, server, token });
   await logIn(page, server, token);
-  await byId(page, "search").fill(displayName);
-  await byId(page, "hit").first().click();
-  await byId(page, "site-position").waitFor();
+  await openFound(page, displayName);
   return { page, faults };
 }
 

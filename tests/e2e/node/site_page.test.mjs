@@ -4,7 +4,7 @@ import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, HOSTILE, launch, logIn, openFirstSite, openPage, shoot } from "./browser.mjs";
+import { byId, HOSTILE, launch, logIn, openFirstSite, openFound, openPage, shoot } from "./browser.mjs";
 import { MailServer } from "./mail.mjs";
 import { clock, Server } from "./server.mjs";
 
@@ -42,9 +42,7 @@ async function openSite() {
 async function openResident(displayName) {
   const { page, faults } = await openPage({ browser, server, token });
   await logIn(page, server, token);
-  await byId(page, "search").fill(displayName);
-  await byId(page, "hit").first().click();
-  await byId(page, "site-position").waitFor();
+  await openFound(page, displayName);
   await byId(page, "resident").locator("summary").click();
   const isShown = (text) => byId(page, "resident-state").filter({ hasText: text }).waitFor();
   return { page, faults, isShown };
@@ -285,9 +283,7 @@ test("what a site holds of persons is exported, and erased after a second questi
   const open = async (token) => {
     const { page, faults } = await openPage({ browser, server, token });
     await logIn(page, server, token);
-    await byId(page, "search").fill(displayName);
-    await byId(page, "hit").first().click();
-    await byId(page, "site-position").waitFor();
+    await openFound(page, displayName);
     return { page, faults };
   };
   const editor = await open(token);
