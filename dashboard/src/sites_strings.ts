@@ -44,7 +44,6 @@ export const bulk = {
   failed: (count: string) => (count === "1" ? "1 site was not changed:" : `${count} sites were not changed:`),
   keepFailed: "Select these alone",
   exported: (count: string) => `${count} sites are in the file.`,
-  unreached: "The server could not be reached.",
 };
 
 export const attention = {

@@ -16,7 +16,6 @@ export const app = {
   tagline: "Every site, on one map.",
   skipToList: "Skip to the list of sites",
   signOut: "Sign out",
-  dismiss: "Dismiss",
   loading: "Loading…",
   retry: "Try again",
   mapFailed: "The map could not start. It needs WebGL 2; the list works without it.",
@@ -184,9 +183,7 @@ export const site = {
   label: "Site",
   close: "Close",
   gone: "This site was deleted.",
-  position: "Position",
   location: "Location",
-  confirmed: "Confirmed",
   approximate: "Approximate",
   sentence: (confirmed: boolean, level: string, source: string) =>
     confirmed ? `confirmed, ${level} level, from ${source}` : `approximate, ${level} level, from ${source}`,

@@ -32,7 +32,7 @@ export class Rectangle {
   /** Whether drags draw a rectangle, rather than move the map. */
   arm(armed: boolean): void {
     this.#armed = armed;
-    this.#map.getCanvas().classList.toggle("is-placing", armed);
+    this.#map.getCanvas().classList.toggle("is-framing", armed);
     if (armed) this.#map.dragPan.disable();
     else if (!this.#from) this.#map.dragPan.enable();
   }

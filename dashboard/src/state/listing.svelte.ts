@@ -138,22 +138,13 @@ export class Listing {
 
   /** All rows of what is listed, page by page, whatever is loaded. */
   async *all(signal: AbortSignal): AsyncGenerator<Row[]> {
-    let token = "";
-    do {
-      const page = await this.#fetch(token, ALL_PAGE_SIZE, signal);
-      yield page.rows;
-      token = page.next;
-    } while (token !== "");
+    yield* eachPage((token) => this.#fetch(token, ALL_PAGE_SIZE, signal));
   }
 
   /** All rows of a box that the filter lets through, page by page. */
   async *within(box: Box, signal: AbortSignal): AsyncGenerator<Row[]> {
-    let token = "";
-    do {
-      const page = await this.#inBox(box, this.#filter.text, token, ALL_PAGE_SIZE, signal);
-      yield page.rows;
-      token = page.next;
-    } while (token !== "");
+    const { text } = this.#filter;
+    yield* eachPage((token) => this.#inBox(box, text, token, ALL_PAGE_SIZE, signal));
   }
 
   stop(): void {
@@ -263,6 +254,15 @@ export class Listing {
     const { sites, nextPageToken, totalSize } = await this.#api.map.listViewportSites(request, { signal });
     return { rows: sites, next: nextPageToken, total: totalSize };
   }
+}
+
+async function* eachPage(load: (token: string) => Promise<Page>): AsyncGenerator<Row[]> {
+  let token = "";
+  do {
+    const page = await load(token);
+    yield page.rows;
+    token = page.next;
+  } while (token !== "");
 }
 
 /** The row of a whole site record. */

@@ -22,10 +22,10 @@ export class PersonalData {
 
   #api: Api;
   #opened: OpenedSite;
-  #onErased: (location: boolean) => Promise<void>;
+  #onErased: (site: string, location: boolean) => Promise<void>;
 
-  /** `onErased` runs after an erasure; `location` says whether address and pin went, too. */
-  constructor(api: Api, opened: OpenedSite, onErased: (location: boolean) => Promise<void>) {
+  /** `onErased` runs after an erasure of a site; `location` says whether address and pin went, too. */
+  constructor(api: Api, opened: OpenedSite, onErased: (site: string, location: boolean) => Promise<void>) {
     this.#api = api;
     this.#opened = opened;
     this.#onErased = onErased;
@@ -55,7 +55,7 @@ export class PersonalData {
     const { name } = this.#opened;
     return this.#run("erasing", async () => {
       const { historyRecords } = await this.#api.admin.eraseSitePersonalData({ name, includeLocation });
-      await this.#onErased(includeLocation);
+      await this.#onErased(name, includeLocation);
       this.erased = historyRecords;
     });
   }

@@ -100,12 +100,13 @@ export class Relocation {
     if (pin) this.#nameSoon(pin, site);
   }
 
-  /** Drops what was typed and found for the site in hand, as when it was erased. */
-  discard(): void {
+  /** Drops what was typed and found for a site, as when it was erased. */
+  discard(site: string): void {
+    this.#drafts.of<Unsaved>(site, "location").begin({ ...NOTHING }, "");
+    if (site !== this.#opened.name) return;
     this.busy = "";
     this.#say("", false);
     this.#forget();
-    this.#unsaved.begin({ ...NOTHING }, "");
   }
 
   /** Asks for what the typed text may become. */

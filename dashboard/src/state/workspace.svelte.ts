@@ -190,13 +190,12 @@ export class Workspace {
     this.ticketing = false;
   }
 
-  /** Loads again what the page shows of the open site once persons were erased from it; with `location` its address and pin, too. */
-  async erased(location: boolean): Promise<void> {
-    if (location) this.relocation.discard();
-    this.#reloads.ask();
-    if (!this.opened.name) return;
+  /** Loads again what shows a site once persons were erased from it; with `location` its address and pin, too. */
+  async erased(site: string, location: boolean): Promise<void> {
+    if (location) this.relocation.discard(site);
+    const isOpen = this.opened.name === site;
     // The history goes behind the site's last version: no newer one tells of it.
-    await Promise.all([this.opened.refresh(), this.history.load(), this.residence.load()]);
+    await Promise.all([this.#reload(), isOpen && this.history.load(), isOpen && this.residence.load()]);
   }
 
   /** Opens the page of the ticketing systems. */

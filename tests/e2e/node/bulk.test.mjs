@@ -195,19 +195,24 @@ test("a rectangle on the map selects what lies in it, by a button or with Shift,
   const inside = (await server.call("MapService", "ListViewportSites", request, token)).sites;
   assert.ok(inside.length > 20 && inside.length < SITES - 20, `${inside.length} sites in the rectangle`);
   const stood = await byId(page, "map").getAttribute("data-center");
+  const stands = async () => {
+    await page.locator('[data-testid="map"][data-idle="true"]').waitFor();
+    assert.equal(await byId(page, "map").getAttribute("data-center"), stood, "the map did not move");
+  };
   await byId(page, "select-area").click();
   await draw();
   await shoot(page, "bulk-rectangle");
   await page.mouse.up();
   await selected(page, `${inside.length} selected`);
   assert.equal(await byId(page, "select-area").getAttribute("aria-pressed"), "false");
-  assert.equal(await byId(page, "map").getAttribute("data-center"), stood, "the map did not move");
+  await stands();
   await byId(page, "select-none").click();
   await page.keyboard.down("Shift");
   await draw();
   await page.mouse.up();
   await page.keyboard.up("Shift");
   await selected(page, `${inside.length} selected`);
+  await stands();
   // With neither a drag moves the map.
   await draw();
   await page.mouse.up();
