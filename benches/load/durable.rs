@@ -27,13 +27,14 @@ pub(crate) async fn measure(sheet: &mut Sheet, plan: &Plan, caller: Caller<'_>, 
         rates.push(appended.len() as f64 / begun.elapsed().as_secs_f64());
         times.extend(appended);
     }
-    std::fs::remove_file(caller.filled.path.join("raw"))?;
     let raw = Figure::of("append and fdatasync, one thread", "/s", rates).with_times(&mut times);
     let mut loops = Vec::new();
-    for writers in WRITERS {
+    for (turn, writers) in WRITERS.into_iter().enumerate() {
         let what = format!("gRPC durable change of status, {writers} writer{}", if writers == 1 { "" } else { "s" });
         let how = How { connections: writers, is_once: true, ..How::default() };
-        loops.push(Loop::open_as(how, what, &Target::Http2(caller.address), changes(caller, plan, writers)?).await?);
+        loops.push(
+            Loop::open_as(how, what, &Target::Http2(caller.address), changes(caller, plan, writers, turn)?).await?,
+        );
     }
     for figure in alternate(loops, Some(server)).await? {
         sheet.add(figure.against(&raw).with_note("each answered when it is on the disk"));
@@ -42,14 +43,15 @@ pub(crate) async fn measure(sheet: &mut Sheet, plan: &Plan, caller: Caller<'_>, 
     Ok(())
 }
 
-/// Calls of which each writer's share changes sites that no other writer's does, each to another status than before.
-fn changes(caller: Caller<'_>, plan: &Plan, writers: usize) -> Result<Vec<Call>> {
+/// Calls of which each writer's share changes sites that no other writer's does. Most sites are online: each loop begins with
+/// another status, of its own.
+fn changes(caller: Caller<'_>, plan: &Plan, writers: usize, turn: usize) -> Result<Vec<Call>> {
     let sites = plan.sites_of(0);
     let own = (sites.len() / writers).clamp(1, CALLS / writers);
     let change = |(writer, step): (usize, usize)| {
         let number = sites.start + writer * own + step % own;
         let name = format!("accounts/{}/sites/{}", account_id(0), plan.site(number).id);
-        let status = STATUSES[(step / own) % STATUSES.len()] as i32;
+        let status = STATUSES[(turn + 1 + step / own) % STATUSES.len()] as i32;
         let message = pb::UpdateSiteRequest {
             site: Some(pb::Site { name, status, ..pb::Site::default() }),
             update_mask: Some(prost_types::FieldMask { paths: vec!["status".into()] }),

@@ -1,6 +1,6 @@
 //! What the disk alone does: a file that is appended to and synced, in the directory of what it is held against.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,7 +12,8 @@ pub(crate) const APPEND_BYTES: usize = 4_096;
 
 /// Appends and syncs for a slice; gives the time of each.
 pub(crate) fn append(place: &Path, slice: Duration) -> io::Result<Vec<u32>> {
-    let mut file = File::create(place.join("raw"))?;
+    let path = place.join("raw");
+    let mut file = File::create(&path)?;
     let (mut times, begun) = (Vec::new(), Instant::now());
     while begun.elapsed() < slice {
         let start = Instant::now();
@@ -20,5 +21,6 @@ pub(crate) fn append(place: &Path, slice: Duration) -> io::Result<Vec<u32>> {
         file.sync_data()?;
         times.push(nanoseconds(start));
     }
+    fs::remove_file(path)?;
     Ok(times)
 }

@@ -117,7 +117,7 @@ impl App {
     /// configuration anew, as it is when it is called.
     pub async fn start(config: Config, reread: Reread) -> Result<Self, Error> {
         let config = config.check()?;
-        // From here on a hangup means to look at databases and configuration, and ends nothing.
+        // From here on a hangup means to look at databases, configuration and certificate, and ends nothing.
         let hangup = signal(SignalKind::hangup()).map_err(Error::Signal)?;
         telemetry::start(&config.log)?;
         let proxies = config.listen.proxy_protocol.then(|| config.service.trusted_proxies.clone().into());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
@@ -28,6 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 pub(super) struct Certificates {
     files: Tls,
     current: ArcSwap<CertifiedKey>,
+    /// The files as they were read last, whether they would do or not.
+    read: Mutex<[Stamp; 2]>,
 }
 
 /// What tells that a file is another, or was written: device, inode, size, time of change. Nothing for none.
@@ -36,8 +39,10 @@ type Stamp = Option<(u64, u64, u64, i64, i64)>;
 impl Certificates {
     /// Reads a certificate and its key.
     pub(super) fn open(files: &Tls) -> Result<Arc<Self>, Error> {
+        // Before they are read: what changes meanwhile is read again.
+        let stamps = Mutex::new(stamps(files));
         let current = ArcSwap::from_pointee(read(files)?);
-        Ok(Arc::new(Self { files: files.clone(), current }))
+        Ok(Arc::new(Self { files: files.clone(), current, read: stamps }))
     }
 
     /// An acceptor of TLS 1.2 and 1.3, HTTP/2 preferred, for what is read now and what will be.
@@ -53,6 +58,7 @@ impl Certificates {
 
     /// Reads the files again. Where they will not do, what was read before stays.
     pub(super) fn reload(&self) {
+        *self.read.lock() = stamps(&self.files);
         match read(&self.files) {
             Ok(read) => {
                 self.current.store(Arc::new(read));
@@ -65,21 +71,15 @@ impl Certificates {
     /// Looks at the files, for ever, and reads them again when they are others and have come to rest: whoever renews a
     /// certificate writes two files.
     pub(super) async fn watch(&self) {
-        let mut read = self.stamps();
-        let mut seen = read;
+        let mut seen = *self.read.lock();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let found = self.stamps();
-            if found != read && found == seen {
+            let found = stamps(&self.files);
+            if found != *self.read.lock() && found == seen {
                 self.reload();
-                read = found;
             }
             seen = found;
         }
-    }
-
-    fn stamps(&self) -> [Stamp; 2] {
-        [&self.files.certificate, &self.files.key].map(|path| stamp(path))
     }
 }
 
@@ -104,6 +104,10 @@ fn read(files: &Tls) -> Result<CertifiedKey, Error> {
 
 fn refuse(path: &Path, cause: String) -> Error {
     Error::Tls { path: path.to_owned(), cause }
+}
+
+fn stamps(files: &Tls) -> [Stamp; 2] {
+    [&files.certificate, &files.key].map(|path| stamp(path))
 }
 
 fn stamp(path: &Path) -> Stamp {

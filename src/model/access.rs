@@ -30,7 +30,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// What it is called in mails: its name for people, or its id.
+    /// What it is called in mails and where an invitation was accepted: its name for people, or its id.
     #[must_use]
     pub fn told_name(&self) -> &str {
         if self.display_name.is_empty() { self.id.as_str() } else { &self.display_name }

@@ -14,7 +14,7 @@ use crate::store::{Key, Kind};
 pub const BATCH_MAX: usize = 100;
 
 impl Waymark {
-    /// Several sites of one account, in the order asked for.
+    /// Several sites of one account, in the order asked for. `Invalid` where they are longer than [`PAGE_BYTES_MAX`] together.
     pub async fn batch_get_sites(
         &self,
         principal: &Principal,

@@ -13,7 +13,7 @@ pub(super) const LINKS: &str = "ticketing_links";
 
 /// How a ticketing link stands.
 #[derive(Debug, Serialize)]
-struct LinkCheck<'a> {
+struct LinkStanding<'a> {
     system: &'a str,
     organization_id: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -27,7 +27,7 @@ struct LinkCheck<'a> {
 /// How each ticketing link of a site stands, in the order of the links.
 pub(super) fn checks_of(site: &pb::Site) -> Value {
     let check = |link: &pb::TicketingLink| {
-        let check = LinkCheck {
+        let check = LinkStanding {
             system: &link.system,
             organization_id: &link.organization_id,
             external_site_id: &link.external_site_id,

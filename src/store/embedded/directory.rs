@@ -13,8 +13,9 @@ use super::medium::Files;
 
 /// The file that is locked by who holds the directory.
 const LOCK: &str = "LOCK";
-/// For so long a start waits for a directory that is held, looking each so often.
+/// For so long a start waits for a directory that is held.
 const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
+/// Between two tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The file that tells the next start that a sync failed. Lost with the machine's memory, it was not needed any more.
 const STOPPED: &str = "STOPPED";
@@ -53,7 +54,7 @@ pub(super) fn hold(directory: &Path) -> Result<Held, String> {
     let open =
         File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(directory.join(LOCK));
     let mut lock = open.map_err(|cause| cause.to_string())?;
-    patiently(&lock).map_err(|cause| match cause {
+    lock_patiently(&lock).map_err(|cause| match cause {
         TryLockError::WouldBlock => "another process holds it: stop that one, or choose another directory".to_owned(),
         TryLockError::Error(cause) => format!("{LOCK} cannot be locked: {cause}"),
     })?;
@@ -64,7 +65,7 @@ pub(super) fn hold(directory: &Path) -> Result<Held, String> {
 
 /// Takes a lock. Who ended a moment ago may hold it still: a process that it was just starting had a copy of the open file until
 /// its program began.
-fn patiently(lock: &File) -> Result<(), TryLockError> {
+fn lock_patiently(lock: &File) -> Result<(), TryLockError> {
     let begun = Instant::now();
     loop {
         match lock.try_lock() {
