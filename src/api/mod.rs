@@ -8,6 +8,7 @@ mod etag;
 mod grpc;
 mod http;
 mod names;
+mod panics;
 pub mod proto;
 mod replica;
 mod status;
@@ -15,8 +16,7 @@ mod status;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
-use tower_http::catch_panic::CatchPanicLayer;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::service::Waymark;
 pub use caller::Peer;
@@ -27,5 +27,5 @@ pub fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, tonic_r
     let grpc = grpc::router(waymark, health)?;
     let http = http::router(waymark, health);
     let keep_up = from_fn_with_state(Arc::clone(waymark), replica::keep_up);
-    Ok(grpc.merge(http).layer(keep_up).layer(CatchPanicLayer::custom(status::panicked)))
+    Ok(grpc.merge(http).layer(keep_up).layer(from_fn(panics::contain)))
 }

@@ -1,7 +1,5 @@
 //! Faults to gRPC statuses and HTTP answers: the one place that knows their codes.
 
-use std::any::Any;
-
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +15,8 @@ use crate::service;
 
 /// The `domain` of every `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "waymark";
+/// What callers read of a fault of waymark's own.
+const OWN_FAULT: &str = "an internal fault; the operator finds it in the log";
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ fn message(error: &service::Error) -> String {
     match (reason.kind(), reason) {
         (Kind::Internal | Kind::DataLoss, _) => {
             error!(reason = reason.as_str(), %error, "a request failed");
-            "an internal fault; the operator finds it in the log".into()
+            OWN_FAULT.into()
         }
         (Kind::Unavailable, _)
         | (
@@ -206,17 +206,20 @@ pub(super) fn undecodable(found: &Status) -> Option<Status> {
     Some(Failure(Invalid::new(field, why).into()).into())
 }
 
-/// The answer to a request whose handler panicked: that one call fails, the process goes on.
-#[expect(clippy::needless_pass_by_value, reason = "the form that the panic layer asks for")]
-pub(super) fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
-    let text =
-        cause.downcast_ref::<&str>().map(ToString::to_string).or_else(|| cause.downcast_ref::<String>().cloned());
-    error!(cause = text.unwrap_or_default(), "a handler panicked");
-    let mut response =
-        Status::internal("an internal fault; the operator finds it in the log").into_http::<axum::body::Body>();
-    // A gRPC caller reads the trailers-only status; a browser gets its own code.
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response
+/// The fault that a gRPC call ends with whose handler panicked.
+pub(super) fn panicked() -> Status {
+    let reason = Reason::Internal;
+    let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
+    Status::with_error_details(grpc_code(reason.kind()), OWN_FAULT, details)
+}
+
+/// The answer to a plain request whose handler panicked.
+pub(super) fn panicked_page() -> Response {
+    let (reason, status) = (Reason::Internal, http_code(Reason::Internal));
+    let body = json!({ "error": {
+        "code": status.as_u16(), "reason": reason.as_str(), "message": OWN_FAULT, "field": null,
+    }});
+    (status, Json(body)).into_response()
 }
 
 #[cfg(test)]

@@ -80,6 +80,9 @@ pub enum Error {
         /// What the system says.
         cause: std::io::Error,
     },
+    /// A part that nothing goes on without ended by a fault of waymark's own.
+    #[error("{0}: waymark ends, because what it has in memory may not be what is stored; start it again")]
+    Broken(String),
     /// The admin token cannot be written.
     #[error("{path}: {cause}")]
     TokenFile {
@@ -172,8 +175,9 @@ impl App {
         })
     }
 
-    /// Serves until `shutdown` resolves, then lets what runs finish, within a limit, and closes the store.
-    pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
+    /// Serves until `shutdown` resolves, then lets what runs finish, within a limit, and closes the store. Fails at once where the
+    /// store ends by a fault of its own: calls in hand are cut, as by the end of the process.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         self.health.set_serving(true).await;
         info!(url = self.url, "serving");
         let health = self.health.clone();
@@ -191,7 +195,9 @@ impl App {
         let working = tokio::spawn(Arc::clone(&self.waymark).work());
         let searching = tokio::spawn(async move { searched.read_for_search().await });
         let following = tokio::spawn(stores::watch_lag(Arc::clone(&self.store), self.health.clone(), self.stale_max));
+        let broken = Arc::clone(&self.store);
         tokio::select! {
+            cause = broken.broken() => return Err(Error::Broken(cause)),
             () = self.listener.serve_until(draining) => {}
             () = self.geoip.watch() => {}
             () = watch_certificates(self.certificates.as_deref()) => {}
@@ -210,6 +216,7 @@ impl App {
         waymark.write_last_seen(DRAIN_TIME.saturating_sub(spent).max(LAST_SEEN_TIME_MIN)).await;
         self.store.close().await;
         info!("closed");
+        Ok(())
     }
 }
 

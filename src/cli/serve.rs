@@ -11,7 +11,7 @@ use super::say;
 use crate::app::App;
 use crate::config::{self, Config, Tls};
 use crate::geoip::config::DatabaseConfig;
-use crate::telemetry::Format;
+use crate::telemetry::{self, Format};
 
 /// Flags win over the file.
 #[derive(Debug, Clone, clap::Args)]
@@ -92,6 +92,7 @@ impl Arguments {
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    telemetry::tell_panics();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let again = arguments.clone();
     let reread = Box::new(move || again.clone().resolve());
@@ -106,6 +107,6 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     })
-    .await;
+    .await?;
     Ok(())
 }

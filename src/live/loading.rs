@@ -21,7 +21,7 @@ use crate::model::access::Account;
 use crate::model::id::{AccountId, SiteId, TokenId};
 use crate::spatial::AccountMap;
 use crate::spatial::entry::Entry;
-use crate::store::{Error, Kind, Loaded, Store, Visit};
+use crate::store::{Error, Kind, Loaded, Store, Visit, faults};
 
 /// Sites between two lines of progress.
 const PROGRESS_EVERY: usize = 250_000;
@@ -51,7 +51,7 @@ pub(super) async fn load(store: &dyn Store) -> Result<Live, Error> {
     }
     let parts: Vec<Part> = parts.iter().map(|part| std::mem::take(&mut *part.lock())).collect();
     let building = tokio::task::spawn_blocking(move || build(parts, threads));
-    let (live, sites) = building.await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })?;
+    let (live, sites) = faults::joined(building.await)?;
     let unreadable = progress.unreadable.load(Ordering::Relaxed);
     info!(sites, unreadable, read_s, seconds = begun.elapsed().as_secs_f64(), "the map is whole");
     Ok(live)

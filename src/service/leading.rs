@@ -4,12 +4,14 @@
 //! stopped by then, or stopped altogether, and whatever it still writes meets records that others changed. Wall clocks play no
 //! part, so one that jumps makes no two leaders. In a store that no other process shares, this one leads.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Waymark;
 use crate::model::id::Revision;
@@ -24,6 +26,8 @@ const SURE: Duration = Duration::from_secs(8);
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// Time between two looks of who waits for a sign of a replica.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Time after which work begins anew that panicked: it may panic again.
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// Time for the mail in hand, when the program ends: cut off, it would be sent again at the next start.
 const MAIL_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -48,12 +52,12 @@ impl Waymark {
             let mut works = JoinSet::new();
             let waymark = || Arc::clone(&self);
             let (addressing, checking, estimating, cutting) = (waymark(), waymark(), waymark(), waymark());
-            works.spawn(async move { addressing.work_on_addresses().await });
-            works.spawn(async move { checking.work_on_verifications().await });
-            works.spawn(async move { estimating.work_on_reestimations().await });
-            works.spawn(async move { cutting.work_on_retention().await });
+            works.spawn(async move { go_on("addresses", || addressing.work_on_addresses()).await });
+            works.spawn(async move { go_on("link checks", || checking.work_on_verifications()).await });
+            works.spawn(async move { go_on("re-estimations", || estimating.work_on_reestimations()).await });
+            works.spawn(async move { go_on("retention", || cutting.work_on_retention()).await });
             let posting = waymark();
-            let mut mailing = tokio::spawn(async move { posting.work_on_mails().await });
+            let mut mailing = tokio::spawn(async move { go_on("mails", || posting.work_on_mails()).await });
             let is_over = tokio::select! {
                 () = self.lead_on(led) => false,
                 _ = ending.wait_for(|is_ending| *is_ending) => true,
@@ -166,6 +170,14 @@ impl Waymark {
     }
 }
 
+/// Does a work, and begins it anew where it panicked: what it stumbled over is in the store still, and all else is done again.
+async fn go_on<Work: Future<Output = ()>>(what: &'static str, work: impl Fn() -> Work) {
+    while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
+        error!(what, "some background work panicked and begins anew");
+        sleep(AGAIN_AFTER).await;
+    }
+}
+
 /// Whether replicas run on a store: one of them renews the lease, or takes it within twelve seconds of its holder's end.
 ///
 /// Takes some seconds where the last replica ended well, and a little more than twelve seconds where it did not. `read` gives the
@@ -206,6 +218,18 @@ mod tests {
             Ok::<_, StoreError>(Some((Revision(7 + renewed), document.clone())))
         };
         (are_replicas_at_work(read).await.unwrap(), begun.elapsed())
+    }
+
+    /// It was noticed when the program ended.
+    #[tokio::test(start_paused = true)]
+    async fn work_that_panics_begins_anew() {
+        let begun = std::cell::Cell::new(0);
+        let work = || async {
+            begun.set(begun.get() + 1);
+            assert!(begun.get() > 2, "not yet");
+        };
+        go_on("a test's", work).await;
+        assert_eq!(begun.get(), 3);
     }
 
     #[tokio::test(start_paused = true)]

@@ -75,7 +75,7 @@ use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::location::NoEstimate;
 use crate::model::site::Site;
 use crate::store::document::Document;
-use crate::store::{Key, Kind, Lag, Mutation, Record, Store};
+use crate::store::{Key, Kind, Lag, Mutation, Record, Store, faults};
 pub use error::Error;
 use sealed::Sealer;
 
@@ -250,6 +250,12 @@ impl Waymark {
     #[must_use]
     pub fn stale_s(&self) -> Option<u64> {
         Some(self.lag().behind).filter(|behind| *behind > STALE_AFTER).map(|behind| behind.as_secs())
+    }
+
+    /// How many reads of the store met a record that is not what was written. Each read counts.
+    #[must_use]
+    pub fn corrupt_reads(&self) -> u64 {
+        faults::corrupt_reads()
     }
 
     fn now(&self) -> Timestamp {

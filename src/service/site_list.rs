@@ -19,7 +19,7 @@ use crate::model::id::AccountId;
 use crate::model::site::Site;
 use crate::model::text::shown;
 use crate::store::document::Document;
-use crate::store::{Error as StoreError, Key, Kind, Range, Record};
+use crate::store::{Key, Kind, Range, Record, faults};
 
 /// Most records that one call reads: bounds its time to some tens of milliseconds.
 pub const SCANNED_MAX: usize = 10_000;
@@ -183,8 +183,7 @@ impl Waymark {
             }
             (rows, bytes)
         });
-        // Only a panic ends the task early, and the panic is told where it happened.
-        matching.await.map_err(|cause| StoreError::Unavailable { cause: cause.to_string() }.into())
+        Ok(faults::joined(matching.await)?)
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod document;
 pub mod embedded;
+pub mod faults;
 mod kind;
 mod observer;
 mod packed;
@@ -16,6 +17,8 @@ pub mod transfer;
 mod contract;
 #[cfg(test)]
 pub(crate) mod failing;
+#[cfg(test)]
+pub(crate) mod panicking;
 #[cfg(test)]
 pub(crate) mod parting;
 
@@ -259,6 +262,19 @@ pub enum Error {
         /// What was seen.
         cause: String,
     },
+    /// The file is an earlier one than was acknowledged.
+    #[error(
+        "{path} holds {found} commits, and {acknowledged} were acknowledged: its log was cut off or is gone, or an older copy stands \
+         there: restore it from a backup; to go on with what is there, remove ACKNOWLEDGED beside it"
+    )]
+    SetBack {
+        /// The file.
+        path: PathBuf,
+        /// Commits that callers were told of.
+        acknowledged: u64,
+        /// Commits that are there.
+        found: u64,
+    },
     /// The keys of a batch are of several partitions, or there are none.
     #[error("a batch has keys, and all of them are of one partition")]
     Partitions,
@@ -281,7 +297,7 @@ impl Fault for Error {
             Self::Unavailable { .. } | Self::Directory { .. } | Self::Configuration { .. } => {
                 Reason::StorageUnavailable
             }
-            Self::Corrupt { .. } | Self::Damaged { .. } => Reason::StorageCorrupt,
+            Self::Corrupt { .. } | Self::Damaged { .. } | Self::SetBack { .. } => Reason::StorageCorrupt,
             Self::Partitions => Reason::Internal,
         }
     }
@@ -355,6 +371,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How far the observer may be behind.
     fn lag(&self) -> Lag {
         Lag::default()
+    }
+
+    /// Answers when the engine ended by a fault of its own, with what it was: what is in memory may be half of a commit then, so the
+    /// process had better end too. Never, as a rule.
+    async fn broken(&self) -> String {
+        std::future::pending().await
     }
 
     /// The revision of the last commit to a partition; 0 for one without.

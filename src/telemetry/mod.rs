@@ -1,6 +1,13 @@
-//! Logs: where they go and in which form. Everything goes to standard error; standard output is for answers.
+//! Logs: where they go and in which form. Everything goes to standard error; standard output is for answers. Panics are told there
+//! and counted.
+
+use std::any::Any;
+use std::panic::PanicHookInfo;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 /// The form of a log line.
@@ -39,4 +46,62 @@ pub fn start(config: &Config) -> Result<(), FilterInvalid> {
         Format::Json => lines.json().try_init(),
     };
     Ok(())
+}
+
+/// Panics of this process so far.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// Tells of panics in the log, and counts them, whoever catches them. A second call changes nothing.
+///
+/// With `RUST_BACKTRACE` the whole text and the stack are printed too, which may hold what callers sent.
+pub fn tell_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let print = std::panic::take_hook();
+        // A test that fails says why.
+        let is_wanted = cfg!(test) || std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
+        std::panic::set_hook(Box::new(move |panic| {
+            note_panic(panic);
+            if is_wanted {
+                print(panic);
+            }
+        }));
+    });
+}
+
+/// How often this process panicked since [`tell_panics`].
+#[must_use]
+pub fn panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
+}
+
+fn note_panic(panic: &PanicHookInfo<'_>) {
+    PANICS.fetch_add(1, Ordering::Relaxed);
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    error!(thread = thread.name(), text = fixed_text(panic.payload()), "waymark panicked at {place}");
+}
+
+/// The text of a panic where it stands in the program. One that was made when it happened may hold what a caller sent.
+fn fixed_text(payload: &(dyn Any + Send)) -> Option<&'static str> {
+    payload.downcast_ref::<&'static str>().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panics_are_counted_and_none_tells_what_it_was_about() {
+        tell_panics();
+        let before = panics();
+        let cut = |name: &'static str| std::panic::catch_unwind(move || name[..1].len()).unwrap_err();
+        let payload = cut("\u{fc}ber");
+        let text = payload.downcast_ref::<String>().expect("a text that was made");
+        assert!(text.contains("\u{fc}ber"), "the text of this panic holds no data: {text}");
+        assert_eq!(fixed_text(&*payload), None);
+        let fixed = std::panic::catch_unwind(|| panic!("the heap is gone")).unwrap_err();
+        assert_eq!(fixed_text(&*fixed), Some("the heap is gone"));
+        assert!(panics() >= before + 2);
+    }
 }

@@ -39,7 +39,7 @@ use super::proto::waymark::v1::prefix_service_server::PrefixServiceServer;
 use super::proto::waymark::v1::resident_access_service_server::ResidentAccessServiceServer;
 use super::proto::waymark::v1::site_service_server::SiteServiceServer;
 use super::proto::waymark::v1::ticketing_service_server::TicketingServiceServer;
-use super::{proto, status};
+use super::{panics, proto, status};
 use crate::service::Waymark;
 use health::Health;
 
@@ -89,7 +89,9 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
         .add_service(TicketingServiceServer::new(ticketing::Ticketing(of())).max_decoding_message_size(small));
     // The fallback is the HTTP side's, which knows a method that nobody has from a page that nobody has.
     let router = routes.prepare().into_axum_router().reset_fallback();
-    Ok(router.layer(from_fn(keep_deadline)).layer(map_response(name_the_fault)).layer(GrpcWebLayer::new()))
+    let router = router.layer(from_fn(keep_deadline)).layer(map_response(name_the_fault));
+    // Below the form for browsers, which puts a status where they read it.
+    Ok(router.layer(from_fn(panics::contain_messages)).layer(GrpcWebLayer::new()))
 }
 
 /// Ends a call that takes longer than its caller waits, or than any call may take. A stream that has begun goes on.

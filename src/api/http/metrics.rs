@@ -15,6 +15,7 @@ use crate::api::caller;
 use crate::api::status::Failure;
 use crate::service::Waymark;
 use crate::service::databases::{DatabaseStatus, Freshness};
+use crate::telemetry;
 
 /// The media type of the text format, version 0.0.4.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,6 +31,8 @@ pub(super) async fn metrics(State(waymark): State<Arc<Waymark>>, headers: Header
         describe();
         statuses.iter().for_each(record);
         record_lag(&waymark);
+        counter!("waymark_panics_total").absolute(telemetry::panics());
+        counter!("waymark_store_corrupt_reads_total").absolute(waymark.corrupt_reads());
     });
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], handle.render()).into_response())
 }
@@ -58,6 +61,14 @@ fn describe() {
     describe_gauge!("waymark_replica_following", "1 where the shared store is followed, else 0.");
     describe_counter!("waymark_replica_resyncs_total", "Times that a partition was read anew.");
     describe_counter!("waymark_geoip_damaged_total", "Those of them whose record cannot be read.");
+    describe_counter!(
+        "waymark_panics_total",
+        "Faults of waymark itself: each ended a call or some work, and is in the log."
+    );
+    describe_counter!(
+        "waymark_store_corrupt_reads_total",
+        "Reads that met a record which is not what was written: a disk or another program changed it."
+    );
 }
 
 /// How far this replica may be behind the others; zero where there are none.

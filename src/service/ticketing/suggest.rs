@@ -16,7 +16,7 @@ use crate::service::access::Permission;
 use crate::service::paging::{Page, PageRequest, page_size, query_purpose};
 use crate::service::site_batch::BATCH_MAX;
 use crate::service::{Error, Waymark, site_of};
-use crate::store::{Error as StoreError, Kind, Range};
+use crate::store::{Kind, Range, faults};
 use crate::ticketing::matching::{Matches, SiteTexts, suggest};
 
 pub use crate::ticketing::matching::Why;
@@ -117,9 +117,7 @@ impl Waymark {
             });
             suggestions.filter(|suggestion| !suggestion.candidates.is_empty()).collect::<Vec<_>>()
         });
-        // Only a panic ends the task early, and the panic is told where it happened.
-        let compared = compared.await.map_err(|cause| StoreError::Unavailable { cause: cause.to_string() });
-        let suggestions = compared?;
+        let suggestions = faults::joined(compared.await)?;
         Ok(SuggestionPage {
             page: self.page_until(&purpose, suggestions, next.as_ref()),
             organizations: count,

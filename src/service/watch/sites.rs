@@ -21,11 +21,12 @@ use crate::model::site::Site;
 use crate::service::filter::Filter;
 use crate::service::reach::REACH_MAX;
 use crate::service::{Error, Versioned, Waymark};
-use crate::store::{Error as StoreError, Key, Kind, Range};
+use crate::store::{Key, Kind, Range, faults};
 
-/// Most sites of one message, and about most bytes: what a client that stops reading leaves in memory is some of these.
+/// Most sites of one message, and about most bytes: a client that stops reading leaves one in memory, and what was read for the
+/// next one. A thousand such clients hold less than 300 MB.
 const SITES_MAX: usize = 500;
-const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Least and most records of one read: as many as fill a message.
 const CHUNK: (usize, usize) = (4, 100);
 /// Most text that is looked through for a filter without leaving the thread: some tens of microseconds.
@@ -370,7 +371,6 @@ impl SiteWatch {
         let (filter, live) = (Arc::clone(&self.filter), Arc::clone(self.seat.live()));
         let judge = move || found.into_iter().map(|each| each.judge(&filter, &live)).collect();
         let judging = tokio::task::spawn_blocking(judge);
-        // Only a panic ends the task early, and the panic is told where it happened.
-        judging.await.map_err(|cause| StoreError::Unavailable { cause: cause.to_string() }.into())
+        Ok(faults::joined(judging.await)?)
     }
 }

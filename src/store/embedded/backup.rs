@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::medium::Medium;
 use super::schema::{self, Revisions};
-use super::{FILE, LOG, directory, log, rows};
+use super::{FILE, LOG, directory, log, mark, rows};
 use crate::model::id::Revision;
 
 /// All pages in one step, of one read: in several the copy would begin anew with each write between them.
@@ -40,7 +40,7 @@ pub struct Contents {
 }
 
 /// Copies the store in `data_dir` to a new file that its owner alone can read. Blocking; cost: the store is read once, the copy
-/// written once and read twice. Refuses a file that is there, and a store without a server whose log lost writes.
+/// written once and read twice. Refuses a file that is there, and a store that lost writes.
 ///
 /// Until it is done, what there is of it is beside `to`, with `.part` behind its name; the next copy to the same file writes
 /// over what a crash left of it.
@@ -53,11 +53,20 @@ pub fn backup(data_dir: &Path, to: &Path) -> Result<Contents, Failure> {
         return Err(refuse(to, "is there: name another file, or take it away"));
     }
     refuse_damaged_log(data_dir)?;
+    let noted = data_dir.join(mark::FILE);
+    let acknowledged = mark::read(&*Medium::default().files, &noted).map_err(|cause| refuse(&noted, cause))?;
     let part = Part::beside(to)?;
     let from = schema::open_reader(&source, &Medium::default()).map_err(|cause| refuse(&source, cause))?;
     copy(&from, &part.path)?;
     drop(from);
     let contents = check(&part.path)?;
+    // A server may have acknowledged more meanwhile, and never less.
+    let found: u64 = contents.revisions.iter().map(|(_, revision)| revision.0).sum();
+    if let Some(acknowledged) = acknowledged.filter(|acknowledged| *acknowledged > found) {
+        let cause =
+            format!("{found} commits are in it, and {acknowledged} were acknowledged: its log is cut off or gone");
+        return Err(refuse(&source, cause));
+    }
     part.finish(to)?;
     Ok(contents)
 }
@@ -81,6 +90,8 @@ pub fn restore(from: &Path, data_dir: &Path) -> Result<Contents, Failure> {
     let part = Part::beside(&target)?;
     io::copy(&mut source, &mut &part.file).map_err(|cause| refuse(&part.path, cause))?;
     let contents = check(&part.path).map_err(|failure| Failure { path: from.to_owned(), ..failure })?;
+    // Of a store that stood there before.
+    directory::remove(&data_dir.join(mark::FILE)).map_err(|cause| refuse(data_dir, cause))?;
     part.finish(&target)?;
     held.mark().map_err(|cause| refuse(data_dir, cause))?;
     Ok(contents)

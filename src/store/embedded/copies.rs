@@ -19,7 +19,7 @@ fn killed() -> tempfile::TempDir {
     for number in 0..10 {
         runtime().block_on(store.commit(vec![claim(&format!("claim {number}"))])).unwrap();
     }
-    for name in [FILE, LOG, "LOCK"] {
+    for name in [FILE, LOG, "LOCK", mark::FILE] {
         fs::copy(running.path().join(name), left.path().join(name)).unwrap();
     }
     left
@@ -42,6 +42,18 @@ fn a_store_that_nobody_holds_is_not_copied_where_its_log_lost_writes() {
     let refused = backup::backup(directory.path(), &copy).unwrap_err().to_string();
     assert!(refused.contains("is damaged before its end"), "{refused}");
     assert!(!copy.exists());
+}
+
+#[test]
+fn a_store_whose_log_is_gone_is_not_copied() {
+    let directory = killed();
+    let copy = directory.path().join("copy");
+    fs::remove_file(directory.path().join(LOG)).unwrap();
+    let refused = backup::backup(directory.path(), &copy).unwrap_err().to_string();
+    assert!(refused.contains("0 commits are in it, and 10 were acknowledged"), "{refused}");
+    assert!(!copy.exists());
+    fs::remove_file(directory.path().join(mark::FILE)).unwrap();
+    assert_eq!(backup::backup(directory.path(), &copy).unwrap().records, 0, "by hand it is accepted");
 }
 
 #[test]

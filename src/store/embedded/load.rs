@@ -1,15 +1,16 @@
 //! Reading everything that memory is made of, at the start: several connections, each on the next span of the file.
 //!
 //! In the order of the file, which is as fast as the disk gives, and records are decoded where SQLite shows them,
-//! without a copy. By the index each row would be a seek.
+//! without a copy. By the index each row would be a seek. All rows are counted, so that one that is lost is noticed.
 
 use std::path::Path;
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, Row, params};
 
-use super::super::{Error, Kind, Loaded};
-use super::{Revision, rows};
+use super::super::{Error, Kind, Loaded, faults};
+use super::whole::Tally;
+use super::{Revision, mark, rows, schema};
 
 /// Row ids in one span: some milliseconds of work, so that all threads end together.
 pub(super) const SPAN_ROWS: i64 = 8_192;
@@ -21,15 +22,22 @@ const KINDS: [Kind; 3] = [Kind::Account, Kind::Token, Kind::Site];
 pub(super) struct Spans {
     /// The first row id that nobody has; `None` when all are given out.
     next: Mutex<Option<i64>>,
+    /// What was read.
+    tally: Mutex<Tally>,
 }
 
 impl Default for Spans {
     fn default() -> Self {
-        Self { next: Mutex::new(Some(i64::MIN)) }
+        Self { next: Mutex::new(Some(i64::MIN)), tally: Mutex::default() }
     }
 }
 
 impl Spans {
+    /// What was read of all of them.
+    pub(super) fn tally(&self) -> Tally {
+        *self.tally.lock()
+    }
+
     /// The next first and last row id. Ids that are in no row cost nothing, however many they are.
     fn take(&self, connection: &Connection) -> rusqlite::Result<Option<(i64, i64)>> {
         let mut next = self.next.lock();
@@ -53,18 +61,29 @@ pub(super) fn load(
     visit: &mut dyn FnMut(Result<Loaded<'_>, Error>),
 ) -> Result<(), Error> {
     let explain = |cause| rows::explain(path, &cause);
-    // The `+` keeps SQLite from looking for the kind in the index.
-    let text = "SELECT kind, partition, id, revision, checksum, document, packed FROM records
-         WHERE rowid BETWEEN ?1 AND ?2 AND +kind BETWEEN ?3 AND ?4";
+    // Of other kinds no more is read than their names.
+    let text = "SELECT kind, partition, id, revision, checksum,
+         CASE WHEN kind BETWEEN ?3 AND ?4 THEN document END, CASE WHEN kind BETWEEN ?3 AND ?4 THEN packed END, rowid
+         FROM records WHERE rowid BETWEEN ?1 AND ?2";
     let mut statement = connection.prepare(text).map_err(explain)?;
     let [least, .., greatest] = KINDS.map(|kind| kind as u8);
+    let mut tally = Tally::default();
     while let Some((first, last)) = spans.take(connection).map_err(explain)? {
         let mut found = statement.query(params![first, last, least, greatest]).map_err(explain)?;
         while let Some(row) = found.next().map_err(explain)? {
+            let value = |column| row.get_ref(column).map_err(explain);
+            tally.add(row.get(7).map_err(explain)?, [value(1)?, value(0)?, value(2)?]);
             read(row, path, visit);
         }
     }
+    spans.tally.lock().join(tally);
     Ok(())
+}
+
+/// How many commits the store has.
+pub(super) fn commits(connection: &Connection, path: &Path) -> Result<u64, Error> {
+    let revisions = schema::read_revisions(connection).map_err(|cause| rows::explain(path, &cause))?;
+    Ok(mark::commits(&revisions))
 }
 
 /// Shows one row, if it is what was written: a fault of the disk may have changed anything, the types of columns too.
@@ -72,6 +91,7 @@ fn read(row: &Row<'_>, path: &Path, visit: &mut dyn FnMut(Result<Loaded<'_>, Err
     let Some(kind) = KINDS.into_iter().find(|kind| row.get(0) == Ok(*kind as u8)) else { return };
     visit(decode(row, kind).ok_or_else(|| {
         let id = bytes(row, 2).map_or_else(String::new, |id| String::from_utf8_lossy(id).into_owned());
+        faults::count_corrupt_read();
         Error::Corrupt { kind, id, path: path.to_owned() }
     }));
 }

@@ -1,4 +1,4 @@
-//! How the engine reaches its file, and how long its log may become. Tests have a disk of their own, which fails.
+//! How the engine reaches its files, and how long its log may become. Tests have a disk of their own, which fails.
 
 use std::fs::File;
 use std::io;
@@ -7,6 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
+
+use super::directory;
+use crate::secret_file;
 
 /// Pages of the write-ahead log beyond which it is folded into the database, 8 KiB each: a quarter of a GiB, so that
 /// under load a page that is written again and again is folded once.
@@ -26,7 +29,7 @@ pub(super) struct Medium {
     pub(super) files: Arc<dyn Files>,
 }
 
-/// What is done to the log before SQLite opens it.
+/// What is done to files beside SQLite: to the log before SQLite opens it, and to the note of what was acknowledged.
 pub(super) trait Files: std::fmt::Debug + Send + Sync {
     /// A file, to be read from its beginning; `None` where it is not there.
     fn open(&self, path: &Path) -> io::Result<Option<Box<dyn io::Read>>>;
@@ -36,6 +39,31 @@ pub(super) trait Files: std::fmt::Debug + Send + Sync {
     /// A sync that failed leaves pages that are read as written, and that no later sync writes. Once they are written again,
     /// a sync that succeeds means what it says.
     fn rewrite(&self, path: &Path) -> io::Result<()>;
+
+    /// Opens a file to write over parts of it. One that is not there is made before, whole with this text and for good.
+    fn note(&self, path: &Path, text: &str) -> io::Result<Box<dyn Note>>;
+}
+
+/// A file that is open to write over parts of it, and does not grow.
+pub(super) trait Note: std::fmt::Debug + Send {
+    fn write_at(&mut self, at: usize, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes what was written durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// One of the system's.
+#[derive(Debug)]
+struct SystemNote(File);
+
+impl Note for SystemNote {
+    fn write_at(&mut self, at: usize, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, at as u64)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
 }
 
 /// The system's files.
@@ -69,6 +97,14 @@ impl Files for SystemFiles {
             file.write_all_at(&room[..read], offset)?;
             offset += read as u64;
         }
+    }
+
+    fn note(&self, path: &Path, text: &str) -> io::Result<Box<dyn Note>> {
+        if !path.exists() {
+            secret_file::write(path, text)?;
+            directory::sync_parent(path)?;
+        }
+        Ok(Box::new(SystemNote(File::options().write(true).open(path)?)))
     }
 }
 

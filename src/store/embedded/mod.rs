@@ -7,12 +7,14 @@ pub mod backup;
 mod directory;
 mod load;
 mod log;
+mod mark;
 mod medium;
 mod queue;
 mod rows;
 mod schema;
 mod tables;
 pub mod transfer;
+mod whole;
 mod writer;
 
 use std::fs::File;
@@ -20,13 +22,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use parking_lot::Mutex;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use tokio::sync::watch;
 
-use super::{Error, Key, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Visit};
+use super::{Error, Key, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Visit, faults};
 use crate::model::id::AccountId;
 use load::Spans;
+use mark::Mark;
 use medium::Medium;
 use queue::Queue;
 use schema::Revisions;
@@ -38,8 +43,17 @@ const LOG: &str = "waymark.sqlite3-wal";
 /// Connections kept for readers; more are opened under load and closed again.
 const READERS_KEPT: usize = 8;
 
+/// A store that this process holds.
+struct Opened {
+    /// The writer's.
+    connection: Connection,
+    revisions: Revisions,
+    mark: Mark,
+    directory_lock: File,
+}
+
 /// Takes a directory for this process, and opens the writer's connection to the store in it; both are made where they are missing.
-fn open_file(directory: &Path, medium: &Medium) -> Result<(Connection, Revisions, File), Error> {
+fn open_file(directory: &Path, medium: &Medium) -> Result<Opened, Error> {
     let refuse = |cause: String| Error::Directory { path: directory.to_owned(), cause };
     let held = directory::hold(directory).map_err(refuse)?;
     let path = directory.join(FILE);
@@ -49,9 +63,21 @@ fn open_file(directory: &Path, medium: &Medium) -> Result<(Connection, Revisions
     if log::is_damaged(files, &log).map_err(explain)? {
         return Err(refuse(format!("{LOG} is damaged before its end: restore it from a backup")));
     }
+    let noted = directory.join(mark::FILE);
+    let explain = |cause| refuse(format!("{}: {cause}", mark::FILE));
+    let acknowledged = mark::read(files, &noted).map_err(explain)?.unwrap_or_default();
     let (connection, revisions) = schema::open_writer(&path, medium, held.is_known).map_err(refuse)?;
+    let found = mark::commits(&revisions);
+    if found < acknowledged {
+        // Whoever looks into it finds what is left of the log.
+        let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        debug_assert!(kept.is_ok(), "a flag of the connection: {kept:?}");
+        return Err(Error::SetBack { path, acknowledged, found });
+    }
+    schema::prepare(&connection, medium).map_err(|cause| refuse(schema::explain(&path, &cause)))?;
+    let mark = Mark::open(files, &noted, found).map_err(explain)?;
     let directory_lock = held.mark().map_err(|cause| refuse(cause.to_string()))?;
-    Ok((connection, revisions, directory_lock))
+    Ok(Opened { connection, revisions, mark, directory_lock })
 }
 
 /// The embedded engine.
@@ -62,6 +88,8 @@ pub struct Embedded {
     /// They close before the writer, which then folds the log.
     readers: Arc<Mutex<Vec<Connection>>>,
     queue: Queue,
+    /// Whether the writer ended by a fault of its own.
+    broken: watch::Receiver<bool>,
     /// Held for as long as the engine lives.
     _directory_lock: File,
 }
@@ -76,9 +104,9 @@ impl Embedded {
 
     fn open_on(directory: &Path, medium: Medium) -> Result<Self, Error> {
         let path = directory.join(FILE);
-        let (connection, revisions, directory_lock) = open_file(directory, &medium)?;
-        let queue = writer::start(connection, path.clone(), revisions, medium.log_pages_max)?;
-        Ok(Self { path, medium, readers: Arc::default(), queue, _directory_lock: directory_lock })
+        let Opened { connection, revisions, mark, directory_lock } = open_file(directory, &medium)?;
+        let (queue, broken) = writer::start(connection, path.clone(), revisions, mark, medium.log_pages_max)?;
+        Ok(Self { path, medium, readers: Arc::default(), queue, broken, _directory_lock: directory_lock })
     }
 
     /// Runs `read` on a reader's connection, off the async threads.
@@ -100,7 +128,7 @@ impl Embedded {
             }
             result
         });
-        task.await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })?
+        faults::joined(task.await)?
     }
 }
 
@@ -130,16 +158,32 @@ impl Store for Embedded {
 
     async fn load(&self, visits: Vec<Visit>) -> Result<(), Error> {
         let spans = Arc::new(Spans::default());
+        let commits = || self.read(load::commits);
+        let before = commits().await?;
         let all = visits.into_iter().map(|mut visit| {
             let spans = Arc::clone(&spans);
             self.read(move |connection, path| load::load(connection, path, &spans, &mut *visit))
         });
-        try_join_all(all).await.map(drop)
+        let (_, index) = try_join(try_join_all(all), self.read(whole::read_index)).await?;
+        // What is committed meanwhile is in one and not yet in the other.
+        if commits().await? != before {
+            return Ok(());
+        }
+        self.read(move |connection, path| whole::compare(connection, path, spans.tally(), index)).await
     }
 
     async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), Error> {
         self.queue.observe(observer);
         Ok(())
+    }
+
+    async fn broken(&self) -> String {
+        let mut broken = self.broken.clone();
+        if broken.wait_for(|is_broken| *is_broken).await.is_err() {
+            // It ended in order.
+            std::future::pending::<()>().await;
+        }
+        "the thread that writes the store panicked".to_owned()
     }
 
     async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error> {

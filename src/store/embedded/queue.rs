@@ -73,7 +73,8 @@ impl Queue {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
         let (answer, answered) = oneshot::channel();
         self.send(Order::Write(Job { mutations, answer, _place: place }))?;
-        answered.await.map_err(|_| closed())?
+        // A writer that ends in its midst may have written it.
+        answered.await.map_err(|_| Error::Unknown { cause: "the store ended before it answered".into() })?
     }
 
     /// Tells the writer whom to tell.

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::super::document::Document;
-use super::super::{Error, Key, Kind, Range, Record, transfer};
+use super::super::{Error, Key, Kind, Range, Record, faults, transfer};
 use super::{Revision, tables};
 use crate::model::id::AccountId;
 
@@ -38,7 +38,10 @@ impl Row {
 
     /// The same with its document's bytes.
     fn check_whole(self, kind: Kind, path: &Path) -> Result<transfer::Row, Error> {
-        let corrupt = |id: &str| Error::Corrupt { kind, id: id.to_owned(), path: path.to_owned() };
+        let corrupt = |id: &str| {
+            faults::count_corrupt_read();
+            Error::Corrupt { kind, id: id.to_owned(), path: path.to_owned() }
+        };
         let revision = Revision(self.revision.cast_unsigned());
         let (partition, id) = (self.partition.as_bytes(), self.id.as_bytes());
         if self.checksum != checksum(partition, kind, id, revision, &self.document, self.packed.as_deref()) {

@@ -52,17 +52,16 @@ const TABLE_OF_REVISIONS: &str =
 /// The last revision of each partition that has one, by the text under which it is kept.
 pub(super) type Revisions = HashMap<String, Revision>;
 
-/// Opens the writer's connection, makes or checks the format, and reads the last revisions. `is_known` says that there was
-/// a store before: none is made in its place.
+/// Opens the connection that becomes the writer's, makes or checks the format, and reads the last revisions. `is_known` says that
+/// there was a store before: none is made in its place. The log stays as it is until [`prepare`].
 pub(super) fn open_writer(path: &Path, medium: &Medium, is_known: bool) -> Result<(Connection, Revisions), String> {
-    let explain = |cause: rusqlite::Error| format!("{} cannot be opened: {cause}", path.display());
+    let explain = |cause: rusqlite::Error| explain(path, &cause);
     if is_known && !path.exists() && medium.vfs.is_none() {
         return Err(format!("{} is gone: restore it from a backup", path.display()));
     }
     directory::make_file(path).map_err(|cause| format!("{} cannot be opened: {cause}", path.display()))?;
     let mut connection = medium.connect(path, OpenFlags::default()).map_err(explain)?;
     check_format(&mut connection, path, is_known)?;
-    prepare(&connection, medium).map_err(explain)?;
     let revisions = read_revisions(&connection).map_err(explain)?;
     Ok((connection, revisions))
 }
@@ -118,15 +117,20 @@ pub(super) fn open_reader(path: &Path, medium: &Medium) -> rusqlite::Result<Conn
     Ok(connection)
 }
 
-/// Makes the tables in a new file; refuses any other file than one of ours in this version, and leaves it as it is.
-pub(super) fn check_format(connection: &mut Connection, path: &Path, is_known: bool) -> Result<(), String> {
-    let explain = |cause: rusqlite::Error| match cause.sqlite_error_code() {
+/// Why a file does not open.
+pub(super) fn explain(path: &Path, cause: &rusqlite::Error) -> String {
+    match cause.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt) => format!("{} is damaged: restore it from a backup: {cause}", path.display()),
         Some(ErrorCode::NotADatabase) => {
             format!("{} is not a waymark store, or damaged: restore it from a backup: {cause}", path.display())
         }
         _ => format!("{} cannot be opened: {cause}", path.display()),
-    };
+    }
+}
+
+/// Makes the tables in a new file; refuses any other file than one of ours in this version, and leaves it as it is.
+pub(super) fn check_format(connection: &mut Connection, path: &Path, is_known: bool) -> Result<(), String> {
+    let explain = |cause: rusqlite::Error| explain(path, &cause);
     let pragma = |connection: &Connection, name: &str| {
         connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(explain)
     };

@@ -5,6 +5,7 @@ use crate::model::id::SiteId;
 use crate::model::site::Site;
 use crate::store::document::{Document, NameClaim};
 use crate::store::failing::Failing;
+use crate::store::panicking::Panicking;
 use crate::store::{Kind, Loaded, contract};
 
 pub(super) fn claim(id: &str) -> Mutation {
@@ -42,6 +43,28 @@ fn a_store_that_may_fail_keeps_the_contract_until_it_is_told_to() {
         let inner = Embedded::open(&directories.path().join(number.to_string())).unwrap();
         Box::pin(async move { Box::new(Failing::new(Arc::new(inner))) as Box<dyn Store> })
     });
+}
+
+/// F16: what was written is there, nobody is told that it is not, and the process hears that it has to end.
+#[test]
+fn a_panic_of_the_writer_is_told_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Embedded::open(directory.path()).unwrap();
+    runtime().block_on(async {
+        store.observe(Arc::new(Panicking::after(1))).await.unwrap();
+        store.commit(vec![claim("one")]).await.unwrap();
+        let told = store.commit(vec![claim("two")]).await;
+        assert!(matches!(told, Err(Error::Unknown { .. })), "{told:?}");
+        assert!(store.broken().await.contains("panicked"));
+        let late = store.commit(vec![claim("three")]).await;
+        // Its thread may be on its way out still, and take what it never answers.
+        assert!(matches!(late, Err(Error::Unavailable { .. } | Error::Unknown { .. })), "{late:?}");
+        assert!(store.get(Key::operator(Kind::SiteName, "two")).await.unwrap().is_some(), "reads go on until then");
+        store.close().await;
+    });
+    drop(store);
+    let again = Embedded::open(directory.path()).unwrap();
+    assert_eq!(runtime().block_on(again.revision(None)).unwrap(), Revision(2));
 }
 
 #[test]
@@ -104,13 +127,15 @@ fn a_flipped_bit_is_noticed_when_the_record_is_read() {
     assert_eq!(open_file(directory.path()).execute(revision_moved, []).unwrap(), 1);
     let store = Embedded::open(directory.path()).unwrap();
     let read = |id: &str| runtime().block_on(store.get(Key::operator(Kind::SiteName, id)));
+    let counted = faults::corrupt_reads();
     assert!(matches!(read("hit"), Err(Error::Corrupt { id, .. }) if id == "hit"));
     assert!(matches!(read("moved"), Err(Error::Corrupt { .. })), "a changed revision is noticed too");
     assert!(read("well").unwrap().is_some());
+    assert!(faults::corrupt_reads() >= counted + 2, "they are counted");
 }
 
 /// A site of the account `acme`.
-fn site(name: &str) -> Mutation {
+pub(super) fn site(name: &str) -> Mutation {
     let site = Site::new("acme".parse().unwrap(), name.to_owned(), jiff::Timestamp::UNIX_EPOCH);
     Mutation::create(Key::of(&site.account, Kind::Site, site.id), Document::Site(Box::new(site)))
 }

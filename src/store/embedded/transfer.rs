@@ -13,7 +13,7 @@ use super::super::{Error, Kind, Range, packed};
 use super::directory::{self, Held};
 use super::medium::Medium;
 use super::schema::{self, APPLICATION_ID, UNFINISHED_ID};
-use super::{FILE, open_file, rows, tables};
+use super::{FILE, Opened, mark, open_file, rows, tables};
 use crate::model::id::AccountId;
 
 /// A directory that a migration reads or fills. Holds it, as a server does.
@@ -40,8 +40,8 @@ impl Directory {
         if !directory.join(FILE).exists() {
             return Err(refuse(directory, "there is no store in it"));
         }
-        let (connection, _, lock) = open_file(directory, &Medium::default())?;
-        Ok(Self::of(directory, Some(connection), Hold::Marked { _lock: lock }))
+        let Opened { connection, directory_lock, .. } = open_file(directory, &Medium::default())?;
+        Ok(Self::of(directory, Some(connection), Hold::Marked { _lock: directory_lock }))
     }
 
     /// Holds a directory to fill it, making it where it is missing.
@@ -107,7 +107,9 @@ fn make(path: &Path, partitions: &Partitions) -> Result<Connection, String> {
         return Err("it holds data: choose an empty directory".into());
     }
     let explain = |cause: std::io::Error| format!("{} cannot be made: {cause}", path.display());
-    for file in directory::companions(path).iter().map(PathBuf::as_path).chain([path]) {
+    // What was acknowledged of what stood there is not what will.
+    let noted = path.with_file_name(mark::FILE);
+    for file in directory::companions(path).iter().map(PathBuf::as_path).chain([&*noted, path]) {
         directory::remove(file).map_err(explain)?;
     }
     directory::make_file(path).map_err(explain)?;

@@ -4,6 +4,8 @@
 //! acknowledges, and never tries the same fsync again. That holds for folding the log too.
 
 use std::collections::HashMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -11,10 +13,12 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use tokio::sync::watch;
 use tracing::{error, warn};
 
 use super::super::{Error, Expect, Mutation, Observer};
 use super::Revision;
+use super::mark::Mark;
 use super::queue::{Encoded, Job, Order, Queue, Scrubber};
 use super::schema::Revisions;
 use super::{directory, rows, tables};
@@ -24,21 +28,30 @@ const GROUP_MAX: usize = 1_024;
 /// Quiet time after which the write-ahead log is folded into the database.
 const IDLE: Duration = Duration::from_millis(500);
 
-/// Starts the thread and gives the callers' end of its queue.
+/// Starts the thread, and gives the callers' end of its queue and whether a panic ended it.
 pub(super) fn start(
     connection: Connection,
     path: PathBuf,
     last: Revisions,
+    mark: Mark,
     log_pages_max: i64,
-) -> Result<Queue, Error> {
+) -> Result<(Queue, watch::Receiver<bool>), Error> {
     let (sender, orders) = channel();
+    let (breaks, broken) = watch::channel(false);
     let observers = Vec::new();
-    let writer = Writer { connection, path, last, log_pages_max, observers, stopped: None, is_log_folded: true };
+    let writer = Writer { connection, path, last, mark, log_pages_max, observers, stopped: None, is_log_folded: true };
+    let run = move || {
+        // Nothing of the writer is used behind a panic: what it had in hand may be half done.
+        if catch_unwind(AssertUnwindSafe(|| writer.run(&orders))).is_err() {
+            error!("the thread that writes the store panicked: nothing is written any more");
+            breaks.send_replace(true);
+        }
+    };
     std::thread::Builder::new()
         .name("waymark-store".into())
-        .spawn(move || writer.run(&orders))
+        .spawn(run)
         .map_err(|cause| Error::Unavailable { cause: cause.to_string() })?;
-    Ok(Queue::new(sender))
+    Ok((Queue::new(sender), broken))
 }
 
 #[derive(Debug)]
@@ -47,6 +60,8 @@ struct Writer {
     path: PathBuf,
     /// The last committed revision of each partition.
     last: Revisions,
+    /// How many commits that is, noted beside the database.
+    mark: Mark,
     /// Pages beyond which the log is folded.
     log_pages_max: i64,
     observers: Vec<Arc<dyn Observer>>,
@@ -102,8 +117,14 @@ impl Writer {
         self.is_log_folded = false;
         match self.transact(&group) {
             Ok(outcomes) => {
+                let commits = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
+                let noted = self.mark.add(commits);
+                // They are on the disk, whether they are noted or not.
                 self.acknowledge(group, outcomes);
-                self.fold_long_log();
+                match noted {
+                    Ok(()) => self.fold_long_log(),
+                    Err(cause) => self.stop_after_note(&cause),
+                }
             }
             Err(cause) => {
                 self.stop_after(&cause);
@@ -161,18 +182,30 @@ impl Writer {
         use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure};
         match cause.sqlite_error_code() {
             Some(DiskFull) => warn!(path = %self.path.display(), "the disk is full: writes are refused"),
-            Some(SystemIoFailure | NotADatabase | DatabaseCorrupt) | None => {
-                error!(path = %self.path.display(), %cause, "the store stopped: start waymark again when the disk is well");
-                self.stopped = Some(format!("it stopped after a failure of the disk: {cause}"));
-                if let Some(parent) = self.path.parent() {
-                    directory::leave_word_of_failure(parent);
-                }
-                // The last to close the file would fold the log. It stays, for the next start.
-                let kept = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-                debug_assert!(kept.is_ok(), "a flag of the connection: {kept:?}");
-            }
+            Some(SystemIoFailure | NotADatabase | DatabaseCorrupt) | None => self.stop(cause),
             Some(_) => warn!(path = %self.path.display(), %cause, "a group of writes failed"),
         }
+    }
+
+    /// The same of what is noted beside the database. A full disk has room for it, as a rule: it is written over.
+    fn stop_after_note(&mut self, cause: &io::Error) {
+        match cause.kind() {
+            io::ErrorKind::StorageFull => {
+                warn!(path = %self.path.display(), %cause, "what was acknowledged is not noted");
+            }
+            _ => self.stop(cause),
+        }
+    }
+
+    fn stop(&mut self, cause: &dyn std::error::Error) {
+        error!(path = %self.path.display(), %cause, "the store stopped: start waymark again when the disk is well");
+        self.stopped = Some(format!("it stopped after a failure of the disk: {cause}"));
+        if let Some(parent) = self.path.parent() {
+            directory::leave_word_of_failure(parent);
+        }
+        // The last to close the file would fold the log. It stays, for the next start.
+        let kept = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        debug_assert!(kept.is_ok(), "a flag of the connection: {kept:?}");
     }
 
     /// Answers all who wait for a file without what was deleted: their writes are done, so once is enough for all.
@@ -234,7 +267,10 @@ impl Writer {
         self.is_log_folded = true;
         // A reader in the way is no harm: the log is folded the next time.
         if let Err(cause) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            self.stop_after(&cause);
+            return self.stop_after(&cause);
+        }
+        if let Err(cause) = self.mark.sync() {
+            self.stop_after_note(&cause);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Before anything is served: whether this Redis keeps what it acknowledges, and whether its data is ours.
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{RedisResult, cmd};
+use redis::{RedisError, RedisResult, cmd};
 use tracing::warn;
 
 use super::super::Error;
-use super::config::Settings;
+use super::config::{Address, Mode, Settings};
 use super::keys::{self, Names};
+use super::node::Nodes;
 use super::trouble::Trouble;
 
 /// How keys and values are laid out; another number is another waymark's.
@@ -19,19 +20,74 @@ const BEGUN: &str = "begun";
 /// The first Redis with scripts that refuse before they write.
 const MAJOR_MIN: u32 = 7;
 
-/// Refuses a Redis that may lose what it acknowledged, unless the configuration allows that.
-pub(super) async fn check_safety(settings: &Settings, connection: &mut MultiplexedConnection) -> Result<(), Error> {
-    let unsafe_is = dangers(settings, connection).await.map_err(|cause| Trouble::of_read(&cause))?;
-    let Some(danger) = unsafe_is.first() else { return Ok(()) };
+/// Refuses a Redis that may lose what it acknowledged, unless the configuration allows that: any master, and any replica that
+/// is made a master when one fails.
+pub(super) async fn check_safety(nodes: &Nodes) -> Result<(), Error> {
+    let told = |cause| Trouble::of_read(&cause);
+    let settings = &nodes.settings;
+    for mut master in nodes.masters().await.map_err(told)? {
+        let mut found = dangers(&mut master).await.map_err(told)?;
+        found.extend(too_few_replicas(settings, &mut master).await.map_err(told)?);
+        refuse(settings, "this Redis", &found)?;
+        for replica in nodes.named_by(&mut master).await.map_err(told)? {
+            check_replica(nodes, &replica).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The same of a replica. One that cannot be asked now is told only: it may be on its way back.
+async fn check_replica(nodes: &Nodes, (host, port): &Address) -> Result<(), Error> {
+    let settings = &nodes.settings;
+    let look = async {
+        let mut there = nodes.open_replica(&(host.clone(), *port)).await?;
+        let is_chosen = is_ever_master(settings.mode, &mut there).await;
+        Ok::<_, RedisError>((dangers(&mut there).await?, is_chosen))
+    };
+    let name = format!("the replica {host}:{port} of this Redis");
+    match look.await {
+        Ok((found, true)) => refuse(settings, &name, &found),
+        Ok((found, false)) => {
+            found
+                .iter()
+                .for_each(|danger| warn!(danger, "{name} would lose what was acknowledged, if it were made master"));
+            Ok(())
+        }
+        Err(cause) => {
+            warn!(%cause, "{name} cannot be asked whether it keeps what was acknowledged");
+            Ok(())
+        }
+    }
+}
+
+/// Whether a replica is made master without a person who does it. One that does not tell is taken for one that is.
+async fn is_ever_master(mode: Mode, replica: &mut MultiplexedConnection) -> bool {
+    let (name, never) = match mode {
+        Mode::Single => return false,
+        Mode::Sentinel => ("replica-priority", "0"),
+        Mode::Cluster => ("cluster-replica-no-failover", "yes"),
+    };
+    setting(replica, name).await.as_deref() != Some(never)
+}
+
+fn refuse(settings: &Settings, whose: &str, dangers: &[String]) -> Result<(), Error> {
+    let Some(danger) = dangers.first() else { return Ok(()) };
     if settings.allow_data_loss {
-        unsafe_is.iter().for_each(|danger| warn!(danger, "this Redis may lose what it acknowledged"));
+        dangers.iter().for_each(|danger| warn!(danger, "{whose} may lose what it acknowledged"));
         return Ok(());
     }
-    let cause = format!("this Redis may lose what it acknowledged: {danger}; or set redis.allow_data_loss = true");
+    let cause = format!("{whose} may lose what it acknowledged: {danger}; or set redis.allow_data_loss = true");
     Err(Error::Configuration { cause })
 }
 
-async fn dangers(settings: &Settings, connection: &mut MultiplexedConnection) -> RedisResult<Vec<String>> {
+/// A setting of a node; `None` where it does not tell.
+async fn setting(connection: &mut MultiplexedConnection, name: &str) -> Option<String> {
+    let told: RedisResult<Vec<String>> = cmd("CONFIG").arg("GET").arg(name).query_async(connection).await;
+    told.ok()?.into_iter().nth(1)
+}
+
+/// What of a node's settings may lose what it acknowledged.
+async fn dangers(connection: &mut MultiplexedConnection) -> RedisResult<Vec<String>> {
     let mut dangers = Vec::new();
     let server: String = cmd("INFO").arg("server").query_async(connection).await?;
     // Valkey, which went on from Redis 7.2, says so in a line of the same name.
@@ -40,38 +96,37 @@ async fn dangers(settings: &Settings, connection: &mut MultiplexedConnection) ->
     if major < MAJOR_MIN {
         dangers.push(format!("it is version {version:?}, and scripts are safe from Redis {MAJOR_MIN} on"));
     }
-    let mut setting = async |name: &str| -> RedisResult<Option<String>> {
-        let told: RedisResult<Vec<String>> = cmd("CONFIG").arg("GET").arg(name).query_async(connection).await;
-        Ok(told.map(|told| told.get(1).cloned()).unwrap_or_default())
-    };
-    match setting("appendonly").await?.as_deref() {
+    match setting(connection, "appendonly").await.as_deref() {
         Some("yes") => {}
         Some(_) => dangers.push("it writes no append-only file: set appendonly yes".to_owned()),
         None => dangers.push("its configuration cannot be read: allow CONFIG GET to the user".to_owned()),
     }
-    if setting("appendfsync").await?.as_deref() == Some("no") {
+    if setting(connection, "appendfsync").await.as_deref() == Some("no") {
         dangers.push("it never syncs its append-only file: set appendfsync always, or everysec".to_owned());
     }
-    let is_bounded = setting("maxmemory").await?.is_some_and(|bytes| bytes != "0");
-    let policy = setting("maxmemory-policy").await?.unwrap_or_default();
+    let is_bounded = setting(connection, "maxmemory").await.is_some_and(|bytes| bytes != "0");
+    let policy = setting(connection, "maxmemory-policy").await.unwrap_or_default();
     if is_bounded && policy.starts_with("allkeys-") {
         dangers.push(format!("it evicts records when memory is short ({policy}): set maxmemory-policy noeviction"));
-    }
-    if settings.wait_replicas > 0 {
-        let replication: String = cmd("INFO").arg("replication").query_async(connection).await?;
-        let there = replication.lines().find_map(|line| line.strip_prefix("connected_slaves:"));
-        let there = there.and_then(|count| count.trim().parse().ok()).unwrap_or(0_u32);
-        if there < settings.wait_replicas {
-            dangers.push(format!("redis.wait_replicas is {}, and it has {there} replicas", settings.wait_replicas));
-        }
     }
     Ok(dangers)
 }
 
+/// What is wrong where a master has fewer replicas than writes wait for.
+async fn too_few_replicas(settings: &Settings, master: &mut MultiplexedConnection) -> RedisResult<Option<String>> {
+    if settings.wait_replicas == 0 {
+        return Ok(None);
+    }
+    let replication: String = cmd("INFO").arg("replication").query_async(master).await?;
+    let there = replication.lines().find_map(|line| line.strip_prefix("connected_slaves:"));
+    let there = there.and_then(|count| count.trim().parse().ok()).unwrap_or(0_u32);
+    let wanted = settings.wait_replicas;
+    Ok((there < wanted).then(|| format!("redis.wait_replicas is {wanted}, and it has {there} replicas")))
+}
+
 /// Whether each write is on the disk before it is answered. One that does not tell is taken for one that syncs later.
 pub(super) async fn syncs_each_write(connection: &mut MultiplexedConnection) -> bool {
-    let told: RedisResult<Vec<String>> = cmd("CONFIG").arg("GET").arg("appendfsync").query_async(connection).await;
-    told.is_ok_and(|told| told.get(1).is_some_and(|value| value == "always"))
+    setting(connection, "appendfsync").await.as_deref() == Some("always")
 }
 
 /// A deployment that a replica takes part in.

@@ -12,7 +12,7 @@ use redis::{RedisResult, Value, cmd};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-use super::super::{Observer, Resync, Revision};
+use super::super::{Observer, Resync, Revision, faults};
 use super::head::{self, Head, Position};
 use super::node::{self, Nodes};
 use super::pending::Pending;
@@ -38,6 +38,8 @@ pub(super) struct Progress {
     pub(super) current_at: Instant,
     /// What keeps it from following; `None` where nothing does.
     pub(super) trouble: Option<String>,
+    /// Since when attempts end without an answer; `None` where the last one had one.
+    pub(super) silent_since: Option<Instant>,
     /// How often everything was read anew.
     pub(super) resyncs: u64,
 }
@@ -162,7 +164,12 @@ impl Follower {
                 FOREIGN_PAUSE
             }
             Some(Stop::Gap(why) | Stop::Forked(why)) => self.pause_for(why),
-            Some(Stop::Lost(why)) => self.pause_for(&why),
+            Some(Stop::Lost(why)) => {
+                self.progress.send_modify(|progress| {
+                    progress.silent_since.get_or_insert_with(Instant::now);
+                });
+                self.pause_for(&why)
+            }
         }
     }
 
@@ -211,6 +218,7 @@ impl Follower {
         ask.cmd("ROLE").add_command(head::call(&self.names, self.partition));
         let (role, told): (Vec<Value>, Vec<String>) = ask.query_async(connection).await?;
         node::demand_master(&role)?;
+        self.progress.send_if_modified(|progress| progress.silent_since.take().is_some());
         Ok(head::of(&told))
     }
 
@@ -265,7 +273,7 @@ impl Follower {
         }
         let mutations = value::heard(&entry.account, &entry.told);
         let mutations = mutations.ok_or(Stop::Alien("an entry of the stream cannot be read"))?;
-        if let (Some(observer), false) = (&self.observer, mutations.is_empty()) {
+        if let Some(observer) = &self.observer {
             observer.committed(entry.revision, &mutations);
         }
         self.pending.is_seen(&entry.tag, entry.revision);
@@ -324,6 +332,7 @@ impl Follower {
                     if let Some(mutation) = row.mutation(partition.as_ref(), kind) {
                         mutations.push(mutation);
                     } else {
+                        faults::count_corrupt_read();
                         error!(?kind, id = row.id, "a record in Redis is corrupt and left out");
                     }
                     present.insert((kind, row.id.clone()));

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::super::{Error, Kind, Loaded, Visit};
+use super::super::{Error, Kind, Loaded, Visit, faults};
 use super::keys::Names;
 use super::pages::{self, Bounds};
 use super::{Redis, value};
@@ -58,12 +58,15 @@ async fn load_parts(store: &Redis, parts: &Mutex<VecDeque<Part>>, mut visit: Vis
         }
     }
     drop(pages);
-    decoding.await.map_err(|cause| Error::Unavailable { cause: cause.to_string() })
+    faults::joined(decoding.await)
 }
 
 /// Shows one record, if it is what was written.
 fn show(account: &str, kind: Kind, row: &pages::Row, path: &str, visit: &mut dyn FnMut(Result<Loaded<'_>, Error>)) {
-    let corrupt = || Error::Corrupt { kind, id: row.id.clone(), path: path.into() };
+    let corrupt = || {
+        faults::count_corrupt_read();
+        Error::Corrupt { kind, id: row.id.clone(), path: path.into() }
+    };
     let parts = row.value.as_deref().and_then(|value| value::parts(account, kind, row.id.as_bytes(), value));
     let Some(parts) = parts else { return visit(Err(corrupt())) };
     let copy = (!parts.copy.is_empty()).then_some(parts.copy);

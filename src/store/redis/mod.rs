@@ -29,9 +29,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use redis::{Cmd, FromRedisValue, Pipeline};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use super::{Error, Expect, Key, Kind, Lag, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Visit};
+use super::{
+    Error, Expect, Key, Kind, Lag, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Visit, faults,
+};
 use crate::model::id::AccountId;
 use config::Config;
 use follower::{Follow, Progress};
@@ -69,6 +71,8 @@ pub struct Redis {
     /// Which deployment this is.
     deployment: String,
     followed: Followed,
+    /// Whether a writer or a follower ended by a fault of its own.
+    broken: watch::Sender<bool>,
 }
 
 impl Redis {
@@ -88,19 +92,19 @@ impl Redis {
         let settings = config.settings()?;
         let nodes = Nodes::new(settings);
         let settings = &nodes.settings;
-        for mut master in nodes.masters().await.map_err(|cause| Trouble::of_read(&cause))? {
-            deployment::check_safety(settings, &mut master).await?;
-        }
+        deployment::check_safety(&nodes).await?;
         let slot = deployment::slot(settings);
         let mut first = nodes.connect(slot, Some(READ_MAX)).await.map_err(|cause| Trouble::of_read(&cause))?;
         let joined = deployment::join(settings, &random()?, is_ours, &mut first).await?;
         let names = Names::new(&settings.prefix, settings.partitions);
-        let opening = (0..settings.partitions).map(|partition| Lane::open(&nodes, &names, partition, joined.has_begun));
+        let broken = watch::Sender::new(false);
+        let open = |partition| Lane::open(&nodes, &names, partition, joined.has_begun, &broken);
+        let opening = (0..settings.partitions).map(open);
         let lanes = try_join_all(opening).await?;
         if !joined.has_begun {
             deployment::note_begun(settings, &mut first).await?;
         }
-        let store = Self { nodes, names, lanes, deployment: joined.id, followed: Followed::default() };
+        let store = Self { nodes, names, lanes, deployment: joined.id, followed: Followed::default(), broken };
         // Before a network is cut, as a rule. Leases are the operator's.
         store.look_for_replicas(store.lane(None)?).await?;
         Ok(store)
@@ -122,20 +126,16 @@ impl Redis {
     async fn ask<T: FromRedisValue>(&self, lane: &Lane, call: Call<'_>) -> Result<T, Error> {
         let end = Instant::now() + PATIENCE;
         loop {
-            let cause = match lane.reader.get(&self.nodes, lane.slot, end).await {
-                Ok((number, mut connection)) => {
-                    let found = match call {
-                        Call::One(call) => call.query_async(&mut connection).await,
-                        Call::All(calls) => calls.query_async(&mut connection).await,
-                    };
-                    match found {
-                        Ok(found) => return Ok(found),
-                        Err(cause) => {
-                            lane.reader.forget(number);
-                            cause
-                        }
-                    }
-                }
+            let asking = async {
+                let (number, mut connection) = lane.reader.get(&self.nodes, lane.slot, end).await?;
+                let found = match call {
+                    Call::One(call) => call.query_async(&mut connection).await,
+                    Call::All(calls) => calls.query_async(&mut connection).await,
+                };
+                found.inspect_err(|_| lane.reader.forget(number))
+            };
+            let cause = match lane.unless_cut(asking).await? {
+                Ok(found) => return Ok(found),
                 Err(cause) => cause,
             };
             if Instant::now() > end || matches!(Trouble::of(&cause), Trouble::Refused(_) | Trouble::NoRoom(_)) {
@@ -156,6 +156,7 @@ impl Redis {
     }
 
     fn corrupt(&self, kind: Kind, id: &str) -> Error {
+        faults::count_corrupt_read();
         Error::Corrupt {
             kind,
             id: id.to_owned(),
@@ -205,13 +206,13 @@ impl Store for Redis {
         let encoded =
             encoded.map_err(|cause| Error::Unavailable { cause: format!("a record cannot be encoded: {cause}") })?;
         let begun = Instant::now();
-        let place = Arc::clone(&lane.places).acquire_owned().await.map_err(|_| closed())?;
+        let place = lane.unless_cut(Arc::clone(&lane.places).acquire_owned()).await?.map_err(|_| closed())?;
         let tag = random()?;
         let call = self.call(lane, &tag, value::account_text(first.as_ref()), &encoded);
         let bytes = encoded.iter().filter_map(|(_, value)| value.as_ref()).map(Vec::len).sum();
         let (answer, answered) = oneshot::channel();
         // A caller that is gone before its write is queued leaves nothing that waits for an answer.
-        let queue = lane.jobs.reserve().await.map_err(|_| closed())?;
+        let queue = lane.unless_cut(lane.jobs.reserve()).await?.map_err(|_| closed())?;
         lane.pending.begin(tag.clone(), place, answer);
         queue.send(Job { tag, call, bytes, keys, replicas, begun });
         answered.await.map_err(|_| closed())?
@@ -289,6 +290,12 @@ impl Store for Redis {
             lane.reach(head.map_or(0, |head| head.position.sequence)).await;
         }
         Ok(())
+    }
+
+    async fn broken(&self) -> String {
+        // The other end is here.
+        let _ = self.broken.subscribe().wait_for(|is_broken| *is_broken).await;
+        "what writes to Redis, or follows it, panicked".to_owned()
     }
 
     async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error> {

@@ -81,19 +81,32 @@ impl Nodes {
         demand_master(&role).map(|()| connection)
     }
 
+    /// The replicas that a master names.
+    pub(super) async fn named_by(&self, master: &mut MultiplexedConnection) -> RedisResult<Vec<Address>> {
+        let role: Vec<Value> = cmd("ROLE").query_async(master).await?;
+        let Some(Value::Array(named)) = role.get(2) else { return Ok(Vec::new()) };
+        let named = named.iter().map(|replica| {
+            let (host, port, _): (String, u16, String) = from_redis_value(replica.clone())?;
+            Ok((host, port))
+        });
+        named.collect()
+    }
+
     /// A connection to each replica that a master names.
     pub(super) async fn replicas_of(
         &self,
         master: &mut MultiplexedConnection,
     ) -> RedisResult<Vec<MultiplexedConnection>> {
-        let role: Vec<Value> = cmd("ROLE").query_async(master).await?;
-        let Some(Value::Array(named)) = role.get(2) else { return Ok(Vec::new()) };
-        let mut replicas = Vec::with_capacity(named.len());
-        for replica in named {
-            let (host, port, _): (String, u16, String) = from_redis_value(replica.clone())?;
-            replicas.push(self.open(&(host, port), Some(CONNECT_MAX), false).await?);
+        let mut replicas = Vec::new();
+        for replica in self.named_by(master).await? {
+            replicas.push(self.open_replica(&replica).await?);
         }
         Ok(replicas)
+    }
+
+    /// A connection to a node that copies a master.
+    pub(super) async fn open_replica(&self, address: &Address) -> RedisResult<MultiplexedConnection> {
+        self.open(address, Some(CONNECT_MAX), false).await
     }
 
     fn single(&self) -> RedisResult<Address> {

@@ -85,9 +85,7 @@ impl Deployment {
     /// Opens a Redis to fill it. Refuses one that may lose what it acknowledged, as a server does.
     pub async fn target(config: &Config) -> Result<Self, Error> {
         let opened = Self::open(config, random()?)?;
-        for mut master in opened.nodes.masters().await.map_err(|cause| Trouble::of_read(&cause))? {
-            deployment::check_safety(&opened.nodes.settings, &mut master).await?;
-        }
+        deployment::check_safety(&opened.nodes).await?;
         Ok(opened)
     }
 

@@ -27,6 +27,7 @@ def test_the_operator_reads_metrics_and_nobody_else(server, account):
         assert values["waymark_geoip_database_age_seconds", file] > 0
         assert values["waymark_geoip_loads_total", file] >= 1
     assert values["waymark_replica_lag_seconds", None] == 0 and values["waymark_replica_following", None] == 1
+    assert values["waymark_panics_total", None] == values["waymark_store_corrupt_reads_total", None] == 0
     described = {line.split()[2] for line in lines if line.startswith("# HELP")}
     assert {name for name, _ in values} <= described
 

@@ -197,6 +197,29 @@ def leader(fleet):
     return leaders[0] if leaders else None
 
 
+def test_junk_in_redis_spoils_its_record_alone_and_is_counted(tmp_path):
+    """R14."""
+    with running(tmp_path, 1) as fleet:
+        [server] = fleet.servers
+        owner = Account(Caller(fleet.channels[0], server.admin_token))
+        caller, parent = owner.caller("EDITOR"), owner.name
+        names = ("good", "bad")
+        good, bad = (caller.CreateSite(parent=parent, site=pb.Site(display_name=name)).name for name in names)
+        counted = lambda: gauge(server, "waymark_store_corrupt_reads_total")  # noqa: E731
+        assert counted() == 0
+        [records] = fleet.store.ask("KEYS", f"*:records:{parent.removeprefix('accounts/')}:3")
+        fleet.store.run("HSET", records, bad.rsplit("/", 1)[1], "junk")
+        refused("DATA_LOSS", "STORAGE_CORRUPT", lambda: caller.GetSite(name=bad))
+        assert caller.GetSite(name=good).display_name == "good"
+        assert counted() >= 1
+        server.kill()
+        fleet.again(0)
+        assert counted() >= 1 and "a site is left out" in server.log_text()
+        again = fleet.caller(0, caller.token)
+        assert again.QueryViewport(parent=parent, viewport=WORLD).account_tally.total == 0
+        assert again.QueryViewport(parent=parent, viewport=WORLD).unplaced == 1
+
+
 def test_a_flushed_redis_is_not_taken_for_ours(tmp_path):
     with running(tmp_path, 2) as fleet:
         owner = Account(Caller(fleet.channels[0], fleet.servers[0].admin_token))

@@ -134,6 +134,35 @@ def test_a_sync_that_fails_is_never_acknowledged_and_never_tried_again(tmp_path)
         assert not (server.data_dir / "STOPPED").exists() and "its log is written again" in server.log_text()
 
 
+def test_a_log_that_is_gone_is_noticed_and_accepted_by_hand_alone(tmp_path):
+    """F4."""
+    with serving(tmp_path / "data") as (server, account, editor):
+        site = account.create_site(note="first").name
+        # A start folds what is there, and what is written then goes to the log first.
+        server.kill()
+        server.start()
+        names = ("waymark.sqlite3", "waymark.sqlite3-wal", "ACKNOWLEDGED")
+        database, log, noted = (server.data_dir / name for name in names)
+        folded = database.read_bytes()
+        with grpc.insecure_channel(server.target) as channel:
+            set_note(Caller(channel, editor.token), site, "late")
+            server.kill()
+        # Where it was folded meanwhile, too: as if it was not.
+        assert log.stat().st_size > 0, "there is nothing to be lost"
+        log.unlink()
+        database.write_bytes(folded)
+        for _ in range(2):
+            said = refusal(server.data_dir)
+            assert "restore it from a backup" in said and "remove ACKNOWLEDGED" in said, said
+        to = ["--to", tmp_path / "copy"]
+        backup = [BINARY, "backup", "--data-dir", server.data_dir, *to]
+        done = subprocess.run(backup, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and "were acknowledged" in done.stderr, done
+        noted.unlink()
+        check_after_restart(server, editor, {site: ["first"]})
+        assert noted.exists(), "nothing is noted from here on"
+
+
 def test_a_slow_disk_keeps_deadlines_and_reads(tmp_path):
     """F9."""
     with serving(tmp_path / "data") as (server, account, editor):

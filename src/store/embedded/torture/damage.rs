@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::super::mark;
 use super::super::medium::Medium;
 use super::super::{Embedded, Error, Store as _};
 use super::disk::{Disk, Failure, Fault, Random};
@@ -78,6 +79,13 @@ fn damage(image: &mut Vec<u8>, random: &mut Random) -> String {
     }
 }
 
+/// Takes the note of what was acknowledged away: a store of a waymark that noted nothing.
+fn forget_note(images: &mut Images) {
+    let before = images.len();
+    images.retain(|name, _| !name.ends_with(mark::FILE));
+    assert_eq!(images.len() + 1, before, "there is no note");
+}
+
 /// How damaged files were met.
 #[derive(Debug, Default)]
 struct Met {
@@ -88,7 +96,7 @@ struct Met {
     earlier: u64,
     /// Nothing of what was read lay in what was damaged.
     unseen: u64,
-    /// Records that are not found where the structure of the file is damaged.
+    /// Records of the past are not found where the structure of the file is damaged, or revisions are others: copies tell.
     missing: u64,
 }
 
@@ -98,10 +106,15 @@ fn is_said(cause: &str) -> bool {
         .any(|hint| cause.contains(hint))
 }
 
+/// Whether a record is gone that a start reads.
+fn is_any_gone(last: &Model, read: &Model) -> bool {
+    last.expected().any(|(key, revision, document)| !key.kind.is_past() && !read.holds(&key, revision, document))
+}
+
 /// Opens a damaged store, and reads it record by record.
 async fn meet(directory: &Path, medium: &Medium, states: &[Model], met: &mut Met) -> Result<(), String> {
     let store = match Embedded::open_on(directory, medium.clone()) {
-        Err(Error::Directory { cause, .. }) if is_said(&cause) => {
+        Err(cause @ (Error::Directory { .. } | Error::SetBack { .. })) if is_said(&cause.to_string()) => {
             met.refused += 1;
             return Ok(());
         }
@@ -109,6 +122,7 @@ async fn meet(directory: &Path, medium: &Medium, states: &[Model], met: &mut Met
         Ok(store) => store,
     };
     let last = &states[states.len() - 1];
+    let is_start_refused = store.load(vec![Box::new(|_| {})]).await.is_err();
     let (mut found, mut is_told) = (0, false);
     for (key, revision, document) in last.expected() {
         match store.get(key.clone()).await {
@@ -125,6 +139,8 @@ async fn meet(directory: &Path, medium: &Medium, states: &[Model], met: &mut Met
         // The last group may have been in hand when the power failed, and so may one that looks like a part of it.
         Ok(read) if states[states.len() - LATE..].contains(&read) => met.earlier += 1,
         Ok(_) if found == 0 && !is_told => return Err("it is empty, and nobody is told".to_owned()),
+        Ok(_) if is_start_refused => met.told += 1,
+        Ok(read) if is_any_gone(last, &read) => return Err("a record is gone, and nobody is told".to_owned()),
         Ok(_) | Err(_) if is_told => met.told += 1,
         Err(cause) if is_said(&cause) => met.told += 1,
         Err(cause) => return Err(cause),
@@ -133,11 +149,14 @@ async fn meet(directory: &Path, medium: &Medium, states: &[Model], met: &mut Met
     Ok(())
 }
 
-fn damage_all(is_closed: bool, seed: u64) -> Met {
+fn damage_all(is_closed: bool, is_noted: bool, seed: u64) -> Met {
     let disk = Disk::new(seed);
     let medium = disk.medium(LOG_PAGES_MAX);
     let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
-    let (images, states) = runtime.block_on(written(&disk, directory.path(), is_closed));
+    let (mut images, states) = runtime.block_on(written(&disk, directory.path(), is_closed));
+    if !is_noted {
+        forget_note(&mut images);
+    }
     let ending = if is_closed { "sqlite3" } else { "-wal" };
     let name = images.keys().find(|name| name.ends_with(ending)).expect("the file is there").clone();
     let (mut met, mut random) = (Met::default(), Random::new(seed));
@@ -154,18 +173,82 @@ fn damage_all(is_closed: bool, seed: u64) -> Met {
 #[test]
 #[expect(clippy::print_stdout, reason = "a summary for who runs it")]
 fn a_damaged_database_is_refused_or_told() {
-    let met = damage_all(true, setting("WAYMARK_DAMAGE_SEED", 1));
+    let met = damage_all(true, true, setting("WAYMARK_DAMAGE_SEED", 1));
     println!("damaged databases: {met:?}");
     assert!(met.refused > 0 && met.told > 0, "{met:?}");
 }
 
 #[test]
 #[expect(clippy::print_stdout, reason = "a summary for who runs it")]
-fn a_damaged_log_is_refused_or_opens_to_a_late_commit() {
-    let met = damage_all(false, setting("WAYMARK_DAMAGE_SEED", 1));
+fn a_damaged_log_is_refused_where_anything_acknowledged_is_gone() {
+    let met = damage_all(false, true, setting("WAYMARK_DAMAGE_SEED", 1));
     println!("damaged logs: {met:?}");
+    assert!(met.refused > 0, "{met:?}");
+    assert_eq!((met.earlier, met.told, met.missing), (0, 0, 0), "{met:?}");
+}
+
+/// What the note is worth: without it the last commits are gone without a word.
+#[test]
+#[expect(clippy::print_stdout, reason = "a summary for who runs it")]
+fn a_damaged_log_without_a_note_opens_to_a_late_commit() {
+    let met = damage_all(false, false, setting("WAYMARK_DAMAGE_SEED", 1));
+    println!("damaged logs without a note: {met:?}");
     assert!(met.refused > 0 && met.earlier > 0, "{met:?}");
     assert_eq!((met.told, met.missing), (0, 0), "{met:?}");
+}
+
+/// Takes a file away, or all of it behind a byte.
+fn cut(images: &mut Images, ending: &str, left: Option<usize>) {
+    let name = images.keys().find(|name| name.ends_with(ending)).expect("the file is there").clone();
+    match left {
+        None => drop(images.remove(&name)),
+        Some(left) => images.get_mut(&name).unwrap().truncate(left),
+    }
+}
+
+/// F4: a log that is gone, or cut anywhere, leaves a whole store of an earlier moment.
+#[test]
+fn a_log_that_is_gone_or_cut_is_noticed_and_accepted_by_hand_alone() {
+    let disk = Disk::new(3);
+    let medium = disk.medium(LOG_PAGES_MAX);
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let (images, states) = runtime.block_on(written(&disk, directory.path(), false));
+    let length = images.iter().find(|(name, _)| name.ends_with("-wal")).unwrap().1.len();
+    let mut refused = 0;
+    for left in [None, Some(0)].into_iter().chain((31..length).step_by(4_099).map(Some)) {
+        let mut lost = images.clone();
+        cut(&mut lost, "-wal", left);
+        disk.put_images(&lost);
+        // Twice: what refuses changes nothing.
+        for _ in 0..2 {
+            match Embedded::open_on(directory.path(), medium.clone()) {
+                Err(Error::SetBack { acknowledged, found, .. }) => {
+                    assert!(acknowledged == BATCHES as u64 && found < acknowledged, "{found} of {acknowledged}");
+                }
+                other => panic!("cut at {left:?} of {length}: {other:?}"),
+            }
+            disk.wait_until_closed();
+        }
+        if left.is_some_and(|left| left > 0) {
+            let (log, before) = (disk.images(), lost.iter().find(|(name, _)| name.ends_with("-wal")).unwrap());
+            assert_eq!(log.get(before.0), Some(before.1), "the log is not what it was");
+        }
+        refused += 1;
+    }
+    assert!(refused > 20, "{refused} cuts");
+    let mut lost = images.clone();
+    cut(&mut lost, "-wal", Some(length / 2));
+    forget_note(&mut lost);
+    disk.put_images(&lost);
+    runtime.block_on(async {
+        let store = Embedded::open_on(directory.path(), medium.clone()).unwrap();
+        assert!(states.contains(&Model::read(&store).await.unwrap()));
+    });
+    disk.wait_until_closed();
+    // It is noted from here on.
+    drop(Embedded::open_on(directory.path(), medium).unwrap());
+    disk.wait_until_closed();
+    assert!(disk.images().keys().any(|name| name.ends_with(mark::FILE)));
 }
 
 /// A store that was there, and is not: it must not begin anew, as if nothing had been lost.

@@ -9,6 +9,7 @@ mod lease;
 mod load;
 mod losses;
 mod memory;
+mod outages;
 mod replies;
 mod sentinel;
 pub(crate) mod server;

@@ -5,6 +5,7 @@
 
 mod file;
 mod handle;
+mod note;
 mod random;
 mod sharing;
 mod vfs;
@@ -18,10 +19,11 @@ use parking_lot::{Condvar, Mutex};
 
 use file::File;
 pub(super) use file::Losses;
+use note::DiskNote;
 pub(super) use random::Random;
 use sharing::{Locks, Shared};
 
-use super::super::medium::{Files, Medium};
+use super::super::medium::{Files, Medium, Note};
 
 /// What is done to files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -230,6 +232,10 @@ impl Files for Disk {
         state.file(id).write(0, &bytes);
         state.file(id).sync();
         Ok(())
+    }
+
+    fn note(&self, path: &Path, text: &str) -> io::Result<Box<dyn Note>> {
+        Ok(Box::new(DiskNote::open(&self.inner, &path.to_string_lossy(), text)?))
     }
 }
 
