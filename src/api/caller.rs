@@ -32,6 +32,11 @@ pub(super) fn of<T>(waymark: &Waymark, request: &tonic::Request<T>) -> Result<Pr
     Ok(principal(waymark, request.metadata().as_ref())?)
 }
 
+/// The address under which a caller's requests are counted: the public one, or where proxies do not tell it the proxy's own.
+pub(super) fn counted_ip(waymark: &Waymark, peer: Option<&Peer>, headers: &HeaderMap) -> Option<IpAddr> {
+    public_ip(waymark, peer, headers).ok().or_else(|| peer.map(|peer| peer.0.ip()))
+}
+
 /// The public address that a request came from.
 pub(super) fn public_ip(waymark: &Waymark, peer: Option<&Peer>, headers: &HeaderMap) -> Result<IpAddr, NoEstimate> {
     // A request without a peer did not come by a listener of ours.

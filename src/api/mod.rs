@@ -12,6 +12,7 @@ mod panics;
 pub mod proto;
 mod replica;
 mod status;
+pub mod traffic;
 
 use std::sync::Arc;
 
@@ -19,13 +20,18 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::service::Waymark;
+use traffic::Traffic;
 pub use caller::Peer;
 pub use grpc::health::Health;
 
 /// Everything that one listener serves: gRPC and gRPC-Web by content type, the rest by path.
-pub fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, tonic_reflection::server::Error> {
-    let grpc = grpc::router(waymark, health)?;
-    let http = http::router(waymark, health);
+pub fn router(
+    waymark: &Arc<Waymark>,
+    health: &Health,
+    traffic: &Arc<Traffic>,
+) -> Result<Router, tonic_reflection::server::Error> {
+    let grpc = grpc::router(waymark, health, traffic)?;
+    let http = http::router(waymark, health, traffic);
     let keep_up = from_fn_with_state(Arc::clone(waymark), replica::keep_up);
     Ok(grpc.merge(http).layer(keep_up).layer(from_fn(panics::contain)))
 }

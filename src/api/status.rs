@@ -9,6 +9,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use tracing::{error, warn};
 
 use crate::api::proto::waymark::v1 as pb;
+use crate::api::traffic::Refusal;
 use crate::error::{Fault, Kind, Reason};
 use crate::model::Invalid;
 use crate::service;
@@ -171,6 +172,36 @@ pub(super) fn no_coding() -> Response {
     (status, Json(body)).into_response()
 }
 
+/// The answer to a call that was refused before any work. No word in the log: there may be thousands a second.
+pub(super) fn refused(refusal: &Refusal) -> Status {
+    let mut details =
+        ErrorDetails::with_error_info(refusal.reason().as_str(), DOMAIN, std::collections::HashMap::new());
+    details.set_retry_info(refusal.retry_after());
+    Status::with_error_details(grpc_code(refusal.reason().kind()), refusal.to_string(), details)
+}
+
+/// The same over plain HTTP.
+pub(super) fn refused_page(refusal: &Refusal) -> Response {
+    let mut response = page_of(refusal.reason(), &refusal.to_string());
+    // In whole seconds, and none too early.
+    let wait = refusal.retry_after().unwrap_or_default().as_millis().div_ceil(1_000).max(1);
+    if let Ok(wait) = HeaderValue::try_from(wait.to_string()) {
+        response.headers_mut().insert(header::RETRY_AFTER, wait);
+    }
+    response
+}
+
+/// The answer to a request over plain HTTP that took longer than `limit`.
+pub(super) fn too_late_page(limit: std::time::Duration) -> Response {
+    page_of(Reason::DeadlineExceeded, &format!("the request took longer than {limit:?}"))
+}
+
+fn page_of(reason: Reason, message: &str) -> Response {
+    let status = http_code(reason);
+    let body = json!({ "error": { "code": status.as_u16(), "reason": reason.as_str(), "message": message } });
+    (status, Json(body)).into_response()
+}
+
 /// The answer to a call that took longer than `limit`. What it was to write may have been written.
 pub(super) fn too_late(limit: std::time::Duration) -> Status {
     let reason = Reason::DeadlineExceeded;
@@ -303,6 +334,9 @@ mod tests {
             Reason::TicketingRefused,
             Reason::TicketingNotConnected,
             Reason::CredentialsUnreadable,
+            Reason::RateLimited,
+            Reason::ServerBusy,
+            Reason::NetworkRateLimited,
         ] {
             let name = format!("ERROR_REASON_{}", reason.as_str());
             assert!(pb::ErrorReason::from_str_name(&name).is_some(), "{name}");

@@ -20,11 +20,12 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
-use super::{Error, proxy_header};
+use super::{Error, descriptors, proxy_header};
 use crate::api::Peer;
+use crate::api::traffic::Traffic;
+use crate::api::traffic::addresses::Addresses;
+use crate::config::Listen;
 
-/// Most connections at once; more wait in the system's backlog. Each costs some tens of KiB.
-const CONNECTIONS_MAX: usize = 4_096;
 /// Most requests in flight on one HTTP/2 connection; tonic and hyper set no limit of their own.
 const STREAMS_MAX: u32 = 128;
 /// Longest request header list, in bytes.
@@ -43,8 +44,11 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIME: Duration = Duration::from_secs(10);
 /// Bytes in flight on one stream, and on one connection.
 const WINDOW_BYTES: (u32, u32) = (256 * 1024, 1024 * 1024);
-/// Pause after the system refused a connection (file descriptors used up), so that accepting does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Pause after the system refused a connection (file descriptors used up), so that accepting does not spin. Each further one is
+/// twice as long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Longest such pause: within a second of its end all is well again.
+const ACCEPT_PAUSE_MAX: Duration = Duration::from_millis(800);
 /// Time for running requests when the program ends.
 pub(super) const DRAIN_TIME: Duration = Duration::from_secs(10);
 
@@ -53,10 +57,21 @@ pub(super) const DRAIN_TIME: Duration = Duration::from_secs(10);
 pub(super) struct Listener {
     socket: TcpListener,
     local_address: SocketAddr,
+    /// Most connections at once; more wait in the system's backlog.
+    connections_max: usize,
+    addresses: Arc<Addresses>,
     /// Whose connections begin with a PROXY header; `None` where none does.
     proxies: Option<Arc<[IpNet]>>,
     tls: Option<TlsAcceptorDebug>,
     router: Router,
+    traffic: Arc<Traffic>,
+}
+
+/// What is served on an address.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub(super) router: Router,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 /// A TLS acceptor that can stand in a struct that is debugged.
@@ -70,18 +85,32 @@ impl std::fmt::Debug for TlsAcceptorDebug {
 }
 
 impl Listener {
-    /// Binds the address. With `proxies` each connection has to come from one of them, and to begin with a PROXY header;
-    /// without, no such header is looked for.
+    /// Binds the address. Where a PROXY header is wanted each connection has to come from one of the `proxies`, and to begin
+    /// with one; else no such header is looked for.
     pub(super) async fn bind(
-        address: SocketAddr,
-        proxies: Option<Arc<[IpNet]>>,
+        listen: &Listen,
+        proxies: Vec<IpNet>,
         tls: Option<TlsAcceptor>,
-        router: Router,
+        served: Served,
     ) -> Result<Self, Error> {
+        let address = listen.address;
         let refuse = |cause| Error::Listen { address, cause };
         let socket = TcpListener::bind(address).await.map_err(refuse)?;
         let local_address = socket.local_addr().map_err(refuse)?;
-        Ok(Self { socket, local_address, proxies, tls: tls.map(TlsAcceptorDebug), router })
+        let Served { router, traffic } = served;
+        let connections_max = descriptors::connections_for(listen.connections_max.get());
+        traffic.connections().set_max(connections_max);
+        let per_address = usize::try_from(listen.connections_per_address_max.get()).unwrap_or(usize::MAX);
+        Ok(Self {
+            socket,
+            local_address,
+            connections_max,
+            proxies: listen.proxy_protocol.then(|| proxies.clone().into()),
+            addresses: Addresses::new(per_address, proxies),
+            tls: tls.map(TlsAcceptorDebug),
+            router,
+            traffic,
+        })
     }
 
     /// The address with its real port.
@@ -93,7 +122,7 @@ impl Listener {
     /// requests get [`DRAIN_TIME`].
     pub(super) async fn serve_until(self, shutdown: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let places = Arc::new(Semaphore::new(self.connections_max));
         tokio::pin!(shutdown);
         loop {
             tokio::select! {
@@ -109,6 +138,7 @@ impl Listener {
 
     /// The next connection, once there is a place for it.
     async fn accept(&self, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+        let mut pause = ACCEPT_PAUSE;
         loop {
             let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
             match self.socket.accept().await {
@@ -117,17 +147,27 @@ impl Listener {
                     let _ = stream.set_nodelay(true);
                     return (stream, peer, place);
                 }
+                // The client left while it waited: that says nothing of the next one.
+                Err(cause) if is_of_one_connection(&cause) => {}
                 Err(cause) => {
-                    warn!(%cause, "a connection was not accepted");
-                    sleep(ACCEPT_PAUSE).await;
+                    self.traffic.connections().fail();
+                    // Once for as long as it lasts.
+                    if pause == ACCEPT_PAUSE {
+                        warn!(%cause, "connections are not accepted");
+                    }
+                    sleep(pause).await;
+                    pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
                 }
             }
         }
     }
 
     fn spawn(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit, watcher: Watcher) {
-        let (proxies, tls, router) = (self.proxies.clone(), self.tls.clone(), self.router.clone());
+        let (proxies, tls) = (self.proxies.clone(), self.tls.clone());
+        let served = Served { router: self.router.clone(), traffic: Arc::clone(&self.traffic) };
+        let addresses = Arc::clone(&self.addresses);
         tokio::spawn(async move {
+            let open = Open::new(&served.traffic);
             let mut stream = stream;
             let peer = match proxies {
                 None => peer,
@@ -136,16 +176,42 @@ impl Listener {
                     Err(why) => return debug!(%peer, "a connection was closed: {why}"),
                 },
             };
+            let Some(counted) = addresses.count(peer.ip()) else {
+                served.traffic.connections().refuse();
+                return debug!("a connection was closed: its address has as many as one may");
+            };
             match tls {
-                None => serve(stream, peer, router, watcher).await,
+                None => serve(stream, peer, served, watcher).await,
                 Some(TlsAcceptorDebug(tls)) => match timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => serve(stream, peer, router, watcher).await,
+                    Ok(Ok(stream)) => serve(stream, peer, served, watcher).await,
                     Ok(Err(cause)) => debug!(%cause, "a TLS handshake failed"),
                     Err(_) => debug!("a TLS handshake took too long"),
                 },
             }
-            drop(place);
+            drop((counted, open, place));
         });
+    }
+}
+
+/// Whether an error is of the connection that was to be accepted, and not of the system.
+fn is_of_one_connection(cause: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(cause.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// A connection that is open, until this is dropped.
+struct Open(Arc<Traffic>);
+
+impl Open {
+    fn new(traffic: &Arc<Traffic>) -> Self {
+        traffic.connections().opened();
+        Self(Arc::clone(traffic))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections().closed();
     }
 }
 
@@ -166,14 +232,17 @@ async fn behind_proxy(stream: &mut TcpStream, peer: SocketAddr, proxies: &[IpNet
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
-    router: Router,
+    served: Served,
     watcher: Watcher,
 ) {
+    let Served { router, traffic } = served;
     let asked = Arc::new(Notify::new());
     let asks = Arc::clone(&asked);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         asks.notify_one();
+        let arrived = traffic.arrive(request.uri().path());
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(arrived);
         router.clone().oneshot(request.map(Body::new))
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());

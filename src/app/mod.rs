@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod credentials_key;
+mod descriptors;
 pub mod geocoder;
 mod listener;
 pub mod migrate;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use self::tls::Certificates;
+use crate::api::traffic::Traffic;
 use crate::api::{self, Health};
 use crate::config::{self, Config};
 use crate::geocode::borders::Borders;
@@ -29,7 +31,7 @@ use crate::service::{Parts, Waymark};
 use crate::store::Store;
 use crate::{geocode, geoip, mail, secret_file, service, store, telemetry};
 use geocoder::{ConfiguredGeocoder, Reread};
-use listener::{DRAIN_TIME, Listener};
+use listener::{DRAIN_TIME, Listener, Served};
 
 /// Why the program does not start.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +125,7 @@ impl App {
         // From here on a hangup means to look at databases, configuration and certificate, and ends nothing.
         let hangup = signal(SignalKind::hangup()).map_err(Error::Signal)?;
         telemetry::start(&config.log)?;
-        let proxies = config.listen.proxy_protocol.then(|| config.service.trusted_proxies.clone().into());
+        let proxies = config.service.trusted_proxies.clone();
         let certificates = config.listen.tls.as_ref().map(Certificates::open).transpose()?;
         let tls = certificates.as_ref().map(Certificates::acceptor).transpose()?;
         let store = stores::open(&config).await?;
@@ -148,9 +150,10 @@ impl App {
             .await?,
         );
         let health = Health::default();
-        let router = api::router(&waymark, &health)?;
+        let traffic = Arc::new(Traffic::new(&config.traffic));
+        let router = api::router(&waymark, &health, &traffic)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let listener = Listener::bind(config.listen.address, proxies, tls, router).await?;
+        let listener = Listener::bind(&config.listen, proxies, tls, Served { router, traffic }).await?;
         let admin_token = if waymark.has_operator() {
             None
         } else {

@@ -3,10 +3,12 @@
 //! As written, then resolved: what comes out of here is checked and complete.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::api::traffic;
 use crate::store::redis;
 use crate::{geocode, geoip, mail, service, telemetry, ticketing};
 
@@ -36,11 +38,29 @@ pub struct Listen {
     /// Whether each connection begins with a PROXY header (version 1 or 2) and comes from a trusted proxy; others are
     /// closed. Without it no such header is looked for.
     pub proxy_protocol: bool,
+    /// Most connections at once; fewer where the process may not open as many files.
+    pub connections_max: NonZeroU32,
+    /// Most of them from one IP address, or one IPv6 /64, that is not a trusted proxy's.
+    pub connections_per_address_max: NonZeroU32,
 }
+
+/// Each costs some tens of KiB.
+const CONNECTIONS_MAX: NonZeroU32 = NonZeroU32::new(4_096).expect("4096 is not 0");
+
+/// Most offices and data centres stand behind one address, and so does a proxy that nobody named as one; it is a quarter of
+/// all, so that no address keeps the others out.
+const CONNECTIONS_PER_ADDRESS_MAX: NonZeroU32 = NonZeroU32::new(1_024).expect("1024 is not 0");
 
 impl Default for Listen {
     fn default() -> Self {
-        Self { address: LISTEN_DEFAULT, tls: None, allow_plaintext: false, proxy_protocol: false }
+        Self {
+            address: LISTEN_DEFAULT,
+            tls: None,
+            allow_plaintext: false,
+            proxy_protocol: false,
+            connections_max: CONNECTIONS_MAX,
+            connections_per_address_max: CONNECTIONS_PER_ADDRESS_MAX,
+        }
     }
 }
 
@@ -66,6 +86,8 @@ pub struct Config {
     pub ticketing: ticketing::target::Config,
     /// Use cases.
     pub service: service::Config,
+    /// How much is done at once, and how often one caller may ask.
+    pub traffic: traffic::config::Config,
     /// Logs.
     pub log: telemetry::Config,
 }
@@ -82,6 +104,7 @@ impl Default for Config {
             mail: None,
             ticketing: ticketing::target::Config::default(),
             service: service::Config::default(),
+            traffic: traffic::config::Config::default(),
             log: telemetry::Config::default(),
         }
     }
@@ -188,6 +211,10 @@ mod tests {
             "[listen]\nport = 1",
             "[geoip]\nfiles = []",
             "[service]\ntrusted_proxies = [\"x\"]",
+            "[listen]\nconnections_max = 0",
+            "[traffic]\nreads = 1",
+            "[traffic]\ncalls_of_token = 5",
+            "[traffic]\ncalls_of_token = { per_s = 5, brust = 1 }",
             "[ticketing]\nkey = \"x\"",
             "[ticketing]\nverify_every_h = -1",
             "[ticketing]\nverify_every_h = 65536",

@@ -123,6 +123,12 @@ pub enum Reason {
     TicketingNotConnected,
     /// Stored credentials were encrypted with another key.
     CredentialsUnreadable,
+    /// A token or an account makes more calls than it may.
+    RateLimited,
+    /// More calls are in flight than the server takes.
+    ServerBusy,
+    /// More such calls come from one address than may.
+    NetworkRateLimited,
     /// The records of an account are being read for its search.
     SearchNotReady,
     /// The process is starting, or ending.
@@ -179,6 +185,9 @@ impl Reason {
             Self::TicketingRefused => "TICKETING_REFUSED",
             Self::TicketingNotConnected => "TICKETING_NOT_CONNECTED",
             Self::CredentialsUnreadable => "CREDENTIALS_UNREADABLE",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::ServerBusy => "SERVER_BUSY",
+            Self::NetworkRateLimited => "NETWORK_RATE_LIMITED",
             Self::SearchNotReady => "SEARCH_NOT_READY",
             Self::NotReady => "NOT_READY",
             Self::Internal => "INTERNAL",
@@ -221,12 +230,15 @@ impl Reason {
             | Self::StorageFull
             | Self::GeocoderQuotaUsed
             | Self::GeocoderBusy
-            | Self::TicketingRateLimited => Kind::ResourceExhausted,
+            | Self::TicketingRateLimited
+            | Self::RateLimited
+            | Self::NetworkRateLimited => Kind::ResourceExhausted,
             Self::StorageUnavailable
             | Self::OutcomeUnknown
             | Self::GeocoderUnavailable
             | Self::TicketingUnavailable
             | Self::SearchNotReady
+            | Self::ServerBusy
             | Self::NotReady => Kind::Unavailable,
             Self::StorageCorrupt => Kind::DataLoss,
             Self::Internal => Kind::Internal,

@@ -16,6 +16,7 @@ pub mod host;
 pub mod id;
 mod instant;
 pub mod location;
+pub mod neighbourhood;
 mod personal_location;
 pub mod phone;
 pub mod polygon;

@@ -124,6 +124,9 @@ pub enum Error {
     /// There are as many as there may be.
     #[error("there are {1} {0} already, as many as there may be")]
     TooMany(&'static str, usize),
+    /// Somebody tries it again and again.
+    #[error("there were more than {0} tries in this minute: wait for the next one")]
+    TooOften(usize, Duration),
     /// No credential, or not a good one. One text for unknown, expired and revoked.
     #[error("a good credential is needed: send `authorization: Bearer wmk_…`")]
     Credential,
@@ -242,7 +245,7 @@ impl Fault for Error {
             Self::RequestIdReused => Reason::RequestIdReused,
             Self::AgentKeyMismatch(_) => Reason::AgentKeyMismatch,
             Self::AgentElsewhere(..) => Reason::AgentElsewhere,
-            Self::TooMany(..) | Self::Stalled(_) => Reason::LimitReached,
+            Self::TooMany(..) | Self::TooOften(..) | Self::Stalled(_) => Reason::LimitReached,
             Self::Credential => Reason::CredentialInvalid,
             Self::Scope => Reason::ScopeInsufficient,
             Self::ContactsMasked => Reason::ContactsMasked,
@@ -277,6 +280,7 @@ impl Fault for Error {
                 Some(Duration::from_millis(250))
             }
             Self::Ending => Some(spread()),
+            Self::TooOften(_, wait) => Some(*wait),
             _ => None,
         }
     }

@@ -41,6 +41,7 @@ pub mod siblings;
 pub mod site_batch;
 pub mod site_list;
 pub mod sites;
+pub mod sizes;
 pub mod symbols;
 #[cfg(test)]
 mod tests;

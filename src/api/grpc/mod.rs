@@ -2,6 +2,7 @@
 
 mod activation;
 mod admin;
+mod admission;
 mod attention;
 mod geoip;
 pub(super) mod health;
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{Next, from_fn, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -39,6 +40,7 @@ use super::proto::waymark::v1::prefix_service_server::PrefixServiceServer;
 use super::proto::waymark::v1::resident_access_service_server::ResidentAccessServiceServer;
 use super::proto::waymark::v1::site_service_server::SiteServiceServer;
 use super::proto::waymark::v1::ticketing_service_server::TicketingServiceServer;
+use super::traffic::Traffic;
 use super::{panics, proto, status};
 use crate::service::Waymark;
 use health::Health;
@@ -60,7 +62,11 @@ const ERASURES: [&str; 2] =
     ["/waymark.v1.AdminService/EraseSitePersonalData", "/waymark.v1.AdminService/EraseAccountPersonalData"];
 
 /// All services, for gRPC and gRPC-Web alike.
-pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, tonic_reflection::server::Error> {
+pub(super) fn router(
+    waymark: &Arc<Waymark>,
+    health: &Health,
+    traffic: &Arc<Traffic>,
+) -> Result<Router, tonic_reflection::server::Error> {
     let of = || Arc::clone(waymark);
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -89,9 +95,16 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Result<Router, 
         .add_service(TicketingServiceServer::new(ticketing::Ticketing(of())).max_decoding_message_size(small));
     // The fallback is the HTTP side's, which knows a method that nobody has from a page that nobody has.
     let router = routes.prepare().into_axum_router().reset_fallback();
-    let router = router.layer(from_fn(keep_deadline)).layer(map_response(name_the_fault));
-    // Below the form for browsers, which puts a status where they read it.
-    Ok(router.layer(from_fn(panics::contain_messages)).layer(GrpcWebLayer::new()))
+    let keeper = admission::Gatekeeper { traffic: Arc::clone(traffic), waymark: Arc::clone(waymark) };
+    // From the inside: a deadline ends the wait for a place too, and what is counted is the code that the caller gets, that of
+    // a panic too. The form for browsers stands above all, and puts a status where they read it.
+    Ok(router
+        .layer(from_fn_with_state(keeper, admission::admit))
+        .layer(from_fn(keep_deadline))
+        .layer(map_response(name_the_fault))
+        .layer(from_fn(panics::contain_messages))
+        .layer(from_fn_with_state(Arc::clone(traffic), admission::count))
+        .layer(GrpcWebLayer::new()))
 }
 
 /// Ends a call that takes longer than its caller waits, or than any call may take. A stream that has begun goes on.

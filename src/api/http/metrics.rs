@@ -1,74 +1,73 @@
 //! Metrics for Prometheus: what the operator's own questions answer, in its text format.
 //!
 //! Values are read where they are kept when somebody asks; nothing is counted twice. Paths of files are in the labels, so the
-//! page is for the operator's token alone.
+//! page is for the operator's token alone. No label is of an account, a site or a person. `families` lists all there are.
+
+mod calls;
+mod families;
+mod process;
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::api::caller;
 use crate::api::status::Failure;
+use crate::api::traffic::Traffic;
 use crate::service::Waymark;
 use crate::service::databases::{DatabaseStatus, Freshness};
+use crate::service::sizes::Sizes;
 use crate::telemetry;
 
 /// The media type of the text format, version 0.0.4.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Where the values are kept.
+#[derive(Debug, Clone)]
+pub(super) struct Sources {
+    waymark: Arc<Waymark>,
+    traffic: Arc<Traffic>,
+}
+
+impl Sources {
+    pub(super) fn of(waymark: &Arc<Waymark>, traffic: &Arc<Traffic>) -> Self {
+        Self { waymark: Arc::clone(waymark), traffic: Arc::clone(traffic) }
+    }
+}
+
 /// `GET /metrics`.
-pub(super) async fn metrics(State(waymark): State<Arc<Waymark>>, headers: HeaderMap) -> Result<Response, Failure> {
+pub(super) async fn metrics(State(sources): State<Sources>, headers: HeaderMap) -> Result<Response, Failure> {
+    let Sources { waymark, traffic } = sources;
     let principal = caller::principal(&waymark, &headers)?;
     let statuses = waymark.list_databases(&principal)?;
+    let sizes = waymark.sizes(&principal)?;
     // One of its own for each answer: it holds what is true now, and no file that is configured no more.
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     metrics::with_local_recorder(&recorder, || {
-        describe();
+        families::describe();
         statuses.iter().for_each(record);
         record_lag(&waymark);
         counter!("waymark_panics_total").absolute(telemetry::panics());
         counter!("waymark_store_corrupt_reads_total").absolute(waymark.corrupt_reads());
+        record_sizes(sizes);
+        calls::record(&traffic);
+        process::record();
     });
-    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], handle.render()).into_response())
+    let mut page = handle.render();
+    calls::write_durations(&traffic, &mut page);
+    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], page).into_response())
 }
 
-fn describe() {
-    describe_gauge!("waymark_geoip_database_up", "1 where a good version of the file is in use, else 0.");
-    describe_gauge!("waymark_geoip_database_build_timestamp_seconds", Unit::Seconds, "Build time in the file in use.");
-    describe_gauge!(
-        "waymark_geoip_database_load_timestamp_seconds",
-        Unit::Seconds,
-        "When the version in use was taken."
-    );
-    describe_gauge!("waymark_geoip_database_age_seconds", Unit::Seconds, "Time since the build of the file in use.");
-    describe_gauge!(
-        "waymark_geoip_database_size_bytes",
-        Unit::Bytes,
-        "Size of the file in use, which it has in memory."
-    );
-    describe_gauge!("waymark_geoip_database_failed", "1 where the file that is there now is not in use, else 0.");
-    describe_gauge!("waymark_geoip_database_refused", "1 where the file in use is too old to be asked, else 0.");
-    describe_counter!("waymark_geoip_loads_total", "Versions that were put to use since the start.");
-    describe_counter!("waymark_geoip_failures_total", "Versions that were not, and looks at no file.");
-    describe_counter!("waymark_geoip_look_ups_total", "Look-ups of addresses of a family that it holds.");
-    describe_counter!("waymark_geoip_misses_total", "Those of them without a record.");
-    describe_gauge!("waymark_replica_lag_seconds", Unit::Seconds, "Time for which it is not known what others wrote.");
-    describe_gauge!("waymark_replica_following", "1 where the shared store is followed, else 0.");
-    describe_counter!("waymark_replica_resyncs_total", "Times that a partition was read anew.");
-    describe_counter!("waymark_geoip_damaged_total", "Those of them whose record cannot be read.");
-    describe_counter!(
-        "waymark_panics_total",
-        "Faults of waymark itself: each ended a call or some work, and is in the log."
-    );
-    describe_counter!(
-        "waymark_store_corrupt_reads_total",
-        "Reads that met a record which is not what was written: a disk or another program changed it."
-    );
+fn record_sizes(sizes: Sizes) {
+    gauge!("waymark_accounts").set(number(sizes.accounts));
+    gauge!("waymark_sites").set(number(sizes.sites));
+    gauge!("waymark_watches_open").set(number(sizes.watches));
+    gauge!("waymark_mails_waiting").set(number(sizes.mails));
 }
 
 /// How far this replica may be behind the others; zero where there are none.
@@ -106,5 +105,10 @@ fn record(status: &DatabaseStatus) {
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, which no time and no file reaches")]
 fn seconds(value: i64) -> f64 {
+    value as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, which nothing that is counted here reaches")]
+fn number(value: usize) -> f64 {
     value as f64
 }

@@ -1,5 +1,6 @@
 //! Plain HTTP beside gRPC: vector tiles, the dashboard's files, health, metrics.
 
+mod admission;
 mod dashboard;
 mod invitation;
 mod metrics;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tonic::Status;
@@ -18,6 +19,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::grpc::health::Health;
+use super::traffic::Traffic;
 use crate::service::Waymark;
 
 /// What a page of ours may do: load its own files, talk to its own server, and nothing else.
@@ -33,13 +35,13 @@ fn is_not_modified(headers: &HeaderMap, etag: &str) -> bool {
 }
 
 /// The routes that are not gRPC.
-pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Router {
+pub(super) fn router(waymark: &Arc<Waymark>, health: &Health, traffic: &Arc<Traffic>) -> Router {
     let header = |name: HeaderName, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     let probes = Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .with_state(health.clone());
-    let metrics = Router::new().route("/metrics", get(metrics::metrics)).with_state(Arc::clone(waymark));
+    let metrics = Router::new().route("/metrics", get(metrics::metrics)).with_state(metrics::Sources::of(waymark, traffic));
     let tiles = Router::new()
         .route("/v1/accounts/{account}/tiles.json", get(tiles::tile_json))
         .route("/v1/accounts/{account}/tiles/{z}/{x}/{y}", get(tiles::tile))
@@ -55,7 +57,11 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health) -> Router {
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
         .layer(header(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
         .layer(from_fn(refuse_unknown_methods));
-    probes.merge(tiles).merge(metrics).fallback_service(pages).layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+    let keeper = admission::Gatekeeper { traffic: Arc::clone(traffic), waymark: Arc::clone(waymark) };
+    let routes = probes.merge(tiles).merge(metrics).fallback_service(pages);
+    routes
+        .layer(from_fn_with_state(keeper, admission::admit))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {

@@ -1,12 +1,14 @@
 //! How often one address may try an invitation's secret. Nobody guesses 256 bits; this keeps the trying cheap.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::super::Error;
+use crate::model::neighbourhood::neighbourhood;
 
 /// Most tries of one address, or one IPv6 /64, a minute: a hotel's guests behind one address, and no storm.
 const TRIES_MAX: usize = 300;
@@ -37,21 +39,15 @@ impl Doorbell {
         let is_full = minute.tries.len() >= CALLERS_MAX && !minute.tries.contains_key(&caller);
         let tries = minute.tries.entry(if is_full { None } else { caller }).or_default();
         *tries += 1;
-        if *tries > TRIES_MAX { Err(Error::TooMany("tries of this minute", TRIES_MAX)) } else { Ok(()) }
-    }
-}
-
-/// What one caller can choose from: an IPv4 address, or an IPv6 /64.
-fn neighbourhood(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+        let left_s = 60 - now.as_second().rem_euclid(60).unsigned_abs();
+        if *tries > TRIES_MAX { Err(Error::TooOften(TRIES_MAX, Duration::from_secs(left_s))) } else { Ok(()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Fault as _;
 
     #[test]
     fn a_network_is_stopped_for_a_minute_and_others_are_not() {
@@ -61,7 +57,9 @@ mod tests {
         for host in 0..TRIES_MAX {
             bell.ring(ip(&format!("2001:db8::{host:x}")), now).unwrap();
         }
-        assert!(bell.ring(ip("2001:db8::ffff"), now).is_err());
+        // 1,700,000,000 is 20 s into its minute.
+        let refused = bell.ring(ip("2001:db8::ffff"), now).unwrap_err();
+        assert_eq!(refused.retry_after(), Some(Duration::from_secs(40)));
         assert!(bell.ring(ip("2001:db8:0:1::1"), now).is_ok());
         assert!(bell.ring(ip("192.0.2.1"), now).is_ok());
         assert!(bell.ring(ip("2001:db8::1"), now + jiff::SignedDuration::from_secs(60)).is_ok());

@@ -88,6 +88,11 @@ struct Place {
 }
 
 impl Watchers {
+    /// How many watch.
+    pub(super) fn open(&self) -> usize {
+        self.taken.lock().all
+    }
+
     fn place(&self, account: &AccountId) -> Result<Place, Error> {
         let mut taken = self.taken.lock();
         if taken.all >= ALL_WATCHES_MAX {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
@@ -119,6 +119,15 @@ impl Admitted {
         let filter = sealed.or(query.filter).unwrap_or_default();
         Ok(Self { principal, account, filter, signature: query.signature })
     }
+}
+
+/// Who asks for a tile or for their description: by a signature, where there is one, else by the header.
+pub(super) fn principal_of(waymark: &Waymark, uri: &Uri, headers: &HeaderMap) -> Option<Principal> {
+    let Some(signature) = TileQuery::parse(uri.query().unwrap_or_default()).signature else {
+        return caller::principal(waymark, headers).ok();
+    };
+    let account: AccountId = uri.path().strip_prefix("/v1/accounts/")?.split('/').next()?.parse().ok()?;
+    waymark.open_tiles(&account, &signature).ok().map(|(principal, _)| principal)
 }
 
 /// A number in its one usual form: no sign, no leading zero.

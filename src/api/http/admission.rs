@@ -1,0 +1,87 @@
+//! What stands before every route: requests are counted, and let in or refused before any work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, Uri, header};
+use tokio::time::timeout;
+use tonic::Code;
+
+use super::tiles;
+use crate::api::caller::{self, Peer};
+use crate::api::status;
+use crate::api::traffic::{Arrival, Asked, Call, Refusal, Route, Target, Ticket, Traffic, Wanted, code_of};
+use crate::service::Waymark;
+
+/// Longest time until an answer begins, as of gRPC: far above any that is made here, and the end of whoever sends a request
+/// slowly to hold a place.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// What lets requests in.
+#[derive(Debug, Clone)]
+pub(super) struct Gatekeeper {
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) waymark: Arc<Waymark>,
+}
+
+/// Counts a request, and lets it in when there is a place for it.
+pub(super) async fn admit(State(keeper): State<Gatekeeper>, mut request: Request, next: Next) -> Response {
+    let traffic = &keeper.traffic;
+    let Arrival { target, at, place: arrived } = traffic.take_arrival(&mut request);
+    let route = match target {
+        Target::Route(_) if is_grpc(request.headers()) => return count_unknown(traffic, request, next).await,
+        Target::Route(route) => route,
+        // A method's path over plain HTTP, such as a GET of it.
+        Target::Method(_) => Route::Pages,
+    };
+    let asked = Asked::begin(traffic, route);
+    let ticket = keeper.ticket(route, request.uri(), request.headers(), request.extensions().get());
+    let place = match (arrived, ticket) {
+        // Health and metrics have none, and are answered whatever else happens.
+        (None, _) => Ok(None),
+        (Some(arrived), Ok(ticket)) => traffic.enter(ticket, arrived).await.map(Some),
+        (Some(_), Err(refusal)) => Err(refusal),
+    };
+    let response = match place {
+        Ok(place) => {
+            let answered = timeout(ANSWER_TIME_MAX, next.run(request)).await;
+            drop(place);
+            answered.unwrap_or_else(|_| status::too_late_page(ANSWER_TIME_MAX))
+        }
+        Err(refusal) => status::refused_page(&refusal),
+    };
+    asked.end(response.status(), at.elapsed());
+    response
+}
+
+/// A gRPC call of a method that nobody has ends here, because no service took it.
+async fn count_unknown(traffic: &Arc<Traffic>, request: Request, next: Next) -> Response {
+    let call = Call::begin(traffic, traffic.number_of(Target::Route(Route::Pages)));
+    let response = next.run(request).await;
+    call.end(code_of(response.headers()).unwrap_or(Code::Unknown));
+    response
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+impl Gatekeeper {
+    /// Where a request waits for its place. Pages need no credential, and so do invitations, whose tries are counted where
+    /// they are opened.
+    fn ticket(&self, route: Route, uri: &Uri, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Ticket, Refusal> {
+        let ip = || caller::counted_ip(&self.waymark, peer, headers);
+        if route != Route::Tiles {
+            return Ok(self.traffic.ticket_of_stranger(ip()));
+        }
+        if let Some(principal) = tiles::principal_of(&self.waymark, uri, headers) {
+            return self.traffic.ticket_of(&principal, Wanted::tile(), ip);
+        }
+        let ip = ip();
+        self.traffic.count_stranger(ip)?;
+        Ok(self.traffic.ticket_of_stranger(ip))
+    }
+}
