@@ -1,4 +1,6 @@
 //! Resource names: `accounts/{account}/sites/{site}` and the like, to ids and back.
+//!
+//! What is parsed is what the call is about, and noted as that.
 
 use ipnet::IpNet;
 
@@ -7,6 +9,7 @@ use crate::model::id::{AccountId, SiteId, TokenId};
 use crate::model::prefix::parse_network;
 use crate::model::text::shown;
 use crate::model::ticketing::System;
+use crate::service::call;
 
 /// How the names of resident accesses end.
 const RESIDENT_ACCESS: &str = "/residentAccess";
@@ -16,11 +19,19 @@ const REESTIMATION_ID_BYTES_MAX: usize = 64;
 /// The account of `accounts/{account}` in the request's `field`.
 pub(super) fn account(field: &str, name: &str) -> Result<AccountId, Invalid> {
     let id = name.strip_prefix("accounts/").ok_or_else(|| malformed(field, "accounts/{account}", name))?;
-    id.parse::<AccountId>().map_err(|fault| Invalid::new(field, fault.why))
+    let id = id.parse::<AccountId>().map_err(|fault| Invalid::new(field, fault.why))?;
+    call::is_about(|| name.to_owned());
+    Ok(id)
 }
 
 /// The account and site of `accounts/{account}/sites/{site}` in the request's `field`.
 pub(super) fn site(field: &str, name: &str) -> Result<(AccountId, SiteId), Invalid> {
+    let parsed = parse_site(field, name)?;
+    call::is_about(|| name.to_owned());
+    Ok(parsed)
+}
+
+fn parse_site(field: &str, name: &str) -> Result<(AccountId, SiteId), Invalid> {
     let parts: Vec<&str> = name.split('/').collect();
     let ["accounts", account_id, "sites", site_id] = parts.as_slice() else {
         return Err(malformed(field, "accounts/{account}/sites/{site}", name));
@@ -32,7 +43,10 @@ pub(super) fn site(field: &str, name: &str) -> Result<(AccountId, SiteId), Inval
 /// The account and site of `accounts/{account}/sites/{site}/residentAccess` in the request's `field`.
 pub(super) fn resident_access(field: &str, name: &str) -> Result<(AccountId, SiteId), Invalid> {
     let of = name.strip_suffix(RESIDENT_ACCESS);
-    site(field, of.ok_or_else(|| malformed(field, "accounts/{account}/sites/{site}/residentAccess", name))?)
+    let malformed = || malformed(field, "accounts/{account}/sites/{site}/residentAccess", name);
+    let parsed = parse_site(field, of.ok_or_else(malformed)?)?;
+    call::is_about(|| name.to_owned());
+    Ok(parsed)
 }
 
 /// The name of the resident access to a site.
@@ -54,13 +68,13 @@ pub(super) fn change(field: &str, name: &str) -> Result<(AccountId, SiteId, u32)
 pub(super) fn token(field: &str, name: &str) -> Result<(Option<AccountId>, TokenId), Invalid> {
     let parts: Vec<&str> = name.split('/').collect();
     let renamed = |fault: Invalid| Invalid::new(field, fault.why);
-    match parts.as_slice() {
-        ["tokens", id] => Ok((None, id.parse().map_err(renamed)?)),
-        ["accounts", account, "tokens", id] => {
-            Ok((Some(account.parse().map_err(renamed)?), id.parse().map_err(renamed)?))
-        }
-        _ => Err(malformed(field, "accounts/{account}/tokens/{token} or tokens/{token}", name)),
-    }
+    let parsed = match parts.as_slice() {
+        ["tokens", id] => (None, id.parse().map_err(renamed)?),
+        ["accounts", account, "tokens", id] => (Some(account.parse().map_err(renamed)?), id.parse().map_err(renamed)?),
+        _ => return Err(malformed(field, "accounts/{account}/tokens/{token} or tokens/{token}", name)),
+    };
+    call::is_about(|| name.to_owned());
+    Ok(parsed)
 }
 
 /// The account and network of `accounts/{account}/prefixes/{prefix}` in the request's `field`.
@@ -90,7 +104,9 @@ pub(super) fn connection(field: &str, name: &str) -> Result<(AccountId, System),
     };
     let account = account.parse().map_err(|fault: Invalid| Invalid::new(field, fault.why))?;
     let system = System::ALL.into_iter().find(|system| system.facts().name == *id);
-    Ok((account, system.ok_or_else(|| malformed(field, form, name))?))
+    let parsed = (account, system.ok_or_else(|| malformed(field, form, name))?);
+    call::is_about(|| name.to_owned());
+    Ok(parsed)
 }
 
 /// The account and run of `accounts/{account}/ticketingVerifications/{verification}` in the request's `field`.

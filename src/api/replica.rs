@@ -8,20 +8,42 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tonic::Status;
 
-use super::caller;
 use super::status::Failure;
+use super::traffic::Traffic;
+use super::{caller, names};
 use crate::model::Invalid;
 use crate::model::id::{AccountId, Revision};
-use crate::service::{Error, Waymark};
+use crate::service::{Error, Waymark, call};
 
 /// Stands in every answer of a replica that cannot follow the others: for so many seconds it does not know what they write.
 const STALE: HeaderName = HeaderName::from_static("waymark-stale-s");
-/// What a caller knows already: `accounts/ACCOUNT=REVISION`. The call is answered when this replica knows it too.
+/// What a caller knows already: `accounts/ACCOUNT=REVISION`, or `operator=REVISION` of what is the operator's own. The call is
+/// answered when this replica knows it too.
 const MIN_REVISION: HeaderName = HeaderName::from_static("waymark-min-revision");
+/// What an answer's call wrote, in the form that [`MIN_REVISION`] takes.
+const REVISION: HeaderName = HeaderName::from_static("waymark-revision");
+/// Stands for what is of no account.
+const OPERATOR: &str = "operator";
 
-/// Waits until this replica has what the caller asks for, and says of an answer that it may be stale.
+/// Waits until this replica has what the caller asks for, and says of an answer what its call wrote, and that it may be stale.
 pub(super) async fn keep_up(State(waymark): State<Arc<Waymark>>, request: Request, next: Next) -> Response {
-    if let Err(cause) = reach(&waymark, request.headers()).await {
+    let (mut response, written) = call::answer(keep_up_with(&waymark, request, next)).await;
+    for (account, revision) in written {
+        let of = account.map_or_else(|| OPERATOR.to_owned(), |account| names::of_account(&account));
+        // Ids of accounts and numbers are good values of headers.
+        if let Ok(value) = HeaderValue::try_from(format!("{of}={revision}")) {
+            response.headers_mut().append(REVISION, value);
+        }
+    }
+    response
+}
+
+async fn keep_up_with(waymark: &Waymark, mut request: Request, next: Next) -> Response {
+    if request.headers().contains_key(&MIN_REVISION) {
+        // For a revision that is long in coming it waits beside the others, and not before them.
+        Traffic::step_back(&mut request);
+    }
+    if let Err(cause) = reach(waymark, request.headers()).await {
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let is_grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
         return if is_grpc { Status::from(cause).into_http() } else { cause.into_response() };
@@ -37,13 +59,18 @@ async fn reach(waymark: &Waymark, headers: &HeaderMap) -> Result<(), Failure> {
     let Some(asked) = headers.get(&MIN_REVISION) else { return Ok(()) };
     let credential = caller::credential(headers)?;
     let parsed = asked.to_str().ok().and_then(parse);
-    let malformed =
-        || Invalid::new(MIN_REVISION.as_str(), "an account's name and a revision of it: accounts/ACCOUNT=REVISION");
+    let malformed = || {
+        Invalid::new(
+            MIN_REVISION.as_str(),
+            "an account's name and a revision of it: accounts/ACCOUNT=REVISION, or operator=REVISION",
+        )
+    };
     let (account, revision) = parsed.ok_or_else(|| Failure(Error::from(malformed())))?;
-    waymark.reach(credential, &account, revision).await.map_err(Failure)
+    waymark.reach(credential, account.as_ref(), revision).await.map_err(Failure)
 }
 
-fn parse(text: &str) -> Option<(AccountId, Revision)> {
-    let (account, revision) = text.strip_prefix("accounts/")?.split_once('=')?;
-    Some((account.parse().ok()?, Revision(revision.parse().ok()?)))
+fn parse(text: &str) -> Option<(Option<AccountId>, Revision)> {
+    let (of, revision) = text.split_once('=')?;
+    let account = if of == OPERATOR { None } else { Some(of.strip_prefix("accounts/")?.parse().ok()?) };
+    Some((account, Revision(revision.parse().ok()?)))
 }

@@ -98,6 +98,9 @@ pub enum Error {
 /// Time to write when sites were heard of last, where requests took all the time of the drain.
 const LAST_SEEN_TIME_MIN: Duration = Duration::from_secs(1);
 
+/// Time to write audit records and uses of tokens that are in memory alone: some hundred batches at most.
+const LAST_NOTES_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// A program that is ready to serve.
 #[derive(Debug)]
 pub struct App {
@@ -194,9 +197,11 @@ impl App {
             watched.end_watches();
             info!("draining");
         };
-        let (reloaded, searched) = (Arc::clone(&self.waymark), Arc::clone(&self.waymark));
+        let (reloaded, searched, noted) =
+            (Arc::clone(&self.waymark), Arc::clone(&self.waymark), Arc::clone(&self.waymark));
         let working = tokio::spawn(Arc::clone(&self.waymark).work());
         let searching = tokio::spawn(async move { searched.read_for_search().await });
+        let noting = tokio::spawn(async move { noted.work_on_notes().await });
         let following = tokio::spawn(stores::watch_lag(Arc::clone(&self.store), self.health.clone(), self.stale_max));
         let broken = Arc::clone(&self.store);
         tokio::select! {
@@ -210,12 +215,13 @@ impl App {
         if let Err(cause) = working.await {
             error!(%cause, "the background work ended badly");
         }
-        for ending in [searching, following] {
+        for ending in [searching, following, noting] {
             ending.abort();
             // Until it has let go.
             let _ = ending.await;
         }
         let spent = ending.get().map(Instant::elapsed).unwrap_or_default();
+        waymark.write_last_notes(LAST_NOTES_TIME_MAX).await;
         waymark.write_last_seen(DRAIN_TIME.saturating_sub(spent).max(LAST_SEEN_TIME_MIN)).await;
         self.store.close().await;
         info!("closed");

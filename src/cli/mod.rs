@@ -2,6 +2,7 @@
 
 mod account;
 mod asn;
+mod audit;
 mod backup;
 mod client;
 mod demo;
@@ -47,6 +48,8 @@ enum Command {
     Account(account::Arguments),
     /// Keeps tokens
     Token(token::Arguments),
+    /// Tells who administered what, and who read of persons
+    Audit(audit::Arguments),
     /// Moves all data from one machine into a Redis that replicas share, or back
     Migrate(migrate::Arguments),
     /// Builds the embedded gazetteer
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Account(arguments) => account::run(arguments).await,
             Command::Token(arguments) => token::run(arguments).await,
+            Command::Audit(arguments) => audit::run(arguments).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Gazetteer(arguments) => gazetteer::run(arguments),
             Command::Asn(arguments) => asn::run(&arguments),

@@ -68,6 +68,19 @@ enum Command {
         #[arg(long, env = "WAYMARK_DATA_DIR")]
         data_dir: Option<PathBuf>,
     },
+    /// Gives a token a new secret and prints it, once; the present one stays good for a while
+    Rotate {
+        /// Its name, as `list` shows it
+        name: String,
+        /// For how long the present secret stays good, such as `7d`, `12h`, or `0m` for not at all; a day without
+        #[arg(long)]
+        overlap: Option<String>,
+        /// A UUID by which a repeat is known: it prints the same secret again
+        #[arg(long, default_value = "")]
+        request_id: String,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
     /// Ends a token at once
     Revoke {
         /// Its name, as `list` shows it
@@ -96,6 +109,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             say(app::reset_operator(&config).await?)
         }
         Command::List { account, server } => list(account.as_deref(), &server).await,
+        Command::Rotate { name, overlap, request_id, server } => {
+            let overlap = overlap.as_deref().map(length_of).transpose()?;
+            let overlap = overlap.map(|length| prost_types::Duration { seconds: length.as_secs(), nanos: 0 });
+            let request = pb::RotateTokenRequest { name, overlap, request_id };
+            let rotated = admin(&server)?.rotate_token(request).await.map_err(|status| explain(&status))?;
+            say(rotated.into_inner().secret)
+        }
         Command::Revoke { name, server } => {
             let revoked = admin(&server)?.revoke_token(pb::RevokeTokenRequest { name }).await;
             say(revoked.map_err(|status| explain(&status))?.into_inner().name)
@@ -115,7 +135,11 @@ async fn list(account: Option<&str>, server: &ServerArguments) -> anyhow::Result
                 (None, None) => "for ever".to_owned(),
             };
             let scope = word(token.scope().as_str_name(), "TOKEN_SCOPE_");
-            say(format_args!("{}\t{scope}\t{state}\t{}", token.name, token.display_name))?;
+            let last_use = token.last_use_time.map_or_else(
+                || Ok("no use known".to_owned()),
+                |last| Timestamp::new(last.seconds, last.nanos).map(|last| format!("used {last}")),
+            )?;
+            say(format_args!("{}\t{scope}\t{state}\t{}\t{last_use}", token.name, token.display_name))?;
         }
         if page.next_page_token.is_empty() {
             return Ok(());
@@ -124,7 +148,7 @@ async fn list(account: Option<&str>, server: &ServerArguments) -> anyhow::Result
     }
 }
 
-fn parent_of(account: Option<&str>) -> String {
+pub(super) fn parent_of(account: Option<&str>) -> String {
     account.map(|account| format!("accounts/{account}")).unwrap_or_default()
 }
 
@@ -138,8 +162,14 @@ fn scope_of(scope: Scope) -> pb::TokenScope {
     }
 }
 
-/// The time so far from now, where days have 24 hours.
+/// The time so far from now.
 fn end_of(life: &str) -> anyhow::Result<prost_types::Timestamp> {
+    let end = Timestamp::now().checked_add(length_of(life)?)?;
+    Ok(prost_types::Timestamp { seconds: end.as_second(), nanos: end.subsec_nanosecond() })
+}
+
+/// A length of time as people write it, where days have 24 hours.
+fn length_of(life: &str) -> anyhow::Result<SignedDuration> {
     let (number, unit) = life.split_at(life.find(|c: char| !c.is_ascii_digit()).unwrap_or(life.len()));
     let unit_minutes = match unit {
         "d" => Some(24 * 60),
@@ -148,7 +178,6 @@ fn end_of(life: &str) -> anyhow::Result<prost_types::Timestamp> {
         _ => None,
     };
     let minutes = number.parse::<i64>().ok().zip(unit_minutes).and_then(|(number, unit)| number.checked_mul(unit));
-    let minutes = minutes.with_context(|| format!("a life is like 30d, 12h or 90m, got {life:?}"))?;
-    let end = Timestamp::now().checked_add(SignedDuration::from_secs(minutes.saturating_mul(60)))?;
-    Ok(prost_types::Timestamp { seconds: end.as_second(), nanos: end.subsec_nanosecond() })
+    let minutes = minutes.with_context(|| format!("a time is like 30d, 12h or 90m, got {life:?}"))?;
+    Ok(SignedDuration::from_secs(minutes.saturating_mul(60)))
 }

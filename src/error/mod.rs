@@ -75,6 +75,10 @@ pub enum Reason {
     PositionOutsideCountry,
     /// It is the operator's last good token.
     LastOperatorToken,
+    /// The token was revoked or has expired.
+    TokenEnded,
+    /// The secret of an earlier rotation is still good.
+    TokenRotating,
     /// The resident access is in a state that does not allow it.
     ResidentAccessState,
     /// An invitation is unknown, used, expired, revoked or superseded.
@@ -161,6 +165,8 @@ impl Reason {
             Self::SiteUnplaced => "SITE_UNPLACED",
             Self::PositionOutsideCountry => "POSITION_OUTSIDE_COUNTRY",
             Self::LastOperatorToken => "LAST_OPERATOR_TOKEN",
+            Self::TokenEnded => "TOKEN_ENDED",
+            Self::TokenRotating => "TOKEN_ROTATING",
             Self::ResidentAccessState => "RESIDENT_ACCESS_STATE",
             Self::InvitationInvalid => "INVITATION_INVALID",
             Self::MailNotConfigured => "MAIL_NOT_CONFIGURED",
@@ -213,6 +219,8 @@ impl Reason {
             | Self::FixMissing
             | Self::SiteUnplaced
             | Self::LastOperatorToken
+            | Self::TokenEnded
+            | Self::TokenRotating
             | Self::ResidentAccessState
             | Self::MailNotConfigured
             | Self::ValueNotRestorable

@@ -102,7 +102,9 @@ impl Observer for Live {
                     | Document::Connection(_)
                     | Document::ResidentAccess(_)
                     | Document::SiteDevices(_)
-                    | Document::Lease(_),
+                    | Document::Lease(_)
+                    | Document::Audit(_)
+                    | Document::TokenUse(_),
                 ) => {}
                 Some(Document::Reestimation(_)) => self.runs.reestimation(),
                 Some(Document::Verification(run)) => self.runs.verification(run),
@@ -112,6 +114,9 @@ impl Observer for Live {
         }
         // All keys of a commit are of one partition.
         let account = mutations.first().and_then(|mutation| mutation.key.partition.as_ref());
+        if account.is_none() {
+            self.operator.send_replace(revision);
+        }
         if let Some(live) = account.and_then(|account| self.account(account)) {
             live.publish(revision, mutations, others);
         }

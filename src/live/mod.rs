@@ -251,6 +251,8 @@ pub struct Live {
     wakes: watch::Sender<()>,
     /// Wakes those who wait for an account that is not there yet.
     arrivals: watch::Sender<()>,
+    /// The revision of what is the operator's own.
+    operator: watch::Sender<Revision>,
     /// Accounts that the store lost, and up to where somebody may know revisions of them.
     lost: Mutex<HashMap<AccountId, Revision>>,
     /// The outbox.
@@ -273,6 +275,7 @@ impl Live {
                 loaded.search.await_records();
             }
         }
+        live.operator.send_replace(store.revision(None).await?);
         store.observe(Arc::clone(&live) as Arc<dyn Observer>).await?;
         Ok(live)
     }
@@ -283,8 +286,14 @@ impl Live {
         self.accounts.read().get(account).map(Arc::clone)
     }
 
-    /// Waits until everything that was written to an account up to a revision is in memory, and the account too.
-    pub async fn reach(&self, account: &AccountId, revision: Revision) {
+    /// Waits until everything that was written to an account up to a revision is in memory, and the account too; or to what is the
+    /// operator's own.
+    pub async fn reach(&self, account: Option<&AccountId>, revision: Revision) {
+        let Some(account) = account else {
+            // The sender is ours.
+            let _ = self.operator.subscribe().wait_for(|there| *there >= revision).await;
+            return;
+        };
         let mut arrivals = self.arrivals.subscribe();
         let live = loop {
             if let Some(live) = self.account(account) {

@@ -14,6 +14,9 @@ impl Live {
             Resync::Records(mutations) => self.put_anew(mutations),
             Resync::End { partition, revision, present, continues } => {
                 self.end_anew(*partition, present);
+                if partition.is_none() {
+                    self.operator.send_replace(*revision);
+                }
                 if let Some(live) = partition.and_then(|account| self.account(account)) {
                     // Whoever watches is told that it missed something, and whoever comes back that nothing of before is
                     // known.

@@ -81,6 +81,7 @@ fn put_token(account: u8, number: u8) -> Mutation {
         expires_at: None,
         revoked_at: None,
         contacts: Contacts::default(),
+        rotation: None,
     };
     put(key, Document::Token(token))
 }

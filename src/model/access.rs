@@ -106,6 +106,37 @@ pub struct Token {
     /// Whether its bearer reads contacts. Tokens that were made before there was a choice do.
     #[serde(default)]
     pub contacts: Contacts,
+    /// Its last rotation; `None` while its secret is the first one.
+    #[serde(default)]
+    pub rotation: Option<Rotation>,
+}
+
+/// The last time that a token got a new secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// How many there were, this one included: a secret is known by the number of those before it.
+    pub number: u32,
+    /// SHA-256 of the secret before the present one.
+    pub previous_hash: [u8; 32],
+    /// When that one ends, or ended.
+    #[serde(with = "instant")]
+    pub previous_ends_at: Timestamp,
+}
+
+impl Token {
+    /// The number of its present secret: 0 for the first one.
+    #[must_use]
+    pub fn secret_number(&self) -> u32 {
+        self.rotation.as_ref().map_or(0, |rotation| rotation.number)
+    }
+
+    /// Whether the secret of this number is the present one, or the one before while it is good.
+    #[must_use]
+    pub fn is_secret_good(&self, number: u32, now: Timestamp) -> bool {
+        let is_previous =
+            |rotation: &Rotation| number.checked_add(1) == Some(rotation.number) && now < rotation.previous_ends_at;
+        number == self.secret_number() || self.rotation.as_ref().is_some_and(is_previous)
+    }
 }
 
 /// Who asks: made from a token that was good at that moment.
@@ -121,6 +152,8 @@ pub struct Principal {
     pub agent: Option<(SiteId, AgentId)>,
     /// Whether it reads contacts.
     pub contacts: Contacts,
+    /// The number of the token's secret that it came with: what it began ends with that secret.
+    pub secret_number: u32,
 }
 
 impl Principal {

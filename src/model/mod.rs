@@ -5,6 +5,7 @@
 pub mod access;
 pub mod address;
 pub mod attention;
+pub mod audit;
 pub mod card;
 pub mod connection;
 pub mod coordinates;

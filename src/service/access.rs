@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::error::Resource;
-use super::{Error, Waymark};
+use super::{Error, Waymark, call};
 use crate::live::LiveAccount;
 use crate::model::access::{Principal, Scope, Token};
 use crate::model::id::{AccountId, TokenId};
@@ -96,17 +96,22 @@ impl Waymark {
         let (id, random) = secret::parse(credential).ok_or(Error::Credential)?;
         let hash = hash_secret(&random);
         let token = self.parts.live.token(id).ok_or(Error::Credential)?;
-        if bool::from(token.secret_hash.ct_eq(&hash)) { self.principal_behind(&token) } else { Err(Error::Credential) }
+        let number = secret_number(&token, &hash).ok_or(Error::Credential)?;
+        let principal = self.principal_behind(&token, number)?;
+        self.uses.note(token.id, token.scope, self.now());
+        call::is_by(&principal);
+        Ok(principal)
     }
 
-    /// Who stands behind a token, while it is good: asked for each use of what was made with it, because its end
-    /// counts at once. One answer for unknown, expired and revoked ones.
-    pub fn principal_of(&self, token: TokenId) -> Result<Principal, Error> {
-        self.principal_behind(&*self.parts.live.token(token).ok_or(Error::Credential)?)
+    /// Who stands behind a token and one of its secrets, while both are good: asked for each use of what was made with it,
+    /// because its end counts at once. One answer for unknown, expired and revoked ones.
+    pub fn principal_of(&self, token: TokenId, secret_number: u32) -> Result<Principal, Error> {
+        self.principal_behind(&*self.parts.live.token(token).ok_or(Error::Credential)?, secret_number)
     }
 
-    fn principal_behind(&self, token: &Token) -> Result<Principal, Error> {
-        if token.revoked_at.is_some() || is_past(token.expires_at, self.now()) {
+    fn principal_behind(&self, token: &Token, secret_number: u32) -> Result<Principal, Error> {
+        let now = self.now();
+        if token.revoked_at.is_some() || is_past(token.expires_at, now) || !token.is_secret_good(secret_number, now) {
             return Err(Error::Credential);
         }
         Ok(Principal {
@@ -115,6 +120,7 @@ impl Waymark {
             account: token.account.clone(),
             agent: token.agent.clone(),
             contacts: token.contacts,
+            secret_number,
         })
     }
 
@@ -145,7 +151,15 @@ pub(super) fn require_contacts(principal: &Principal) -> Result<(), Error> {
     if principal.contacts.are_masked() { Err(Error::ContactsMasked) } else { Ok(()) }
 }
 
-fn is_past(end: Option<Timestamp>, now: Timestamp) -> bool {
+/// Which of a token's secrets has this hash, good or not: the present one, or the one before.
+fn secret_number(token: &Token, hash: &[u8; 32]) -> Option<u32> {
+    let number = token.secret_number();
+    let is_present = bool::from(token.secret_hash.ct_eq(hash));
+    let is_previous = token.rotation.as_ref().is_some_and(|rotation| rotation.previous_hash.ct_eq(hash).into());
+    if is_present { Some(number) } else { number.checked_sub(1).filter(|_| is_previous) }
+}
+
+pub(super) fn is_past(end: Option<Timestamp>, now: Timestamp) -> bool {
     end.is_some_and(|end| end <= now)
 }
 

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use jiff::Timestamp;
 
 use super::checks::OutsideCountry;
 use crate::error::{Fault, Reason};
@@ -142,8 +143,16 @@ pub enum Error {
     /// Without it nobody could administer the deployment.
     #[error("this is the operator's last good token: make another one first")]
     LastOperatorToken,
+    /// The token is not good any more.
+    #[error("{0} was revoked or has expired: make another one")]
+    TokenEnded(Resource),
+    /// A secret of an earlier rotation is still good.
+    #[error(
+        "a secret before the present one is good until {0}: wait, repeat that rotation, or rotate without an overlap"
+    )]
+    TokenRotating(Timestamp),
     /// This replica is further behind than the caller.
-    #[error("this replica has not heard of revision {0} of the account yet: ask again, or another replica")]
+    #[error("this replica has not heard of revision {0} yet: ask again, or another replica")]
     Behind(Revision),
     /// The account's records are not all read yet.
     #[error("the sites of the account are being read for the search: ask again in a moment")]
@@ -254,6 +263,8 @@ impl Fault for Error {
             Self::OutsideCountry(_) => Reason::PositionOutsideCountry,
             Self::SiteUnplaced(_) => Reason::SiteUnplaced,
             Self::LastOperatorToken => Reason::LastOperatorToken,
+            Self::TokenEnded(_) => Reason::TokenEnded,
+            Self::TokenRotating(_) => Reason::TokenRotating,
             Self::Resident(_) => Reason::ResidentAccessState,
             Self::Invitation => Reason::InvitationInvalid,
             Self::MailNotConfigured => Reason::MailNotConfigured,

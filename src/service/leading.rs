@@ -52,10 +52,12 @@ impl Waymark {
             let mut works = JoinSet::new();
             let waymark = || Arc::clone(&self);
             let (addressing, checking, estimating, cutting) = (waymark(), waymark(), waymark(), waymark());
+            let sweeping = waymark();
             works.spawn(async move { go_on("addresses", || addressing.work_on_addresses()).await });
             works.spawn(async move { go_on("link checks", || checking.work_on_verifications()).await });
             works.spawn(async move { go_on("re-estimations", || estimating.work_on_reestimations()).await });
             works.spawn(async move { go_on("retention", || cutting.work_on_retention()).await });
+            works.spawn(async move { go_on("the audit log", || sweeping.work_on_audit()).await });
             let posting = waymark();
             let mut mailing = tokio::spawn(async move { go_on("mails", || posting.work_on_mails()).await });
             let is_over = tokio::select! {
@@ -171,7 +173,7 @@ impl Waymark {
 }
 
 /// Does a work, and begins it anew where it panicked: what it stumbled over is in the store still, and all else is done again.
-async fn go_on<Work: Future<Output = ()>>(what: &'static str, work: impl Fn() -> Work) {
+pub async fn go_on<Work: Future<Output = ()>>(what: &'static str, work: impl Fn() -> Work) {
     while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
         error!(what, "some background work panicked and begins anew");
         sleep(AGAIN_AFTER).await;

@@ -7,6 +7,8 @@ pub mod accounts;
 pub mod activation;
 pub mod addresses;
 pub mod attention;
+pub mod audit;
+pub mod call;
 pub mod candidates;
 pub mod checks;
 pub mod databases;
@@ -20,6 +22,7 @@ mod last_seen;
 pub mod leading;
 pub mod location;
 pub mod map;
+mod noted;
 pub mod paging;
 mod pasted;
 pub mod patch;
@@ -34,6 +37,7 @@ mod requests;
 pub mod resident;
 mod restoring;
 pub mod retention;
+pub mod rotation;
 mod sealed;
 pub mod search;
 mod shown;
@@ -49,6 +53,7 @@ pub mod ticketing;
 mod tickets;
 pub mod tile_url;
 pub mod time_zone;
+mod token_use;
 pub mod tokens;
 pub mod vault;
 mod visit;
@@ -99,6 +104,8 @@ pub struct Config {
     pub address_retry_s: NonZeroU32,
     /// Days for which an address that a site came from is kept in full after it was seen last; 0 for ever.
     pub raw_ip_days: u32,
+    /// Days for which audit records are kept; 0 for ever.
+    pub audit_days: u32,
 }
 
 /// Two uplinks of one site take turns within minutes, a site that moved is seen from its old network no more.
@@ -110,6 +117,9 @@ const ADDRESS_RETRY_S: NonZeroU32 = NonZeroU32::new(60).expect("60 is not 0");
 /// As long as a customer may ask why their site moved, and no longer.
 const RAW_IP_DAYS: u32 = 30;
 
+/// As long as a yearly review looks back.
+const AUDIT_DAYS: u32 = 400;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -117,6 +127,7 @@ impl Default for Config {
             move_after_s: MOVE_AFTER_S,
             address_retry_s: ADDRESS_RETRY_S,
             raw_ip_days: RAW_IP_DAYS,
+            audit_days: AUDIT_DAYS,
         }
     }
 }
@@ -176,12 +187,19 @@ pub struct Waymark {
     ticketing: ticketing::Pool,
     /// Those who wait for what this replica has not heard of.
     newcomers: reach::Newcomers,
+    /// Calls that are told of, until they are written.
+    audit: Arc<audit::Waiting>,
+    /// When tokens were used, until that is written.
+    uses: token_use::Uses,
 }
 
 impl Waymark {
     /// Puts the parts together; reads the deployment's secret from the store, or makes it.
-    pub async fn new(parts: Parts) -> Result<Self, Error> {
+    pub async fn new(mut parts: Parts) -> Result<Self, Error> {
         let key = Key::operator(Kind::Secret, "sealing");
+        let audit = Arc::<audit::Waiting>::default();
+        let (store, clock) = (Arc::clone(&parts.store), parts.clock);
+        parts.store = Arc::new(noted::Noted { store, audit: Arc::clone(&audit), clock });
         loop {
             if let Some(record) = parts.store.get(key.clone()).await? {
                 let Document::Secret(secret) = record.document else { return Err(Error::Mismatched { key }) };
@@ -199,6 +217,8 @@ impl Waymark {
                     replica,
                     ticketing: ticketing::Pool::default(),
                     newcomers: reach::Newcomers::default(),
+                    audit,
+                    uses: token_use::Uses::default(),
                 });
             }
             let secret = access::random_bytes()?;

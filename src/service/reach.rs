@@ -6,6 +6,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::access::secret;
+use super::accounts::require_operator;
 use super::{Error, Waymark};
 use crate::model::id::{AccountId, Revision};
 
@@ -34,8 +35,9 @@ impl Newcomers {
 
 impl Waymark {
     /// Waits until this replica has everything that was written to an account up to a revision, for whoever bears
-    /// `credential`. Where the store is shared, account and token may be of what was written, and are waited for too.
-    pub async fn reach(&self, credential: &str, account: &AccountId, revision: Revision) -> Result<(), Error> {
+    /// `credential`; without an account, to what is the operator's own. Where the store is shared, account and token may be of
+    /// what was written, and are waited for too.
+    pub async fn reach(&self, credential: &str, account: Option<&AccountId>, revision: Revision) -> Result<(), Error> {
         let end = Instant::now() + REACH_MAX;
         let mut newcomer = None;
         if let Err(cause) = self.recognize(credential, account) {
@@ -44,7 +46,7 @@ impl Waymark {
             }
             newcomer = Some(self.newcomers.try_place().ok_or(Error::Behind(revision))?);
             // Always asked, so that the time of the answer says nothing of who is here.
-            if self.parts.store.revision(Some(account)).await? < revision {
+            if self.parts.store.revision(account).await? < revision {
                 return Err(cause);
             }
         }
@@ -54,17 +56,22 @@ impl Waymark {
     }
 
     /// Whether the bearer is good, and the account there for it.
-    fn recognize(&self, credential: &str, account: &AccountId) -> Result<(), Error> {
+    fn recognize(&self, credential: &str, account: Option<&AccountId>) -> Result<(), Error> {
         let principal = self.authenticate(credential)?;
-        self.visible_account(&principal, account).map(drop)
+        match account {
+            Some(account) => self.visible_account(&principal, account).map(drop),
+            None => require_operator(&principal),
+        }
     }
 
     /// Whether what is missing may be on its way from another replica: a token of which nothing is known, or an account that
     /// a good one may belong to.
-    fn may_come(&self, credential: &str, account: &AccountId) -> bool {
+    fn may_come(&self, credential: &str, account: Option<&AccountId>) -> bool {
         let live = &self.parts.live;
         let is_unheard_of = match self.authenticate(credential) {
-            Ok(principal) => principal.belongs_to(account) && live.account(account).is_none(),
+            Ok(principal) => {
+                account.is_some_and(|account| principal.belongs_to(account) && live.account(account).is_none())
+            }
             Err(_) => secret::parse(credential).is_some_and(|(id, _)| live.token(id).is_none()),
         };
         self.parts.store.is_shared() && is_unheard_of

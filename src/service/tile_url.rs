@@ -21,6 +21,9 @@ const TTL_MAX: SignedDuration = SignedDuration::from_hours(1);
 #[derive(Debug, Serialize, Deserialize)]
 struct Ticket {
     token: TokenId,
+    /// Which of its secrets it was made with.
+    #[serde(default)]
+    secret_number: u32,
     filter: String,
     ends_at: Timestamp,
 }
@@ -55,7 +58,8 @@ impl Waymark {
         let ends_at = self.now() + ttl;
         let token = self.parts.live.token(principal.token).ok_or(Error::Credential)?;
         let ends_at = token.expires_at.map_or(ends_at, |end| end.min(ends_at));
-        let ticket = Ticket { token: principal.token, filter: filter.to_owned(), ends_at };
+        let (token, secret_number) = (principal.token, principal.secret_number);
+        let ticket = Ticket { token, secret_number, filter: filter.to_owned(), ends_at };
         let text = self.sealer.seal(&purpose(account), &ticket);
         if text.len() > SEALED_BYTES_MAX {
             return Err(Invalid::new("filter", "too long for an address once it is sealed: use a shorter one").into());
@@ -72,7 +76,7 @@ impl Waymark {
         if ticket.ends_at <= self.now() {
             return Err(Error::Credential);
         }
-        Ok((self.principal_of(ticket.token)?, ticket.filter))
+        Ok((self.principal_of(ticket.token, ticket.secret_number)?, ticket.filter))
     }
 }
 

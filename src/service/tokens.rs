@@ -114,23 +114,26 @@ impl Waymark {
             expires_at: new.expires_at,
             revoked_at: None,
             contacts: new.contacts.unwrap_or_default(),
+            rotation: None,
         };
         Ok((token, secret::format(id, random)))
     }
 
-    /// The tokens of an account, or the operator's, ordered by id.
-    pub fn list_tokens(
+    /// The tokens of an account, or the operator's, ordered by id, each with when it was used last.
+    pub async fn list_tokens(
         &self,
         principal: &Principal,
         account: Option<&AccountId>,
         page: &PageRequest,
-    ) -> Result<Page<Arc<Token>>, Error> {
+    ) -> Result<Page<(Arc<Token>, Option<Timestamp>)>, Error> {
         self.administered(principal, account)?;
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "tokens", &account);
         let after: Option<TokenId> = self.cursor(&purpose, page)?;
         let tokens = self.parts.live.tokens_of(account, after, limit + 1);
-        Ok(self.page(&purpose, tokens, limit, |token| token.id))
+        let Page { items, next_token } = self.page(&purpose, tokens, limit, |token| token.id);
+        let uses = self.last_uses(&items).await?;
+        Ok(Page { items: items.into_iter().zip(uses).collect(), next_token })
     }
 
     /// Ends a token at once; ending it again changes nothing.
@@ -191,6 +194,7 @@ impl Waymark {
             expires_at: None,
             revoked_at: None,
             contacts: Contacts::default(),
+            rotation: None,
         };
         (token, secret::format(id, &random))
     }
@@ -211,7 +215,7 @@ impl Waymark {
 }
 
 /// The token that a record holds.
-fn token_in(record: &Record) -> Result<Token, Error> {
+pub(super) fn token_in(record: &Record) -> Result<Token, Error> {
     match &record.document {
         Document::Token(token) => Ok(token.clone()),
         _ => Err(Error::Mismatched { key: record.key.clone() }),

@@ -2,6 +2,8 @@
 //!
 //! The oracle is a map in memory. Histories are random, their seeds printed by proptest when they fail.
 
+mod audit;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,6 +49,7 @@ pub(super) fn check(open: Open<'_>) {
         scans_page_in_both_directions(&*open().await).await;
         a_record_that_is_settled_stays_as_it_is(&*open().await).await;
         the_past_is_kept_with_the_present_and_apart_from_it(&*open().await).await;
+        audit::records_go_with_what_they_tell_of(&*open().await).await;
         observers_hear_each_commit_before_its_caller(Arc::from(open().await)).await;
         a_load_gives_each_record_to_one_visit(&*open().await).await;
         a_closed_store_refuses(&*open().await).await;

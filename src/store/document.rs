@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, Loaded, packed};
 use crate::model::access::{Account, Token};
+use crate::model::audit::AuditRecord;
 use crate::model::connection::{Sealed, TicketingConnection, Verification};
 use crate::model::history::Change;
 use crate::model::id::SiteId;
@@ -62,6 +63,13 @@ pub struct QueuedMail {
     pub queued_at: jiff::Timestamp,
 }
 
+/// When a token was used last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenUse {
+    /// Cut down to [`crate::model::audit::USE_STEP`].
+    pub used_at: jiff::Timestamp,
+}
+
 /// Who does some work for all replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
@@ -108,6 +116,10 @@ pub enum Document {
     Verification(Box<Verification>),
     /// Who does some work for all replicas.
     Lease(Lease),
+    /// Calls that are told of.
+    Audit(Box<AuditRecord>),
+    /// When a token was used last.
+    TokenUse(TokenUse),
 }
 
 impl Document {
@@ -132,6 +144,8 @@ impl Document {
             Self::Connection(connection) => serde_json::to_vec(connection),
             Self::Verification(run) => serde_json::to_vec(run),
             Self::Lease(lease) => serde_json::to_vec(lease),
+            Self::Audit(record) => serde_json::to_vec(record),
+            Self::TokenUse(last) => serde_json::to_vec(last),
         }
     }
 
@@ -156,6 +170,8 @@ impl Document {
             Kind::Connection => Self::Connection(Box::new(serde_json::from_slice(bytes)?)),
             Kind::Verification => Self::Verification(Box::new(serde_json::from_slice(bytes)?)),
             Kind::Lease => Self::Lease(serde_json::from_slice(bytes)?),
+            Kind::Audit => Self::Audit(Box::new(serde_json::from_slice(bytes)?)),
+            Kind::TokenUse => Self::TokenUse(serde_json::from_slice(bytes)?),
         })
     }
 }
@@ -193,7 +209,9 @@ impl<'row> Loaded<'row> {
             | Kind::Lease
             | Kind::ResidentAccess
             | Kind::SiteDevices
-            | Kind::Mail => None,
+            | Kind::Mail
+            | Kind::Audit
+            | Kind::TokenUse => None,
         })
     }
 }

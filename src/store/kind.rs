@@ -40,14 +40,18 @@ pub enum Kind {
     Verification = 21,
     /// Who does some work for all replicas; id: the work.
     Lease = 22,
+    /// Calls that are told of; id: when, in the operator's partition behind the account whose matter they are.
+    Audit = 23,
+    /// When a token was used last; id: the token's. All in the operator's partition: no use counts in an account's revisions.
+    TokenUse = 24,
 }
 
 impl Kind {
-    /// Whether records of this kind are of the past: many, written once, and read by few. An engine keeps them where
-    /// [`Store::load`](super::Store::load) does not come by.
+    /// Whether records of this kind are of the past: many, of which memory holds nothing, and read by few. An engine keeps them where
+    /// [`Store::load`](super::Store::load) does not come by, and tells other replicas nothing of them but that there was a commit.
     #[must_use]
     pub fn is_past(self) -> bool {
-        matches!(self, Self::Change | Self::PastText)
+        matches!(self, Self::Change | Self::PastText | Self::Audit | Self::TokenUse)
     }
 
     /// Whether who has a record of this kind acts alone. An engine of several machines acknowledges one only when it stands where
@@ -64,7 +68,7 @@ impl Kind {
     pub(super) const IN_MEMORY: [Self; 5] = [Self::Account, Self::Token, Self::Site, Self::Prefix, Self::Mail];
 
     /// All kinds.
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Account,
         Self::Token,
         Self::Site,
@@ -83,6 +87,8 @@ impl Kind {
         Self::Connection,
         Self::Verification,
         Self::Lease,
+        Self::Audit,
+        Self::TokenUse,
     ];
 
     /// The kind of a discriminant.

@@ -11,7 +11,7 @@ use crate::model::sketch::SiteSketch;
 
 /// Stands first in what is packed. To be raised whenever a packed type changes: fields are told apart by their
 /// order alone. A test holds the bytes.
-const LAYOUT: u8 = 7;
+const LAYOUT: u8 = 8;
 
 /// The copy for a document, where memory keeps something of it and reading that from JSON would be slow: there are as
 /// many sites and tokens as there are agents, and few accounts.
@@ -34,7 +34,9 @@ pub(super) fn pack(document: &Document) -> Option<Vec<u8>> {
         | Document::Lease(_)
         | Document::ResidentAccess(_)
         | Document::SiteDevices(_)
-        | Document::Mail(_) => None,
+        | Document::Mail(_)
+        | Document::Audit(_)
+        | Document::TokenUse(_) => None,
     }
 }
 
@@ -104,7 +106,9 @@ pub(super) fn unpack(kind: Kind, bytes: &[u8]) -> Option<Loaded<'_>> {
         | Kind::Lease
         | Kind::ResidentAccess
         | Kind::SiteDevices
-        | Kind::Mail => None,
+        | Kind::Mail
+        | Kind::Audit
+        | Kind::TokenUse => None,
     }
 }
 
@@ -128,6 +132,7 @@ mod tests {
             expires_at: None,
             revoked_at: Some(Timestamp::new(1_700_000_000, 5).unwrap()),
             contacts: Contacts::Masked,
+            rotation: None,
         }
     }
 
@@ -164,16 +169,16 @@ mod tests {
         assert_eq!(
             hex(Document::Site(Box::new(site))),
             concat!(
-                "0710000000000000000000000000000000070461636d65064d616c6dc3b60000000000000000000000000000",
+                "0810000000000000000000000000000000070461636d65064d616c6dc3b60000000000000000000000000000",
                 "80c49fd50c0a80c49fd50c0a0000",
             )
         );
         assert_eq!(
             hex(Document::Token(token())),
             concat!(
-                "071030303030303030303030303030303030000102030405060708090a0b0c0d0e0f101112131415161718191a",
+                "081030303030303030303030303030303030000102030405060708090a0b0c0d0e0f101112131415161718191a",
                 "1b1c1d1e1f0964617368626f61726402010461636d650110000000000000000000000000000000070466773a31",
-                "0000000180c49fd50c0a01",
+                "0000000180c49fd50c0a0100",
             )
         );
     }

@@ -1,4 +1,4 @@
-// Tokens of an account, or the operator's own: listed, made, ended. The secret of a new one is held until it is put away.
+// Tokens of an account, or the operator's own: listed, made, given new secrets, ended. A new secret is held until it is put away.
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
@@ -23,6 +23,14 @@ export interface TokenForm {
   masked: boolean;
 }
 
+/** A secret that is shown once. */
+export interface MadeSecret {
+  token: Token;
+  secret: string;
+  /** Whether the token was there before. */
+  anew: boolean;
+}
+
 export type TokenState = "good" | "expired" | "revoked";
 
 export class Tokens {
@@ -36,8 +44,8 @@ export class Tokens {
   /** Whether tokens of agents or residents were left out. */
   leftOut = $state(false);
   fault = $state.raw<Fault | undefined>();
-  /** The token that was made last, with its secret; absent once it is put away. */
-  made = $state.raw<{ token: Token; secret: string } | undefined>();
+  /** The token that was made last, or got a new secret, with its secret; absent once it is put away. */
+  made = $state.raw<MadeSecret | undefined>();
 
   #api: Api;
   #next = "";
@@ -94,7 +102,7 @@ export class Tokens {
       const request = { parent: this.parent, token: { displayName, scope, contacts, ...expiry } };
       const { token, secret } = await this.#api.admin.createToken(request);
       if (token) {
-        this.made = { token, secret };
+        this.made = { token, secret, anew: false };
         this.all = [token, ...this.all];
       }
       return undefined;
@@ -106,6 +114,23 @@ export class Tokens {
   /** Forgets the secret of the new token. */
   putAway(): void {
     this.made = undefined;
+  }
+
+  /** Gives a token a new secret; says why it did not go. A repeat with the same `requestId` (a UUID) gives the same secret. */
+  async rotate(name: string, requestId: string): Promise<Fault | undefined> {
+    try {
+      const { token, secret } = await this.#api.admin.rotateToken({ name, requestId });
+      if (token) {
+        this.made = { token, secret, anew: true };
+        // When it was used, the list alone tells.
+        const known = this.all.find((one) => one.name === name);
+        const changed = { ...token, ...(known?.lastUseTime && { lastUseTime: known.lastUseTime }) };
+        this.all = this.all.map((one) => (one.name === name ? changed : one));
+      }
+      return undefined;
+    } catch (error) {
+      return faultOf(error);
+    }
   }
 
   /** Ends a token at once; says why it did not go. */

@@ -1,12 +1,17 @@
 //! Accounts and tokens.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
 use super::location::parse_country;
-use super::{check_mask, optional_text, timestamp};
+use super::{check_mask, optional_text, parse_duration, timestamp};
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
 use crate::model::access::{Account, Contacts, Principal, Scope, Token};
 use crate::service::accounts::AccountPatch;
+use crate::service::rotation::NewSecret;
 
 /// An account, as a scope may see it: its people's addresses are for who manages residents.
 pub(in crate::api) fn account(account: &Account, scope: Scope) -> pb::Account {
@@ -55,7 +60,20 @@ pub(in crate::api) fn token(token: &Token) -> pb::Token {
         revoke_time: token.revoked_at.map(timestamp),
         site: site.unwrap_or_default(),
         contacts: contacts(token.contacts).into(),
+        last_use_time: None,
+        previous_secret_expire_time: token.rotation.as_ref().map(|rotation| timestamp(rotation.previous_ends_at)),
     }
+}
+
+/// A token of a list, with when it was used last.
+pub(in crate::api) fn listed_token((listed, last_use): &(Arc<Token>, Option<Timestamp>)) -> pb::Token {
+    pb::Token { last_use_time: last_use.map(timestamp), ..token(listed) }
+}
+
+/// How a token is to get a new secret.
+pub(in crate::api) fn parse_rotation(message: &pb::RotateTokenRequest) -> Result<NewSecret, Invalid> {
+    let overlap = message.overlap.as_ref().map(|overlap| parse_duration("overlap", overlap)).transpose()?;
+    Ok(NewSecret { overlap, request_id: message.request_id.clone() })
 }
 
 /// Who the caller is.

@@ -2,6 +2,7 @@
 
 pub(super) mod access;
 pub(super) mod attention;
+pub(super) mod audit;
 pub(super) mod evidence;
 pub(super) mod history;
 pub(super) mod importing;
@@ -17,8 +18,8 @@ pub(super) mod site;
 pub(super) mod ticketing;
 pub(super) mod watch;
 
-use jiff::Timestamp;
-use prost_types::Timestamp as ProtoTimestamp;
+use jiff::{SignedDuration, Timestamp};
+use prost_types::{Duration as ProtoDuration, Timestamp as ProtoTimestamp};
 
 use crate::model::Invalid;
 use crate::model::text::shown;
@@ -37,6 +38,16 @@ pub(super) fn parse_timestamp(field: &str, time: &ProtoTimestamp) -> Result<Time
     Timestamp::new(time.seconds, time.nanos).map_err(|_| refuse())
 }
 
+/// A length of time from a request's `field`.
+pub(super) fn parse_duration(field: &str, time: &ProtoDuration) -> Result<SignedDuration, Invalid> {
+    let is_whole = time.nanos.unsigned_abs() < 1_000_000_000;
+    let is_one_sign = time.seconds == 0 || time.nanos == 0 || (time.seconds < 0) == (time.nanos < 0);
+    if is_whole && is_one_sign {
+        return Ok(SignedDuration::new(time.seconds, time.nanos));
+    }
+    Err(Invalid::new(field, format!("seconds and nanos have one sign, nanos stay below a second, got {time:?}")))
+}
+
 /// Refuses an update mask that names nothing, or a path that is neither settable nor `*` for all that are.
 fn check_mask(mask: &[String], settable: &[&str]) -> Result<(), Invalid> {
     if mask.is_empty() {
@@ -52,4 +63,18 @@ fn check_mask(mask: &[String], settable: &[&str]) -> Result<(), Invalid> {
 /// A text that holds an address, or nothing.
 pub(super) fn optional_text(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_protobuf_writes_them() {
+        let of = |seconds, nanos| parse_duration("ttl", &ProtoDuration { seconds, nanos }).ok();
+        assert_eq!(of(1, 500_000_000), Some(SignedDuration::from_millis(1_500)));
+        assert_eq!(of(-1, -500_000_000), Some(SignedDuration::from_millis(-1_500)));
+        assert_eq!(of(i64::MAX, 999_999_999), Some(SignedDuration::MAX));
+        assert_eq!([of(1, -1), of(-1, 1), of(0, 1_000_000_000), of(i64::MIN, i32::MIN)], [None; 4]);
+    }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use crate::api::convert::access::{account, parse_account, parse_contacts, parse_scope, token, who};
+use crate::api::convert::access::{
+    account, listed_token, parse_account, parse_contacts, parse_rotation, parse_scope, token, who,
+};
 use crate::api::convert::location::parse_country;
 use crate::api::convert::parse_timestamp;
 use crate::api::convert::personal::personal_record;
@@ -14,11 +16,11 @@ use crate::api::status::Failure;
 use crate::api::{caller, names};
 use crate::model::Invalid;
 use crate::model::id::AccountId;
-use crate::service::Waymark;
 use crate::service::accounts::{AccountFields, refuse_resident};
 use crate::service::erasure::ErasureOptions;
 use crate::service::paging::PageRequest;
 use crate::service::tokens::NewToken;
+use crate::service::{Waymark, call};
 
 /// The service.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ impl AdminService for Admin {
         let message = request.into_inner();
         let id = message.account_id.parse::<AccountId>();
         let id = id.map_err(|fault| Failure::from(Invalid::new("account_id", fault.why)))?;
+        call::is_about(|| names::of_account(&id));
         let new = message.account.unwrap_or_default();
         let country = parse_country("account.country_code", &new.country_code).map_err(Failure::from)?;
         let fields = AccountFields {
@@ -106,8 +109,8 @@ impl AdminService for Admin {
         let message = request.into_inner();
         let parent = parse_parent(&message.parent).map_err(Failure::from)?;
         let page = PageRequest { size: message.page_size, token: message.page_token };
-        let page = self.0.list_tokens(&principal, parent.as_ref(), &page).map_err(Failure)?;
-        let tokens = page.items.iter().map(|item| token(item)).collect();
+        let page = self.0.list_tokens(&principal, parent.as_ref(), &page).await.map_err(Failure)?;
+        let tokens = page.items.iter().map(listed_token).collect();
         Ok(Response::new(pb::ListTokensResponse { tokens, next_page_token: page.next_token }))
     }
 
@@ -116,6 +119,18 @@ impl AdminService for Admin {
         let (parent, id) = names::token("name", &request.get_ref().name).map_err(Failure::from)?;
         let revoked = self.0.revoke_token(&principal, parent.as_ref(), id).await.map_err(Failure)?;
         Ok(Response::new(token(&revoked)))
+    }
+
+    async fn rotate_token(
+        &self,
+        request: Request<pb::RotateTokenRequest>,
+    ) -> Result<Response<pb::RotateTokenResponse>, Status> {
+        let principal = caller::of(&self.0, &request)?;
+        let message = request.into_inner();
+        let (parent, id) = names::token("name", &message.name).map_err(Failure::from)?;
+        let new = parse_rotation(&message).map_err(Failure::from)?;
+        let (rotated, secret) = self.0.rotate_token(&principal, parent.as_ref(), id, &new).await.map_err(Failure)?;
+        Ok(Response::new(pb::RotateTokenResponse { token: Some(token(&rotated)), secret }))
     }
 
     async fn erase_site_personal_data(
@@ -181,6 +196,6 @@ impl AdminService for Admin {
 }
 
 /// The account of a `parent`; empty for the operator's own things.
-fn parse_parent(parent: &str) -> Result<Option<AccountId>, Invalid> {
+pub(super) fn parse_parent(parent: &str) -> Result<Option<AccountId>, Invalid> {
     if parent.is_empty() { Ok(None) } else { names::account("parent", parent).map(Some) }
 }

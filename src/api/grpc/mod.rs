@@ -4,6 +4,8 @@ mod activation;
 mod admin;
 mod admission;
 mod attention;
+mod audited;
+mod audits;
 mod geoip;
 pub(super) mod health;
 mod history;
@@ -31,6 +33,7 @@ use tonic_web::GrpcWebLayer;
 use super::proto::waymark::v1::activation_service_server::ActivationServiceServer;
 use super::proto::waymark::v1::admin_service_server::AdminServiceServer;
 use super::proto::waymark::v1::attention_service_server::AttentionServiceServer;
+use super::proto::waymark::v1::audit_service_server::AuditServiceServer;
 use super::proto::waymark::v1::geo_ip_service_server::GeoIpServiceServer;
 use super::proto::waymark::v1::history_service_server::HistoryServiceServer;
 use super::proto::waymark::v1::import_service_server::ImportServiceServer;
@@ -82,6 +85,7 @@ pub(super) fn router(
         )
         .add_service(AdminServiceServer::new(admin::Admin(of())).max_decoding_message_size(small))
         .add_service(AttentionServiceServer::new(attention::Attentions(of())).max_decoding_message_size(small))
+        .add_service(AuditServiceServer::new(audits::Audits(of())).max_decoding_message_size(small))
         .add_service(GeoIpServiceServer::new(geoip::GeoIp(of())).max_decoding_message_size(small))
         .add_service(HistoryServiceServer::new(history::Histories(of())).max_decoding_message_size(small))
         .add_service(ImportServiceServer::new(imports::Imports(of())).max_decoding_message_size(IMPORT_BYTES_MAX))
@@ -95,14 +99,16 @@ pub(super) fn router(
         .add_service(TicketingServiceServer::new(ticketing::Ticketing(of())).max_decoding_message_size(small));
     // The fallback is the HTTP side's, which knows a method that nobody has from a page that nobody has.
     let router = routes.prepare().into_axum_router().reset_fallback();
+    let telling = from_fn_with_state(of(), audited::tell);
     let keeper = admission::Gatekeeper { traffic: Arc::clone(traffic), waymark: Arc::clone(waymark) };
-    // From the inside: a deadline ends the wait for a place too, and what is counted is the code that the caller gets, that of
-    // a panic too. The form for browsers stands above all, and puts a status where they read it.
+    // From the inside: a deadline ends the wait for a place too, and what is told and counted is the code that the caller gets,
+    // that of a panic too. The form for browsers stands above all, and puts a status where they read it.
     Ok(router
         .layer(from_fn_with_state(keeper, admission::admit))
         .layer(from_fn(keep_deadline))
         .layer(map_response(name_the_fault))
         .layer(from_fn(panics::contain_messages))
+        .layer(telling)
         .layer(from_fn_with_state(Arc::clone(traffic), admission::count))
         .layer(GrpcWebLayer::new()))
 }

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::stream::{self, BoxStream, StreamExt as _};
-use jiff::SignedDuration;
-use prost_types::Duration;
 use tonic::{Request, Response, Status};
 
-use crate::api::convert::timestamp;
+use crate::api::convert::{parse_duration, timestamp};
 use crate::api::etag::TileTag;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::status::Failure;
@@ -53,7 +51,7 @@ struct Course {
 impl Course {
     async fn tile(&self, id: TileId) -> Result<pb::StreamTilesResponse, Error> {
         // The token may have ended since the tile before.
-        let principal = self.waymark.principal_of(self.principal.token)?;
+        let principal = self.waymark.principal_of(self.principal.token, self.principal.secret_number)?;
         let tile = self.waymark.tile(&principal, &self.account, id, &self.filter).await?;
         Ok(pb::StreamTilesResponse {
             tile: Some(coordinates(id)),
@@ -111,7 +109,7 @@ pub(super) fn sign(
     let principal = caller::of(waymark, request)?;
     let message = request.get_ref();
     let account = names::account("parent", &message.parent).map_err(Failure::from)?;
-    let ttl = message.ttl.as_ref().map(parse_ttl).transpose().map_err(Failure::from)?;
+    let ttl = message.ttl.as_ref().map(|ttl| parse_duration("ttl", ttl)).transpose().map_err(Failure::from)?;
     let signed = waymark.sign_tiles(&principal, &account, &message.filter, ttl).map_err(Failure)?;
     let signature = signed.text;
     Ok(Response::new(pb::SignTileUrlResponse {
@@ -119,16 +117,6 @@ pub(super) fn sign(
         tile_json_path: format!("/v1/accounts/{account}/tiles.json?signature={signature}"),
         expire_time: Some(timestamp(signed.ends_at)),
     }))
-}
-
-/// The time of a protobuf duration, whose parts have one sign.
-fn parse_ttl(ttl: &Duration) -> Result<SignedDuration, Invalid> {
-    let is_whole = ttl.nanos.unsigned_abs() < 1_000_000_000;
-    let is_one_sign = ttl.seconds == 0 || ttl.nanos == 0 || (ttl.seconds < 0) == (ttl.nanos < 0);
-    if is_whole && is_one_sign {
-        return Ok(SignedDuration::new(ttl.seconds, ttl.nanos));
-    }
-    Err(Invalid::new("ttl", format!("seconds and nanos have one sign, nanos stay below a second, got {ttl:?}")))
 }
 
 #[cfg(test)]
@@ -165,14 +153,5 @@ mod tests {
         {
             assert_eq!(field(&[tile(22, 0, 4_194_303), bad, bad]), Some("tiles[1]".into()), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn durations_are_read_as_protobuf_writes_them() {
-        let of = |seconds, nanos| parse_ttl(&Duration { seconds, nanos }).ok();
-        assert_eq!(of(1, 500_000_000), Some(SignedDuration::from_millis(1_500)));
-        assert_eq!(of(-1, -500_000_000), Some(SignedDuration::from_millis(-1_500)));
-        assert_eq!(of(i64::MAX, 999_999_999), Some(SignedDuration::MAX));
-        assert_eq!([of(1, -1), of(-1, 1), of(0, 1_000_000_000), of(i64::MIN, i32::MIN)], [None; 4]);
     }
 }

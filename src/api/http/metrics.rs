@@ -57,6 +57,7 @@ pub(super) async fn metrics(State(sources): State<Sources>, headers: HeaderMap) 
         record_sizes(sizes);
         calls::record(&traffic);
         process::record();
+        counter!("waymark_audit_lost_total").absolute(waymark.audit_lost());
     });
     let mut page = handle.render();
     calls::write_durations(&traffic, &mut page);

@@ -2,6 +2,7 @@
 //! outside, a clock that jumps. Everything else is tested through the API.
 
 mod addresses;
+mod audit;
 mod connections;
 mod contacts;
 mod erasure;
@@ -18,6 +19,7 @@ mod reestimation;
 mod renewal;
 mod residents;
 mod retention;
+mod rotation;
 mod suggestions;
 mod ticketing;
 
@@ -109,6 +111,7 @@ impl World {
             account: None,
             agent: None,
             contacts: Contacts::Read,
+            secret_number: 0,
         };
         let waymark = Waymark::new(Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,

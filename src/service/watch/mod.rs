@@ -126,6 +126,8 @@ impl Drop for Place {
 struct Vigil {
     waymark: Arc<Waymark>,
     token: TokenId,
+    /// Which of its secrets the watch began with.
+    secret_number: u32,
     account: AccountId,
     live: Arc<LiveAccount>,
     ending: watch::Receiver<bool>,
@@ -137,7 +139,7 @@ impl Vigil {
         if *self.ending.borrow() {
             return Err(Error::Ending);
         }
-        let principal = self.waymark.principal_of(self.token)?;
+        let principal = self.waymark.principal_of(self.token, self.secret_number)?;
         let live = self.waymark.account_for(&principal, &self.account, Permission::Read)?;
         // One that the store lost, and that was made anew, has nothing to tell to who watches the old one.
         if Arc::ptr_eq(&live, &self.live) { Ok(principal) } else { Err(Error::Ending) }
@@ -164,9 +166,9 @@ impl Seat {
     fn take(waymark: &Arc<Waymark>, principal: &Principal, account: &AccountId) -> Result<Self, Error> {
         let live = waymark.account_for(principal, account, Permission::Read)?;
         let ending = waymark.watchers.ending.subscribe();
-        let (waymark, token) = (Arc::clone(waymark), principal.token);
+        let (waymark, token, secret_number) = (Arc::clone(waymark), principal.token, principal.secret_number);
         let place = waymark.watchers.place(account)?;
-        let vigil = Vigil { waymark, token, account: account.clone(), live, ending };
+        let vigil = Vigil { waymark, token, secret_number, account: account.clone(), live, ending };
         Ok(Self { vigil, heard: Instant::now(), _place: place })
     }
 

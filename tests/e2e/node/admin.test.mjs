@@ -73,6 +73,16 @@ test("a token is made, its secret shown once and copied, and ended at once", asy
   assert.ok(!(await page.content()).includes(secret));
   assert.equal(await page.title(), "waymark");
 
+  // A new secret is asked for twice, too, and both are good for a while.
+  await row.locator('[data-testid="token-rotate"]').click();
+  await row.locator('[data-testid="token-rotate-now"]').click();
+  const anew = await byId(page, "token-secret").inputValue();
+  assert.notEqual(anew, secret);
+  assert.deepEqual((await whoAmI(anew)).token, (await whoAmI(secret)).token);
+  await shoot(page, "token-rotated", byId(page, "token-made"));
+  await byId(page, "token-stored").click();
+  assert.match(await row.textContent(), /last used.*former secret good until/s);
+
   // Ending is asked for twice.
   await row.locator('[data-testid="token-revoke"]').click();
   await whoAmI(secret);

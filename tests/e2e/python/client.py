@@ -62,6 +62,15 @@ class Caller:
         bound = getattr(stub(SERVICE_OF[method], self.channel), method)
         return bound(request, metadata=self.metadata, timeout=timeout)
 
+    def wrote(self, method, **fields):
+        """One call: its answer, and the revisions that it says to have written, by what they are of."""
+        kind = next(m.input_type.name for _, m in methods() if m.name == method)
+        bound = getattr(stub(SERVICE_OF[method], self.channel), method)
+        answer, call = bound.with_call(getattr(pb, kind)(**fields), metadata=self.metadata, timeout=CALL_S_MAX)
+        told = [value.split("=") for key, value in call.initial_metadata() if key == "waymark-revision"]
+        assert len({of for of, _ in told}) == len(told), told
+        return answer, {of: int(revision) for of, revision in told}
+
     def __getattr__(self, method):
         if method not in SERVICE_OF:
             raise AttributeError(method)

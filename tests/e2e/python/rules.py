@@ -156,6 +156,8 @@ RULES = {
     "CreateToken": Rule(["ADMIN"], {"parent": "account"}, {"token": {"scope": "TOKEN_SCOPE_VIEWER"}}),
     "ListTokens": Rule(["ADMIN"], {"parent": "account"}),
     "RevokeToken": Rule(["ADMIN"], {"name": "token"}),
+    "RotateToken": Rule(["ADMIN"], {"name": "token"}, {}, {"requestId": "nonsense"}),
+    "ListAuditRecords": Rule(["ADMIN"], {"parent": "account"}),
     "EraseSitePersonalData": Rule(["ADMIN"], {"name": "site"}, {}, {"validateOnly": True}),
     "EraseAccountPersonalData": Rule(["ADMIN"], {"name": "account"}, {}, {"validateOnly": True}),
     "ExportSitePersonalData": Rule(["ADMIN"], {"name": "site"}),

@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager
 
 import grpc
 import pytest
+from google.protobuf import duration_pb2
 
-from client import WORLD, Account, Caller, failure_of, fetch, health, refused, until
+from client import WORLD, Account, Caller, failure_of, fetch, health, mask, refused, until
 from fleet import REPLICAS, TILES, Fleet, agree, is_known, known_to, single
 from load import Recorder
 from redis_server import Redis
@@ -106,7 +107,9 @@ def test_a_redis_that_dies_stops_writes_and_no_reads(fleet, owner):
 
     until("nothing is marked stale", lambda: all(is_marked(number) for number in range(REPLICAS)))
     fleet.store.start()
-    until("writes do not go on", lambda: is_written(caller, parent))
+    # Each of them finds for itself that it is there again.
+    for number in range(REPLICAS):
+        until("writes do not go on", lambda: is_written(fleet.caller(number, token), parent))
     agree(fleet, token, parent)
 
 
@@ -166,6 +169,54 @@ def test_a_token_that_is_revoked_ends_everywhere(fleet, owner):
         finally:
             watcher.stream.cancel()
     refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", lambda: other.ListSites(parent=parent))
+
+
+def test_every_write_says_what_to_wait_for_elsewhere(fleet, owner):
+    """Answers of tokens, accesses, imports and deletions told no revision: a new token was unknown elsewhere for a while."""
+    parent, admin = owner.name, owner.caller("ADMIN")
+    fleet.lets_in(admin.token, parent)
+    for number in range(20):
+        elsewhere = (number + 1) % REPLICAS
+        here = fleet.caller(number % REPLICAS, admin.token)
+        made, told = here.wrote("CreateToken", parent=parent, token=pb.Token(scope=pb.TOKEN_SCOPE_EDITOR))
+        editor = known_to(fleet.caller(elsewhere, made.secret), parent, told[parent])
+        site = editor.CreateSite(parent=parent, site=pb.Site(display_name=f"by a new token {number}")).name
+        row = pb.SiteRow(name=site, site=pb.Site(note=f"imported {number}"), update_mask=mask("note"))
+        imported, told = fleet.caller(elsewhere, made.secret).wrote("ImportSites", parent=parent, rows=[row])
+        assert imported.results[0].outcome == pb.IMPORT_OUTCOME_UPDATED, imported
+        assert known_to(here, parent, told[parent]).GetSite(name=site).note == f"imported {number}"
+        _, told = here.wrote("RevokeToken", name=made.token.name)
+        ended = known_to(fleet.caller(elsewhere, made.secret), parent, told[parent])
+        refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", lambda ended=ended: ended.GetSite(name=site))
+    # The last that an erasure writes is of the past alone, which no replica has in memory.
+    _, told = fleet.caller(0, admin.token).wrote("EraseSitePersonalData", name=site)
+    assert known_to(fleet.caller(1, admin.token), parent, told[parent]).GetSite(name=site).note == ""
+    operator = fleet.caller(0, fleet.servers[0].admin_token)
+    made, told = operator.wrote("CreateToken", token=pb.Token(scope=pb.TOKEN_SCOPE_ADMIN))
+    assert known_to(fleet.caller(1, made.secret), "operator", told["operator"]).WhoAmI().token == made.token.name
+    refused("PERMISSION_DENIED", "SCOPE_INSUFFICIENT", lambda: known_to(admin, "operator", 1).WhoAmI())
+    operator.RevokeToken(name=made.token.name)
+
+
+def test_a_secret_that_was_replaced_ends_everywhere(fleet, owner):
+    parent, admin = owner.name, owner.caller("ADMIN")
+    made = admin.CreateToken(parent=parent, token=pb.Token(scope=pb.TOKEN_SCOPE_VIEWER))
+    old = fleet.lets_in(made.secret, parent)
+    watcher = SiteWatcher(fleet.caller(2, old), parent)
+    assert watcher.take().mark == CURRENT
+    rotated, told = admin.wrote("RotateToken", name=made.token.name, overlap=duration_pb2.Duration(seconds=3))
+    everywhere = [fleet.caller(number, rotated.secret) for number in range(REPLICAS)]
+    for caller in everywhere:
+        assert known_to(caller, parent, told[parent]).WhoAmI().token == made.token.name
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(refused, "UNAUTHENTICATED", "CREDENTIAL_INVALID", lambda: list(watcher.stream))
+        try:
+            ended.result(3 + ENDED_S_MAX)
+        finally:
+            watcher.stream.cancel()
+    for number in range(REPLICAS):
+        refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", fleet.caller(number, old).WhoAmI)
+        assert everywhere[number].WhoAmI().token == made.token.name
 
 
 def test_the_background_work_moves_on_when_its_replica_dies(fleet, owner):

@@ -43,7 +43,10 @@ def everything(server, account, sites):
     answers["ListViewportSites"] = caller.ListViewportSites(parent=parent, viewport=WORLD, page_size=1000)
     answers["ListNearestSites"] = caller.ListNearestSites(parent=parent, position=at, page_size=1000)
     answers["Radius"] = caller.ListSitesWithinRadius(parent=parent, center=at, radius_m=1e6, page_size=1000)
-    answers["ListTokens"] = caller.ListTokens(parent=parent, page_size=1000)
+    answers["ListTokens"] = listed = caller.ListTokens(parent=parent, page_size=1000)
+    for token in listed.tokens:
+        # A quarter of an hour may end in between.
+        token.ClearField("last_use_time")
     answers["GetAccount"] = caller.GetAccount(name=parent)
     answers["ListAccounts"] = caller.ListAccounts()
     answers["WhoAmI"] = caller.WhoAmI()

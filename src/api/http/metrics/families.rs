@@ -48,7 +48,7 @@ pub(super) const HTTP_DURATION: Family = Family {
 };
 
 /// All of them, ordered by subject.
-pub(super) const FAMILIES: [Family; 42] = [
+pub(super) const FAMILIES: [Family; 43] = [
     gauge("waymark_build_info", "version", "Always 1; the label says which waymark this is."),
     counter("waymark_grpc_calls_total", "service, method, code", "Calls that ended, with the code that their callers got."),
     GRPC_DURATION,
@@ -68,6 +68,7 @@ pub(super) const FAMILIES: [Family; 42] = [
     counter("waymark_connections_failed_total", "", "Connections that the system did not hand over, as without file descriptors."),
     counter("waymark_panics_total", "", "Faults of waymark itself: each ended a call or some work, and is in the log."),
     counter("waymark_store_corrupt_reads_total", "", "Reads that met a record which is not what was written: a disk or another program changed it."),
+    counter("waymark_audit_lost_total", "", "Calls that the audit log tells of by their number alone."),
     gauge("waymark_accounts", "", "Accounts."),
     gauge("waymark_sites", "", "Sites of all accounts, placed or not."),
     gauge("waymark_watches_open", "", "Watches that go on."),

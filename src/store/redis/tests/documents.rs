@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::access::{Account, Contacts, Scope, Token};
+use crate::model::access::{Account, Contacts, Rotation, Scope, Token};
+use crate::model::audit::AuditRecord;
 use crate::model::connection::{LinkFindings, Sealed, TicketingConnection, Verification, VerificationState};
 use crate::model::geo::LatLng;
 use crate::model::history::{Actor, Cause, Change};
@@ -17,7 +18,9 @@ use crate::model::site::Site;
 use crate::model::site_devices::SiteDevices;
 use crate::model::ticketing::System;
 use crate::store::Kind;
-use crate::store::document::{AgentClaim, AnsweredRequest, Document, Lease, LocatedSite, NameClaim, QueuedMail};
+use crate::store::document::{
+    AgentClaim, AnsweredRequest, Document, Lease, LocatedSite, NameClaim, QueuedMail, TokenUse,
+};
 
 /// A document of each kind that says `number` somewhere.
 pub(super) fn document(kind: Kind, number: u64) -> Document {
@@ -61,6 +64,8 @@ pub(super) fn document(kind: Kind, number: u64) -> Document {
         })),
         Kind::Verification => Document::Verification(Box::new(a_verification(text, now, site, number))),
         Kind::Lease => Document::Lease(Lease { holder: text }),
+        Kind::Audit => Document::Audit(Box::new(an_audit_record(text, now, number))),
+        Kind::TokenUse => Document::TokenUse(TokenUse { used_at: now }),
     }
 }
 
@@ -88,6 +93,24 @@ fn a_token(text: String, now: Timestamp, site: SiteId, number: u64, secret_hash:
         expires_at: None,
         revoked_at: number.is_multiple_of(3).then_some(now),
         contacts: Contacts::Masked,
+        rotation: number.is_multiple_of(5).then_some(Rotation {
+            number: 1,
+            previous_hash: secret_hash,
+            previous_ends_at: now,
+        }),
+    }
+}
+
+fn an_audit_record(text: String, now: Timestamp, number: u64) -> AuditRecord {
+    AuditRecord {
+        at: now,
+        last_at: now,
+        calls: number,
+        actor: Some((None, TokenId::MIN, Scope::Admin)),
+        method: text,
+        resource: String::new(),
+        reason: String::new(),
+        changed: true,
     }
 }
 
