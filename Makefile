@@ -87,7 +87,7 @@ bench-compare: dashboard ## Measure waymark beside supercluster, PostGIS and Red
 	benches/compare/run
 	benches/report.py
 
-dist: dashboard ## Build what is shipped: target/waymark-VERSION-MACHINE.tar.gz.
+dist: dashboard ## Build what is shipped: target/waymark-VERSION-MACHINE.tar.gz, and a Debian package where dpkg-deb is.
 	@scripts/package
 
 clean: ## Remove everything built. Fetched data (data/fetched) and the server's data (run) stay.

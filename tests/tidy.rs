@@ -5,6 +5,8 @@
 
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/supply.rs"]
+mod supply;
 #[path = "tidy/text.rs"]
 mod text;
 

@@ -9,6 +9,7 @@ pub mod migrate;
 mod proxy_header;
 mod stores;
 mod tls;
+pub mod verdict;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use crate::geoip::databases::Databases;
 use crate::live::Live;
 use crate::service::{Parts, Waymark};
 use crate::store::Store;
+use crate::telemetry::build_info::BUILD;
 use crate::{geocode, geoip, mail, secret_file, service, store, telemetry};
 use geocoder::{ConfiguredGeocoder, Reread};
 use listener::{DRAIN_TIME, Listener, Served};
@@ -128,6 +130,7 @@ impl App {
         // From here on a hangup means to look at databases, configuration and certificate, and ends nothing.
         let hangup = signal(SignalKind::hangup()).map_err(Error::Signal)?;
         telemetry::start(&config.log)?;
+        info!(version = BUILD.version, commit = BUILD.commit, rustc = BUILD.rustc, target = BUILD.target, "starting");
         let proxies = config.service.trusted_proxies.clone();
         let certificates = config.listen.tls.as_ref().map(Certificates::open).transpose()?;
         let tls = certificates.as_ref().map(Certificates::acceptor).transpose()?;

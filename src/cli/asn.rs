@@ -7,7 +7,7 @@ use anyhow::Context;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::say;
+use super::output::OutputArguments;
 use crate::geoip::asn_build;
 
 /// What to do with autonomous systems.
@@ -35,15 +35,18 @@ struct Build {
     /// File that gets the database
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// Builds, writes beside the place, and renames into it.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let Command::Build(Build { ranges, built, out }) = &arguments.command;
+    let Command::Build(Build { ranges, built, out, output }) = &arguments.command;
     let made = asn_build::build(ranges, built.to_zoned(TimeZone::UTC)?.timestamp())?;
     let beside = out.with_extension("part");
     let failed = || format!("{} cannot be written", out.display());
     fs::write(&beside, &made.bytes).with_context(failed)?;
     fs::rename(&beside, out).with_context(failed)?;
-    say(format_args!("{} ranges, {} bytes in {}", made.ranges, made.bytes.len(), out.display()))
+    let line = format!("{} ranges, {} bytes in {}", made.ranges, made.bytes.len(), out.display());
+    output.tell(line, serde_json::json!({ "ranges": made.ranges, "bytes": made.bytes.len(), "file": out }))
 }

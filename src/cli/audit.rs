@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::client::{Connection, ServerArguments, explain};
-use super::say;
+use super::output::OutputArguments;
 use super::sheet::word;
 use super::token::parent_of;
 use crate::api::proto::waymark::v1 as pb;
@@ -46,6 +46,8 @@ struct ListArguments {
     #[arg(long, default_value_t = 1_000)]
     limit: usize,
     #[command(flatten)]
+    output: OutputArguments,
+    #[command(flatten)]
     server: ServerArguments,
 }
 
@@ -73,7 +75,7 @@ async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     loop {
         let page = service.list_audit_records(request.clone()).await.map_err(|status| explain(&status))?.into_inner();
         for record in page.records.iter().take(left) {
-            say(line(record)?)?;
+            arguments.output.tell_message(line(record)?, "AuditRecord", record)?;
         }
         left = left.saturating_sub(page.records.len());
         if page.next_page_token.is_empty() || left == 0 {

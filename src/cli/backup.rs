@@ -1,8 +1,10 @@
 //! `waymark backup` and `waymark restore`: copies of the embedded store, made while the server runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::say;
+use serde_json::{Map, Value, json};
+
+use super::output::OutputArguments;
 use crate::app::backup::{self, Copied};
 
 /// What to copy, and to where.
@@ -17,6 +19,8 @@ pub(super) struct BackupArguments {
     /// Prints the last revision of each account, too
     #[arg(long)]
     revisions: bool,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// What to put back, and where.
@@ -31,15 +35,19 @@ pub(super) struct RestoreArguments {
     /// Prints the last revision of each account, too
     #[arg(long)]
     revisions: bool,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// Copies the store.
 pub(super) fn back_up(arguments: &BackupArguments) -> anyhow::Result<()> {
     let copied = backup::backup(&arguments.data_dir, &arguments.to)?;
-    tell(&copied, arguments.revisions)?;
-    say(format_args!("{}: read back, and on the disk", arguments.to.display()))?;
+    let output = arguments.output;
+    output.object(object(&copied, &arguments.to, arguments.revisions))?;
+    tell(&copied, arguments.revisions, output)?;
+    output.remark(format_args!("{}: read back, and on the disk", arguments.to.display()))?;
     if copied.has_key {
-        say(
+        output.remark(
             "credentials.key is not in it: keep a copy of that elsewhere, or set the credentials of ticketing systems again",
         )?;
     }
@@ -49,25 +57,51 @@ pub(super) fn back_up(arguments: &BackupArguments) -> anyhow::Result<()> {
 /// Puts a copy back.
 pub(super) fn restore(arguments: &RestoreArguments) -> anyhow::Result<()> {
     let copied = backup::restore(&arguments.from, &arguments.data_dir)?;
-    tell(&copied, arguments.revisions)?;
-    say(format_args!("{}: read back, and on the disk", arguments.data_dir.display()))?;
+    let output = arguments.output;
+    output.object(object(&copied, &arguments.data_dir, arguments.revisions))?;
+    tell(&copied, arguments.revisions, output)?;
+    output.remark(format_args!("{}: read back, and on the disk", arguments.data_dir.display()))?;
     if !copied.has_key {
-        say(
+        output.remark(
             "put the credentials.key of the copied server there before the first start: a new one opens no credentials",
         )?;
     }
     Ok(())
 }
 
-fn tell(copied: &Copied, with_revisions: bool) -> anyhow::Result<()> {
-    let commits: u64 = copied.revisions.iter().map(|(_, revision)| revision).sum();
-    let accounts = copied.revisions.iter().filter(|(account, _)| !account.is_empty()).count();
-    say(format_args!("{} records of {accounts} accounts, {commits} commits", copied.records))?;
+/// What was copied, for programs.
+fn object(copied: &Copied, to: &Path, with_revisions: bool) -> Value {
+    let revisions = copied.revisions.iter().map(|(account, revision)| (name_of(account), json!(revision)));
+    json!({
+        "to": to,
+        "records": copied.records,
+        "accounts": accounts(copied),
+        "commits": commits(copied),
+        "revisions": with_revisions.then(|| revisions.collect::<Map<_, _>>()),
+        "credentials_key": copied.has_key,
+    })
+}
+
+/// What was copied, for people.
+fn tell(copied: &Copied, with_revisions: bool, output: OutputArguments) -> anyhow::Result<()> {
+    let (records, accounts, commits) = (copied.records, accounts(copied), commits(copied));
+    output.remark(format_args!("{records} records of {accounts} accounts, {commits} commits"))?;
     if with_revisions {
         for (account, revision) in &copied.revisions {
-            let name = if account.is_empty() { "operator".to_owned() } else { format!("accounts/{account}") };
-            say(format_args!("{name}\t{revision}"))?;
+            output.remark(format_args!("{}\t{revision}", name_of(account)))?;
         }
     }
     Ok(())
+}
+
+fn accounts(copied: &Copied) -> usize {
+    copied.revisions.iter().filter(|(account, _)| !account.is_empty()).count()
+}
+
+fn commits(copied: &Copied) -> u64 {
+    copied.revisions.iter().map(|(_, revision)| revision).sum()
+}
+
+fn name_of(account: &str) -> String {
+    if account.is_empty() { "operator".to_owned() } else { format!("accounts/{account}") }
 }

@@ -1,5 +1,6 @@
 //! The way from the command line to a server: address, credential, and an error that a person can read.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -92,13 +93,31 @@ impl Interceptor for Credential {
 /// A connection with a credential.
 pub(super) type Connection = InterceptedService<Channel, Credential>;
 
+/// What a server answered instead of what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{text} ({code:?})")]
+pub(super) struct Refusal {
+    text: String,
+    code: Code,
+    is_later: bool,
+}
+
+impl Refusal {
+    /// Whether the same call may fare better after a while.
+    pub(super) fn is_later(&self) -> bool {
+        self.is_later
+    }
+}
+
 /// A status as a person reads it: what happened, and the field at fault.
 pub(super) fn explain(status: &Status) -> anyhow::Error {
     let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
     let fields: Vec<String> =
         violations.iter().map(|violation| format!("{}: {}", violation.field, violation.description)).collect();
     let text = if fields.is_empty() { status.message().to_owned() } else { fields.join("; ") };
-    anyhow::anyhow!("{text} ({:?})", status.code())
+    // One with a source was made on this side: the connection broke.
+    let is_broken = status.source().is_some();
+    Refusal { text, code: status.code(), is_later: is_later(status) || is_broken }.into()
 }
 
 /// Repeats a call while the server says "later": after the pause that it asks for, or growing ones.

@@ -1,15 +1,17 @@
-//! `waymark account erase-personal-data`: takes what is held of people away, of all sites of an account, through the public
-//! API. Whoever begins it says the account's id once more: nothing brings back what is erased.
+//! `waymark account erase-personal-data`: takes what is held of people away, of all sites of an account or of one, through the
+//! public API. Whoever begins it says the id once more: nothing brings back what is erased.
 
 use std::io::{BufRead as _, Read as _, Write as _, stderr, stdin};
 
 use anyhow::{Context as _, bail};
+use serde_json::json;
 
 use super::account::admin;
-use super::client::{ServerArguments, explain, patiently};
+use super::client::{Connection, ServerArguments, explain, patiently};
+use super::output::OutputArguments;
 use super::progress::Progress;
-use super::say;
 use crate::api::proto::waymark::v1 as pb;
+use crate::api::proto::waymark::v1::admin_service_client::AdminServiceClient;
 
 /// Sites of a page: as many as the server takes.
 const PAGE_SITES: i32 = 100;
@@ -21,12 +23,17 @@ const ANSWER_BYTES_MAX: u64 = 1_024;
 pub(super) struct Arguments {
     /// The account
     account: String,
+    /// The id of one of its sites; without it all of them
+    #[arg(long)]
+    site: Option<String>,
     /// Takes stated addresses, pins and measured positions, too: sites are left where databases estimate them, or nowhere
     #[arg(long)]
     include_location: bool,
-    /// Does not ask for the account's id once more
+    /// Does not ask for the id once more
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    output: OutputArguments,
     #[command(flatten)]
     server: ServerArguments,
 }
@@ -36,6 +43,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let admin = admin(&arguments.server)?;
     if !arguments.yes {
         confirm(&arguments)?;
+    }
+    if let Some(site) = &arguments.site {
+        return erase_site(admin, &arguments, site).await;
     }
     let mut request = pb::EraseAccountPersonalDataRequest {
         name: format!("accounts/{}", arguments.account),
@@ -59,24 +69,44 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         request.page_token = page.next_page_token;
     }
     progress.finish();
-    say(format_args!("erased the personal data of {count} sites"))
+    let line = format!("erased the personal data of {count} sites");
+    arguments.output.tell(line, json!({ "account": format!("accounts/{}", arguments.account), "sites": count }))
+}
+
+/// Erases one site, and its history.
+async fn erase_site(admin: AdminServiceClient<Connection>, arguments: &Arguments, site: &str) -> anyhow::Result<()> {
+    let account = format!("accounts/{}", arguments.account);
+    let name = format!("{account}/sites/{site}");
+    let include_location = arguments.include_location;
+    let erased = patiently(|| {
+        let mut admin = admin.clone();
+        let request = pb::EraseSitePersonalDataRequest { name: name.clone(), validate_only: false, include_location };
+        async move { admin.erase_site_personal_data(request).await }
+    });
+    let records = erased.await.map_err(|status| explain(&status))?.into_inner().history_records;
+    let line = format!("erased the personal data of {name} and of {records} entries of its history");
+    arguments.output.tell(line, json!({ "account": account, "site": name, "sites": 1, "history_records": records }))
 }
 
 /// Asks whether it is meant, and fails where it is not.
 fn confirm(arguments: &Arguments) -> anyhow::Result<()> {
     let account = &arguments.account;
+    let (whose, id) = match &arguments.site {
+        Some(site) => (format!("accounts/{account}/sites/{site} and its history hold"), site),
+        None => (format!("the sites of accounts/{account} and their histories hold"), account),
+    };
     let location = if arguments.include_location { ", where people live included" } else { "" };
     // Where standard error is closed the question is not seen, and the answer counts all the same.
     let _ = writeln!(
         stderr(),
-        "This erases for good what the sites of accounts/{account} and their histories hold of people{location}.\n\
-         Type {account} to go on:"
+        "This erases for good what {whose} of people{location}.\n\
+         Type {id} to go on:"
     );
     let mut answer = String::new();
     let read = stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut answer);
     read.context("nothing was erased: the answer cannot be read")?;
-    if answer.trim() != account {
-        bail!("nothing was erased: the account's id was not typed (--yes erases without asking)");
+    if answer.trim() != id {
+        bail!("nothing was erased: the id was not typed (--yes erases without asking)");
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::say;
+use super::output::OutputArguments;
 use crate::geocode::gazetteer::{self, Import, Progress, Sources};
 
 /// What to do with gazetteers.
@@ -52,6 +52,8 @@ struct Build {
     /// Directory of the index; one that is there is replaced when the new one is whole
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// Does it.
@@ -74,14 +76,15 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     for note in &manifest.sources {
         if let Some(report) = &note.report {
-            say(format_args!("{}: {report}", note.file))?;
+            build.output.remark(format_args!("{}: {report}", note.file))?;
         }
     }
     let summary = manifest.summary;
-    say(format_args!(
+    let line = format!(
         "{} places, {} streets, {} addresses, {} postcodes; {} rows left out",
         summary.places, summary.streets, summary.addresses, summary.postcodes, summary.skipped
-    ))
+    );
+    build.output.tell(line, &manifest)
 }
 
 /// Moves the bar of the present step; a new step gets a new bar.

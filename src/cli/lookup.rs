@@ -8,6 +8,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::output::OutputArguments;
 use super::say;
 use crate::geoip::GeoIp;
 use crate::geoip::config::Config;
@@ -21,17 +22,20 @@ pub(super) struct Arguments {
     /// GeoIP database, MMDB; may be given several times, asked in order
     #[arg(long, required = true)]
     geoip: Vec<PathBuf>,
-    /// Prints one JSON object a line, with every step
-    #[arg(long)]
+    /// The same as `--format json`
+    #[arg(long, hide = true)]
     json: bool,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// Prints the answers, each with the way to it.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let geoip = GeoIp::open(&Config::of_files(arguments.geoip.clone()))?;
+    let is_json = arguments.json || arguments.output.is_json();
     let answer = |ip| {
         let explanation = geoip.explain(ip, Timestamp::now());
-        if arguments.json { say(object(&explanation)) } else { print(&explanation) }
+        if is_json { say(object(&explanation)) } else { print(&explanation) }
     };
     if let Some(ip) = arguments.ip {
         return answer(ip);

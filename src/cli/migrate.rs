@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
+use super::output::OutputArguments;
 use super::progress::Progress;
-use super::say;
 use crate::app::migrate::migrate;
 use crate::config::Config;
 
@@ -16,6 +18,8 @@ pub(super) struct Arguments {
     /// Configuration file of those that are to hold it; one of the two files has `[redis]`
     #[arg(long)]
     to: PathBuf,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// Does it.
@@ -40,8 +44,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     for partition in &moved {
         let digest = partition.digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let (name, records, revision) = (partition.name(), partition.records, partition.revision.0);
-        say(format_args!("{name}\t{records} records\trevision {revision}\tsha256 {digest}"))?;
+        let line = format!("{name}\t{records} records\trevision {revision}\tsha256 {digest}");
+        let object = json!({ "partition": name, "records": records, "revision": revision, "sha256": digest });
+        arguments.output.tell(line, object)?;
     }
     let records: u64 = moved.iter().map(|partition| partition.records).sum();
-    say(format_args!("{records} records are migrated and verified; start the servers with {}", arguments.to.display()))
+    let to = arguments.to.display();
+    arguments.output.remark(format_args!("{records} records are migrated and verified; start the servers with {to}"))
 }

@@ -9,8 +9,8 @@ use super::account::admin;
 use super::client::{Connection, ServerArguments, explain, patiently};
 use super::json;
 use super::out_file::OutFile;
+use super::output::OutputArguments;
 use super::progress::Progress;
-use super::say;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::admin_service_client::AdminServiceClient;
 
@@ -29,6 +29,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     out: Option<PathBuf>,
     #[command(flatten)]
+    output: OutputArguments,
+    #[command(flatten)]
     server: ServerArguments,
 }
 
@@ -41,7 +43,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let file = OutFile::create(path)?;
     let count = write_records(&arguments, file.writer()?).await?;
     file.finish()?;
-    say(format_args!("{count} records in {}", path.display()))
+    let line = format!("{count} records in {}", path.display());
+    arguments.output.tell(line, serde_json::json!({ "records": count, "file": path }))
 }
 
 /// Writes all records; how many they are.

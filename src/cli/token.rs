@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::account::admin;
 use super::client::{ServerArguments, explain};
-use super::say;
+use super::output::OutputArguments;
 use super::sheet::word;
 use crate::api::proto::waymark::v1 as pb;
 use crate::app;
@@ -49,6 +49,8 @@ enum Command {
         #[arg(long)]
         mask_contacts: bool,
         #[command(flatten)]
+        output: OutputArguments,
+        #[command(flatten)]
         server: ServerArguments,
     },
     /// Lists the tokens of an account, or the operator's
@@ -56,6 +58,8 @@ enum Command {
         /// The account
         #[arg(long)]
         account: Option<String>,
+        #[command(flatten)]
+        output: OutputArguments,
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -67,6 +71,8 @@ enum Command {
         /// Directory of the store
         #[arg(long, env = "WAYMARK_DATA_DIR")]
         data_dir: Option<PathBuf>,
+        #[command(flatten)]
+        output: OutputArguments,
     },
     /// Gives a token a new secret and prints it, once; the present one stays good for a while
     Rotate {
@@ -79,12 +85,16 @@ enum Command {
         #[arg(long, default_value = "")]
         request_id: String,
         #[command(flatten)]
+        output: OutputArguments,
+        #[command(flatten)]
         server: ServerArguments,
     },
     /// Ends a token at once
     Revoke {
         /// Its name, as `list` shows it
         name: String,
+        #[command(flatten)]
+        output: OutputArguments,
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -93,7 +103,7 @@ enum Command {
 /// Does it.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
-        Command::Create { account, scope, display_name, expires, mask_contacts, server } => {
+        Command::Create { account, scope, display_name, expires, mask_contacts, output, server } => {
             let expire_time = expires.as_deref().map(end_of).transpose()?;
             // Without the option as the caller's own token.
             let contacts = if mask_contacts { pb::ContactAccess::Masked } else { pb::ContactAccess::Unspecified };
@@ -101,29 +111,32 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             let token = pb::Token { display_name, scope, expire_time, contacts, ..pb::Token::default() };
             let request = pb::CreateTokenRequest { parent: parent_of(account.as_deref()), token: Some(token) };
             let made = admin(&server)?.create_token(request).await.map_err(|status| explain(&status))?;
-            say(made.into_inner().secret)
+            let made = made.into_inner();
+            output.tell_message(&made.secret, "CreateTokenResponse", &made)
         }
-        Command::Reset { config, data_dir } => {
+        Command::Reset { config, data_dir, output } => {
             let mut config = config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
             config.data_dir = data_dir.unwrap_or(config.data_dir);
-            say(app::reset_operator(&config).await?)
+            let secret = app::reset_operator(&config).await?;
+            output.tell(&secret, serde_json::json!({ "secret": secret }))
         }
-        Command::List { account, server } => list(account.as_deref(), &server).await,
-        Command::Rotate { name, overlap, request_id, server } => {
+        Command::List { account, output, server } => list(account.as_deref(), output, &server).await,
+        Command::Rotate { name, overlap, request_id, output, server } => {
             let overlap = overlap.as_deref().map(length_of).transpose()?;
             let overlap = overlap.map(|length| prost_types::Duration { seconds: length.as_secs(), nanos: 0 });
             let request = pb::RotateTokenRequest { name, overlap, request_id };
-            let rotated = admin(&server)?.rotate_token(request).await.map_err(|status| explain(&status))?;
-            say(rotated.into_inner().secret)
+            let rotated = admin(&server)?.rotate_token(request).await.map_err(|status| explain(&status))?.into_inner();
+            output.tell_message(&rotated.secret, "RotateTokenResponse", &rotated)
         }
-        Command::Revoke { name, server } => {
+        Command::Revoke { name, output, server } => {
             let revoked = admin(&server)?.revoke_token(pb::RevokeTokenRequest { name }).await;
-            say(revoked.map_err(|status| explain(&status))?.into_inner().name)
+            let revoked = revoked.map_err(|status| explain(&status))?.into_inner();
+            output.tell_message(&revoked.name, "Token", &revoked)
         }
     }
 }
 
-async fn list(account: Option<&str>, server: &ServerArguments) -> anyhow::Result<()> {
+async fn list(account: Option<&str>, output: OutputArguments, server: &ServerArguments) -> anyhow::Result<()> {
     let mut admin = admin(server)?;
     let mut request = pb::ListTokensRequest { parent: parent_of(account), ..pb::ListTokensRequest::default() };
     loop {
@@ -139,7 +152,8 @@ async fn list(account: Option<&str>, server: &ServerArguments) -> anyhow::Result
                 || Ok("no use known".to_owned()),
                 |last| Timestamp::new(last.seconds, last.nanos).map(|last| format!("used {last}")),
             )?;
-            say(format_args!("{}\t{scope}\t{state}\t{}\t{last_use}", token.name, token.display_name))?;
+            let line = format!("{}\t{scope}\t{state}\t{}\t{last_use}", token.name, token.display_name);
+            output.tell_message(line, "Token", &token)?;
         }
         if page.next_page_token.is_empty() {
             return Ok(());

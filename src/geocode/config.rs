@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
@@ -45,8 +46,9 @@ const PUBLIC_NOMINATIM: &str = "nominatim.openstreetmap.org";
 const OPENSTREETMAP: &str = "© OpenStreetMap contributors (ODbL)";
 
 /// The geocoders, as written.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Geocode")]
 pub struct Config {
     /// Directory of the embedded gazetteer's index; none for no gazetteer. It is asked last, unless it stands among the
     /// providers.
@@ -65,8 +67,9 @@ pub struct Config {
 }
 
 /// A provider, as written.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "GeocodeProvider")]
 pub struct ProviderConfig {
     /// Its protocol.
     pub kind: Kind,
@@ -98,8 +101,9 @@ pub struct ProviderConfig {
 }
 
 /// The protocol of a provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "GeocodeProviderKind")]
 pub enum Kind {
     /// The embedded gazetteer, at this place in the order.
     Gazetteer,

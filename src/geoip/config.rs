@@ -1,9 +1,11 @@
 //! What an operator configures of `GeoIP`: the files in their order, how old they may be, how often they are looked at.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, de};
@@ -14,8 +16,9 @@ use super::age::AgePolicy;
 const WATCH_INTERVAL_S: u64 = 5;
 
 /// What an operator configures.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "GeoIp")]
 pub struct Config {
     /// MMDB files, the most trusted first. Files of one family of addresses (an IPv4 and an IPv6 one) are both listed.
     /// Empty: every site starts unplaced.
@@ -73,14 +76,31 @@ impl<'de> Deserialize<'de> for DatabaseConfig {
     }
 }
 
+impl JsonSchema for DatabaseConfig {
+    fn schema_name() -> Cow<'static, str> {
+        "GeoIpDatabase".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<Table>();
+        json_schema!({ "anyOf": [{ "type": "string" }, table] })
+    }
+}
+
 struct PathOrTable;
 
-#[derive(Deserialize)]
+/// A file with an age policy of its own.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "GeoIpDatabaseTable")]
 struct Table {
+    /// The file.
     path: PathBuf,
+    /// Days from which on operators are warned; 0 for never.
     warn_after_days: Option<u32>,
+    /// Days from which on fixes that are made from it say so; 0 for never.
     mark_after_days: Option<u32>,
+    /// Days from which on it is not asked any more; 0 for never.
     refuse_after_days: Option<u32>,
 }
 

@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 
 use lettre::message::Mailbox;
 use reqwest::Url;
+use schemars::JsonSchema;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::model::host::is_this_machine;
 use crate::secret_file;
 
 /// How the connection to the mail server is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "MailTls")]
 pub enum Tls {
     /// Plain at first, TLS before anything is said. A server that cannot is not used.
     Starttls,
@@ -25,8 +27,9 @@ pub enum Tls {
 }
 
 /// The `[mail]` table.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Mail")]
 pub struct Config {
     /// Host name or address of the mail server.
     pub host: String,

@@ -68,6 +68,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::geocode::borders::Borders;
@@ -92,10 +93,12 @@ const STALE_AFTER: Duration = Duration::from_secs(3);
 const ATTEMPTS_MAX: usize = 16;
 
 /// How use cases behave, as configured.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Service")]
 pub struct Config {
     /// Networks of the proxies whose forwarding headers are believed.
+    #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// Seconds for which a site has to come from elsewhere alone before its estimate follows; 0 for at once.
     pub move_after_s: u32,

@@ -1,17 +1,20 @@
 //! Logs: where they go and in which form. Everything goes to standard error; standard output is for answers. Panics are told there
 //! and counted.
 
+pub mod build_info;
+
 use std::any::Any;
 use std::panic::PanicHookInfo;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 /// The form of a log line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// For people.
@@ -22,8 +25,9 @@ pub enum Format {
 }
 
 /// How logs are written.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Log")]
 pub struct Config {
     /// The form of a line.
     pub format: Format,
@@ -36,10 +40,17 @@ pub struct Config {
 #[error("log.filter: {0}")]
 pub struct FilterInvalid(#[from] tracing_subscriber::filter::ParseError);
 
+impl Config {
+    /// Which lines.
+    pub fn lines(&self) -> Result<EnvFilter, FilterInvalid> {
+        let filter = if self.filter.is_empty() { "info" } else { &self.filter };
+        Ok(EnvFilter::try_new(filter)?)
+    }
+}
+
 /// Starts logging. A second call changes nothing.
 pub fn start(config: &Config) -> Result<(), FilterInvalid> {
-    let filter = if config.filter.is_empty() { "info" } else { &config.filter };
-    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(EnvFilter::try_new(filter)?);
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(config.lines()?);
     // Only a test process starts twice.
     let _ = match config.format {
         Format::Text => lines.with_ansi(false).try_init(),

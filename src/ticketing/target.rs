@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::Invalid;
@@ -24,10 +25,12 @@ const VERIFY_EVERY_H: u16 = 24;
 const REFUSED: &str = "not a public address";
 
 /// Where connections may lead, as configured.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Ticketing")]
 pub struct Config {
     /// Networks that connections may lead to although their addresses are not public.
+    #[schemars(with = "Vec<String>")]
     pub private_networks: Vec<IpNet>,
     /// Ports of base URLs; a loopback address that is allowed may have any.
     pub ports: Vec<u16>,

@@ -33,6 +33,13 @@ pub(crate) const TEXT_ENDINGS: &[&str] = &[
     "build-dashboard",
     "build-gazetteer",
     "package",
+    "package-deb",
+    "stage",
+    "third-party",
+    "Dockerfile",
+    "postinst",
+    "prerm",
+    "postrm",
 ];
 
 /// Folders that nobody writes by hand.

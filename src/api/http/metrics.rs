@@ -22,6 +22,7 @@ use crate::service::Waymark;
 use crate::service::databases::{DatabaseStatus, Freshness};
 use crate::service::sizes::Sizes;
 use crate::telemetry;
+use crate::telemetry::build_info::BUILD;
 
 /// The media type of the text format, version 0.0.4.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -50,6 +51,7 @@ pub(super) async fn metrics(State(sources): State<Sources>, headers: HeaderMap) 
     let handle = recorder.handle();
     metrics::with_local_recorder(&recorder, || {
         families::describe();
+        record_build();
         statuses.iter().for_each(record);
         record_lag(&waymark);
         counter!("waymark_panics_total").absolute(telemetry::panics());
@@ -62,6 +64,13 @@ pub(super) async fn metrics(State(sources): State<Sources>, headers: HeaderMap) 
     let mut page = handle.render();
     calls::write_durations(&traffic, &mut page);
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], page).into_response())
+}
+
+/// What this program was built of: always 1, for a query to join.
+fn record_build() {
+    let labels =
+        [("version", BUILD.version), ("commit", BUILD.commit), ("rustc", BUILD.rustc), ("target", BUILD.target)];
+    gauge!("waymark_build_info", &labels).set(1.0);
 }
 
 fn record_sizes(sizes: Sizes) {

@@ -14,7 +14,7 @@ use tonic::Code;
 
 use super::account::admin;
 use super::client::{ServerArguments, explain};
-use super::say;
+use super::output::OutputArguments;
 use crate::api::proto::waymark::v1 as pb;
 use crate::geoip::GeoIp;
 use crate::geoip::config::Config;
@@ -44,6 +44,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     link_file: Option<PathBuf>,
     #[command(flatten)]
+    output: OutputArguments,
+    #[command(flatten)]
     server: ServerArguments,
 }
 
@@ -61,7 +63,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.link_file {
         secret_file::write(path, &link).with_context(|| path.display().to_string())?;
     }
-    say(format_args!("{} sites are on the map of account {}; log in: {link}", activated.len(), arguments.account))
+    let (sites, account) = (activated.len(), &arguments.account);
+    let line = format!("{sites} sites are on the map of account {account}; log in: {link}");
+    arguments.output.tell(line, serde_json::json!({ "sites": sites, "account": parent, "link": link }))
 }
 
 async fn create_account(arguments: &Arguments) -> anyhow::Result<String> {

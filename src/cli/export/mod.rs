@@ -15,8 +15,8 @@ use self::csv_sheet::CsvSheet;
 use self::geojson::FeatureSheet;
 use super::client::{Connection, ServerArguments, explain, patiently};
 use super::out_file::OutFile;
+use super::output::{OutputArguments, SummaryArguments};
 use super::progress::Progress;
-use super::say;
 use super::sheet::{Format, word};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::attention_service_client::AttentionServiceClient;
@@ -62,6 +62,8 @@ struct Sites {
     #[arg(long)]
     bom: bool,
     #[command(flatten)]
+    summary: SummaryArguments,
+    #[command(flatten)]
     server: ServerArguments,
 }
 
@@ -93,7 +95,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let file = OutFile::create(path)?;
     let count = write_sites(&arguments, Box::new(file.writer()?)).await?;
     file.finish()?;
-    say(format_args!("{count} sites in {}", path.display()))
+    let line = format!("{count} sites in {}", path.display());
+    OutputArguments::from(arguments.summary).tell(line, serde_json::json!({ "sites": count, "file": path }))
 }
 
 /// Writes all sites; how many they are.

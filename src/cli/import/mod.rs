@@ -16,14 +16,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::{StreamExt as _, stream};
+use serde::Serialize;
+use serde_json::json;
 
 use self::apply::{Batches, Importer};
 use self::journal::{Done, Journal, Outcome};
 use self::row::Match;
 use self::sheet::{Numbered, Sheet};
 use super::client::ServerArguments;
+use super::output::{OutputArguments, SummaryArguments};
 use super::progress::Progress;
-use super::say;
 use super::sheet::Format;
 use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
 
@@ -83,6 +85,8 @@ struct Sites {
     #[arg(long, conflicts_with = "dry_run")]
     journal: Option<PathBuf>,
     #[command(flatten)]
+    summary: SummaryArguments,
+    #[command(flatten)]
     server: ServerArguments,
 }
 
@@ -93,6 +97,8 @@ struct Choices {
     /// The account that the sites are of
     #[arg(long)]
     account: String,
+    #[command(flatten)]
+    output: OutputArguments,
     #[command(flatten)]
     server: ServerArguments,
 }
@@ -126,9 +132,11 @@ async fn sites(arguments: &Sites) -> anyhow::Result<()> {
     review::write_report(&report, &journal)?;
     let undecided = review::write_review(&review, &journal)?;
     let counts = Counts::of(&journal)?;
-    say(&counts)?;
+    let output = OutputArguments::from(arguments.summary);
+    output.tell(&counts, json!({ "counts": counts, "ambiguous": undecided, "report": report, "review": review }))?;
     if undecided > 0 {
-        say(format_args!("{undecided} addresses are ambiguous: mark a choice for each in {}", review.display()))?;
+        let review = review.display();
+        output.remark(format_args!("{undecided} addresses are ambiguous: mark a choice for each in {review}"))?;
     }
     stopped.with_context(|| format!("stopped after {} of {} rows; run it again to go on", counts.rows, sheet.rows))?;
     if counts.failed > 0 {
@@ -158,7 +166,7 @@ async fn each_row(sheet: &Sheet, journal: &mut Journal, importer: &Importer) -> 
 }
 
 /// How many rows became what.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 struct Counts {
     rows: u64,
     created: u64,
@@ -208,16 +216,18 @@ async fn choices(arguments: &Choices) -> anyhow::Result<()> {
     let parent = format!("accounts/{}", arguments.account);
     let credential = arguments.server.credential()?;
     let locations = LocationServiceClient::with_interceptor(arguments.server.channel()?, credential);
-    let mut refused = 0;
+    let mut refused = Vec::new();
     for offer in &chosen {
         if let Err(cause) = review::apply(&locations, &parent, offer).await {
-            refused += 1;
-            say(format_args!("{}: {cause:#}", offer.label()))?;
+            arguments.output.remark(format_args!("{}: {cause:#}", offer.label()))?;
+            refused.push(json!({ "choice": offer.label(), "cause": format!("{cause:#}") }));
         }
     }
-    say(format_args!("{} of {} choices applied", chosen.len() - refused, chosen.len()))?;
-    if refused > 0 {
-        bail!("{refused} choices were not applied");
+    let (applied, all) = (chosen.len() - refused.len(), chosen.len());
+    let line = format!("{applied} of {all} choices applied");
+    arguments.output.tell(line, json!({ "choices": all, "applied": applied, "refused": refused }))?;
+    if applied < all {
+        bail!("{} choices were not applied", all - applied);
     }
     Ok(())
 }

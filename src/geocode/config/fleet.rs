@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use redis::{Client, ClientTlsConfig, IntoConnectionInfo as _, TlsCertificates};
 use reqwest::Url;
+use schemars::JsonSchema;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
@@ -12,8 +13,9 @@ use crate::model::host::is_this_machine;
 use crate::secret_file;
 
 /// A Redis that all processes of a fleet share, as written.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "GeocodeFleet")]
 pub struct FleetConfig {
     /// Its address, `redis://HOST:PORT/DATABASE` with perhaps a user before the host; `rediss://` for TLS.
     pub redis: String,

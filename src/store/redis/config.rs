@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use redis::{Client, ClientTlsConfig, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisError, TlsCertificates};
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::Error;
 use crate::model::host::is_this_machine;
@@ -27,8 +28,9 @@ const PREFIX_BYTES_MAX: usize = 64;
 const WAIT_MS_MAX: u32 = 10_000;
 
 /// How the nodes are found that hold the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "RedisMode")]
 pub enum Mode {
     /// One Redis, the first of the nodes.
     #[default]
@@ -40,8 +42,9 @@ pub enum Mode {
 }
 
 /// The Redis that a fleet of replicas shares, as written.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Redis")]
 pub struct Config {
     /// `HOST:PORT` of the Redis, of some Sentinels, or of some nodes of a cluster.
     pub nodes: Vec<String>,
@@ -138,6 +141,11 @@ impl std::fmt::Debug for Settings {
 }
 
 impl Config {
+    /// Refuses what [`super::Redis`] would; connects to nothing.
+    pub fn check(&self) -> Result<(), Error> {
+        self.settings().map(drop)
+    }
+
     /// Checks everything, and reads the password. `secret` reads one from a file or a variable.
     pub(super) fn settings(&self) -> Result<Settings, Error> {
         let refuse = |cause: String| Error::Configuration { cause };

@@ -8,7 +8,6 @@ use super::number;
 
 /// Writes what there is; what the system does not tell is not there.
 pub(super) fn record() {
-    gauge!("waymark_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     if let Some(kib) = resident_kib() {
         gauge!("process_resident_memory_bytes").set(kib * 1_024.0);
     }

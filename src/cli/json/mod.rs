@@ -1,6 +1,9 @@
 //! Messages as JSON, as protobuf maps them: by their descriptors, so that a new field is written without a word here.
 //!
-//! Knows what answers are made of: no `Any`, no wrappers, no durations.
+//! Knows what the API is made of: no `Any`, no wrappers, no structs. (The serializer of `prost-reflect` would bring crates that
+//! nobody keeps up.)
+
+pub(super) mod read;
 
 use std::sync::OnceLock;
 
@@ -13,25 +16,37 @@ use serde_json::{Map, Value};
 
 use crate::api::proto::DESCRIPTORS;
 
-/// A time's message, which JSON has as a text.
+/// Messages that JSON has as a text.
 const TIMESTAMP: &str = "google.protobuf.Timestamp";
+const DURATION: &str = "google.protobuf.Duration";
+const FIELD_MASK: &str = "google.protobuf.FieldMask";
+
+/// All that the API is made of.
+pub(super) fn pool() -> anyhow::Result<&'static DescriptorPool> {
+    static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
+    let pool = POOL.get_or_init(|| DescriptorPool::decode(DESCRIPTORS).ok());
+    pool.as_ref().context("the descriptors of the API are malformed")
+}
 
 /// A message of the API by its name, such as `Site`. What is not set or empty is left out.
 pub(super) fn of_message(name: &str, message: &impl Message) -> anyhow::Result<Value> {
-    static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
-    let pool = POOL.get_or_init(|| DescriptorPool::decode(DESCRIPTORS).ok());
-    let pool = pool.as_ref().context("the descriptors of the API are malformed")?;
+    let pool = pool()?;
     let name = format!("waymark.v1.{name}");
     let described = pool.get_message_by_name(&name).with_context(|| format!("the API has no message {name}"))?;
     let message = DynamicMessage::decode(described, message.encode_to_vec().as_slice())?;
     Ok(of_dynamic(&message))
 }
 
-fn of_dynamic(message: &DynamicMessage) -> Value {
-    if message.descriptor().full_name() == TIMESTAMP
-        && let Some(time) = of_time(message)
-    {
-        return Value::String(time);
+/// The same of a message that brings its descriptor.
+pub(super) fn of_dynamic(message: &DynamicMessage) -> Value {
+    let text = match message.descriptor().full_name() {
+        TIMESTAMP => of_time(message),
+        DURATION => of_duration(message),
+        FIELD_MASK => of_mask(message),
+        _ => None,
+    };
+    if let Some(text) = text {
+        return Value::String(text);
     }
     let fields = message.fields().map(|(field, value)| (field.json_name().to_owned(), of_value(&field, value)));
     Value::Object(fields.collect())
@@ -42,6 +57,34 @@ fn of_time(message: &DynamicMessage) -> Option<String> {
     let seconds = message.get_field_by_name("seconds")?.as_i64()?;
     let nanos = message.get_field_by_name("nanos")?.as_i32()?;
     jiff::Timestamp::new(seconds, nanos).ok().map(|time| time.to_string())
+}
+
+/// A duration in seconds, with as many decimals as it has.
+fn of_duration(message: &DynamicMessage) -> Option<String> {
+    let seconds = message.get_field_by_name("seconds")?.as_i64()?;
+    let nanos = message.get_field_by_name("nanos")?.as_i32()?;
+    let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
+    let decimals = format!("{:09}", nanos.unsigned_abs());
+    let text = format!("{sign}{}.{decimals}", seconds.unsigned_abs());
+    Some(format!("{}s", text.trim_end_matches('0').trim_end_matches('.')))
+}
+
+/// Paths as JSON names fields.
+fn of_mask(message: &DynamicMessage) -> Option<String> {
+    let paths = message.get_field_by_name("paths")?.into_owned();
+    let paths: Vec<String> = paths.as_list()?.iter().map(|path| camel(path.as_str().unwrap_or_default())).collect();
+    Some(paths.join(","))
+}
+
+/// `display_name` as `displayName`.
+fn camel(name: &str) -> String {
+    let mut parts = name.split('_');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let mut letters = part.chars();
+        let initial = letters.next().map(|letter| letter.to_ascii_uppercase());
+        text + &initial.into_iter().chain(letters).collect::<String>()
+    })
 }
 
 fn of_value(field: &FieldDescriptor, value: &Dynamic) -> Value {
