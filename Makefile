@@ -5,6 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 DEMO_SITES ?= 5000
 FUZZ_RUNS ?= 2000000
+FUZZ_CALLS ?= 50000
 POWER_CYCLES ?= 100000
 DAMAGE_RUNS ?= 50000
 KILL_CYCLES ?= 2000
@@ -53,8 +54,13 @@ check: dashboard ## Format, lints, the rules of the tree, documentation, protos.
 	PYTHONPYCACHEPREFIX=target/pycache python3 -m py_compile benches/report.py
 	@echo 'check: everything is in order'
 
-fuzz: dashboard ## Look for GeoIP files that crash or hang the reader: FUZZ_RUNS mutants (2000000).
+fuzz: setup dashboard ## Look for inputs that crash or hang: FUZZ_RUNS mutants of files, filters, tokens, requests (2000000), FUZZ_CALLS calls (50000).
 	WAYMARK_FUZZ_RUNS=$(FUZZ_RUNS) cargo test --release --lib fuzz -- --nocapture
+	cargo build --release
+	@scripts/build-gazetteer target/release/waymark
+	@scripts/build-asn target/release/waymark
+	WAYMARK_BIN=$(CURDIR)/target/release/waymark WAYMARK_FUZZ_CALLS=$(FUZZ_CALLS) \
+	  .venv/bin/python -m pytest -q -s tests/e2e/python/test_fuzz_rpc.py
 
 torture: setup dashboard ## Lose power 100000 times, damage 50000 files, kill the server 2000 times and Redis 500 times: over an hour (POWER_CYCLES, DAMAGE_RUNS, KILL_CYCLES, REDIS_CYCLES).
 	WAYMARK_POWER_CYCLES=$(POWER_CYCLES) WAYMARK_DAMAGE_RUNS=$(DAMAGE_RUNS) \

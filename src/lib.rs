@@ -8,6 +8,9 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod error;
+#[cfg(test)]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzzing;
 pub mod geocode;
 pub mod geoip;
 pub mod http_client;

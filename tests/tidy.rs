@@ -220,6 +220,11 @@ fn lock_files_hold_no_download_address() {
 }
 
 #[test]
+fn the_tests_that_are_named_are_there() {
+    hold(&[root().join("docs/faults.md")], |_, text| text::missing_tests(root(), text));
+}
+
+#[test]
 fn the_checkers_can_fail() {
     let at = |path: &str, text: &str| import_faults(Path::new(path), text).len();
     assert_eq!(at("src/model/geo.rs", "//! Job.\nuse crate::service::Waymark;"), 1);

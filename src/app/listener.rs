@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use super::stalled::Unstalled;
 use super::{Error, descriptors, proxy_header};
 use crate::api::Peer;
 use crate::api::traffic::Traffic;
@@ -28,8 +29,11 @@ use crate::config::Listen;
 
 /// Most requests in flight on one HTTP/2 connection; tonic and hyper set no limit of their own.
 const STREAMS_MAX: u32 = 128;
-/// Longest request header list, in bytes.
+/// Longest request header list of HTTP/2, in bytes.
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
+/// Most bytes that HTTP/1 reads ahead, a request's head among them: four times as many, as HTTP/2 closes beyond. Its own limit
+/// is over 400 KB, which all connections together would have for ten seconds each.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Time for a proxy's header.
 const PROXY_HEADER_TIME: Duration = Duration::from_secs(5);
 /// Time for the TLS handshake.
@@ -246,7 +250,7 @@ async fn serve(
         router.clone().oneshot(request.map(Body::new))
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -256,7 +260,7 @@ async fn serve(
         .keep_alive_timeout(KEEPALIVE_TIME)
         .initial_stream_window_size(WINDOW_BYTES.0)
         .initial_connection_window_size(WINDOW_BYTES.1);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let connection = builder.serve_connection(TokioIo::new(Unstalled::new(stream)), service).into_owned();
     let ended = tokio::select! {
         ended = watcher.watch(connection) => ended,
         // Disabled by the first request. The connection is closed by being dropped.

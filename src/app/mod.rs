@@ -3,10 +3,13 @@
 pub mod backup;
 pub mod credentials_key;
 mod descriptors;
+#[cfg(test)]
+mod fuzz;
 pub mod geocoder;
 mod listener;
 pub mod migrate;
 mod proxy_header;
+mod stalled;
 mod stores;
 mod tls;
 pub mod verdict;

@@ -214,6 +214,7 @@ mod tests {
         for text in [
             "colour = 1",
             "[listen]\nport = 1",
+            "[listen]\nconnections_per_address_max = 0",
             "[geoip]\nfiles = []",
             "[service]\ntrusted_proxies = [\"x\"]",
             "[listen]\nconnections_max = 0",

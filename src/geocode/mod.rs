@@ -19,14 +19,14 @@ pub mod config;
 #[cfg(test)]
 mod contract;
 mod country_names;
-#[cfg(test)]
-mod damage;
 mod error;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod faults;
 pub mod fleet;
+#[cfg(test)]
+mod fuzz;
 pub mod gazetteer;
 mod http;
 mod inquiry;

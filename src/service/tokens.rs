@@ -1,5 +1,8 @@
 //! Tokens: made, listed and ended by administrators. A secret is shown once, and only its hash is kept.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;

@@ -1,7 +1,8 @@
 //! TLS, and what is answered to paths and methods that are not there.
 
 use std::fs::{self, Permissions};
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -111,6 +112,22 @@ fn tls_serves_the_same() {
     assert!(trusting.status.success(), "{}", String::from_utf8_lossy(&trusting.stderr));
     let distrusting = client(&server, &token, &["account", "list"]);
     assert!(!distrusting.status.success(), "a certificate that nobody trusts was taken");
+}
+
+#[test]
+fn a_handshake_that_never_ends_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = certify(directory.path(), "one");
+    let mut command = command(directory.path());
+    command.arg("--tls-cert").arg(&certificate).arg("--tls-key").arg(&key);
+    let server = Server::spawn(&mut command);
+    for beginning in [&b""[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
+        let mut silent = TcpStream::connect(server.address()).unwrap();
+        // Far above the server's own limit: this only keeps a broken server from hanging the test.
+        silent.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
+        silent.write_all(beginning).unwrap();
+        assert_eq!(silent.read(&mut [0; 16]).unwrap(), 0, "closed by the server");
+    }
 }
 
 /// Whether the server shows a certificate that this one vouches for.

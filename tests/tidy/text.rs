@@ -185,6 +185,23 @@ pub(crate) fn lock_faults(path: &Path, text: &str) -> Vec<String> {
         .collect()
 }
 
+fn suffix(file: &str) -> Option<&str> {
+    Path::new(file).extension()?.to_str()
+}
+
+/// Tests that a page names by their files, `path::name`, and that are not there. Python's are under `tests/e2e/python`.
+pub(crate) fn missing_tests(root: &Path, text: &str) -> Vec<String> {
+    let named = text.split('`').filter_map(|part| part.split_once("::")).filter(|(file, name)| {
+        matches!(suffix(file), Some("rs" | "py")) && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+    });
+    let is_there = |(file, name): &(&str, &str)| {
+        let (folder, keyword) = if suffix(file) == Some("py") { ("tests/e2e/python", "def") } else { ("", "fn") };
+        let found = std::fs::read_to_string(root.join(folder).join(file)).unwrap_or_default();
+        found.contains(&format!("{keyword} {name}("))
+    };
+    named.filter(|test| !is_there(test)).map(|(file, name)| format!("there is no test {file}::{name}")).collect()
+}
+
 #[test]
 fn the_checkers_of_text_can_fail() {
     let proto = |text: &str| uncommented_parts(text).len();
@@ -205,6 +222,10 @@ fn the_checkers_of_text_can_fail() {
     assert_eq!(machine("README.md", concat!("https://example.com/ho", "me/x")), 0);
     assert_eq!(machine("Makefile", "fetch https://example.com/x"), 1);
     assert_eq!(machine("scripts/run", "open http://127.0.0.1:8642/"), 0);
+
+    let missing = |text: &str| missing_tests(Path::new(env!("CARGO_MANIFEST_DIR")), text).len();
+    assert_eq!(missing("`tests/tidy/text.rs::the_checkers_of_text_can_fail`, `a::b`"), 0);
+    assert_eq!(missing("`tests/tidy/text.rs::no_such_test`, `test_bad_input.py::test_nothing`, `src/no.rs::file`"), 3);
 
     let lock = |path: &str, text: &str| lock_faults(Path::new(path), text).len();
     assert_eq!(lock("package-lock.json", "\"resolved\": \"https://example.com/a\""), 1);

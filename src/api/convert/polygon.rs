@@ -1,5 +1,8 @@
 //! Polygons of a request.
 
+#[cfg(test)]
+mod fuzz;
+
 use crate::api::proto::waymark::v1 as pb;
 use crate::model::Invalid;
 use crate::model::geo::LatLng;

@@ -193,4 +193,6 @@ fn digest_of(mut file: &File, by: Match) -> anyhow::Result<String> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

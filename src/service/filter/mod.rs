@@ -6,6 +6,8 @@
 
 mod evaluate;
 mod field;
+#[cfg(test)]
+mod fuzz;
 mod lexer;
 mod on_map;
 mod parser;

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::attention::AttentionReason;
 use crate::model::site::Status;
 
-fn site() -> Site {
+pub(super) fn site() -> Site {
     let mut site =
         Site::new("acme".parse().unwrap(), "Head Office Malmö".into(), "2026-11-01T00:00:00Z".parse().unwrap());
     site.status = Status::Online;
@@ -23,7 +23,7 @@ fn check(filter: &str, expected: bool) {
 }
 
 /// The map may be of an older record, whose address failed.
-fn on_the_map() -> Attention {
+pub(super) fn on_the_map() -> Attention {
     [AttentionReason::Crowded, AttentionReason::AddressFailed].into_iter().collect()
 }
 

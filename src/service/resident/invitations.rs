@@ -1,5 +1,8 @@
 //! Invitations: made, made again, taken back, and accepted, once.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::net::IpAddr;
 
 use jiff::Timestamp;

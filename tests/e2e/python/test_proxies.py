@@ -247,6 +247,9 @@ def test_a_proxy_that_speaks_for_itself_is_itself(required, token):
         SIGNATURE + b"\x31\x11\x00\x0c" + bytes(12),
         SIGNATURE + b"\x21\x11\xff\xff" + bytes(100),
         SIGNATURE + b"\x21\x11\x00\x04" + bytes(4),
+        # Those that fall silent in the midst of it.
+        b"PROXY TCP4 8.8.8.8",
+        SIGNATURE + b"\x21\x11\x00\x0c" + bytes(4),
     ],
     ids=lambda header: repr(header[:16]),
 )

@@ -7,6 +7,8 @@ mod accept;
 mod coding;
 mod description;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod measure;
 mod query;
 
