@@ -224,6 +224,29 @@ export const access = {
   moreAccounts: "More accounts",
 };
 
+export const accountData = {
+  title: "Personal data of all sites",
+  hint:
+    "Contacts, notes, addresses of networks, devices, residents’ access, addresses and pins, and what histories hold of them. " +
+    "Of one site alone: on its page.",
+  export: "Export",
+  exporting: (records: string) => `${records} records so far…`,
+  saved: (file: string) => `Saved as ${file}.`,
+  erase: "Erase…",
+  question: (account: string) => `Erase it for good from all sites of ${account}, from their histories too? Nothing brings it back.`,
+  location: "Their addresses and pins, too",
+  stays:
+    "Sites keep their names, customer and contract IDs, labels, ticketing links, and where they are. Agents that go on reporting " +
+    "bring their network addresses and devices back.",
+  staysWithoutLocation:
+    "Sites keep their names, customer and contract IDs, labels, ticketing links, and where databases place their networks. Agents " +
+    "that go on reporting bring their network addresses, devices and measured positions back.",
+  type: (account: string) => `Type ${account} to go on`,
+  confirm: "Erase for good",
+  erasing: (sites: string) => `${sites} sites so far…`,
+  erased: (sites: string) => (sites === "1" ? "Erased from 1 site." : `Erased from ${sites} sites.`),
+};
+
 export const scope: Record<TokenScope, string> = {
   [TokenScope.UNSPECIFIED]: "Unknown",
   [TokenScope.ADMIN]: "Admin",

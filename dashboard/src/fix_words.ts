@@ -5,7 +5,7 @@ import type { DatabaseEvidence, Fix } from "./gen/waymark/v1/location_pb.js";
 import * as strings from "./strings.js";
 
 /** Names of tokens by their ids, as far as they are known. */
-export type TokenNames = ReadonlyMap<string, string>;
+type NamesById = ReadonlyMap<string, string>;
 
 /** What a token's maker begins with. */
 const TOKEN = "token:";
@@ -17,14 +17,14 @@ export function tokenOf(maker: string): string | undefined {
 }
 
 /** Who made a fix, from its `maker`. */
-export function makerWords(maker: string, names: TokenNames): string {
+export function makerWords(maker: string, names: NamesById): string {
   const token = tokenOf(maker);
   if (token !== undefined) return names.get(token) || strings.history.token(token);
   return maker.startsWith(AGENT) ? strings.history.agent(maker.slice(AGENT.length)) : strings.history.system;
 }
 
 /** What a fix rests on, a label and a text each; of several lines where there are several. */
-export function fixRows({ evidence, makeTime, maker, accuracyM }: Fix, names: TokenNames): [string, string][] {
+export function fixRows({ evidence, makeTime, maker, accuracyM }: Fix, names: NamesById): [string, string][] {
   const rows: [string, string][] = [];
   if (evidence.case === "database") rows.push(...databaseRows(evidence.value));
   if (evidence.case === "prefix") {

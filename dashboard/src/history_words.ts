@@ -3,6 +3,7 @@ import { makerWords } from "./fix_words.js";
 import { count, distance, position, time } from "./format.js";
 import { ChangeCause, type ChangeActor, type FieldEdit, type PastValue, type SiteChange } from "./gen/waymark/v1/history_pb.js";
 import type { Fix } from "./gen/waymark/v1/location_pb.js";
+import type { Device } from "./gen/waymark/v1/resident_access_pb.js";
 import type { TicketingLink } from "./gen/waymark/v1/ticketing_pb.js";
 import { phoneText } from "./state/phones.js";
 import * as strings from "./strings.js";
@@ -44,7 +45,8 @@ export function field(path: string): string {
     const [system = "", ...ids] = parts;
     return strings.history.link([systemTitle(system), ...ids].filter(Boolean).join(", "));
   }
-  if (group === "resident_access") return strings.history.device(key.slice(key.indexOf(".") + 1));
+  if (group === "devices") return strings.history.device(key);
+  if (group === "resident_access") return strings.history.permission(key.slice(key.indexOf(".") + 1));
   return group === "attention" ? strings.history.attention : path;
 }
 
@@ -97,6 +99,11 @@ function evidence({ accuracyM, granularity, evidence, maker, makeTime }: Fix): (
   return [...made, makerWords(maker, new Map()), makeTime && time(makeTime)];
 }
 
+/** A device, by name where it has one, and what can be done with it. */
+function deviceWords({ id, displayName, kind, canPower, canBlock }: Device): string {
+  return joined(displayName || id, kind, canPower ? strings.history.canPower : "", canBlock ? strings.history.canBlock : "");
+}
+
 function joined(...parts: (string | undefined)[]): string {
   return parts.filter(Boolean).join(", ");
 }
@@ -125,6 +132,8 @@ export function value(past: PastValue | undefined): string {
       return kind.value.agentId;
     case "time":
       return time(kind.value);
+    case "device":
+      return deviceWords(kind.value);
     default:
       return strings.site.none;
   }

@@ -166,6 +166,25 @@ pub struct NetworkFacts {
     pub attribution: String,
 }
 
+/// Who runs a network, as far as databases say: what of its facts tells a site's line from another one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Carrier {
+    /// Number of the autonomous system, never 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asn: Option<u32>,
+    /// Its name; empty where no record says.
+    pub isp: String,
+}
+
+impl NetworkFacts {
+    /// Who runs the network.
+    #[must_use]
+    pub fn carrier(&self) -> Carrier {
+        Carrier { asn: self.asn, isp: self.isp.clone() }
+    }
+}
+
 /// Whether the terms of a provider allow its answer to be kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,6 +10,8 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Carrier;
+
 /// For so long a network that the site is known to fall back to has to be the only one before the estimate follows: an
 /// outage of the first uplink is over by then.
 pub const KNOWN_UPLINK_HOLD: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -33,6 +35,9 @@ pub struct Uplinks {
     /// The calls since the home network was seen last; `None` while the site is at home.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub away: Option<Away>,
+    /// Who ran the network that the site left; `None` while it is at home.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<Carrier>,
     /// The network that was home before; after a while as much of it as may be kept, as of `others`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub former: Option<IpNet>,
@@ -106,7 +111,7 @@ impl Uplinks {
         }
         if self.is_home(seen) {
             self.home.get_or_insert(seen);
-            self.home_network = None;
+            (self.home_network, self.left) = (None, None);
             if let Some(away) = self.away.take() {
                 self.remember(away.network);
             }
@@ -130,10 +135,11 @@ impl Uplinks {
         Sight::Away
     }
 
-    /// Notes the public address that the site had when it left home.
-    pub fn note_left(&mut self, ip: IpAddr) {
+    /// Notes the public address that the site had when it left home, and who ran the network there.
+    pub fn note_left(&mut self, ip: IpAddr, carrier: Carrier) {
         if let Some(away) = &mut self.away {
             away.left = Some(ip);
+            self.left = Some(carrier);
         }
     }
 
@@ -141,7 +147,7 @@ impl Uplinks {
     pub fn settle(&mut self, seen: Seen) {
         let left = self.home.replace(seen).map(|home| home.network).or(self.home_network.take());
         let left = left.filter(|network| *network != seen.network);
-        self.away = None;
+        (self.away, self.left) = (None, None);
         self.others.retain(|network| !network.contains(&seen.ip));
         if let Some(left) = left {
             // Back where it was before: what it left now is its second uplink, and was home in a long outage.

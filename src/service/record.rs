@@ -67,16 +67,35 @@ impl Waymark {
         at: Timestamp,
     ) -> Vec<Mutation> {
         let mut entries = Entries::behind(before, at);
-        if author.cause.is_report() && before.changes > 0 && !diff(before, site).is_empty() {
-            // One that cannot be read costs the report nothing: it gets an entry of its own.
-            let key = change_key(&before.account, before.id, before.changes);
-            let record = self.parts.store.get(key).await.unwrap_or_default();
-            entries.open = record.and_then(|record| match record.document {
-                Document::Change(change) => Some((*change, record.revision)),
-                _ => None,
-            });
+        if author.cause.is_report() && !diff(before, site).is_empty() {
+            entries.open = self.last_entry(before).await;
         }
         replace_by(entries, before, revision, site, author, at)
+    }
+
+    /// As [`note`], of what machines report by the minute.
+    pub(super) async fn note_report(
+        &self,
+        site: &Versioned<Site>,
+        edits: Vec<Edit>,
+        author: &Author,
+        at: Timestamp,
+    ) -> Vec<Mutation> {
+        let open = if edits.is_empty() { None } else { self.last_entry(&site.value).await };
+        note_behind(open, site, edits, author, at)
+    }
+
+    /// The last entry of a site's history. One that cannot be read costs a report nothing: it gets an entry of its own.
+    async fn last_entry(&self, site: &Site) -> Option<(Change, Revision)> {
+        if site.changes == 0 {
+            return None;
+        }
+        let key = change_key(&site.account, site.id, site.changes);
+        let record = self.parts.store.get(key).await.unwrap_or_default()?;
+        match record.document {
+            Document::Change(change) => Some((*change, record.revision)),
+            _ => None,
+        }
     }
 }
 
@@ -118,10 +137,20 @@ pub(super) fn cut(before: &Versioned<Site>, site: Site, entries: Vec<(Change, Re
 /// What goes with a change of something that stands beside a site: the entry of the site's history, and the site that
 /// counts it. Nothing where nobody sees a difference.
 pub(super) fn note(site: &Versioned<Site>, edits: Vec<Edit>, author: &Author, at: Timestamp) -> Vec<Mutation> {
+    note_behind(None, site, edits, author, at)
+}
+
+fn note_behind(
+    open: Option<(Change, Revision)>,
+    site: &Versioned<Site>,
+    edits: Vec<Edit>,
+    author: &Author,
+    at: Timestamp,
+) -> Vec<Mutation> {
     if edits.is_empty() {
         return Vec::new();
     }
-    let mut entries = Entries::behind(&site.value, at);
+    let mut entries = Entries { open, ..Entries::behind(&site.value, at) };
     entries.add(author, edits);
     let revision = site.revision;
     entries.close(&mut site.value.clone(), |key, document| Mutation::replace(key, revision, document))

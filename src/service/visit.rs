@@ -77,7 +77,7 @@ impl Waymark {
             return;
         }
         let found = self.whereabouts(account, ip, now);
-        let left = site.public_ip.unwrap_or(found.ip);
+        let left = (site.public_ip.unwrap_or(found.ip), site.network.carrier());
         let was_home = site.uplinks.away.is_none();
         if found.is_public() {
             (site.public_ip, site.public_network) = (Some(found.ip), None);
@@ -96,7 +96,7 @@ impl Waymark {
             _ => self.follow_address(account, site, found, now),
         }
         if was_home {
-            site.uplinks.note_left(left);
+            site.uplinks.note_left(left.0, left.1);
         }
     }
 

@@ -15,6 +15,9 @@ import { TicketingService } from "../gen/waymark/v1/ticketing_service_pb.js";
 /** A call that has not answered after so many milliseconds counts as failed: far above any answer of a sound server. */
 const CALL_TIMEOUT_MS = 20_000;
 
+/** The same of an erasure, which writes the store's files anew: the server takes ten minutes at most. */
+export const ERASE_TIMEOUT_MS = 660_000;
+
 /** The services, all called with one token. */
 export interface Api {
   activation: Client<typeof ActivationService>;

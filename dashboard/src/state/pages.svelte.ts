@@ -1,5 +1,6 @@
 // Which page of the account lies over list and map, and what the pages hold: it outlives their closing.
 import type { Api } from "../api/client.js";
+import { AccountData } from "./account_data.svelte.js";
 import { Accounts } from "./accounts.svelte.js";
 import { Exporting } from "./exporting.svelte.js";
 import { Importing } from "./importing.svelte.js";
@@ -14,13 +15,15 @@ export class Pages {
   readonly exporting: Exporting;
   readonly tokens: Tokens;
   readonly accounts: Accounts;
+  readonly data: AccountData;
 
-  /** `onChange` runs when sites were changed. */
-  constructor(api: Api, account: string, onChange: () => void) {
+  /** `onChange` runs when sites were changed, `onErased` when persons were erased; with `location` where they live, too. */
+  constructor(api: Api, account: string, onChange: () => void, onErased: (location: boolean) => Promise<void>) {
     this.importing = new Importing(api, account, onChange);
     this.exporting = new Exporting(api, account);
     this.tokens = new Tokens(api, account);
     this.accounts = new Accounts(api);
+    this.data = new AccountData(api, account, onErased);
   }
 
   show(page: PageName): void {

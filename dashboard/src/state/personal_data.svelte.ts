@@ -1,6 +1,6 @@
 // What is personal of the open site: all of it into a file that the browser saves, and taken away for good.
 import { toJson } from "@bufbuild/protobuf";
-import type { Api } from "../api/client.js";
+import { type Api, ERASE_TIMEOUT_MS } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
 import { siteId } from "../api/names.js";
 import { type PersonalRecord, PersonalRecordSchema } from "../gen/waymark/v1/personal_data_pb.js";
@@ -54,7 +54,8 @@ export class PersonalData {
   erase(includeLocation: boolean): Promise<void> {
     const { name } = this.#opened;
     return this.#run("erasing", async () => {
-      const { historyRecords } = await this.#api.admin.eraseSitePersonalData({ name, includeLocation });
+      const patience = { timeoutMs: ERASE_TIMEOUT_MS };
+      const { historyRecords } = await this.#api.admin.eraseSitePersonalData({ name, includeLocation }, patience);
       await this.#onErased(name, includeLocation);
       this.erased = historyRecords;
     });

@@ -106,7 +106,8 @@ export class Workspace {
     );
     this.navigation = new Navigation(this);
     this.facets = new Facets(session.api, this.account, this.filter);
-    this.pages = new Pages(session.api, this.account, () => this.#reloads.ask());
+    const erased = (location: boolean) => this.erasedAll(location);
+    this.pages = new Pages(session.api, this.account, () => this.#reloads.ask(), erased);
     this.pulse = new Pulse(session.api, () => this.#catchUp());
   }
 
@@ -196,6 +197,13 @@ export class Workspace {
     const isOpen = this.opened.name === site;
     // The history goes behind the site's last version: no newer one tells of it.
     await Promise.all([this.#reload(), isOpen && this.history.load(), isOpen && this.residence.load()]);
+  }
+
+  /** The same once they were erased from all sites of the account. */
+  async erasedAll(location: boolean): Promise<void> {
+    if (location) this.session.drafts.dirty(this.account).forEach((site) => this.relocation.discard(site));
+    const { name } = this.opened;
+    await (name ? this.erased(name, location) : this.#reload());
   }
 
   /** Opens the page of the ticketing systems. */

@@ -2,6 +2,7 @@
 
 use super::access::scope;
 use super::location::{geocoded_evidence, granularity, lat_lng, no_estimate, site_address, source};
+use super::resident::device;
 use super::site::{phones_shown_to, replacement, shown_to, status, ticketing_link};
 use super::timestamp;
 use crate::api::names;
@@ -132,6 +133,7 @@ fn value(value: Value, contacts: Contacts) -> pb::PastValue {
             Kind::Text(network)
         }
         Value::Time(time) => Kind::Time(timestamp(time)),
+        Value::Device(found) => Kind::Device(device(*found)),
     };
     pb::PastValue { kind: Some(kind), shortened, text_bytes: i64::try_from(text_bytes).unwrap_or(i64::MAX) }
 }
@@ -177,6 +179,7 @@ mod tests {
     use crate::model::phone::{Phone, PhoneKind};
     use crate::model::site::TicketingLink;
     use crate::model::site_address::{AddressState, SiteAddress};
+    use crate::model::site_devices::SiteDevice;
     use crate::model::ticketing::LinkCheck;
 
     fn answer() -> GeocodedEvidence {
@@ -230,7 +233,15 @@ mod tests {
             retry: None,
             renewal: None,
         };
+        let device = SiteDevice {
+            id: "i".repeat(128),
+            display_name: "d".repeat(256),
+            kind: "k".repeat(256),
+            can_power: true,
+            can_block: true,
+        };
         vec![
+            (Field::Device(device.id.clone()), Value::Device(Box::new(device))),
             (Field::Phones, Value::Phones(vec![phone; 16])),
             (Field::TicketingLink(LinkId::from(&link())), Value::Links(vec![link(); 32])),
             (Field::Fix(Source::Address), Value::Fix(Box::new(fix))),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::info::info_of;
+use super::info::{Said, info_of};
 use super::{Extent, SiteWriter, contact_of, id_of, note_of, pin_of};
 use crate::api::proto::waymark::v1 as pb;
 use crate::cli::sheet::cell::guard;
@@ -62,7 +62,10 @@ impl<W: Write> SiteWriter for CsvSheet<W> {
         if self.extent == Extent::All {
             cells.extend([id_of(site).to_owned(), guard(&site.agent_id)]);
             // Numbers stay numbers, and nothing of this is read back.
-            let info = |(name, text): (&str, String)| if name == "lat" || name == "lng" { text } else { guard(&text) };
+            let info = |(name, said): (&str, Said)| {
+                let text = said.into_cell();
+                if name == "lat" || name == "lng" { text } else { guard(&text) }
+            };
             cells.extend(info_of(site).map(info));
         }
         cells.extend(attention.map(str::to_owned));

@@ -7,7 +7,7 @@ use std::io::Write;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::info::{LINKS, checks_of, info_of};
+use super::info::{Said, info_of};
 use super::{Extent, SiteWriter, contact_of, id_of, note_of, pin_of};
 use crate::api::proto::waymark::v1 as pb;
 use crate::cli::sheet::column::INFO;
@@ -148,15 +148,15 @@ fn settable(site: &pb::Site) -> Properties<'_> {
 fn info(site: &pb::Site, attention: Option<&str>) -> Map<String, Value> {
     let location = site.location.clone().unwrap_or_default();
     let mut info = Map::new();
-    for (name, text) in info_of(site) {
-        let value = match name {
-            "lat" | "lng" => continue,
-            "accuracy_m" => location.accuracy_m.map_or(Value::Null, Value::from),
-            "revision" => Value::from(site.revision),
-            _ if text.is_empty() => continue,
-            "asn" => site.network.as_ref().and_then(|network| network.asn).map_or(Value::Null, Value::from),
-            LINKS => checks_of(site),
-            _ => Value::from(text),
+    for (name, said) in info_of(site) {
+        let value = match (name, said) {
+            ("lat" | "lng", _) => continue,
+            ("accuracy_m", _) => location.accuracy_m.map_or(Value::Null, Value::from),
+            ("revision", _) => Value::from(site.revision),
+            (_, said) if said.is_nothing() => continue,
+            ("asn", _) => site.network.as_ref().and_then(|network| network.asn).map_or(Value::Null, Value::from),
+            (_, Said::List(list)) => Value::Array(list),
+            (_, Said::Text(text)) => Value::from(text),
         };
         if !value.is_null() {
             info.insert(format!("{INFO}{name}"), value);

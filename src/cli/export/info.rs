@@ -8,8 +8,35 @@ use crate::cli::sheet::{source_word, word};
 
 /// How many there are.
 const INFOS: usize = 18;
-/// What the checks of ticketing links found: JSON, in a cell as text.
-pub(super) const LINKS: &str = "ticketing_links";
+/// What the checks of ticketing links found.
+const LINKS: &str = "ticketing_links";
+
+/// What waymark says of one thing.
+pub(super) enum Said {
+    /// A text; empty for nothing.
+    Text(String),
+    /// A list; JSON, in a cell as text.
+    List(Vec<Value>),
+}
+
+impl Said {
+    /// Whether nothing is said.
+    pub(super) fn is_nothing(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::List(list) => list.is_empty(),
+        }
+    }
+
+    /// As it stands in a cell.
+    pub(super) fn into_cell(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::List(list) if list.is_empty() => String::new(),
+            Self::List(list) => Value::Array(list).to_string(),
+        }
+    }
+}
 
 /// How a ticketing link stands.
 #[derive(Debug, Serialize)]
@@ -25,7 +52,7 @@ struct LinkStanding<'a> {
 }
 
 /// How each ticketing link of a site stands, in the order of the links.
-pub(super) fn checks_of(site: &pb::Site) -> Value {
+fn checks_of(site: &pb::Site) -> Vec<Value> {
     let check = |link: &pb::TicketingLink| {
         let check = LinkStanding {
             system: &link.system,
@@ -36,7 +63,7 @@ pub(super) fn checks_of(site: &pb::Site) -> Value {
         };
         serde_json::to_value(check).unwrap_or_default()
     };
-    Value::Array(site.ticketing_links.iter().map(check).collect())
+    site.ticketing_links.iter().map(check).collect()
 }
 
 /// A time as sheets write it: RFC 3339 in UTC.
@@ -45,8 +72,8 @@ fn time_text(time: Option<&prost_types::Timestamp>) -> String {
     time.map(|time| time.to_string()).unwrap_or_default()
 }
 
-/// What waymark says of a site, by the names behind `info.`; empty texts for nothing.
-pub(super) fn info_of(site: &pb::Site) -> [(&'static str, String); INFOS] {
+/// What waymark says of a site, by the names behind `info.`.
+pub(super) fn info_of(site: &pb::Site) -> [(&'static str, Said); INFOS] {
     let location = site.location.clone().unwrap_or_default();
     let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     let known = |name: &str, prefix: &str| match word(name, prefix).as_str() {
@@ -55,7 +82,7 @@ pub(super) fn info_of(site: &pb::Site) -> [(&'static str, String); INFOS] {
     };
     let address = location.address.clone().unwrap_or_default();
     let network = site.network.clone().unwrap_or_default();
-    [
+    let texts = [
         ("lat", number(location.position.map(|position| position.lat))),
         ("lng", number(location.position.map(|position| position.lng))),
         ("source", source_word(location.source())),
@@ -68,11 +95,12 @@ pub(super) fn info_of(site: &pb::Site) -> [(&'static str, String); INFOS] {
         ("network", network.network),
         ("asn", network.asn.map(|number| number.to_string()).unwrap_or_default()),
         ("isp", network.isp),
-        (LINKS, if site.ticketing_links.is_empty() { String::new() } else { checks_of(site).to_string() }),
+        (LINKS, String::new()),
         ("activate_time", time_text(site.activate_time.as_ref())),
         ("last_seen_time", time_text(site.last_seen_time.as_ref())),
         ("create_time", time_text(site.create_time.as_ref())),
         ("update_time", time_text(site.update_time.as_ref())),
         ("revision", site.revision.to_string()),
-    ]
+    ];
+    texts.map(|(name, text)| (name, if name == LINKS { Said::List(checks_of(site)) } else { Said::Text(text) }))
 }

@@ -1,9 +1,9 @@
 //! What two versions of a site differ in, as far as people are concerned.
 //!
 //! The one place that decides what gets into a history. Left out is what makes no difference to anybody, or follows from
-//! what is kept: times of reports, the network that a public address belongs to, the address by which an agent knows
+//! what is kept: times of reports, how a file cuts the network of a public address out, the address by which an agent knows
 //! itself, renewed evidence behind an estimate that stays where it is, attempts to ask a geocoder, the order of links, when
-//! they were checked and which names were found. What a check makes of a link, its state, is told.
+//! they were checked and which names were found. What a check makes of a link, its state, is told, and who runs the network.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -53,6 +53,7 @@ fn is_considered(site: &Site) {
         activated_at: _,
         public_ip: _,
         public_network: _,
+        network: _,
         replacement: _,
         fixes: _,
         no_estimate: _,
@@ -66,7 +67,6 @@ fn is_considered(site: &Site) {
         // Not told: it makes no difference to people, or follows from what is told.
         last_seen_at: _,
         claimed_ip: _,
-        network: _,
         uplinks: _,
         estimate_removed_for: _,
         device_removed: _,
@@ -159,6 +159,9 @@ impl Edits {
         if !is_left_of(from.as_ref(), to.as_ref()) && !is_left_of(to.as_ref(), from.as_ref()) {
             self.add(Field::PublicIp, from, to);
         }
+        let ((old_asn, old_isp), (new_asn, new_isp)) = (settled_carrier(old), settled_carrier(new));
+        self.note(Field::Asn, (&old_asn, &new_asn), |asn| asn.map(|asn| Value::Text(asn.to_string())));
+        self.note(Field::Isp, (old_isp, new_isp), Value::of_text);
         self.note(Field::ActivateTime, (&old.activated_at, &new.activated_at), |time| time.map(Value::Time));
         self.note(Field::DeleteTime, (&old.deleted_at, &new.deleted_at), |time| time.map(Value::Time));
     }
@@ -192,4 +195,12 @@ fn settled_ip(site: &Site) -> Option<IpAddr> {
     let home = site.uplinks.home.map(|home| home.ip);
     let left = site.uplinks.away.and_then(|away| away.left.or(home));
     site.public_ip.map(|ip| left.unwrap_or(ip))
+}
+
+/// Number and name of who runs the network that counts: as of the address, the one that a site left, while it is away.
+fn settled_carrier(site: &Site) -> (Option<u32>, &str) {
+    match &site.uplinks.left {
+        Some(left) if site.uplinks.away.is_some() => (left.asn, left.isp.as_str()),
+        _ => (site.network.asn, site.network.isp.as_str()),
+    }
 }

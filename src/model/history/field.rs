@@ -70,6 +70,14 @@ pub enum Field {
     Replacement,
     /// The public address.
     PublicIp,
+    /// The number of the network that it is in.
+    Asn,
+    /// Who runs that network.
+    Isp,
+    /// How many devices there are.
+    DeviceCount,
+    /// The device of an id.
+    Device(String),
     /// When the first agent activated.
     ActivateTime,
     /// When the site was deleted.
@@ -89,7 +97,7 @@ pub enum Field {
 }
 
 /// Paths of fields without a key.
-const PLAIN: [(&str, Field); 25] = [
+const PLAIN: [(&str, Field); 28] = [
     ("display_name", Field::DisplayName),
     ("status", Field::Status),
     ("contact.email", Field::Email),
@@ -109,6 +117,9 @@ const PLAIN: [(&str, Field); 25] = [
     ("agent_id", Field::Agent),
     ("replacement", Field::Replacement),
     ("public_ip", Field::PublicIp),
+    ("network.asn", Field::Asn),
+    ("network.isp", Field::Isp),
+    ("device_count", Field::DeviceCount),
     ("activate_time", Field::ActivateTime),
     ("delete_time", Field::DeleteTime),
     ("resident_access.owner_email", Field::ResidentEmail),
@@ -117,13 +128,15 @@ const PLAIN: [(&str, Field); 25] = [
     ("resident_access.invite_time", Field::ResidentInviteTime),
 ];
 /// Paths that hold several fields.
-const GROUPS: [&str; 9] = [
+const GROUPS: [&str; 11] = [
     "",
     "contact",
     "labels",
     "ticketing_links",
     "location",
     "location.fixes",
+    "network",
+    "devices",
     "attention",
     "resident_access",
     "resident_access.device_permissions",
@@ -132,6 +145,7 @@ const GROUPS: [&str; 9] = [
 const PATH_BYTES_MAX: usize = 2_400;
 const LABEL: &str = "labels.";
 const LINK: &str = "ticketing_links.";
+const DEVICE: &str = "devices.";
 const ATTENTION: &str = "attention.";
 const PERMISSION: &str = "resident_access.device_permissions.";
 /// Stands between the parts of a link's path. In the parts it is written as in a URI, and so is what that is written with.
@@ -160,6 +174,10 @@ impl Field {
             | Self::Agent
             | Self::Replacement
             | Self::PublicIp
+            | Self::Asn
+            | Self::Isp
+            | Self::DeviceCount
+            | Self::Device(_)
             | Self::ActivateTime
             | Self::DeleteTime
             | Self::ResidentEmail
@@ -184,13 +202,18 @@ impl Field {
         matches!(self, Email | FirstName | LastName | Phones | ResidentEmail | Note)
     }
 
+    /// Whether it is a device.
+    pub(super) fn is_device(&self) -> bool {
+        matches!(self, Self::Device(_))
+    }
+
     /// Whether it is the field of `path`, or one in it: `contact` and `labels` hold several.
     #[must_use]
     pub fn is_within(&self, path: &str) -> bool {
         let own = self.to_string();
         match self {
             // Keys have dots of their own.
-            Self::Label(_) | Self::TicketingLink(_) | Self::Attention(_) => {
+            Self::Label(_) | Self::TicketingLink(_) | Self::Device(_) | Self::Attention(_) => {
                 own == path || own.split_once('.').is_some_and(|(group, _)| group == path)
             }
             Self::ResidentPermission(_) => own == path || GROUPS.contains(&path) && own.starts_with(path),
@@ -207,6 +230,7 @@ impl fmt::Display for Field {
                 let parts = [&link.system, &link.organization_id, &link.external_site_id];
                 write!(f, "{LINK}{}", parts.map(|part| escaped(part)).join("/"))
             }
+            Self::Device(device) => write!(f, "{DEVICE}{device}"),
             Self::ResidentPermission(device) => write!(f, "{PERMISSION}{device}"),
             Self::Attention(reason) => write!(f, "{ATTENTION}{}", reason.as_str()),
             plain => f.write_str(PLAIN.iter().find(|(_, field)| field == plain).map_or("", |(path, _)| path)),
@@ -236,6 +260,9 @@ impl FromStr for Field {
         }
         if let Some(key) = path.strip_prefix(LABEL) {
             return Ok(Self::Label(key.to_owned()));
+        }
+        if let Some(device) = path.strip_prefix(DEVICE) {
+            return Ok(Self::Device(device.to_owned()));
         }
         if let Some(device) = path.strip_prefix(PERMISSION) {
             return Ok(Self::ResidentPermission(device.to_owned()));
@@ -278,6 +305,7 @@ mod tests {
             link("17"),
             link("a/b%2F%25c"),
             Field::ResidentPermission("router.1".into()),
+            Field::Device("router.1".into()),
             Field::Attention(AttentionReason::Crowded),
         ];
         let fields: Vec<Field> = PLAIN.into_iter().map(|(_, field)| field).chain(keyed).collect();
@@ -287,10 +315,11 @@ mod tests {
             assert_eq!(fields.iter().filter(|other| other.to_string() == path).count(), 1, "{path}");
         }
         assert_eq!(link("17").to_string(), "ticketing_links.autotask/17/");
-        for path in ["", "contact", "labels", "location.fixes", "ticketing_links.a/b", "attention.NONE"] {
+        for path in ["", "contact", "labels", "location.fixes", "devices", "ticketing_links.a/b", "attention.NONE"] {
             assert!(path.parse::<Field>().is_err(), "{path}");
         }
-        for path in ["", "contact", "labels", "labels.x", "location.fixes", "note"] {
+        for path in ["", "contact", "labels", "labels.x", "location.fixes", "network", "devices", "devices.a.b", "note"]
+        {
             assert!(Field::is_path(path), "{path}");
         }
         for path in ["contacts", "location.fixes.", "Note", &"labels.x".repeat(400)] {
@@ -309,6 +338,9 @@ mod tests {
             assert!(device.is_within(path), "{path}");
         }
         assert!(!device.is_within(others) && !device.is_within("resident"));
+        let known = Field::Device("a.b".into());
+        assert!(known.is_within("devices") && known.is_within("devices.a.b") && !known.is_within("devices.a"));
+        assert!(Field::Isp.is_within("network") && !Field::DeviceCount.is_within("devices"));
         let dotted = Field::Label("a.b".into());
         assert!(dotted.is_within("labels") && dotted.is_within("labels.a.b") && !dotted.is_within("labels.a"));
     }

@@ -7,11 +7,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::devices::DEVICES_TOLD_MAX;
 use super::{Cause, Change, Field};
 
 /// Reports of less than so long are one entry: of more than that people want to see when it was.
 const TOGETHER: SignedDuration = SignedDuration::from_hours(1);
-/// The same where they tell of the public address alone: a carrier's pool gives out another one by the minute.
+/// The same where they tell of the public address and its network alone: a carrier's pool gives out another one by the
+/// minute.
 pub const TURNS_TOGETHER: SignedDuration = SignedDuration::from_hours(24);
 
 /// That an entry is of several changes.
@@ -27,7 +29,7 @@ impl Change {
     /// Takes a later change into this entry where both are reports; says whether it did. This one has to be the last entry.
     ///
     /// Of who and why the later ones are kept. What a person did is never merged. Values may come to be what they were
-    /// before: that they were others meanwhile is what the entry is for.
+    /// before: that they were others meanwhile is what the entry is for. Of devices it tells no more than of so many.
     #[must_use]
     pub fn merge(&mut self, later: &Self) -> bool {
         let (count, since) = self.merged.map_or((1, self.made_at), |merged| (merged.count, merged.since));
@@ -37,8 +39,10 @@ impl Change {
             return false;
         }
         for edit in &later.edits {
+            let is_too_much = edit.field.is_device() && self.device_edits() >= DEVICES_TOLD_MAX;
             match self.edits.iter_mut().find(|known| known.field == edit.field) {
                 Some(known) => known.to.clone_from(&edit.to),
+                None if is_too_much => {}
                 None => self.edits.push(edit.clone()),
             }
         }
@@ -57,12 +61,16 @@ impl Change {
     }
 
     fn tells_turns(&self) -> bool {
-        self.edits.iter().all(|edit| edit.field == Field::PublicIp)
+        self.edits.iter().all(|edit| matches!(edit.field, Field::PublicIp | Field::Asn | Field::Isp))
+    }
+
+    fn device_edits(&self) -> usize {
+        self.edits.iter().filter(|edit| edit.field.is_device()).count()
     }
 }
 
 impl Cause {
-    /// Whether an agent or a service said it, by itself: it is up, it is down, it comes from elsewhere.
+    /// Whether an agent or a service said it, by itself: it is up, it is down, it comes from elsewhere, has other devices.
     #[must_use]
     pub fn is_report(&self) -> bool {
         matches!(self, Self::Reported | Self::Activated)

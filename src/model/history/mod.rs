@@ -4,11 +4,12 @@
 //! An entry holds what it changed, and nothing else, so an account of any age costs what was done in it. What a site was
 //! made with is in no entry: it is what the later ones changed from, or what the site still has.
 //!
-//! Entries hold personal data (contacts, notes, addresses, public IP addresses) for as long as the site's record stands;
+//! Entries hold personal data (contacts, notes, addresses, public IP addresses, names of devices) for as long as the site's record stands;
 //! `forget_history` of the service takes all of a site's entries away, and whoever erases a person begins there. What the
 //! terms of a geocoder's provider do not allow to be kept for good never gets in (see [`PastFix`]).
 
 mod access;
+mod devices;
 mod diff;
 mod field;
 mod merge;
@@ -21,6 +22,7 @@ use super::access::{Principal, Scope};
 use super::id::{AgentId, TokenId};
 
 pub use access::diff_access;
+pub use devices::diff_devices;
 pub use diff::{diff, replaced_text};
 pub use field::{Field, LinkId};
 pub use merge::{Merged, TURNS_TOGETHER};
@@ -77,7 +79,7 @@ pub enum Cause {
     ReplacementAllowed,
     /// Somebody took that consent back.
     ReplacementCancelled,
-    /// It was reported to be up or down, or to come from elsewhere.
+    /// It was reported to be up or down, to come from elsewhere, or to have other devices.
     Reported,
     /// Somebody stated its address.
     AddressStated,

@@ -13,6 +13,7 @@ use crate::model::location::{Evidence, Fix, Granularity, NoEstimate, Source};
 use crate::model::phone::Phone;
 use crate::model::site::{Replacement, Status, TicketingLink};
 use crate::model::site_address::SiteAddress;
+use crate::model::site_devices::SiteDevice;
 
 /// Texts longer than that, in bytes, are kept once, beside the entries that name them: a note has up to 64 KiB, and most
 /// changes of a note are followed by others.
@@ -50,6 +51,8 @@ pub enum Value {
     Network(IpNet),
     /// A time.
     Time(Timestamp),
+    /// A device as it was reported.
+    Device(Box<SiteDevice>),
 }
 
 /// A long text by its digest. Two texts of one digest are the same text.
@@ -128,6 +131,7 @@ impl Value {
                 let texts = address.typed.len() + address.formatted.len() + address.stated_by.len();
                 SMALL * 2 + texts + address.evidence.as_deref().map_or(0, answer)
             }
+            Self::Device(device) => SMALL + device.id.len() + device.display_name.len() + device.kind.len(),
             // Of an agent's id, at most 128 bytes.
             Self::Replacement(_) => SMALL * 4,
             Self::Status(_)

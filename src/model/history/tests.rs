@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::attention::{AttentionReason, Dismissal};
-use crate::model::evidence::{GeocodedEvidence, Storage};
+use crate::model::evidence::{GeocodedEvidence, NetworkFacts, Storage};
 use crate::model::geo::LatLng;
 use crate::model::location::{DatabaseEvidence, Evidence, Fix, Granularity, NoEstimate, Source};
 use crate::model::phone::{Phone, PhoneKind};
@@ -156,7 +156,7 @@ prop_compose! {
         fixes in prop::collection::vec((one_of(Source::ALL), 0..3_i64, 0..2_i32, any_storage()), 0..4),
         stated in prop::option::of((one_of(["x", "y"]), one_of([AddressState::Applied, AddressState::Pending]), any_storage())),
         no_estimate in prop::option::of(one_of([NoEstimate::Private, NoEstimate::NotFound])),
-        ip in prop::option::of(one_of([1_u8, 2])),
+        (ip, asn, isp) in (prop::option::of(one_of([1_u8, 2])), prop::option::of(one_of([64_500_u32, 64_501])), one_of(["", "Alpha"])),
         (agent, is_deleted, consent) in (prop::option::of(one_of(["fw-1", "fw-2"])), any::<bool>(), any::<bool>()),
     ) -> Site {
         let agent: Option<AgentId> = agent.map(|agent| agent.parse().unwrap());
@@ -166,6 +166,7 @@ prop_compose! {
             address: stated.map(|(typed, state, storage)| address(typed, state, storage)),
             no_estimate,
             public_ip: ip.map(|last| IpAddr::from([192, 0, 2, last])),
+            network: NetworkFacts { asn, isp: isp.into(), ..NetworkFacts::default() },
             replacement: agent.clone().filter(|_| consent).map(|agent| Replacement { agent, until: at(9) }),
             activated_at: agent.is_some().then(|| at(3)),
             agent,
@@ -248,7 +249,7 @@ fn what_makes_no_difference_to_people_is_no_edit() {
     after.last_seen_at = Some(at(9));
     after.updated_at = at(9);
     after.claimed_ip = Some([10, 0, 0, 1].into());
-    after.network.isp = "renamed".into();
+    (after.network.network, after.network.build_time) = ("192.0.2.0/25".into(), Some(at(8)));
     after.fixes = vec![fix(Source::GeoIp, 2, 1.0, Storage::Unlimited)].into();
     let stated = after.address.as_mut().unwrap();
     stated.retry = Some(Retry { reason: WaitReason::Busy, attempts: 3, next_at: at(20) });
@@ -287,12 +288,24 @@ fn turns_to_a_second_uplink_are_no_edit_and_a_move_is_one() {
     let mut home = Site { public_ip: Some(ip(1)), ..blank() };
     home.uplinks.home = Some(Seen { ip: ip(1), network: ip(1).into() });
     let mut away = Site { public_ip: Some(ip(2)), ..home.clone() };
+    (home.network.asn, home.network.isp) = (Some(64500), "Alpha".into());
+    (away.network.asn, away.network.isp) = (Some(64501), "Beta".into());
     away.uplinks.away = Some(Away { since: at(1), unknown_since: None, network: ip(2).into(), left: None });
+    away.uplinks.note_left(ip(1), home.network.carrier());
     assert_eq!((diff(&home, &away), diff(&away, &home)), (Vec::new(), Vec::new()));
     let mut moved = away.clone();
     moved.uplinks.settle(Seen { ip: ip(2), network: ip(2).into() });
-    let edit = Edit { field: Field::PublicIp, from: Some(Value::Ip(ip(1))), to: Some(Value::Ip(ip(2))) };
-    assert_eq!(diff(&away, &moved), vec![edit]);
+    let edit = |field, from, to| Edit { field, from: Some(from), to: Some(to) };
+    let text = |text: &str| Value::Text(text.into());
+    let told = [
+        edit(Field::PublicIp, Value::Ip(ip(1)), Value::Ip(ip(2))),
+        edit(Field::Asn, text("64500"), text("64501")),
+        edit(Field::Isp, text("Alpha"), text("Beta")),
+    ];
+    assert_eq!(diff(&away, &moved), told);
+    assert_eq!(diff(&home, &moved), told);
+    let back = away.uplinks.see(home.uplinks.home.unwrap(), at(2), jiff::SignedDuration::from_hours(1));
+    assert_eq!((back, &away.uplinks.left), (crate::model::uplink::Sight::Home, &None), "nothing is kept of who it was");
 }
 
 #[test]

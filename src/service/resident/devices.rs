@@ -2,8 +2,10 @@
 
 use super::super::access::Permission;
 use super::super::error::Resource;
+use super::super::record::Author;
 use super::super::{ATTEMPTS_MAX, Error, Waymark};
 use crate::model::access::{Principal, Scope};
+use crate::model::history::{Cause, diff_devices};
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::resident::{DevicePermission, ResidentAccess};
 use crate::model::site_devices::{SiteDevice, SiteDevices};
@@ -42,7 +44,7 @@ impl Waymark {
     }
 
     /// Takes a report of a site's devices: all of them, or with `merge` some. A service may report any site's, an agent
-    /// those of its own site.
+    /// those of its own site. What it changes is in the site's history, reports of an hour in one entry.
     pub async fn report_devices(
         &self,
         principal: &Principal,
@@ -59,12 +61,16 @@ impl Waymark {
             }
             None => self.account_for(principal, account, Permission::Report).map(drop)?,
         }
+        let author = Author::of(principal, Cause::Reported);
         for _ in 0..ATTEMPTS_MAX {
-            self.standing_site(account, site).await?;
-            let (mut known, expect) = self.find_devices(account, site).await?;
-            known.report(devices.clone(), merge, self.now())?;
+            let found = self.standing_site(account, site).await?;
+            let (before, expect) = self.find_devices(account, site).await?;
+            let (mut known, now) = (before.clone(), self.now());
+            known.report(devices.clone(), merge, now)?;
+            let mut batch = self.note_report(&found, diff_devices(&before, &known), &author, now).await;
             let document = Some(Document::SiteDevices(known.clone()));
-            match self.parts.store.commit(vec![Mutation { key: key_of(account, site), expect, document }]).await {
+            batch.push(Mutation { key: key_of(account, site), expect, document });
+            match self.parts.store.commit(batch).await {
                 Ok(_) => return Ok(known),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(cause) => return Err(cause.into()),

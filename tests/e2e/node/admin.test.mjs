@@ -1,6 +1,7 @@
-// Who gets in: tokens that are made, copied, and ended; accounts that the operator makes and goes between.
+// Who gets in: tokens that are made, copied, and ended; accounts that the operator makes and goes between; persons of all sites.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { byId, HOSTILE, launch, logIn, openPage, shoot } from "./browser.mjs";
 import { Server } from "./server.mjs";
@@ -166,6 +167,64 @@ test("who keeps no tokens is told so", async () => {
   await page.keyboard.press("Escape");
   await byId(page, "access").waitFor({ state: "detached" });
   assert.equal(await page.evaluate(() => document.activeElement.id), "open-more");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("what is held of persons of all sites is exported, and erased once the account's id is typed", async () => {
+  const { sites } = await server.call("SiteService", "ListSites", { parent: "accounts/demo", orderBy: "display_name" }, token);
+  const [first, second] = sites.filter(({ displayName }) => displayName.startsWith("Site"));
+  const person = (word) => ({ contact: { email: `${word}@example.org`, lastName: HOSTILE }, note: `The key is at ${word}'s` });
+  for (const [{ name }, word] of [[first, "jo"], [first, "kim"], [second, "pat"]]) {
+    await server.call("SiteService", "UpdateSite", { site: { name, ...person(word) }, updateMask: "contact,note" }, token);
+  }
+  const get = ({ name }) => server.call("SiteService", "GetSite", { name }, token);
+  const admin = await made({ scope: "TOKEN_SCOPE_ADMIN" });
+  const { page, faults } = await openPage({ browser, server, token: admin.secret });
+  await logIn(page, server, admin.secret);
+  // A site's page lies open below, and shows its person.
+  await byId(page, "search").fill(first.displayName);
+  await byId(page, "hit").first().click();
+  const shown = async () => (await byId(page, "site-panel").textContent()).includes("at kim's");
+  await byId(page, "site-panel").getByText("The key is at kim's").waitFor();
+  await openAccess(page);
+  const download = page.waitForEvent("download");
+  await byId(page, "account-export").click();
+  const lines = (await readFile(await (await download).path(), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  const held = lines.filter(({ site }) => site);
+  assert.equal(held.length, sites.length);
+  assert.equal(held.find(({ site }) => site.name === second.name).site.contact.email, "pat@example.org");
+  assert.ok(lines.some(({ change }) => JSON.stringify(change ?? "").includes("at jo's")), "former notes are in it");
+  await byId(page, "account-data-done").filter({ hasText: "demo-personal-data.jsonl" }).waitFor();
+
+  const erase = async (typed, location) => {
+    await byId(page, "account-erase").click();
+    if (location) await byId(page, "account-erase-location").check();
+    await byId(page, "account-erase-name").fill(typed);
+  };
+  await erase("dem", false);
+  assert.ok(await byId(page, "account-erase-confirm").isDisabled());
+  await byId(page, "account-erase-name").press("Enter");
+  await shoot(page, "account-erase", byId(page, "account-erase-form"));
+  await byId(page, "account-erase-form").getByRole("button", { name: "Cancel" }).click();
+  await page.locator('[data-testid="account-erase"]:focus').waitFor();
+  assert.equal((await get(second)).contact.email, "pat@example.org", "nothing is erased unless its id is typed");
+
+  await erase("demo", false);
+  await byId(page, "account-erase-confirm").click();
+  await byId(page, "account-data-done").filter({ hasText: `Erased from ${sites.length} sites.` }).waitFor();
+  await shoot(page, "account-erased", byId(page, "account-data"));
+  for (const site of [first, second]) {
+    const { contact, note = "", location } = await get(site);
+    assert.deepEqual([contact, note, location.confirmed], [{}, "", true], "where it is stays");
+  }
+  assert.equal(await shown(), false, "the page below is loaded again");
+  await erase("demo", true);
+  await byId(page, "account-erase-name").press("Enter");
+  await byId(page, "account-erase-form").waitFor({ state: "detached" });
+  await byId(page, "account-data-done").filter({ hasText: "Erased" }).waitFor();
+  assert.ok(!(await get(first)).location.confirmed);
+  assert.notEqual(await page.title(), "hit");
   assert.deepEqual(faults, []);
   await page.context().close();
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, HOSTILE, launch, logIn, openFirstSite, openPage, shoot, siteName } from "./browser.mjs";
+import { byId, HOSTILE, launch, logIn, openFirstSite, openFound, openPage, shoot, siteName } from "./browser.mjs";
 import { ROOT, Server } from "./server.mjs";
 
 const SITES = 20;
@@ -177,6 +177,47 @@ test("a token that masks contacts shows neither them nor the note, and changes t
   await page.locator('[data-testid="history-edit"][data-field="note"]').first().waitFor();
   assert.doesNotMatch(await page.content(), /third stone|anna@example/);
   await shoot(page, "history-masked", page.locator('[data-testid="history-edit"][data-field="note"]'));
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("what machines report is in the history: the network that a site comes from, and its devices", async () => {
+  const parent = "accounts/demo";
+  const ask = (service, method, request) => server.call(service, method, request, server.adminToken);
+  const { name } = await ask("SiteService", "CreateSite", { parent, site: { displayName: "Told by machines" } });
+  const report = { site: name, status: "SITE_STATUS_ONLINE", publicIp: "213.167.128.1" };
+  await ask("ActivationService", "BatchReportStatus", { parent, reports: [report] });
+  const cam = { id: "cam", displayName: `Camera ${HOSTILE}`, kind: "camera", canPower: true };
+  const tv = { id: "tv" };
+  await ask("ResidentAccessService", "ReportDevices", { parent: name, devices: [cam, tv] });
+  await ask("SiteService", "UpdateSite", { site: { name, note: "a person" }, updateMask: "note" });
+  await ask("ResidentAccessService", "ReportDevices", { parent: name, devices: [{ ...cam, canBlock: true }] });
+
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
+  await openFound(page, "Told by machines");
+  await byId(page, "history").locator("summary").click();
+  await byId(page, "history-change").nth(2).waitFor();
+  const told = async (at) => {
+    const rows = byId(page, "history-change").nth(at).locator('[data-testid="history-edit"]');
+    const texts = await rows.evaluateAll((all) => all.map((row) => row.textContent.replace(/\s+/g, " ").trim()));
+    assert.equal(await rows.locator('[data-testid="history-restore"]').count(), 0, "what machines say is not put back");
+    return texts;
+  };
+  const camera = `Camera ${HOSTILE}, camera, power can be switched`;
+  const last = await told(0);
+  for (const line of ["Devices 2 → 1", `Device cam ${camera} → ${camera}, internet can be blocked`, "Device tv tv → —"]) {
+    assert.ok(last.includes(line), `${line} in ${last.join("\n")}`);
+  }
+  const { network } = await get(name);
+  assert.ok(network.isp && network.asn);
+  const first = await told(2);
+  for (const line of [`Network (ASN) — → ${network.asn}`, `Provider (ISP) — → ${network.isp}`, `Device cam — → ${camera}`]) {
+    assert.ok(first.includes(line), `${line} in ${first.join("\n")}`);
+  }
+  await shoot(page, "history-devices", byId(page, "history-change").first());
+  await shoot(page, "history-network", byId(page, "history-change").nth(2));
+  assert.notEqual(await page.title(), "hit");
   assert.deepEqual(faults, []);
   await page.context().close();
 });

@@ -29,8 +29,8 @@ DEPTH_MAX = 4
 TOO_LONG_CHARS = 70_000
 # Paths of fields that are about a person, or secret: no error repeats them, not even to the caller.
 SILENT = re.compile(
-    r"(^|\.)(contact(\.|$)|add_phones(\.|$)|note$|owner_email$|user_emails$|credentials$|address_line$|typed$|code$|retry_key$"
-    r"|postal_address\.(street|locality))"
+    r"(^|\.)(contact(\.|$)|add_phones(\.|$)|note$|owner_email$|user_emails$|support_contact$|credentials$|address_line$|typed$"
+    r"|code$|retry_key$|postal_address\.(street|locality)|devices\.(display_name|kind)$)"
 )
 # Seconds a call of a server that writes each step into its log.
 CALL_S = 2 * CALL_S_MAX

@@ -20,7 +20,7 @@ ROUNDS = 3
 # How a site's invitation stands when it is erased.
 INVITED = ["accepted", "waits in the outbox", "revoked", "sent"]
 # What is found of a site beside secrets: of its people, and of where they live.
-PERSON = {"contact, note, device or owner", "phone", "claimed_ip", "public_ip"}
+PERSON = {"contact, note, device or owner", "former device", "phone", "extension", "claimed_ip", "public_ip"}
 HOME = {"address", "its answer", "pin", "measured position"}
 # A canary of one long word would be cut where a page of the file ends: many are, and not all of them.
 NOTE_TIMES = 400
@@ -36,13 +36,15 @@ class Person:
         self.claimed = [str(ipaddress.ip_address((0x2001_0DB8_00AA << 80) + low + n)) for n in range(2)]
         self.addresses = [f"81.2.{number}.{11 + n}" for n in range(2)]
         self.owners = [f"{self.mark}-owner{n}@example.org" for n in range(2)]
+        # So many digits stand nowhere by chance; the last one is the round's.
+        self.extension = f"{secrets.randbelow(9 * 10**8) + 10**8}"
         self.secrets = []
         # One that is answered to, one that nobody answers to, and two positions.
         self.street, self.lane = f"Laugavegur {number}", f"heimili{secrets.token_hex(5)}"
         self.pin, self.measured = (pb.LatLng(lat=near(64), lng=near(-21)) for _ in range(2))
 
     def contact(self, round_):
-        phone = pb.Phone(number=f"+35455{self.number:02}{round_:03}", extension=f"{self.number}{round_}77")
+        phone = pb.Phone(number=f"+35455{self.number:02}{round_:03}", extension=f"{self.extension}{round_}")
         mark = f"{self.mark}-{round_}"
         return pb.Contact(email=f"{mark}@example.org", first_name=f"{mark}-first", last_name=f"{mark}-last", phones=[phone])
 
@@ -52,8 +54,11 @@ class Person:
     def forms(self):
         """What to look for, by what it is of: texts, addresses in each of their forms, parts of secrets."""
         yield "contact, note, device or owner", self.mark.encode()
+        yield "former device", f"{self.mark}-former".encode()
         for round_ in range(ROUNDS + 2):
-            yield "phone", self.contact(round_).phones[0].number.encode()
+            phone = self.contact(round_).phones[0]
+            yield "phone", phone.number.encode()
+            yield "extension", phone.extension.encode()
         for of, texts in (("claimed_ip", self.claimed), ("public_ip", self.addresses)):
             for text in texts:
                 address = ipaddress.ip_address(text)
@@ -95,6 +100,8 @@ class House:
             parent=self.account.name, agent_id=f"a{person.number}", agent_key=bytes(32), claimed_ip=person.claimed[0]
         )
         person.site = made.site
+        # Gone by and by, and in the history alone then.
+        self.report_device(person, "former")
         for round_ in range(ROUNDS):
             stated = pb.Site(name=person.site, contact=person.contact(round_), note=person.note(round_))
             self.admin.UpdateSite(site=stated, update_mask=mask("contact", "note"))
@@ -106,15 +113,21 @@ class House:
         agent = Caller(self.account.operator.channel, made.credential, person.addresses[1])
         measured = pb.DevicePosition(position=person.measured, accuracy_m=5.0)
         agent.ReportStatus(claimed_ip=person.claimed[1], device_position=measured)
-        device = pb.Device(id=f"{person.mark}-cam", display_name=f"{person.mark}-device", kind="camera")
-        self.service.ReportDevices(parent=person.site, devices=[device])
+        self.report_device(person, "cam")
         self.locate(person)
+
+    def report_device(self, person, word):
+        mark = f"{person.mark}-{word}"
+        device = pb.Device(id=mark, display_name=f"{mark} of a person", kind=f"{mark}-kind")
+        self.service.ReportDevices(parent=person.site, devices=[device])
 
     def locate(self, person):
         """Says where they live beside what their device says, which some take back."""
         found = self.admin.SetAddress(site=person.site, address_line=f"{person.street}, 101 Reykjavík")
         assert found.state == pb.ADDRESS_STATE_APPLIED, found
         self.admin.SetAddress(site=person.site, address_line=f"Xyzzyqwv {person.lane} 99999")
+        parts = pb.PostalAddress(street=f"Xyzzyqwv {person.lane} 7", locality=f"Plughkjh {person.lane}")
+        self.admin.SetAddress(site=person.site, postal_address=parts)
         self.admin.SetPin(site=person.site, position=person.pin)
         if person.number % 2:
             self.admin.DeleteFix(site=person.site, source=pb.FIX_SOURCE_DEVICE)
@@ -149,6 +162,11 @@ def stored(server):
 
 def exported(house):
     return str(house.admin.ExportAccountPersonalData(name=house.account.name, page_size=1000)).encode()
+
+
+def searched(house, person):
+    """The sites that a search for the person's word finds: what memory holds of them."""
+    return [hit.site.name for hit in house.admin.SearchSites(parent=house.account.name, query=person.mark).hits]
 
 
 def erase_each(house, **how):
@@ -187,6 +205,7 @@ def test_nothing_of_a_person_is_left(tmp_path, erase, include_location):
                     assert person.found_in(before) == PERSON | HOME, "the secrets alone are nowhere, not even now"
                 for person in house.people:
                     assert person.found_in(told) == PERSON | HOME, "an export tells what an erasure takes"
+                    assert searched(house, person) == [person.site]
 
                 erase(house, include_location=include_location)
                 metrics = fetch(server.target, "/metrics", server.admin_token)[2]
@@ -194,6 +213,7 @@ def test_nothing_of_a_person_is_left(tmp_path, erase, include_location):
                 for of, place, there in places:
                     for person in house.people:
                         assert person.found_in(place) == there, of
+                assert not any(searched(house, person) for person in house.people), "nor does memory hold it"
                 assert other.people[0].found_in(stored(server)) == PERSON | HOME, "another account keeps its own"
             assert server.stop() == 0
             log = server.log_text().encode()

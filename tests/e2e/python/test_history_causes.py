@@ -1,10 +1,9 @@
 """Causes of the history that other tests do not meet: each way to change a site leaves the entry that names it."""
 
 from client import Caller
-from residents import Home, allow
+from residents import Home
 from stubs import pb
 from test_history import AT, actor_of, cause, changes_of, check_chain, edits_of, last
-
 
 
 def told(caller, site):
@@ -96,23 +95,13 @@ def test_every_step_of_an_access_is_in_it(account, mail_server):
     ]  # fmt: skip
 
 
-def test_what_is_not_of_people_leaves_no_entry(account):
-    """The devices that a site reports are its inventory, not its record; what a resident may do with them is of the record. Nor
-    is it a change which address an agent knows itself by. Checks of links: test_ticketing_links."""
-    home = Home(account)
-    service = account.caller("SERVICE")
-    before = changes_of(home.editor, home.site)
-    for devices in ([pb.Device(id="cam", can_power=True)], [], [pb.Device(id="cam", can_power=True)]):
-        service.ReportDevices(parent=home.site, devices=devices)
-    assert changes_of(home.editor, home.site) == before
-    home.update(device_permissions=[allow("cam", visible=True)])
-    assert len(changes_of(home.editor, home.site)) == len(before) + 1
-
-    made = account.activate(ip="8.8.8.8")
+def test_how_an_agent_knows_itself_leaves_no_entry(account):
+    """Devices: test_history_devices. Checks of links: test_ticketing_links. Turns between uplinks: test_uplinks."""
+    caller, made = account.caller("EDITOR"), account.activate(ip="8.8.8.8")
     agent = Caller(account.operator.channel, made.credential).behind("8.8.8.8")
     agent.ReportStatus()
-    before = changes_of(home.editor, made.site)
+    before = changes_of(caller, made.site)
     for own in ("10.0.0.1", "10.0.0.2"):
         agent.ReportStatus(claimed_ip=own)
-        assert home.editor.GetSite(name=made.site).claimed_ip == own
-    assert changes_of(home.editor, made.site) == before
+        assert caller.GetSite(name=made.site).claimed_ip == own
+    assert changes_of(caller, made.site) == before

@@ -31,7 +31,7 @@ FULL = {
     "labels": {"region": "Nordics"},
     "contact": pb.Contact(
         email="asa.thors@example.is",
-        first_name="Ása",
+        first_name="Ásdís",
         last_name="Þórsdóttir",
         phones=[pb.Phone(number="+3545551234"), pb.Phone(number="+4688123457")],
     ),
@@ -50,6 +50,7 @@ FOUND = [
     ("cust00417b", "customer_id", ["CUST-00417/b"]),
     ("k.2024-9", "contract_id", ["K.2024-9"]),
     ("asa.thors@example.is", "contact.email", ["asa.thors@example.is"]),
+    ("asdis", "contact.first_name", ["Ásdís"]),
     ("thorsdottir", "contact.last_name", ["Þórsdóttir"]),
     ("+354 555 1234", "contact.phones", ["3545551234"]),
     ("555-1234", "contact.phones", ["5551234"]),

@@ -8,6 +8,7 @@ import pytest
 from client import Account, Caller
 from server import ASN_FILE, Server
 from stubs import pb
+from test_history import cause, changes_of, check_chain, edits_of
 
 # Seconds for which the servers here wait before an estimate follows.
 HOLD_S = 2
@@ -96,6 +97,28 @@ def test_a_real_move_is_one_event(account):
     assert len(seen) == 2, f"{len(seen) - 1} moves"
     network = seen[1].fixes[0].database.network
     assert network == reader.LookupIp(parent=account.name, ip=OTHER).fix.database.network
+
+
+def test_who_runs_the_network_is_in_the_history_once_a_site_moved(account):
+    caller = account.caller()
+    home, there = (caller.LookupIp(parent=account.name, ip=ip).network for ip in (REYKJAVIK, OTHER))
+    turns, moves = (account.activate(agent, ip=REYKJAVIK) for agent in ("fw-1", "fw-2"))
+    for ip in (OTHER, REYKJAVIK) * 3:
+        from_(account, turns, ip).ReportStatus()
+        assert caller.GetSite(name=turns.site).network == (home if ip == REYKJAVIK else there)
+    assert [cause(change) for change in check_chain(caller, turns.site)] == ["ACTIVATED"], "turns are no changes"
+
+    agent, ends = from_(account, moves, OTHER), time.monotonic() + MOVED_S_MAX
+    while caller.GetSite(name=moves.site).location == moves.location:
+        assert time.monotonic() < ends, "the site does not move"
+        agent.ReportStatus()
+    told, first = check_chain(caller, moves.site)
+    assert (cause(told), cause(first)) == ("REPORTED", "ACTIVATED")
+    told = {field: (edit.old_value.text, edit.new_value.text) for field, edit in edits_of(told).items()}
+    assert told["public_ip"] == (REYKJAVIK, OTHER)
+    assert told["network.asn"] == (str(home.asn), str(there.asn)) and home.asn != there.asn
+    assert told["network.isp"] == (home.isp, there.isp) and home.isp != there.isp
+    assert [cause(change) for change in changes_of(caller, moves.site, "network")] == ["REPORTED"]
 
 
 def test_the_network_is_that_of_the_last_address(account):

@@ -29,7 +29,8 @@ proptest! {
         let (mut version, mut second) = (first, 0);
         for (next, cause, pause, is_turn) in steps {
             second += pause;
-            let next = if is_turn { Site { public_ip: next.public_ip, ..version.clone() } } else { next };
+            let turn = || Site { public_ip: next.public_ip, network: next.network.clone(), ..version.clone() };
+            let next = if is_turn { turn() } else { next };
             let change = made(diff(&version, &next), &cause, at(second));
             if change.edits.is_empty() {
                 continue;
@@ -56,7 +57,7 @@ proptest! {
             prop_assert_eq!(told, (u32::try_from(times.len()).unwrap(), at(times[0])));
             prop_assert_eq!(Some(entry.made_at), times.last().map(|second| at(*second)));
             prop_assert!(times.len() == 1 || entry.is_report(), "a person's entry");
-            let is_turns = names.len() == 1 && names.contains(&Field::PublicIp);
+            let is_turns = names.iter().all(|name| matches!(name, Field::PublicIp | Field::Asn | Field::Isp));
             let longest = if is_turns { 24 * 3_600 } else { 3_600 };
             prop_assert!(times[times.len() - 1] - times[0] < longest);
         }
