@@ -1,6 +1,6 @@
 // Makes the basemap's files out of Natural Earth's shapes (npm world-atlas): land and inner borders as GeoJSON in two
-// degrees of detail, and one label for each country at the roomiest spot of its largest part. Runs before the page is
-// built, so that a browser only has to draw.
+// degrees of detail, one label for each country at the roomiest spot of its largest part, and a grid that tells in which
+// country a place is. Runs before the page is built, so that a browser only has to draw.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { feature, mesh } from "topojson-client";
@@ -12,6 +12,8 @@ const DETAILS = [
 ];
 /** Points a side of the grid that is searched for a label's spot: finer changes no label visibly. */
 const LABEL_GRID_POINTS = 28;
+/** Side of a cell of the grid of countries, in degrees: a wallboard names parts of the world, and no more. */
+const GRID_DEG = 0.5;
 /** Country areas in squared equator degrees, largest first, with the whole zoom from which such a country is named. */
 const LABEL_ZOOMS = [
   [150, 1],
@@ -30,6 +32,7 @@ mkdirSync(out, { recursive: true });
 for (const [detail, decimals] of DETAILS)
   write(`outlines-${detail}.json`, outlines(read(`world-atlas/countries-${detail}.json`), decimals));
 write("labels.json", labels(read("world-atlas/countries-50m.json")));
+write("countries.json", countries(read("world-atlas/countries-50m.json")));
 
 function outlines(topology, decimals) {
   const polygons = feature(topology, topology.objects.land).features.flatMap(({ geometry }) => polygonsOf(geometry));
@@ -153,4 +156,68 @@ function inside([x, y], ring) {
 function distance([x, y], ring) {
   const scale = narrowing(y) / 3;
   return Math.min(...ring.map(([lng, lat]) => Math.hypot((lng - x) * scale, lat - y)));
+}
+
+/**
+ * A grid from the north-west corner on: codes of countries, or names of those that have none, and for each row runs of
+ * cells as `[number, cells, number, cells…]`, where 0 is the sea and 1 the first country.
+ */
+function countries(topology) {
+  const [columns, lines] = [360 / GRID_DEG, 180 / GRID_DEG];
+  const cells = Array.from({ length: lines }, () => new Uint16Array(columns));
+  const features = feature(topology, topology.objects.countries).features;
+  const shapes = features.map(({ geometry }) => polygonsOf(geometry));
+  const filled = shapes.map((polygons, index) => polygons.reduce((sum, polygon) => sum + fill(cells, polygon, index + 1), 0));
+  // Those that are too small to hold the middle of a cell, over whatever is around them.
+  shapes.forEach((polygons, index) => {
+    const [lng, lat] = polygons[0][0][0];
+    if (filled[index] === 0) cells[Math.floor((90 - lat) / GRID_DEG)][wrap(Math.floor((lng + 180) / GRID_DEG), columns)] = index + 1;
+  });
+  return { degrees: GRID_DEG, names: features.map(codeOf), rows: cells.map(runs) };
+}
+
+/** Gives the cells to a country whose middles lie in a polygon; how many. */
+function fill(cells, polygon, country) {
+  const columns = cells[0].length;
+  let filled = 0;
+  const lats = polygon[0].map(([, lat]) => lat);
+  const [south, north] = [Math.min(...lats), Math.max(...lats)];
+  cells.forEach((row, line) => {
+    const lat = 90 - (line + 0.5) * GRID_DEG;
+    if (lat < south || lat > north) return;
+    const crossings = polygon.flatMap((ring) => crossingsOf(ring, lat)).sort((a, b) => a - b);
+    for (let at = 0; at + 1 < crossings.length; at += 2) {
+      const [first, last] = [crossings[at], crossings[at + 1]].map((lng) => Math.ceil((lng + 180) / GRID_DEG - 0.5));
+      for (let column = first; column < last; column++) row[wrap(column, columns)] = country;
+      filled += last - first;
+    }
+  });
+  return filled;
+}
+
+/** Where a ring crosses a parallel. */
+function crossingsOf(ring, lat) {
+  return ring.flatMap(([lng, y], index) => {
+    const [before, low] = ring.at(index - 1);
+    return y > lat === low > lat ? [] : [before + ((lng - before) * (lat - low)) / (y - low)];
+  });
+}
+
+function wrap(column, columns) {
+  return ((column % columns) + columns) % columns;
+}
+
+function runs(row) {
+  const found = [];
+  row.forEach((country, column) => {
+    if (column > 0 && found.at(-2) === country) found[found.length - 1] += 1;
+    else found.push(country, 1);
+  });
+  return found;
+}
+
+/** ISO 3166-1 alpha-2 by the number that the shapes carry; the name where they carry none. */
+function codeOf({ id, properties }) {
+  const code = id && new Intl.Locale(`und-${id}`).region;
+  return /^[A-Z]{2}$/.test(code ?? "") ? code : properties.name;
 }

@@ -270,7 +270,6 @@ export const wallboard = {
   label: "Wallboard",
   map: "Map of the region shown",
   world: "All sites",
-  around: (place: string) => `Around ${place}`,
   here: (count: string) => (count === "1" ? "site here" : "sites here"),
   placed: "sites on the map",
   whole: "The account",

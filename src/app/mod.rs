@@ -1,6 +1,8 @@
 //! The composition root: builds the parts from the configuration, starts and ends them in order.
 
 pub mod backup;
+#[cfg(test)]
+mod broken;
 pub mod credentials_key;
 mod descriptors;
 #[cfg(test)]
@@ -31,6 +33,7 @@ use crate::config::{self, Config};
 use crate::geocode::borders::Borders;
 use crate::geoip::databases::Databases;
 use crate::live::Live;
+use crate::service::leading::go_on;
 use crate::service::{Parts, Waymark};
 use crate::store::Store;
 use crate::telemetry::build_info::BUILD;
@@ -68,6 +71,9 @@ pub enum Error {
     /// The use cases do not start.
     #[error(transparent)]
     Service(#[from] service::Error),
+    /// The base map is not configured well.
+    #[error(transparent)]
+    Basemap(#[from] api::basemap::Error),
     /// The descriptors for reflection are malformed.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -142,6 +148,7 @@ impl App {
         let geoip = Arc::new(open_geoip(&config.geoip)?);
         let geocoder = ConfiguredGeocoder::open(&config.geocode, reread)?;
         let borders = open_borders(&config.geocode)?;
+        let basemap = Arc::new(api::basemap::Basemap::resolve(&config.basemap)?);
         let key = credentials_key::load(&config.ticketing, &config.data_dir)?;
         let mailer = config.mail.as_ref().map(mail::Mailer::open).transpose()?;
         let waymark = Arc::new(
@@ -160,7 +167,7 @@ impl App {
         );
         let health = Health::default();
         let traffic = Arc::new(Traffic::new(&config.traffic));
-        let router = api::router(&waymark, &health, &traffic)?;
+        let router = api::router(&waymark, &health, &traffic, &basemap)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = Listener::bind(&config.listen, proxies, tls, Served { router, traffic }).await?;
         let admin_token = if waymark.has_operator() {
@@ -206,8 +213,8 @@ impl App {
         let (reloaded, searched, noted) =
             (Arc::clone(&self.waymark), Arc::clone(&self.waymark), Arc::clone(&self.waymark));
         let working = tokio::spawn(Arc::clone(&self.waymark).work());
-        let searching = tokio::spawn(async move { searched.read_for_search().await });
-        let noting = tokio::spawn(async move { noted.work_on_notes().await });
+        let searching = tokio::spawn(async move { go_on("search", || searched.read_for_search()).await });
+        let noting = tokio::spawn(async move { go_on("notes", || noted.work_on_notes()).await });
         let following = tokio::spawn(stores::watch_lag(Arc::clone(&self.store), self.health.clone(), self.stale_max));
         let broken = Arc::clone(&self.store);
         tokio::select! {

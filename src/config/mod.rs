@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::api::traffic;
 use crate::store::redis;
-use crate::{geocode, geoip, mail, service, telemetry, ticketing};
+use crate::{api, geocode, geoip, mail, service, telemetry, ticketing};
 
 /// Where the program listens when nobody says otherwise.
 pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8642);
@@ -93,6 +93,8 @@ pub struct Config {
     pub service: service::Config,
     /// How much is done at once, and how often one caller may ask.
     pub traffic: traffic::config::Config,
+    /// The dashboard's base map, where it is not its own.
+    pub basemap: api::basemap::Config,
     /// Logs.
     pub log: telemetry::Config,
 }
@@ -110,6 +112,7 @@ impl Default for Config {
             ticketing: ticketing::target::Config::default(),
             service: service::Config::default(),
             traffic: traffic::config::Config::default(),
+            basemap: api::basemap::Config::default(),
             log: telemetry::Config::default(),
         }
     }
@@ -225,6 +228,7 @@ mod tests {
             "[ticketing]\nverify_every_h = -1",
             "[ticketing]\nverify_every_h = 65536",
             "[geocode]\nindex = \"x\"",
+            "[basemap]\nurl = \"x\"",
             "[[geocode.providers]]\nkind = \"photon\"\nhost = \"x\"",
             "[[geocode.providers]]\nkind = \"phonon\"",
         ] {

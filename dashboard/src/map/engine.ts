@@ -1,13 +1,14 @@
 // The map itself: MapLibre with the sites' symbols, and the few wishes and events that the page has with it. Everything
 // that knows MapLibre is loaded with this file, after the page stands. Knows nothing of Svelte or of gRPC.
 import "maplibre-gl/dist/maplibre-gl.css";
-import { type GeoJSONSource, Map as MapLibre, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
+import { addProtocol, AJAXError, type GeoJSONSource, Map as MapLibre, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { Position } from "../position.js";
 import { FINE_FROM_ZOOM, OUTLINES, outlinesUrl } from "./base_layers.js";
 import { type Chosen, type Focus, FOCUS, focusData, SELECTION, selectionData } from "./focus_layers.js";
 import { drawIcon, PIXEL_RATIO } from "./icons.js";
 import { type CandidateMark, type MarkerEvents, Markers } from "./markers.js";
+import type { OwnBase } from "./own_base.js";
 import type { Scheme } from "./palette.js";
 import { Rectangle } from "./rectangle.js";
 import { report } from "./report.js";
@@ -15,7 +16,7 @@ import { SITES } from "./site_layers.js";
 import { type Picked, pick } from "./pick.js";
 import { styleOf } from "./style.js";
 import type { Drawn } from "./symbols.js";
-import { type Box, wrapped } from "./view_box.js";
+import { type Box, WORLD, wrapped } from "./view_box.js";
 
 /** Farthest in: a house fills the screen. */
 const ZOOM_MAX = 20;
@@ -42,7 +43,6 @@ const FIT_ZOOM_MAX = 14;
 const GLOBE_WHOLE_ZOOM = 3;
 /** Where a globe fills a map of usual size. */
 const GLOBE_ZOOM = 2;
-const WORLD: Box = { west: -180, south: -90, east: 180, north: 90 };
 
 /** Where the map stands. */
 export interface Stand extends Position {
@@ -62,6 +62,8 @@ export interface EngineEvents extends MarkerEvents {
   onClick: (position: Position) => void;
   /** A rectangle was drawn. Without it none can be. */
   onRectangle?: (box: Box) => void;
+  /** The operator's base map asks for this to be named, in HTML. */
+  onCredits?: (credits: string[]) => void;
 }
 
 export interface EngineOptions {
@@ -70,6 +72,8 @@ export interface EngineOptions {
   globe: boolean;
   /** Where to begin; absent for the whole world. */
   stand?: Stand | undefined;
+  /** What is drawn below the sites; absent for the page's own base map. */
+  base?: OwnBase | undefined;
   events: EngineEvents;
 }
 
@@ -88,12 +92,16 @@ export class Engine {
   /** Whether the keys go to the unsaved pin once it is drawn. */
   #aiming = false;
   #lookedAt = 0;
+  /** Whether a part of the map did not come for want of a connection. */
+  #lacking = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#scheme = options.scheme;
     this.#globe = options.globe;
-    setWorkerUrl(new URL(workerUrl, location.href).href);
+    const { base } = options;
+    setWorkerUrl(workerAddress(base));
+    if (base) addProtocol(base.protocol, ({ url, type }, { signal }) => base.answer(url, type === "json", signal));
     this.#map = new MapLibre({
       container: options.container,
       style: this.#style(),
@@ -234,6 +242,7 @@ export class Engine {
   }
 
   destroy(): void {
+    window.removeEventListener("online", this.#onOnline);
     this.#rectangle?.destroy();
     this.#map.remove();
   }
@@ -255,7 +264,8 @@ export class Engine {
 
   #style(): StyleSpecification {
     const symbols = this.#drawn?.collection ?? { type: "FeatureCollection", features: [] };
-    return styleOf(this.#scheme, this.#detail, { symbols, focus: this.#focus, chosen: this.#chosen, globe: this.#globe });
+    const shown = { symbols, focus: this.#focus, chosen: this.#chosen, globe: this.#globe };
+    return styleOf(this.#scheme, this.#detail, shown, this.#options.base?.[this.#scheme]);
   }
 
   #icon(name: string): void {
@@ -278,6 +288,9 @@ export class Engine {
       map.getSource<GeoJSONSource>(SELECTION)?.setData(selectionData(this.#chosen));
     });
     map.on("zoom", () => this.#refine());
+    map.on("error", ({ error }) => this.#failed(error));
+    window.addEventListener("online", this.#onOnline);
+    map.on("sourcedata", ({ sourceDataType }) => sourceDataType === "metadata" && this.#credit());
     map.on("mousemove", ({ point }) => {
       const picked = this.#placing ? undefined : pick(map, point);
       map.getCanvas().classList.toggle("is-pointing", picked !== undefined);
@@ -304,6 +317,30 @@ export class Engine {
     this.#map.getSource<GeoJSONSource>(OUTLINES)?.setData(outlinesUrl("fine"));
   }
 
+  /** Where a connection lacks, the page says so elsewhere; what else goes wrong is a fault of ours or of a style. */
+  #failed(error: { message: string }): void {
+    if (!(error instanceof AJAXError)) return console.error(error);
+    this.#lacking = true;
+    console.warn("a part of the map did not come:", error.message);
+  }
+
+  /** The device has a network again: what did not come is asked for once more. */
+  #onOnline = (): void => {
+    if (!this.#lacking) return;
+    this.#lacking = false;
+    this.#map.setStyle(this.#style(), { diff: false });
+  };
+
+  /** Tells whom the operator's base map wants to be named, as far as its sources are loaded. */
+  #credit(): void {
+    const { base, events } = this.#options;
+    if (!base) return;
+    const told = Object.keys(base[this.#scheme].sources).map((name) => this.#map.getSource(name)?.attribution);
+    // The operator's is plain text, and stands among what sources say as HTML.
+    const plain = base.attribution?.replace(/[&<>]/g, (letter) => `&#${letter.charCodeAt(0)};`);
+    events.onCredits?.([...new Set([plain, ...told])].filter((text) => text !== undefined && text !== "") as string[]);
+  }
+
   #rest(): void {
     this.#look();
     const { lat, lng } = this.#map.getCenter().wrap();
@@ -321,4 +358,14 @@ export class Engine {
     const [west, east] = [bounds.getWest(), bounds.getEast()];
     return wrapped({ west, south: bounds.getSouth(), east, north: bounds.getNorth() });
   }
+}
+
+/**
+ * Where the map's worker is. What it may load says the policy that its file came with, and browsers keep that file: another
+ * base map is another address.
+ */
+function workerAddress(base: OwnBase | undefined): string {
+  const address = new URL(workerUrl, location.href);
+  if (base) address.search = new URLSearchParams({ reaches: base.origins.join(" ") }).toString();
+  return address.href;
 }

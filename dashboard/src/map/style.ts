@@ -4,6 +4,7 @@ import type { StyleSpecification } from "maplibre-gl";
 import { baseLayers, baseSources } from "./base_layers.js";
 import { type Chosen, type Focus, FOCUS, focusData, focusLayers, SELECTION, selectionData } from "./focus_layers.js";
 import { FONT_FACES } from "./fonts.js";
+import type { BaseStyle } from "./own_base.js";
 import { PALETTES, type Scheme } from "./palette.js";
 import { SITES, siteLayers } from "./site_layers.js";
 
@@ -20,21 +21,25 @@ export interface Shown {
   globe: boolean;
 }
 
-export function styleOf(scheme: Scheme, detail: "coarse" | "fine", shown: Shown): StyleSpecification {
+/** `own` is what stands below the sites in the place of the page's own base map. */
+export function styleOf(scheme: Scheme, detail: "coarse" | "fine", shown: Shown, own?: BaseStyle): StyleSpecification {
   const { symbols, focus, chosen, globe } = shown;
   const palette = PALETTES[scheme];
   const { under, over } = focusLayers(palette);
+  const base: BaseStyle = own ?? { sources: baseSources(detail), layers: baseLayers(palette) };
   return {
     version: 8,
     projection: { type: globe ? "globe" : "mercator" },
     "font-faces": FONT_FACES,
     sources: {
-      ...baseSources(detail),
+      ...base.sources,
       [SITES]: { type: "geojson", data: symbols, maxzoom: SYMBOLS_ZOOM_MAX, buffer: SYMBOLS_BUFFER },
       [FOCUS]: { type: "geojson", data: focusData(focus) },
       [SELECTION]: { type: "geojson", data: selectionData(chosen) },
     },
-    layers: [...baseLayers(palette), ...under, ...siteLayers(scheme, palette), ...over],
+    layers: [...base.layers, ...under, ...siteLayers(scheme, palette), ...over],
     transition: { duration: 150, delay: 0 },
+    ...(base.glyphs ? { glyphs: base.glyphs } : {}),
+    ...(base.sprite ? { sprite: base.sprite } : {}),
   };
 }

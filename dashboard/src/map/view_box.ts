@@ -7,6 +7,8 @@ export interface Box {
   north: number;
 }
 
+/** All there is. */
+export const WORLD: Box = { west: -180, south: -90, east: 180, north: 90 };
 /** What is watched beyond each edge of the view, as a share of the view. */
 const MARGIN = 0.25;
 

@@ -25,6 +25,8 @@ export interface Failure {
 
 export class Bulk {
   busy = $state(false);
+  /** Whether it ends behind the call that is on its way: what that one does is not taken back by leaving it. */
+  stopping = $state(false);
   /** Sites that are dealt with, failed ones included, of all. */
   done = $state(0);
   all = $state(0);
@@ -68,13 +70,13 @@ export class Bulk {
       parts.push(...sites.map(of));
       return [];
     });
-    if (this.#run.signal.aborted || parts.length === 0) return;
+    if (this.done < this.all || parts.length === 0) return;
     save(new Blob([before, parts.join(between), behind], { type: "text/csv" }), `${accountId(this.#account)}-selection.csv`);
     this.message = strings.bulk.exported(String(parts.length));
   }
 
   stop(): void {
-    this.#run.abort();
+    this.stopping = true;
   }
 
   /** Forgets the last run. */
@@ -87,8 +89,8 @@ export class Bulk {
     if (this.busy) return;
     this.#run = new AbortController();
     const { signal } = this.#run;
-    [this.busy, this.done, this.all, this.failures, this.message] = [true, 0, rows.length, [], ""];
-    for (let at = 0; at < rows.length && !signal.aborted; at += CALL_SITES) {
+    [this.busy, this.stopping, this.done, this.all, this.failures, this.message] = [true, false, 0, rows.length, [], ""];
+    for (let at = 0; at < rows.length && !this.stopping && !signal.aborted; at += CALL_SITES) {
       const batch = rows.slice(at, at + CALL_SITES);
       const failed = await this.#patiently(batch, call, signal);
       if (signal.aborted) break;
@@ -96,7 +98,7 @@ export class Bulk {
       this.done += batch.length;
     }
     const changed = this.done - this.failures.length;
-    this.message = signal.aborted
+    this.message = this.done < this.all
       ? strings.bulk.stopped(String(changed), String(this.all - changed))
       : strings.bulk.done(String(changed));
     this.busy = false;
@@ -115,7 +117,7 @@ export class Bulk {
       } catch (error) {
         fault = faultOf(error);
       }
-      if (fault.kind !== "unreachable" || signal.aborted) break;
+      if (fault.kind !== "unreachable" || this.stopping || signal.aborted) break;
       await new Promise((resume) => setTimeout(resume, pause));
     }
     const why = fault?.message ?? "";

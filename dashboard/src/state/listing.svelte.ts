@@ -62,7 +62,8 @@ export class Listing {
   rows = $state.raw<Row[]>([]);
   /** All sites in view; absent while unknown and for other scopes. */
   total = $state<bigint | undefined>();
-  loading = $state(false);
+  /** From the beginning: until the map says what is in view, nobody knows that it is empty. */
+  loading = $state(true);
   fault = $state.raw<Fault | undefined>();
   /** Whether the symbol that was listed has dissolved and the view is shown in its place. */
   dissolved = $state(false);

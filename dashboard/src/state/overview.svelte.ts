@@ -9,12 +9,10 @@ import { faultOf } from "../api/fault.js";
 import type { SiteTally } from "../gen/waymark/v1/map_pb.js";
 import type { MapChanges } from "../gen/waymark/v1/watch_pb.js";
 import { type Drawn, SymbolSet } from "../map/symbols.js";
-import { type Box, covers, widened } from "../map/view_box.js";
+import { type Box, covers, widened, WORLD } from "../map/view_box.js";
 import type { Position } from "../position.js";
 import type { SiteFilter } from "./filter.svelte.js";
 
-/** What is watched before the map says what it shows: the tallies are of the whole account anyway. */
-const WORLD: Box = { west: -180, south: -90, east: 180, north: 90 };
 /** Pauses in milliseconds before a watch that ended is begun again; the last one repeats. */
 const PAUSES_MS = [500, 1_000, 2_000, 5_000, 10_000];
 /** A watch says something every 10 seconds: one that is silent for so many milliseconds has lost its connection. */
@@ -41,6 +39,7 @@ export class Overview {
   #filter: SiteFilter;
   #onChange: () => void;
   #symbols = new SymbolSet();
+  /** Before the map says what it shows, all: the tallies are of the whole account anyway. */
   #box = WORLD;
   #zoom = 0;
   #revision: bigint | undefined;

@@ -1,9 +1,11 @@
-// A wallboard: regions of the account, one after the other, with their tallies and what needs attention. Reads no contact, no
-// note and no address, and shows names of sites only where its address says so.
+// A wallboard: regions of the account, one after the other, with their tallies and what needs attention. Asks for no record of
+// a site: what a region is called is found on the page, by where its symbols are. Names of sites are asked for only where
+// its address says so.
 import type { Api } from "../api/client.js";
-import { type AttentionCount } from "../gen/waymark/v1/attention_pb.js";
+import { AttentionReason } from "../gen/waymark/v1/attention_pb.js";
 import type { MapSymbols, SiteTally } from "../gen/waymark/v1/map_pb.js";
-import { type Site, SiteStatus } from "../gen/waymark/v1/site_pb.js";
+import { SiteStatus } from "../gen/waymark/v1/site_pb.js";
+import { type CountryAt, loadCountries } from "../map/countries.js";
 import type { Position } from "../position.js";
 import { Paced } from "./paced.js";
 
@@ -23,12 +25,21 @@ const ZOOM_MIN = 2;
 /** Part of the window that a region fills. */
 const FILLED = 0.6;
 const TILE_PX = 512;
-/** Sites of a region that tell in which countries it is. */
-const SAMPLE_SITES = 30;
-/** Places that a region is called by. */
+/** Countries that a region is called by. */
 const PLACES_MAX = 3;
 /** Names of sites that are told of a region. */
 const NAMES_MAX = 6;
+/** Why sites need attention, the worst first, as the server lists them. */
+const REASONS = [
+  AttentionReason.UNPLACED,
+  AttentionReason.ADDRESS_EXPIRED,
+  AttentionReason.ADDRESS_FAILED,
+  AttentionReason.ADDRESS_AMBIGUOUS,
+  AttentionReason.PIN_FAR_FROM_GEOIP,
+  AttentionReason.TICKETING_LINK_BROKEN,
+  AttentionReason.ADDRESS_PENDING,
+  AttentionReason.CROWDED,
+];
 /** Least pause in milliseconds between two loads of a busy account. */
 const RELOAD_PAUSE_MS = 5_000;
 
@@ -39,6 +50,12 @@ export interface WallboardWish {
   names: boolean;
 }
 
+/** Sites that need attention for one reason. */
+export interface Problem {
+  reason: AttentionReason;
+  siteCount: bigint;
+}
+
 export interface Region {
   /** Empty for the whole world. */
   key: string;
@@ -47,6 +64,8 @@ export interface Region {
   tally: Pick<SiteTally, "total" | "online" | "offline" | "maintenance" | "unknown">;
   low: Position;
   high: Position;
+  /** Where its symbols are, and of how many sites each is. */
+  spots: { at: Position; sites: number }[];
 }
 
 /** What an address wishes for; absent for no wallboard. */
@@ -68,8 +87,8 @@ export class WallboardTour {
   at = $state(0);
   playing = $state(true);
   /** What needs attention, the worst first. */
-  attention = $state.raw<AttentionCount[]>([]);
-  /** Where regions are, by their keys: codes of countries or, where none is known, cities that time zones are named by. */
+  attention = $state.raw<Problem[]>([]);
+  /** In which countries regions are, by their keys: codes, or names of those that have none. */
   places = $state.raw<Record<string, string[]>>({});
   /** Names of sites that are offline in the region shown. */
   offline = $state.raw<string[]>([]);
@@ -80,6 +99,7 @@ export class WallboardTour {
   #api: Api;
   #account: string;
   #wish: WallboardWish;
+  #countries: Promise<CountryAt> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #reloads = new Paced(() => this.#load(), RELOAD_PAUSE_MS);
 
@@ -126,14 +146,16 @@ export class WallboardTour {
     const parent = this.#account;
     const viewport = { low: { lat: -90, lng: -180 }, high: { lat: 90, lng: 180 } };
     try {
-      const [{ symbols, accountTally }, { counts }] = await Promise.all([
+      const [{ symbols, accountTally }, problems, countryAt] = await Promise.all([
         this.#api.map.queryViewport({ parent, viewport, zoom: WORLD_ZOOM }),
-        this.#api.attention.listAttention({ parent, pageSize: 1 }),
+        this.#problems(),
+        (this.#countries ??= loadCountries()),
       ]);
       const shown = this.region?.key;
       this.regions = regionsOf(symbols, accountTally);
       this.at = Math.max(0, this.regions.findIndex(({ key }) => key === shown));
-      this.attention = counts.filter(({ siteCount }) => siteCount > 0);
+      this.attention = problems;
+      this.places = Object.fromEntries(this.regions.map(({ key, spots }) => [key, placesOf(spots, countryAt)]));
       if (!this.loaded) this.#wind();
       this.loaded = true;
       await this.#about();
@@ -142,22 +164,25 @@ export class WallboardTour {
     }
   }
 
-  /** Learns what the region shown is called and, where names are told, what is offline in it. */
+  /** What needs attention, by tallies alone: the list of it brings records of sites. */
+  async #problems(): Promise<Problem[]> {
+    const ask = async (filter: string): Promise<bigint> => {
+      const { tally, unplaced } = await this.#api.map.fitSites({ parent: this.#account, filter });
+      return (tally?.total ?? 0n) + unplaced;
+    };
+    if ((await ask("attention : *")) === 0n) return [];
+    const asked = REASONS.map(async (reason) => ({ reason, siteCount: await ask(`attention : ${AttentionReason[reason]}`) }));
+    return (await Promise.all(asked)).filter(({ siteCount }) => siteCount > 0n);
+  }
+
+  /** Learns, where names are told, what is offline in the region shown. */
   async #about(): Promise<void> {
     const { region } = this;
     this.offline = [];
-    if (!region?.key) return;
-    const parent = this.#account;
+    if (!region?.key || !this.#wish.names || region.tally.offline === 0n) return;
     const viewport = { low: region.low, high: region.high };
     try {
-      if (!this.places[region.key]) {
-        const { sites } = await this.#api.map.listViewportSites({ parent, viewport, pageSize: SAMPLE_SITES });
-        const names = sites.map(({ name }) => name);
-        const sample = names.length > 0 ? (await this.#api.sites.batchGetSites({ parent, names })).sites : [];
-        this.places = { ...this.places, [region.key]: placesOf(sample) };
-      }
-      if (!this.#wish.names || region.tally.offline === 0n) return;
-      const request = { parent, viewport, pageSize: NAMES_MAX, filter: "status = OFFLINE" };
+      const request = { parent: this.#account, viewport, pageSize: NAMES_MAX, filter: "status = OFFLINE" };
       const { sites } = await this.#api.map.listViewportSites(request);
       if (this.region === region) this.offline = sites.map(({ displayName }) => displayName);
     } catch {
@@ -181,6 +206,7 @@ function regionsOf(symbols: MapSymbols | undefined, whole: SiteTally | undefined
     tally: whole ?? one(SiteStatus.UNSPECIFIED, 0n),
     low: { lat: -90, lng: -180 },
     high: { lat: 90, lng: 180 },
+    spots: [],
   };
   return [world, ...parts.map(framed)];
 }
@@ -194,11 +220,13 @@ function one(status: SiteStatus, sites = 1n): Region["tally"] {
 function add(cells: Map<string, Region>, { lat, lng }: Position, tally: Region["tally"]): void {
   const key = `${Math.floor(lat / CELL_LAT_DEG)} ${Math.floor(lng / CELL_LNG_DEG)}`;
   const cell = cells.get(key);
+  const at = { lat, lng };
+  const spot = { at, sites: Number(tally.total) };
   if (!cell) {
-    const at = { lat, lng };
-    cells.set(key, { key, center: at, zoom: 0, low: { ...at }, high: { ...at }, tally: { ...tally } });
+    cells.set(key, { key, center: at, zoom: 0, low: { ...at }, high: { ...at }, tally: { ...tally }, spots: [spot] });
     return;
   }
+  cell.spots.push(spot);
   cell.low = { lat: Math.min(cell.low.lat, lat), lng: Math.min(cell.low.lng, lng) };
   cell.high = { lat: Math.max(cell.high.lat, lat), lng: Math.max(cell.high.lng, lng) };
   const names = ["total", "online", "offline", "unknown", "maintenance"] as const;
@@ -221,24 +249,13 @@ function zoomOf(lngDeg: number, latDeg: number): number {
   return Math.min(ZOOM_MAX, lngDeg >= 360 ? Math.max(0, zoom) : Math.max(ZOOM_MIN, zoom));
 }
 
-/** Where most of some sites are. */
-function placesOf(sites: Site[]): string[] {
-  const countries = commonest(sites.map(countryOf));
-  const cities = sites.map(({ timeZone }) => timeZone.slice(timeZone.lastIndexOf("/") + 1).replaceAll("_", " "));
-  return countries.length > 0 ? countries : commonest(cities).slice(0, 1);
-}
-
-/** The code of the country that evidence of a site names; empty for none. */
-function countryOf({ location }: Site): string {
-  const codes = (location?.fixes ?? []).flatMap(({ evidence }) =>
-    evidence.case === "database" || evidence.case === "geocoded" ? [evidence.value.countryCode] : [],
-  );
-  return codes.find(Boolean) ?? "";
-}
-
-function commonest(texts: string[]): string[] {
+/** The countries that most of some sites are in. */
+function placesOf(spots: Region["spots"], countryAt: CountryAt): string[] {
   const counts = new Map<string, number>();
-  for (const text of texts) if (text) counts.set(text, (counts.get(text) ?? 0) + 1);
+  for (const { at, sites } of spots) {
+    const country = countryAt(at);
+    if (country) counts.set(country, (counts.get(country) ?? 0) + sites);
+  }
   const sorted = [...counts].sort(([, a], [, b]) => b - a);
-  return sorted.slice(0, PLACES_MAX).map(([text]) => text);
+  return sorted.slice(0, PLACES_MAX).map(([country]) => country);
 }

@@ -1,6 +1,7 @@
-//! Plain HTTP beside gRPC: vector tiles, the dashboard's files, health, metrics.
+//! Plain HTTP beside gRPC: vector tiles, the dashboard's files, its base map, health, metrics.
 
 mod admission;
+mod basemap;
 mod dashboard;
 mod invitation;
 mod metrics;
@@ -18,14 +19,22 @@ use tonic::Status;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::basemap::Basemap;
 use super::grpc::health::Health;
 use super::traffic::Traffic;
 use crate::service::Waymark;
 
-/// What a page of ours may do: load its own files, talk to its own server, and nothing else.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; font-src 'self'; \
-    manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What a page of ours may do: load its own files, talk to its own server and to those of the operator's base map, and
+/// nothing else.
+fn content_security_policy(basemap: &Basemap) -> HeaderValue {
+    let others = basemap.origins().iter().fold(String::new(), |others, origin| others + " " + origin);
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:{others}; \
+         connect-src 'self'{others}; worker-src 'self' blob:; font-src 'self'; manifest-src 'self'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).expect("origins are letters, digits and what separates them")
+}
 
 /// Whether the caller has what this etag stands for: `If-None-Match` of RFC 9110, 13.1.2, which compares weakly.
 fn is_not_modified(headers: &HeaderMap, etag: &str) -> bool {
@@ -35,13 +44,19 @@ fn is_not_modified(headers: &HeaderMap, etag: &str) -> bool {
 }
 
 /// The routes that are not gRPC.
-pub(super) fn router(waymark: &Arc<Waymark>, health: &Health, traffic: &Arc<Traffic>) -> Router {
+pub(super) fn router(
+    waymark: &Arc<Waymark>,
+    health: &Health,
+    traffic: &Arc<Traffic>,
+    basemap: &Arc<Basemap>,
+) -> Router {
     let header = |name: HeaderName, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     let probes = Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .with_state(health.clone());
-    let metrics = Router::new().route("/metrics", get(metrics::metrics)).with_state(metrics::Sources::of(waymark, traffic));
+    let metrics =
+        Router::new().route("/metrics", get(metrics::metrics)).with_state(metrics::Sources::of(waymark, traffic));
     let tiles = Router::new()
         .route("/v1/accounts/{account}/tiles.json", get(tiles::tile_json))
         .route("/v1/accounts/{account}/tiles/{z}/{x}/{y}", get(tiles::tile))
@@ -53,15 +68,14 @@ pub(super) fn router(waymark: &Arc<Waymark>, health: &Health, traffic: &Arc<Traf
     let pages = invitation::router(waymark)
         .fallback(dashboard::file)
         .layer(CompressionLayer::new())
-        .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, content_security_policy(basemap)))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
         .layer(header(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
         .layer(from_fn(refuse_unknown_methods));
     let keeper = admission::Gatekeeper { traffic: Arc::clone(traffic), waymark: Arc::clone(waymark) };
-    let routes = probes.merge(tiles).merge(metrics).fallback_service(pages);
-    routes
-        .layer(from_fn_with_state(keeper, admission::admit))
-        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+    let basemap = basemap::router(waymark, basemap);
+    let routes = probes.merge(tiles).merge(metrics).merge(basemap).fallback_service(pages);
+    routes.layer(from_fn_with_state(keeper, admission::admit)).layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {

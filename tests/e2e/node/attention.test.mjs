@@ -1,13 +1,20 @@
 // What needs a person, worked through by keys alone: choose a place, say that it is right, take it back, skip.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { byId, HOSTILE, launch, logIn, openPage, shoot } from "./browser.mjs";
 import { Server } from "./server.mjs";
+import { TicketingSystems } from "./ticketing_systems.mjs";
 
 const SITES = 30;
 const PARENT = "accounts/demo";
+/** Sites that persons put on one spot: as many as make a crowd. */
+const CROWD = 10;
+const SPOT = { lat: 46.5, lng: 9.75 };
 
-let server, token, browser;
+let server, systems, dir, token, browser;
 
 const call = (service, method, request) => server.call(service, method, request, token);
 const get = (name) => call("SiteService", "GetSite", { name });
@@ -17,7 +24,9 @@ async function create(displayName) {
 }
 
 before(async () => {
-  server = await Server.start();
+  dir = await mkdtemp(path.join(tmpdir(), "waymark-attention-"));
+  systems = await TicketingSystems.start(dir, ["zendesk"]);
+  server = await Server.start(["--config", systems.config]);
   token = await server.demo(SITES);
   browser = await launch();
 });
@@ -25,6 +34,8 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await server?.stop();
+  await systems?.stop();
+  if (dir) await rm(dir, { recursive: true, force: true });
 });
 
 async function open(secret = token) {
@@ -108,6 +119,7 @@ test("next, previous and skip go round the queue, others' changes come in live, 
   await page.keyboard.press("p");
   await shown(page, names[count - 1]);
   assert.equal(await byId(page, "attention-name").textContent(), `Nowhere ${HOSTILE}`);
+  await page.getByText("No place answers").waitFor();
   await page.keyboard.press("n");
   await shown(page, names[0]);
   await page.keyboard.press("ArrowLeft");
@@ -151,6 +163,64 @@ test("approximate and offline sites have queues, and whoever only reads changes 
   assert.equal((await get(sites[0].name)).etag, sites[0].etag);
   await kind(page, "Offline").click();
   await byId(page, "attention-place").or(byId(page, "attention-none")).first().waitFor();
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("a broken link is checked again by V, and leaves the queue when its far end is back", async () => {
+  const request = { parent: PARENT, token: { displayName: "admin", scope: "TOKEN_SCOPE_ADMIN" } };
+  const admin = (await server.call("AdminService", "CreateToken", request, server.adminToken)).secret;
+  const { url: baseUrl, credentials } = systems.of.zendesk;
+  const connection = { system: "zendesk", baseUrl, credentials };
+  await server.call("TicketingService", "CreateTicketingConnection", { parent: PARENT, connection }, admin);
+  const name = await create("Tied");
+  // Placed, so that the link is all that is wrong.
+  await call("LocationService", "SetPin", { site: name, position: { lat: 47.1, lng: 8.2 } });
+  const ticketingLinks = [{ system: "zendesk", organizationId: "77", organizationName: HOSTILE }];
+  await call("SiteService", "UpdateSite", { site: { name, ticketingLinks }, updateMask: "ticketingLinks" });
+  await systems.set("zendesk", { organizations: { 1: "Other Ltd" } });
+  await call("TicketingService", "VerifySiteTicketingLinks", { site: name });
+
+  const { page, faults } = await open();
+  await kind(page, "Broken link").click();
+  await shown(page, name);
+  assert.ok((await byId(page, "attention-reason").textContent()).includes(`Zendesk: ${HOSTILE} is gone`));
+  assert.equal(await page.getByText("No place answers").count(), 0, "none was sought");
+  await shoot(page, "attention-broken-link", byId(page, "attention-name"));
+  // Still gone: it stays, and says that it was looked at.
+  await page.keyboard.press("v");
+  await told(page, "The links of Tied were checked.");
+  await shown(page, name);
+  await systems.set("zendesk", { organizations: { 1: "Other Ltd", 77: HOSTILE } });
+  await page.keyboard.press("v");
+  await byId(page, "attention-none").waitFor();
+  await told(page, "The links of Tied were checked.");
+  assert.equal((await get(name)).ticketingLinks[0].state, "TICKETING_LINK_STATE_VERIFIED");
+  assert.notEqual(await page.title(), "hit");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("a crowded spot is told with its number, one of it may be right, and one that moves away ends it for all", async () => {
+  const names = [];
+  for (let at = 0; at < CROWD; at += 1) {
+    names.push(await create(`Crowd ${at}`));
+    await call("LocationService", "SetPin", { site: names.at(-1), position: SPOT });
+  }
+  const { page, faults } = await open();
+  await kind(page, "Crowded spot").click();
+  await shown(page, names[0]);
+  assert.equal(await numberOf(page, "Crowded spot"), CROWD);
+  assert.match(await byId(page, "attention-place").textContent(), new RegExp(`1 of ${CROWD}`));
+  assert.match(await byId(page, "attention-reason").textContent(), new RegExp(`${CROWD} sites were put on this very spot`));
+  await page.getByText("If it stands elsewhere, open the site").waitFor();
+  await shoot(page, "attention-crowded", byId(page, "attention-name"));
+  await page.keyboard.press("a");
+  await told(page, "Crowd 0: it is right as it is.");
+  await shown(page, names[1]);
+  assert.match(await byId(page, "attention-place").textContent(), new RegExp(`1 of ${CROWD - 1}`));
+  await call("LocationService", "SetPin", { site: names.at(-1), position: { lat: SPOT.lat + 0.3, lng: SPOT.lng } });
+  await byId(page, "attention-none").waitFor();
   assert.deepEqual(faults, []);
   await page.context().close();
 });

@@ -4,6 +4,8 @@ import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const STEP_MS_MAX = 30_000;
+// How far a drawn colour may be from the one that was asked for, of 255.
+const SHADE = 3;
 const EXECUTABLES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 // Software WebGL, and nothing that a browser says to the world by itself.
 const FLAGS = [
@@ -91,6 +93,32 @@ export async function symbolsDrawn(page) {
     const data = document.querySelector('[data-testid="map"]')?.dataset ?? {};
     return Number(data.pins ?? 0) + Number(data.clusters ?? 0) + Number(data.areas ?? 0) > 0;
   });
+}
+
+/** The colour of the map so many pixels right of its middle and below it, as three numbers up to 255. */
+export async function colorOfMap(page, right = 0, below = 0) {
+  const box = await byId(page, "map").boundingBox();
+  const [x, y] = [Math.round(box.x + box.width / 2) + right, Math.round(box.y + box.height / 2) + below];
+  const png = (await page.screenshot({ clip: { x: x - 1, y: y - 1, width: 3, height: 3 } })).toString("base64");
+  return page.evaluate(async (png) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${png}`;
+    await image.decode();
+    const canvas = new OffscreenCanvas(3, 3).getContext("2d");
+    canvas.drawImage(image, 0, 0);
+    return [...canvas.getImageData(1, 1, 1, 1).data].slice(0, 3);
+  }, png);
+}
+
+/** Waits until the map has a colour there: what it draws comes piece by piece. */
+export async function colored(page, expect, right = 0, below = 0) {
+  const end = Date.now() + STEP_MS_MAX;
+  for (;;) {
+    const found = await colorOfMap(page, right, below);
+    if (found.every((shade, at) => Math.abs(shade - expect[at]) <= SHADE)) return;
+    assert.ok(Date.now() < end, `the map is ${found} there, not ${expect}`);
+    await page.evaluate(() => new Promise((resume) => requestAnimationFrame(resume)));
+  }
 }
 
 /** Opens the page of the site that is listed first, by its own row: another may be the first by the time of the click. */

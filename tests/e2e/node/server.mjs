@@ -18,6 +18,8 @@ const BUF = path.join(ROOT, "tests/e2e/node_modules/.bin/buf");
 const READY_MS_MAX = 60_000;
 const DRAIN_MS_MAX = 30_000;
 
+// Rows of a call, as many as the server takes.
+const ROWS_OF_CALL = 100;
 // Where the sites of `fill` are: Reykjavík, Zürich, Sydney.
 const PLACES = [[64.1, -21.9], [47.3, 8.5], [-33.8, 151.2]];
 
@@ -118,7 +120,9 @@ export class Server {
       const site = { displayName: `Site ${String(at).padStart(3, "0")}`, status };
       return { site, updateMask: "status", position: { lat: lat + at / 50, lng: lng + at / 40 } };
     });
-    await this.call("ImportService", "ImportSites", { parent: "accounts/demo", rows }, secret);
+    for (let at = 0; at < rows.length; at += ROWS_OF_CALL) {
+      await this.call("ImportService", "ImportSites", { parent: "accounts/demo", rows: rows.slice(at, at + ROWS_OF_CALL) }, secret);
+    }
     return secret;
   }
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, launch, openPage, shoot, symbolsDrawn } from "./browser.mjs";
+import { byId, colored, launch, openPage, shoot, symbolsDrawn } from "./browser.mjs";
 import { mmdb } from "./mmdb.mjs";
 import { GAZETTEER, Server } from "./server.mjs";
 
@@ -13,6 +13,9 @@ const SEA = { lat: 5, lng: -35 };
 // Degrees between two sites that are one cluster from afar.
 const APART_DEG = 0.02;
 const IN_TOWN = 4;
+// The colours of what is offline and of paper, on light screens.
+const OFFLINE = [200, 55, 27];
+const PAPER = [255, 255, 255];
 // An address of which a database knows the country alone, and where it puts that.
 const SOMEWHERE = { ip: "81.2.69.142", network: "81.2.69.0/24", country: "MN", lat: 46.86, lng: 103.85 };
 
@@ -125,4 +128,30 @@ test("a site known to a country alone is never a pin, and opens by a click", asy
   await byId(page, "site-panel").getByText("somewhere in Mongolia").first().waitFor();
   assert.deepEqual(faults, []);
   await page.context().close();
+});
+
+test("a pin that a machine gave is hollow in a broken ring, one that a person gave is filled, with the shape of its status", async () => {
+  const parent = "accounts/demo";
+  const service = { parent, token: { scope: "TOKEN_SCOPE_SERVICE" } };
+  const { secret } = await server.call("AdminService", "CreateToken", service, server.adminToken);
+  const [measured, pinned] = [await made("measured by a device"), await made("pinned by a person")];
+  const at = { lat: SEA.lat + 2, lng: SEA.lng };
+  const reports = [{ site: measured, devicePosition: { position: at, accuracyM: 5 } }];
+  await server.call("ActivationService", "BatchReportStatus", { parent, reports }, secret);
+  const beside = { lat: at.lat, lng: at.lng + 0.01 };
+  await server.call("LocationService", "SetPin", { site: pinned, position: beside }, token);
+  for (const name of [measured, pinned]) {
+    const site = { name, status: "SITE_STATUS_OFFLINE" };
+    await server.call("SiteService", "UpdateSite", { site, updateMask: "status" }, token);
+  }
+  const hollow = await opened(at, 14);
+  await shows(hollow.page, { pins: "2" });
+  await colored(hollow.page, PAPER);
+  await shoot(hollow.page, "map-approximate");
+  const filled = await opened(beside, 14);
+  await shows(filled.page, { pins: "2" });
+  await colored(filled.page, OFFLINE);
+  assert.deepEqual([...hollow.faults, ...filled.faults], []);
+  await hollow.page.context().close();
+  await filled.page.context().close();
 });

@@ -28,10 +28,15 @@ after(async () => {
   await server?.stop();
 });
 
-/** A wallboard, as its link opens it, and all that the server told it. */
+/** A wallboard, as its link opens it, all that the server told it, and by which methods it was asked. */
 async function openBoard(wish, secret = masked.secret) {
   const { page, faults } = await openPage({ browser, server, token: secret });
   const answers = [];
+  const asked = new Set();
+  page.on("request", (request) => {
+    const method = /waymark\.v1\.\w+\/(\w+)$/.exec(request.url())?.[1];
+    if (method) asked.add(method);
+  });
   page.on("response", (response) => {
     // A watch has no end, and tells of tallies alone.
     const isCall = response.url().includes("waymark.v1") && !response.url().includes("/Watch");
@@ -41,7 +46,7 @@ async function openBoard(wish, secret = masked.secret) {
   await page.clock.install();
   await page.goto(`${server.url}/?wallboard${wish}#token=${secret}`);
   await byId(page, "wallboard-region").waitFor();
-  return { page, faults, answers };
+  return { page, faults, answers, asked };
 }
 
 const region = (page) => byId(page, "wallboard-region").textContent();
@@ -96,6 +101,28 @@ test("it shows no person and no name, and with a token that masks contacts none 
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
   assert.equal(await byId(page, "site-panel").count(), 0);
   assert.equal(await page.locator('input:not([type="hidden"]), textarea, select').count(), 0);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("whatever its token may read, it asks for tallies and symbols alone, and calls regions by their countries", async () => {
+  const request = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_VIEWER", contacts: "CONTACT_ACCESS_READ" } };
+  const seeing = await server.call("AdminService", "CreateToken", request, server.adminToken);
+  const { page, faults, answers, asked } = await openBoard("&seconds=600", seeing.secret);
+  const titles = [];
+  for (let steps = 0; steps < 4; steps += 1) {
+    await byId(page, "wallboard-next").click();
+    await symbolsDrawn(page);
+    titles.push(await region(page));
+  }
+  const all = titles.join(" | ");
+  for (const country of [/Iceland/, /Switzerland|Germany|Austria/, /Australia/, /All sites/]) assert.match(all, country);
+  assert.deepEqual([...asked].sort(), ["FitSites", "QueryViewport", "WatchViewport", "WhoAmI"]);
+  for (const answer of answers) {
+    const body = await answer.body();
+    for (const secret of ["Secretdóttir", "gudrun@", "5551234", "under the secret"])
+      assert.ok(!body.includes(secret), `${secret} is in ${answer.url()}`);
+  }
   assert.deepEqual(faults, []);
   await page.context().close();
 });

@@ -1,0 +1,100 @@
+// A gate between a page and its server, through which a test lets calls go, holds them, refuses them, or lets a stream stay open
+// and say nothing more: what networks do to pages. Passes all else on, byte for byte.
+import http from "node:http";
+
+/** Milliseconds for which a held call waits for its test at most. */
+const HELD_MS_MAX = 60_000;
+/** What a refused call is answered with: INTERNAL of gRPC, as a whole answer without a message. */
+const REFUSAL = { "content-type": "application/grpc-web+proto", "grpc-status": "13", "grpc-message": "the disk is full" };
+
+export class Gate {
+  /** Calls by the name of their method, such as `ListViewportSites`. */
+  #rules = new Map();
+  /** Who waits for the next piece of a method's answers. */
+  #listeners = new Map();
+
+  static async before(server) {
+    const gate = new Gate();
+    gate.server = server;
+    gate.listener = http.createServer((request, response) => gate.#pass(request, response));
+    await new Promise((resolve) => gate.listener.listen(0, "127.0.0.1", resolve));
+    gate.url = `http://127.0.0.1:${gate.listener.address().port}`;
+    return gate;
+  }
+
+  /** Holds calls of a method until `open`; resolves when the first one is held. */
+  hold(method) {
+    return this.#set(method, "hold");
+  }
+
+  /** Answers calls of a method with an error. */
+  refuse(method) {
+    void this.#set(method, "refuse");
+  }
+
+  /** Lets streams of a method stay open and carry nothing more, the ones that are open and new ones. */
+  silence(method) {
+    void this.#set(method, "silence");
+  }
+
+  /** Lets calls of a method through again, and those that were held. Streams that fell silent stay so: nothing is known of them. */
+  open(method) {
+    const rule = this.#rules.get(method);
+    this.#rules.delete(method);
+    rule?.release();
+  }
+
+  /** Resolves when the next piece of an answer of a method has been passed on. */
+  heard(method) {
+    return new Promise((resolve) => this.#listeners.set(method, resolve));
+  }
+
+  async stop() {
+    for (const method of [...this.#rules.keys()]) this.open(method);
+    this.listener.closeAllConnections();
+    await new Promise((resolve) => this.listener.close(resolve));
+  }
+
+  #set(method, kind) {
+    const rule = { kind };
+    rule.released = new Promise((resolve) => (rule.release = resolve));
+    rule.reached = new Promise((resolve) => (rule.reach = resolve));
+    this.#rules.set(method, rule);
+    return rule.reached;
+  }
+
+  async #pass(request, response) {
+    const method = request.url.split("/").at(-1).split("?")[0];
+    const rule = this.#rules.get(method);
+    rule?.reach();
+    if (rule?.kind === "refuse") {
+      request.resume();
+      return void response.writeHead(200, REFUSAL).end();
+    }
+    // The body is read meanwhile: whoever holds it back would hold the page's connection.
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    if (rule?.kind === "hold") await Promise.race([rule.released, new Promise((resolve) => setTimeout(resolve, HELD_MS_MAX).unref())]);
+    this.#forward(method, request, Buffer.concat(chunks), response);
+  }
+
+  #forward(method, { url, method: verb, headers }, body, response) {
+    const { hostname, port } = new URL(this.server.url);
+    const onward = http.request({ hostname, port, path: url, method: verb, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      let silent = false;
+      answer.on("data", (chunk) => {
+        silent ||= this.#rules.get(method)?.kind === "silence";
+        if (silent) return;
+        response.write(chunk);
+        this.#listeners.get(method)?.();
+      });
+      answer.on("end", () => silent || response.end());
+      answer.on("error", () => response.destroy());
+      response.flushHeaders();
+    });
+    onward.on("error", () => response.destroy());
+    response.on("close", () => onward.destroy());
+    onward.end(body);
+  }
+}
