@@ -148,6 +148,7 @@ fn credential(account: &AccountId, agent: &AgentId, site: &Site, random: &mut Ra
         created_at: site.created_at,
         expires_at: None,
         revoked_at: None,
+        rotation: None,
         contacts: Contacts::default(),
     }
 }

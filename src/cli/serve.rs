@@ -13,6 +13,9 @@ use crate::config::{self, Config, Tls};
 use crate::geoip::config::DatabaseConfig;
 use crate::telemetry::{self, Format};
 
+/// What the system sends to who lets a file grow beyond the limit for files. Its number on Linux, but for MIPS, and on BSD.
+const FILE_SIZE_EXCEEDED: i32 = 25;
+
 /// Flags win over the file.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Arguments {
@@ -94,6 +97,8 @@ impl Arguments {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     telemetry::tell_panics();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Unless somebody takes it, it ends the process in the midst of a write. The write fails too, and the store says so.
+    let _taken = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED))?;
     let again = arguments.clone();
     let reread = Box::new(move || again.clone().resolve());
     let app = App::start(arguments.resolve()?, reread).await.context("cannot start")?;

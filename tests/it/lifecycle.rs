@@ -61,6 +61,24 @@ fn accounts_and_tokens_outlive_a_kill() {
 }
 
 #[test]
+fn a_token_gets_a_new_secret_and_the_audit_log_tells_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let token = server.admin_token.clone().unwrap();
+    said(client(&server, &token, &["account", "create", "acme"]));
+    let old = said(client(&server, &token, &["token", "create", "--account", "acme", "--scope", "admin"]));
+    let listed = said(client(&server, &old, &["token", "list", "--account", "acme"]));
+    let (name, _) = listed.split_once('\t').unwrap();
+    assert!(listed.contains("\tused "), "{listed}");
+    let new = said(client(&server, &old, &["token", "rotate", name, "--overlap", "0m"]));
+    let refused = client(&server, &old, &["account", "list"]);
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("Unauthenticated"), "replaced, and still good");
+    let list = ["audit", "list", "--account", "acme", "--method", "AdminService.RotateToken"];
+    let told = said(client(&server, &new, &list));
+    assert!(told.contains(&format!("\t{name}\twrote\t1")), "{told}");
+}
+
+#[test]
 fn a_token_that_cannot_be_handed_over_is_made_at_the_next_start() {
     let directory = tempfile::tempdir().unwrap();
     let nowhere = directory.path().join("nowhere/admin.token");

@@ -37,7 +37,7 @@ export function attributionParts(attribution: string): AttributionPart[] {
       return text ? [{ text, href: node.href }] : [];
     return text
       .split(SEPARATOR)
-      .filter((words) => /\w/.test(words))
+      .filter((words) => /[\p{L}\p{N}]/u.test(words))
       .map(withHome);
   });
 }

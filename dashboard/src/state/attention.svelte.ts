@@ -142,6 +142,13 @@ export class Attention {
     return this.current?.reasons[0];
   }
 
+  /** Whether the site in hand wants another place: of others, that none is found is no news. */
+  get seeks(): boolean {
+    const { site, reasons = [] } = this.current ?? {};
+    const wants = [...ADDRESS_REASONS, AttentionReason.UNPLACED];
+    return reasons.length > 0 ? reasons.some((reason) => wants.includes(reason)) : site?.location?.confirmed === false;
+  }
+
   /** Says that the site is right as it is. */
   async accept(): Promise<void> {
     const [item, reason] = [this.current, this.reason];

@@ -23,7 +23,7 @@ use super::Invalid;
 use super::geo::{BoundingBox, LatLng};
 use boxes::{Boxes, Rect};
 use locate::{Locator, Place};
-use plane::{Edge, EdgeName, HALF_TURN, POLE, Point, units};
+use plane::{Edge, EdgeName, HALF_TURN, POLE, Point, cut, cut_degrees, units};
 use ring::Ring;
 use sweep::{Contact, Meeting, sweep};
 
@@ -96,7 +96,7 @@ impl Polygons {
     /// The same, and how many polygons had to be asked.
     #[must_use]
     pub fn ask(&self, position: LatLng) -> (bool, usize) {
-        let (point, mut asked) = (Point::new(position), 0);
+        let (point, position, mut asked) = (Point::new(position), cut(position), 0);
         let is_inside = self.polygons.iter().filter(|polygon| polygon.is_near(position)).any(|polygon| {
             asked += 1;
             polygon.contains(point)
@@ -127,6 +127,7 @@ impl Polygons {
     pub fn relate(&self, south: f64, west: f64, north: f64, east: f64) -> (Relation, usize) {
         let low = Point { x: units(west), y: units(south) };
         let rect = Rect { low, high: Point { x: units(east), y: units(north) } };
+        let [south, west, north, east] = [south, west, north, east].map(cut_degrees);
         // At the 180th meridian a box of the one side is near a rectangle of the other.
         let is_at_end = west <= -180.0 || east >= 180.0;
         let mut asked = 0;

@@ -50,6 +50,18 @@ pub(super) fn units(degrees: f64) -> i128 {
     (degrees * UNITS_PER_DEGREE as f64) as i128
 }
 
+/// A position as the plane has it: its smallest coordinates are cut to the unit below.
+pub(super) fn cut(position: LatLng) -> LatLng {
+    LatLng::new(cut_degrees(position.lat()), cut_degrees(position.lng()))
+        .expect("it comes nearer to 0, not over an edge")
+}
+
+/// The same of one coordinate.
+#[expect(clippy::cast_precision_loss, reason = "units that came from a float go back into one")]
+pub(super) fn cut_degrees(degrees: f64) -> f64 {
+    units(degrees) as f64 / UNITS_PER_DEGREE as f64
+}
+
 /// A straight edge of a ring, from its lesser to its greater end, whichever way the ring runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Edge {

@@ -2,7 +2,7 @@
 //!
 //! Refuses what can be seen in a single walk along it. Whether it meets itself or others is `sweep.rs`'s to say.
 
-use super::plane::{Edge, HALF_TURN, POLE, Point, TURN};
+use super::plane::{Edge, HALF_TURN, POLE, Point, TURN, cut};
 use crate::model::Invalid;
 use crate::model::geo::LatLng;
 
@@ -10,6 +10,7 @@ use crate::model::geo::LatLng;
 #[derive(Debug, Clone, Copy)]
 struct Corner {
     point: Point,
+    /// The point in degrees.
     position: LatLng,
     /// Which point of the ring as it was given.
     given_as: usize,
@@ -100,7 +101,7 @@ impl Ring {
 fn corners(points: &[LatLng]) -> Vec<Corner> {
     let all = points.iter().enumerate();
     let mut corners: Vec<Corner> = all
-        .map(|(given_as, position)| Corner { point: Point::new(*position), position: *position, given_as })
+        .map(|(given_as, position)| Corner { point: Point::new(*position), position: cut(*position), given_as })
         .collect();
     corners.dedup_by_key(|corner| corner.point);
     while corners.len() > 1 && corners.first().map(|corner| corner.point) == corners.last().map(|corner| corner.point) {

@@ -56,7 +56,7 @@ impl Behind {
     }
 
     async fn reach(&self, secret: &str, revision: u64) -> Result<(), Error> {
-        self.waymark.reach(secret, &self.account, Revision(revision)).await
+        self.waymark.reach(secret, Some(&self.account), Revision(revision)).await
     }
 
     /// Tells what is held back in the middle of what is waited for.

@@ -122,6 +122,10 @@ pub(super) fn heard(account: &str, mut told: &[u8]) -> Option<Vec<Mutation>> {
         });
         told = rest;
     }
+    if mutations.is_empty() {
+        // A batch of the past alone. A record that nobody keeps stands for it, so that its revision is heard of.
+        mutations.push(Mutation::delete(Key { partition, kind: Kind::PastText, id: String::new() }));
+    }
     Some(mutations)
 }
 
@@ -181,6 +185,15 @@ mod tests {
         let mut expected: Vec<_> = batch().into_iter().map(|mutation| (mutation.key, mutation.document)).collect();
         expected.remove(1);
         assert_eq!(heard, expected);
+    }
+
+    /// Nobody heard of the revision of an erasure's last batch, and whoever waited for it waited in vain.
+    #[test]
+    fn a_batch_of_the_past_alone_is_heard_of() {
+        let past = encoded().swap_remove(1);
+        let heard = heard("acme", &told(&[past])).unwrap();
+        let [Mutation { key, document: None, .. }] = &heard[..] else { panic!("{heard:?}") };
+        assert_eq!(key.partition.as_ref().map(AccountId::as_str), Some("acme"));
     }
 
     proptest! {

@@ -89,6 +89,14 @@ def known_to(caller, parent, revision):
     return known
 
 
+def told(fleet, number, what):
+    """What a replica's metrics tell of how it follows, to the operator's token that the first one made."""
+    status, _, body = fetch(fleet.servers[number].target, "/metrics", fleet.servers[0].admin_token)
+    assert status == 200
+    [line] = [line for line in body.decode().splitlines() if line.startswith(f"waymark_replica_{what} ")]
+    return float(line.split()[1])
+
+
 def digest(fleet, number, token, parent):
     """All that a replica shows of an account: its list, views of its map, and tiles."""
     caller = fleet.caller(number, token)

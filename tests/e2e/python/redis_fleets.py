@@ -69,12 +69,16 @@ class Cluster:
         """A dead node starts again, and follows whoever took over."""
         node.start()
 
+    def asked(self):
+        """A node that knows how things stand."""
+        return next(node for node in self.nodes if node.process.poll() is None)
+
     def master_of(self, account_id):
         """The node that an account's records are written on, as those that live see it; `None` while there is none."""
         partition = zlib.crc32(account_id.encode()) % self.partitions
-        living = next(node for node in self.nodes if node.process.poll() is None)
-        slot = living.ask("CLUSTER", "KEYSLOT", f"{PREFIX}:{{{PREFIX}:{partition}}}:head")
-        for first, last, master, *_ in living.ask("CLUSTER", "SLOTS"):
+        asked = self.asked()
+        slot = asked.ask("CLUSTER", "KEYSLOT", f"{PREFIX}:{{{PREFIX}:{partition}}}:head")
+        for first, last, master, *_ in asked.ask("CLUSTER", "SLOTS"):
             if first <= slot <= last:
                 node = next(node for node in self.nodes if node.port == master[1])
                 return node if node.process.poll() is None else None

@@ -1,16 +1,22 @@
 """The wall clock jumps under a running server: a day, ten years, and back. libfaketime reads it from a file."""
 
+import os
 import time
+from contextlib import ExitStack
 
 import grpc
 import pytest
 from google.protobuf import timestamp_pb2
 
-from client import Account, Caller, mask, refused, scope_value
+from client import Account, Caller, mask, refused, scope_value, until
 from clock import faketime, set_clock
+from fleet import Fleet, agree, single
+from redis_fleets import PREFIX
+from redis_server import Redis
 from server import Server
 from stubs import pb
 from test_history import changes_of, number_of
+from test_paused_leader import ENDS, leads
 
 JUMPS = ["+1d", "-1d", "+0", "+3650d", "+0"]
 DAY_S = 24 * 60 * 60
@@ -68,3 +74,39 @@ def test_revisions_and_histories_never_go_back_and_lives_follow_the_wall_clock(t
         with grpc.insecure_channel(server.target) as again:
             found = Caller(again, editor.token).GetSite(name=site)
             assert (found.revision, found.note) == (revision, str(len(JUMPS)))
+
+
+def test_a_leader_whose_clock_jumps_leads_on_and_nobody_begins_beside_it(tmp_path, clock, monkeypatch):
+    """Of two replicas one has the clock that jumps. Leases are of no wall clock, and revisions are Redis' own."""
+    preloaded = os.environ["LD_PRELOAD"]
+    monkeypatch.delenv("LD_PRELOAD")
+    with ExitStack() as stack:
+        redis = stack.enter_context(Redis(tmp_path, keeps=True))
+        fleet = Fleet(tmp_path, single(redis), stack)
+        monkeypatch.setenv("LD_PRELOAD", preloaded)
+        fleet.add()
+        until("it does not lead", lambda: leads(fleet, 0))
+        monkeypatch.delenv("LD_PRELOAD")
+        fleet.add()
+        account = Account(Caller(fleet.channels[0], fleet.servers[0].admin_token))
+        token = fleet.lets_in(account.caller("EDITOR").token, account.name)
+        revision, shifts = 0, []
+        for number, told in enumerate(JUMPS):
+            clock(told)
+            renewed = renewals(redis)
+            for replica in range(2):
+                site = pb.Site(display_name=f"{number} at {replica}")
+                made = fleet.caller(replica, token).CreateSite(parent=account.name, site=site)
+                assert made.revision > revision, told
+                revision = made.revision
+                shifts.append(abs(made.create_time.seconds - time.time()) > DAY_S / 2)
+            until("the lease is not renewed", lambda: renewals(redis) >= renewed + 2)
+            assert (leads(fleet, 0), leads(fleet, 1), ENDS in fleet.said(0)) == (True, False, False), told
+            agree(fleet, token, account.name)
+        # Of the first replica alone, while its clock is away.
+        assert shifts == [told != "+0" and replica == 0 for told in JUMPS for replica in range(2)], "the injector never struck"
+
+
+def renewals(redis):
+    """The revision of the operator's records, of which the lease is one that is written again and again."""
+    return int(redis.ask("HGET", f"{PREFIX}:{{{PREFIX}:0}}:revisions", ""))

@@ -284,7 +284,8 @@ def test_a_server_that_falls_stops_the_import_and_the_next_run_ends_it(tmp_path)
         begun(process, sheet.with_name("sites.csv.journal"), 50)
         server.kill()
         _, told = process.communicate(timeout=IMPORT_S_MAX)
-        assert process.returncode == 1 and "run it again to go on" in told, told
+        # Not 1: the same command may succeed later.
+        assert process.returncode == 75 and "run it again to go on" in told, told
         server.start()
         done = importer.run("sites", sheet)
         assert done.returncode == 0, done.stderr

@@ -16,13 +16,15 @@ from pathlib import Path
 import grpc
 import pytest
 
-from client import Account, Caller, mask, refused
+from client import Account, Caller, Failure, health, mask, refused
 from server import BINARY, Server
 from stubs import pb
 
 # Longest time for what the server does by itself, on a busy machine.
 WAIT_S_MAX = 30
 NOTE_BYTES = 60_000
+# By so much files may grow in the test of that limit: room for some notes.
+GROWTH_BYTES = 1024 * 1024
 # More than there are descriptors, and less than the system queues for a listener.
 CONNECTIONS = 100
 IS_ROOT = os.geteuid() == 0
@@ -89,13 +91,48 @@ def test_a_full_disk_refuses_writes_and_goes_on_when_there_is_room(tmp_path):
         check_after_restart(server, editor, {site: ["first"], late: ["y" * NOTE_BYTES], made[-1]: [last]})
 
 
+def test_files_that_may_grow_no_more_stop_writes_and_lose_nothing(tmp_path):
+    """F6, with a limit on the size of files (EFBIG), which SQLite tells as any other failure of the disk. The signal that comes with it
+    ended the server without a word."""
+    with serving(tmp_path / "data") as (server, account, editor):
+        site, made = account.create_site(note="first").name, []
+        largest = max(path.stat().st_size for path in server.data_dir.iterdir())
+        _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (largest + GROWTH_BYTES, most))
+        with pytest.raises(grpc.RpcError) as stopped:
+            for number in range(1000):
+                made.append(account.create_site(f"large {number}", note=f"{number} ".ljust(NOTE_BYTES, "x")).name)
+        assert made and Failure(stopped.value).reason == "STORAGE_UNAVAILABLE", stopped.value
+        refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: set_note(editor, site, "late"))
+        assert server.process.poll() is None and health(account.operator.channel) == 1, "it serves on"
+        assert editor.GetSite(name=site).note == "first", "reads go on"
+        assert len(editor.ListSites(parent=account.name, page_size=1000).sites) == 1 + len(made)
+        assert "start waymark again when the disk is well" in server.log_text()
+        assert (server.data_dir / "STOPPED").exists()
+        notes = {name: [f"{number} ".ljust(NOTE_BYTES, "x")] for number, name in enumerate(made)}
+        check_after_restart(server, editor, {site: ["first"]} | notes)
+        assert not (server.data_dir / "STOPPED").exists()
+
+
+def test_a_quota_that_is_used_up_stops_writes_and_loses_nothing(tmp_path):
+    """F6, with EDQUOT, which SQLite tells as any other failure of the disk."""
+    with serving(tmp_path / "data") as (server, account, editor):
+        site, other = account.create_site(note="kept").name, account.create_site(note="kept").name
+        with injected(server, "error=EDQUOT", tmp_path / "strace", "pwrite64"):
+            refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: set_note(editor, site, "x" * NOTE_BYTES))
+        refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: set_note(editor, other, "late"))
+        assert [editor.GetSite(name=name).note for name in (site, other)] == ["kept", "kept"], "reads go on"
+        assert "start waymark again when the disk is well" in server.log_text()
+        check_after_restart(server, editor, {site: ["kept"], other: ["kept"]})
+
+
 @contextlib.contextmanager
-def injected(server, how, log):
-    """Lets syncs of the server fail or wait, by strace; afterwards checks that some did."""
+def injected(server, how, log, calls="fdatasync,fsync"):
+    """Lets syncs of the server, or other calls to the system, fail or wait, by strace; afterwards checks that some did."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed: apt-get install strace")
-    command = ["strace", "-f", "-qq", "-p", str(server.process.pid), "-e", "trace=fdatasync,fsync", "-o", str(log)]
-    command += ["-e", f"inject=fdatasync,fsync:{how}"]
+    command = ["strace", "-f", "-qq", "-p", str(server.process.pid), "-e", f"trace={calls}", "-o", str(log)]
+    command += ["-e", f"inject={calls}:{how}"]
     tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + WAIT_S_MAX
@@ -108,7 +145,7 @@ def injected(server, how, log):
     finally:
         tracer.terminate()
         tracer.wait()
-    count = len(re.findall(r"f(?:data)?sync\(.*(?:INJECTED|DELAYED)", log.read_text(encoding="utf-8")))
+    count = len(re.findall(r"\(.*(?:INJECTED|DELAYED)", log.read_text(encoding="utf-8")))
     assert count > 0, "the injector never struck"
 
 

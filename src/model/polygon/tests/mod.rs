@@ -48,6 +48,19 @@ fn reversed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     points.iter().rev().copied().collect()
 }
 
+/// Found by fuzzing: a corner 10^-300 degrees beside a meridian is taken for one on it, and the box around its ring began beside
+/// it, so that a corner on the meridian was outside of the polygon that it is a corner of.
+#[test]
+fn a_corner_a_hair_beside_a_meridian_is_on_it() {
+    let hair = f64::MIN_POSITIVE;
+    for points in [[(80.0, hair), (0.0, 0.0), (80.0, 10.0)], [(80.0, 10.0), (80.0, hair), (0.0, 0.0)]] {
+        let polygons = polygons(&[&points]);
+        contains(&polygons, &points, &[(40.0, -1e-12)]);
+        assert_ne!(polygons.relation(0.0, 0.0, 0.0, 0.0), Relation::Outside);
+        assert_ne!(polygons.relation(80.0, hair, 80.0, hair), Relation::Outside);
+    }
+}
+
 #[test]
 fn a_fault_of_one_ring_says_where_it_stands() {
     let check = |points: &[(f64, f64)], field: &str, why: &str| {
