@@ -3,7 +3,7 @@
 //! A call takes its place when it arrives, before anybody looks at it, so that calls which wait for a processor count too.
 //! Where more have arrived than there are places, each gives its place back as it is looked at and stands in the queue, which
 //! gives places out in turn. Where that is not so a call costs some operations on counters, and no lock. One line never has
-//! more than three quarters of the places: the rest is there for the others at once, whatever its calls wait for.
+//! more than its share of the places: the rest is there for the others at once, whatever its calls wait for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::queue::{LineId, Queue};
 
-/// Counters of what lines hold. Two lines that share one have three quarters together.
+/// Counters of what lines hold. Two lines that use the same one have one share together.
 const SHARES: usize = 1_024;
 
 /// The places of one kind of calls, in units of a short look in memory.
