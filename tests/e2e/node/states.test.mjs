@@ -15,6 +15,8 @@ const PULSE_MS = 10_500;
 const TYPED = "typed while the network was away";
 
 let server, gate, token, browser;
+/** Questions of each page's pulse that have no answer yet. */
+const pulses = new WeakMap();
 
 before(async () => {
   server = await Server.bare();
@@ -38,8 +40,19 @@ afterEach(async () => {
 /** A page that speaks to its server through the gate. Its time goes on as it does, and leaps where a test says so. */
 async function open(secret = token) {
   const { page, faults } = await openPage({ browser, server: gate, token: secret });
+  const asked = new Set();
+  page.on("request", (request) => request.url().endsWith("/WhoAmI") && asked.add(request));
+  for (const end of ["requestfinished", "requestfailed"]) page.on(end, (request) => asked.delete(request));
+  pulses.set(page, asked);
   await page.clock.install();
   return { page, faults };
+}
+
+/** Resolves when the page has an answer to each question of its pulse: time that leaps before would be time that it waited. */
+async function pulseAnswered(page) {
+  while (pulses.get(page).size > 0) await page.waitForEvent("requestfinished");
+  // And has read it: a whole turn of the page's own loop, by way of the server.
+  await page.evaluate(() => fetch("/healthz").then((answer) => answer.text()));
 }
 
 const told = (page, kind) => page.locator(`[data-testid="link-state"][data-kind="${kind}"]`).waitFor({ state: "attached" });
@@ -175,6 +188,7 @@ test("a stream that says that nothing happens is no silent one", async () => {
   await logIn(page, gate, token);
   await symbolsDrawn(page);
   await told(page, "sound");
+  await pulseAnswered(page);
   await page.evaluate(() => {
     const link = document.querySelector('[data-testid="link-state"]');
     window.kinds = new Set([link.dataset.kind]);
@@ -184,7 +198,7 @@ test("a stream that says that nothing happens is no silent one", async () => {
   for (let word = 0; word < 2; word += 1) {
     await page.clock.fastForward(SILENCE_MS / 2);
     await gate.heard("WatchViewport");
-    await page.evaluate(() => fetch("/healthz").then((answer) => answer.text()));
+    await pulseAnswered(page);
   }
   await page.clock.fastForward(SILENCE_MS / 2);
   assert.deepEqual(await page.evaluate(() => [...window.kinds]), ["sound"]);
