@@ -7,11 +7,13 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 
 use super::account::admin;
-use super::client::{Connection, ServerArguments, explain, patiently};
+use super::client::{ServerArguments, explain};
 use super::output::OutputArguments;
 use super::progress::Progress;
+use super::unreachable::Unreachable;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::admin_service_client::AdminServiceClient;
+use crate::client::Connection;
 
 /// Sites of a page: as many as the server takes.
 const PAGE_SITES: i32 = 100;
@@ -40,7 +42,7 @@ pub(super) struct Arguments {
 
 /// Does it.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let admin = admin(&arguments.server)?;
+    let mut admin = admin(&arguments.server)?;
     if !arguments.yes {
         confirm(&arguments)?;
     }
@@ -53,16 +55,14 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         include_location: arguments.include_location,
         ..pb::EraseAccountPersonalDataRequest::default()
     };
-    let (mut count, mut progress) = (0, Progress::open("sites"));
+    let (mut count, mut progress, mut unreachable) = (0, Progress::open("sites"), Unreachable::default());
     loop {
         // A page that failed is done again: what is erased stays erased.
-        let page = patiently(|| {
-            let (mut admin, request) = (admin.clone(), request.clone());
-            async move { admin.erase_account_personal_data(request).await }
-        });
-        let page = page.await.map_err(|status| explain(&status))?.into_inner();
+        let page = admin.erase_account_personal_data(request.clone()).await;
+        let page = page.map_err(|status| explain(&status))?.into_inner();
         count += page.sites.len() as u64;
         progress.add(page.sites.len() as u64);
+        unreachable.add(page.unreachable);
         if page.next_page_token.is_empty() {
             break;
         }
@@ -70,20 +70,22 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     progress.finish();
     let line = format!("erased the personal data of {count} sites");
-    arguments.output.tell(line, json!({ "account": format!("accounts/{}", arguments.account), "sites": count }))
+    arguments.output.tell(line, json!({ "account": format!("accounts/{}", arguments.account), "sites": count }))?;
+    unreachable.complain("not erased")
 }
 
 /// Erases one site, and its history.
-async fn erase_site(admin: AdminServiceClient<Connection>, arguments: &Arguments, site: &str) -> anyhow::Result<()> {
+async fn erase_site(
+    mut admin: AdminServiceClient<Connection>,
+    arguments: &Arguments,
+    site: &str,
+) -> anyhow::Result<()> {
     let account = format!("accounts/{}", arguments.account);
     let name = format!("{account}/sites/{site}");
     let include_location = arguments.include_location;
-    let erased = patiently(|| {
-        let mut admin = admin.clone();
-        let request = pb::EraseSitePersonalDataRequest { name: name.clone(), validate_only: false, include_location };
-        async move { admin.erase_site_personal_data(request).await }
-    });
-    let records = erased.await.map_err(|status| explain(&status))?.into_inner().history_records;
+    let request = pb::EraseSitePersonalDataRequest { name: name.clone(), validate_only: false, include_location };
+    let erased = admin.erase_site_personal_data(request).await.map_err(|status| explain(&status))?;
+    let records = erased.into_inner().history_records;
     let line = format!("erased the personal data of {name} and of {records} entries of its history");
     arguments.output.tell(line, json!({ "account": account, "site": name, "sites": 1, "history_records": records }))
 }

@@ -135,6 +135,8 @@ pub enum Reason {
     NetworkRateLimited,
     /// The records of an account are being read for its search.
     SearchNotReady,
+    /// A watch ended by a fault of waymark's own; another one may go on.
+    WatchFailed,
     /// The process is starting, or ending.
     NotReady,
     /// A fault of waymark's own.
@@ -195,6 +197,7 @@ impl Reason {
             Self::ServerBusy => "SERVER_BUSY",
             Self::NetworkRateLimited => "NETWORK_RATE_LIMITED",
             Self::SearchNotReady => "SEARCH_NOT_READY",
+            Self::WatchFailed => "WATCH_FAILED",
             Self::NotReady => "NOT_READY",
             Self::Internal => "INTERNAL",
         }
@@ -246,6 +249,7 @@ impl Reason {
             | Self::GeocoderUnavailable
             | Self::TicketingUnavailable
             | Self::SearchNotReady
+            | Self::WatchFailed
             | Self::ServerBusy
             | Self::NotReady => Kind::Unavailable,
             Self::StorageCorrupt => Kind::DataLoss,

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tracing::{error, info};
+use tracing::info;
 
 use super::entry::{entry_of, hide_expired};
 use super::links::{End, ends_of};
@@ -25,14 +25,12 @@ use crate::store::{Error, Kind, Loaded, Store, Visit, faults};
 
 /// Sites between two lines of progress.
 const PROGRESS_EVERY: usize = 250_000;
-/// Unreadable sites that are told one by one; more would push everything else out of the log.
-const UNREADABLE_TOLD_MAX: usize = 100;
 /// Most threads that load: beyond, they wait for memory and disk.
 const THREADS_MAX: usize = 8;
 
 /// Everything that is in the store. Nothing may be committed meanwhile.
 ///
-/// A site that cannot be read is told and left out: it must not keep all others from being served. Without an account or
+/// A site that cannot be read is left out, and the store tells of it: it must not keep all others from being served. Without an account or
 /// a token nobody could tell what is missing: one that cannot be read ends the start.
 pub(super) async fn load(store: &dyn Store) -> Result<Live, Error> {
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS_MAX));
@@ -85,12 +83,8 @@ impl Progress {
             self.failure.lock().get_or_insert(cause);
             return;
         }
-        let before = self.unreadable.fetch_add(1, Ordering::Relaxed);
-        if before < UNREADABLE_TOLD_MAX {
-            error!(%cause, "a site is left out");
-        } else if before == UNREADABLE_TOLD_MAX {
-            error!("more sites are left out: the rest is counted, not told");
-        }
+        // The store tells of it, once.
+        self.unreadable.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::Live;
 use crate::lexicon::{Bulk, Classes, Hits, Lexicon, Merged, Query};
@@ -148,7 +148,7 @@ impl SearchedSites {
 impl Live {
     /// Makes the search of what is in the store, account by account, the small ones first. Commits may go on meanwhile.
     ///
-    /// A site that cannot be read is told and left out. Where the store fails for an account the others are read, and the
+    /// A site that cannot be read is left out; the store tells of it. Where the store fails for an account the others are read, and the
     /// failure is given; called again, it goes on with the accounts that are left.
     pub async fn read_for_search(&self, store: &dyn Store) -> Result<(), Error> {
         let begun = Instant::now();
@@ -177,8 +177,8 @@ async fn read(store: &dyn Store, account: &AccountId, mut bulk: Bulk) -> Result<
     let mut after = None;
     loop {
         let range = Range { after, limit: CHUNK, ..Range::all(Some(account.clone()), Kind::Site) };
-        let told = |cause: &Error| error!(%cause, "a site is left out of the search");
-        let (records, is_last) = scan_past(store, range, told).await?;
+        // Of one that cannot be read the store tells, once.
+        let (records, is_last) = scan_past(store, range, |_| {}).await?;
         after = records.last().map(|record| record.key.id.clone());
         bulk = aside(move || put(bulk, records)).await?;
         if is_last {

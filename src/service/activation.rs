@@ -256,8 +256,9 @@ impl Waymark {
         let base = &wanted[..wanted.floor_char_boundary(text::LINE_BYTES_MAX - SUFFIX_BYTES_MAX)];
         let numbered = |number: usize| if number == 1 { wanted.clone() } else { format!("{base} {number}") };
         let keys = (1..=NUMBERS_TRIED).map(|number| Key::of(account, Kind::SiteName, text::fold(&numbered(number))));
-        let taken = self.parts.store.get_many(keys.collect()).await?;
-        let free = taken.iter().position(Option::is_none).filter(|_| attempt < ATTEMPTS_MAX / 2);
+        // A claim that cannot be read is somebody's.
+        let taken = self.parts.store.get_each(keys.collect()).await?;
+        let free = taken.iter().position(|read| matches!(read, Ok(None))).filter(|_| attempt < ATTEMPTS_MAX / 2);
         Ok(match free {
             Some(index) => numbered(index + 1),
             None => format!("{base} {:08x}", site.as_u128() & 0xffff_ffff),

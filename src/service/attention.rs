@@ -84,8 +84,10 @@ impl Waymark {
         let (mut items, mut bytes) = (Vec::with_capacity(found.len()), 0);
         for part in found.chunks(CHUNK) {
             let keys = part.iter().map(|found| Key::of(account, Kind::Site, found.site)).collect();
-            let records = self.parts.store.get_many(keys).await?;
-            for (found, record) in part.iter().zip(records) {
+            let read = self.parts.store.get_each(keys).await?;
+            for (found, read) in part.iter().zip(read) {
+                // One that cannot be read is left out.
+                let record = read.ok().flatten();
                 let site = record.map(site_of).transpose()?.filter(|site| site.value.deleted_at.is_none());
                 bytes += site.as_ref().map_or(0, |site| site.value.weight());
                 let (attention, company) = (found.attention, found.company);

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::access::Permission;
-use super::paging::{Page, PageRequest, query_purpose};
+use super::paging::{PageRequest, PartialPage, query_purpose};
 use super::record::Author;
 use super::sites::ChangeOptions;
 use super::{Error, Waymark};
@@ -16,7 +16,7 @@ use crate::model::history::Cause;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::{Contact, Site};
 use crate::model::uplink::Uplinks;
-use crate::store::{Kind, Range};
+use crate::store::{Kind, Range, id_of, scan_on};
 
 /// Most sites of one page of an account's erasure: some writes for each.
 pub const PAGE_MAX: usize = 100;
@@ -59,14 +59,16 @@ impl Waymark {
         Ok(erased)
     }
 
-    /// Erases a page of an account's sites as [`Self::erase_site`] does, in the order of their ids; gives those of the page.
+    /// Erases a page of an account's sites as [`Self::erase_site`] does, in the order of their ids; gives those of the page. A site
+    /// that cannot be read is left as it is: what it holds of persons nobody knows. One of whose access or history a record cannot be
+    /// read is not among those either: some of it may be erased, and that record is not.
     pub async fn erase_sites(
         &self,
         principal: &Principal,
         account: &AccountId,
         page: &PageRequest,
         options: ErasureOptions,
-    ) -> Result<Page<SiteId>, Error> {
+    ) -> Result<PartialPage<SiteId>, Error> {
         self.account_for(principal, account, Permission::Administer)?;
         let limit = page.limit()?.min(PAGE_MAX);
         // All pages of an erasure go as far as its first one.
@@ -74,21 +76,29 @@ impl Waymark {
         let purpose = || query_purpose(principal, method, account);
         let after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);
         if options.validate_only {
-            return Ok(self.page_until(&purpose, Vec::new(), None::<&Cursor>));
+            let page = self.page_until(&purpose, Vec::new(), None::<&Cursor>);
+            return Ok(PartialPage { page, unreadable: Vec::new() });
         }
         let range = Range { after, limit, ..Range::all(Some(account.clone()), Kind::Site) };
-        let records = self.parts.store.scan(range).await?;
-        let last = records.last().filter(|_| records.len() == limit).map(|record| Cursor(record.key.id.clone()));
-        let mut erased = Vec::new();
-        for record in &records {
-            let Ok(site) = record.key.id.parse() else { continue };
-            self.erase_person(principal, account, site, options.include_location).await?;
-            erased.push(site);
+        let (records, is_last) = scan_on(&*self.parts.store, range).await?;
+        let last = records.last().filter(|_| !is_last).map(|read| Cursor(id_of(read).to_owned()));
+        let (mut erased, mut unreadable) = (Vec::new(), Vec::new());
+        for read in &records {
+            let Ok(site) = id_of(read).parse() else { continue };
+            if read.is_err() {
+                unreadable.push(site);
+                continue;
+            }
+            match self.erase_person(principal, account, site, options.include_location).await {
+                Ok(_) => erased.push(site),
+                Err(cause) if cause.is_of_one_record() => unreadable.push(site),
+                Err(cause) => return Err(cause),
+            }
         }
         if last.is_none() {
             self.parts.store.scrub().await?;
         }
-        Ok(self.page_until(&purpose, erased, last.as_ref()))
+        Ok(PartialPage { page: self.page_until(&purpose, erased, last.as_ref()), unreadable })
     }
 
     /// The history last: changes of the record are entries of it.

@@ -183,6 +183,11 @@ pub enum Error {
     /// The server ends, and its watches with it.
     #[error("the server is ending: watch again, from the last revision that you were told")]
     Ending,
+    /// What makes a watch's messages panicked.
+    #[error(
+        "the watch ended by a fault of the server, which is in its log: watch again, from the last revision that you were told"
+    )]
+    WatchFailed,
     /// The client of a watch takes nothing.
     #[error("nothing was read for {0:?}: watch again, from the last revision that you were told")]
     Stalled(Duration),
@@ -234,8 +239,18 @@ impl Error {
         match self {
             Self::Geocode(cause) => cause.told(),
             Self::Ticketing(cause) => cause.told(),
+            Self::Store(store::Error::Corrupt { kind, id, .. }) => format!(
+                "the stored record {kind:?} {} cannot be read; it is neither changed nor deleted: the operator restores it from a backup",
+                kind.shown_id(id)
+            ),
             _ => self.to_string(),
         }
+    }
+
+    /// Whether one record cannot be read, and nothing else is wrong.
+    #[must_use]
+    pub fn is_of_one_record(&self) -> bool {
+        matches!(self, Self::Store(store::Error::Corrupt { .. }))
     }
 }
 
@@ -271,6 +286,7 @@ impl Fault for Error {
             Self::TooLate(_) => Reason::DeadlineExceeded,
             Self::Ending | Self::TicketingOff | Self::Behind(_) => Reason::NotReady,
             Self::SearchNotReady => Reason::SearchNotReady,
+            Self::WatchFailed => Reason::WatchFailed,
             Self::Contention(_) => Reason::Contention,
             Self::Random(_) => Reason::Internal,
             Self::Mismatched { .. } => Reason::StorageCorrupt,
@@ -291,11 +307,15 @@ impl Fault for Error {
                 Some(Duration::from_millis(250))
             }
             Self::Ending => Some(spread()),
+            Self::WatchFailed => Some(FAULT_PAUSE + spread()),
             Self::TooOften(_, wait) => Some(*wait),
             _ => None,
         }
     }
 }
+
+/// A watch that met a fault may meet it again: so much later at least.
+const FAULT_PAUSE: Duration = Duration::from_secs(5);
 
 /// A quarter of a second to some two: all watches end at once, and had better not begin at once.
 fn spread() -> Duration {

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::access::{Permission, require_contacts};
-use super::paging::{Page, PageRequest, query_purpose};
+use super::paging::{Page, PageRequest, PartialPage, query_purpose};
 use super::record::{change_key, past_prefix};
 use super::resident::ShownAccess;
 use super::site_list::PAGE_BYTES_MAX;
@@ -16,7 +16,7 @@ use crate::model::history::Change;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
 use crate::model::site_devices::SiteDevices;
-use crate::store::{Kind, Range};
+use crate::store::{Kind, Range, id_of, scan_on};
 
 /// Entries that are read together: one may hold two notes of 64 KiB.
 const ENTRIES_CHUNK: usize = 64;
@@ -45,12 +45,16 @@ pub enum PersonalRecord {
     Change(AccountId, SiteId, Box<Change>),
 }
 
-/// Where the next page goes on: behind this entry of the site's history; behind its data for 0.
+/// Where the next page goes on: behind this entry of the site's history; behind its data for 0, and behind the site for
+/// [`BEHIND_ALL`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Cursor {
     site: String,
     change: u32,
 }
+
+/// More entries than a history has.
+const BEHIND_ALL: u32 = u32::MAX;
 
 /// The records of a page that is being gathered.
 #[derive(Debug)]
@@ -58,19 +62,43 @@ struct Gathered {
     records: Vec<PersonalRecord>,
     bytes: usize,
     limit: usize,
-    /// Behind the last record.
+    /// Sites that cannot be read, or not whole.
+    unreadable: Vec<SiteId>,
+    /// Behind the last record, or the last site that cannot be read.
     end: Option<Cursor>,
 }
 
 impl Gathered {
+    fn new(limit: usize) -> Self {
+        Self { records: Vec::new(), bytes: 0, limit, unreadable: Vec::new(), end: None }
+    }
+
     fn add(&mut self, record: PersonalRecord, bytes: usize, end: Cursor) {
         self.records.push(record);
         self.bytes += bytes;
         self.end = Some(end);
     }
 
+    /// Takes note of a site that cannot be read, under this id.
+    fn leave_out(&mut self, site: String) {
+        self.unreadable.extend(site.parse::<SiteId>().ok());
+        self.end = Some(Cursor { site, change: BEHIND_ALL });
+    }
+
+    /// Takes note of a site of which one record could not be read: what there is behind that is left out. Any other failure ends the
+    /// page.
+    fn go_on_behind(&mut self, site: String, outcome: Result<(), Error>) -> Result<(), Error> {
+        match outcome {
+            Err(cause) if cause.is_of_one_record() => {
+                self.leave_out(site);
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
     fn is_full(&self) -> bool {
-        self.records.len() >= self.limit || self.bytes >= PAGE_BYTES_MAX
+        self.records.len() + self.unreadable.len() >= self.limit || self.bytes >= PAGE_BYTES_MAX
     }
 }
 
@@ -99,15 +127,16 @@ impl Waymark {
         require_contacts(principal)?;
         let found = self.get_site(principal, account, site).await?;
         let purpose = || query_purpose(principal, "export of a site", &(account, site));
-        let mut gathered = Gathered { records: Vec::new(), bytes: 0, limit: page.limit()?, end: None };
+        let mut gathered = Gathered::new(page.limit()?);
         match self.cursor::<Cursor>(&purpose, page)? {
             Some(cursor) => self.gather_changes(&found.value, cursor.change, &mut gathered).await?,
             None => self.gather_site(found, &mut gathered).await?,
         }
-        Ok(self.gathered_page(&purpose, gathered))
+        Ok(self.gathered_page(&purpose, gathered).page)
     }
 
-    /// A page of what is personal of an account's sites, in the order of their ids.
+    /// A page of what is personal of an account's sites, in the order of their ids. Sites that cannot be read whole, with
+    /// devices, access and history, count as records of it: what was read of such a one before may be there.
     ///
     /// Cost: as of single sites; beside them up to 50 sites that are not on the page any more are read.
     pub async fn export_sites(
@@ -115,42 +144,57 @@ impl Waymark {
         principal: &Principal,
         account: &AccountId,
         page: &PageRequest,
-    ) -> Result<Page<PersonalRecord>, Error> {
+    ) -> Result<PartialPage<PersonalRecord>, Error> {
         self.account_for(principal, account, Permission::Administer)?;
         require_contacts(principal)?;
         let purpose = || query_purpose(principal, "export of an account", account);
-        let mut gathered = Gathered { records: Vec::new(), bytes: 0, limit: page.limit()?, end: None };
+        let mut gathered = Gathered::new(page.limit()?);
         let cursor: Option<Cursor> = self.cursor(&purpose, page)?;
         let mut after = cursor.as_ref().map(|cursor| cursor.site.clone());
         if let Some(Cursor { site, change }) = cursor
-            && let Ok(site) = site.parse()
-            && let Some(found) = self.find_site(account, site).await?
+            && change != BEHIND_ALL
+            && let Ok(id) = site.parse()
         {
-            self.gather_changes(&found.value, change, &mut gathered).await?;
+            match self.read_site(account, id).await? {
+                Ok(Some(found)) => {
+                    let outcome = self.gather_changes(&found.value, change, &mut gathered).await;
+                    gathered.go_on_behind(site, outcome)?;
+                }
+                Ok(None) => {}
+                // It was told a moment ago: what is left of its history is not.
+                Err(_) => gathered.leave_out(site),
+            }
         }
         while !gathered.is_full() {
             let limit = SITES_CHUNK.min(gathered.limit);
             let range = Range { after: after.take(), limit, ..Range::all(Some(account.clone()), Kind::Site) };
-            let records = self.parts.store.scan(range).await?;
-            let is_last = records.len() < limit;
-            after = records.last().map(|record| record.key.id.clone());
-            for record in records {
+            let (records, is_last) = scan_on(&*self.parts.store, range).await?;
+            after = records.last().map(|read| id_of(read).to_owned());
+            for read in records {
                 if gathered.is_full() {
                     break;
                 }
-                self.gather_site(site_of(record)?, &mut gathered).await?;
+                match read {
+                    Ok(record) => {
+                        let id = record.key.id.clone();
+                        let outcome = self.gather_site(site_of(record)?, &mut gathered).await;
+                        gathered.go_on_behind(id, outcome)?;
+                    }
+                    Err(unreadable) => gathered.leave_out(unreadable.id),
+                }
             }
             if is_last && !gathered.is_full() {
-                return Ok(self.page_until(&purpose, gathered.records, None::<&Cursor>));
+                break;
             }
         }
         Ok(self.gathered_page(&purpose, gathered))
     }
 
     /// The page; one that is full may be the last, which the next one then says by being empty.
-    fn gathered_page(&self, purpose: &impl Fn() -> String, gathered: Gathered) -> Page<PersonalRecord> {
-        let end = if gathered.is_full() { gathered.end } else { None };
-        self.page_until(purpose, gathered.records, end.as_ref())
+    fn gathered_page(&self, purpose: &impl Fn() -> String, gathered: Gathered) -> PartialPage<PersonalRecord> {
+        let end = gathered.end.as_ref().filter(|_| gathered.is_full());
+        let (end, unreadable) = (end.cloned(), gathered.unreadable);
+        PartialPage { page: self.page_until(purpose, gathered.records, end.as_ref()), unreadable }
     }
 
     /// A site's data, and as much of its history as there is room for.
@@ -173,7 +217,7 @@ impl Waymark {
         let (account, id) = (&site.account, site.id);
         let mut behind = behind;
         while !gathered.is_full() {
-            let limit = ENTRIES_CHUNK.min(gathered.limit - gathered.records.len());
+            let limit = ENTRIES_CHUNK.min(gathered.limit - gathered.records.len() - gathered.unreadable.len());
             let range = Range {
                 prefix: past_prefix(id),
                 after: Some(change_key(account, id, behind).id),

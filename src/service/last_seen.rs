@@ -169,23 +169,14 @@ impl Waymark {
         let account = &live.account().id;
         let keys: Vec<Key> = sites.iter().map(|site| Key::of(account, Kind::Site, site)).collect();
         let (mut found, mut unreadable) = (Vec::with_capacity(sites.len()), 0);
-        let mut take = |record: Record| match record.document {
-            Document::Site(site) => found.push(Versioned { value: *site, revision: record.revision }),
-            _ => unreadable += 1,
-        };
-        match self.parts.store.get_many(keys.clone()).await {
-            // One of them keeps all from being read: each is asked for alone.
-            Err(StoreError::Corrupt { .. }) => {
-                let mut corrupt = 0;
-                for key in keys {
-                    match self.parts.store.get(key).await {
-                        Err(StoreError::Corrupt { .. }) => corrupt += 1,
-                        record => record?.into_iter().for_each(&mut take),
-                    }
+        for read in self.parts.store.get_each(keys).await? {
+            match read {
+                Ok(None) => {}
+                Ok(Some(Record { document: Document::Site(site), revision, .. })) => {
+                    found.push(Versioned { value: *site, revision });
                 }
-                unreadable += corrupt;
+                Ok(Some(_)) | Err(_) => unreadable += 1,
             }
-            records => records?.into_iter().flatten().for_each(take),
         }
         Ok((found, unreadable))
     }

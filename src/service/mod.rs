@@ -6,6 +6,7 @@ pub mod access;
 pub mod accounts;
 pub mod activation;
 pub mod addresses;
+mod advancing;
 pub mod attention;
 pub mod audit;
 pub mod call;
@@ -82,7 +83,7 @@ use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::location::NoEstimate;
 use crate::model::site::Site;
 use crate::store::document::Document;
-use crate::store::{Key, Kind, Lag, Mutation, Record, Store, faults};
+use crate::store::{Key, Kind, Lag, Mutation, Record, Store, Unreadable, faults};
 pub use error::Error;
 use sealed::Sealer;
 
@@ -276,6 +277,12 @@ impl Waymark {
         Some(self.lag().behind).filter(|behind| *behind > STALE_AFTER).map(|behind| behind.as_secs())
     }
 
+    /// What of the store may lose what it acknowledges; `None` where nothing does, as far as it looks at that.
+    #[must_use]
+    pub fn store_danger(&self) -> Option<String> {
+        self.parts.store.danger()
+    }
+
     /// How many reads of the store met a record that is not what was written. Each read counts.
     #[must_use]
     pub fn corrupt_reads(&self) -> u64 {
@@ -290,6 +297,20 @@ impl Waymark {
     async fn find_site(&self, account: &AccountId, site: SiteId) -> Result<Option<Versioned<Site>>, Error> {
         let key = Key::of(account, Kind::Site, site);
         self.parts.store.get(key).await?.map(site_of).transpose()
+    }
+
+    /// The same, where a record that cannot be read ends nothing.
+    async fn read_site(
+        &self,
+        account: &AccountId,
+        site: SiteId,
+    ) -> Result<Result<Option<Versioned<Site>>, Unreadable>, Error> {
+        let key = Key::of(account, Kind::Site, site);
+        match self.parts.store.get_each(vec![key]).await?.pop() {
+            Some(Err(unreadable)) => Ok(Err(unreadable)),
+            Some(Ok(Some(record))) => Ok(Ok(Some(site_of(record)?))),
+            Some(Ok(None)) | None => Ok(Ok(None)),
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::audit::{Class, Waiting};
+use super::audit::Waiting;
 use super::call::Call;
 use crate::model::id::{AccountId, Revision};
-use crate::store::{Error, Key, Lag, Mutation, Observer, Range, Record, Store, Visit};
+use crate::store::{Error, Key, Lag, Mutation, Observer, Range, Record, Store, Unreadable, Visit};
 
 /// The store behind it, for calls.
 #[derive(Debug)]
@@ -25,19 +25,11 @@ impl Store for Noted {
         let (Some(call), Some(first)) = (Call::current(), batch.first()) else { return self.store.commit(batch).await };
         let partition = first.key.partition.clone();
         let record = call.with(|state| self.audit.beside(state, partition.as_ref(), (self.clock)()));
-        let is_recorded = record.is_some();
+        let has_record = record.is_some();
         batch.extend(record);
-        let revision = self.store.commit(batch).await?;
-        call.with(|state| {
-            state.is_changed = true;
-            state.wrote(partition, revision);
-            state.is_recorded |= is_recorded;
-            // Further pages are counted in the same record.
-            if is_recorded && let (Some((_, Class::Pages)), Some((key, record))) = (state.method, &state.record) {
-                self.audit.is_written(key, record);
-            }
-        });
-        Ok(revision)
+        let done = self.store.commit(batch).await;
+        call.with(|state| state.committed(partition, has_record, &done));
+        done
     }
 
     async fn settle(&self, record: Record) -> Result<(), Error> {
@@ -54,12 +46,12 @@ impl Store for Noted {
         self.store.get(key).await
     }
 
-    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error> {
-        self.store.get_many(keys).await
+    async fn get_each(&self, keys: Vec<Key>) -> Result<Vec<Result<Option<Record>, Unreadable>>, Error> {
+        self.store.get_each(keys).await
     }
 
-    async fn scan(&self, range: Range) -> Result<Vec<Record>, Error> {
-        self.store.scan(range).await
+    async fn scan_each(&self, range: Range) -> Result<Vec<Result<Record, Unreadable>>, Error> {
+        self.store.scan_each(range).await
     }
 
     async fn load(&self, visits: Vec<Visit>) -> Result<(), Error> {
@@ -76,6 +68,10 @@ impl Store for Noted {
 
     fn lag(&self) -> Lag {
         self.store.lag()
+    }
+
+    fn danger(&self) -> Option<String> {
+        self.store.danger()
     }
 
     async fn broken(&self) -> String {

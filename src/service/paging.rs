@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Error, Waymark};
 use crate::model::Invalid;
 use crate::model::access::Principal;
+use crate::model::id::SiteId;
 
 /// Length of a page where the caller does not say.
 pub const PAGE_SIZE_DEFAULT: usize = 50;
@@ -29,6 +30,15 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Token of the next page; empty at the end.
     pub next_token: String,
+}
+
+/// A page of what is made of sites, as far as they can be read.
+#[derive(Debug, Clone)]
+pub struct PartialPage<T> {
+    /// The page.
+    pub page: Page<T>,
+    /// The sites of this part of the account whose records cannot be read: nobody knows whether they belong to it.
+    pub unreadable: Vec<SiteId>,
 }
 
 /// Items on a page of the asked `size`: `default` for 0, cut to `max`; a negative one is refused.

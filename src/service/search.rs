@@ -124,7 +124,8 @@ impl Waymark {
         let keys = sites.iter().map(|site| Key::of(account, Kind::Site, site)).collect();
         let now = self.now();
         let mut hits = Vec::with_capacity(sites.len());
-        for record in self.parts.store.get_many(keys).await?.into_iter().flatten() {
+        let read = self.parts.store.get_each(keys).await?;
+        for record in read.into_iter().filter_map(|read| read.ok().flatten()) {
             let mut site = site_of(record)?;
             site.value.drop_expired(now);
             let matches = found(&site.value);

@@ -16,7 +16,7 @@ use crate::model::location::Fix;
 use crate::model::site::Site;
 use crate::model::uplink::Seen;
 use crate::store::document::{Document, LocatedSite};
-use crate::store::{Expect, Key, Kind, Mutation, Range};
+use crate::store::{Expect, Key, Kind, Mutation, Range, scan_past};
 
 /// Most suggestions of one site.
 pub const SUGGESTIONS_MAX: usize = 20;
@@ -107,7 +107,7 @@ impl Waymark {
         Some(home.network).filter(|network| network.prefix_len() >= min)
     }
 
-    /// Sites that persons located and that come from `network`.
+    /// Sites that persons located and that come from `network`, as far as they can be read.
     async fn located_in(&self, account: &AccountId, network: IpNet) -> Result<Vec<Versioned<Site>>, Error> {
         let last = address_text(network.broadcast());
         // Ids are compared as texts: every one of the first address is behind the address alone.
@@ -116,14 +116,15 @@ impl Waymark {
             limit: LOOKED_AT_MAX,
             ..Range::all(Some(account.clone()), Kind::Located)
         };
-        let records = self.parts.store.scan(range).await?;
+        let (records, _) = scan_past(&*self.parts.store, range, |_| {}).await?;
         let inside = records.into_iter().take_while(|record| record.key.id.get(..last.len()) <= Some(last.as_str()));
         let keys = inside.filter_map(|record| match record.document {
             Document::Located(located) => Some(Key::of(account, Kind::Site, located.site)),
             _ => None,
         });
-        let sites = self.parts.store.get_many(keys.collect()).await?;
-        let sites = sites.into_iter().flatten().filter_map(|record| match record.document {
+        let sites = self.parts.store.get_each(keys.collect()).await?;
+        let sites = sites.into_iter().filter_map(|read| read.ok().flatten());
+        let sites = sites.filter_map(|record| match record.document {
             Document::Site(site) if site.deleted_at.is_none() => {
                 Some(Versioned { value: *site, revision: record.revision })
             }

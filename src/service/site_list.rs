@@ -2,7 +2,8 @@
 //!
 //! Cost: one pass over the records of the account in the order asked for, some at a time; a filter that few sites match
 //! reads up to [`SCANNED_MAX`] records, or looks through [`MATCHED_BYTES_MAX`] of text, and then answers a short page with
-//! a token to go on from. Matching is done off the async threads, so that one caller's filter delays nobody else.
+//! a token to go on from. Matching is done off the async threads, so that one caller's filter delays nobody else. A record
+//! that cannot be read hides no other: its site is named beside them.
 
 use std::sync::Arc;
 
@@ -10,16 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Permission;
 use super::filter::Filter;
-use super::paging::{Page, PageRequest, query_purpose};
+use super::paging::{PageRequest, PartialPage, query_purpose};
 use super::{Error, Versioned, Waymark, site_of};
 use crate::live::LiveAccount;
 use crate::model::Invalid;
 use crate::model::access::Principal;
-use crate::model::id::AccountId;
+use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
 use crate::model::text::shown;
 use crate::store::document::Document;
-use crate::store::{Key, Kind, Range, Record, faults};
+use crate::store::{Key, Kind, Range, Record, Unreadable, faults, scan_on};
 
 /// Most records that one call reads: bounds its time to some tens of milliseconds.
 pub const SCANNED_MAX: usize = 10_000;
@@ -78,13 +79,13 @@ pub struct SiteQuery {
 struct Cursor(String);
 
 impl Waymark {
-    /// A page of an account's sites.
+    /// A page of an account's sites. Those that cannot be read count as on the page, whatever the filter.
     pub async fn list_sites(
         &self,
         principal: &Principal,
         query: &SiteQuery,
         page: &PageRequest,
-    ) -> Result<Page<Versioned<Site>>, Error> {
+    ) -> Result<PartialPage<Versioned<Site>>, Error> {
         let live = self.account_for(principal, &query.account, Permission::Read)?;
         if query.show_deleted && query.order.by_name {
             let why = "deleted sites hold no name: list them in the order of create_time";
@@ -97,46 +98,55 @@ impl Waymark {
         let query = Arc::new(query.clone());
         if let (Some(name), false, None) = (query.filter.name(), query.show_deleted, &after) {
             let found = self.load_named(&query.account, name).await?;
-            let (rows, _) = self.wanted_of(&live, Arc::clone(&query), vec![(String::new(), found)]).await?;
-            let items = rows.into_iter().filter_map(|(_, site)| site).collect();
-            return Ok(Page { items, next_token: String::new() });
+            let (mut rows, _) = self.wanted_of(&live, Arc::clone(&query), vec![found]).await?;
+            let unreadable = rows.iter().filter_map(|row| row.unreadable).collect();
+            let items = rows.iter_mut().filter_map(|row| row.site.take()).collect();
+            return Ok(PartialPage { page: self.page_until(&purpose, items, None::<&Cursor>), unreadable });
         }
-        let mut items = Vec::new();
+        let (mut items, mut unreadable) = (Vec::new(), Vec::new());
         let (mut scanned, mut matched_bytes, mut page_bytes) = (0, 0, 0);
         loop {
-            let records = self.scan(&query, after.take()).await?;
-            let is_last = records.len() < CHUNK;
+            let (records, is_last) = self.scan(&query, after.take()).await?;
             scanned += records.len();
             let last_index = records.len().saturating_sub(1);
             let loaded = self.load(&query, records).await?;
             let (rows, bytes) = self.wanted_of(&live, Arc::clone(&query), loaded).await?;
             matched_bytes += bytes;
-            for (index, (cursor, site)) in rows.into_iter().enumerate() {
-                page_bytes += site.as_ref().map_or(0, |site| site.value.weight());
-                items.extend(site);
+            for (index, row) in rows.into_iter().enumerate() {
+                page_bytes += row.site.as_ref().map_or(0, |site| site.value.weight());
+                items.extend(row.site);
+                unreadable.extend(row.unreadable);
                 let is_spent = scanned >= SCANNED_MAX || matched_bytes >= MATCHED_BYTES_MAX;
-                let is_long = items.len() >= limit || page_bytes >= PAGE_BYTES_MAX;
+                let is_long = items.len() + unreadable.len() >= limit || page_bytes >= PAGE_BYTES_MAX;
                 let is_full = is_long || (is_spent && index == last_index);
                 if is_full && !(is_last && index == last_index) {
-                    return Ok(Page { items, next_token: self.sealer.seal(&purpose(), &Cursor(cursor)) });
+                    let page = self.page_until(&purpose, items, Some(&Cursor(row.cursor)));
+                    return Ok(PartialPage { page, unreadable });
                 }
-                after = Some(cursor);
+                after = Some(row.cursor);
             }
             if is_last {
-                return Ok(Page { items, next_token: String::new() });
+                return Ok(PartialPage { page: self.page_until(&purpose, items, None::<&Cursor>), unreadable });
             }
         }
     }
 
     /// The site of a folded name.
-    async fn load_named(&self, account: &AccountId, name: &str) -> Result<Option<Versioned<Site>>, Error> {
+    async fn load_named(&self, account: &AccountId, name: &str) -> Result<Row, Error> {
         let claim = self.parts.store.get(Key::of(account, Kind::SiteName, name.to_owned())).await?;
-        let Some(Document::SiteName(claim)) = claim.map(|record| record.document) else { return Ok(None) };
-        self.find_site(account, claim.site).await
+        let Some(Document::SiteName(claim)) = claim.map(|record| record.document) else { return Ok(Row::default()) };
+        Ok(match self.read_site(account, claim.site).await? {
+            Ok(site) => Row { site, ..Row::default() },
+            Err(_) => Row { unreadable: Some(claim.site), ..Row::default() },
+        })
     }
 
-    /// The next records in the order of the list: sites, or the claims on their names.
-    async fn scan(&self, query: &SiteQuery, after: Option<String>) -> Result<Vec<Record>, Error> {
+    /// The next records in the order of the list, sites, or the claims on their names; and whether they are the last ones.
+    async fn scan(
+        &self,
+        query: &SiteQuery,
+        after: Option<String>,
+    ) -> Result<(Vec<Result<Record, Unreadable>>, bool), Error> {
         let kind = if query.order.by_name { Kind::SiteName } else { Kind::Site };
         let range = Range {
             after,
@@ -144,25 +154,24 @@ impl Waymark {
             limit: CHUNK,
             ..Range::all(Some(query.account.clone()), kind)
         };
-        Ok(self.parts.store.scan(range).await?)
+        Ok(scan_on(&*self.parts.store, range).await?)
     }
 
     /// The sites behind scanned records, each with the cursor that stands at it. A site may be gone meanwhile.
-    async fn load(&self, query: &SiteQuery, records: Vec<Record>) -> Result<Vec<Row>, Error> {
-        let cursors: Vec<String> = records.iter().map(|record| record.key.id.clone()).collect();
-        let sites = if query.order.by_name {
-            let keys = records.iter().filter_map(|record| match &record.document {
-                Document::SiteName(claim) => Some(Key::of(&query.account, Kind::Site, claim.site)),
-                _ => None,
-            });
-            self.parts.store.get_many(keys.collect()).await?
-        } else {
-            records.into_iter().map(Some).collect()
+    async fn load(&self, query: &SiteQuery, records: Vec<Result<Record, Unreadable>>) -> Result<Vec<Row>, Error> {
+        if !query.order.by_name {
+            return Ok(records.into_iter().map(Row::of).collect());
+        }
+        let claims: Vec<(String, Option<SiteId>)> = records.into_iter().map(claimed).collect();
+        let ids = claims.iter().filter_map(|(_, site)| *site);
+        let keys = ids.map(|site| Key::of(&query.account, Kind::Site, site)).collect();
+        let mut sites = self.parts.store.get_each(keys).await?.into_iter();
+        let row = |(cursor, site): (String, Option<SiteId>)| match site.and_then(|_| sites.next()) {
+            Some(Ok(record)) => Row { cursor, site: record.and_then(|it| site_of(it).ok()), unreadable: None },
+            Some(Err(_)) => Row { cursor, site: None, unreadable: site },
+            None => Row { cursor, site: None, unreadable: None },
         };
-        Ok(cursors
-            .into_iter()
-            .zip(sites.into_iter().map(|record| record.and_then(|record| site_of(record).ok())))
-            .collect())
+        Ok(claims.into_iter().map(row).collect())
     }
 
     /// The rows with the wanted sites alone, as they are shown, and how many bytes of text were looked through.
@@ -174,8 +183,8 @@ impl Waymark {
     ) -> Result<(Vec<Row>, usize), Error> {
         let (live, now) = (Arc::clone(live), self.now());
         let matching = tokio::task::spawn_blocking(move || {
-            let bytes = rows.iter().filter_map(|(_, site)| Some(query.filter.cost_of(&site.as_ref()?.value))).sum();
-            for (_, site) in &mut rows {
+            let bytes = rows.iter().filter_map(|row| Some(query.filter.cost_of(&row.site.as_ref()?.value))).sum();
+            for Row { site, .. } in &mut rows {
                 if let Some(site) = site {
                     site.value.drop_expired(now);
                 }
@@ -187,8 +196,36 @@ impl Waymark {
     }
 }
 
-/// A cursor, and the site that stands at it.
-type Row = (String, Option<Versioned<Site>>);
+/// A place of the list.
+#[derive(Debug, Default)]
+struct Row {
+    /// The cursor that stands at it.
+    cursor: String,
+    /// The site, if there is one and it can be read.
+    site: Option<Versioned<Site>>,
+    /// The site that cannot be read.
+    unreadable: Option<SiteId>,
+}
+
+impl Row {
+    /// That of a site's record.
+    fn of(read: Result<Record, Unreadable>) -> Self {
+        match read {
+            Ok(record) => Self { cursor: record.key.id.clone(), site: site_of(record).ok(), unreadable: None },
+            // What is no id of a site was never one of ours.
+            Err(Unreadable { id, .. }) => Self { unreadable: id.parse().ok(), cursor: id, site: None },
+        }
+    }
+}
+
+/// The cursor at a claim on a name, and the site that has it. A claim that cannot be read says of none.
+fn claimed(read: Result<Record, Unreadable>) -> (String, Option<SiteId>) {
+    match read {
+        Ok(Record { key, document: Document::SiteName(claim), .. }) => (key.id, Some(claim.site)),
+        Ok(Record { key, .. }) => (key.id, None),
+        Err(Unreadable { id, .. }) => (id, None),
+    }
+}
 
 impl SiteQuery {
     fn wants(&self, site: &Site, live: &LiveAccount) -> bool {

@@ -90,6 +90,16 @@ pub struct Symbols {
 }
 
 impl Symbols {
+    /// The same without the names of sites.
+    #[must_use]
+    pub(super) fn nameless(mut self) -> Self {
+        let alone = self.areas.iter_mut().filter_map(|area| area.site.as_mut());
+        for site in self.pins.iter_mut().chain(alone) {
+            site.display_name = String::new();
+        }
+        self
+    }
+
     pub(super) fn of(found: &symbols::Symbols<'_>) -> Self {
         let cluster = |cluster: &symbols::Cluster| Cluster {
             id: SymbolId::Cluster(cluster.cell).to_string(),

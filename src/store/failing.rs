@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::{Error, Key, Mutation, Observer, Range, Record, Store, Visit};
+use super::{Error, Key, Kind, Mutation, Observer, Range, Record, Store, Unreadable, Visit};
 use crate::model::id::{AccountId, Revision};
 
 /// The store. Idle, it is the one inside.
@@ -15,11 +15,15 @@ pub(crate) struct Failing {
     inner: Arc<dyn Store>,
     /// Commits that it still does.
     pub(crate) left: AtomicUsize,
+    /// That nobody hears what became of the next commit, and whether it is done.
+    pub(crate) unanswered: Mutex<Option<bool>>,
     /// Batches of others, each committed once, just before a batch that has its first record too.
     pub(crate) overtaking: Mutex<Vec<Vec<Mutation>>>,
     /// Ids of records that cannot be read one by one.
     pub(crate) corrupt: Mutex<Vec<String>>,
-    /// Ids of records that fail the scans that they are in.
+    /// Records that cannot be read in any way.
+    pub(crate) corrupt_records: Mutex<Vec<Key>>,
+    /// Ids of records that cannot be read in scans.
     pub(crate) corrupt_in_scans: Mutex<Vec<String>>,
     /// The account whose scans fail.
     pub(crate) away: Mutex<Option<AccountId>>,
@@ -34,8 +38,10 @@ impl Failing {
         Self {
             inner,
             left: AtomicUsize::new(usize::MAX),
+            unanswered: Mutex::default(),
             overtaking: Mutex::default(),
             corrupt: Mutex::default(),
+            corrupt_records: Mutex::default(),
             corrupt_in_scans: Mutex::default(),
             away: Mutex::default(),
             scanned: AtomicUsize::default(),
@@ -67,12 +73,14 @@ impl Failing {
         outdating.take().map(|(.., batch)| batch)
     }
 
-    fn refuse_corrupt(&self, key: &Key) -> Result<(), Error> {
-        if !self.corrupt.lock().contains(&key.id) {
-            return Ok(());
-        }
-        Err(Error::Corrupt { kind: key.kind, id: key.id.clone(), path: "of the test".into() })
+    fn refuse_corrupt(&self, key: &Key) -> Result<(), Unreadable> {
+        let is_corrupt = self.corrupt.lock().contains(&key.id) || self.corrupt_records.lock().contains(key);
+        if is_corrupt { Err(unreadable(key.kind, &key.id)) } else { Ok(()) }
     }
+}
+
+fn unreadable(kind: Kind, id: &str) -> Unreadable {
+    Unreadable { kind, id: id.to_owned(), path: "of the test".into() }
 }
 
 #[async_trait]
@@ -85,7 +93,12 @@ impl Store for Failing {
         if let Some(other) = self.overtaking(&batch) {
             self.inner.commit(other).await?;
         }
-        self.inner.commit(batch).await
+        let unanswered = self.unanswered.lock().take();
+        let Some(is_done) = unanswered else { return self.inner.commit(batch).await };
+        if is_done {
+            self.inner.commit(batch).await?;
+        }
+        Err(Error::Unknown { cause: "the test took the answer away".to_owned() })
     }
 
     async fn get(&self, key: Key) -> Result<Option<Record>, Error> {
@@ -97,22 +110,27 @@ impl Store for Failing {
         Ok(record)
     }
 
-    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error> {
-        keys.iter().try_for_each(|key| self.refuse_corrupt(key))?;
-        self.inner.get_many(keys).await
+    async fn get_each(&self, keys: Vec<Key>) -> Result<Vec<Result<Option<Record>, Unreadable>>, Error> {
+        let found = self.inner.get_each(keys.clone()).await?;
+        Ok(keys.iter().zip(found).map(|(key, read)| self.refuse_corrupt(key).and(read)).collect())
     }
 
-    async fn scan(&self, range: Range) -> Result<Vec<Record>, Error> {
+    async fn scan_each(&self, range: Range) -> Result<Vec<Result<Record, Unreadable>>, Error> {
         if range.partition.is_some() && range.partition == *self.away.lock() {
             return Err(Error::Unavailable { cause: "the test took it away".to_owned() });
         }
-        let records = self.inner.scan(range).await?;
-        if let Some(record) = records.iter().find(|record| self.corrupt_in_scans.lock().contains(&record.key.id)) {
-            let (kind, id) = (record.key.kind, record.key.id.clone());
-            return Err(Error::Corrupt { kind, id, path: "of the test".into() });
-        }
-        self.scanned.fetch_add(records.len(), Ordering::SeqCst);
-        Ok(records)
+        let found = self.inner.scan_each(range).await?;
+        self.scanned.fetch_add(found.len(), Ordering::SeqCst);
+        let read = |read: Result<Record, Unreadable>| match read {
+            Ok(record)
+                if self.corrupt_in_scans.lock().contains(&record.key.id)
+                    || self.corrupt_records.lock().contains(&record.key) =>
+            {
+                Err(unreadable(record.key.kind, &record.key.id))
+            }
+            read => read,
+        };
+        Ok(found.into_iter().map(read).collect())
     }
 
     async fn load(&self, visits: Vec<Visit>) -> Result<(), Error> {

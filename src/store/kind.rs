@@ -1,5 +1,8 @@
 //! What records are.
 
+/// Longest id that is told in a log, in bytes: junk may be called anything.
+const SHOWN_ID_BYTES_MAX: usize = 128;
+
 /// What a record is. The discriminants are part of the stored format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -59,6 +62,18 @@ impl Kind {
     #[must_use]
     pub(super) fn is_exclusive(self) -> bool {
         matches!(self, Self::Lease)
+    }
+
+    /// An id of this kind as logs and answers may have it: a checksum of one that says what a person called something, or where it is
+    /// in a network, and the site alone of one that says both.
+    #[must_use]
+    pub fn shown_id(self, id: &str) -> String {
+        let shown = match self {
+            Self::SiteName | Self::Agent | Self::Prefix => return format!("#{:08x}", crc32fast::hash(id.as_bytes())),
+            Self::Located => id.rsplit('/').next().unwrap_or_default(),
+            _ => id,
+        };
+        shown[..shown.floor_char_boundary(SHOWN_ID_BYTES_MAX)].to_owned()
     }
 
     /// The kinds that [`Store::load`](super::Store::load) gives.

@@ -4,6 +4,7 @@
 //! commits whole or not at all, if every record is as its mutation expects. Knows nothing of use cases: names
 //! are unique because two batches cannot both put the same claim.
 
+mod batch;
 pub mod document;
 pub mod embedded;
 pub mod faults;
@@ -12,6 +13,7 @@ mod observer;
 mod packed;
 pub mod redis;
 pub mod transfer;
+mod unreadable;
 
 #[cfg(test)]
 mod contract;
@@ -36,6 +38,7 @@ use document::Document;
 pub use kind::Kind;
 pub use observer::{Lag, Observer, Resync};
 pub use packed::PackedToken;
+pub use unreadable::{Unreadable, id_of, scan_on, scan_past};
 
 /// Most records that one [`Store::scan`] answers: a page of the largest list, with room for its filter.
 pub const SCAN_MAX: usize = 10_000;
@@ -167,33 +170,6 @@ impl Range {
     }
 }
 
-/// Scans as [`Store::scan`] does, past records that cannot be read: each is told to `left_out`. Answers with it whether nothing
-/// stands behind; where something does, records may be fewer than the range's limit.
-pub async fn scan_past(
-    store: &dyn Store,
-    mut range: Range,
-    mut left_out: impl FnMut(&Error),
-) -> Result<(Vec<Record>, bool), Error> {
-    let limit = range.limit.min(SCAN_MAX);
-    range.limit = limit;
-    loop {
-        match store.scan(range.clone()).await {
-            Ok(records) => {
-                let is_end = records.len() < range.limit;
-                return Ok((records, is_end));
-            }
-            Err(cause @ Error::Corrupt { .. }) if range.limit == 1 => {
-                left_out(&cause);
-                let Error::Corrupt { id, .. } = cause else { return Err(cause) };
-                (range.after, range.limit) = (Some(id), limit);
-            }
-            // It is among the next ones: what stands before it is read first.
-            Err(Error::Corrupt { .. }) => range.limit = (range.limit / 2).max(1),
-            Err(cause) => return Err(cause),
-        }
-    }
-}
-
 /// The least text above all that begin with `prefix`; `None` where there is none.
 fn end_of(prefix: &str) -> Option<String> {
     let mut end = prefix.to_owned();
@@ -245,7 +221,7 @@ pub enum Error {
         cause: String,
     },
     /// A stored record fails its checksum or does not decode.
-    #[error("record {kind:?} {id} in {path} is corrupt: restore it from a backup")]
+    #[error("record {kind:?} {} in {path} is corrupt: restore it from a backup", .kind.shown_id(.id))]
     Corrupt {
         /// What it is.
         kind: Kind,
@@ -340,10 +316,20 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn get(&self, key: Key) -> Result<Option<Record>, Error>;
 
     /// Several records, in the order of `keys`; `None` for each that is not there.
-    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error>;
+    async fn get_each(&self, keys: Vec<Key>) -> Result<Vec<Result<Option<Record>, Unreadable>>, Error>;
+
+    /// The same, where one that cannot be read is an error of all.
+    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error> {
+        self.get_each(keys).await?.into_iter().map(|read| read.map_err(Error::from)).collect()
+    }
 
     /// Records of a range. An answer shorter than its limit ends the range.
-    async fn scan(&self, range: Range) -> Result<Vec<Record>, Error>;
+    async fn scan_each(&self, range: Range) -> Result<Vec<Result<Record, Unreadable>>, Error>;
+
+    /// The same, where one that cannot be read is an error of all.
+    async fn scan(&self, range: Range) -> Result<Vec<Record>, Error> {
+        self.scan_each(range).await?.into_iter().map(|read| read.map_err(Error::from)).collect()
+    }
 
     /// Gives every account, token and site to one of `visits`, in no order, or why one of them cannot be read.
     ///
@@ -371,6 +357,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How far the observer may be behind.
     fn lag(&self) -> Lag {
         Lag::default()
+    }
+
+    /// What of its settings, or of where it lies, may lose what it acknowledged, as far as it looks at that; `None` where nothing does.
+    fn danger(&self) -> Option<String> {
+        None
     }
 
     /// Answers when the engine ended by a fault of its own, with what it was: what is in memory may be half of a commit then, so the

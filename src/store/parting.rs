@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::{Error, Expect, Key, Kind, Mutation, Observer, Range, Record, Resync, Store, Visit};
+use super::{Error, Expect, Key, Kind, Mutation, Observer, Range, Record, Resync, Store, Unreadable, Visit};
 use crate::model::id::{AccountId, Revision};
 
 /// Both get what is committed.
@@ -135,12 +135,12 @@ impl Store for Parting {
         self.serving().get(key).await
     }
 
-    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error> {
-        self.serving().get_many(keys).await
+    async fn get_each(&self, keys: Vec<Key>) -> Result<Vec<Result<Option<Record>, Unreadable>>, Error> {
+        self.serving().get_each(keys).await
     }
 
-    async fn scan(&self, range: Range) -> Result<Vec<Record>, Error> {
-        self.serving().scan(range).await
+    async fn scan_each(&self, range: Range) -> Result<Vec<Result<Record, Unreadable>>, Error> {
+        self.serving().scan_each(range).await
     }
 
     async fn load(&self, visits: Vec<Visit>) -> Result<(), Error> {

@@ -54,5 +54,6 @@ pub(in crate::api) fn map_changes(account: &AccountId, changes: MapChanges) -> p
 pub(in crate::api) fn parse_view(request: pb::WatchMapRequest) -> Result<(AccountId, View), Invalid> {
     let account = names::account("parent", &request.parent)?;
     let bounds = parse_bounding_box("viewport", request.viewport.as_ref())?;
-    Ok((account, View { id: request.view_id, bounds, zoom: request.zoom, filter: request.filter }))
+    let pb::WatchMapRequest { view_id: id, zoom, filter, omit_names: is_nameless, .. } = request;
+    Ok((account, View { id, bounds, zoom, filter, is_nameless }))
 }

@@ -13,14 +13,16 @@ use std::path::PathBuf;
 
 use self::csv_sheet::CsvSheet;
 use self::geojson::FeatureSheet;
-use super::client::{Connection, ServerArguments, explain, patiently};
+use super::client::{ServerArguments, explain};
 use super::out_file::OutFile;
 use super::output::{OutputArguments, SummaryArguments};
 use super::progress::Progress;
 use super::sheet::{Format, word};
+use super::unreachable::Unreachable;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::attention_service_client::AttentionServiceClient;
 use crate::api::proto::waymark::v1::site_service_client::SiteServiceClient;
+use crate::client::Connection;
 
 /// Sites of a page: as many as the server gives.
 const PAGE_SITES: i32 = 1_000;
@@ -89,18 +91,19 @@ trait SiteWriter {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Command::Sites(arguments) = arguments.command;
     let Some(path) = &arguments.out else {
-        write_sites(&arguments, Box::new(stdout())).await?;
-        return Ok(());
+        let (_, unreachable) = write_sites(&arguments, Box::new(stdout())).await?;
+        return unreachable.complain("left out");
     };
     let file = OutFile::create(path)?;
-    let count = write_sites(&arguments, Box::new(file.writer()?)).await?;
+    let (count, unreachable) = write_sites(&arguments, Box::new(file.writer()?)).await?;
     file.finish()?;
     let line = format!("{count} sites in {}", path.display());
-    OutputArguments::from(arguments.summary).tell(line, serde_json::json!({ "sites": count, "file": path }))
+    OutputArguments::from(arguments.summary).tell(line, serde_json::json!({ "sites": count, "file": path }))?;
+    unreachable.complain("left out")
 }
 
-/// Writes all sites; how many they are.
-async fn write_sites(arguments: &Sites, out: Box<dyn Write>) -> anyhow::Result<u64> {
+/// Writes all sites; how many they are, and those that are left out.
+async fn write_sites(arguments: &Sites, out: Box<dyn Write>) -> anyhow::Result<(u64, Unreachable)> {
     let format = arguments.format.or(arguments.out.as_deref().map(Format::of)).unwrap_or(Format::Csv);
     let extent = if arguments.settable { Extent::Settable } else { Extent::All };
     let out = BufWriter::new(out);
@@ -109,15 +112,14 @@ async fn write_sites(arguments: &Sites, out: Box<dyn Write>) -> anyhow::Result<u
         Format::Geojson => Box::new(FeatureSheet::begin(out, extent, true)?),
         Format::Geojsonl => Box::new(FeatureSheet::begin(out, extent, false)?),
     };
-    let (channel, credential) = (arguments.server.channel()?, arguments.server.credential()?);
+    let connection = arguments.server.connect()?;
     let parent = format!("accounts/{}", arguments.account);
     let attention = if arguments.attention {
-        let attentions = AttentionServiceClient::with_interceptor(channel.clone(), credential.clone());
-        attention_of(&attentions, &parent, &arguments.filter).await?
+        attention_of(AttentionServiceClient::new(connection.clone()), &parent, &arguments.filter).await?
     } else {
         HashMap::new()
     };
-    let sites = SiteServiceClient::with_interceptor(channel, credential);
+    let mut sites = SiteServiceClient::new(connection);
     let mut progress = Progress::open("sites");
     let mut request = pb::ListSitesRequest {
         parent,
@@ -125,19 +127,16 @@ async fn write_sites(arguments: &Sites, out: Box<dyn Write>) -> anyhow::Result<u
         filter: arguments.filter.clone(),
         ..pb::ListSitesRequest::default()
     };
-    let mut count = 0;
+    let (mut count, mut unreachable) = (0, Unreachable::default());
     loop {
-        let page = patiently(|| {
-            let (mut sites, request) = (sites.clone(), request.clone());
-            async move { sites.list_sites(request).await }
-        });
-        let page = page.await.map_err(|status| explain(&status))?.into_inner();
+        let page = sites.list_sites(request.clone()).await.map_err(|status| explain(&status))?.into_inner();
         for site in &page.sites {
             let reasons = attention.get(id_of(site)).map(String::as_str);
             writer.write(site, reasons.or(arguments.attention.then_some("")))?;
         }
         count += page.sites.len() as u64;
         progress.add(page.sites.len() as u64);
+        unreachable.add(page.unreachable);
         if page.next_page_token.is_empty() {
             break;
         }
@@ -145,7 +144,7 @@ async fn write_sites(arguments: &Sites, out: Box<dyn Write>) -> anyhow::Result<u
     }
     progress.finish();
     writer.finish()?;
-    Ok(count)
+    Ok((count, unreachable))
 }
 
 /// The contact; `None` where the token masks it: an import would take the mask for what is to be written.
@@ -160,7 +159,7 @@ fn note_of(site: &pb::Site) -> &str {
 
 /// Why sites need attention, by their ids.
 async fn attention_of(
-    attentions: &AttentionServiceClient<Connection>,
+    mut attentions: AttentionServiceClient<Connection>,
     parent: &str,
     filter: &str,
 ) -> anyhow::Result<HashMap<String, String>> {
@@ -172,11 +171,7 @@ async fn attention_of(
         ..pb::ListAttentionRequest::default()
     };
     loop {
-        let page = patiently(|| {
-            let (mut attentions, request) = (attentions.clone(), request.clone());
-            async move { attentions.list_attention(request).await }
-        });
-        let page = page.await.map_err(|status| explain(&status))?.into_inner();
+        let page = attentions.list_attention(request.clone()).await.map_err(|status| explain(&status))?.into_inner();
         for item in page.items {
             let reasons: Vec<String> =
                 item.reasons().map(|reason| word(reason.as_str_name(), "ATTENTION_REASON_")).collect();

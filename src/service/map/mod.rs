@@ -48,6 +48,14 @@ pub struct Viewport {
     pub revision: Revision,
 }
 
+impl Viewport {
+    /// The same without the names of sites, for who shows none.
+    #[must_use]
+    pub fn nameless(self) -> Self {
+        Self { symbols: self.symbols.nameless(), ..self }
+    }
+}
+
 /// A vector tile.
 #[derive(Debug, Clone)]
 pub struct Tile {

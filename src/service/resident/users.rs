@@ -50,8 +50,10 @@ impl Waymark {
                 let access = access_of(record)?.value;
                 let owner = text::fold(&access.owner_email);
                 let Some(at) = folded.iter().position(|user| *user == owner && !known.contains(user)) else { continue };
-                let site = self.find_site(account, access.site).await?;
-                if site.is_some_and(|site| site.value.deleted_at.is_none()) {
+                // One that cannot be read may well stand.
+                let read = self.read_site(account, access.site).await?;
+                let is_gone = read.is_ok_and(|site| site.is_none_or(|site| site.value.deleted_at.is_some()));
+                if !is_gone {
                     let why = format!(
                         "this is the address of the resident of accounts/{account}/sites/{}: delete that resident access, \
                          or name another address",

@@ -45,7 +45,7 @@ impl World {
         let filter = Filter::parse(filter).unwrap();
         let order = Order { by_name: false, descending: false };
         let query = SiteQuery { account: self.account.clone(), filter, order, show_deleted: false };
-        let page = self.waymark.list_sites(principal, &query, &PageRequest::default()).await?;
+        let page = self.waymark.list_sites(principal, &query, &PageRequest::default()).await?.page;
         Ok(page.items.into_iter().map(|site| site.value.display_name).collect())
     }
 }

@@ -92,7 +92,7 @@ async fn an_account_is_erased_page_by_page() {
     let (mut erased, mut token) = (Vec::new(), String::new());
     loop {
         let page = PageRequest { size: 2, token };
-        let page = world.waymark.erase_sites(operator, acme, &page, ErasureOptions::default()).await.unwrap();
+        let page = world.waymark.erase_sites(operator, acme, &page, ErasureOptions::default()).await.unwrap().page;
         assert!(page.items.len() <= 2);
         erased.extend(page.items);
         if page.next_token.is_empty() {
@@ -118,7 +118,7 @@ async fn the_pages_of_an_erasure_go_as_far_as_its_first_one() {
     let erase = |token: &str, include_location| {
         let page = PageRequest { size: 1, token: token.to_owned() };
         let options = ErasureOptions { include_location, validate_only: false };
-        async move { world.waymark.erase_sites(operator, acme, &page, options).await }
+        async move { world.waymark.erase_sites(operator, acme, &page, options).await.map(|erased| erased.page) }
     };
     let first = erase("", true).await.unwrap();
     assert!(matches!(erase(&first.next_token, false).await, Err(crate::service::Error::PageToken)));

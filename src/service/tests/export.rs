@@ -16,7 +16,7 @@ use crate::service::sites::ChangeOptions;
 impl World {
     async fn exported(&self, size: i32, token: String) -> Page<PersonalRecord> {
         let page = PageRequest { size, token };
-        self.waymark.export_sites(&self.operator, &self.account, &page).await.unwrap()
+        self.waymark.export_sites(&self.operator, &self.account, &page).await.unwrap().page
     }
 
     /// All pages, each of at most `size` records.

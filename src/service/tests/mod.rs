@@ -22,6 +22,7 @@ mod retention;
 mod rotation;
 mod suggestions;
 mod ticketing;
+mod unreadable;
 
 use std::cell::Cell;
 use std::sync::Arc;

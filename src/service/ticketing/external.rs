@@ -122,9 +122,9 @@ impl Waymark {
         let (mut items, mut bytes, mut next) = (Vec::with_capacity(ids.len()), 0, None);
         'chunks: for chunk in ids.chunks(CHUNK) {
             let keys = chunk.iter().map(|id| Key::of(account, Kind::Site, id)).collect();
-            for (id, record) in chunk.iter().zip(self.parts.store.get_many(keys).await?) {
-                // One that is deleted meanwhile is left out.
-                let site = record.map(site_of).transpose()?.filter(|site| site.value.deleted_at.is_none());
+            for (id, read) in chunk.iter().zip(self.parts.store.get_each(keys).await?) {
+                // One that is deleted meanwhile is left out, and one that cannot be read.
+                let site = read.ok().flatten().map(site_of).transpose()?.filter(|site| site.value.deleted_at.is_none());
                 bytes += site.as_ref().map_or(0, |site| site.value.weight());
                 items.extend(site);
                 if bytes >= PAGE_BYTES_MAX {

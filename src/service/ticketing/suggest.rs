@@ -16,7 +16,7 @@ use crate::service::access::Permission;
 use crate::service::paging::{Page, PageRequest, page_size, query_purpose};
 use crate::service::site_batch::BATCH_MAX;
 use crate::service::{Error, Waymark, site_of};
-use crate::store::{Kind, Range, faults};
+use crate::store::{Kind, Range, faults, scan_past};
 use crate::ticketing::matching::{Matches, SiteTexts, suggest};
 
 pub use crate::ticketing::matching::Why;
@@ -144,8 +144,7 @@ impl Waymark {
                 descending: false,
                 limit: SITES_MAX,
             };
-            let records = self.parts.store.scan(range).await?;
-            let is_last = records.len() < SITES_MAX;
+            let (records, is_last) = scan_past(&*self.parts.store, range, |_| {}).await?;
             scanned += records.len();
             for record in records {
                 after = Some(record.key.id.clone());

@@ -195,8 +195,13 @@ impl Waymark {
         let account = run.account.clone();
         let checked = match self.check_links(&account, site, session, SITE_TIME).await {
             Ok(checked) => Some(checked),
-            // Deleted meanwhile, or written by others again and again: it is looked at in another run.
-            Err(Error::NotFound(_) | Error::SiteDeleted(_) | Error::Contention(_)) => None,
+            // Deleted meanwhile, written by others again and again, or not to be read: it is looked at in another run.
+            Err(
+                Error::NotFound(_)
+                | Error::SiteDeleted(_)
+                | Error::Contention(_)
+                | Error::Store(StoreError::Corrupt { .. }),
+            ) => None,
             Err(cause) => return Err(cause),
         };
         let wait = |checked: &CheckedLinks| checked.failures.values().filter_map(|failure| failure.retry_after_s).max();

@@ -90,9 +90,8 @@ pub(super) fn commits(connection: &Connection, path: &Path) -> Result<u64, Error
 fn read(row: &Row<'_>, path: &Path, visit: &mut dyn FnMut(Result<Loaded<'_>, Error>)) {
     let Some(kind) = KINDS.into_iter().find(|kind| row.get(0) == Ok(*kind as u8)) else { return };
     visit(decode(row, kind).ok_or_else(|| {
-        let id = bytes(row, 2).map_or_else(String::new, |id| String::from_utf8_lossy(id).into_owned());
-        faults::count_corrupt_read();
-        Error::Corrupt { kind, id, path: path.to_owned() }
+        let text = |column| bytes(row, column).map(String::from_utf8_lossy).unwrap_or_default();
+        faults::unreadable(&text(1), kind, &text(2), path).into()
     }));
 }
 

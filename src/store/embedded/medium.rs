@@ -1,12 +1,13 @@
 //! How the engine reaches its files, and how long its log may become. Tests have a disk of their own, which fails.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::process::{Resource, getrlimit};
 
 use super::directory;
 use crate::secret_file;
@@ -14,6 +15,11 @@ use crate::secret_file;
 /// Pages of the write-ahead log beyond which it is folded into the database, 8 KiB each: a quarter of a GiB, so that
 /// under load a page that is written again and again is folded once.
 const LOG_PAGES_MAX: i64 = 32_000;
+
+/// What is written to see whether there is room: more than SQLite writes at once, so that it does not fit where SQLite's did not.
+pub(super) const PROBE_BYTES: usize = 64 * 1024;
+/// The file that it is written to.
+const PROBE: &str = "PROBE";
 
 /// Bytes of a file that are read at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -42,6 +48,15 @@ pub(super) trait Files: std::fmt::Debug + Send + Sync {
 
     /// Opens a file to write over parts of it. One that is not there is made before, whole with this text and for good.
     fn note(&self, path: &Path, text: &str) -> io::Result<Box<dyn Note>>;
+
+    /// Whether there is room for more beside a database, and in its own files: a file is written, synced once, and taken away.
+    fn probe(&self, database: &Path) -> io::Result<()>;
+}
+
+/// Whether a write failed for want of room: a full disk, a quota that is used up, a file that may grow no more.
+pub(super) fn is_lack_of_room(cause: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(cause.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// A file that is open to write over parts of it, and does not grow.
@@ -106,6 +121,30 @@ impl Files for SystemFiles {
         }
         Ok(Box::new(SystemNote(File::options().write(true).open(path)?)))
     }
+
+    fn probe(&self, database: &Path) -> io::Result<()> {
+        let [log, ..] = directory::companions(database);
+        let size_of = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
+        let grown = size_of(database).max(size_of(&log)).saturating_add(PROBE_BYTES as u64);
+        if getrlimit(Resource::Fsize).current.is_some_and(|most| grown > most) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let path = database.with_file_name(PROBE);
+        let written = write_probe(&path);
+        // What is left of it is written over by the next one.
+        let _ = directory::remove(&path);
+        written
+    }
+}
+
+fn write_probe(path: &Path) -> io::Result<()> {
+    // Of what is random no file system makes less.
+    let mut bytes = vec![0; PROBE_BYTES];
+    getrandom::fill(&mut bytes).map_err(|cause| io::Error::other(cause.to_string()))?;
+    let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    file.write_all_at(&bytes, 0)?;
+    // Some tell only then that there is no room.
+    file.sync_data()
 }
 
 impl Default for Medium {

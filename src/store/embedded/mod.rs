@@ -28,7 +28,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use tokio::sync::watch;
 
-use super::{Error, Key, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Visit, faults};
+use super::{Error, Key, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Unreadable, Visit, faults};
 use crate::model::id::AccountId;
 use load::Spans;
 use mark::Mark;
@@ -105,7 +105,7 @@ impl Embedded {
     fn open_on(directory: &Path, medium: Medium) -> Result<Self, Error> {
         let path = directory.join(FILE);
         let Opened { connection, revisions, mark, directory_lock } = open_file(directory, &medium)?;
-        let (queue, broken) = writer::start(connection, path.clone(), revisions, mark, medium.log_pages_max)?;
+        let (queue, broken) = writer::start(connection, path.clone(), revisions, mark, &medium)?;
         Ok(Self { path, medium, readers: Arc::default(), queue, broken, _directory_lock: directory_lock })
     }
 
@@ -139,10 +139,10 @@ impl Store for Embedded {
     }
 
     async fn get(&self, key: Key) -> Result<Option<Record>, Error> {
-        self.read(move |connection, path| rows::get(connection, path, &key)).await
+        Ok(self.read(move |connection, path| rows::get(connection, path, &key)).await??)
     }
 
-    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error> {
+    async fn get_each(&self, keys: Vec<Key>) -> Result<Vec<Result<Option<Record>, Unreadable>>, Error> {
         self.read(move |connection, path| {
             // One read transaction: all records as of one revision.
             let transaction = connection.unchecked_transaction().map_err(|cause| rows::explain(path, &cause))?;
@@ -151,7 +151,7 @@ impl Store for Embedded {
         .await
     }
 
-    async fn scan(&self, mut range: Range) -> Result<Vec<Record>, Error> {
+    async fn scan_each(&self, mut range: Range) -> Result<Vec<Result<Record, Unreadable>>, Error> {
         range.limit = range.limit.min(SCAN_MAX);
         self.read(move |connection, path| rows::scan(connection, path, &range)).await
     }

@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::super::batch::partition_of;
 use super::super::document::Document;
 use super::super::{Error, Mutation, Observer, packed};
 use super::{Revision, rows};
@@ -65,10 +66,7 @@ impl Queue {
 
     /// Queues a batch and waits for its answer.
     pub(super) async fn submit(&self, batch: Vec<Mutation>) -> Result<Revision, Error> {
-        let first = &batch.first().ok_or(Error::Partitions)?.key.partition;
-        if batch.iter().any(|mutation| mutation.key.partition != *first) {
-            return Err(Error::Partitions);
-        }
+        partition_of(&batch)?;
         let mutations = batch.into_iter().map(encode).collect::<Result<Vec<_>, Error>>()?;
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
         let (answer, answered) = oneshot::channel();

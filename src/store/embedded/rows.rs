@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::super::document::Document;
-use super::super::{Error, Key, Kind, Range, Record, faults, transfer};
+use super::super::{Error, Key, Kind, Range, Record, Unreadable, faults, transfer};
 use super::{Revision, tables};
 use crate::model::id::AccountId;
 
@@ -19,29 +19,36 @@ struct Row {
     packed: Option<Vec<u8>>,
 }
 
+/// Partition and id of a row whose columns have other types than were written, as far as they are texts.
+struct Mistyped(String, String);
+
 impl Row {
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            partition: row.get(0)?,
-            id: row.get(1)?,
-            revision: row.get(2)?,
-            checksum: row.get(3)?,
-            document: row.get(4)?,
-            packed: row.get(5)?,
+    /// The row. Another program may have made anything of it.
+    fn read(row: &rusqlite::Row<'_>) -> Result<Self, Mistyped> {
+        let read = || -> rusqlite::Result<Self> {
+            Ok(Self {
+                partition: row.get(0)?,
+                id: row.get(1)?,
+                revision: row.get(2)?,
+                checksum: row.get(3)?,
+                document: row.get(4)?,
+                packed: row.get(5)?,
+            })
+        };
+        read().map_err(|_| {
+            let text = |column: usize| row.get_ref(column).ok()?.as_bytes().ok().map(String::from_utf8_lossy);
+            Mistyped(text(0).unwrap_or_default().into_owned(), text(1).unwrap_or_default().into_owned())
         })
     }
 
     /// The record, if the row is what was written.
-    fn check(self, kind: Kind, path: &Path) -> Result<Record, Error> {
+    fn check(self, kind: Kind, path: &Path) -> Result<Record, Unreadable> {
         self.check_whole(kind, path).map(|row| row.record)
     }
 
     /// The same with its document's bytes.
-    fn check_whole(self, kind: Kind, path: &Path) -> Result<transfer::Row, Error> {
-        let corrupt = |id: &str| {
-            faults::count_corrupt_read();
-            Error::Corrupt { kind, id: id.to_owned(), path: path.to_owned() }
-        };
+    fn check_whole(self, kind: Kind, path: &Path) -> Result<transfer::Row, Unreadable> {
+        let corrupt = |id: &str| faults::unreadable(&self.partition, kind, id, path);
         let revision = Revision(self.revision.cast_unsigned());
         let (partition, id) = (self.partition.as_bytes(), self.id.as_bytes());
         if self.checksum != checksum(partition, kind, id, revision, &self.document, self.packed.as_deref()) {
@@ -117,34 +124,57 @@ pub(super) fn partition_text(partition: Option<&AccountId>) -> &str {
     partition.map_or("", AccountId::as_str)
 }
 
-/// One record.
-pub(super) fn get(connection: &Connection, path: &Path, key: &Key) -> Result<Option<Record>, Error> {
+/// One record, or why it cannot be read.
+pub(super) fn get(
+    connection: &Connection,
+    path: &Path,
+    key: &Key,
+) -> Result<Result<Option<Record>, Unreadable>, Error> {
     let row = connection
         .prepare_cached(tables::of(key.kind).get)
         .and_then(|mut statement| {
             let partition = partition_text(key.partition.as_ref());
-            statement.query_row(params![partition, key.kind as u8, key.id], Row::read).optional()
+            let read = |row: &rusqlite::Row<'_>| Ok(Row::read(row));
+            statement.query_row(params![partition, key.kind as u8, key.id], read).optional()
         })
         .map_err(|cause| explain(path, &cause))?;
-    row.map(|row| row.check(key.kind, path)).transpose()
+    Ok(row.map(|row| checked(row, key.kind, path, Row::check)).transpose())
 }
 
-/// The records of a range.
-pub(super) fn scan(connection: &Connection, path: &Path, range: &Range) -> Result<Vec<Record>, Error> {
-    read_range(connection, path, range, |row| row.check(range.kind, path))
+/// The records of a range, each or why it cannot be read.
+pub(super) fn scan(
+    connection: &Connection,
+    path: &Path,
+    range: &Range,
+) -> Result<Vec<Result<Record, Unreadable>>, Error> {
+    read_range(connection, path, range, Row::check)
 }
 
 /// The records of a range with their documents' bytes.
 pub(super) fn scan_whole(connection: &Connection, path: &Path, range: &Range) -> Result<Vec<transfer::Row>, Error> {
-    read_range(connection, path, range, |row| row.check_whole(range.kind, path))
+    let rows = read_range(connection, path, range, Row::check_whole)?;
+    rows.into_iter().map(|row| row.map_err(Error::from)).collect()
+}
+
+/// What a row is, if it is what was written.
+fn checked<T>(
+    row: Result<Row, Mistyped>,
+    kind: Kind,
+    path: &Path,
+    check: impl Fn(Row, Kind, &Path) -> Result<T, Unreadable>,
+) -> Result<T, Unreadable> {
+    match row {
+        Ok(row) => check(row, kind, path),
+        Err(Mistyped(partition, id)) => Err(faults::unreadable(&partition, kind, &id, path)),
+    }
 }
 
 fn read_range<T>(
     connection: &Connection,
     path: &Path,
     range: &Range,
-    check: impl Fn(Row) -> Result<T, Error>,
-) -> Result<Vec<T>, Error> {
+    check: impl Fn(Row, Kind, &Path) -> Result<T, Unreadable>,
+) -> Result<Vec<Result<T, Unreadable>>, Error> {
     let statements = tables::of(range.kind);
     let text = if range.descending { statements.descend } else { statements.ascend };
     let mut statement = connection.prepare_cached(text).map_err(|cause| explain(path, &cause))?;
@@ -152,9 +182,10 @@ fn read_range<T>(
     let partition = partition_text(range.partition.as_ref());
     let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
     let rows = statement
-        .query_map(params![partition, range.kind as u8, from, end, limit], Row::read)
+        .query_map(params![partition, range.kind as u8, from, end, limit], |row| Ok(Row::read(row)))
         .map_err(|cause| explain(path, &cause))?;
-    rows.map(|row| check(row.map_err(|cause| explain(path, &cause))?)).collect()
+    let rows = rows.map(|row| row.map_err(|cause| explain(path, &cause)));
+    rows.map(|row| Ok(checked(row?, range.kind, path, &check))).collect()
 }
 
 /// The last revision of a partition.

@@ -1,7 +1,9 @@
 //! The writer thread: drains the queue into one transaction, one fsync, then tells observers and callers.
 //!
 //! After a failed fsync nothing is known of what the disk holds, so the writer stops for good: it never
-//! acknowledges, and never tries the same fsync again. That holds for folding the log too.
+//! acknowledges, and never tries the same fsync again. Whose writes met it hears that nobody knows whether they were done; who comes
+//! later, that nothing was tried. That holds for folding the log too. A write that there is no room for is
+//! another matter: SQLite takes it back, and the next group tries anew.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,6 +21,7 @@ use tracing::{error, warn};
 use super::super::{Error, Expect, Mutation, Observer};
 use super::Revision;
 use super::mark::Mark;
+use super::medium::{Files, Medium, is_lack_of_room};
 use super::queue::{Encoded, Job, Order, Queue, Scrubber};
 use super::schema::Revisions;
 use super::{directory, rows, tables};
@@ -34,12 +37,13 @@ pub(super) fn start(
     path: PathBuf,
     last: Revisions,
     mark: Mark,
-    log_pages_max: i64,
+    medium: &Medium,
 ) -> Result<(Queue, watch::Receiver<bool>), Error> {
     let (sender, orders) = channel();
     let (breaks, broken) = watch::channel(false);
-    let observers = Vec::new();
-    let writer = Writer { connection, path, last, mark, log_pages_max, observers, stopped: None, is_log_folded: true };
+    let (files, log_pages_max, observers) = (Arc::clone(&medium.files), medium.log_pages_max, Vec::new());
+    let (stopped, is_log_folded) = (None, true);
+    let writer = Writer { connection, path, files, last, mark, log_pages_max, observers, stopped, is_log_folded };
     let run = move || {
         // Nothing of the writer is used behind a panic: what it had in hand may be half done.
         if catch_unwind(AssertUnwindSafe(|| writer.run(&orders))).is_err() {
@@ -58,6 +62,7 @@ pub(super) fn start(
 struct Writer {
     connection: Connection,
     path: PathBuf,
+    files: Arc<dyn Files>,
     /// The last committed revision of each partition.
     last: Revisions,
     /// How many commits that is, noted beside the database.
@@ -68,6 +73,20 @@ struct Writer {
     /// Why nothing is written any more.
     stopped: Option<String>,
     is_log_folded: bool,
+}
+
+/// Why a group was not written.
+#[derive(Debug)]
+struct Failed {
+    cause: rusqlite::Error,
+    /// Whether it was being committed: the disk may have all of it, and a restart find it.
+    was_committing: bool,
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(cause: rusqlite::Error) -> Self {
+        Self { cause, was_committing: false }
+    }
 }
 
 impl Writer {
@@ -126,14 +145,19 @@ impl Writer {
                     Err(cause) => self.stop_after_note(&cause),
                 }
             }
-            Err(cause) => {
-                self.stop_after(&cause);
-                refuse(group, || rows::explain(&self.path, &cause));
+            Err(Failed { cause, was_committing }) => {
+                let lack = self.stop_after(&cause);
+                refuse(group, || match self.explain(&cause, lack.as_deref()) {
+                    // What there is no room for is taken back.
+                    told @ (Error::Full | Error::NoRoom { .. }) => told,
+                    _ if was_committing => Error::Unknown { cause: format!("the disk failed meanwhile: {cause}") },
+                    told => told,
+                });
             }
         }
     }
 
-    fn transact(&mut self, group: &[Job]) -> rusqlite::Result<Vec<Result<Revision, Error>>> {
+    fn transact(&mut self, group: &[Job]) -> Result<Vec<Result<Revision, Error>>, Failed> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut next: HashMap<&str, Revision> = HashMap::new();
         let mut outcomes = Vec::with_capacity(group.len());
@@ -160,7 +184,7 @@ impl Writer {
                 .prepare_cached("INSERT OR REPLACE INTO revisions (partition, revision) VALUES (?1, ?2)")?
                 .execute(params![partition, revision.0.cast_signed()])?;
         }
-        transaction.commit()?;
+        transaction.commit().map_err(|cause| Failed { cause, was_committing: true })?;
         Ok(outcomes)
     }
 
@@ -177,23 +201,44 @@ impl Writer {
         }
     }
 
-    /// A full disk is waited out; any other failure of the disk ends writing.
-    fn stop_after(&mut self, cause: &rusqlite::Error) {
+    /// Want of room is waited out, and what there is too little of is told, where SQLite does not; any other failure of the disk ends
+    /// writing.
+    fn stop_after(&mut self, cause: &rusqlite::Error) -> Option<String> {
         use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure};
+        let lack = self.lack_of_room(cause);
         match cause.sqlite_error_code() {
+            _ if lack.is_some() => {
+                warn!(path = %self.path.display(), lack = lack.as_deref(), "there is no room: writes are refused");
+            }
             Some(DiskFull) => warn!(path = %self.path.display(), "the disk is full: writes are refused"),
             Some(SystemIoFailure | NotADatabase | DatabaseCorrupt) | None => self.stop(cause),
             Some(_) => warn!(path = %self.path.display(), %cause, "a group of writes failed"),
         }
+        lack
+    }
+
+    /// What there is too little of, where that made a write fail. Of a quota and of the largest size of files SQLite says what it says of
+    /// any write that failed, so a file of ours is tried. A sync that failed is none of these, and never tried again.
+    fn lack_of_room(&self, cause: &rusqlite::Error) -> Option<String> {
+        if cause.sqlite_extended_error_code() != Some(rusqlite::ffi::SQLITE_IOERR_WRITE) {
+            return None;
+        }
+        let found = self.files.probe(&self.path).err().filter(is_lack_of_room)?;
+        Some(format!(
+            "{found}: free space, or raise the quota or the largest size of files, and writes go on by themselves"
+        ))
+    }
+
+    fn explain(&self, cause: &rusqlite::Error, lack: Option<&str>) -> Error {
+        lack.map_or_else(|| rows::explain(&self.path, cause), |lack| Error::NoRoom { cause: lack.to_owned() })
     }
 
     /// The same of what is noted beside the database. A full disk has room for it, as a rule: it is written over.
     fn stop_after_note(&mut self, cause: &io::Error) {
-        match cause.kind() {
-            io::ErrorKind::StorageFull => {
-                warn!(path = %self.path.display(), %cause, "what was acknowledged is not noted");
-            }
-            _ => self.stop(cause),
+        if is_lack_of_room(cause) {
+            warn!(path = %self.path.display(), %cause, "what was acknowledged is not noted");
+        } else {
+            self.stop(cause);
         }
     }
 
@@ -218,6 +263,7 @@ impl Writer {
             let told = match &outcome {
                 Ok(()) => Ok(()),
                 Err(Error::Full) => Err(Error::Full),
+                Err(Error::NoRoom { cause }) => Err(Error::NoRoom { cause: cause.clone() }),
                 Err(Error::Unavailable { cause }) => Err(Error::Unavailable { cause: cause.clone() }),
                 Err(other) => Err(Error::Unavailable { cause: other.to_string() }),
             };
@@ -243,8 +289,8 @@ impl Writer {
             }
             Ok(true) => Err(Error::Unavailable { cause: "a reader was in the way of its log: repeat the call".into() }),
             Err(cause) => {
-                self.stop_after(&cause);
-                Err(rows::explain(&self.path, &cause))
+                let lack = self.stop_after(&cause);
+                Err(self.explain(&cause, lack.as_deref()))
             }
         }
     }
@@ -256,7 +302,7 @@ impl Writer {
         match look.and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(1))) {
             Ok(pages) if pages > self.log_pages_max => self.fold_log(),
             Ok(_) => {}
-            Err(cause) => self.stop_after(&cause),
+            Err(cause) => drop(self.stop_after(&cause)),
         }
     }
 
@@ -267,7 +313,8 @@ impl Writer {
         self.is_log_folded = true;
         // A reader in the way is no harm: the log is folded the next time.
         if let Err(cause) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            return self.stop_after(&cause);
+            drop(self.stop_after(&cause));
+            return;
         }
         if let Err(cause) = self.mark.sync() {
             self.stop_after_note(&cause);

@@ -85,7 +85,7 @@ pub struct Config {
     /// Seconds for which a replica that cannot follow still counts as ready, and serves what it has.
     #[serde(default = "stale_max_s")]
     pub stale_max_s: u32,
-    /// Starts on a Redis that may lose acknowledged writes.
+    /// Starts on a Redis that may lose acknowledged writes, and writes to it.
     #[serde(default)]
     pub allow_data_loss: bool,
 }

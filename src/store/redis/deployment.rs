@@ -1,4 +1,5 @@
-//! Before anything is served: whether this Redis keeps what it acknowledges, and whether its data is ours.
+//! Before anything is served: whether this Redis keeps what it acknowledges, and whether its data is ours. The first is asked again
+//! while it is served, by [`super::safety`].
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{RedisError, RedisResult, cmd};
@@ -19,71 +20,123 @@ pub(super) const UNFINISHED: &str = "unfinished migration";
 const BEGUN: &str = "begun";
 /// The first Redis with scripts that refuse before they write.
 const MAJOR_MIN: u32 = 7;
+/// What a master is called in what is told of it.
+const MASTER: &str = "this Redis";
+/// What a replica is called in what callers are told of it.
+const REPLICA: &str = "a replica of this Redis";
+
+/// What a look at the nodes found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// What may lose what was acknowledged.
+    pub(super) dangers: Vec<Danger>,
+    /// What is told, and keeps nothing from being written.
+    pub(super) remarks: Vec<String>,
+}
+
+/// What may lose what was acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Danger {
+    /// For the operator: with the address of the node.
+    pub(super) named: String,
+    /// For callers: without it.
+    pub(super) told: String,
+}
+
+impl Danger {
+    /// One of a node, which is called `name`, and `kind` where its address is nobody's to know.
+    fn of(name: &str, kind: &str, danger: &str) -> Self {
+        let of = |node: &str| format!("{node} may lose what it acknowledged: {danger}");
+        Self { named: of(name), told: of(kind) }
+    }
+
+    fn of_master(danger: &str) -> Self {
+        Self::of(MASTER, MASTER, danger)
+    }
+}
 
 /// Refuses a Redis that may lose what it acknowledged, unless the configuration allows that: any master, and any replica that
 /// is made a master when one fails.
 pub(super) async fn check_safety(nodes: &Nodes) -> Result<(), Error> {
     let told = |cause| Trouble::of_read(&cause);
-    let settings = &nodes.settings;
+    let (settings, mut found, mut alone) = (&nodes.settings, Found::default(), Vec::new());
     for mut master in nodes.masters().await.map_err(told)? {
-        let mut found = dangers(&mut master).await.map_err(told)?;
-        found.extend(too_few_replicas(settings, &mut master).await.map_err(told)?);
-        refuse(settings, "this Redis", &found)?;
-        for replica in nodes.named_by(&mut master).await.map_err(told)? {
-            check_replica(nodes, &replica).await?;
-        }
+        look_at(nodes, &mut master, &mut found).await.map_err(told)?;
+        // Afterwards each write asks.
+        let few = too_few_replicas(settings, &mut master).await.map_err(told)?;
+        alone.extend(few.map(|few| Danger::of_master(&few)));
+    }
+    if let Some(danger) = found.dangers.iter().chain(&alone).next().filter(|_| !settings.allow_data_loss) {
+        return Err(Error::Configuration { cause: format!("{}; or set redis.allow_data_loss = true", danger.named) });
+    }
+    alone.iter().for_each(|danger| warn!("{}", danger.named));
+    nodes.safety.take(found);
+    Ok(())
+}
+
+/// Looks at all masters, and at the replicas that they name.
+pub(super) async fn look(nodes: &Nodes) -> RedisResult<Found> {
+    let mut found = Found::default();
+    for mut master in nodes.masters().await? {
+        look_at(nodes, &mut master, &mut found).await?;
+    }
+    Ok(found)
+}
+
+async fn look_at(nodes: &Nodes, master: &mut MultiplexedConnection, found: &mut Found) -> RedisResult<()> {
+    found.dangers.extend(look_at_master(master).await?);
+    for replica in nodes.named_by(master).await? {
+        look_at_replica(nodes, &replica, found).await;
     }
     Ok(())
 }
 
 /// The same of a replica. One that cannot be asked now is told only: it may be on its way back.
-async fn check_replica(nodes: &Nodes, (host, port): &Address) -> Result<(), Error> {
-    let settings = &nodes.settings;
+async fn look_at_replica(nodes: &Nodes, (host, port): &Address, found: &mut Found) {
     let look = async {
         let mut there = nodes.open_replica(&(host.clone(), *port)).await?;
-        let is_chosen = is_ever_master(settings.mode, &mut there).await;
+        let is_chosen = is_ever_master(nodes.settings.mode, &mut there).await?;
         Ok::<_, RedisError>((dangers(&mut there).await?, is_chosen))
     };
     let name = format!("the replica {host}:{port} of this Redis");
     match look.await {
-        Ok((found, true)) => refuse(settings, &name, &found),
-        Ok((found, false)) => {
-            found
-                .iter()
-                .for_each(|danger| warn!(danger, "{name} would lose what was acknowledged, if it were made master"));
-            Ok(())
+        Ok((dangers, true)) => {
+            found.dangers.extend(dangers.iter().map(|danger| Danger::of(&name, REPLICA, danger)));
         }
+        Ok((dangers, false)) => found.remarks.extend(
+            dangers
+                .iter()
+                .map(|danger| format!("{name} would lose what was acknowledged, if it were made master: {danger}")),
+        ),
         Err(cause) => {
-            warn!(%cause, "{name} cannot be asked whether it keeps what was acknowledged");
-            Ok(())
+            found.remarks.push(format!("{name} cannot be asked whether it keeps what was acknowledged: {cause}"));
         }
     }
+}
+
+/// Looks at the master behind a connection alone.
+pub(super) async fn look_at_master(connection: &mut MultiplexedConnection) -> RedisResult<Vec<Danger>> {
+    Ok(dangers(connection).await?.iter().map(|danger| Danger::of_master(danger)).collect())
 }
 
 /// Whether a replica is made master without a person who does it. One that does not tell is taken for one that is.
-async fn is_ever_master(mode: Mode, replica: &mut MultiplexedConnection) -> bool {
+async fn is_ever_master(mode: Mode, replica: &mut MultiplexedConnection) -> RedisResult<bool> {
     let (name, never) = match mode {
-        Mode::Single => return false,
+        Mode::Single => return Ok(false),
         Mode::Sentinel => ("replica-priority", "0"),
         Mode::Cluster => ("cluster-replica-no-failover", "yes"),
     };
-    setting(replica, name).await.as_deref() != Some(never)
+    Ok(setting(replica, name).await?.as_deref() != Some(never))
 }
 
-fn refuse(settings: &Settings, whose: &str, dangers: &[String]) -> Result<(), Error> {
-    let Some(danger) = dangers.first() else { return Ok(()) };
-    if settings.allow_data_loss {
-        dangers.iter().for_each(|danger| warn!(danger, "{whose} may lose what it acknowledged"));
-        return Ok(());
-    }
-    let cause = format!("{whose} may lose what it acknowledged: {danger}; or set redis.allow_data_loss = true");
-    Err(Error::Configuration { cause })
-}
-
-/// A setting of a node; `None` where it does not tell.
-async fn setting(connection: &mut MultiplexedConnection, name: &str) -> Option<String> {
+/// A setting of a node; `None` where it does not tell it to us. One that does not answer is an error: it may be on its way back.
+async fn setting(connection: &mut MultiplexedConnection, name: &str) -> RedisResult<Option<String>> {
     let told: RedisResult<Vec<String>> = cmd("CONFIG").arg("GET").arg(name).query_async(connection).await;
-    told.ok()?.into_iter().nth(1)
+    match told {
+        Ok(told) => Ok(told.into_iter().nth(1)),
+        Err(cause) if matches!(Trouble::of(&cause), Trouble::Refused(_)) => Ok(None),
+        Err(cause) => Err(cause),
+    }
 }
 
 /// What of a node's settings may lose what it acknowledged.
@@ -96,16 +149,16 @@ async fn dangers(connection: &mut MultiplexedConnection) -> RedisResult<Vec<Stri
     if major < MAJOR_MIN {
         dangers.push(format!("it is version {version:?}, and scripts are safe from Redis {MAJOR_MIN} on"));
     }
-    match setting(connection, "appendonly").await.as_deref() {
+    match setting(connection, "appendonly").await?.as_deref() {
         Some("yes") => {}
         Some(_) => dangers.push("it writes no append-only file: set appendonly yes".to_owned()),
         None => dangers.push("its configuration cannot be read: allow CONFIG GET to the user".to_owned()),
     }
-    if setting(connection, "appendfsync").await.as_deref() == Some("no") {
+    if setting(connection, "appendfsync").await?.as_deref() == Some("no") {
         dangers.push("it never syncs its append-only file: set appendfsync always, or everysec".to_owned());
     }
-    let is_bounded = setting(connection, "maxmemory").await.is_some_and(|bytes| bytes != "0");
-    let policy = setting(connection, "maxmemory-policy").await.unwrap_or_default();
+    let is_bounded = setting(connection, "maxmemory").await?.is_some_and(|bytes| bytes != "0");
+    let policy = setting(connection, "maxmemory-policy").await?.unwrap_or_default();
     if is_bounded && policy.starts_with("allkeys-") {
         dangers.push(format!("it evicts records when memory is short ({policy}): set maxmemory-policy noeviction"));
     }
@@ -126,7 +179,7 @@ async fn too_few_replicas(settings: &Settings, master: &mut MultiplexedConnectio
 
 /// Whether each write is on the disk before it is answered. One that does not tell is taken for one that syncs later.
 pub(super) async fn syncs_each_write(connection: &mut MultiplexedConnection) -> bool {
-    setting(connection, "appendfsync").await.as_deref() == Some("always")
+    matches!(setting(connection, "appendfsync").await, Ok(Some(told)) if told == "always")
 }
 
 /// A deployment that a replica takes part in.
@@ -160,9 +213,9 @@ pub(super) async fn join(
 }
 
 /// Id, format, number of partitions, and whether they were made.
-type Found = (Option<String>, Option<String>, Option<String>, Option<String>);
+type Written = (Option<String>, Option<String>, Option<String>, Option<String>);
 
-async fn find(key: &str, connection: &mut impl ConnectionLike) -> RedisResult<Found> {
+async fn find(key: &str, connection: &mut impl ConnectionLike) -> RedisResult<Written> {
     cmd("HMGET").arg(key).arg("id").arg("format").arg("partitions").arg(BEGUN).query_async(connection).await
 }
 

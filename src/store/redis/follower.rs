@@ -129,7 +129,12 @@ impl Follower {
         tokio::time::sleep(pause).await;
         // Whether this connection showed that what was told is a part of what is there.
         let mut continues = false;
-        let stop = match self.nodes.connect(self.slot, Some(BLOCK + SILENCE_MAX)).await {
+        let connected = self.nodes.connect(self.slot, Some(BLOCK + SILENCE_MAX)).await;
+        if connected.is_ok() {
+            // It may be another node, or started anew with other settings.
+            self.nodes.safety.look_soon();
+        }
+        let stop = match connected {
             Ok(mut connection) => match self.read_on(&mut connection, &mut continues).await {
                 Err(stop @ (Stop::Gap(why) | Stop::Forked(why) | Stop::Alien(why))) => {
                     continues &= !matches!(stop, Stop::Forked(_));
@@ -332,8 +337,7 @@ impl Follower {
                     if let Some(mutation) = row.mutation(partition.as_ref(), kind) {
                         mutations.push(mutation);
                     } else {
-                        faults::count_corrupt_read();
-                        error!(?kind, id = row.id, "a record in Redis is corrupt and left out");
+                        faults::unreadable(account, kind, &row.id, &super::place(&self.nodes.settings.prefix));
                     }
                     present.insert((kind, row.id.clone()));
                 }

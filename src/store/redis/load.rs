@@ -1,6 +1,7 @@
 //! Reading everything that memory is made of: page after page of each account, decoded while the next is on its way.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
@@ -8,9 +9,8 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::super::{Error, Kind, Loaded, Visit, faults};
-use super::keys::Names;
 use super::pages::{self, Bounds};
-use super::{Redis, value};
+use super::{Redis, place, value};
 
 /// Pages that are read while one is decoded.
 const PAGES_AHEAD: usize = 2;
@@ -36,7 +36,7 @@ pub(super) async fn load(store: &Redis, visits: Vec<Visit>) -> Result<(), Error>
 
 /// Gives the records of the parts that it gets to `visit`, off the async threads.
 async fn load_parts(store: &Redis, parts: &Mutex<VecDeque<Part>>, mut visit: Visit) -> Result<(), Error> {
-    let path = Names::deployment(&store.nodes.settings.prefix);
+    let path = place(&store.nodes.settings.prefix);
     let (pages, mut read) = mpsc::channel::<(String, Kind, Vec<pages::Row>)>(PAGES_AHEAD);
     let decoding = tokio::task::spawn_blocking(move || {
         while let Some((account, kind, rows)) = read.blocking_recv() {
@@ -62,11 +62,8 @@ async fn load_parts(store: &Redis, parts: &Mutex<VecDeque<Part>>, mut visit: Vis
 }
 
 /// Shows one record, if it is what was written.
-fn show(account: &str, kind: Kind, row: &pages::Row, path: &str, visit: &mut dyn FnMut(Result<Loaded<'_>, Error>)) {
-    let corrupt = || {
-        faults::count_corrupt_read();
-        Error::Corrupt { kind, id: row.id.clone(), path: path.into() }
-    };
+fn show(account: &str, kind: Kind, row: &pages::Row, path: &Path, visit: &mut dyn FnMut(Result<Loaded<'_>, Error>)) {
+    let corrupt = || Error::from(faults::unreadable(account, kind, &row.id, path));
     let parts = row.value.as_deref().and_then(|value| value::parts(account, kind, row.id.as_bytes(), value));
     let Some(parts) = parts else { return visit(Err(corrupt())) };
     let copy = (!parts.copy.is_empty()).then_some(parts.copy);

@@ -16,6 +16,7 @@ mod pages;
 mod pending;
 mod reader;
 mod replicas;
+mod safety;
 mod script;
 mod scrub;
 pub mod transfer;
@@ -23,6 +24,7 @@ mod trouble;
 mod value;
 mod writer;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,8 +33,10 @@ use futures_util::future::try_join_all;
 use redis::{Cmd, FromRedisValue, Pipeline};
 use tokio::sync::{oneshot, watch};
 
+use super::batch::partition_of;
 use super::{
-    Error, Expect, Key, Kind, Lag, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Visit, faults,
+    Error, Expect, Key, Kind, Lag, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Unreadable, Visit,
+    faults,
 };
 use crate::model::id::AccountId;
 use config::Config;
@@ -73,6 +77,8 @@ pub struct Redis {
     followed: Followed,
     /// Whether a writer or a follower ended by a fault of its own.
     broken: watch::Sender<bool>,
+    /// Closes with the store; then nobody looks at settings any more.
+    _looks: oneshot::Sender<()>,
 }
 
 impl Redis {
@@ -104,7 +110,10 @@ impl Redis {
         if !joined.has_begun {
             deployment::note_begun(settings, &mut first).await?;
         }
-        let store = Self { nodes, names, lanes, deployment: joined.id, followed: Followed::default(), broken };
+        let (looks, ends) = oneshot::channel();
+        tokio::spawn(safety::keep_looking(Arc::clone(&nodes), ends));
+        let followed = Followed::default();
+        let store = Self { nodes, names, lanes, deployment: joined.id, followed, broken, _looks: looks };
         // Before a network is cut, as a rule. Leases are the operator's.
         store.look_for_replicas(store.lane(None)?).await?;
         Ok(store)
@@ -155,13 +164,8 @@ impl Redis {
         pages::rows(self.ask(lane, Call::One(&call)).await?).map_err(|cause| Trouble::of_read(&cause))
     }
 
-    fn corrupt(&self, kind: Kind, id: &str) -> Error {
-        faults::count_corrupt_read();
-        Error::Corrupt {
-            kind,
-            id: id.to_owned(),
-            path: format!("Redis, {}", Names::deployment(&self.nodes.settings.prefix)).into(),
-        }
+    fn unreadable(&self, account: &str, kind: Kind, id: &str) -> Unreadable {
+        faults::unreadable(account, kind, id, &place(&self.nodes.settings.prefix))
     }
 
     /// The script's call for a batch of one partition.
@@ -191,11 +195,9 @@ impl Redis {
 #[async_trait]
 impl Store for Redis {
     async fn commit(&self, batch: Vec<Mutation>) -> Result<Revision, Error> {
-        let first = batch.first().ok_or(Error::Partitions)?.key.partition.clone();
-        if batch.iter().any(|mutation| mutation.key.partition != first) {
-            return Err(Error::Partitions);
-        }
-        let lane = self.lane(first.as_ref())?;
+        // All that follows goes by it: the lane, and the keys in Redis.
+        let partition = partition_of(&batch)?.cloned();
+        let lane = self.lane(partition.as_ref())?;
         let replicas = self.replicas_for(lane, &batch).await?;
         let keys = batch.iter().map(|mutation| mutation.key.clone()).collect();
         let encoded = batch.into_iter().map(|mutation| {
@@ -208,7 +210,7 @@ impl Store for Redis {
         let begun = Instant::now();
         let place = lane.unless_cut(Arc::clone(&lane.places).acquire_owned()).await?.map_err(|_| closed())?;
         let tag = random()?;
-        let call = self.call(lane, &tag, value::account_text(first.as_ref()), &encoded);
+        let call = self.call(lane, &tag, value::account_text(partition.as_ref()), &encoded);
         let bytes = encoded.iter().filter_map(|(_, value)| value.as_ref()).map(Vec::len).sum();
         let (answer, answered) = oneshot::channel();
         // A caller that is gone before its write is queued leaves nothing that waits for an answer.
@@ -222,9 +224,9 @@ impl Store for Redis {
         Ok(self.get_many(vec![key]).await?.into_iter().next().flatten())
     }
 
-    async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, Error> {
-        let mut found: Vec<Option<Record>> = Vec::new();
-        found.resize_with(keys.len(), || None);
+    async fn get_each(&self, keys: Vec<Key>) -> Result<Vec<Result<Option<Record>, Unreadable>>, Error> {
+        let mut found: Vec<Result<Option<Record>, Unreadable>> = Vec::new();
+        found.resize_with(keys.len(), || Ok(None));
         for lane in &self.lanes {
             let is_here =
                 |key: &Key| self.names.partition(value::account_text(key.partition.as_ref())) == lane.partition;
@@ -246,13 +248,14 @@ impl Store for Redis {
             for ((at, key), value) in asked.into_iter().zip(values) {
                 let Some(value) = value else { continue };
                 let record = value::record(key.clone(), &value);
-                found[at] = Some(record.ok_or_else(|| self.corrupt(key.kind, &key.id))?);
+                let account = value::account_text(key.partition.as_ref());
+                found[at] = record.map(Some).ok_or_else(|| self.unreadable(account, key.kind, &key.id));
             }
         }
         Ok(found)
     }
 
-    async fn scan(&self, mut range: Range) -> Result<Vec<Record>, Error> {
+    async fn scan_each(&self, mut range: Range) -> Result<Vec<Result<Record, Unreadable>>, Error> {
         let lane = self.lane(range.partition.as_ref())?;
         let account = value::account_text(range.partition.as_ref()).to_owned();
         let mut left = range.limit.min(SCAN_MAX);
@@ -264,7 +267,7 @@ impl Store for Redis {
             let rows = self.page(lane, &account, kind, &bounds).await?;
             for row in &rows {
                 let record = row.record(range.partition.as_ref(), kind);
-                records.push(record.ok_or_else(|| self.corrupt(kind, &row.id))?);
+                records.push(record.ok_or_else(|| self.unreadable(&account, kind, &row.id)));
             }
             if rows.len() < range.limit {
                 break;
@@ -336,6 +339,10 @@ impl Store for Redis {
         })
     }
 
+    fn danger(&self) -> Option<String> {
+        self.nodes.safety.danger()
+    }
+
     async fn scrub(&self) -> Result<(), Error> {
         scrub::scrub(self).await
     }
@@ -350,6 +357,11 @@ impl Store for Redis {
             lane.pending.end();
         }
     }
+}
+
+/// Where the records of a deployment are, for who reads of one.
+fn place(prefix: &str) -> PathBuf {
+    format!("Redis, {}", Names::deployment(prefix)).into()
 }
 
 fn foreign() -> Error {

@@ -8,6 +8,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ErrorKind, RedisError, RedisResult, Value, cmd, from_redis_value};
 
 use super::config::{Address, Mode, Settings};
+use super::safety::Safety;
 use super::script;
 
 /// After so long a connection counts as refused.
@@ -17,6 +18,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Nodes {
     pub(super) settings: Settings,
+    /// Whether they keep what they acknowledge.
+    pub(super) safety: Safety,
     /// Nodes of the cluster that were seen last: the first ones to ask who holds what. Seeds may be gone for long.
     seen: parking_lot::Mutex<Vec<Address>>,
     /// How often it was asked who holds what.
@@ -25,7 +28,8 @@ pub(super) struct Nodes {
 
 impl Nodes {
     pub(super) fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self { settings, seen: parking_lot::Mutex::default(), turn: AtomicUsize::new(0) })
+        let safety = Safety::new(settings.allow_data_loss);
+        Arc::new(Self { settings, safety, seen: parking_lot::Mutex::default(), turn: AtomicUsize::new(0) })
     }
 
     /// A new connection to the master that holds `slot`, with all scripts in place. Without `answer_max` answers may take

@@ -20,7 +20,13 @@ pub(super) enum Trouble {
 impl Trouble {
     /// What `cause` says of a command that was sent.
     pub(super) fn of(cause: &RedisError) -> Self {
-        let text = cause.to_string();
+        let text = match cause.kind() {
+            // It names the other node's address, which is no caller's to know.
+            ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
+                format!("{}: another node has it now", cause.code().unwrap_or_default())
+            }
+            _ => cause.to_string(),
+        };
         match cause.kind() {
             ErrorKind::Server(
                 ServerErrorKind::BusyLoading
@@ -81,6 +87,15 @@ mod tests {
         }
         for code in ["NOPERM", "WRONGTYPE", "ERR"] {
             assert!(matches!(told(code), Trouble::Refused(_)), "{code}");
+        }
+        for code in ["MOVED", "ASK"] {
+            let answer = format!("-{code} 7 192.0.2.1:6379\r\n");
+            let told = match redis::parse_redis_value(answer.as_bytes()).and_then(redis::Value::extract_error) {
+                Err(cause) => Trouble::of(&cause),
+                Ok(value) => panic!("{value:?}"),
+            };
+            let is_told = matches!(&told, Trouble::NotNow(text) if text.contains(code) && !text.contains("192.0.2.1"));
+            assert!(is_told, "{told:?}");
         }
         let silent = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
         assert!(matches!(Trouble::of(&silent), Trouble::Unknown(_)));

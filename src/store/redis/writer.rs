@@ -79,7 +79,7 @@ impl Writer {
             }
             let mut there = match self.alive(connection.take()).await {
                 Some(there) => there,
-                None => match self.nodes.connect(self.slot, Some(self.answer_max())).await {
+                None => match self.connect().await {
                     Ok(there) => there,
                     Err(cause) => {
                         trouble = cause.to_string();
@@ -89,6 +89,11 @@ impl Writer {
                     }
                 },
             };
+            let group = self.refuse_unsafe(group);
+            if group.is_empty() {
+                connection = Some((there, Instant::now()));
+                continue;
+            }
             match self.send(&mut there, group).await {
                 Ok(refused) if refused.is_empty() => connection = Some((there, Instant::now())),
                 Ok(refused) => {
@@ -103,6 +108,22 @@ impl Writer {
                 Err(cause) => warn!(%cause, "Redis did not answer writes"),
             }
         }
+    }
+
+    /// A new connection, to a node that was looked at.
+    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+        let mut there = self.nodes.connect(self.slot, Some(self.answer_max())).await?;
+        self.nodes.safety.check(&mut there).await?;
+        Ok(there)
+    }
+
+    /// Answers all of a group where Redis may lose what it acknowledges; otherwise gives it back.
+    fn refuse_unsafe(&self, group: Vec<Job>) -> Vec<Job> {
+        let Some(why) = self.nodes.safety.refusal() else { return group };
+        for job in group {
+            self.pending.failed(&job.tag, Error::Configuration { cause: why.clone() });
+        }
+        Vec::new()
     }
 
     /// The connection, if it was used just now or answers.

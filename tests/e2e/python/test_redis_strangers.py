@@ -117,15 +117,37 @@ def test_a_record_that_another_program_wrote_is_named_and_the_others_are_served(
                 refused("DATA_LOSS", "STORAGE_CORRUPT", lambda site=site: caller.GetSite(name=site))
                 change = pb.Site(name=site, note="late")
                 refused("DATA_LOSS", "STORAGE_CORRUPT", lambda change=change: rewrite(caller, change))
-            # Not a list that lacks some of its sites without a word.
-            refused("DATA_LOSS", "STORAGE_CORRUPT", lambda: caller.ListSites(parent=account.name))
+                refused("DATA_LOSS", "STORAGE_CORRUPT", lambda site=site: caller.DeleteSite(name=site))
+            assert lists_around(caller, account.name, {bad, worse}) >= {good}
+            assert [hit.site.name for hit in caller.SearchSites(parent=account.name, query="site").hits] == [good]
             assert is_written(caller, account.name), "the account takes writes"
+            assert fleet.store.ask("HGET", records, bad.rpartition("/")[2]) == "junk", "it was written over"
             assert [site.name for site in fleet.caller(number, theirs).ListSites(parent=beside.name).sites] == [other]
-        named = [line for line in fleet.said(2).splitlines() if "a site is left out" in line and "search" not in line]
+        named = [line for line in fleet.said(2).splitlines() if "is not what was written" in line]
         assert len(named) == 2 and all(site.rpartition("/")[2] in "".join(named) for site in (bad, worse)), named
         assert "unreadable=2" in fleet.said(2)
+        passed = [line for line in fleet.said(0).splitlines() if "is not what was written" in line]
+        assert len(passed) == 2, "each is told once, however often it is met"
         seen = [fleet.caller(at, token).QueryViewport(parent=account.name, viewport=WORLD).account_tally for at in range(3)]
         assert [tally.total for tally in seen] == [3, 3, 1], "one that starts shows what can be read"
+
+
+def lists_around(caller, parent, damaged):
+    """The sites of all pages in each order; asserts that each list names the damaged ones once, and no page of them lacks a word."""
+    found = []
+    for order in ("create_time", "create_time desc", "display_name"):
+        for size in (1, 1000):
+            names, unreachable, token = [], [], ""
+            while token or not names + unreachable:
+                answer = caller.ListSites(parent=parent, order_by=order, page_size=size, page_token=token)
+                assert len(answer.sites) + len(answer.unreachable) <= size
+                names += [site.name for site in answer.sites]
+                unreachable += answer.unreachable
+                token = answer.next_page_token
+            assert sorted(unreachable) == sorted(damaged) and len(set(names)) == len(names), (order, size)
+            found.append(set(names))
+    assert all(names == found[0] for names in found)
+    return found[0]
 
 
 def rewrite(caller, site):

@@ -261,11 +261,22 @@ def test_junk_in_redis_spoils_its_record_alone_and_is_counted(tmp_path):
         [records] = fleet.store.ask("KEYS", f"*:records:{parent.removeprefix('accounts/')}:3")
         fleet.store.run("HSET", records, bad.rsplit("/", 1)[1], "junk")
         refused("DATA_LOSS", "STORAGE_CORRUPT", lambda: caller.GetSite(name=bad))
+        assert "restores it from a backup" in failure_of(lambda: caller.DeleteSite(name=bad)).message
         assert caller.GetSite(name=good).display_name == "good"
+        listed = caller.ListSites(parent=parent)
+        assert ([site.name for site in listed.sites], list(listed.unreachable)) == ([good], [bad])
+        assert [hit.site.name for hit in caller.SearchSites(parent=parent, query="good").hits] == [good]
+        exported = owner.caller("ADMIN").ExportAccountPersonalData(name=parent, page_size=1000)
+        assert {record.site.name for record in exported.records if record.HasField("site")} == {good}
+        assert list(exported.unreachable) == [bad]
+        watcher = SiteWatcher(caller, parent)
+        watcher.read_to(listed.sites[0].revision)
+        assert set(watcher.sites) == {good}
+        watcher.stream.cancel()
         assert counted() >= 1
         server.kill()
         fleet.again(0)
-        assert counted() >= 1 and "a site is left out" in server.log_text()
+        assert counted() >= 1 and "is not what was written" in server.log_text()
         again = fleet.caller(0, caller.token)
         assert again.QueryViewport(parent=parent, viewport=WORLD).account_tally.total == 0
         assert again.QueryViewport(parent=parent, viewport=WORLD).unplaced == 1

@@ -11,12 +11,13 @@ import sqlite3
 import subprocess
 import tempfile
 import time
+import uuid
 from pathlib import Path
 
 import grpc
 import pytest
 
-from client import Account, Caller, Failure, health, mask, refused
+from client import Account, Caller, Failure, failure_of, health, mask, refused
 from server import BINARY, Server
 from stubs import pb
 
@@ -91,39 +92,67 @@ def test_a_full_disk_refuses_writes_and_goes_on_when_there_is_room(tmp_path):
         check_after_restart(server, editor, {site: ["first"], late: ["y" * NOTE_BYTES], made[-1]: [last]})
 
 
-def test_files_that_may_grow_no_more_stop_writes_and_lose_nothing(tmp_path):
-    """F6, with a limit on the size of files (EFBIG), which SQLite tells as any other failure of the disk. The signal that comes with it
-    ended the server without a word."""
+def test_files_that_may_grow_no_more_refuse_writes_until_they_may(tmp_path):
+    """F6, with a limit on the size of files (EFBIG), which SQLite tells as any other failure of the disk: writes stopped until somebody
+    started waymark again. The signal that comes with it had ended the server without a word."""
     with serving(tmp_path / "data") as (server, account, editor):
         site, made = account.create_site(note="first").name, []
         largest = max(path.stat().st_size for path in server.data_dir.iterdir())
-        _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (largest + GROWTH_BYTES, most))
-        with pytest.raises(grpc.RpcError) as stopped:
+        before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (largest + GROWTH_BYTES, before[1]))
+        with pytest.raises(grpc.RpcError) as full:
             for number in range(1000):
                 made.append(account.create_site(f"large {number}", note=f"{number} ".ljust(NOTE_BYTES, "x")).name)
-        assert made and Failure(stopped.value).reason == "STORAGE_UNAVAILABLE", stopped.value
-        refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: set_note(editor, site, "late"))
+        assert made and Failure(full.value).reason == "STORAGE_FULL", full.value
         assert server.process.poll() is None and health(account.operator.channel) == 1, "it serves on"
         assert editor.GetSite(name=site).note == "first", "reads go on"
         assert len(editor.ListSites(parent=account.name, page_size=1000).sites) == 1 + len(made)
-        assert "start waymark again when the disk is well" in server.log_text()
-        assert (server.data_dir / "STOPPED").exists()
+        assert "there is no room" in server.log_text()
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, before)
+        late = account.create_site("late", note="y" * NOTE_BYTES).name
+        assert set_note(editor, site, "again").note == "again", "without a restart"
+        goes_on(server)
         notes = {name: [f"{number} ".ljust(NOTE_BYTES, "x")] for number, name in enumerate(made)}
-        check_after_restart(server, editor, {site: ["first"]} | notes)
-        assert not (server.data_dir / "STOPPED").exists()
+        check_after_restart(server, editor, {site: ["again"], late: ["y" * NOTE_BYTES]} | notes)
 
 
-def test_a_quota_that_is_used_up_stops_writes_and_loses_nothing(tmp_path):
+def goes_on(server):
+    """Asserts that a store did not stop itself, and that nothing of its own tries is left."""
+    assert "start waymark again" not in server.log_text()
+    assert not [name for name in ("STOPPED", "PROBE") if (server.data_dir / name).exists()]
+
+
+def test_a_quota_that_is_used_up_refuses_writes_until_there_is_some(tmp_path):
     """F6, with EDQUOT, which SQLite tells as any other failure of the disk."""
     with serving(tmp_path / "data") as (server, account, editor):
         site, other = account.create_site(note="kept").name, account.create_site(note="kept").name
         with injected(server, "error=EDQUOT", tmp_path / "strace", "pwrite64"):
-            refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: set_note(editor, site, "x" * NOTE_BYTES))
-        refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: set_note(editor, other, "late"))
-        assert [editor.GetSite(name=name).note for name in (site, other)] == ["kept", "kept"], "reads go on"
+            refused("RESOURCE_EXHAUSTED", "STORAGE_FULL", lambda: set_note(editor, site, "x" * NOTE_BYTES))
+        assert [editor.GetSite(name=name).note for name in (site, other)] == ["kept", "kept"], "nothing of it is there"
+        assert set_note(editor, other, "late").note == "late", "without a restart"
+        goes_on(server)
+        check_after_restart(server, editor, {site: ["kept"], other: ["late"]})
+
+
+def test_a_write_that_fails_for_no_want_of_room_ends_writing(tmp_path):
+    """F7: there is room, so nobody knows what ails the disk."""
+    with serving(tmp_path / "data") as (server, account, editor):
+        site = account.create_site(note="kept").name
+        # The first write that fails; what is tried then to see whether there is room goes through.
+        with injected(server, "error=EIO:when=1", tmp_path / "strace", "pwrite64"):
+            meets_failure(lambda: set_note(editor, site, "in doubt"))
+        refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: set_note(editor, site, "late"))
+        assert editor.GetSite(name=site).note == "kept", "reads go on"
         assert "start waymark again when the disk is well" in server.log_text()
-        check_after_restart(server, editor, {site: ["kept"], other: ["kept"]})
+        check_after_restart(server, editor, {site: ["kept"]})
+
+
+def meets_failure(write):
+    """Whether a write that a failing disk does not take is in doubt; else the disk failed before, while the log was folded."""
+    failure = failure_of(write)
+    assert failure.code.name == "UNAVAILABLE", failure
+    assert failure.reason in ("OUTCOME_UNKNOWN", "STORAGE_UNAVAILABLE"), failure
+    return failure.reason == "OUTCOME_UNKNOWN"
 
 
 @contextlib.contextmanager
@@ -160,15 +189,26 @@ def test_a_sync_that_fails_is_never_acknowledged_and_never_tried_again(tmp_path)
     """F8."""
     with serving(tmp_path / "data") as (server, account, editor):
         site, other = account.create_site(note="kept").name, account.create_site(note="kept").name
+        request_id = str(uuid.uuid4())
+        create = pb.CreateSiteRequest(parent=account.name, site=pb.Site(display_name="in doubt"), request_id=request_id)
         with injected(server, "error=EIO", tmp_path / "strace"):
-            refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: set_note(editor, site, "in doubt"))
+            is_in_doubt = meets_failure(lambda: editor.call("CreateSite", create))
         # The disk is well again; what it holds is not known, so nothing more is written.
         refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: set_note(editor, other, "late"))
+        refused("UNAVAILABLE", "STORAGE_UNAVAILABLE", lambda: editor.call("CreateSite", create))
         assert editor.GetSite(name=other).note == "kept", "reads go on"
         assert "start waymark again when the disk is well" in server.log_text()
         assert (server.data_dir / "STOPPED").exists()
-        check_after_restart(server, editor, {site: ["kept", "in doubt"], other: ["kept"]})
+        check_after_restart(server, editor, {site: ["kept"], other: ["kept"]})
         assert not (server.data_dir / "STOPPED").exists() and "its log is written again" in server.log_text()
+        # A repeat settles it, whether it was done or not.
+        with grpc.insecure_channel(server.target) as channel:
+            again = Caller(channel, editor.token)
+            names = [it.display_name for it in again.ListSites(parent=account.name).sites]
+            assert is_in_doubt or "in doubt" not in names, "nothing was written"
+            made = {again.call("CreateSite", create).name for _ in range(2)}
+            there = [it.name for it in again.ListSites(parent=account.name).sites if it.display_name == "in doubt"]
+            assert made == set(there) and len(there) == 1
 
 
 def test_a_log_that_is_gone_is_noticed_and_accepted_by_hand_alone(tmp_path):

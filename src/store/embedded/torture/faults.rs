@@ -85,7 +85,7 @@ async fn write(store: &Embedded, model: &mut Model, random: &mut Random) -> Opti
 
 /// Lets the operation of every number fail, one a run, until a run has fewer; gives the number of runs.
 fn fail_each(operation: Operation, failure: Failure, step: u64) -> u64 {
-    let (mut place, runtime, mut runs) = (Place::new(), runtime(), 0);
+    let (mut place, runtime, mut runs, mut doubts) = (Place::new(), runtime(), 0, 0);
     for after in (0..).step_by(usize::try_from(step).unwrap()) {
         place.wipe(after);
         let (mut model, mut random) = (Model::default(), Random::new(7));
@@ -95,10 +95,13 @@ fn fail_each(operation: Operation, failure: Failure, step: u64) -> u64 {
             let store = place.open().unwrap();
             place.disk.set_fault(Some(Fault { operation: Some(operation), after, failure }));
             let refused = write(&store, &mut model, &mut random).await;
-            let in_doubt = refused.map(|(cause, next)| {
-                assert!(matches!(cause, Error::Unavailable { .. }), "{cause}");
-                next
+            let in_doubt = refused.and_then(|(cause, next)| match cause {
+                Error::Unknown { .. } => Some(next),
+                // Nothing of it is there, not after a restart either.
+                Error::Unavailable { .. } => None,
+                other => panic!("{other}"),
             });
+            doubts += usize::from(in_doubt.is_some());
             let syncs = place.disk.syncs();
             let has_failed = place.disk.fired() > 0;
             if has_failed {
@@ -124,6 +127,7 @@ fn fail_each(operation: Operation, failure: Failure, step: u64) -> u64 {
             break;
         }
     }
+    assert!(doubts > 0, "no group met the failure, or none was told so");
     runs
 }
 
@@ -157,6 +161,20 @@ fn a_sync_that_fails_is_not_acknowledged_and_not_tried_again() {
 
 #[test]
 fn a_full_disk_refuses_writes_until_there_is_room() {
+    fill_up(Disk::leave_room, |cause| matches!(cause, Error::Full));
+}
+
+/// It ended writing, as any failure of the disk does, until somebody started waymark again.
+#[test]
+fn a_quota_that_is_used_up_refuses_writes_until_there_is_room() {
+    fill_up(
+        Disk::leave_quota,
+        |cause| matches!(cause, Error::NoRoom { cause } if cause.contains("go on by themselves")),
+    );
+}
+
+/// Leaves room for more and more bytes, and looks at what is written where there is none any more, and then where there is again.
+fn fill_up(leave: impl Fn(&Disk, usize), is_told: impl Fn(&Error) -> bool) {
     let (mut place, runtime, mut refusals) = (Place::new(), runtime(), 0);
     for room in (0..60).map(|number| number * 4_096 + 17) {
         place.wipe(room);
@@ -165,10 +183,10 @@ fn a_full_disk_refuses_writes_until_there_is_room() {
             drop(place.open().unwrap());
             place.disk.wait_until_closed();
             let store = place.open().unwrap();
-            place.disk.leave_room(usize::try_from(room).unwrap());
+            leave(&place.disk, usize::try_from(room).unwrap());
             let refused = write(&store, &mut model, &mut random).await;
             if let Some((cause, _)) = refused {
-                assert!(matches!(cause, Error::Full), "{cause}");
+                assert!(is_told(&cause), "{cause}");
                 assert_eq!(Model::read(&store).await.unwrap(), model, "nothing of what was refused is there");
                 refusals += 1;
             }

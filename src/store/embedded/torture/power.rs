@@ -153,10 +153,12 @@ impl Life<'_> {
             match (answer, expected) {
                 (Ok(revision), Some(expected)) if revision == *expected => self.seen.acknowledged += 1,
                 (Err(Error::Conflict { .. }), None) => {}
-                (Err(Error::Unavailable { .. }), _) if self.disk.is_off() => {
+                (Err(Error::Unknown { .. }), _) if self.disk.is_off() => {
                     self.in_doubt = Some(next);
                     return Ok(false);
                 }
+                // Nothing of it may be there, after the power is back neither.
+                (Err(Error::Unavailable { .. }), _) if self.disk.is_off() => return Ok(false),
                 (answer, expected) => return Err(format!("answered {answer:?}, expected {expected:?}")),
             }
         }

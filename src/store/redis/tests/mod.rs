@@ -11,6 +11,7 @@ mod losses;
 mod memory;
 mod outages;
 mod replies;
+mod safety;
 mod sentinel;
 pub(crate) mod server;
 mod swizzle;

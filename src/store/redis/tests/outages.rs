@@ -106,7 +106,15 @@ async fn a_replica_that_would_lose_what_it_has_is_refused_where_it_may_take_over
     let told = Redis::open(&config).await.unwrap_err().to_string();
     assert!(told.contains(&named) && told.contains("evicts"), "{told}");
     follower.run::<()>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).unwrap();
-    assert!(Redis::open(&config).await.is_ok());
+    let (store, _) = replica(&config).await;
+    store.commit(vec![put("acme", "kept", 1)]).await.unwrap();
+    // Where it lies is nobody's to know who writes.
+    follower.run::<()>(&["CONFIG", "SET", "appendonly", "no"]).unwrap();
+    store.nodes.safety.look_soon();
+    until("nobody notices", || store.danger().is_some()).await;
+    let told = store.commit(vec![put("acme", "late", 1)]).await.unwrap_err().to_string();
+    assert!(told.contains("a replica of this Redis") && told.contains("set appendonly yes"), "{told}");
+    assert!(!told.contains("127.0.0.1") && !told.contains(&follower.port.to_string()), "{told}");
 }
 
 /// Panics over each commit.

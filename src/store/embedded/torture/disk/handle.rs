@@ -96,7 +96,9 @@ impl Handle {
             match admitted {
                 Ok(()) => state.file(self.file).write(at, bytes),
                 Err(Refusal::Io) => return Err(ffi::SQLITE_IOERR_WRITE),
-                Err(Refusal::Full) => return Err(ffi::SQLITE_FULL),
+                Err(Refusal::Full) => {
+                    return Err(if state.is_quota { ffi::SQLITE_IOERR_WRITE } else { ffi::SQLITE_FULL });
+                }
             }
             Ok(())
         })

@@ -23,7 +23,7 @@ use note::DiskNote;
 pub(super) use random::Random;
 use sharing::{Locks, Shared};
 
-use super::super::medium::{Files, Medium, Note};
+use super::super::medium::{Files, Medium, Note, PROBE_BYTES};
 
 /// What is done to files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,6 +79,8 @@ struct State {
     is_off: bool,
     /// Bytes that all files may have together.
     room: usize,
+    /// Whether it is a quota that ends there: SQLite tells that as a failure of the disk.
+    is_quota: bool,
     /// Operations that found no room.
     refused: u64,
     is_sync_held: bool,
@@ -143,6 +145,12 @@ impl Disk {
     pub(super) fn leave_room(&self, bytes: usize) {
         let mut state = self.inner.state.lock();
         state.room = state.used().saturating_add(bytes);
+    }
+
+    /// The same, where it is a quota that is used up then.
+    pub(super) fn leave_quota(&self, bytes: usize) {
+        self.leave_room(bytes);
+        self.inner.state.lock().is_quota = true;
     }
 
     /// Operations that found no room so far.
@@ -237,6 +245,12 @@ impl Files for Disk {
     fn note(&self, path: &Path, text: &str) -> io::Result<Box<dyn Note>> {
         Ok(Box::new(DiskNote::open(&self.inner, &path.to_string_lossy(), text)?))
     }
+
+    fn probe(&self, _: &Path) -> io::Result<()> {
+        let state = self.inner.state.lock();
+        let is_full = state.used().saturating_add(PROBE_BYTES) > state.room;
+        if is_full { Err(io::ErrorKind::QuotaExceeded.into()) } else { Ok(()) }
+    }
 }
 
 impl State {
@@ -253,6 +267,7 @@ impl State {
             fired: 0,
             is_off: false,
             room: usize::MAX,
+            is_quota: false,
             refused: 0,
             is_sync_held: false,
             syncs: 0,

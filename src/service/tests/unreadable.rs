@@ -1,0 +1,150 @@
+//! A record that cannot be read among others that can: what looks at many goes on past it, and names it where its answer is to be whole.
+
+use super::*;
+use crate::error::{Fault as _, Reason};
+use crate::model::id::SiteId;
+use crate::service::erasure::ErasureOptions;
+use crate::service::export::PersonalRecord;
+use crate::service::filter::Filter;
+use crate::service::paging::{PageRequest, PartialPage};
+use crate::service::patch::SitePatch;
+use crate::service::search::Search;
+use crate::service::site_list::{Order, SiteQuery};
+use crate::service::sites::ChangeOptions;
+use crate::service::{Error, Versioned};
+
+/// Sites of these tests; one of them is damaged.
+const SITES: usize = 5;
+const DAMAGED: usize = 2;
+
+/// What all pages of something name, and the sites that none of them can read.
+type Told = (Vec<SiteId>, Vec<SiteId>);
+
+impl World {
+    /// Sites, and the one of them whose record is damaged, in whatever way it is read.
+    async fn with_damage() -> (Self, Vec<SiteId>, SiteId) {
+        let (world, mut ids) = Self::with_persons(SITES).await;
+        let damaged = ids.remove(DAMAGED);
+        world.store.corrupt.lock().push(damaged.to_string());
+        world.store.corrupt_in_scans.lock().push(damaged.to_string());
+        ids.sort_unstable();
+        (world, ids, damaged)
+    }
+
+    async fn listed_in(&self, order: Order, filter: &str, size: i32) -> Told {
+        let filter = Filter::parse(filter).unwrap();
+        let query = &SiteQuery { account: self.account.clone(), filter, order, show_deleted: false };
+        let page = async |page| self.waymark.list_sites(&self.operator, query, &page).await.unwrap();
+        all_pages(size, page, |site: Versioned<Site>| Some(site.value.id)).await
+    }
+}
+
+/// All pages of at most `size` items; `site_of` says which site an item is of, if it is the first of it.
+async fn all_pages<T>(
+    size: i32,
+    page: impl AsyncFn(PageRequest) -> PartialPage<T>,
+    site_of: impl Fn(T) -> Option<SiteId>,
+) -> Told {
+    let (mut named, mut unreadable, mut token) = (Vec::new(), Vec::new(), String::new());
+    loop {
+        let told = page(PageRequest { size, token }).await;
+        assert!(told.page.items.len() + told.unreadable.len() <= usize::try_from(size).unwrap());
+        named.extend(told.page.items.into_iter().filter_map(&site_of));
+        unreadable.extend(told.unreadable);
+        token = told.page.next_token;
+        if token.is_empty() {
+            named.sort_unstable();
+            return (named, unreadable);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_hides_no_other_site() {
+    let (world, ids, damaged) = World::with_damage().await;
+    let expected = (ids.clone(), vec![damaged]);
+    for size in [1, 2, 3, 1_000] {
+        for (by_name, descending) in [(false, false), (false, true), (true, false), (true, true)] {
+            let listed = world.listed_in(Order { by_name, descending }, "", size).await;
+            assert_eq!(listed, expected, "pages of {size}, by name: {by_name}, descending: {descending}");
+        }
+        let (operator, acme) = (&world.operator, &world.account);
+        let page = async |page| world.waymark.export_sites(operator, acme, &page).await.unwrap();
+        let site_of = |record: PersonalRecord| match record {
+            PersonalRecord::Site(data) => Some(data.site.id),
+            PersonalRecord::Change(..) => None,
+        };
+        assert_eq!(all_pages(size, page, site_of).await, expected, "an export in pages of {size}");
+        let options = ErasureOptions::default();
+        let page = async |page| world.waymark.erase_sites(operator, acme, &page, options).await.unwrap();
+        assert_eq!(all_pages(size, page, Some).await, expected, "an erasure in pages of {size}");
+    }
+    let (order, named) = (Order { by_name: false, descending: false }, "display_name = \"site 2\"");
+    assert_eq!(world.listed_in(order, named, 10).await, (Vec::new(), vec![damaged]), "it is asked for by its name");
+    let search = Search { typed: "site", filter: "", page_size: 50 };
+    let found = world.waymark.search_sites(&world.operator, &world.account, &search).await.unwrap();
+    let mut hits: Vec<_> = found.hits.iter().map(|hit| hit.site.value.id).collect();
+    hits.sort_unstable();
+    assert_eq!((hits, found.total), (ids, SITES as u64 - 1));
+    let page = PageRequest::default();
+    let attention = world.waymark.list_attention(&world.operator, &world.account, &[], "", &page).await.unwrap();
+    assert!(attention.page.items.iter().all(|item| item.site.value.id != damaged));
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_refused_by_name_and_stays_as_it_is() {
+    let (world, _, damaged) = World::with_damage().await;
+    let (operator, acme, options) = (&world.operator, &world.account, ChangeOptions::default());
+    let patch = SitePatch { note: Some("late".to_owned()), ..SitePatch::default() };
+    let told = [
+        world.waymark.get_site(operator, acme, damaged).await.map(drop),
+        world.waymark.update_site(operator, acme, damaged, patch, &options).await.map(drop),
+        world.waymark.delete_site(operator, acme, damaged, String::new()).await.map(drop),
+        world.waymark.erase_site(operator, acme, damaged, ErasureOptions::default()).await.map(drop),
+    ];
+    for told in told {
+        let refusal: Error = told.unwrap_err();
+        assert_eq!(refusal.reason(), Reason::StorageCorrupt);
+        assert!(refusal.is_of_one_record() && refusal.told().contains("restores it from a backup"), "{refusal}");
+    }
+    world.store.corrupt.lock().clear();
+    let site = world.waymark.get_site(operator, acme, damaged).await.unwrap().value;
+    assert!(site.deleted_at.is_none() && site.note != "late" && !site.note.is_empty(), "{site:?}");
+}
+
+/// A damaged record beside a site's own ended every export and erasure of its account at its page.
+#[tokio::test]
+async fn a_record_beside_a_site_that_cannot_be_read_names_the_site_and_ends_nothing() {
+    for kind in [Kind::Change, Kind::PastText, Kind::ResidentAccess, Kind::SiteDevices] {
+        let (world, mut ids) = World::with_persons(SITES).await;
+        let damaged = ids.remove(DAMAGED);
+        ids.sort_unstable();
+        let (operator, acme) = (&world.operator, &world.account);
+        let range = Range { prefix: damaged.to_string(), ..Range::all(Some(acme.clone()), kind) };
+        let keys: Vec<Key> = world.store.scan(range).await.unwrap().into_iter().map(|record| record.key).collect();
+        world.store.corrupt_records.lock().push(keys[0].clone());
+        for size in [1, 2, 3, 1_000] {
+            let page = async |page| world.waymark.export_sites(operator, acme, &page).await.unwrap();
+            let site_of = |record: PersonalRecord| match record {
+                PersonalRecord::Site(data) => Some(data.site.id).filter(|id| *id != damaged),
+                PersonalRecord::Change(..) => None,
+            };
+            let expected = (ids.clone(), vec![damaged]);
+            assert_eq!(all_pages(size, page, site_of).await, expected, "{kind:?} in pages of {size}");
+        }
+        for size in [1, 2, 3, 1_000] {
+            let page =
+                async |page| world.waymark.erase_sites(operator, acme, &page, ErasureOptions::default()).await.unwrap();
+            let (erased, left) = all_pages(size, page, Some).await;
+            // Devices are taken away without being read.
+            let is_read = kind != Kind::SiteDevices;
+            assert_eq!((erased.contains(&damaged), left.contains(&damaged)), (!is_read, is_read), "{kind:?}");
+            assert!(ids.iter().all(|id| erased.contains(id)) && left.len() <= 1, "{kind:?}: {left:?}");
+        }
+        // Of the site itself it is told.
+        if kind != Kind::SiteDevices {
+            let told = world.waymark.erase_site(operator, acme, damaged, ErasureOptions::default()).await;
+            assert!(told.unwrap_err().is_of_one_record(), "{kind:?}");
+        }
+    }
+}
