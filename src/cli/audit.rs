@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::client::{Connection, ServerArguments, explain};
+use super::client::{ServerArguments, explain};
 use super::output::OutputArguments;
 use super::sheet::word;
 use super::token::parent_of;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::audit_service_client::AuditServiceClient;
+use crate::model::audit::LOST;
 
 /// Records asked for at once.
 const PAGE_SIZE: i32 = 1_000;
@@ -68,9 +69,7 @@ async fn list(arguments: ListArguments) -> anyhow::Result<()> {
         token: arguments.by,
         method: arguments.method,
     };
-    let server = &arguments.server;
-    let mut service: AuditServiceClient<Connection> =
-        AuditServiceClient::with_interceptor(server.channel()?, server.credential()?);
+    let mut service = AuditServiceClient::new(arguments.server.connect()?);
     let mut left = arguments.limit;
     loop {
         let page = service.list_audit_records(request.clone()).await.map_err(|status| explain(&status))?.into_inner();
@@ -91,6 +90,7 @@ fn line(record: &pb::AuditRecord) -> anyhow::Result<String> {
     let at = Timestamp::new(at.seconds, at.nanos)?;
     let scope = word(record.scope().as_str_name(), "TOKEN_SCOPE_");
     let outcome = match (record.error_reason.as_str(), record.changed) {
+        _ if record.method == LOST => "not kept",
         ("", true) => "wrote",
         ("", false) => "ok",
         (reason, _) => reason,
@@ -118,6 +118,9 @@ mod tests {
         assert_eq!(line(&record).unwrap(), format!("{begin}\tok\t2"));
         record.changed = true;
         assert_eq!(line(&record).unwrap(), format!("{begin}\twrote\t2"));
+        let lost =
+            pb::AuditRecord { time: record.time, method: LOST.into(), call_count: 7, ..pb::AuditRecord::default() };
+        assert_eq!(line(&lost).unwrap(), "1970-01-01T00:00:00Z\t\tunspecified\tlost\t\tnot kept\t7");
         record.error_reason = "SCOPE_INSUFFICIENT".into();
         assert_eq!(line(&record).unwrap(), format!("{begin}\tSCOPE_INSUFFICIENT\t2"));
     }

@@ -11,7 +11,7 @@ use super::audit::Class;
 use crate::model::access::Principal;
 use crate::model::audit::AuditRecord;
 use crate::model::id::{AccountId, Revision};
-use crate::store::Key;
+use crate::store::{Error as StoreError, Key};
 
 tokio::task_local! {
     static CALL: Arc<Call>;
@@ -35,12 +35,16 @@ pub(super) struct State {
     pub(super) resource: String,
     /// The last commit to each partition.
     pub(super) written: Vec<Written>,
-    /// The record that goes with its first commit.
+    /// The record that goes with its batches until one of them is through.
     pub(super) record: Option<(Key, AuditRecord)>,
-    /// Whether that is done.
+    /// Batches that a record went with and that may still be written, for all that is known.
+    pub(super) carrying: usize,
+    /// Whether a batch that a record went with is through.
     pub(super) is_recorded: bool,
     /// Whether it wrote.
     pub(super) is_changed: bool,
+    /// Whether it is not known of one of its batches if it was written.
+    pub(super) is_unsure: bool,
 }
 
 /// A commit: of an account, or of what is the operator's own.
@@ -59,6 +63,28 @@ impl Call {
 }
 
 impl State {
+    /// Takes note of how a commit ended, which a record went with or not. One that is never answered is not heard of here.
+    pub(super) fn committed(
+        &mut self,
+        partition: Option<AccountId>,
+        has_record: bool,
+        done: &Result<Revision, StoreError>,
+    ) {
+        match done {
+            Ok(revision) => {
+                self.is_changed = true;
+                self.is_recorded |= has_record;
+                self.wrote(partition, *revision);
+            }
+            Err(StoreError::Unknown { .. }) => self.is_unsure = true,
+            Err(_) => {}
+        }
+        // A disk that failed may hold what it did not say to have.
+        if has_record && matches!(done, Ok(_) | Err(StoreError::Conflict { .. })) {
+            self.carrying = self.carrying.saturating_sub(1);
+        }
+    }
+
     /// Takes note of a commit.
     pub(super) fn wrote(&mut self, partition: Option<AccountId>, revision: Revision) {
         let is_full = self.written.len() >= WRITTEN_MAX;

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::Timestamp;
 use parking_lot::RwLock;
 
+use super::advancing::Reached;
 use super::{Error, Waymark};
 use crate::model::access::{Scope, Token};
 use crate::model::audit::use_step;
 use crate::model::id::TokenId;
 use crate::store::document::{Document, TokenUse};
-use crate::store::{Error as StoreError, Expect, Key, Kind, Mutation};
+use crate::store::{Key, Kind};
 
 /// Most tokens whose uses are noted at once: those of a step. Uses of further ones are not told.
 const USES_MAX: usize = 65_536;
@@ -59,26 +60,23 @@ impl Uses {
     }
 
     /// Up to `most` records of uses that are not written.
-    pub(super) fn unwritten(&self, most: usize) -> Vec<Mutation> {
+    pub(super) fn unwritten(&self, most: usize) -> Vec<Reached> {
         let table = self.0.read();
         let steps = table.iter().filter_map(|(token, known)| {
             let noted = known.noted.load(Ordering::Relaxed);
             let used_at = Timestamp::from_second(noted).ok()?;
-            (noted > known.written.load(Ordering::Relaxed)).then(|| Mutation {
-                key: key_of(*token),
-                expect: Expect::Any,
-                document: Some(Document::TokenUse(TokenUse { used_at })),
-            })
+            let is_further = noted > known.written.load(Ordering::Relaxed);
+            is_further.then(|| (key_of(*token), Document::TokenUse(TokenUse { used_at })))
         });
         steps.take(most).collect()
     }
 
     /// Takes note that uses were written, and forgets tokens that were not used in the present step.
-    pub(super) fn are_written(&self, written: &[Mutation], now: Timestamp) {
+    pub(super) fn are_written(&self, written: &[Reached], now: Timestamp) {
         let mut table = self.0.write();
-        for mutation in written {
-            let known = mutation.key.id.parse().ok().and_then(|token: TokenId| table.get(&token));
-            if let (Some(known), Some(Document::TokenUse(last))) = (known, &mutation.document) {
+        for (key, document) in written {
+            let known = key.id.parse().ok().and_then(|token: TokenId| table.get(&token));
+            if let (Some(known), Document::TokenUse(last)) = (known, document) {
                 known.written.fetch_max(last.used_at.as_second(), Ordering::Relaxed);
             }
         }
@@ -94,12 +92,9 @@ impl Waymark {
     /// When each of some tokens was used last, as far as that is known.
     pub(super) async fn last_uses(&self, tokens: &[impl AsRef<Token>]) -> Result<Vec<Option<Timestamp>>, Error> {
         let keys = tokens.iter().map(|token| key_of(token.as_ref().id)).collect();
-        let records = match self.parts.store.get_many(keys).await {
-            // It is of use to nobody who wants to know which tokens there are.
-            Err(StoreError::Corrupt { .. }) => vec![None; tokens.len()],
-            records => records?,
-        };
-        let stored = records.into_iter().map(|record| match record?.document {
+        let read = self.parts.store.get_each(keys).await?;
+        // One that cannot be read is as good as none.
+        let stored = read.into_iter().map(|read| match read.ok().flatten()?.document {
             Document::TokenUse(last) => Some(last.used_at),
             _ => None,
         });

@@ -89,10 +89,7 @@ impl Gate {
             return Ok(place);
         }
         let (told, place) = oneshot::channel();
-        let waits = self.join(line, cost, told);
-        // Back only now: whoever gives a place back looks whether somebody waits.
-        drop(arrived);
-        let waits = waits.inspect_err(|Full| self.count_refusal())?;
+        let waits = self.stand(arrived, line, cost, told).inspect_err(|Full| self.count_refusal())?;
         // An error is either the time, or that it was sent away for a shorter line.
         let place = timeout(self.wait_max, place).await.ok().and_then(Result::ok);
         drop(waits);
@@ -148,6 +145,25 @@ impl Gate {
 
     fn held_by(&self, line: LineId) -> &AtomicUsize {
         &self.held[usize::try_from(line % SHARES as u64).unwrap_or_default()]
+    }
+
+    /// Stands in the queue instead of in the place of a call that has arrived, and looks once more what is free. Whoever gave a
+    /// place back since this call found none saw nobody wait, and will not look again.
+    fn stand(
+        self: &Arc<Self>,
+        arrived: Place,
+        line: LineId,
+        cost: usize,
+        told: oneshot::Sender<Place>,
+    ) -> Result<Waiting, Full> {
+        let is_elsewhere = !Arc::ptr_eq(&arrived.gate, self);
+        let waits = self.join(line, cost, told);
+        // Back only now: whoever gives a place back looks whether somebody waits there, and where that is here it is this look.
+        drop(arrived);
+        if is_elsewhere {
+            self.serve_waiting();
+        }
+        waits
     }
 
     /// Stands in the queue, for as long as the answer lives.

@@ -1,8 +1,11 @@
 //! The audit log: which calls are told of, and what administrators read of them.
 //!
-//! `waiting` holds what is not written yet, `work` writes it, and takes away what is older than it is kept. A call is told of
-//! from outside: `begin` before it is answered, `end` behind it; who made it and what it wrote is known from [`super::call`].
+//! `waiting` puts records beside what calls write (`pages` those of work in pages) and holds what is not written yet (in `rooms`);
+//! `work` writes that, and takes away what is older than it is kept. A call is told of from outside: `begin` before it is
+//! answered, `end` behind it; who made it and what it wrote is known from [`super::call`].
 
+mod pages;
+mod rooms;
 mod waiting;
 mod work;
 
@@ -14,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::call::{self, Call};
 use super::paging::{Page, PageRequest, query_purpose};
 use super::{Error, Waymark};
+use crate::error::Reason;
 use crate::model::access::{Principal, Scope};
 use crate::model::audit::{AuditRecord, stamp};
 use crate::model::id::{AccountId, TokenId};
@@ -32,7 +36,7 @@ const CHUNK: usize = 256;
 pub enum Class {
     /// It administers: each call that writes is a record of its own.
     Write,
-    /// It administers in pages, or hundreds of rows: like calls are told together.
+    /// It administers in pages, or hundreds of rows: like calls that write are told together, in what each writes.
     Pages,
     /// It shows what administrators see: like calls are told together.
     Look,
@@ -101,11 +105,19 @@ impl Waymark {
     /// Calls without a good credential are not told of: nobody made them, and anybody can make millions.
     pub fn end_audit(&self, reason: &str) {
         let Some(state) = Call::current().map(|call| call.with(|state| state.clone())) else { return };
+        self.audit.ended(&state);
         let (Some((method, class)), Some(principal)) = (state.method, &state.principal) else { return };
-        let is_told = match class {
-            Class::Write | Class::Pages => !(state.is_recorded && reason.is_empty()),
-            Class::Look => true,
-            Class::Persons => reason.is_empty() && sees_persons(principal.scope) && !principal.contacts.are_masked(),
+        let (is_told, reason) = match class {
+            // It answered, and told of rows or sites one by one how that ended.
+            Class::Write | Class::Pages if state.is_unsure && reason.is_empty() => {
+                (true, Reason::OutcomeUnknown.as_str())
+            }
+            Class::Write | Class::Pages => (!(state.is_recorded && reason.is_empty()), reason),
+            Class::Look => (true, reason),
+            Class::Persons => {
+                let is_answered = reason.is_empty();
+                (is_answered && sees_persons(principal.scope) && !principal.contacts.are_masked(), reason)
+            }
         };
         if !is_told {
             return;
@@ -118,7 +130,7 @@ impl Waymark {
         let account = named.filter(is_theirs).or_else(|| principal.account.clone());
         let note = Note {
             account: account.as_ref(),
-            is_beside: false,
+            administers: class != Class::Persons,
             principal,
             method,
             // What is outside of an account is nothing to its administrators, whatever somebody typed.

@@ -1,7 +1,6 @@
 //! Writing what waits, every few seconds and at the end: audit records, and when tokens were used; and taking away audit
 //! records after their time.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -10,6 +9,7 @@ use tracing::{info, warn};
 use super::{CHUNK, prefix_of};
 use crate::model::audit::stamp;
 use crate::model::id::AccountId;
+use crate::service::advancing::advance;
 use crate::service::{Error, Waymark};
 use crate::store::{Kind, Mutation, Range, scan_past};
 
@@ -54,30 +54,19 @@ impl Waymark {
     /// Writes what waits.
     pub(in crate::service) async fn write_notes(&self) -> Result<(), Error> {
         loop {
-            let waiting = self.audit.unwritten(BATCH);
-            let is_last = waiting.len() < BATCH;
-            let mut batches: HashMap<Option<AccountId>, Vec<Mutation>> = HashMap::new();
-            for mutation in waiting {
-                batches.entry(mutation.key.partition.clone()).or_default().push(mutation);
-            }
-            for batch in batches.into_values() {
-                self.parts.store.commit(batch.clone()).await?;
-                self.audit.are_written(&batch, self.now());
-            }
-            if is_last {
+            let batch = self.audit.unwritten(BATCH);
+            advance(&*self.parts.store, &batch).await?;
+            // Those that are written and over are forgotten by it, too: the last batch may be empty.
+            self.audit.are_written(&batch, self.now());
+            if batch.len() < BATCH {
                 break;
             }
         }
-        // Those that are written and over, where nothing was to be written.
-        self.audit.are_written(&[], self.now());
         loop {
             let batch = self.uses.unwritten(BATCH);
-            let is_last = batch.len() < BATCH;
-            if !batch.is_empty() {
-                self.parts.store.commit(batch.clone()).await?;
-            }
+            advance(&*self.parts.store, &batch).await?;
             self.uses.are_written(&batch, self.now());
-            if is_last {
+            if batch.len() < BATCH {
                 return Ok(());
             }
         }

@@ -1,6 +1,7 @@
 """The audit log: who administered what, and who read of persons; it survives a kill, tells no secret, and stays small."""
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -129,6 +130,35 @@ def test_pages_and_rows_of_one_import_are_one_record(account):
         rows = [pb.SiteRow(site=pb.Site(display_name=f"row {number} {row}")) for row in range(3)]
         admin.ImportSites(parent=parent, rows=rows)
     assert told(admin, parent, "ImportService.ImportSites") == [(parent, "wrote", 5)]
+
+
+def test_pages_side_by_side_are_all_counted_and_those_that_were_not_written_never_as_such(account):
+    admin, viewer, parent = account.caller(), account.caller("VIEWER"), account.name
+    pages = 24
+
+    def page(number):
+        rows = [pb.SiteRow(site=pb.Site(display_name=f"side {number} {row}")) for row in range(5)]
+        admin.ImportSites(parent=parent, rows=rows)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(page, range(pages)))
+    row = pb.SiteRow(site=pb.Site(display_name="never there"))
+    refused("PERMISSION_DENIED", "SCOPE_INSUFFICIENT", lambda: viewer.ImportSites(parent=parent, rows=[row]))
+    admin.ImportSites(parent=parent, rows=[row], validate_only=True)
+    # All rows are refused by themselves: the call is answered, and wrote nothing.
+    nowhere = pb.SiteRow(agent_id="nobody", site=pb.Site(display_name="nowhere"))
+    admin.ImportSites(parent=parent, rows=[nowhere])
+
+    def outcomes():
+        sums = {}
+        for resource, outcome, calls in told(admin, parent, "ImportService.ImportSites"):
+            assert resource == parent
+            sums[outcome] = sums.get(outcome, 0) + calls
+        return sums
+
+    expected = {"wrote": pages, "SCOPE_INSUFFICIENT": 1, "ok": 2}
+    until("they are not told as they ended", lambda: outcomes() == expected)
+    assert len(told(admin, parent, "ImportService.ImportSites")) <= 8 + 2, "pages are not told together"
 
 
 def test_no_text_of_a_request_and_no_secret_is_in_a_record(account):

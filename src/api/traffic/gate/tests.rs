@@ -180,6 +180,24 @@ async fn a_call_that_changes_gates_leaves_nothing_behind() {
     assert_eq!(strangers.in_use(), 0);
 }
 
+/// A call is counted where its path says and waits where its credential says. One that joined just behind the last who gave a place
+/// back waited beside free places until its time was over: its own place, given back elsewhere, looked for those who wait there.
+#[tokio::test(start_paused = true)]
+async fn who_joins_from_another_gate_sees_what_came_free_before() {
+    let (reads, strangers) = (gate(2, 9), gate(1, 9));
+    let (held, arrived) = (place(&strangers, 1, 1), reads.arrive());
+    assert!(strangers.place_over(&arrived, 2, 1).is_none(), "there is one at once");
+    // Between that look and the joining, where nobody waits yet.
+    drop(held);
+    let (told, mut answer) = oneshot::channel();
+    let waits = strangers.stand(arrived, 2, 1, told).unwrap();
+    let got = answer.try_recv();
+    assert!(got.is_ok(), "it waits beside a free place: {strangers:?}");
+    assert_eq!((reads.in_use(), strangers.in_use(), strangers.waiting()), (0, 1, 0));
+    drop((got, waits));
+    assert_eq!(strangers.in_use(), 0);
+}
+
 /// Many threads, many lines, more calls than places: never too many at once, nobody forgotten, nothing left behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn races_lose_no_place_and_forget_nobody() {
