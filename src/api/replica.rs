@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use tonic::Status;
 
 use super::status::Failure;
 use super::traffic::Traffic;
@@ -38,15 +37,35 @@ pub(super) async fn keep_up(State(waymark): State<Arc<Waymark>>, request: Reques
     response
 }
 
+/// Why this replica does not have in time what the caller asks for, or will never have it. Stands in the extensions of the
+/// request, which is counted, and answered in the caller's form, like any other that is refused.
+#[derive(Clone)]
+struct Unreached(Arc<Failure>);
+
+/// Answers in the place of whatever stands behind it where [`keep_up`] waited in vain.
+pub(super) async fn refuse(mut request: Request, next: Next) -> Response {
+    match refusal_of(&mut request) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    }
+}
+
+/// The answer to a request for which [`keep_up`] waited in vain. It comes before anybody looks at the credential, of which this
+/// replica may not have heard yet.
+pub(super) fn refusal_of(request: &mut Request) -> Option<Response> {
+    let unreached = request.extensions_mut().remove::<Unreached>()?.0;
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let is_grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    Some(if is_grpc { unreached.status().into_http() } else { unreached.page() })
+}
+
 async fn keep_up_with(waymark: &Waymark, mut request: Request, next: Next) -> Response {
     if request.headers().contains_key(&MIN_REVISION) {
         // For a revision that is long in coming it waits beside the others, and not before them.
         Traffic::step_back(&mut request);
     }
-    if let Err(cause) = reach(waymark, request.headers()).await {
-        let content_type = request.headers().get(header::CONTENT_TYPE);
-        let is_grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-        return if is_grpc { Status::from(cause).into_http() } else { cause.into_response() };
+    if let Err(failure) = reach(waymark, request.headers()).await {
+        request.extensions_mut().insert(Unreached(Arc::new(failure)));
     }
     let mut response = next.run(request).await;
     if let Some(seconds) = waymark.stale_s() {

@@ -73,6 +73,10 @@ fn http_code(reason: Reason) -> StatusCode {
 fn message(error: &service::Error) -> String {
     let reason = error.reason();
     match (reason.kind(), reason) {
+        (Kind::DataLoss, _) if error.is_of_one_record() => {
+            error!(reason = reason.as_str(), %error, "a request failed");
+            error.told()
+        }
         (Kind::Internal | Kind::DataLoss, _) => {
             error!(reason = reason.as_str(), %error, "a request failed");
             OWN_FAULT.into()
@@ -108,10 +112,24 @@ pub(super) fn field_of(error: &service::Error) -> Option<(String, String)> {
 }
 
 impl From<Failure> for Status {
-    fn from(Failure(error): Failure) -> Self {
+    fn from(failure: Failure) -> Self {
+        failure.status()
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        self.page()
+    }
+}
+
+impl Failure {
+    /// As a gRPC call ends with it.
+    pub(super) fn status(&self) -> Status {
+        let Self(error) = self;
         let reason = error.reason();
         let mut details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
-        match &error {
+        match error {
             service::Error::Invalid(fault) => {
                 details.add_bad_request_violation(&fault.field, &fault.why);
             }
@@ -132,12 +150,11 @@ impl From<Failure> for Status {
         if let Some(delay) = error.retry_after() {
             details.set_retry_info(Some(delay));
         }
-        Self::with_error_details(grpc_code(reason.kind()), message(&error), details)
+        Status::with_error_details(grpc_code(reason.kind()), message(error), details)
     }
-}
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
+    /// The same over plain HTTP.
+    pub(super) fn page(&self) -> Response {
         let reason = self.0.reason();
         let status = http_code(reason);
         let field = match &self.0 {
@@ -207,6 +224,20 @@ pub(super) fn too_late(limit: std::time::Duration) -> Status {
     let reason = Reason::DeadlineExceeded;
     let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
     let message = format!("the call took longer than {limit:?}; a write may have gone through: read, or repeat it");
+    Status::with_error_details(grpc_code(reason.kind()), message, details)
+}
+
+/// Time after which an answer that ended with its connection is best asked for again: connections end at different times, and
+/// their answers need not be spread.
+const NEXT_CONNECTION_TIME: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// The end of an answer that goes on, where its connection has to go.
+pub(super) fn connection_over() -> Status {
+    let reason = Reason::NotReady;
+    let mut details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
+    details.set_retry_info(Some(NEXT_CONNECTION_TIME));
+    let message =
+        "the connection ends: ask again, which takes another one; a watch goes on from the last revision that it told";
     Status::with_error_details(grpc_code(reason.kind()), message, details)
 }
 

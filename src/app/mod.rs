@@ -1,5 +1,6 @@
 //! The composition root: builds the parts from the configuration, starts and ends them in order.
 
+mod answers;
 pub mod backup;
 #[cfg(test)]
 mod broken;
@@ -8,6 +9,7 @@ mod descriptors;
 #[cfg(test)]
 mod fuzz;
 pub mod geocoder;
+mod life;
 mod listener;
 pub mod migrate;
 mod proxy_header;

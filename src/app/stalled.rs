@@ -5,14 +5,21 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Longest time for which a peer takes nothing of what is there for it: as long as a quiet one is not asked.
+use crate::api::traffic::occupancy::Occupancy;
+use crate::api::traffic::untaken::Untaken;
+
+/// Longest time for which a peer takes nothing of what is there for it: as long as a quiet one is not asked. Shorter where too
+/// much waits to be taken, of a peer that had answers which count.
 pub(super) const STALLED_TIME: Duration = Duration::from_secs(30);
+/// Time between two looks whether it is over.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Longest wait for the peer's end when a connection is closed: one that is there answers within a round trip.
 const LINGER_TIME: Duration = Duration::from_secs(1);
@@ -24,29 +31,43 @@ const SCRAP_BYTES: usize = 4 * 1024;
 #[derive(Debug)]
 pub(super) struct Unstalled<S> {
     stream: S,
-    end: Pin<Box<Sleep>>,
-    /// Whether something waits to be taken, so that `end` counts.
-    is_waiting: bool,
-    /// Whether nothing more is written, so that `end` counts for the peer's end.
+    untaken: Arc<Untaken>,
+    occupancy: Arc<Occupancy>,
+    /// The next look at a peer that takes nothing, or the end of the wait for the end of one that was left.
+    look: Pin<Box<Sleep>>,
+    /// Since when something waits to be taken.
+    waiting_since: Option<Instant>,
+    /// Whether nothing more is written, so that `look` is of the peer's end.
     is_shut: bool,
 }
 
 impl<S> Unstalled<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, end: Box::pin(sleep(STALLED_TIME)), is_waiting: false, is_shut: false }
+    pub(super) fn new(stream: S, untaken: Arc<Untaken>, occupancy: Arc<Occupancy>) -> Self {
+        let look = Box::pin(sleep(LOOK_EVERY));
+        Self { stream, untaken, occupancy, look, waiting_since: None, is_shut: false }
+    }
+
+    /// How long its peer may take nothing.
+    fn patience(&self) -> Duration {
+        if self.occupancy.is_of_a_holder() { self.untaken.patience(STALLED_TIME) } else { STALLED_TIME }
     }
 
     /// The same answer of a write, or an error where it has waited for too long.
     fn patient<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.is_waiting = false;
+            self.waiting_since = None;
             return written;
         }
-        if !self.is_waiting {
-            self.is_waiting = true;
-            self.end.as_mut().reset(Instant::now() + STALLED_TIME);
+        let now = Instant::now();
+        if self.waiting_since.is_none() {
+            self.look.as_mut().reset(now + LOOK_EVERY);
         }
-        self.end.as_mut().poll(context).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")))
+        let since = *self.waiting_since.get_or_insert(now);
+        while since.elapsed() < self.patience() {
+            ready!(self.look.as_mut().poll(context));
+            self.look.as_mut().reset(Instant::now() + LOOK_EVERY);
+        }
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")))
     }
 }
 
@@ -85,10 +106,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Unstalled<S> {
             let shut = Pin::new(&mut self.stream).poll_shutdown(context);
             ready!(self.patient(context, shut))?;
             self.is_shut = true;
-            self.end.as_mut().reset(Instant::now() + LINGER_TIME);
+            self.look.as_mut().reset(Instant::now() + LINGER_TIME);
         }
         // Before reading, which who sends without end would keep up.
-        if self.end.as_mut().poll(context).is_ready() {
+        if self.look.as_mut().poll(context).is_ready() {
             return Poll::Ready(Ok(()));
         }
         let mut scrap = [0; SCRAP_BYTES];
@@ -112,7 +133,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_takes_nothing_is_given_up() {
         let (ours, mut theirs) = tokio::io::duplex(16);
-        let mut ours = Unstalled::new(ours);
+        let mut ours = Unstalled::new(ours, Arc::default(), Occupancy::new());
         // Quiet for long, and nothing there to be taken: that is no fault.
         tokio::time::advance(STALLED_TIME * 3).await;
         ours.write_all(&[7; 16]).await.unwrap();
@@ -127,7 +148,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_is_left_is_heard_to_the_end() {
         let (ours, mut theirs) = tokio::io::duplex(16);
-        let mut ours = Unstalled::new(ours);
+        let mut ours = Unstalled::new(ours, Arc::default(), Occupancy::new());
         let closing = tokio::spawn(async move {
             let begun = Instant::now();
             ours.shutdown().await.unwrap();
@@ -144,7 +165,7 @@ mod tests {
     async fn who_does_not_end_is_left() {
         let (ours, theirs) = tokio::io::duplex(16);
         let begun = Instant::now();
-        Unstalled::new(ours).shutdown().await.unwrap();
+        Unstalled::new(ours, Arc::default(), Occupancy::new()).shutdown().await.unwrap();
         assert!((LINGER_TIME..LINGER_TIME * 2).contains(&begun.elapsed()));
         drop(theirs);
     }
@@ -152,7 +173,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_takes_slowly_is_served() {
         let (ours, mut theirs) = tokio::io::duplex(16);
-        let mut ours = Unstalled::new(ours);
+        let mut ours = Unstalled::new(ours, Arc::default(), Occupancy::new());
         let reader = tokio::spawn(async move {
             let mut taken = 0;
             while taken < 160 {

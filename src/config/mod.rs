@@ -46,6 +46,13 @@ pub struct Listen {
     pub connections_max: NonZeroU32,
     /// Most of them from one IP address, or one IPv6 /64, that is not a trusted proxy's.
     pub connections_per_address_max: NonZeroU32,
+    /// Seconds without a call after which a connection is told to go; 0 for never. HTTP/1 goes after ten at the latest.
+    pub connection_idle_s: u32,
+    /// Seconds after which a connection is told to go whatever is under way on it, a tenth less or more as it is drawn for
+    /// each; 0 for never.
+    pub connection_age_max_s: u32,
+    /// Seconds that watches and other answers which go on have after that before they are ended.
+    pub connection_grace_s: u32,
 }
 
 /// Each costs some tens of KiB.
@@ -54,6 +61,15 @@ const CONNECTIONS_MAX: NonZeroU32 = NonZeroU32::new(4_096).expect("4096 is not 0
 /// Most offices and data centres stand behind one address, and so does a proxy that nobody named as one; it is a quarter of
 /// all, so that no address keeps the others out.
 const CONNECTIONS_PER_ADDRESS_MAX: NonZeroU32 = NonZeroU32::new(1_024).expect("1024 is not 0");
+
+/// An agent that reports each minute keeps its connection; a client that comes again later makes one, in two round trips.
+const CONNECTION_IDLE_S: u32 = 5 * 60;
+
+/// Who keeps a connection up is spread over the servers anew this often, and no address keeps what it has for good.
+const CONNECTION_AGE_MAX_S: u32 = 60 * 60;
+
+/// Far above any call but an erasure, which is waited for.
+const CONNECTION_GRACE_S: u32 = 60;
 
 impl Default for Listen {
     fn default() -> Self {
@@ -64,6 +80,9 @@ impl Default for Listen {
             proxy_protocol: false,
             connections_max: CONNECTIONS_MAX,
             connections_per_address_max: CONNECTIONS_PER_ADDRESS_MAX,
+            connection_idle_s: CONNECTION_IDLE_S,
+            connection_age_max_s: CONNECTION_AGE_MAX_S,
+            connection_grace_s: CONNECTION_GRACE_S,
         }
     }
 }
@@ -221,6 +240,8 @@ mod tests {
             "[geoip]\nfiles = []",
             "[service]\ntrusted_proxies = [\"x\"]",
             "[listen]\nconnections_max = 0",
+            "[listen]\nconnection_idle_s = -1",
+            "[listen]\nconnection_age_s = 60",
             "[traffic]\nreads = 1",
             "[traffic]\ncalls_of_token = 5",
             "[traffic]\ncalls_of_token = { per_s = 5, brust = 1 }",

@@ -10,6 +10,7 @@ mod geoip;
 pub(super) mod health;
 mod history;
 mod imports;
+mod leaving;
 mod location;
 mod map;
 mod prefixes;
@@ -44,7 +45,7 @@ use super::proto::waymark::v1::resident_access_service_server::ResidentAccessSer
 use super::proto::waymark::v1::site_service_server::SiteServiceServer;
 use super::proto::waymark::v1::ticketing_service_server::TicketingServiceServer;
 use super::traffic::Traffic;
-use super::{panics, proto, status};
+use super::{panics, proto, replica, status};
 use crate::service::Waymark;
 use health::Health;
 
@@ -107,8 +108,10 @@ pub(super) fn router(
         .layer(from_fn_with_state(keeper, admission::admit))
         .layer(from_fn(keep_deadline))
         .layer(map_response(name_the_fault))
+        .layer(from_fn(leaving::end_with_connection))
         .layer(from_fn(panics::contain_messages))
         .layer(telling)
+        .layer(from_fn(replica::refuse))
         .layer(from_fn_with_state(Arc::clone(traffic), admission::count))
         .layer(GrpcWebLayer::new()))
 }

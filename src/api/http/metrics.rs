@@ -56,6 +56,7 @@ pub(super) async fn metrics(State(sources): State<Sources>, headers: HeaderMap) 
         record_lag(&waymark);
         counter!("waymark_panics_total").absolute(telemetry::panics());
         counter!("waymark_store_corrupt_reads_total").absolute(waymark.corrupt_reads());
+        gauge!("waymark_store_safe").set(if waymark.store_danger().is_none() { 1.0 } else { 0.0 });
         record_sizes(sizes);
         calls::record(&traffic);
         process::record();

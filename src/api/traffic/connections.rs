@@ -2,6 +2,21 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+/// Why a connection ended that had a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Its client left or failed, or kept no time of its protocol; or the server ends.
+    Left,
+    /// It asked nothing in time.
+    Silent,
+    /// Nobody needed it for long.
+    Idle,
+    /// It was as old as one may be.
+    Aged,
+    /// Another one needed its place.
+    Displaced,
+}
+
 /// The connections of one listener.
 #[derive(Debug, Default)]
 pub struct Connections {
@@ -10,6 +25,24 @@ pub struct Connections {
     accepted: AtomicU64,
     refused: AtomicU64,
     failed: AtomicU64,
+    /// By the numbers of their ends.
+    ended: [AtomicU64; End::ALL.len()],
+}
+
+impl End {
+    /// All of them, in the order of their numbers.
+    pub(in crate::api) const ALL: [Self; 5] = [Self::Left, Self::Silent, Self::Idle, Self::Aged, Self::Displaced];
+
+    /// Its name as a label.
+    pub(in crate::api) fn name(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Silent => "silent",
+            Self::Idle => "idle",
+            Self::Aged => "aged",
+            Self::Displaced => "displaced",
+        }
+    }
 }
 
 impl Connections {
@@ -24,12 +57,15 @@ impl Connections {
         self.accepted.fetch_add(1, Relaxed);
     }
 
-    /// Counts one that is over.
-    pub fn closed(&self) {
+    /// Counts one that is over; with its end where it had a place.
+    pub fn closed(&self, end: Option<End>) {
         self.open.fetch_sub(1, Relaxed);
+        if let Some(end) = end {
+            self.ended[end as usize].fetch_add(1, Relaxed);
+        }
     }
 
-    /// Counts one that was closed at once, because its address had as many as one may.
+    /// Counts one that was closed because there was no place for it.
     pub fn refuse(&self) {
         self.refused.fetch_add(1, Relaxed);
     }
@@ -54,7 +90,7 @@ impl Connections {
         self.accepted.load(Relaxed)
     }
 
-    /// Closed at once since the start.
+    /// Closed for want of a place since the start.
     pub(in crate::api) fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
     }
@@ -62,5 +98,10 @@ impl Connections {
     /// Not handed over since the start.
     pub(in crate::api) fn failed(&self) -> u64 {
         self.failed.load(Relaxed)
+    }
+
+    /// Ended so since the start.
+    pub(in crate::api) fn ended(&self, end: End) -> u64 {
+        self.ended[end as usize].load(Relaxed)
     }
 }

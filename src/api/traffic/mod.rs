@@ -1,9 +1,9 @@
 //! Who may do how much at once and how often, and what is counted of it: the same for gRPC and plain HTTP.
 //!
 //! `gate` bounds what is done at once and `queue` says who is next, `limiter` bounds how often; `methods` says what a method
-//! costs, `calls` counts. Nothing here decides who may do what: a refusal says "not now", and comes before any work.
+//! costs, `calls` counts. `places` are those of connections, `occupancy` is whether one is needed. Nothing here decides who may
+//! do what: a refusal says "not now", and comes before any work.
 
-pub mod addresses;
 mod calls;
 pub mod config;
 mod connections;
@@ -12,8 +12,11 @@ mod gate;
 mod limiter;
 mod limits;
 mod methods;
+pub mod occupancy;
+pub mod places;
 mod queue;
 mod refusal;
+pub mod untaken;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -30,14 +33,16 @@ use crate::model::access::Principal;
 use crate::model::neighbourhood::neighbourhood;
 pub(super) use calls::{Calls, DURATION_CLASSES_S, Durations, Route, code_of_end, status_of_end};
 use config::Config;
-pub use connections::Connections;
+pub use connections::{Connections, End};
 pub(super) use counted::{Asked, Call, code_of};
-use gate::{Gate, Place};
+use gate::Gate;
+pub(super) use gate::Place;
 pub(super) use limits::Limit;
 use limits::Limits;
 use methods::{Class, Methods};
 pub(super) use methods::{Lane, Method};
 pub(super) use refusal::Refusal;
+use untaken::Untaken;
 
 /// Most calls of strangers in flight: they get pages, accept invitations, or ask what methods there are, all of which is
 /// quick. Theirs are no places of those who have a credential.
@@ -60,6 +65,7 @@ pub struct Traffic {
     gates: [Arc<Gate>; 4],
     limits: Limits,
     connections: Connections,
+    untaken: Arc<Untaken>,
     begun: Instant,
     /// Names lines; drawn anew at each start, so that nobody can choose to stand in another one's.
     seed: RandomState,
@@ -83,6 +89,7 @@ impl Traffic {
             gates: [reads, writes, outside, strangers],
             limits: Limits::new(config),
             connections: Connections::default(),
+            untaken: Arc::default(),
             begun: Instant::now(),
             seed: RandomState::new(),
             told_at_s: AtomicU64::new(0),
@@ -93,6 +100,12 @@ impl Traffic {
     #[must_use]
     pub fn connections(&self) -> &Connections {
         &self.connections
+    }
+
+    /// What waits to be taken of answers, for whoever sends them.
+    #[must_use]
+    pub fn untaken(&self) -> &Arc<Untaken> {
+        &self.untaken
     }
 
     /// Counts a request that has arrived, before anybody looks at it; the answer goes into its extensions.
@@ -110,7 +123,12 @@ impl Traffic {
             Target::Route(Route::Tiles) => Some(Lane::Reads),
             Target::Route(route) => (!route.is_always_answered()).then_some(Lane::Strangers),
         };
-        Arrival { target, at: Instant::now(), place: lane.map(|lane| self.gate(lane).arrive()) }
+        let needs_credential = match target {
+            Target::Method(number) => !self.method(number).needs_no_credential(),
+            Target::Route(route) => route == Route::Tiles,
+        };
+        let place = lane.map(|lane| self.gate(lane).arrive());
+        Arrival { target, needs_credential, at: Instant::now(), place }
     }
 
     /// What was noted of a request when it arrived; taken from it, or made now where nothing was.
@@ -255,10 +273,19 @@ pub(super) enum Target {
 #[derive(Debug, Clone)]
 pub struct Arrived(Arc<Arrival>);
 
+impl Arrived {
+    /// Whether nobody without a good credential is served so: what anybody may ask keeps no connection.
+    #[must_use]
+    pub fn needs_credential(&self) -> bool {
+        self.0.needs_credential
+    }
+}
+
 /// A request that has arrived.
 #[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) target: Target,
+    needs_credential: bool,
     pub(super) at: Instant,
     /// Its place until it is looked at; none where it is answered whatever else happens.
     pub(super) place: Option<Place>,

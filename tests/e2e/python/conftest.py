@@ -22,8 +22,11 @@ def mail_server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory, mail_server):
-    # Estimates follow a new address at once here; test_uplinks.py has servers that wait.
-    extra = ["--move-after", "0", "--config", mail_server.config()]
+    # Estimates follow a new address at once here; test_uplinks.py has servers that wait. All tests together take longer than a
+    # connection lives, and a watch of one of them would end with it; test_connections.py has servers that end them.
+    config = mail_server.config()
+    config.write_text(f"{config.read_text(encoding='utf-8')}\n[listen]\nconnection_age_max_s = 0\n", encoding="utf-8")
+    extra = ["--move-after", "0", "--config", config]
     shared = Server(tmp_path_factory.mktemp("server") / "data", gazetteer=True, borders=True, extra=extra)
     try:
         shared.start()

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from client import CALL_S_MAX, Account
+from client import CALL_S_MAX, Account, fetch
 from frames import message
+from metrics_page import Metrics
 from stubs import PACKAGE, pb
 
 PATH = f"/{PACKAGE}.AdminService/GetAccount"
@@ -51,6 +52,25 @@ def test_both_forms_of_grpc_web_answer_alike(server, account):
     # Pieces of base64, each with its own padding, one behind the other.
     pieces = [base64.b64decode(piece) for piece in re.findall(rb"[^=]+=*", answer)]
     assert (status, told(b"".join(pieces))) == (200, account.name)
+
+
+def test_a_call_that_waits_in_vain_is_refused_in_its_own_form_and_counted(server, account):
+    """What waits for a revision stood before the form for browsers, and before whoever counts."""
+    headers, content = question(account)
+    headers |= {"waymark-min-revision": "nonsense"}
+    counted = ("waymark_grpc_calls_total", f"{PACKAGE}.AdminService", "GetAccount", "INVALID_ARGUMENT")
+    before = Metrics.of(server).get(*counted)
+    for form, sent in [("application/grpc-web+proto", content), ("application/grpc-web-text+proto", base64.b64encode(content))]:
+        status, answered, answer = ask(server, "POST", headers | {"content-type": form, "accept": form}, sent)
+        assert (status, answered["content-type"]) == (200, form)
+        assert answered.get("grpc-status") == "3", (answered, answer)
+    assert Metrics.of(server).get(*counted) == before + 2
+    # Over plain HTTP too.
+    counted = ("waymark_http_requests_total", "tiles", "400")
+    before = Metrics.of(server).get(*counted)
+    tile = f"/v1/{account.name}/tiles/0/0/0.mvt"
+    assert fetch(server.target, tile, account.caller().token, {"waymark-min-revision": "nonsense"})[0] == 400
+    assert Metrics.of(server).get(*counted) == before + 1
 
 
 @pytest.mark.parametrize("origin", [ELSEWHERE, "null", "http://127.0.0.1.example"])

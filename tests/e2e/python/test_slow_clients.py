@@ -13,8 +13,8 @@ import pytest
 from attacks import Steady, memory_mb, sockets
 from client import Account, Caller, fetch, mask, until
 from frames import (
-    END_HEADERS, HEADERS, CONTINUATION, INITIAL_WINDOW_SIZE, PREFACE, Connection, call_fields, connect, field, frame, message,
-    settings,
+    ACK, END_HEADERS, HEADERS, CONTINUATION, INITIAL_WINDOW_SIZE, PING, PREFACE, RST_STREAM, Connection, call_fields, connect, field,
+    frame, message, settings,
 )  # fmt: skip
 from server import Server
 from stubs import pb
@@ -29,6 +29,8 @@ CLOSED_S_MAX = 120
 LOOK_S = 0.25
 # What such a connection may cost, in MB: an answer on its way, and buffers.
 CONNECTION_MB_MAX = 0.5
+# Seconds until an answer is reset that HTTP/2 has no room for: 75, on a busy machine.
+RESET_S_MAX = 150
 # Never-reading watchers: streams on each of some connections.
 WATCHING_CONNECTIONS, WATCHES_EACH = 10, 100
 # What all of them may cost, in MB (C6).
@@ -142,6 +144,23 @@ def test_a_call_whose_body_never_ends_is_answered_in_time(server, operator):
         seen = slow.until(lambda kind, flags, stream, _: stream == 1 and kind in (HEADERS, 3))
         assert seen and seen[-1][0] == HEADERS, "the server answers the call, whose time is over"
         assert slow.ping()[0]
+
+
+def test_an_answer_that_nobody_takes_is_reset_and_its_connection_goes_on(server, operator):
+    """C1. It stayed in memory for as long as its caller answered pings."""
+    with Connection(server.target, [(INITIAL_WINDOW_SIZE, 0)], source=ATTACKER, timeout=RESET_S_MAX) as greedy:
+        head = frame(HEADERS, END_HEADERS, 1, call_fields("/waymark.v1.AdminService/WhoAmI", operator.token))
+        greedy.send(head + frame(0, 1, 1, message(b"")))
+        deadline, is_reset = time.monotonic() + RESET_S_MAX, False
+        for kind, flags, stream, payload in greedy.frames():
+            assert time.monotonic() < deadline, "its answer waits still"
+            if kind == PING and not flags & ACK:
+                greedy.send(frame(PING, ACK, 0, payload))
+            if (kind, stream) == (RST_STREAM, 1):
+                is_reset = True
+                break
+        assert is_reset and not greedy.is_closed
+        assert greedy.ping()[0], "others on the connection go on"
 
 
 class Watched:

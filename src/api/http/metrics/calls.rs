@@ -7,7 +7,7 @@ use metrics::{counter, gauge};
 use super::families::{Family, GRPC_DURATION, HTTP_DURATION};
 use super::number;
 use crate::api::traffic::{
-    DURATION_CLASSES_S, Durations, Lane, Limit, Method, Route, Traffic, code_of_end, status_of_end,
+    DURATION_CLASSES_S, Durations, End, Lane, Limit, Method, Route, Traffic, code_of_end, status_of_end,
 };
 
 /// The lanes, and their names as labels.
@@ -40,7 +40,11 @@ pub(super) fn record(traffic: &Traffic) {
     gauge!("waymark_connections_max").set(number(connections.max()));
     counter!("waymark_connections_accepted_total").absolute(connections.accepted());
     counter!("waymark_connections_refused_total").absolute(connections.refused());
+    for end in End::ALL {
+        counter!("waymark_connections_closed_total", "reason" => end.name()).absolute(connections.ended(end));
+    }
     counter!("waymark_connections_failed_total").absolute(connections.failed());
+    gauge!("waymark_answer_bytes_untaken").set(number(traffic.untaken().bytes()));
 }
 
 fn record_grpc(traffic: &Traffic) {

@@ -49,7 +49,7 @@ pub(super) const HTTP_DURATION: Family = Family {
 };
 
 /// All of them, ordered by subject.
-pub(super) const FAMILIES: [Family; 43] = [
+pub(super) const FAMILIES: [Family; 46] = [
     gauge(
         "waymark_build_info",
         "version, commit, rustc, target",
@@ -75,23 +75,38 @@ pub(super) const FAMILIES: [Family; 43] = [
         "Calls refused because their caller makes too many, by the setting that says so.",
     ),
     gauge("waymark_connections_open", "", "Connections, those of watches included."),
-    gauge("waymark_connections_max", "", "Most connections; further ones wait in the system's queue."),
+    gauge(
+        "waymark_connections_max",
+        "",
+        "Most connections; beyond, a newcomer gets the place of one that nobody needs.",
+    ),
     counter("waymark_connections_accepted_total", "", "Connections that were accepted."),
     counter(
         "waymark_connections_refused_total",
         "",
-        "Connections closed at once, because their address had as many as one may.",
+        "Connections closed without a place: their address had as many as one may, or all were needed.",
     ),
+    counter("waymark_connections_closed_total", "reason", "Connections with a place that ended, by why they did."),
     counter(
         "waymark_connections_failed_total",
         "",
         "Connections that the system did not hand over, as without file descriptors.",
+    ),
+    gauge(
+        "waymark_answer_bytes_untaken",
+        "",
+        "Bytes of answers that were made and wait to be taken; of calls that need a credential, and were not refused.",
     ),
     counter("waymark_panics_total", "", "Faults of waymark itself: each ended a call or some work, and is in the log."),
     counter(
         "waymark_store_corrupt_reads_total",
         "",
         "Reads that met a record which is not what was written: a disk or another program changed it.",
+    ),
+    gauge(
+        "waymark_store_safe",
+        "",
+        "1 where the store keeps what it acknowledges, as far as its settings tell, else 0: then nothing is written, unless that is allowed.",
     ),
     counter("waymark_audit_lost_total", "", "Calls that the audit log tells of by their number alone."),
     gauge("waymark_accounts", "", "Accounts."),
