@@ -3,6 +3,8 @@
 //! Each checker takes text and gives back what is wrong with it, so that it can be shown a small bad example too: a
 //! checker that cannot fail is a defect. Knows nothing of what the code does.
 
+#[path = "tidy/mutants.rs"]
+mod mutants;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/supply.rs"]
@@ -40,6 +42,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("live", &["model", "error", "spatial", "lexicon", "store"]),
     ("service", &["model", "error", "spatial", "lexicon", "geoip", "geocode", "ticketing", "store", "mail", "live"]),
     ("api", &["model", "error", "service", "telemetry"]),
+    // Of `api` the generated messages and clients alone; of `model` which hosts are this machine.
+    ("client", &["api", "model"]),
     // The configuration is the struct of the parts' own Config structs.
     ("config", &["error", "app", "api", "store", "geoip", "geocode", "ticketing", "mail", "service", "telemetry"]),
     (
@@ -60,7 +64,22 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     // `gazetteer build` and `demo` need the builder, a sample of networks and the generated client.
-    ("cli", &["app", "config", "service", "model", "error", "geocode", "geoip", "telemetry", "secret_file", "api"]),
+    (
+        "cli",
+        &[
+            "app",
+            "config",
+            "service",
+            "model",
+            "error",
+            "geocode",
+            "geoip",
+            "telemetry",
+            "secret_file",
+            "api",
+            "client",
+        ],
+    ),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
@@ -205,7 +224,7 @@ fn every_part_of_the_protos_is_commented() {
 
 #[test]
 fn the_dashboards_files_are_short_and_say_their_job() {
-    let files = text::files(root(), &["dashboard", "tests/e2e"], &["ts", "mjs", "svelte"]);
+    let files = text::files(root(), &["dashboard", "clients", "tests/e2e"], &["ts", "mjs", "svelte"]);
     hold(&files, |_, text| text::script_faults(text, FILE_LINES_MAX));
 }
 

@@ -1,10 +1,11 @@
 //! `waymark account`.
 
-use super::client::{Connection, ServerArguments, explain};
+use super::client::{ServerArguments, explain};
 use super::output::OutputArguments;
 use super::{erasure, personal_data};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::admin_service_client::AdminServiceClient;
+use crate::client::Connection;
 
 /// What to do with accounts.
 #[derive(Debug, clap::Args)]
@@ -136,5 +137,5 @@ fn print(output: OutputArguments, account: &pb::Account) -> anyhow::Result<()> {
 
 /// The admin service of a server.
 pub(super) fn admin(server: &ServerArguments) -> anyhow::Result<AdminServiceClient<Connection>> {
-    Ok(AdminServiceClient::with_interceptor(server.channel()?, server.credential()?))
+    Ok(AdminServiceClient::new(server.connect()?))
 }

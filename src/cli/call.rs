@@ -15,7 +15,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
 use tonic::{Request, Status};
 
-use super::client::{Connection, ServerArguments, explain};
+use super::client::{ServerArguments, explain};
 use super::{json, say};
 
 /// The package that names of services may leave out.
@@ -54,8 +54,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         let (key, value) = parse_header(header)?;
         request.metadata_mut().insert(key, value);
     }
-    let connection = Connection::new(arguments.server.channel()?, arguments.server.credential()?);
-    let mut grpc = Grpc::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
+    let mut grpc = Grpc::new(arguments.server.connect()?).max_decoding_message_size(ANSWER_BYTES_MAX);
     grpc.ready().await.context("the server cannot be reached")?;
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let path = PathAndQuery::try_from(path).context("the method has no path")?;

@@ -2,11 +2,12 @@
 
 use tonic::{Response, Status};
 
-use super::client::{Connection, ServerArguments, explain};
+use super::client::{ServerArguments, explain};
 use super::output::OutputArguments;
 use super::sheet::word;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::geo_ip_service_client::GeoIpServiceClient;
+use crate::client::Connection;
 
 /// What to do with `GeoIP` files.
 #[derive(Debug, clap::Args)]
@@ -54,7 +55,7 @@ struct Reach {
 
 impl Reach {
     fn client(&self) -> anyhow::Result<GeoIpServiceClient<Connection>> {
-        Ok(GeoIpServiceClient::with_interceptor(self.server.channel()?, self.server.credential()?))
+        Ok(GeoIpServiceClient::new(self.server.connect()?))
     }
 }
 

@@ -25,6 +25,7 @@ mod serve;
 mod sheet;
 mod site;
 mod token;
+mod unreachable;
 mod version;
 mod whoami;
 

@@ -1,10 +1,13 @@
-//! `waymark site`: a look at sites, and their end and return. Sheets of sites are `import` and `export`.
+//! `waymark site`: a look at sites and at what becomes of them, and their end and return. Sheets of sites are `import` and `export`.
 
-use super::client::{Connection, ServerArguments, explain, patiently};
+use super::client::{Refusal, ServerArguments, explain};
+use super::json;
 use super::output::OutputArguments;
 use super::sheet::{source_word, status_word};
+use super::unreachable::Unreachable;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::site_service_client::SiteServiceClient;
+use crate::client::{Connection, SiteChange, SiteEvent, SiteWatch};
 
 /// Sites of a page: as many as the server gives.
 const PAGE_SITES: i32 = 1_000;
@@ -26,6 +29,8 @@ enum Command {
     List(List),
     /// Brings a deleted site back
     Undelete(Named),
+    /// Shows the sites that match, then what becomes of them, until it is ended; goes on after cuts
+    Watch(Watch),
 }
 
 /// One site.
@@ -57,10 +62,32 @@ struct List {
     server: ServerArguments,
 }
 
+/// Sites to follow.
+#[derive(Debug, clap::Args)]
+struct Watch {
+    /// The account
+    #[arg(long)]
+    account: String,
+    /// Which sites, as in `ListSites`
+    #[arg(long, default_value = "")]
+    filter: String,
+    /// Begins behind a revision that an earlier watch of the same filter printed; 0 begins with all sites
+    #[arg(long, default_value_t = 0)]
+    resume: u64,
+    /// Ends after so many lines
+    #[arg(long)]
+    count: Option<u64>,
+    #[command(flatten)]
+    output: OutputArguments,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
 /// Does it.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (named, answered) = match arguments.command {
         Command::List(arguments) => return list(&arguments).await,
+        Command::Watch(arguments) => return watch(&arguments).await,
         Command::Get(named) => {
             let request = pb::GetSiteRequest { name: named.name.clone() };
             let answered = sites(&named.server)?.get_site(request).await;
@@ -81,7 +108,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn list(arguments: &List) -> anyhow::Result<()> {
-    let sites = sites(&arguments.server)?;
+    let (mut sites, mut unreachable) = (sites(&arguments.server)?, Unreachable::default());
     let mut request = pb::ListSitesRequest {
         parent: format!("accounts/{}", arguments.account),
         page_size: PAGE_SITES,
@@ -90,19 +117,46 @@ async fn list(arguments: &List) -> anyhow::Result<()> {
         ..pb::ListSitesRequest::default()
     };
     loop {
-        let page = patiently(|| {
-            let (mut sites, request) = (sites.clone(), request.clone());
-            async move { sites.list_sites(request).await }
-        });
-        let page = page.await.map_err(|status| explain(&status))?.into_inner();
+        let page = sites.list_sites(request.clone()).await.map_err(|status| explain(&status))?.into_inner();
         for site in &page.sites {
             print(arguments.output, site)?;
         }
+        unreachable.add(page.unreachable);
         if page.next_page_token.is_empty() {
-            return Ok(());
+            return unreachable.complain("left out");
         }
         request.page_token = page.next_page_token;
     }
+}
+
+async fn watch(arguments: &Watch) -> anyhow::Result<()> {
+    let account = format!("accounts/{}", arguments.account);
+    let connection = arguments.server.connect()?;
+    let mut watch = SiteWatch::new(&connection, &account, &arguments.filter, arguments.resume);
+    let mut told = 0;
+    while arguments.count.is_none_or(|count| told < count) {
+        tell(arguments.output, &watch.next().await.map_err(Refusal::from)?)?;
+        told += 1;
+    }
+    Ok(())
+}
+
+/// The revision to resume from, what happened, and to which site.
+fn tell(output: OutputArguments, event: &SiteEvent) -> anyhow::Result<()> {
+    let (change, name, site) = match &event.change {
+        SiteChange::Changed(site) => ("changed", site.name.as_str(), Some(&**site)),
+        SiteChange::Removed(name) => ("removed", name.as_str(), None),
+        SiteChange::Current => ("current", "", None),
+        SiteChange::Resync => ("resync", "", None),
+    };
+    let status = site.map(|site| status_word(site.status())).unwrap_or_default();
+    let display_name = site.map_or("", |site| site.display_name.as_str());
+    let revision = event.revision;
+    let line = format!("{revision}\t{change}\t{name}\t{status}\t{display_name}");
+    let message = site.map(|site| json::of_message("Site", site)).transpose()?;
+    let object =
+        serde_json::json!({ "change": change, "name": name, "site": message, "revision": revision.to_string() });
+    output.tell(line, object)
 }
 
 /// Name, status, position, who it is from, and what people call it.
@@ -115,5 +169,5 @@ fn print(output: OutputArguments, site: &pb::Site) -> anyhow::Result<()> {
 }
 
 fn sites(server: &ServerArguments) -> anyhow::Result<SiteServiceClient<Connection>> {
-    Ok(SiteServiceClient::with_interceptor(server.channel()?, server.credential()?))
+    Ok(SiteServiceClient::new(server.connect()?))
 }

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod client;
 mod lifecycle;
+mod relay;
 mod server;
 mod transport;

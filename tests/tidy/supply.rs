@@ -185,7 +185,8 @@ fn the_image_has_what_the_build_reads() {
     let manifest: toml::Table = manifest.parse().expect("it is TOML");
     let benches = manifest["bench"].as_array().expect("a list").iter();
     let mut wanted: Vec<String> = benches.map(|bench| bench["path"].as_str().expect("a path").to_owned()).collect();
-    wanted.extend(["Cargo.toml", "Cargo.lock", "build.rs", "src/main.rs", "proto", "dashboard"].map(str::to_owned));
+    let read = ["Cargo.toml", "Cargo.lock", "build.rs", "src/main.rs", "proto", "dashboard", "clients/policy.json"];
+    wanted.extend(read.map(str::to_owned));
     for path in wanted {
         assert!(has(&path), "{path} is not copied into the image");
     }

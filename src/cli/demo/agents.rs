@@ -6,13 +6,13 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tonic::Request;
-use tonic::transport::Channel;
 
-use super::super::client::{Credential, explain, patiently};
+use super::super::client::explain;
 use super::super::progress::Progress;
 use super::CALLS_MAX;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::activation_service_client::ActivationServiceClient;
+use crate::client::Connection;
 use crate::geoip::GeoIp;
 
 /// What stands on the demo's networks.
@@ -75,21 +75,16 @@ pub(super) fn of_networks(geoip: &GeoIp, count: usize, seed: u64) -> Vec<Agent> 
 /// Activates the agents, many at once.
 pub(super) async fn activate(
     agents: &[Agent],
-    channel: &Channel,
-    enrollment: &str,
+    connection: &Connection,
     parent: &str,
 ) -> anyhow::Result<Vec<Activated>> {
     let mut progress = Progress::of(agents.len() as u64, "agents activated");
-    let client = ActivationServiceClient::with_interceptor(channel.clone(), Credential::new(enrollment)?);
+    let client = ActivationServiceClient::new(connection.clone());
     let calls = agents.iter().enumerate().map(|(index, agent)| {
-        let client = client.clone();
+        let mut client = client.clone();
         async move {
-            let answer = patiently(|| {
-                let mut client = client.clone();
-                let request = request_of(agent, parent);
-                async move { client.activate_agent(request).await }
-            });
-            let answer = answer.await.map_err(|status| explain(&status))?.into_inner();
+            let answer = client.activate_agent(request_of(agent, parent)).await;
+            let answer = answer.map_err(|status| explain(&status))?.into_inner();
             Ok::<_, anyhow::Error>(activated(index, answer))
         }
     });

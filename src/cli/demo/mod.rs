@@ -16,6 +16,7 @@ use super::account::admin;
 use super::client::{ServerArguments, explain};
 use super::output::OutputArguments;
 use crate::api::proto::waymark::v1 as pb;
+use crate::client::Token;
 use crate::geoip::GeoIp;
 use crate::geoip::config::Config;
 use crate::secret_file;
@@ -56,9 +57,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let link_token = create_token(&arguments, &parent, pb::TokenScope::Editor, "demo log-in link").await?;
     let enrollment = create_token(&arguments, &parent, pb::TokenScope::Enrollment, "demo enrolment").await?;
     let agents = agents::of_networks(&geoip, arguments.sites, arguments.seed);
-    let channel = arguments.server.channel()?;
-    let activated = agents::activate(&agents, &channel, &enrollment, &parent).await?;
-    people::report_and_confirm(&activated, &channel, &link_token).await?;
+    let connection = arguments.server.connect()?;
+    let activated = agents::activate(&agents, &connection.with_token(Token::new(&enrollment)?), &parent).await?;
+    people::report_and_confirm(&activated, &connection.with_token(Token::new(&link_token)?)).await?;
     let link = format!("{}/#token={link_token}", arguments.server.server.trim_end_matches('/'));
     if let Some(path) = &arguments.link_file {
         secret_file::write(path, &link).with_context(|| path.display().to_string())?;

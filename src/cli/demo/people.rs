@@ -1,15 +1,15 @@
 //! What happens to the demo's sites after activation: some go offline, some people say where their site is.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tonic::transport::Channel;
 
-use super::super::client::{Connection, Credential, explain, patiently};
+use super::super::client::explain;
 use super::super::progress::Progress;
 use super::CALLS_MAX;
 use super::agents::Activated;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
 use crate::api::proto::waymark::v1::site_service_client::SiteServiceClient;
+use crate::client::Connection;
 
 /// Street addresses that the people of the first sites, which are in Iceland, state.
 const ADDRESSES: [&str; 8] = [
@@ -35,18 +35,18 @@ enum Act {
 }
 
 /// Lets some sites go offline, and some people confirm where their site is.
-pub(super) async fn report_and_confirm(activated: &[Activated], channel: &Channel, editor: &str) -> anyhow::Result<()> {
-    let sites = SiteServiceClient::with_interceptor(channel.clone(), Credential::new(editor)?);
-    let locations = LocationServiceClient::with_interceptor(channel.clone(), Credential::new(editor)?);
+pub(super) async fn report_and_confirm(activated: &[Activated], connection: &Connection) -> anyhow::Result<()> {
+    let sites = SiteServiceClient::new(connection.clone());
+    let locations = LocationServiceClient::new(connection.clone());
     let acts: Vec<(&str, Act)> = activated.iter().flat_map(acts_on).collect();
     let mut progress = Progress::of(acts.len() as u64, "reports, confirmations");
     let calls = acts.into_iter().map(|(site, act)| {
         let (sites, locations) = (sites.clone(), locations.clone());
         async move {
             match act {
-                Act::Status(status) => set_status(&sites, site, status).await?,
-                Act::Address(address) => set_address(&locations, site, address).await?,
-                Act::Pin(position) => set_pin(&locations, site, position).await?,
+                Act::Status(status) => set_status(sites, site, status).await?,
+                Act::Address(address) => set_address(locations, site, address).await?,
+                Act::Pin(position) => set_pin(locations, site, position).await?,
             }
             Ok::<_, anyhow::Error>(())
         }
@@ -87,44 +87,29 @@ fn nudged(site: &Activated, position: &pb::LatLng) -> pb::LatLng {
     }
 }
 
-async fn set_status(client: &SiteServiceClient<Connection>, site: &str, status: pb::SiteStatus) -> anyhow::Result<()> {
+type Sites = SiteServiceClient<Connection>;
+type Locations = LocationServiceClient<Connection>;
+
+async fn set_status(mut sites: Sites, site: &str, status: pb::SiteStatus) -> anyhow::Result<()> {
     let request = pb::UpdateSiteRequest {
         site: Some(pb::Site { name: site.to_owned(), status: status.into(), ..pb::Site::default() }),
         update_mask: Some(prost_types::FieldMask { paths: vec!["status".into()] }),
         validate_only: false,
     };
-    patiently(|| {
-        let (mut client, request) = (client.clone(), request.clone());
-        async move { client.update_site(request).await }
-    })
-    .await
-    .map_err(|status| explain(&status))?;
-    Ok(())
+    sites.update_site(request).await.map(drop).map_err(|status| explain(&status))
 }
 
 /// States an address. One that is ambiguous stays in question, as it would for a person.
-async fn set_address(client: &LocationServiceClient<Connection>, site: &str, address: &str) -> anyhow::Result<()> {
+async fn set_address(mut locations: Locations, site: &str, address: &str) -> anyhow::Result<()> {
     let request = pb::SetAddressRequest {
         site: site.to_owned(),
         address: Some(pb::set_address_request::Address::AddressLine(address.to_owned())),
         ..pb::SetAddressRequest::default()
     };
-    patiently(|| {
-        let (mut client, request) = (client.clone(), request.clone());
-        async move { client.set_address(request).await }
-    })
-    .await
-    .map_err(|status| explain(&status))?;
-    Ok(())
+    locations.set_address(request).await.map(drop).map_err(|status| explain(&status))
 }
 
-async fn set_pin(client: &LocationServiceClient<Connection>, site: &str, position: pb::LatLng) -> anyhow::Result<()> {
+async fn set_pin(mut locations: Locations, site: &str, position: pb::LatLng) -> anyhow::Result<()> {
     let request = pb::SetPinRequest { site: site.to_owned(), position: Some(position), ..pb::SetPinRequest::default() };
-    patiently(|| {
-        let (mut client, request) = (client.clone(), request.clone());
-        async move { client.set_pin(request).await }
-    })
-    .await
-    .map_err(|status| explain(&status))?;
-    Ok(())
+    locations.set_pin(request).await.map(drop).map_err(|status| explain(&status))
 }

@@ -10,8 +10,9 @@ use super::row::{Fault, ROW_BYTES_MAX, Row, Stated};
 use super::sheet::{Numbered, RowAt};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::import_service_client::ImportServiceClient;
-use crate::cli::client::{Connection, ServerArguments, explain, patiently};
+use crate::cli::client::{ServerArguments, explain};
 use crate::cli::sheet::word;
+use crate::client::Connection;
 use crate::model::text::LINE_BYTES_MAX;
 
 /// Rows of a call, as many as the server takes.
@@ -35,7 +36,7 @@ pub(super) struct Importer {
 impl Importer {
     /// `import` makes the request ids of one import its own; a `dry` one changes nothing.
     pub(super) fn new(server: &ServerArguments, parent: &str, import: uuid::Uuid, dry: bool) -> anyhow::Result<Self> {
-        let imports = ImportServiceClient::with_interceptor(server.channel()?, server.credential()?);
+        let imports = ImportServiceClient::new(server.connect()?);
         Ok(Self { imports, parent: parent.to_owned(), import, dry })
     }
 
@@ -75,11 +76,7 @@ impl Importer {
             rows: rows.iter().map(of_row).collect(),
             validate_only: self.dry,
         };
-        let answer = patiently(|| {
-            let (mut imports, request) = (self.imports.clone(), request.clone());
-            async move { imports.import_sites(request).await }
-        });
-        let results = answer.await?.into_inner().results;
+        let results = self.imports.clone().import_sites(request).await?.into_inner().results;
         if results.len() != rows.len() {
             return Err(tonic::Status::internal("the server tells of other rows than it was asked for"));
         }

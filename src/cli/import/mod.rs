@@ -214,11 +214,10 @@ impl std::fmt::Display for Counts {
 async fn choices(arguments: &Choices) -> anyhow::Result<()> {
     let chosen = review::read_choices(&arguments.file)?;
     let parent = format!("accounts/{}", arguments.account);
-    let credential = arguments.server.credential()?;
-    let locations = LocationServiceClient::with_interceptor(arguments.server.channel()?, credential);
+    let mut locations = LocationServiceClient::new(arguments.server.connect()?);
     let mut refused = Vec::new();
     for offer in &chosen {
-        if let Err(cause) = review::apply(&locations, &parent, offer).await {
+        if let Err(cause) = review::apply(&mut locations, &parent, offer).await {
             arguments.output.remark(format_args!("{}: {cause:#}", offer.label()))?;
             refused.push(json!({ "choice": offer.label(), "cause": format!("{cause:#}") }));
         }

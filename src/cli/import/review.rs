@@ -13,8 +13,9 @@ use super::csv_rows::delimiter_of;
 use super::journal::{Done, Journal, Outcome};
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::location_service_client::LocationServiceClient;
-use crate::cli::client::{Connection, explain, patiently};
+use crate::cli::client::explain;
 use crate::cli::sheet::cell::{guard, unguard};
+use crate::client::Connection;
 use crate::geocode::CANDIDATES_MAX;
 
 /// How near a place must be to one of the review sheet to be it, in degrees: less than a metre.
@@ -153,7 +154,7 @@ pub(super) fn read_choices(path: &Path) -> anyhow::Result<Vec<Offer>> {
 
 /// Applies one choice. The address is looked up again: what was offered then may be offered no more.
 pub(super) async fn apply(
-    locations: &LocationServiceClient<Connection>,
+    locations: &mut LocationServiceClient<Connection>,
     parent: &str,
     chosen: &Offer,
 ) -> anyhow::Result<()> {
@@ -164,11 +165,7 @@ pub(super) async fn apply(
         // As many as there ever are.
         candidates_max: i32::try_from(CANDIDATES_MAX).unwrap_or(i32::MAX),
     };
-    let found = patiently(|| {
-        let (mut locations, request) = (locations.clone(), request.clone());
-        async move { locations.geocode_address(request).await }
-    });
-    let found = found.await.map_err(|status| explain(&status))?.into_inner().candidates;
+    let found = locations.geocode_address(request).await.map_err(|status| explain(&status))?.into_inner().candidates;
     let wanted = unguard(&chosen.formatted_address);
     let same = found.into_iter().find(|candidate| {
         let at = candidate.position.unwrap_or_default();
@@ -183,11 +180,7 @@ pub(super) async fn apply(
         etag: chosen.etag.clone(),
         ..pb::ApplyCandidateRequest::default()
     };
-    let applied = patiently(|| {
-        let (mut locations, request) = (locations.clone(), request.clone());
-        async move { locations.apply_candidate(request).await }
-    });
-    applied.await.map(drop).map_err(|status| explain(&status))
+    locations.apply_candidate(request).await.map(drop).map_err(|status| explain(&status))
 }
 
 impl Offer {

@@ -78,14 +78,14 @@ class Server:
                 raise AssertionError(f"not ready within {READY_S_MAX} s, log:\n{self.log_tail()}") from None
             assert line is not None, f"ended with {self.process.wait()} before it was ready, log:\n{self.log_tail()}"
             self.stdout.append(line)
-            if ready := re.fullmatch(r"waymark is ready at (http://\S+)", line):
+            if ready := re.fullmatch(r"waymark is ready at (https?://\S+)", line):
                 self.url = ready[1]
                 return
 
     @property
     def target(self):
         """Host and port, as gRPC wants them."""
-        return self.url.removeprefix("http://")
+        return self.url.partition("://")[2]
 
     @property
     def admin_token(self):

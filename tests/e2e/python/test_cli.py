@@ -70,6 +70,19 @@ def test_sites_are_shown_ended_and_brought_back(server, account):
     assert "NotFound" in run("site", "delete", absent_site(account.id), server=server, code=FAILED)
 
 
+def test_sites_are_followed_and_found_again(server, account):
+    site = account.create_site("Head office").name
+    watch = ["site", "watch", "--account", account.id]
+    first, current = objects(*watch, "--count", 2, "--format", "json", server=server)
+    assert (first["change"], first["name"], first["revision"]) == ("changed", site, "0")
+    assert message(pb.Site, first["site"]) == account.caller().GetSite(name=site)
+    assert (current["change"], current["name"], current["site"]) == ("current", "", None)
+    account.caller().DeleteSite(name=site)
+    again = run(*watch, "--resume", current["revision"], "--count", 1, server=server).split("\t")
+    assert again[1:] == ["removed", site, "", "\n"] and int(again[0]) >= int(current["revision"])
+    assert "filter: " in run(*watch, "--filter", "status = ", server=server, code=FAILED)
+
+
 def test_one_person_is_erased_and_exported(server, account, tmp_path):
     site = account.create_site("Home", contact=pb.Contact(first_name="Sigrún"), note="the key is under the mat").name
     out = tmp_path / "persons.jsonl"
