@@ -3,7 +3,8 @@
 //
 // Long tasks are told twice: as the page's own observer has them, by the clock, and by the processor time that the page's
 // main thread spent in them. Where there is no GPU the thread waits for each picture to be drawn in software, which the
-// clock counts and the processor time does not.
+// clock counts and the processor time does not. Where frames are slow the page draws its map with fewer pixels while it moves: with
+// how many along a side, for each of the screen's, is told beside the tasks, at the least and at rest.
 //
 //     node benches/shots/dashboard.mjs URL TOKEN_FILE [DIST]
 //
@@ -185,8 +186,10 @@ async function moves() {
   const sites = await page.getByTestId("matching").textContent();
   await within("the trace to begin", browser.startTracing(page, { categories: TRACED }));
   await within("the page", page.evaluate(() => (window.longTasks.length = 0)));
+  await within("the map's pixels", page.evaluate(followPixels));
   received = 0;
   const deepest = await wander(page);
+  const ratios = await within("the map's pixels", page.evaluate(() => window.pixelRatios));
   const tasks = (await within("the page's long tasks", page.evaluate(() => window.longTasks))).map(({ duration }) => duration);
   tell("reading the trace");
   const trace = await within("the trace to end", browser.stopTracing());
@@ -199,9 +202,18 @@ async function moves() {
     deepest_zoom: deepest,
     by_the_clock: summary(tasks),
     by_processor_time: summary(spent),
+    pixel_ratio: { least: Math.min(...ratios), at_rest: ratios.at(-1) },
     heap_bytes: usedSize,
     moves_received_bytes: received,
   };
+}
+
+/** Keeps what the map says of its pixels, in the page. */
+function followPixels() {
+  const map = document.querySelector('[data-testid="map"]');
+  const told = () => Number(map.dataset.pixelRatio);
+  window.pixelRatios = [told()];
+  new MutationObserver(() => window.pixelRatios.push(told())).observe(map, { attributeFilter: ["data-pixel-ratio"] });
 }
 
 /** Zooms in, with a drag at each zoom, and out again; how far in that was. */

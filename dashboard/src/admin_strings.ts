@@ -151,6 +151,16 @@ export const exporting = {
   done: (sites: string, file: string) => (sites === "1" ? `1 site is in ${file}.` : `${sites} sites are in ${file}.`),
 };
 
+/** Sites that are named at most; further ones are counted. */
+const NAMED_MAX = 5;
+
+/** Of sites that an export or an erasure left out. */
+export const damaged = (names: string[]): string => {
+  const which = names.length === 1 ? "1 site, whose record is damaged" : `${names.length} sites, whose records are damaged`;
+  const named = names.slice(0, NAMED_MAX).join(", ") + (names.length > NAMED_MAX ? " and others" : "");
+  return `Not done for ${which}: ${named}. The operator can restore that from a backup.`;
+};
+
 export const access = {
   title: "Tokens and accounts",
   tokens: "Tokens",

@@ -43,6 +43,11 @@ export const bulk = {
   done: (changed: string) => (changed === "1" ? "1 site is done." : `${changed} sites are done.`),
   stopped: (done: string, left: string) => `Stopped: ${done} sites are done, ${left} are not.`,
   failed: (count: string) => (count === "1" ? "1 site was not changed:" : `${count} sites were not changed:`),
+  unknown: (count: string) =>
+    count === "1"
+      ? "1 site may or may not have been changed: no answer tells."
+      : `${count} sites may or may not have been changed: no answer tells which.`,
+  repeat: "Do it again for these",
   keepFailed: "Select these alone",
   exported: (count: string) => `${count} sites are in the file.`,
 };

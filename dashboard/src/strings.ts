@@ -56,7 +56,10 @@ export const map = {
   naturalEarth: "Natural Earth",
   attribution: "Sources of the data",
   loading: "Loading the sites…",
-  baseFailed: "The base map of this installation cannot be loaded. A plain one is shown in its place.",
+  baseTrouble: {
+    failed: "The base map of this installation cannot be loaded. A plain one is shown until it comes. Trying again.",
+    unknown: "The server does not tell which base map to show. A plain one is shown until it does. Trying again.",
+  },
   baseHide: "Hide",
   clickToPlace: "Click where the site is, or press Enter for the cross in the middle.",
   candidate: (number: number, address: string) => `Candidate ${number}: ${address}`,
@@ -85,6 +88,7 @@ export const list = {
   more: "Show more",
   empty: "No sites in view. Zoom out, or move the map.",
   emptyAccount: "No sites yet. They appear here as soon as their agents activate.",
+  onlyUnplaced: "No site has a position yet. Those without one are behind “unplaced” in the bar.",
   unplacedEmpty: "Every site has a position.",
   dissolved: "That group has changed meanwhile; here is what is in view now.",
 };

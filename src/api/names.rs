@@ -155,6 +155,12 @@ pub(super) fn of_site(account: &AccountId, site: SiteId) -> String {
     SiteNames::of(account).of_site(site)
 }
 
+/// The names of an account's sites.
+pub(super) fn of_sites(account: &AccountId, sites: Vec<SiteId>) -> Vec<String> {
+    let names = SiteNames::of(account);
+    sites.into_iter().map(|site| names.of_site(site)).collect()
+}
+
 /// The change's name.
 pub(super) fn of_change(account: &AccountId, site: SiteId, number: u32) -> String {
     format!("{}/changes/{number}", of_site(account, site))

@@ -14,6 +14,11 @@ export interface Fault {
   reason: string;
 }
 
+/** Reasons by which the server says that a call did nothing. */
+const IDLE_REASONS = ["NOT_READY", "RATE_LIMITED", "NETWORK_RATE_LIMITED", "SERVER_BUSY"];
+/** Kinds of faults that are found before anything is done. */
+const IDLE_KINDS: FaultKind[] = ["signed-out", "forbidden", "invalid", "missing"];
+
 /** The detail of an error that holds its reason, as the first field. */
 const ERROR_INFO = "google.rpc.ErrorInfo";
 const REASON_FIELD = 1;
@@ -39,6 +44,11 @@ export function faultOf(error: unknown): Fault {
   const unreached = error instanceof ConnectError && error.cause instanceof TypeError;
   const kind = unreached ? "unreachable" : (KINDS[code] ?? "other");
   return { kind, message: sentence(kind, rawMessage), reason: reasonIn(details) };
+}
+
+/** Whether a call that failed so may have done what it was to do, or a part of it: its answer may have been lost behind the deed. */
+export function mayHaveActed({ kind, reason }: Fault): boolean {
+  return !IDLE_KINDS.includes(kind) && !IDLE_REASONS.includes(reason);
 }
 
 /** The reason among the details of an error. */

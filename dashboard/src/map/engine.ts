@@ -10,10 +10,11 @@ import { drawIcon, PIXEL_RATIO } from "./icons.js";
 import { type CandidateMark, type MarkerEvents, Markers } from "./markers.js";
 import type { OwnBase } from "./own_base.js";
 import type { Scheme } from "./palette.js";
+import { Pointer, type PointerEvents } from "./pointer.js";
 import { Rectangle } from "./rectangle.js";
 import { report } from "./report.js";
+import { Sharpening } from "./sharpening.js";
 import { SITES } from "./site_layers.js";
-import { type Picked, pick } from "./pick.js";
 import { styleOf } from "./style.js";
 import type { Drawn } from "./symbols.js";
 import { type Box, WORLD, wrapped } from "./view_box.js";
@@ -49,17 +50,11 @@ export interface Stand extends Position {
   zoom: number;
 }
 
-export interface EngineEvents extends MarkerEvents {
+export interface EngineEvents extends MarkerEvents, PointerEvents {
   /** The map shows this, at rest or on its way. */
   onLook: (view: Box, zoom: number) => void;
   /** The map came to rest on this view. */
   onView: (view: Box, stand: Stand) => void;
-  /** A symbol was clicked. */
-  onPick: (picked: Picked) => void;
-  /** The pointer is on a site's own symbol; empty when it left. */
-  onHover: (siteId: string) => void;
-  /** The map was clicked where no symbol is, or while a pin is being placed. */
-  onClick: (position: Position) => void;
   /** A rectangle was drawn. Without it none can be. */
   onRectangle?: (box: Box) => void;
   /** The operator's base map asks for this to be named, in HTML. */
@@ -74,15 +69,19 @@ export interface EngineOptions {
   stand?: Stand | undefined;
   /** What is drawn below the sites; absent for the page's own base map. */
   base?: OwnBase | undefined;
+  /** The servers of the operator's base map, for the address of the map's worker, though it may come later; absent for none. */
+  reaches?: string | undefined;
   events: EngineEvents;
 }
 
 export class Engine {
   readonly #map: MapLibre;
   readonly #markers: Markers;
+  readonly #sharpening: Sharpening;
   readonly #rectangle: Rectangle | undefined;
   readonly #options: EngineOptions;
   #scheme: Scheme;
+  #base: OwnBase | undefined;
   #detail: "coarse" | "fine" = "coarse";
   #globe: boolean;
   #drawn: Drawn | undefined;
@@ -99,9 +98,8 @@ export class Engine {
     this.#options = options;
     this.#scheme = options.scheme;
     this.#globe = options.globe;
-    const { base } = options;
-    setWorkerUrl(workerAddress(base));
-    if (base) addProtocol(base.protocol, ({ url, type }, { signal }) => base.answer(url, type === "json", signal));
+    setWorkerUrl(workerAddress(options.reaches));
+    if (options.base) this.#take(options.base);
     this.#map = new MapLibre({
       container: options.container,
       style: this.#style(),
@@ -119,6 +117,8 @@ export class Engine {
     this.#map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-left");
     this.#map.setMissingStyleImageResolver((name) => this.#icon(name));
     this.#markers = new Markers(this.#map, options.events, (position) => this.#keep(position));
+    this.#sharpening = new Sharpening(this.#map);
+    new Pointer(this.#map, options.events, () => this.#placing);
     const { onRectangle } = options.events;
     this.#rectangle = onRectangle && new Rectangle(this.#map, onRectangle);
     this.#listen();
@@ -133,6 +133,21 @@ export class Engine {
   recolor(scheme: Scheme): void {
     if (scheme === this.#scheme) return;
     this.#scheme = scheme;
+    this.#restyle();
+  }
+
+  /** Draws a base map that came late below the sites, in the place of what is there. */
+  rebase(base: OwnBase): void {
+    this.#take(base);
+    this.#restyle();
+  }
+
+  #take(base: OwnBase): void {
+    this.#base = base;
+    addProtocol(base.protocol, ({ url, type }, { signal }) => base.answer(url, type === "json", signal));
+  }
+
+  #restyle(): void {
     this.#map.setStyle(this.#style(), { diff: false });
   }
 
@@ -243,6 +258,7 @@ export class Engine {
 
   destroy(): void {
     window.removeEventListener("online", this.#onOnline);
+    this.#sharpening.destroy();
     this.#rectangle?.destroy();
     this.#map.remove();
   }
@@ -265,7 +281,7 @@ export class Engine {
   #style(): StyleSpecification {
     const symbols = this.#drawn?.collection ?? { type: "FeatureCollection", features: [] };
     const shown = { symbols, focus: this.#focus, chosen: this.#chosen, globe: this.#globe };
-    return styleOf(this.#scheme, this.#detail, shown, this.#options.base?.[this.#scheme]);
+    return styleOf(this.#scheme, this.#detail, shown, this.#base?.[this.#scheme]);
   }
 
   #icon(name: string): void {
@@ -275,14 +291,15 @@ export class Engine {
 
   #listen(): void {
     const map = this.#map;
-    const { container, events } = this.#options;
+    const { container } = this.#options;
     // Before anything is loaded, so that the symbols come meanwhile.
     this.#rest();
     map.on("moveend", () => this.#rest());
     map.on("move", () => performance.now() - this.#lookedAt > LOOK_PAUSE_MS && this.#look());
     map.on("movestart", () => (container.dataset.idle = "false"));
     map.on("dataloading", () => (container.dataset.idle = "false"));
-    map.on("idle", () => report(map, container, this.#drawn?.revision));
+    // One that is drawn with fewer pixels is not done yet.
+    map.on("idle", () => this.#sharpening.isSharp && report(map, container, this.#drawn?.revision));
     map.on("style.load", () => {
       map.getSource<GeoJSONSource>(FOCUS)?.setData(focusData(this.#focus));
       map.getSource<GeoJSONSource>(SELECTION)?.setData(selectionData(this.#chosen));
@@ -291,22 +308,10 @@ export class Engine {
     map.on("error", ({ error }) => this.#failed(error));
     window.addEventListener("online", this.#onOnline);
     map.on("sourcedata", ({ sourceDataType }) => sourceDataType === "metadata" && this.#credit());
-    map.on("mousemove", ({ point }) => {
-      const picked = this.#placing ? undefined : pick(map, point);
-      map.getCanvas().classList.toggle("is-pointing", picked !== undefined);
-      events.onHover(picked?.kind === "site" ? picked.id : "");
-    });
-    map.on("mouseout", () => events.onHover(""));
     map.getCanvas().addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !this.#placing) return;
       event.preventDefault();
       this.aim();
-    });
-    map.on("click", ({ point, lngLat }) => {
-      const picked = this.#placing ? undefined : pick(map, point);
-      if (picked) return events.onPick(picked);
-      const { lat, lng } = lngLat.wrap();
-      events.onClick({ lat, lng });
     });
   }
 
@@ -328,17 +333,17 @@ export class Engine {
   #onOnline = (): void => {
     if (!this.#lacking) return;
     this.#lacking = false;
-    this.#map.setStyle(this.#style(), { diff: false });
+    this.#restyle();
   };
 
   /** Tells whom the operator's base map wants to be named, as far as its sources are loaded. */
   #credit(): void {
-    const { base, events } = this.#options;
+    const base = this.#base;
     if (!base) return;
     const told = Object.keys(base[this.#scheme].sources).map((name) => this.#map.getSource(name)?.attribution);
     // The operator's is plain text, and stands among what sources say as HTML.
     const plain = base.attribution?.replace(/[&<>]/g, (letter) => `&#${letter.charCodeAt(0)};`);
-    events.onCredits?.([...new Set([plain, ...told])].filter((text) => text !== undefined && text !== "") as string[]);
+    this.#options.events.onCredits?.([...new Set([plain, ...told])].filter((text) => text !== undefined && text !== "") as string[]);
   }
 
   #rest(): void {
@@ -364,8 +369,8 @@ export class Engine {
  * Where the map's worker is. What it may load says the policy that its file came with, and browsers keep that file: another
  * base map is another address.
  */
-function workerAddress(base: OwnBase | undefined): string {
+function workerAddress(reaches: string | undefined): string {
   const address = new URL(workerUrl, location.href);
-  if (base) address.search = new URLSearchParams({ reaches: base.origins.join(" ") }).toString();
+  if (reaches !== undefined) address.search = new URLSearchParams({ reaches }).toString();
   return address.href;
 }

@@ -72,15 +72,26 @@ async function ofStyle(address: string): Promise<BaseStyle> {
 function located(source: SourceSpecification, base: string): SourceSpecification {
   const found: Record<string, unknown> = { ...source };
   for (const key of ["url", "data"]) if (typeof found[key] === "string") found[key] = absolute(found[key], base);
-  if (Array.isArray(found.tiles)) found.tiles = found.tiles.map((tile) => absolute(String(tile), base));
+  if (Array.isArray(found.tiles)) found.tiles = found.tiles.map((tile) => absolute(sharp(String(tile)), base));
   return found as unknown as SourceSpecification;
 }
 
-/** An address seen from another one. Not by `URL` alone, which would write the braces of `{z}` in another way. */
+/** As sharp as the screen is. By the map's own pixels, which are fewer while it moves, tiles of two kinds would stand side by side. */
+function sharp(tile: string): string {
+  return tile.replaceAll("{ratio}", devicePixelRatio > 1 ? "@2x" : "");
+}
+
+/**
+ * An address seen from another one. Not by `URL` alone, which would write the braces of `{z}` in another way. An archive's
+ * address that names no server, as `pmtiles:///basemap/…` does not, is of the page's own, wherever the style came from: a style
+ * of another server says so of what lies beside the page.
+ */
 function absolute(address: string, base: string): string {
   const [, protocol = "", rest = address] = /^(pmtiles:\/\/)(.*)$/.exec(address) ?? [];
   if (/^[a-z][a-z+.-]*:/i.test(rest)) return address;
-  const { origin, pathname } = new URL(base);
+  if (protocol && rest.startsWith("/")) return protocol + location.origin + rest;
+  const { protocol: scheme, origin, pathname } = new URL(base);
+  if (rest.startsWith("//")) return scheme + rest;
   const folder = origin + pathname.slice(0, pathname.lastIndexOf("/") + 1);
   return protocol + (rest.startsWith("/") ? origin : folder) + rest;
 }

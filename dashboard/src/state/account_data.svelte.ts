@@ -20,6 +20,8 @@ export class AccountData {
   saved = $state("");
   /** Whether the last erasure went through. */
   erased = $state(false);
+  /** Names of sites that were left out, because their records are damaged. */
+  unreachable = $state.raw<string[]>([]);
 
   #api: Api;
   #name: string;
@@ -43,6 +45,7 @@ export class AccountData {
         const page = await this.#api.admin.exportAccountPersonalData(request);
         parts.push(new Blob(page.records.map((record) => `${toJsonString(PersonalRecordSchema, record)}\n`)));
         this.count += page.records.length;
+        this.unreachable = [...this.unreachable, ...page.unreachable];
         pageToken = page.nextPageToken;
       } while (pageToken);
       const called = `${accountId(this.#name)}-personal-data.jsonl`;
@@ -60,6 +63,7 @@ export class AccountData {
           const request = { name: this.#name, pageSize: PAGE_SITES, pageToken, includeLocation };
           const page = await this.#api.admin.eraseAccountPersonalData(request, { timeoutMs: ERASE_TIMEOUT_MS });
           this.count += page.sites.length;
+          this.unreachable = [...this.unreachable, ...page.unreachable];
           pageToken = page.nextPageToken;
         } while (pageToken);
         this.erased = true;
@@ -71,6 +75,7 @@ export class AccountData {
 
   async #run(what: "exporting" | "erasing", work: () => Promise<void>): Promise<void> {
     [this.busy, this.fault, this.count, this.saved, this.erased] = [what, undefined, 0, "", false];
+    this.unreachable = [];
     try {
       await work();
     } catch (error) {

@@ -17,6 +17,8 @@ export class Exporting {
   sites = $state(0);
   /** The file that was saved last; empty for none. */
   saved = $state("");
+  /** Names of sites that are left out, because their records are damaged. */
+  unreachable = $state.raw<string[]>([]);
   message = $state("");
 
   #api: Api;
@@ -32,7 +34,7 @@ export class Exporting {
   async run(kind: SheetKind, filter: string): Promise<void> {
     this.#run = new AbortController();
     const { signal } = this.#run;
-    [this.busy, this.sites, this.saved, this.message] = [true, 0, "", ""];
+    [this.busy, this.sites, this.saved, this.unreachable, this.message] = [true, 0, "", [], ""];
     try {
       const file = await this.#written(kind, filter, signal);
       const name = `${accountId(this.#account)}-sites.${kind}`;
@@ -60,6 +62,7 @@ export class Exporting {
       const texts = page.sites.map((site) => form.of(site)).join(form.between);
       if (texts) parts.push(new Blob([this.sites > 0 ? form.between : "", texts]));
       this.sites += page.sites.length;
+      this.unreachable = [...this.unreachable, ...page.unreachable];
       pageToken = page.nextPageToken;
     } while (pageToken);
     return new Blob([...parts, form.behind], { type: TYPES[kind] });

@@ -38,6 +38,7 @@ export class Overview {
   #account: string;
   #filter: SiteFilter;
   #onChange: () => void;
+  #isNameless: boolean;
   #symbols = new SymbolSet();
   /** Before the map says what it shows, all: the tallies are of the whole account anyway. */
   #box = WORLD;
@@ -46,12 +47,16 @@ export class Overview {
   #failures = 0;
   #watch: AbortController | undefined;
 
-  /** `onChange` runs when the account's data changed since the last word, whoever changed it. */
-  constructor(api: Api, account: string, filter: SiteFilter, onChange: () => void) {
+  /**
+   * `onChange` runs when the account's data changed since the last word, whoever changed it. With `isNameless` the names of
+   * sites never come to the page.
+   */
+  constructor(api: Api, account: string, filter: SiteFilter, onChange: () => void, isNameless = false) {
     this.#api = api;
     this.#account = account;
     this.#filter = filter;
     this.#onChange = onChange;
+    this.#isNameless = isNameless;
   }
 
   start(): void {
@@ -110,7 +115,8 @@ export class Overview {
     try {
       const { west, south, east, north } = this.#box;
       const viewport = { low: { lat: south, lng: west }, high: { lat: north, lng: east } };
-      const request = { parent: this.#account, viewport, zoom: this.#zoom, filter: this.#filter.text };
+      const asked = { viewport, zoom: this.#zoom, filter: this.#filter.text, omitNames: this.#isNameless };
+      const request = { parent: this.#account, ...asked };
       let fresh = true;
       for await (const { changes } of this.#api.map.watchViewport(request, { signal, timeoutMs: 0 })) {
         clearTimeout(alarm);

@@ -1,7 +1,8 @@
 // A wallboard: regions of the account, one after the other, with their tallies and what needs attention. Asks for no record of
-// a site: what a region is called is found on the page, by where its symbols are. Names of sites are asked for only where
-// its address says so.
+// a site, and for symbols without names: what a region is called is found on the page, by where its symbols are. Names of sites
+// are asked for only where its address says so.
 import type { Api } from "../api/client.js";
+import { faultOf } from "../api/fault.js";
 import { AttentionReason } from "../gen/waymark/v1/attention_pb.js";
 import type { MapSymbols, SiteTally } from "../gen/waymark/v1/map_pb.js";
 import { SiteStatus } from "../gen/waymark/v1/site_pb.js";
@@ -42,6 +43,8 @@ const REASONS = [
 ];
 /** Least pause in milliseconds between two loads of a busy account. */
 const RELOAD_PAUSE_MS = 5_000;
+/** Pause in milliseconds behind a load that failed: in a quiet account no change asks for the next one. */
+const RETRY_PAUSE_MS = 10_000;
 
 /** How a wallboard is wished for in the page's address: `?wallboard`, `?wallboard&seconds=30`, `?wallboard&names`. */
 export interface WallboardWish {
@@ -101,6 +104,8 @@ export class WallboardTour {
   #wish: WallboardWish;
   #countries: Promise<CountryAt> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
   #reloads = new Paced(() => this.#load(), RELOAD_PAUSE_MS);
 
   constructor(api: Api, account: string, wish: WallboardWish) {
@@ -114,7 +119,9 @@ export class WallboardTour {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#retry);
     this.#reloads.stop();
   }
 
@@ -141,13 +148,14 @@ export class WallboardTour {
     if (this.playing) this.#timer = setInterval(() => this.step(1), this.#wish.seconds * 1_000);
   }
 
-  /** An outage is told elsewhere: what was loaded last stays. */
+  /** An outage is told elsewhere: what was loaded last stays, and is loaded again. */
   async #load(): Promise<void> {
+    clearTimeout(this.#retry);
     const parent = this.#account;
     const viewport = { low: { lat: -90, lng: -180 }, high: { lat: 90, lng: 180 } };
     try {
       const [{ symbols, accountTally }, problems, countryAt] = await Promise.all([
-        this.#api.map.queryViewport({ parent, viewport, zoom: WORLD_ZOOM }),
+        this.#api.map.queryViewport({ parent, viewport, zoom: WORLD_ZOOM, omitNames: true }),
         this.#problems(),
         (this.#countries ??= loadCountries()),
       ]);
@@ -156,11 +164,13 @@ export class WallboardTour {
       this.at = Math.max(0, this.regions.findIndex(({ key }) => key === shown));
       this.attention = problems;
       this.places = Object.fromEntries(this.regions.map(({ key, spots }) => [key, placesOf(spots, countryAt)]));
-      if (!this.loaded) this.#wind();
+      if (!this.loaded && !this.#stopped) this.#wind();
       this.loaded = true;
       await this.#about();
-    } catch {
-      return;
+    } catch (error) {
+      // The session deals with a token that ended, and asks again when it goes on.
+      const isOver = this.#stopped || faultOf(error).kind === "signed-out";
+      if (!isOver) this.#retry = setTimeout(() => this.reload(), RETRY_PAUSE_MS);
     }
   }
 

@@ -18,7 +18,7 @@ use crate::model::Invalid;
 use crate::model::id::AccountId;
 use crate::service::accounts::{AccountFields, refuse_resident};
 use crate::service::erasure::ErasureOptions;
-use crate::service::paging::PageRequest;
+use crate::service::paging::{PageRequest, PartialPage};
 use crate::service::tokens::NewToken;
 use crate::service::{Waymark, call};
 
@@ -157,9 +157,13 @@ impl AdminService for Admin {
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let options =
             ErasureOptions { include_location: message.include_location, validate_only: message.validate_only };
-        let page = self.0.erase_sites(&principal, &account, &page, options).await.map_err(Failure)?;
-        let sites = page.items.into_iter().map(|site| names::of_site(&account, site)).collect();
-        Ok(Response::new(pb::EraseAccountPersonalDataResponse { sites, next_page_token: page.next_token }))
+        let PartialPage { page, unreadable } =
+            self.0.erase_sites(&principal, &account, &page, options).await.map_err(Failure)?;
+        Ok(Response::new(pb::EraseAccountPersonalDataResponse {
+            sites: names::of_sites(&account, page.items),
+            next_page_token: page.next_token,
+            unreachable: names::of_sites(&account, unreadable),
+        }))
     }
 
     async fn export_site_personal_data(
@@ -183,9 +187,13 @@ impl AdminService for Admin {
         let message = request.into_inner();
         let account = names::account("name", &message.name).map_err(Failure::from)?;
         let page = PageRequest { size: message.page_size, token: message.page_token };
-        let page = self.0.export_sites(&principal, &account, &page).await.map_err(Failure)?;
-        let records = page.items.into_iter().map(|item| personal_record(&self.0, &principal, item)).collect();
-        Ok(Response::new(pb::ExportAccountPersonalDataResponse { records, next_page_token: page.next_token }))
+        let PartialPage { page, unreadable } =
+            self.0.export_sites(&principal, &account, &page).await.map_err(Failure)?;
+        Ok(Response::new(pb::ExportAccountPersonalDataResponse {
+            records: page.items.into_iter().map(|item| personal_record(&self.0, &principal, item)).collect(),
+            next_page_token: page.next_token,
+            unreachable: names::of_sites(&account, unreadable),
+        }))
     }
 
     async fn who_am_i(&self, request: Request<pb::WhoAmIRequest>) -> Result<Response<pb::WhoAmIResponse>, Status> {

@@ -31,6 +31,7 @@ impl MapService for Maps {
         let viewport = parse_bounding_box("viewport", message.viewport.as_ref()).map_err(Failure::from)?;
         let view = self.0.viewport(&principal, &account, &viewport, message.zoom, &message.filter).await;
         let view = view.map_err(Failure)?;
+        let view = if message.omit_names { view.nameless() } else { view };
         Ok(Response::new(pb::QueryViewportResponse {
             symbols: Some(symbols(&account, view.symbols)),
             account_tally: Some(tally(&view.account)),

@@ -14,7 +14,7 @@ use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::site::Site;
 use crate::service::filter::Filter;
-use crate::service::paging::PageRequest;
+use crate::service::paging::{PageRequest, PartialPage};
 use crate::service::search::Search;
 use crate::service::site_batch::BATCH_MAX;
 use crate::service::site_list::{Order, SiteQuery};
@@ -67,9 +67,12 @@ impl SiteService for Sites {
             show_deleted: message.show_deleted,
         };
         let page = PageRequest { size: message.page_size, token: message.page_token };
-        let page = self.0.list_sites(&principal, &query, &page).await.map_err(Failure)?;
-        let sites = page.items.into_iter().map(|found| site(&self.0, &principal, found)).collect();
-        Ok(Response::new(pb::ListSitesResponse { sites, next_page_token: page.next_token }))
+        let PartialPage { page, unreadable } = self.0.list_sites(&principal, &query, &page).await.map_err(Failure)?;
+        Ok(Response::new(pb::ListSitesResponse {
+            sites: page.items.into_iter().map(|found| site(&self.0, &principal, found)).collect(),
+            next_page_token: page.next_token,
+            unreachable: names::of_sites(&query.account, unreadable),
+        }))
     }
 
     async fn search_sites(

@@ -72,8 +72,8 @@ pub(super) fn viewport(
     request: Request<pb::WatchViewportRequest>,
 ) -> Result<Response<Messages<pb::WatchViewportResponse>>, Status> {
     let principal = caller::of(waymark, &request)?;
-    let pb::WatchViewportRequest { parent, viewport, zoom, filter } = request.into_inner();
-    let only = pb::WatchMapRequest { parent, viewport, zoom, filter, view_id: 0 };
+    let pb::WatchViewportRequest { parent, viewport, zoom, filter, omit_names } = request.into_inner();
+    let only = pb::WatchMapRequest { parent, viewport, zoom, filter, view_id: 0, omit_names };
     let (account, view) = parse_view(only).map_err(Failure::from)?;
     let wrap = |changes| pb::WatchViewportResponse { changes: Some(changes) };
     follow(waymark, &principal, account, view, stream::pending().boxed(), wrap)

@@ -19,6 +19,7 @@ pub type Messages<M> = BoxStream<'static, Result<M, Error>>;
 pub(super) fn drive<M: Send + 'static>(mut vigil: Vigil, mut messages: Messages<M>) -> Messages<M> {
     let (sender, receiver) = mpsc::channel(1);
     let (tell, told) = oneshot::channel();
+    let ending = vigil.ending.clone();
     tokio::spawn(async move {
         let fault = loop {
             let room = match room(&mut vigil, &sender).await {
@@ -40,8 +41,9 @@ pub(super) fn drive<M: Send + 'static>(mut vigil: Vigil, mut messages: Messages<
         drop(messages);
         let _ = tell.send(fault);
     });
-    // Without a word the task has failed: the client may watch again.
-    let end = stream::once(async { Err(told.await.unwrap_or(Error::Ending)) });
+    // Without a word the task panicked, unless it went with the server.
+    let silence = move || if *ending.borrow() { Error::Ending } else { Error::WatchFailed };
+    let end = stream::once(async move { Err(told.await.unwrap_or_else(|_| silence())) });
     let taken = stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
     taken.map(Ok).chain(end).boxed()
 }

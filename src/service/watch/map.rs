@@ -48,6 +48,8 @@ pub struct View {
     pub zoom: i32,
     /// Which sites.
     pub filter: String,
+    /// Whether no site is named: to be renamed is no change then.
+    pub is_nameless: bool,
 }
 
 /// A message of the watch.
@@ -212,8 +214,11 @@ impl MapWatch {
     async fn look(&mut self) -> Result<Option<Viewport>, Error> {
         let principal = self.seat.vigil.check()?;
         let (waymark, account) = (Arc::clone(&self.seat.vigil.waymark), self.seat.account().clone());
-        let View { bounds, zoom, filter, .. } = self.view.clone();
-        let seen = async { waymark.viewport(&principal, &account, &bounds, zoom, &filter).await };
+        let View { bounds, zoom, filter, is_nameless, .. } = self.view.clone();
+        let seen = async {
+            let seen = waymark.viewport(&principal, &account, &bounds, zoom, &filter).await;
+            seen.map(|seen| if is_nameless { seen.nameless() } else { seen })
+        };
         self.seat.wait(seen, PROGRESS_EVERY).await?.transpose()
     }
 

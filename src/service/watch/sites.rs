@@ -3,7 +3,7 @@
 //! It reads what is there from the store, and what is written meanwhile again, until it stands at a place among the
 //! account's commits; from there on each commit comes once, whole, and in order. One that falls too far behind reads what
 //! it missed from the store and is current again; only where that is not known any more, or where the store may have lost
-//! what was told, it begins anew, and says so.
+//! what was told, it begins anew, and says so. Of a site whose record cannot be read it tells nothing.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::model::site::Site;
 use crate::service::filter::Filter;
 use crate::service::reach::REACH_MAX;
 use crate::service::{Error, Versioned, Waymark};
-use crate::store::{Key, Kind, Range, faults};
+use crate::store::{Key, Kind, Range, faults, scan_past};
 
 /// Most sites of one message, and about most bytes: a client that stops reading leaves one in memory, and what was read for the
 /// next one. A thousand such clients hold less than 300 MB.
@@ -244,11 +244,10 @@ impl SiteWatch {
             limit: self.chunk,
             ..Range::all(Some(self.seat.account().clone()), Kind::Site)
         };
-        let records = {
+        let (records, is_last) = {
             let _turn = self.seat.reading().await;
-            self.seat.store().scan(range).await?
+            scan_past(self.seat.store(), range, |_| {}).await?
         };
-        let is_last = records.len() < self.chunk;
         let found: Vec<Found> = records.into_iter().map(Found::of).collect::<Result<_, _>>()?;
         all.after = found.last().map(Found::site).or(all.after);
         self.size_chunk(&found);
@@ -284,9 +283,10 @@ impl SiteWatch {
         let keys = sites.iter().map(|site| Key::of(self.seat.account(), Kind::Site, site)).collect();
         let records = {
             let _turn = self.seat.reading().await;
-            self.seat.store().get_many(keys).await?
+            self.seat.store().get_each(keys).await?
         };
-        let states = records.into_iter().zip(sites);
+        // What the client holds of one that cannot be read stays: it is what was known last.
+        let states = records.into_iter().zip(sites).filter_map(|(read, site)| Some((read.ok()?, site)));
         let found = states.map(|(record, site)| record.map_or(Ok(Found::Purged(site)), Found::of));
         let found: Vec<Found> = found.collect::<Result<_, _>>()?;
         self.size_chunk(&found);

@@ -8,11 +8,14 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { archiveOf, worldTile } from "./archive.mjs";
 import { byId, colored as coloredAt, launch, openPage, shoot } from "./browser.mjs";
+import { Gate } from "./gate.mjs";
 import { Server } from "./server.mjs";
 
 /** Where the map stands, in the Sahara: no site and no name of a country is near, and all of it is land. */
 const HERE = { lat: 22.5, lng: 12.5 };
 const VIEW = `#account=demo&map=5/${HERE.lat}/${HERE.lng}`;
+/** Milliseconds beyond the pause before a base map that did not come is asked for again. */
+const AGAIN_MS = 6_000;
 /** Colours of the page's own palette, light and dark. */
 const WATER = { light: [213, 228, 235], dark: [13, 21, 27] };
 const LAND = { light: [248, 247, 243], dark: [27, 39, 47] };
@@ -50,7 +53,18 @@ class Others {
       ],
     });
     const land = { type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [square] } };
-    const files = { "/map/light.json": style("#ff00ff"), "/map/dark.json": style("#00ff00"), "/map/parts/land.json": land };
+    // An archive's address without a server in it.
+    const lakes = {
+      version: 8,
+      sources: { lakes: { type: "vector", url: "pmtiles:///basemap/lakes.pmtiles" } },
+      layers: [
+        { id: "ground", type: "background", paint: { "background-color": "#ffff00" } },
+        { id: "lake", type: "fill", source: "lakes", "source-layer": "water", paint: { "fill-color": "#ff0000" } },
+      ],
+    };
+    const styles = { "/map/light.json": style("#ff00ff"), "/map/dark.json": style("#00ff00"), "/map/lakes.json": lakes };
+    const files = { ...styles, "/map/parts/land.json": land };
+    others.files = files;
     others.listener = http.createServer((request, response) => {
       others.asked.push(request.url);
       others.told.push(JSON.stringify(request.headers));
@@ -75,9 +89,13 @@ async function serve(basemap) {
   return { server, token: await server.fill(3) };
 }
 
-/** The map, where it stands; and what a good page does not do, but for asking the servers that are configured. */
-async function open({ server, token }) {
+/**
+ * The map, where it stands; and what a good page does not do, but for asking the servers that are configured. With `leaps` its
+ * time leaps where a test says so.
+ */
+async function open({ server, token }, leaps = false) {
   const { page, faults } = await openPage({ browser, server, token }, { width: 1280, height: 900 });
+  if (leaps) await page.clock.install();
   await page.goto(`${server.url}/${VIEW}`);
   await byId(page, "login-token").fill(token);
   await byId(page, "login-submit").click();
@@ -206,6 +224,73 @@ test("a base map that does not come is told, the page's own is drawn, and the wo
   await page.getByRole("button", { name: "Hide" }).click();
   assert.equal(await page.getByText("The base map of this installation").count(), 0);
   assert.deepEqual(own().filter((fault) => !/Failed to load resource/.test(fault)), []);
+  await page.context().close();
+  await served.server.stop();
+});
+
+test("that the server does not tell of a base map is not taken for none: it is said, and asked for until it tells", async () => {
+  const { server, token } = await serve(`style = "${others.url}/map/light.json"`);
+  const spoils = [
+    (gate) => gate.fail("basemap.json", 500),
+    // An answer that is no JSON.
+    (gate) => gate.refuse("basemap.json"),
+    (gate) => gate.cut("basemap.json"),
+  ];
+  for (const spoil of spoils) {
+    const gate = await Gate.before(server);
+    spoil(gate);
+    const { page, own } = await open({ server: gate, token }, true);
+    await byId(page, "base-trouble").getByText("The server does not tell which base map to show.").waitFor();
+    await colored(page, LAND.light);
+    await shoot(page, "basemap-unknown");
+    gate.open("basemap.json");
+    await page.clock.fastForward(AGAIN_MS);
+    await colored(page, [255, 0, 255]);
+    assert.equal(await byId(page, "base-trouble").count(), 0);
+    await byId(page, "attribution").getByRole("link", { name: "Example Maps" }).waitFor();
+    // The sites stand over it, as they stood over the other one.
+    await page.getByLabel("Show the whole world").click();
+    await page.waitForFunction(() => document.querySelector('[data-testid="map"]').dataset.sites === "3");
+    assert.deepEqual(own().filter((fault) => !/Failed to load resource|net::ERR/.test(fault)), []);
+    await page.context().close();
+    await gate.stop();
+  }
+  // A server that knows of no base map has none.
+  const gate = await Gate.before(server);
+  gate.fail("basemap.json", 404);
+  const { page } = await open({ server: gate, token });
+  await colored(page, LAND.light);
+  assert.equal(await byId(page, "base-trouble").count(), 0);
+  await page.context().close();
+  await gate.stop();
+  await server.stop();
+});
+
+test("a style that does not come is asked for again, and takes its place when it does", async () => {
+  const served = await serve(`style = "${others.url}/map/late.json"`);
+  const { page, own } = await open(served, true);
+  await byId(page, "base-trouble").waitFor();
+  await colored(page, LAND.light);
+  others.files["/map/late.json"] = others.files["/map/light.json"];
+  await page.clock.fastForward(AGAIN_MS);
+  await colored(page, [255, 0, 255]);
+  await byId(page, "base-trouble").waitFor({ state: "detached" });
+  assert.deepEqual(own().filter((fault) => !/Failed to load resource/.test(fault)), []);
+  await page.context().close();
+  await served.server.stop();
+});
+
+test("an archive's address without a server is of the page's own server, in a style of another one, too", async () => {
+  const directory = path.join(dir, "lakes");
+  await mkdir(directory);
+  const tile = worldTile({ box: [8, 18, 18, 27], areaLayer: "water", pointLayer: "places", name: "Testville", at: [14, 23.5] });
+  const metadata = { vector_layers: [{ id: "water", fields: {} }] };
+  await writeFile(path.join(directory, "lakes.pmtiles"), archiveOf([{ z: 0, x: 0, y: 0, bytes: tile }], { kind: "vector", metadata }));
+  const served = await serve(`style = "${others.url}/map/lakes.json"\ndirectory = "${directory}"`);
+  const { page, own } = await open(served);
+  await colored(page, [255, 0, 0]);
+  assert.ok(others.asked.every((url) => !url.includes("pmtiles")), "nobody else was asked for it");
+  assert.deepEqual(own(), []);
   await page.context().close();
   await served.server.stop();
 });

@@ -1,5 +1,6 @@
-// A gate between a page and its server, through which a test lets calls go, holds them, refuses them, or lets a stream stay open
-// and say nothing more: what networks do to pages. Passes all else on, byte for byte.
+// A gate between a page and its server, through which a test lets calls go, holds them, refuses them, breaks them off, loses their
+// answers, or lets a stream stay open and say nothing more: what networks do to pages. Passes all else on, byte for byte, and keeps
+// what a test wants to read of it.
 import http from "node:http";
 
 /** Milliseconds for which a held call waits for its test at most. */
@@ -12,6 +13,8 @@ export class Gate {
   #rules = new Map();
   /** Who waits for the next piece of a method's answers. */
   #listeners = new Map();
+  /** What came through of the answers of methods that a test wants to read. */
+  #kept = new Map();
 
   static async before(server) {
     const gate = new Gate();
@@ -30,6 +33,32 @@ export class Gate {
   /** Answers calls of a method with an error. */
   refuse(method) {
     void this.#set(method, "refuse");
+  }
+
+  /** Answers calls of a method with a status of HTTP, and no words. */
+  fail(method, status) {
+    void this.#set(method, "fail");
+    this.#rules.get(method).status = status;
+  }
+
+  /** Breaks the connection off under calls of a method, before the server hears of them. */
+  cut(method) {
+    void this.#set(method, "cut");
+  }
+
+  /** Passes calls of a method on, and breaks the connection off when the server has answered; resolves when it has the first time. */
+  lose(method) {
+    return this.#set(method, "lose");
+  }
+
+  /** Keeps what is answered to calls of a method from now on. */
+  keep(method) {
+    this.#kept.set(method, []);
+  }
+
+  /** What was answered to calls of a method since `keep`, as far as it came by now. */
+  kept(method) {
+    return Buffer.concat(this.#kept.get(method) ?? []);
   }
 
   /** Lets streams of a method stay open and carry nothing more, the ones that are open and new ones. */
@@ -66,16 +95,32 @@ export class Gate {
   async #pass(request, response) {
     const method = request.url.split("/").at(-1).split("?")[0];
     const rule = this.#rules.get(method);
-    rule?.reach();
-    if (rule?.kind === "refuse") {
+    if (rule?.kind !== "lose") rule?.reach();
+    if (rule?.kind === "cut") return void request.socket.destroy();
+    if (rule?.kind === "refuse" || rule?.kind === "fail") {
       request.resume();
+      if (rule.kind === "fail") return void response.writeHead(rule.status).end();
       return void response.writeHead(200, REFUSAL).end();
     }
     // The body is read meanwhile: whoever holds it back would hold the page's connection.
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     if (rule?.kind === "hold") await Promise.race([rule.released, new Promise((resolve) => setTimeout(resolve, HELD_MS_MAX).unref())]);
+    if (rule?.kind === "lose") return this.#lose(rule, request, Buffer.concat(chunks));
     this.#forward(method, request, Buffer.concat(chunks), response);
+  }
+
+  #lose(rule, { url, method: verb, headers, socket }, body) {
+    const { hostname, port } = new URL(this.server.url);
+    const onward = http.request({ hostname, port, path: url, method: verb, headers }, (answer) => {
+      answer.resume();
+      answer.on("close", () => {
+        rule.reach();
+        socket.destroy();
+      });
+    });
+    onward.on("error", () => socket.destroy());
+    onward.end(body);
   }
 
   #forward(method, { url, method: verb, headers }, body, response) {
@@ -86,6 +131,7 @@ export class Gate {
       answer.on("data", (chunk) => {
         silent ||= this.#rules.get(method)?.kind === "silence";
         if (silent) return;
+        this.#kept.get(method)?.push(chunk);
         response.write(chunk);
         this.#listeners.get(method)?.();
       });

@@ -144,6 +144,11 @@ test("an account without sites, a view without any, and a filter that nothing ma
   await hollow.page.getByTestId("open-attention").click();
   await byId(hollow.page, "attention-none").getByText("Nothing needs attention.").waitFor();
   await shoot(hollow.page, "state-empty-queue");
+  // One that is nowhere is one.
+  await hollow.page.getByTestId("open-attention").click();
+  await list(hollow.page).getByText("No sites yet.").waitFor();
+  await server.call("SiteService", "CreateSite", { parent: "accounts/hollow", site: { displayName: "Nowhere" } }, secret);
+  await list(hollow.page).getByText("No site has a position yet.").waitFor();
   await close(hollow);
 
   const { page, faults } = await open();
@@ -292,5 +297,53 @@ test("a change of many sites shows how far it is, the map goes on, and stopping 
   await shoot(page, "bulk-stopped");
   const request = { parent: "accounts/demo", filter: "status = MAINTENANCE", pageSize: 1000 };
   assert.equal((await server.call("SiteService", "ListSites", request, token)).sites.length, 200);
+  await close({ page, faults });
+});
+
+test("of a call whose answer is lost nobody knows what it did: that is told, and what is done again changes nothing twice", async () => {
+  const { page, faults } = await open();
+  await logIn(page, gate, token);
+  await symbolsDrawn(page);
+  await byId(page, "site-row").first().waitFor();
+  await byId(page, "select-all").click();
+  await byId(page, "selected-count").filter({ hasText: `${SITES} selected` }).waitFor();
+  await byId(page, "bulk-set-label").click();
+  await byId(page, "bulk-key").fill("answer");
+  await byId(page, "bulk-value").fill("lost");
+  const lost = gate.lose("ImportSites");
+  await byId(page, "bulk-apply").click();
+  await lost;
+  await byId(page, "bulk-stop").click();
+  await byId(page, "bulk-message").filter({ hasText: "Stopped: 0 sites are done, 150 are not." }).waitFor();
+  await byId(page, "bulk-unknown").getByText("100 sites may or may not have been changed").waitFor();
+  await shoot(page, "bulk-unknown", byId(page, "bulk-unknown"));
+  const request = { parent: "accounts/demo", filter: 'labels.answer = "lost"', pageSize: 1000 };
+  const labelled = async () => (await server.call("SiteService", "ListSites", request, token)).sites ?? [];
+  assert.equal((await labelled()).length, 100, "they were changed, and the page could not know");
+  gate.open("ImportSites");
+  await byId(page, "bulk-repeat").click();
+  await byId(page, "bulk-message").filter({ hasText: "100 sites are done." }).waitFor();
+  assert.equal(await byId(page, "bulk-unknown").count(), 0);
+  const [site, ...others] = await labelled();
+  assert.equal(others.length, 99);
+  const history = { parent: site.name, field: "labels" };
+  const { changes } = await server.call("HistoryService", "ListSiteChanges", history, token);
+  assert.equal(changes.length, 1, "sent twice or more, written once");
+  await close({ page, faults });
+});
+
+test("a call that fails in the midst of its work may have changed something, and says what went wrong", async () => {
+  const { page, faults } = await open();
+  await logIn(page, gate, token);
+  await byId(page, "site-row").first().waitFor();
+  await page.locator("#row-0").getByTestId("row-tick").click();
+  await byId(page, "bulk-set-label").click();
+  await byId(page, "bulk-key").fill("answer");
+  await byId(page, "bulk-value").fill("refused");
+  gate.refuse("ImportSites");
+  await byId(page, "bulk-apply").click();
+  await byId(page, "bulk-unknown").getByText("1 site may or may not have been changed").waitFor();
+  await byId(page, "bulk-unknown").getByText("the disk is full").waitFor();
+  assert.equal(await byId(page, "bulk-failures").count(), 0);
   await close({ page, faults });
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { byId, launch, openPage, shoot, symbolsDrawn } from "./browser.mjs";
+import { Gate } from "./gate.mjs";
 import { Server } from "./server.mjs";
 
 const PERSON = { firstName: "Guðrún", lastName: "Secretdóttir", email: "gudrun@secret.example", phones: [{ number: "+3545551234" }] };
@@ -148,4 +149,61 @@ test("it follows what changes, and asks for a token when its own is revoked", as
   await byId(page, "login-token").waitFor();
   assert.equal(await byId(page, "wallboard").isVisible(), false);
   await page.context().close();
+});
+
+test("no name of a site comes to it, not even of those that stand alone on its map", async () => {
+  const gate = await Gate.before(server);
+  const account = { accountId: "lonely", account: { displayName: "Lonely" } };
+  await server.call("AdminService", "CreateAccount", account, server.adminToken);
+  const tokenOf = async (scope) => {
+    const request = { parent: "accounts/lonely", token: { scope } };
+    return (await server.call("AdminService", "CreateToken", request, server.adminToken)).secret;
+  };
+  const [editor, viewer] = [await tokenOf("TOKEN_SCOPE_EDITOR"), await tokenOf("TOKEN_SCOPE_VIEWER")];
+  const rows = [[64, -22], [-33, 151], [10, 20]].map(([lat, lng], at) => {
+    return { site: { displayName: `Lighthouse ${at}` }, position: { lat, lng } };
+  });
+  await server.call("ImportService", "ImportSites", { parent: "accounts/lonely", rows }, editor);
+  const METHODS = ["QueryViewport", "WatchViewport", "FitSites", "WhoAmI", "tiles.json"];
+  for (const method of METHODS) gate.keep(method);
+  const told = () => Buffer.concat(METHODS.map((method) => gate.kept(method)));
+  const { page, faults } = await openPage({ browser, server: gate, token: viewer });
+  await page.goto(`${gate.url}/?wallboard&seconds=600#token=${viewer}`);
+  await byId(page, "wallboard-region").waitFor();
+  await page.waitForFunction(() => document.querySelector('[data-testid="map"]').dataset.pins === "3");
+  for (let steps = 0; steps < 3; steps += 1) {
+    await byId(page, "wallboard-next").click();
+    await symbolsDrawn(page);
+  }
+  assert.ok(told().includes("accounts/lonely/sites/"), "symbols of single sites came");
+  assert.ok(!told().includes("Lighthouse"), "and their names did not");
+  // Whoever opens sites sees what they are called.
+  await page.goto(`${gate.url}/`);
+  await page.waitForFunction(() => document.querySelector('[data-testid="map"]')?.dataset.pins === "3");
+  assert.ok(told().includes("Lighthouse 0"));
+  assert.deepEqual(faults, []);
+  await page.context().close();
+  await gate.stop();
+});
+
+test("an account without a site says so, and a load that failed is made again", async () => {
+  const gate = await Gate.before(server);
+  const account = { accountId: "hollow", account: { displayName: "Hollow" } };
+  await server.call("AdminService", "CreateAccount", account, server.adminToken);
+  const request = { parent: "accounts/hollow", token: { scope: "TOKEN_SCOPE_VIEWER" } };
+  const { secret } = await server.call("AdminService", "CreateToken", request, server.adminToken);
+  const { page } = await openPage({ browser, server: gate, token: secret });
+  await page.clock.install();
+  gate.refuse("QueryViewport");
+  const refused = page.waitForResponse((response) => response.url().endsWith("/QueryViewport"));
+  await page.goto(`${gate.url}/?wallboard#token=${secret}`);
+  await refused;
+  await page.locator(".region").getByText("Loading the sites…").waitFor();
+  gate.open("QueryViewport");
+  // Nothing changes in the account, so nothing else asks.
+  await page.clock.fastForward(20_000);
+  await byId(page, "wallboard-empty").getByText("No sites yet.").waitFor();
+  await shoot(page, "wallboard-empty");
+  await page.context().close();
+  await gate.stop();
 });

@@ -203,6 +203,20 @@ def test_a_machine_located_site_is_an_area_and_not_a_pin_up_close(account):
     assert symbols.areas[0].site.name == site and symbols.areas[0].extent_m > 0
 
 
+def test_a_view_without_names_tells_all_else(account):
+    account.activate(ip="8.8.8.8", display_name="the name of an agent")
+    pinned = account.create_site("the name of a house").name
+    caller = account.caller()
+    caller.SetPin(site=pinned, position=pb.LatLng(lat=10.0, lng=10.0))
+    full = caller.QueryViewport(parent=account.name, viewport=WORLD, zoom=4)
+    named = [*full.symbols.pins, *(area.site for area in full.symbols.areas)]
+    assert {site.display_name for site in named} == {"the name of a house", "the name of an agent"}
+    bare = caller.QueryViewport(parent=account.name, viewport=WORLD, zoom=4, omit_names=True)
+    for site in named:
+        site.display_name = ""
+    assert bare == full
+
+
 def test_a_write_is_on_the_map_at_once(account):
     site = account.create_site().name
     caller = account.caller()

@@ -326,6 +326,23 @@ def test_a_view_may_be_watched_by_who_asks_no_more(account):
     stream.cancel()
 
 
+@pytest.mark.parametrize("method", ["WatchMap", "WatchViewport"])
+def test_a_watch_without_names_hears_of_no_renaming(account, method):
+    caller = account.caller()
+    name = account.create_site("its first name").name
+    caller.SetPin(site=name, position=pb.LatLng(lat=10, lng=10))
+    request = getattr(pb, f"{method}Request")(parent=account.name, viewport=WORLD, zoom=2, omit_names=True)
+    stream = caller.begin(method, iter([request]) if method == "WatchMap" else request, WATCH_S_MAX)
+    first = next(stream).changes
+    assert [(pin.name, pin.display_name) for pin in first.changed.pins] == [(name, "")]
+    caller.UpdateSite(site=pb.Site(name=name, display_name="another name"), update_mask={"paths": ["display_name"]})
+    revision, told = revision_of(caller, account.name), first
+    while told.revision < revision:
+        told = next(stream).changes
+        assert (told.changed, list(told.removed_ids)) == (pb.MapSymbols(), [])
+    stream.cancel()
+
+
 def test_the_end_of_the_server_ends_watches_and_a_client_goes_on_where_it_was(tmp_path):
     data = tmp_path / "data"
     with Server(data) as server:

@@ -97,3 +97,17 @@ async fn changes_that_follow_one_another_fast_are_told_together() {
     assert!(messages <= ticks + 2, "{messages} messages in {ticks} ticks");
     assert_eq!(writing.await.unwrap(), seen);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_without_names_names_no_site() {
+    let directory = tempfile::tempdir().unwrap();
+    let (world, mut model) = (World::open(directory.path()).await, Model::default());
+    world.commit(vec![put(1, 0)], &mut model).await;
+    for (is_nameless, name) in [(false, "site 1"), (true, "")] {
+        let view = View { is_nameless, ..view(1) };
+        let mut watch = world.waymark.watch_map(&world.viewer, &id(), view).unwrap();
+        let message = watch.next(&mut stream::pending()).await.unwrap();
+        let names: Vec<_> = message.changed.pins.iter().map(|pin| pin.display_name.as_str()).collect();
+        assert_eq!(names, [name]);
+    }
+}

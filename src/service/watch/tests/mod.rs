@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::{Fault as _, Reason};
 use crate::geoip::databases::Databases;
 use crate::live::Live;
 use crate::model::access::Scope;
@@ -215,7 +216,7 @@ fn put(number: u128, note: u32) -> Vec<Step> {
 
 fn view(id: u64) -> View {
     let bounds = BoundingBox::new(LatLng::new(-90.0, -180.0).unwrap(), LatLng::new(90.0, 180.0).unwrap()).unwrap();
-    View { id, bounds, zoom: 3, filter: String::new() }
+    View { id, bounds, zoom: 3, filter: String::new(), is_nameless: false }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -317,6 +318,35 @@ async fn a_token_that_ended_holds_no_place_whether_or_not_its_client_reads() {
     tokio::time::sleep(PROGRESS_EVERY + 2 * CHECKED_EVERY).await;
     assert_eq!(world.watching(), 0);
     while sites.next().await.is_some_and(|message| message.is_ok()) {}
+}
+
+/// F16. Its client was told that the server was ending.
+#[tokio::test]
+async fn a_watch_that_panics_says_so_and_another_one_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::open(directory.path()).await;
+    world.store.commit(put(1, 0).iter().map(Step::mutation).collect()).await.unwrap();
+    let vigil = Seat::take(&world.waymark, &world.viewer, &id()).unwrap().vigil.clone();
+    let once = |watch: Option<SiteWatch>| async move {
+        let mut watch = watch.expect("a message that nobody thought of");
+        let message = watch.next().await?;
+        let rest = (message.mark != Mark::Current).then_some(watch);
+        Ok::<_, Error>(Some((message, rest)))
+    };
+    let messages = stream::try_unfold(Some(world.watch("", None)), once);
+    let mut told = super::drive::drive(vigil, messages.boxed());
+    let mut last = told.next().await.unwrap().unwrap();
+    assert_eq!(last.changed.len(), 1, "what was made before comes");
+    while last.mark != Mark::Current {
+        last = told.next().await.unwrap().unwrap();
+    }
+    let fault = told.next().await.unwrap().unwrap_err();
+    assert_eq!((fault.reason(), fault.reason().kind()), (Reason::WatchFailed, crate::error::Kind::Unavailable));
+    assert!(fault.retry_after().is_some_and(|wait| wait >= Duration::from_secs(1)), "{fault:?}");
+    assert!(told.next().await.is_none());
+    assert_eq!(world.watching(), 0, "it holds its place");
+    let back = world.watch("", Some(last.revision)).next().await.unwrap();
+    assert_eq!((back.mark, back.changed.len()), (Mark::Current, 0), "it is told everything anew");
 }
 
 #[tokio::test]
