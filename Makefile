@@ -12,8 +12,9 @@ KILL_CYCLES ?= 2000
 REDIS_CYCLES ?= 500
 export DEMO_SITES
 export BENCH_SITES
+export MUTANTS
 
-.PHONY: help run setup dashboard test check fuzz torture bench bench-10m bench-compare dist clean
+.PHONY: help run setup dashboard test check fuzz torture mutants bench bench-10m bench-compare dist clean
 
 help: ## List the targets.
 	@grep -E '^[a-z0-9-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F '|' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -51,7 +52,7 @@ check: dashboard ## Format, lints, the rules of the tree, documentation, protos.
 	cargo test --quiet --test tidy
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
 	tests/e2e/node_modules/.bin/buf lint proto
-	PYTHONPYCACHEPREFIX=target/pycache python3 -m py_compile benches/report.py
+	PYTHONPYCACHEPREFIX=target/pycache python3 -m py_compile benches/report.py scripts/mutants
 	@echo 'check: everything is in order'
 
 fuzz: setup dashboard ## Look for inputs that crash or hang: FUZZ_RUNS mutants of files, filters, tokens, requests (2000000), FUZZ_CALLS calls (50000).
@@ -71,6 +72,9 @@ torture: setup dashboard ## Lose power 100000 times, damage 50000 files, kill th
 	@scripts/build-asn target/release/waymark
 	WAYMARK_BIN=$(CURDIR)/target/release/waymark WAYMARK_KILL_CYCLES=$(KILL_CYCLES) \
 	  .venv/bin/python -m pytest -q -s tests/e2e/python/test_kill.py
+
+mutants: setup dashboard ## Build waymark broken in ways that matter, and demand that the tests notice each: half an hour (MUTANTS picks some).
+	@.venv/bin/python scripts/mutants
 
 bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 100000 1000000; 10 million: bench-10m).
 	@scripts/fetch-data

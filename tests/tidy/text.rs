@@ -36,6 +36,7 @@ pub(crate) const TEXT_ENDINGS: &[&str] = &[
     "package-deb",
     "stage",
     "third-party",
+    "mutants",
     "Dockerfile",
     "postinst",
     "prerm",

@@ -12,7 +12,7 @@ import pytest
 import zstandard
 from google.protobuf import duration_pb2, timestamp_pb2
 
-from client import Account, Caller, fetch, refused, scope_value
+from client import Account, Caller, fetch, mask, refused, scope_value
 from stubs import pb
 
 CODINGS = {
@@ -157,6 +157,20 @@ def test_what_is_deleted_is_in_no_tile_that_anybody_keeps(get, account):
     account.caller().DeleteSite(name=site)
     status, _, body = get(SMALL, headers=known, **reads)
     assert (status, body) == (200, b"")
+
+
+def test_a_change_that_leaves_a_tile_as_long_changes_its_tag(get, account):
+    """A tag of less than all bytes would have caches show a site as it was, for as long as nothing else changes there."""
+    reads = {"token": account.caller("VIEWER").token, "account": account.name}
+    site = account.create_site("soon down").name
+    account.caller().SetPin(site=site, position=pb.LatLng(lat=0.1, lng=0.1))
+    _, headers, before = get(SMALL, **reads)
+    known = {"if-none-match": headers["etag"]}
+    assert b"unknown" in before and get(SMALL, headers=known, **reads)[0] == 304
+    account.caller().UpdateSite(site=pb.Site(name=site, status=pb.SITE_STATUS_OFFLINE), update_mask=mask("status"))
+    status, changed, after = get(SMALL, headers=known, **reads)
+    assert status == 200 and b"offline" in after and changed["etag"] != headers["etag"]
+    assert len(after) == len(before), "the two words are of one length"
 
 
 @pytest.mark.parametrize("path", [BIG, "tiles.json"])
