@@ -42,7 +42,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("live", &["model", "error", "spatial", "lexicon", "store"]),
     ("service", &["model", "error", "spatial", "lexicon", "geoip", "geocode", "ticketing", "store", "mail", "live"]),
     ("api", &["model", "error", "service", "telemetry"]),
-    // Of `api` the generated messages and clients alone; of `model` which hosts are this machine.
+    // Of `api` the generated messages and clients, and how gRPC writes times and codes; of `model` which hosts are this machine.
     ("client", &["api", "model"]),
     // The configuration is the struct of the parts' own Config structs.
     ("config", &["error", "app", "api", "store", "geoip", "geocode", "ticketing", "mail", "service", "telemetry"]),

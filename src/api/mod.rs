@@ -11,6 +11,7 @@ mod http;
 mod names;
 mod panics;
 pub mod proto;
+pub(crate) mod protocol;
 mod replica;
 mod status;
 pub mod traffic;

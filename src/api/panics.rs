@@ -12,11 +12,11 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, header};
+use http::header;
 use hyper::body::{Frame, SizeHint};
 use tracing::error;
 
-use super::status;
+use super::{protocol, status};
 
 /// Answers for a handler that panicked: a gRPC call with a status, anything else with a page.
 pub(super) async fn contain(request: Request, next: Next) -> Response {
@@ -55,10 +55,7 @@ impl HttpBody for Contained {
         }
         error!("making a message of an answer panicked");
         self.body = None;
-        let mut trailers = HeaderMap::new();
-        // A status of ours has no metadata that could be malformed.
-        let _ = status::panicked().add_header(&mut trailers);
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+        Poll::Ready(Some(Ok(protocol::last_frame(&status::panicked()))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -18,6 +18,7 @@ use super::config::{Config, ConfigError, Token};
 use super::error::Error;
 use super::policy::{Method, Streams, policy};
 use super::{deadline, keys, wire};
+use crate::api::protocol;
 
 /// What a call wrote: the account's name, or `operator`, and the revision.
 const REVISION: HeaderName = HeaderName::from_static("waymark-revision");
@@ -96,7 +97,7 @@ impl Connection {
             head.headers.insert(header::AUTHORIZATION, token.header());
         }
         let time =
-            deadline::asked(&head.headers).or_else(|| Some(policy().time(method)?.saturating_add(self.patience)));
+            protocol::timeout(&head.headers).or_else(|| Some(policy().time(method)?.saturating_add(self.patience)));
         let ends = time.map(|time| Instant::now() + time);
         if method.streams == Some(Streams::Both) {
             // What a client says as it goes cannot be said again.

@@ -1,39 +1,19 @@
 //! Deadlines of calls: as the header that tells a server of them, and as the end of waiting for it.
 
 use std::error::Error as _;
-use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
-/// Tells the server for how long its caller waits.
-const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-/// Most digits of that header's number.
-const DIGITS_MAX: usize = 8;
-
-/// The time that the caller of a generated client gave by `Request::set_timeout`.
-pub(super) fn asked(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(TIMEOUT)?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number: u64 = digits.parse().ok().filter(|_| digits.len() <= DIGITS_MAX)?;
-    Some(match unit {
-        "H" => Duration::from_secs(number * 3_600),
-        "M" => Duration::from_secs(number * 60),
-        "S" => Duration::from_secs(number),
-        "m" => Duration::from_millis(number),
-        "u" => Duration::from_micros(number),
-        "n" => Duration::from_nanos(number),
-        _ => return None,
-    })
-}
+use crate::api::protocol;
 
 /// Tells the server how much time is left, rounded up to milliseconds.
 pub(super) fn tell(headers: &mut HeaderMap, ends: Instant) {
     let left = ends.saturating_duration_since(Instant::now());
     let left_ms = left.as_nanos().div_ceil(1_000_000).clamp(1, 99_999_999);
     if let Ok(value) = HeaderValue::try_from(format!("{left_ms}m")) {
-        headers.insert(TIMEOUT, value);
+        headers.insert(protocol::TIMEOUT, value);
     }
 }
 
@@ -58,37 +38,22 @@ fn too_late() -> Status {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::time::Duration;
 
     use tonic::Code;
 
     use super::*;
 
-    #[test]
-    fn a_time_is_read_as_grpc_writes_it() {
-        let read = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(TIMEOUT, HeaderValue::from_str(text).unwrap());
-            asked(&headers)
-        };
-        assert_eq!(read("250m"), Some(Duration::from_millis(250)));
-        assert_eq!(read("2S"), Some(Duration::from_secs(2)));
-        assert_eq!(read("7u"), Some(Duration::from_micros(7)));
-        for text in ["", "m", "2", "-2S", "123456789S", "2x"] {
-            assert_eq!(read(text), None, "{text}");
-        }
-        assert_eq!(asked(&HeaderMap::new()), None);
-    }
-
     #[tokio::test(start_paused = true)]
     async fn what_is_told_is_the_time_that_is_left() {
         let mut headers = HeaderMap::new();
         tell(&mut headers, Instant::now() + Duration::from_micros(20_500));
-        assert_eq!(asked(&headers), Some(Duration::from_millis(21)));
+        assert_eq!(protocol::timeout(&headers), Some(Duration::from_millis(21)));
         // The server takes no time of nothing, nor one of nine digits.
         tell(&mut headers, Instant::now());
-        assert_eq!(asked(&headers), Some(Duration::from_millis(1)));
+        assert_eq!(protocol::timeout(&headers), Some(Duration::from_millis(1)));
         tell(&mut headers, Instant::now() + Duration::from_hours(100));
-        assert_eq!(headers[TIMEOUT], "99999999m");
+        assert_eq!(headers[protocol::TIMEOUT], "99999999m");
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,30 +9,10 @@ use tonic::Code;
 
 use super::backoff::Backoff;
 use super::error::{Advice, Error};
+use crate::api::protocol::CODES;
 
 /// What stands before the service in the path of a method.
 const PACKAGE: &str = "/waymark.v1.";
-/// The codes of gRPC by their numbers.
-const CODES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
-
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../clients/policy.json")).expect("a test reads the rules that are built in")
 });

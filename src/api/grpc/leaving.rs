@@ -10,11 +10,10 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::future::BoxFuture;
-use http::HeaderMap;
 use hyper::body::{Frame, SizeHint};
 
-use crate::api::status;
 use crate::api::traffic::occupancy::Occupancy;
+use crate::api::{protocol, status};
 
 /// Answers as whatever stands behind it does, for as long as the connection may stay.
 pub(super) async fn end_with_connection(request: Request, next: Next) -> Response {
@@ -49,10 +48,7 @@ impl HttpBody for Bound {
         let end = this.end.get_or_insert_with(|| this.occupancy.answers_end());
         ready!(end.as_mut().poll(context));
         this.body = None;
-        let mut trailers = HeaderMap::new();
-        // A status of ours has no metadata that could be malformed.
-        let _ = status::connection_over().add_header(&mut trailers);
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+        Poll::Ready(Some(Ok(protocol::last_frame(&status::connection_over()))))
     }
 
     fn is_end_stream(&self) -> bool {

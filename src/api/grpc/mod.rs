@@ -45,7 +45,7 @@ use super::proto::waymark::v1::resident_access_service_server::ResidentAccessSer
 use super::proto::waymark::v1::site_service_server::SiteServiceServer;
 use super::proto::waymark::v1::ticketing_service_server::TicketingServiceServer;
 use super::traffic::Traffic;
-use super::{panics, proto, replica, status};
+use super::{panics, proto, protocol, replica, status};
 use crate::service::Waymark;
 use health::Health;
 
@@ -118,7 +118,7 @@ pub(super) fn router(
 
 /// Ends a call that takes longer than its caller waits, or than any call may take. A stream that has begun goes on.
 async fn keep_deadline(request: Request, next: Next) -> Response {
-    let asked = request.headers().get("grpc-timeout").and_then(|value| parse_timeout(value.to_str().ok()?));
+    let asked = protocol::timeout(request.headers());
     let longest = time_max(request.uri().path());
     let limit = asked.map_or(longest, |asked| asked.min(longest));
     match tokio::time::timeout(limit, next.run(request)).await {
@@ -130,21 +130,6 @@ async fn keep_deadline(request: Request, next: Next) -> Response {
 /// The longest time of a call of the method with this path.
 fn time_max(path: &str) -> Duration {
     if ERASURES.contains(&path) { ERASURE_TIME_MAX } else { CALL_TIME_MAX }
-}
-
-/// The time of a `grpc-timeout` header: up to eight digits and a unit.
-fn parse_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number: u64 = digits.parse().ok().filter(|_| digits.len() <= 8 && !digits.starts_with('+'))?;
-    Some(match unit {
-        "H" => Duration::from_secs(number * 3_600),
-        "M" => Duration::from_secs(number * 60),
-        "S" => Duration::from_secs(number),
-        "m" => Duration::from_millis(number),
-        "u" => Duration::from_micros(number),
-        "n" => Duration::from_nanos(number),
-        _ => return None,
-    })
 }
 
 /// Gives the reason to what tonic refuses on its own, before any method of ours is asked: a message over the limit, which it
@@ -171,24 +156,6 @@ mod tests {
         }
         for path in [format!("/{admin}/ExportSitePersonalData"), "/x/EraseSitePersonalData".into(), String::new()] {
             assert_eq!(time_max(&path), CALL_TIME_MAX, "{path}");
-        }
-    }
-
-    #[test]
-    fn timeouts_are_read_as_grpc_writes_them() {
-        for (text, expected) in [
-            ("1H", Some(Duration::from_hours(1))),
-            ("20S", Some(Duration::from_secs(20))),
-            ("99999999u", Some(Duration::from_micros(99_999_999))),
-            ("0n", Some(Duration::ZERO)),
-            ("100000000m", None),
-            ("+1S", None),
-            ("1s", None),
-            ("S", None),
-            ("", None),
-            ("5\u{fc}", None),
-        ] {
-            assert_eq!(parse_timeout(text), expected, "{text}");
         }
     }
 }
