@@ -38,7 +38,11 @@ export async function* watchSites(
         const next = await heard(messages.next());
         if (next.done) throw WaymarkError.lost("the watch ended");
         failures = 0;
-        yield* ledger.take(next.value);
+        for (const event of ledger.take(next.value)) {
+          // What came before the end and was not given yet is not given any more.
+          if (signal?.aborted) return;
+          yield event;
+        }
       }
     } catch (cause) {
       if (signal?.aborted) return;

@@ -268,6 +268,16 @@ def test_a_program_that_comes_back_hears_what_it_missed(waymark, account):
         assert [event.kind for event in heard(events, 3)] == ["resync", "changed", "current"]
 
 
+def test_a_watch_that_is_closed_gives_nothing_more(waymark, account):
+    for number in range(3):
+        waymark.create_site(parent=account.name, site=pb.Site(display_name=f"site {number}"))
+    events = waymark.watch_sites(on=account.name)
+    # All three came in one message: two of them, and that they are all, have come and were not given.
+    (given,) = heard(events, 1)
+    events.close()
+    assert list(events) == [] and (given.kind, events.revision) == ("changed", given.revision)
+
+
 def test_a_watch_that_is_wrong_ends(server, waymark, account):
     error = error_of(lambda: next(waymark.watch_sites(on=account.name, filter="status = ")))
     assert [violation.field for violation in error.violations] == ["filter"]

@@ -41,9 +41,11 @@ class SiteWatch:
         return self
 
     def __next__(self):
-        while not self._ready:
-            if self._closed.is_set():
-                raise StopIteration
+        while not self._closed.is_set():
+            if self._ready:
+                event = self._ready.popleft()
+                self.revision = event.revision
+                return event
             try:
                 message = self._message()
             except WaymarkError as error:
@@ -53,9 +55,7 @@ class SiteWatch:
             self._ready.extend(self._ledger.take(message))
             if not self._ready:
                 self.revision = self._ledger.position
-        event = self._ready.popleft()
-        self.revision = event.revision
-        return event
+        raise StopIteration
 
     def __enter__(self):
         return self
@@ -64,7 +64,8 @@ class SiteWatch:
         self.close()
 
     def close(self):
-        """Ends the watch: whoever waits for its next event is told that there is none."""
+        """Ends the watch: whoever waits for its next event is told that there is none. What came and was not given yet is not given
+        any more, and `revision` stays before it."""
         self._closed.set()
         with self._lock:
             self._end_call()
