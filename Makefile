@@ -90,7 +90,7 @@ bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 1
 	cargo bench --quiet --bench load -- fleet
 	benches/report.py
 
-bench-10m: ## The same at 10 million sites, up to an hour: 28 GB of disk, 12 GB of memory.
+bench-10m: ## The same at 10 million sites, two hours: 28 GB of disk, 12 GB of memory.
 	$(MAKE) bench BENCH_SITES='10000 10000000'
 
 bench-compare: dashboard ## Measure waymark beside supercluster, PostGIS and Redis at 1 million sites.

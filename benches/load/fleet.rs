@@ -325,7 +325,7 @@ async fn resync<I: Interceptor>(
     }
     sheet.add(Figure::of("resync of all sites after the streams were cut", "s", runs));
     sheet.add(milliseconds("a viewport of the world meanwhile", &rounds));
-    let note = "the old map is served until the new one is whole";
+    let note = "the map is served meanwhile, and records are put over it one after another";
     sheet.add(Figure::of("peak memory of a replica", "bytes", vec![there.memory()?.peak]).with_note(note));
     Ok(())
 }

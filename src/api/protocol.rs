@@ -95,14 +95,9 @@ mod tests {
 
     #[test]
     fn codes_stand_at_their_numbers() {
-        for (code, name) in [
-            (Code::Ok, "OK"),
-            (Code::Cancelled, "CANCELLED"),
-            (Code::ResourceExhausted, "RESOURCE_EXHAUSTED"),
-            (Code::Unavailable, "UNAVAILABLE"),
-            (Code::Unauthenticated, "UNAUTHENTICATED"),
-        ] {
-            assert_eq!(CODES[code as usize], name);
+        for (number, name) in (0..).zip(CODES) {
+            // tonic writes `DataLoss`.
+            assert_eq!(format!("{:?}", Code::from_i32(number)).to_uppercase(), name.replace('_', ""));
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::api::protocol::CODES;
 
 /// What stands before the service in the path of a method.
 const PACKAGE: &str = "/waymark.v1.";
+
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../clients/policy.json")).expect("a test reads the rules that are built in")
 });

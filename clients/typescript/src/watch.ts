@@ -39,7 +39,6 @@ export async function* watchSites(
         if (next.done) throw WaymarkError.lost("the watch ended");
         failures = 0;
         for (const event of ledger.take(next.value)) {
-          // What came before the end and was not given yet is not given any more.
           if (signal?.aborted) return;
           yield event;
         }

@@ -54,6 +54,13 @@ async function listed(client, parent) {
   return names;
 }
 
+/** What kinds of events a watch gives until it ends. */
+async function kindsOf(events) {
+  const kinds = [];
+  for await (const { kind } of events) kinds.push(kind);
+  return kinds;
+}
+
 /** A site as cases.json writes it. */
 function siteOf(text) {
   const [name, revision, seconds] = text.split("@");
@@ -198,13 +205,6 @@ test("a deadline ends a call, and is not repeated", async () => {
     await new Promise((resolve) => silent.close(resolve));
   }
 });
-
-/** What kinds of events a watch gives until it ends. */
-async function kindsOf(events) {
-  const kinds = [];
-  for await (const { kind } of events) kinds.push(kind);
-  return kinds;
-}
 
 test("a watch tells each change once over cuts and crashes", { timeout: 3 * COMES_MS_MAX }, async () => {
   const own = await Server.bare();
