@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::{Error, Key, Kind, Mutation, Observer, Range, Record, Store, Unreadable, Visit};
+use super::{Error, Expect, Key, Kind, Mutation, Observer, Range, Record, Store, Unreadable, Visit};
 use crate::model::id::{AccountId, Revision};
 
 /// The store. Idle, it is the one inside.
@@ -94,7 +94,14 @@ impl Store for Failing {
             self.inner.commit(other).await?;
         }
         let unanswered = self.unanswered.lock().take();
-        let Some(is_done) = unanswered else { return self.inner.commit(batch).await };
+        let Some(is_done) = unanswered else {
+            let put = batch.iter().filter(|mutation| mutation.document.is_some() && mutation.expect != Expect::Kept);
+            let put: Vec<Key> = put.map(|mutation| mutation.key.clone()).collect();
+            let done = self.inner.commit(batch).await?;
+            // What was written over is whole.
+            self.corrupt_records.lock().retain(|key| !put.contains(key));
+            return Ok(done);
+        };
         if is_done {
             self.inner.commit(batch).await?;
         }

@@ -1,4 +1,5 @@
-//! Faults that no caller brought about: records that are not what was written, counted and told, and panics of threads, passed on.
+//! Faults that no caller brought about: records, and keys of a Redis, that are not what was written, counted and told, and panics of
+//! threads, passed on.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,6 +18,8 @@ const TOLD_MAX: usize = 1_000;
 static CORRUPT_READS: AtomicU64 = AtomicU64::new(0);
 /// Records that the log told of: partition, kind, and the id as it is shown.
 static TOLD: Mutex<Told> = Mutex::new(Told(BTreeSet::new()));
+/// What the log said of keys.
+static TOLD_KEYS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 #[derive(Debug)]
 struct Told(BTreeSet<(String, Kind, String)>);
@@ -63,7 +66,21 @@ pub(super) fn unreadable(partition: &str, kind: Kind, id: &str, path: &Path) -> 
     Unreadable { kind, id: id.to_owned(), path: path.to_owned() }
 }
 
-/// How many reads of this process met a record that is not what was written. Each read counts: one record may be many.
+/// Takes note of a call that met a key, in which records or what finds them are, and that holds something else: each call counts, and
+/// the log tells of it once. `cause` names the key, and no person. Gives what is known of it.
+pub(super) fn damaged(place: &str, cause: String) -> Error {
+    CORRUPT_READS.fetch_add(1, Ordering::Relaxed);
+    let is_news = {
+        let mut told = TOLD_KEYS.lock();
+        told.len() < TOLD_MAX && told.insert(format!("{place} {cause}"))
+    };
+    if is_news {
+        error!(place, %cause, "a key of the store is not what waymark makes it: it is left as it is; see docs/replicas.md");
+    }
+    Error::Damaged { path: place.into(), cause }
+}
+
+/// How many reads of this process met a record, or a key, that is not what was written. Each read counts: one record may be many.
 #[must_use]
 pub fn corrupt_reads() -> u64 {
     CORRUPT_READS.load(Ordering::Relaxed)

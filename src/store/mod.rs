@@ -323,7 +323,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         self.get_each(keys).await?.into_iter().map(|read| read.map_err(Error::from)).collect()
     }
 
-    /// Records of a range. An answer shorter than its limit ends the range.
+    /// Records of a range. An answer shorter than its limit ends the range. What stands under an id that is no text was never a record:
+    /// it may be passed over.
     async fn scan_each(&self, range: Range) -> Result<Vec<Result<Record, Unreadable>>, Error>;
 
     /// The same, where one that cannot be read is an error of all.
@@ -334,8 +335,17 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Gives every account, token and site to one of `visits`, in no order, or why one of them cannot be read.
     ///
     /// For the start: one pass over the store, with a thread for each visit. What others commit meanwhile may be given or not;
-    /// an observer hears of it.
+    /// an observer hears of it. An engine may give what it keeps of records for this, and look at the records themselves in
+    /// [`Store::prove`].
     async fn load(&self, visits: Vec<Visit>) -> Result<(), Error>;
+
+    /// Looks at every record of the present, beside calls: [`Error::Damaged`] where some are lost, or cannot be found, as a start would
+    /// say that read all of them. Nothing more should be written then. One that is damaged itself is told of by the log, and goes by.
+    ///
+    /// Cost: all is read once, at a pace that leaves room for calls. An engine whose starts read everything has nothing to do.
+    async fn prove(&self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Tells `observer` of every commit since the last [`Store::load`] began, or from now on. Called once, before this process
     /// commits anything; answers when the observer has heard of everything that others committed before.
@@ -370,7 +380,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         std::future::pending().await
     }
 
-    /// The revision of the last commit to a partition; 0 for one without.
+    /// The revision of the last commit to a partition; 0 for one without. [`Error::Corrupt`] where it alone cannot be read: nothing is
+    /// committed there then.
     async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error>;
 
     /// Makes the files hold nothing of what was overwritten or taken away before the call, as far as the engine put it there.

@@ -16,6 +16,13 @@ pub trait Observer: Send + Sync + std::fmt::Debug {
 
     /// Some commits cannot be told any more: what stands in the store is told anew, in several calls.
     fn resynced(&self, part: Resync<'_>);
+
+    /// Up to which revision it took in all that was told of a partition. A resync that continues what was told leaves out records of
+    /// up to there.
+    fn standing(&self, partition: Option<&AccountId>) -> Revision {
+        let _ = partition;
+        Revision::default()
+    }
 }
 
 /// A part of what an observer is told anew, where commits were lost to it.

@@ -1,4 +1,4 @@
-//! What memory keeps of a record, packed beside it, so that a start reads no JSON: it took half of the time.
+//! What memory keeps of a record, packed besides, so that a start reads no JSON: it took half of the time.
 //!
 //! Only ever a copy of what the document says: where there is none, or one of another layout, the document is read.
 
@@ -11,7 +11,7 @@ use crate::model::sketch::SiteSketch;
 
 /// Stands first in what is packed. To be raised whenever a packed type changes: fields are told apart by their
 /// order alone. A test holds the bytes.
-const LAYOUT: u8 = 8;
+pub(super) const LAYOUT: u8 = 10;
 
 /// The copy for a document, where memory keeps something of it and reading that from JSON would be slow: there are as
 /// many sites and tokens as there are agents, and few accounts.
@@ -115,7 +115,7 @@ pub(super) fn unpack(kind: Kind, bytes: &[u8]) -> Option<Loaded<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::access::Contacts;
+    use crate::model::access::{Contacts, Positions};
     use crate::model::id::{AccountId, SiteId, TokenId};
     use crate::model::site::Site;
     use jiff::Timestamp;
@@ -133,6 +133,8 @@ mod tests {
             revoked_at: Some(Timestamp::new(1_700_000_000, 5).unwrap()),
             contacts: Contacts::Masked,
             rotation: None,
+            certificate: None,
+            positions: Positions::Approximate,
         }
     }
 
@@ -169,16 +171,16 @@ mod tests {
         assert_eq!(
             hex(Document::Site(Box::new(site))),
             concat!(
-                "0810000000000000000000000000000000070461636d65064d616c6dc3b60000000000000000000000000000",
+                "0a10000000000000000000000000000000070461636d65064d616c6dc3b60000000000000000000000000000",
                 "80c49fd50c0a80c49fd50c0a0000",
             )
         );
         assert_eq!(
             hex(Document::Token(token())),
             concat!(
-                "081030303030303030303030303030303030000102030405060708090a0b0c0d0e0f101112131415161718191a",
+                "0a1030303030303030303030303030303030000102030405060708090a0b0c0d0e0f101112131415161718191a",
                 "1b1c1d1e1f0964617368626f61726402010461636d650110000000000000000000000000000000070466773a31",
-                "0000000180c49fd50c0a0100",
+                "0000000180c49fd50c0a01000001",
             )
         );
     }

@@ -29,6 +29,15 @@ pub struct Row {
     pub bytes: Vec<u8>,
 }
 
+/// What a look at records found.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// How many there are, those that cannot be read among them.
+    pub records: u64,
+    /// Each that cannot be read, and each part of the store in which records are to be found and that is damaged itself.
+    pub damaged: Vec<Error>,
+}
+
 /// An engine without its writers, observers and use cases: whole records in, whole records out.
 ///
 /// The records of a source are never changed; a file of an older format becomes one of the present. Nobody else writes to either side meanwhile: the embedded engine holds its directory; whether
@@ -43,6 +52,9 @@ pub trait Transfer: Send + Sync + std::fmt::Debug {
 
     /// The next records of a partition and kind in the order of their ids' bytes; none at the end.
     async fn page(&self, partition: Option<&AccountId>, kind: Kind, after: Option<&str>) -> Result<Vec<Row>, Error>;
+
+    /// Looks at each record of a partition and kind, and changes nothing. Others may write meanwhile.
+    async fn look(&self, partition: Option<&AccountId>, kind: Kind) -> Result<Looked, Error>;
 
     /// Marks an empty store as unfinished and notes the partitions; takes away what an unfinished attempt left.
     ///
@@ -123,6 +135,23 @@ pub async fn migrate(from: &dyn Transfer, to: &dyn Transfer, tell: Tell<'_>) -> 
     }
     to.seal().await?;
     Ok(verified)
+}
+
+/// Looks at each record of a store, leases apart, and gives how many there are; `tell` hears of what is damaged, with the partition that
+/// it is of. Goes on past it, but where it cannot be read which partitions there are.
+pub async fn look(
+    store: &dyn Transfer,
+    tell: &mut (dyn FnMut(Option<&AccountId>, &Error) + Send),
+) -> Result<u64, Error> {
+    let mut records = 0;
+    for partition in store.partitions().await?.into_keys() {
+        for kind in moved() {
+            let looked = store.look(partition.as_ref(), kind).await?;
+            records += looked.records;
+            looked.damaged.iter().for_each(|cause| tell(partition.as_ref(), cause));
+        }
+    }
+    Ok(records)
 }
 
 /// What to do about a source whose numbers do not agree.

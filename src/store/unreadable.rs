@@ -87,7 +87,8 @@ mod tests {
     use crate::model::id::SiteId;
     use crate::store::document::{Document, NameClaim};
     use crate::store::embedded::Embedded;
-    use crate::store::{Key, Mutation};
+    use crate::store::embedded::transfer::Directory;
+    use crate::store::{Key, Mutation, transfer};
 
     /// Ids of records that are damaged here, each in another way.
     const DAMAGED: [&str; 4] = ["0", "3", "8", "9"];
@@ -151,6 +152,34 @@ mod tests {
         assert_eq!(ids, [Ok(true), Err("3"), Ok(false), Err("9"), Ok(true)]);
         assert!(matches!(store.get_many(keys).await, Err(Error::Corrupt { id, .. }) if id == "3"));
         assert!(matches!(store.get(key("8")).await, Err(Error::Corrupt { .. })));
+    }
+
+    /// What an operator is told goes past each, and is of all of them.
+    #[tokio::test]
+    async fn a_look_names_each_that_cannot_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = damaged(directory.path()).await;
+        store.close().await;
+        drop(store);
+        let begun = std::time::Instant::now();
+        let source = loop {
+            match Directory::source(directory.path()) {
+                Ok(source) => break source,
+                // The engine's thread may hold it a moment longer.
+                Err(cause) => assert!(begun.elapsed().as_secs() < 30, "{cause}"),
+            }
+            tokio::task::yield_now().await;
+        };
+        let mut told = Vec::new();
+        let count = transfer::look(&source, &mut |partition, cause| match cause {
+            Error::Corrupt { kind: Kind::SiteName, id, .. } => {
+                told.push((partition.map(ToString::to_string), id.clone()));
+            }
+            other => panic!("{other}"),
+        })
+        .await;
+        assert_eq!(count.unwrap(), 10);
+        assert_eq!(told, DAMAGED.map(|id| (Some("acme".to_owned()), id.to_owned())));
     }
 
     /// An id that is no text is read as another one, behind which it stands itself: page by page it came for ever.

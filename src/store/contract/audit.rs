@@ -15,6 +15,7 @@ pub(super) async fn records_go_with_what_they_tell_of(store: &dyn Store) {
             last_at: jiff::Timestamp::UNIX_EPOCH,
             calls: 1,
             actor: Some((Some("acme".parse().unwrap()), TokenId::MIN, Scope::Admin)),
+            identity: String::new(),
             method: method.to_owned(),
             resource: String::new(),
             reason: String::new(),

@@ -10,11 +10,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup as Copying, StepResult};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Row};
 
 use super::medium::Medium;
 use super::schema::{self, Revisions};
-use super::{FILE, LOG, directory, log, mark, rows};
+use super::{FILE, LOG, directory, log, mark, rows, tally, whole};
 use crate::model::id::Revision;
 
 /// All pages in one step, of one read: in several the copy would begin anew with each write between them.
@@ -194,35 +194,58 @@ fn check(path: &Path) -> Result<Contents, Failure> {
         return Err(refuse(path, format!("is damaged: {found}")));
     }
     let revisions = schema::read_revisions(&file).map_err(explain)?;
-    let mut records = 0;
-    for table in ["records", "past"] {
-        records += check_records(&file, table, &revisions).map_err(explain)?.map_err(|cause| refuse(path, cause))?;
-    }
+    let present = check_present(&file, path, &revisions)?;
+    let past = check_past(&file, &revisions).map_err(explain)?.map_err(|cause| refuse(path, cause))?;
+    let records = present + past;
     let mut revisions: Vec<_> = revisions.into_iter().collect();
     revisions.sort_unstable();
     Ok(Contents { records, revisions })
 }
 
-/// Counts the records of a table, or says which one is not as it was written.
-fn check_records(file: &Connection, table: &str, revisions: &Revisions) -> rusqlite::Result<Result<u64, String>> {
-    let text = format!("SELECT partition, kind, id, revision, checksum, document, packed FROM {table}");
-    let (mut statement, mut records) = (file.prepare(&text)?, 0);
+/// Counts the records of the present, all of which are there, or says which one is not as it was written.
+fn check_present(file: &Connection, path: &Path, revisions: &Revisions) -> Result<u64, Failure> {
+    let (mut records, mut next) = (0, Some(tally::FIRST_SPAN));
+    while let Some(from) = next {
+        let mut judged = Ok(Ok(()));
+        let mut show = |row: &Row<'_>, _| {
+            records += 1;
+            if matches!(judged, Ok(Ok(()))) {
+                judged = judge(row, "records", revisions);
+            }
+        };
+        next = whole::check_on(file, path, from, &mut show).map_err(|cause| refuse(path, cause))?;
+        let judged = judged.map_err(|cause| refuse(path, format!("is damaged: {cause}")))?;
+        judged.map_err(|cause| refuse(path, cause))?;
+    }
+    Ok(records)
+}
+
+/// Counts the records of the past, or says which one is not as it was written.
+fn check_past(file: &Connection, revisions: &Revisions) -> rusqlite::Result<Result<u64, String>> {
+    let text = "SELECT partition, kind, id, revision, checksum, document, packed FROM past";
+    let (mut statement, mut records) = (file.prepare(text)?, 0);
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (partition, id) = (row.get_ref(0)?.as_str()?, row.get_ref(2)?.as_str()?);
-        let revision = Revision(row.get::<_, i64>(3)?.cast_unsigned());
-        let (document, packed) = (row.get_ref(5)?.as_bytes()?, row.get_ref(6)?.as_bytes_or_null()?);
-        let kind = row.get(1)?;
-        let sum = rows::checksum_of(partition.as_bytes(), kind, id.as_bytes(), revision, document, packed);
-        if row.get::<_, i64>(4)? != i64::from(sum) {
-            return Ok(Err(format!(
-                "record {id} of kind {kind} in {table} is damaged: restore it from an older backup"
-            )));
-        }
-        if revisions.get(partition).is_none_or(|newest| *newest < revision) {
-            return Ok(Err(format!("record {id} in {table} is newer than its account: its revisions are damaged")));
+        if let Err(cause) = judge(row, "past", revisions)? {
+            return Ok(Err(cause));
         }
         records += 1;
     }
     Ok(Ok(records))
+}
+
+/// Says what is wrong with a row of a table.
+fn judge(row: &Row<'_>, table: &str, revisions: &Revisions) -> rusqlite::Result<Result<(), String>> {
+    let (partition, id) = (row.get_ref(0)?.as_str()?, row.get_ref(2)?.as_str()?);
+    let revision = Revision(row.get::<_, i64>(3)?.cast_unsigned());
+    let (document, packed) = (row.get_ref(5)?.as_bytes()?, row.get_ref(6)?.as_bytes_or_null()?);
+    let kind = row.get(1)?;
+    let sum = rows::checksum_of(partition.as_bytes(), kind, id.as_bytes(), revision, document, packed);
+    if row.get::<_, i64>(4)? != i64::from(sum) {
+        return Ok(Err(format!("record {id} of kind {kind} in {table} is damaged: restore it from an older backup")));
+    }
+    if revisions.get(partition).is_none_or(|newest| *newest < revision) {
+        return Ok(Err(format!("record {id} in {table} is newer than its account: its revisions are damaged")));
+    }
+    Ok(Ok(()))
 }

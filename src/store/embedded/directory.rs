@@ -19,6 +19,8 @@ const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The file that tells the next start that a sync failed. Lost with the machine's memory, it was not needed any more.
 const STOPPED: &str = "STOPPED";
+/// The file that tells the next start that records were found to be lost: it looks at all of them before anybody is served.
+const DAMAGED: &str = "DAMAGED";
 /// What stands in the locked file once there is a store: from then on one that is empty or gone is a loss, and no beginning.
 const MARK: &str = "This directory holds a waymark store. Remove this file only together with all others.\n";
 
@@ -35,6 +37,24 @@ pub(super) fn leave_word_of_failure(directory: &Path) {
     let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(directory.join(STOPPED));
     let _ =
         file.and_then(|mut file| file.write_all(b"The disk failed. The next start of waymark takes this file away.\n"));
+}
+
+/// Leaves word that records are lost, or are not found. If the disk does not take that, the next start finds out again, later.
+pub(super) fn leave_word_of_damage(directory: &Path) {
+    let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(directory.join(DAMAGED));
+    let words = b"Records of this store are lost. waymark looks at all of them before it serves, and then takes this file away.\n";
+    let _ = file.and_then(|mut file| file.write_all(words));
+}
+
+/// Whether records were found to be lost.
+pub(super) fn has_word_of_damage(directory: &Path) -> bool {
+    directory.join(DAMAGED).exists()
+}
+
+/// Takes the word away, once all records were found to be there.
+pub(super) fn forget_damage(directory: &Path) {
+    // What stays costs the next start time.
+    let _ = remove(&directory.join(DAMAGED));
 }
 
 /// What has to be done after the disk failed: what stands in the log is read as written, and may not be. It is written again.

@@ -3,16 +3,20 @@
 //! Many callers share one fsync: the writer drains its queue into one transaction. Each record carries a CRC-32 of
 //! its own, because SQLite has no page checksums. One process holds the directory, by a lock on its `LOCK` file.
 
+mod ahead;
 pub mod backup;
+mod changing;
 mod directory;
 mod load;
 mod log;
 mod mark;
 mod medium;
+mod packs;
 mod queue;
 mod rows;
 mod schema;
 mod tables;
+mod tally;
 pub mod transfer;
 mod whole;
 mod writer;
@@ -20,6 +24,7 @@ mod writer;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures_util::future::{try_join, try_join_all};
@@ -27,6 +32,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use tokio::sync::watch;
+use tracing::{info, warn};
 
 use super::{Error, Key, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Unreadable, Visit, faults};
 use crate::model::id::AccountId;
@@ -40,6 +46,9 @@ use schema::Revisions;
 const FILE: &str = "waymark.sqlite3";
 /// Its write-ahead log, as SQLite names it.
 const LOG: &str = "waymark.sqlite3-wal";
+/// What a look at all records beside calls does not take of a core, for each part that it takes: at a million sites some minutes for
+/// some seconds of work.
+const PROOF_PAUSE: u32 = 9;
 /// Connections kept for readers; more are opened under load and closed again.
 const READERS_KEPT: usize = 8;
 
@@ -130,6 +139,30 @@ impl Embedded {
         });
         faults::joined(task.await)?
     }
+
+    /// Looks at all records, span by span, and rests behind each so many times as long as it took.
+    async fn prove_all(&self, pause: u32) -> Result<(), Error> {
+        let mut next = Some(tally::FIRST_SPAN);
+        while let Some(from) = next {
+            let begun = Instant::now();
+            next = self.read(move |connection, path| whole::prove_on(connection, path, from)).await?;
+            if pause > 0 {
+                tokio::time::sleep(begun.elapsed() * pause).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a look at all records said before it broke off the last run, looked at again.
+    async fn prove_where_doubted(&self) -> Result<(), Error> {
+        let Some(directory) = self.path.parent().filter(|directory| directory::has_word_of_damage(directory)) else {
+            return Ok(());
+        };
+        info!(path = %self.path.display(), "records were lost: all are looked at before anybody is served");
+        self.prove_all(0).await?;
+        directory::forget_damage(directory);
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -157,19 +190,37 @@ impl Store for Embedded {
     }
 
     async fn load(&self, visits: Vec<Visit>) -> Result<(), Error> {
+        self.prove_where_doubted().await?;
         let spans = Arc::new(Spans::default());
-        let commits = || self.read(load::commits);
-        let before = commits().await?;
         let all = visits.into_iter().map(|mut visit| {
             let spans = Arc::clone(&spans);
             self.read(move |connection, path| load::load(connection, path, &spans, &mut *visit))
         });
-        let (_, index) = try_join(try_join_all(all), self.read(whole::read_index)).await?;
-        // What is committed meanwhile is in one and not yet in the other.
-        if commits().await? != before {
-            return Ok(());
+        let (given_out, is_file) = (Arc::clone(&spans), self.medium.vfs.is_none());
+        let ahead = self.read(move |connection, path| {
+            if is_file {
+                ahead::read(connection, path, &given_out);
+            }
+            Ok(())
+        });
+        try_join(try_join_all(all), ahead).await?;
+        let damaged = spans.damaged();
+        if damaged > 0 {
+            warn!(path = %self.path.display(), spans = damaged, "packed copies are damaged: documents were read instead");
         }
-        self.read(move |connection, path| whole::compare(connection, path, spans.tally(), index)).await
+        Ok(())
+    }
+
+    async fn prove(&self) -> Result<(), Error> {
+        let begun = Instant::now();
+        let proven = self.prove_all(PROOF_PAUSE).await;
+        match (&proven, self.path.parent()) {
+            (Ok(()), _) => info!(seconds = begun.elapsed().as_secs_f64(), "all records are there"),
+            // The next start must not serve first and look later.
+            (Err(Error::Damaged { .. }), Some(directory)) => directory::leave_word_of_damage(directory),
+            (Err(_), _) => {}
+        }
+        proven
     }
 
     async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), Error> {
@@ -204,6 +255,10 @@ impl Store for Embedded {
 
 #[cfg(test)]
 mod copies;
+#[cfg(test)]
+mod formats;
+#[cfg(test)]
+mod starts;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl Row {
 
 /// CRC-32 over everything that a row says, so that bytes in the wrong row are noticed too.
 ///
-/// Nothing packed counts as no bytes: so it was before there was any.
+/// Nothing packed counts as no bytes: so it was before there was any, and so it is since copies have a table of their own.
 pub(super) fn checksum(
     partition: &[u8],
     kind: Kind,
@@ -95,28 +95,21 @@ pub(super) fn checksum_of(
     hasher.finalize()
 }
 
-/// Puts a row as `statement` says, one of a table's.
+/// Puts a row as `statement` says, one of a table's; gives its id, or nothing where another one is kept.
 pub(super) fn put(
     connection: &Connection,
     statement: &str,
     key: &Key,
     revision: Revision,
     document: &[u8],
-    packed: Option<&[u8]>,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Option<i64>> {
     let partition = partition_text(key.partition.as_ref());
-    let checksum = checksum(partition.as_bytes(), key.kind, key.id.as_bytes(), revision, document, packed);
-    let revision = revision.0.cast_signed();
-    connection.prepare_cached(statement)?.execute(params![
-        partition,
-        key.kind as u8,
-        key.id,
-        revision,
-        checksum,
-        document,
-        packed
-    ])?;
-    Ok(())
+    let checksum = checksum(partition.as_bytes(), key.kind, key.id.as_bytes(), revision, document, None);
+    let (kind, revision) = (key.kind as u8, revision.0.cast_signed());
+    connection
+        .prepare_cached(statement)?
+        .query_row(params![partition, kind, key.id, revision, checksum, document], |row| row.get(0))
+        .optional()
 }
 
 /// The text under which a partition is kept.
@@ -169,12 +162,34 @@ fn checked<T>(
     }
 }
 
+/// Shows the records of a range, each or why it cannot be read, one after the other. As the range asks, however many.
+pub(super) fn look(
+    connection: &Connection,
+    path: &Path,
+    range: &Range,
+    show: impl FnMut(Result<Record, Unreadable>),
+) -> Result<(), Error> {
+    walk_range(connection, path, range, Row::check, show)
+}
+
 fn read_range<T>(
     connection: &Connection,
     path: &Path,
     range: &Range,
     check: impl Fn(Row, Kind, &Path) -> Result<T, Unreadable>,
 ) -> Result<Vec<Result<T, Unreadable>>, Error> {
+    let mut found = Vec::new();
+    walk_range(connection, path, range, check, |read| found.push(read))?;
+    Ok(found)
+}
+
+fn walk_range<T>(
+    connection: &Connection,
+    path: &Path,
+    range: &Range,
+    check: impl Fn(Row, Kind, &Path) -> Result<T, Unreadable>,
+    mut show: impl FnMut(Result<T, Unreadable>),
+) -> Result<(), Error> {
     let statements = tables::of(range.kind);
     let text = if range.descending { statements.descend } else { statements.ascend };
     let mut statement = connection.prepare_cached(text).map_err(|cause| explain(path, &cause))?;
@@ -184,8 +199,10 @@ fn read_range<T>(
     let rows = statement
         .query_map(params![partition, range.kind as u8, from, end, limit], |row| Ok(Row::read(row)))
         .map_err(|cause| explain(path, &cause))?;
-    let rows = rows.map(|row| row.map_err(|cause| explain(path, &cause)));
-    rows.map(|row| Ok(checked(row?, range.kind, path, &check))).collect()
+    for row in rows {
+        show(checked(row.map_err(|cause| explain(path, &cause))?, range.kind, path, &check));
+    }
+    Ok(())
 }
 
 /// The last revision of a partition.

@@ -4,19 +4,20 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+use tracing::info;
 
+use super::super::packed;
 use super::medium::Medium;
-use super::{Revision, directory};
+use super::{Revision, directory, packs};
 
 /// `wmrk`: marks the file as waymark's (SQLite `application_id`).
 pub(super) const APPLICATION_ID: i32 = 0x776d_726b;
 /// `wmru`: marks a file that a migration did not finish. No waymark serves it, those that know nothing of migrations neither.
 pub(super) const UNFINISHED_ID: i32 = 0x776d_7275;
 /// Version of the tables below (SQLite `user_version`).
-const FORMAT_VERSION: i32 = 3;
-/// What makes a file of format 1, which had no packed copies, one of format 2: its records are read from their
-/// documents until they are written again.
+const FORMAT_VERSION: i32 = 4;
+/// What makes a file of format 1, which had no packed copies, one of format 2, which had them beside the documents.
 const FROM_FORMAT_1: &str = "ALTER TABLE records ADD COLUMN packed BLOB;";
 /// Statements kept prepared on one connection.
 const STATEMENTS_KEPT: usize = 32;
@@ -48,6 +49,24 @@ const TABLE_OF_PRESENT: &str = table_of_records!("records");
 const TABLE_OF_PAST: &str = table_of_records!("past");
 const TABLE_OF_REVISIONS: &str =
     "CREATE TABLE revisions (partition TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL) STRICT;";
+/// Packed copies by the row ids of their records ([`packs`]), what each span of row ids has ([`super::tally`]), and the layout of the
+/// copies: filled, they make a file of format 3, which had the copies in `records`, one of format 4. No row id changes where the file is
+/// written anew: a table with an index keeps them.
+const TABLES_OF_PACKED: &str = "CREATE TABLE packed (
+  record INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  checksum INTEGER NOT NULL,
+  copy BLOB NOT NULL
+) STRICT;
+CREATE TABLE tallies (
+  span INTEGER PRIMARY KEY,
+  records INTEGER NOT NULL,
+  names INTEGER NOT NULL,
+  copies INTEGER NOT NULL,
+  sums INTEGER NOT NULL
+) STRICT;
+CREATE TABLE layout (layout INTEGER NOT NULL) STRICT;";
 
 /// The last revision of each partition that has one, by the text under which it is kept.
 pub(super) type Revisions = HashMap<String, Revision>;
@@ -91,9 +110,10 @@ pub(super) fn prepare(connection: &Connection, medium: &Medium) -> rusqlite::Res
 pub(super) fn make_tables(connection: &mut Connection, application: i32) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA page_size = 8192;")?;
     let transaction = connection.transaction()?;
-    for table in [TABLE_OF_PRESENT, TABLE_OF_REVISIONS, TABLE_OF_PAST] {
-        transaction.execute_batch(table)?;
+    for tables in [TABLE_OF_PRESENT, TABLE_OF_REVISIONS, TABLE_OF_PAST, TABLES_OF_PACKED] {
+        transaction.execute_batch(tables)?;
     }
+    packs::fill(&transaction, false)?;
     transaction.pragma_update(None, "application_id", application)?;
     transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
     transaction.commit()
@@ -153,13 +173,8 @@ pub(super) fn check_format(connection: &mut Connection, path: &Path, is_known: b
         return Err(format!("{} is an SQLite file of another program: choose another directory", path.display()));
     }
     if (1..FORMAT_VERSION).contains(&version) {
-        let transaction = connection.transaction().map_err(explain)?;
-        if version == 1 {
-            transaction.execute_batch(FROM_FORMAT_1).map_err(explain)?;
-        }
-        transaction.execute_batch(TABLE_OF_PAST).map_err(explain)?;
-        transaction.pragma_update(None, "user_version", FORMAT_VERSION).map_err(explain)?;
-        return transaction.commit().map_err(explain);
+        info!(path = %path.display(), version, "it becomes format {FORMAT_VERSION}: every record is read once");
+        return raise(connection, version).map_err(explain);
     }
     if version != FORMAT_VERSION {
         return Err(format!(
@@ -167,5 +182,42 @@ pub(super) fn check_format(connection: &mut Connection, path: &Path, is_known: b
             path.display()
         ));
     }
+    // What a disk made something else of is no layout of ours.
+    let read = |row: &Row<'_>| row.get_ref(0).map(|value| value.as_i64().unwrap_or_default());
+    let layout = connection.query_row("SELECT max(layout) FROM layout", [], read).map_err(explain)?;
+    if layout != i64::from(packed::LAYOUT) {
+        info!(path = %path.display(), layout, "its packed copies are made anew: every record is read once");
+        return pack_anew(connection).map_err(explain);
+    }
     Ok(())
+}
+
+/// Makes a file of an older format one of the present, in one transaction: cut off, it is done by the next who opens it.
+fn raise(connection: &mut Connection, version: i32) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    if version < 2 {
+        transaction.execute_batch(FROM_FORMAT_1)?;
+    }
+    if version < 3 {
+        transaction.execute_batch(TABLE_OF_PAST)?;
+    }
+    transaction.execute_batch(TABLES_OF_PACKED)?;
+    let records = packs::fill(&transaction, false)?;
+    // What is lost by now would be counted by nobody.
+    let text = "SELECT count(id) FROM records INDEXED BY sqlite_autoindex_records_1";
+    let indexed = transaction.query_row(text, [], |row| row.get::<_, i64>(0))?.cast_unsigned();
+    if records != indexed {
+        let cause = format!("{records} records are there, and its index has {indexed}");
+        let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        return Err(rusqlite::Error::SqliteFailure(corrupt, Some(cause)));
+    }
+    transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
+    transaction.commit()
+}
+
+/// Makes copies of the present layout, in one transaction. What was counted of records stays as it is.
+fn pack_anew(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    packs::fill(&transaction, true)?;
+    transaction.commit()
 }

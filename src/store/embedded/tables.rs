@@ -1,7 +1,7 @@
 //! Which table holds which kind of record, and the statements on each table.
 //!
-//! Of the past there are many more records than of the present, and a start reads the present alone: it goes through
-//! its table in the order of the file, where rows of the past would stand between.
+//! Of the past there are many more records than of the present, and what goes through all of the present goes through its table in the
+//! order of the file, where rows of the past would stand between.
 
 use super::super::Kind;
 
@@ -13,13 +13,13 @@ pub(super) struct Statements {
     pub(super) ascend: &'static str,
     /// The same, backwards.
     pub(super) descend: &'static str,
-    /// The revision of a record.
+    /// The revision of a record, and its row id.
     pub(super) find: &'static str,
-    /// Puts a record over whatever there is.
+    /// Puts a record over whatever there is; gives its row id.
     pub(super) put: &'static str,
-    /// Puts a record unless there is one.
+    /// Puts a record unless there is one; gives its row id, or no row.
     pub(super) keep: &'static str,
-    /// Takes a record away.
+    /// Takes a record away; gives its row id, or no row.
     pub(super) delete: &'static str,
 }
 
@@ -42,21 +42,21 @@ macro_rules! statements {
                 $table,
                 " WHERE partition = ?1 AND kind = ?2 AND id >= ?3 AND id < coalesce(?4, x'') ORDER BY id DESC LIMIT ?5"
             ),
-            find: concat!("SELECT revision FROM ", $table, " WHERE partition = ?1 AND kind = ?2 AND id = ?3"),
+            find: concat!("SELECT revision, rowid FROM ", $table, " WHERE partition = ?1 AND kind = ?2 AND id = ?3"),
             put: concat!(
                 "INSERT INTO ",
                 $table,
-                " (partition, kind, id, revision, checksum, document, packed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                " (partition, kind, id, revision, checksum, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT (partition, kind, id) DO UPDATE SET revision = excluded.revision,
-                 checksum = excluded.checksum, document = excluded.document, packed = excluded.packed"
+                 checksum = excluded.checksum, document = excluded.document, packed = NULL RETURNING rowid"
             ),
             keep: concat!(
                 "INSERT INTO ",
                 $table,
-                " (partition, kind, id, revision, checksum, document, packed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                 ON CONFLICT (partition, kind, id) DO NOTHING"
+                " (partition, kind, id, revision, checksum, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (partition, kind, id) DO NOTHING RETURNING rowid"
             ),
-            delete: concat!("DELETE FROM ", $table, " WHERE partition = ?1 AND kind = ?2 AND id = ?3"),
+            delete: concat!("DELETE FROM ", $table, " WHERE partition = ?1 AND kind = ?2 AND id = ?3 RETURNING rowid"),
         }
     };
 }

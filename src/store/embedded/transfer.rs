@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use rusqlite::{Connection, params};
 
-use super::super::transfer::{PAGE, Partitions, Row, Transfer};
-use super::super::{Error, Kind, Range, packed};
+use super::super::transfer::{Looked, PAGE, Partitions, Row, Transfer};
+use super::super::{Error, Kind, Range, Record, packed};
 use super::directory::{self, Held};
 use super::medium::Medium;
 use super::schema::{self, APPLICATION_ID, UNFINISHED_ID};
-use super::{FILE, Opened, mark, open_file, rows, tables};
+use super::tally::Changes;
+use super::{FILE, Opened, changing, mark, open_file, rows};
 use crate::model::id::AccountId;
 
 /// A directory that a migration reads or fills. Holds it, as a server does.
@@ -148,11 +149,13 @@ fn note(connection: &mut Connection, partitions: &Partitions) -> rusqlite::Resul
 }
 
 fn put(connection: &mut Connection, put: &[Row]) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
+    let (transaction, mut changes) = (connection.transaction()?, Changes::default());
     for Row { record, bytes } in put {
         let copy = packed::pack(&record.document);
-        rows::put(&transaction, tables::of(record.key.kind).put, &record.key, record.revision, bytes, copy.as_deref())?;
+        let Record { key, revision, .. } = record;
+        changing::put(&transaction, key, *revision, bytes, copy.as_deref(), false, &mut changes)?;
     }
+    changes.write(&transaction)?;
     transaction.commit()
 }
 
@@ -184,6 +187,19 @@ impl Transfer for Directory {
         let mut range = Range::all(partition.cloned(), kind);
         (range.after, range.limit) = (after.map(str::to_owned), PAGE);
         self.run(move |connection, path| rows::scan_whole(connection, path, &range)).await
+    }
+
+    async fn look(&self, partition: Option<&AccountId>, kind: Kind) -> Result<Looked, Error> {
+        let range = Range { limit: usize::MAX, ..Range::all(partition.cloned(), kind) };
+        self.run(move |connection, path| {
+            let mut looked = Looked::default();
+            rows::look(connection, path, &range, |read| {
+                looked.records += 1;
+                looked.damaged.extend(read.err().map(Error::from));
+            })?;
+            Ok(looked)
+        })
+        .await
     }
 
     async fn begin(&self, partitions: &Partitions) -> Result<(), Error> {

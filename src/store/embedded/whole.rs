@@ -1,133 +1,109 @@
-//! Whether records and the index by which they are found are of each other: a tree that a disk damaged loses rows without a word,
+//! Whether records and the index by which they are found are what was written: a tree that a disk damaged loses rows without a word,
 //! and no checksum of a record tells of one that is not there.
 //!
-//! At the start the records are read one by one anyway, in the order of the file. Beside that the index is read once, and both
-//! are compared by number and by a sum over all keys. Where they differ each entry is looked at: a record that is itself
-//! damaged is told when it is read, and costs nothing else.
+//! Span by span of row ids, each as of one moment, so that commits go on meanwhile: all records are read and checked, counted, held
+//! against the span's tally, and looked up in the index. A record that is itself damaged is told, and costs nothing else. The tables
+//! of the past are not looked at: copies of the store are.
 
 use std::path::Path;
 
-use rusqlite::types::ValueRef;
+use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::super::Error;
+use super::super::{Error, Kind, faults};
+use super::tally::{self, Tally};
 use super::{Revision, rows};
 
-/// Partition, kind and id, as they lie in the file.
-pub(super) type Columns<'row> = [ValueRef<'row>; 3];
+/// The records of rows between two ids, in the columns that [`is_whole`] looks at.
+const RECORDS: &str = "SELECT partition, kind, id, revision, checksum, document, packed, rowid FROM records
+    WHERE rowid BETWEEN ?1 AND ?2";
 
-/// How many rows a tree has, and a sum over their ids and keys that does not depend on their order.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tally {
-    rows: u64,
-    sum: u64,
-}
-
-impl Tally {
-    /// Takes a row in.
-    pub(super) fn add(&mut self, row: i64, key: Columns<'_>) {
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&row.to_be_bytes());
-        for value in key {
-            match value {
-                ValueRef::Null => hasher.update(&[0]),
-                ValueRef::Integer(number) => hash(&mut hasher, 1, &number.to_be_bytes()),
-                ValueRef::Real(number) => hash(&mut hasher, 2, &number.to_be_bytes()),
-                ValueRef::Text(text) => hash(&mut hasher, 3, text),
-                ValueRef::Blob(bytes) => hash(&mut hasher, 4, bytes),
-            }
-        }
-        self.join(Self { rows: 1, sum: hasher.finalize().into() });
-    }
-
-    /// Takes the rows of another part in.
-    pub(super) fn join(&mut self, other: Self) {
-        self.rows += other.rows;
-        self.sum = self.sum.wrapping_add(other.sum);
-    }
-}
-
-fn hash(hasher: &mut crc32fast::Hasher, kind: u8, bytes: &[u8]) {
-    hasher.update(&[kind]);
-    hasher.update(bytes);
-    hasher.update(&[0]);
-}
-
-/// Row id, partition, kind and id of each entry, in the index's order.
-const ENTRIES: &str = "SELECT rowid, partition, kind, id FROM records ORDER BY partition, kind, id";
-
-/// What the index has. Refuses one that is not in its order, in which nothing would be found.
-pub(super) fn read_index(connection: &Connection, path: &Path) -> Result<Tally, Error> {
+/// Shows the records of a span, each with whether it is what was written. Fails where one is lost, or is found under another name.
+///
+/// For all of it to be of one moment, the caller has a transaction open.
+pub(super) fn check(
+    connection: &Connection,
+    path: &Path,
+    span: i64,
+    show: &mut dyn FnMut(&Row<'_>, bool),
+) -> Result<(), Error> {
     let explain = |cause| rows::explain(path, &cause);
-    let mut tally = Tally::default();
-    let mut last: Option<(Vec<u8>, i64, Vec<u8>)> = None;
-    let mut statement = connection.prepare(ENTRIES).map_err(explain)?;
-    let mut entries = statement.query([]).map_err(explain)?;
-    while let Some(entry) = entries.next().map_err(explain)? {
-        let (row, key) = entry_of(entry).map_err(explain)?;
-        tally.add(row, key);
-        let [ValueRef::Text(partition), ValueRef::Integer(kind), ValueRef::Text(id)] = key else { continue };
-        let (before, number, name) = last.get_or_insert_default();
-        if (&**before, *number, &**name) > (partition, kind, id) {
-            return Err(damaged(path, "the index of its records is not in order"));
+    let (first, last) = tally::bounds(span);
+    let mut statement = connection.prepare_cached(RECORDS).map_err(explain)?;
+    let mut records = statement.query([first, last]).map_err(explain)?;
+    let (mut found, mut are_whole) = (Tally::default(), true);
+    while let Some(row) = records.next().map_err(explain)? {
+        found.add_record(tally::name_of(row).map_err(explain)?);
+        let is_whole = is_whole(row);
+        if is_whole && !is_indexed(connection, row).map_err(explain)? {
+            return Err(damaged(path, "a record is not in its index, or is there under another name"));
         }
-        // Their room is used again.
-        if &**before != partition {
-            partition.clone_into(before);
-        }
-        *number = kind;
-        id.clone_into(name);
+        are_whole &= is_whole;
+        show(row, is_whole);
     }
-    Ok(tally)
-}
-
-fn entry_of<'row>(entry: &'row Row<'_>) -> rusqlite::Result<(i64, Columns<'row>)> {
-    Ok((entry.get(0)?, [entry.get_ref(1)?, entry.get_ref(2)?, entry.get_ref(3)?]))
-}
-
-fn damaged(path: &Path, cause: &str) -> Error {
-    Error::Damaged { path: path.to_owned(), cause: cause.to_owned() }
-}
-
-/// Compares what the records were found to have with the index. Fails where a record is in one of them alone.
-pub(super) fn compare(connection: &Connection, path: &Path, records: Tally, index: Tally) -> Result<(), Error> {
-    if records == index {
-        return Ok(());
+    let noted = tally::read(connection, span).map_err(explain)?;
+    if found.records != noted.records {
+        let (found, noted) = (found.records, noted.records);
+        return Err(damaged(path, &format!("of {noted} records that stood together {found} are there")));
     }
-    if records.rows != index.rows {
-        let cause = format!("{} records are there, and its index has {}", records.rows, index.rows);
-        return Err(damaged(path, &cause));
-    }
-    look_at_each(connection, path)
-}
-
-/// Looks up the record of each entry, the slow way.
-fn look_at_each(connection: &Connection, path: &Path) -> Result<(), Error> {
-    let explain = |cause| rows::explain(path, &cause);
-    let text = "SELECT partition, kind, id, revision, checksum, document, packed FROM records WHERE rowid = ?1";
-    let mut record = connection.prepare(text).map_err(explain)?;
-    let mut statement = connection.prepare(ENTRIES).map_err(explain)?;
-    let mut entries = statement.query([]).map_err(explain)?;
-    while let Some(entry) = entries.next().map_err(explain)? {
-        let (row, key) = entry_of(entry).map_err(explain)?;
-        let judge = |found: &Row<'_>| Ok(is_own(found, key)? || !is_whole(found));
-        let is_good = record.query_row([row], judge).optional().map_err(explain)?;
-        match is_good {
-            Some(true) => {}
-            Some(false) => return Err(damaged(path, "a record is in its index under another name")),
-            None => return Err(damaged(path, "its index has a record that is not there")),
-        }
+    // The name of one that is damaged may be what is.
+    if found.names != noted.names && are_whole {
+        return Err(damaged(path, "records are not those that were written"));
     }
     Ok(())
 }
 
-/// Whether a record has this key.
-fn is_own(found: &Row<'_>, key: Columns<'_>) -> rusqlite::Result<bool> {
-    Ok([found.get_ref(0)?, found.get_ref(1)?, found.get_ref(2)?] == key)
+/// Shows the records of the first span from one on that has any, or had; gives the span to go on with, or nothing at the end.
+pub(super) fn check_on(
+    connection: &Connection,
+    path: &Path,
+    from: i64,
+    show: &mut dyn FnMut(&Row<'_>, bool),
+) -> Result<Option<i64>, Error> {
+    let explain = |cause| rows::explain(path, &cause);
+    // One moment for records, index and tally. Another one may begin for the next span.
+    let moment = connection.unchecked_transaction().map_err(explain)?;
+    let filled = tally::next_filled(&moment, "SELECT min(rowid) FROM records WHERE rowid >= ?1", from);
+    let counted = tally::next_counted(&moment, from).map_err(explain)?;
+    let Some(span) = filled.map_err(explain)?.into_iter().chain(counted).min() else { return Ok(None) };
+    check(&moment, path, span, show)?;
+    Ok(tally::behind(span))
 }
 
-/// Whether a record is what was written.
-fn is_whole(found: &Row<'_>) -> bool {
+/// The same, where the log tells of each record that is damaged.
+pub(super) fn prove_on(connection: &Connection, path: &Path, from: i64) -> Result<Option<i64>, Error> {
+    check_on(connection, path, from, &mut |row, is_whole| {
+        let kind = row.get(1).ok().and_then(Kind::of);
+        if let Some(kind) = kind.filter(|_| !is_whole) {
+            tell(row, kind, path);
+        }
+    })
+}
+
+/// Tells of a row that is not what was written; gives what is known of it.
+pub(super) fn tell(row: &Row<'_>, kind: Kind, path: &Path) -> Error {
+    let text = |column: usize| {
+        let bytes = row.get_ref(column).ok().and_then(|value| value.as_bytes().ok());
+        bytes.map(String::from_utf8_lossy).unwrap_or_default().into_owned()
+    };
+    faults::unreadable(&text(0), kind, &text(2), path).into()
+}
+
+/// Whether the index finds this row under its name.
+fn is_indexed(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<bool> {
+    let text = "SELECT rowid FROM records WHERE partition = ?1 AND kind = ?2 AND id = ?3";
+    let name = tally::name_of(row)?.map(ToSqlOutput::Borrowed);
+    let found = connection.prepare_cached(text)?.query_row(name, |entry| entry.get::<_, i64>(0)).optional()?;
+    Ok(found == Some(row.get(7)?))
+}
+
+/// A file that is damaged where records are found.
+pub(super) fn damaged(path: &Path, cause: &str) -> Error {
+    Error::Damaged { path: path.to_owned(), cause: cause.to_owned() }
+}
+
+/// Whether a record is what was written, by its partition, kind, id, revision, checksum, document, and the copy beside that.
+pub(super) fn is_whole(found: &Row<'_>) -> bool {
     let sum_of = || {
         let (partition, id) = (found.get_ref(0).ok()?.as_bytes().ok()?, found.get_ref(2).ok()?.as_bytes().ok()?);
         let (kind, revision) = (found.get(1).ok()?, Revision(found.get::<_, i64>(3).ok()?.cast_unsigned()));
@@ -146,8 +122,9 @@ mod tests {
     use parking_lot::Mutex;
     use rusqlite::Connection;
 
+    use super::super::starts::prove;
     use super::super::tests::{claim, runtime, site};
-    use super::super::{Embedded, Error, FILE, Store as _, Visit};
+    use super::super::{Embedded, Error, FILE, Store as _, Visit, directory};
     use crate::store::Loaded;
 
     /// Bytes of a page, as the schema makes it.
@@ -201,48 +178,93 @@ mod tests {
         Ok(told)
     }
 
+    /// Noticed beside calls, as it was at starts that read everything; from then on no start goes on until it is mended.
     #[test]
-    fn a_row_that_a_tree_lost_without_a_word_ends_the_start() {
+    fn a_row_that_a_tree_lost_without_a_word_is_noticed_and_ends_the_next_start() {
         for (tree, way) in TREES.into_iter().zip(["NOT INDEXED", "INDEXED BY sqlite_autoindex_records_1"]) {
             let directory = tempfile::tempdir().unwrap();
             written(directory.path());
-            assert_eq!(load(directory.path()).unwrap(), (1, 0));
+            prove(directory.path()).unwrap();
+            let good = std::fs::read(directory.path().join(FILE)).unwrap();
             damage(directory.path(), tree, lose_row);
             let left = ask(directory.path(), &format!("SELECT count(id) FROM records {way}"));
             assert_eq!(left, 3, "SQLite says something of it itself");
-            let told = load(directory.path()).unwrap_err();
+            assert_eq!(load(directory.path()).unwrap(), (1, 0), "copies are whole");
+            let told = prove(directory.path()).unwrap_err();
             assert!(matches!(told, Error::Damaged { .. }), "{told:?}");
             assert!(told.to_string().contains("restore it from a backup"), "{told}");
+            for _ in 0..2 {
+                let refused = load(directory.path()).unwrap_err();
+                assert!(matches!(refused, Error::Damaged { .. }), "{refused:?}");
+            }
+            std::fs::write(directory.path().join(FILE), good).unwrap();
+            assert_eq!(load(directory.path()).unwrap(), (1, 0));
+            assert!(!directory::has_word_of_damage(directory.path()), "each start looks at everything");
+        }
+    }
+
+    /// Counted as they are then, the records that are lost would never be missed.
+    #[test]
+    fn a_file_of_an_older_format_that_lost_a_row_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        written(directory.path());
+        let undo = "DROP TABLE packed; DROP TABLE tallies; DROP TABLE layout; PRAGMA user_version = 3;
+                    PRAGMA wal_checkpoint(TRUNCATE);";
+        Connection::open(directory.path().join(FILE)).unwrap().execute_batch(undo).unwrap();
+        damage(directory.path(), TREES[0], lose_row);
+        for _ in 0..2 {
+            let refused = Embedded::open(directory.path()).unwrap_err().to_string();
+            assert!(refused.contains("is damaged: restore it from a backup"), "{refused}");
         }
     }
 
     /// A name is found by the index alone: where it stands there under another one it could be given away twice.
     #[test]
-    fn an_index_that_has_another_name_ends_the_start_and_a_damaged_record_does_not() {
+    fn an_index_that_has_another_name_is_noticed_and_a_damaged_record_costs_itself_alone() {
         let flip = |page: &mut [u8]| {
             let at = page.windows(5).rposition(|window| window == b"three").expect("the name is there");
             // `tiree`: in the same place of the order.
             page[at + 1] ^= 1;
         };
-        for (tree, is_refused) in [(TREES[0], false), (TREES[1], true)] {
+        for (tree, is_told) in [(TREES[0], false), (TREES[1], true)] {
             let directory = tempfile::tempdir().unwrap();
             written(directory.path());
             damage(directory.path(), tree, flip);
-            let found = load(directory.path());
-            assert_eq!(matches!(found, Err(Error::Damaged { .. })), is_refused, "{tree}: {found:?}");
-            assert_eq!(found.is_ok(), !is_refused, "{tree}: {found:?}");
+            let proven = prove(directory.path());
+            assert_eq!(matches!(proven, Err(Error::Damaged { .. })), is_told, "{tree}: {proven:?}");
+            assert_eq!(proven.is_ok(), !is_told, "{tree}: {proven:?}");
         }
     }
 
     #[test]
-    fn an_index_out_of_order_ends_the_start() {
+    fn an_index_out_of_order_is_noticed() {
         let directory = tempfile::tempdir().unwrap();
         written(directory.path());
         damage(directory.path(), TREES[1], |page| {
             let at = page.windows(5).rposition(|window| window == b"three").expect("the name is there");
             page[at] = b'a';
         });
-        let told = load(directory.path()).unwrap_err().to_string();
-        assert!(told.contains("not in order") || told.contains("another name"), "{told}");
+        let told = prove(directory.path()).unwrap_err().to_string();
+        assert!(told.contains("another name"), "{told}");
+    }
+
+    /// Commits go on while all records are looked at, and what they write is of another moment.
+    #[test]
+    fn a_look_at_all_records_goes_on_beside_commits() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Embedded::open(directory.path()).unwrap();
+        runtime().block_on(async {
+            let writing = async {
+                for number in 0..100 {
+                    store.commit(vec![site(&number.to_string())]).await.unwrap();
+                }
+            };
+            let looking = async {
+                for _ in 0..100 {
+                    store.prove().await.unwrap();
+                }
+            };
+            tokio::join!(writing, looking);
+        });
     }
 }

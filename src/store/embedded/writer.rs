@@ -24,7 +24,8 @@ use super::mark::Mark;
 use super::medium::{Files, Medium, is_lack_of_room};
 use super::queue::{Encoded, Job, Order, Queue, Scrubber};
 use super::schema::Revisions;
-use super::{directory, rows, tables};
+use super::tally::Changes;
+use super::{changing, directory, rows, tables};
 
 /// Most batches in one transaction: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 1_024;
@@ -160,7 +161,7 @@ impl Writer {
     fn transact(&mut self, group: &[Job]) -> Result<Vec<Result<Revision, Error>>, Failed> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut next: HashMap<&str, Revision> = HashMap::new();
-        let mut outcomes = Vec::with_capacity(group.len());
+        let (mut outcomes, mut changes) = (Vec::with_capacity(group.len()), Changes::default());
         for job in group {
             if let Some(conflict) = find_conflict(&transaction, &job.mutations)? {
                 outcomes.push(Err(conflict));
@@ -171,7 +172,7 @@ impl Writer {
             let revision = Revision(last.0 + 1);
             next.insert(partition, revision);
             for mutation in &job.mutations {
-                apply(&transaction, mutation, revision)?;
+                apply(&transaction, mutation, revision, &mut changes)?;
             }
             outcomes.push(Ok(revision));
         }
@@ -184,6 +185,7 @@ impl Writer {
                 .prepare_cached("INSERT OR REPLACE INTO revisions (partition, revision) VALUES (?1, ?2)")?
                 .execute(params![partition, revision.0.cast_signed()])?;
         }
+        changes.write(&transaction)?;
         transaction.commit().map_err(|cause| Failed { cause, was_committing: true })?;
         Ok(outcomes)
     }
@@ -352,14 +354,13 @@ fn find_conflict(transaction: &Transaction<'_>, batch: &[Encoded]) -> rusqlite::
     Ok(None)
 }
 
-fn apply(transaction: &Transaction<'_>, encoded: &Encoded, revision: Revision) -> rusqlite::Result<()> {
-    let key = &encoded.mutation.key;
-    let statements = tables::of(key.kind);
-    let Some(bytes) = &encoded.bytes else {
-        let partition = rows::partition_text(key.partition.as_ref());
-        transaction.prepare_cached(statements.delete)?.execute(params![partition, key.kind as u8, key.id])?;
-        return Ok(());
-    };
-    let put = if encoded.mutation.expect == Expect::Kept { statements.keep } else { statements.put };
-    rows::put(transaction, put, key, revision, bytes, encoded.packed.as_deref())
+fn apply(
+    transaction: &Transaction<'_>,
+    encoded: &Encoded,
+    revision: Revision,
+    changes: &mut Changes,
+) -> rusqlite::Result<()> {
+    let Mutation { key, expect, .. } = &encoded.mutation;
+    let Some(bytes) = &encoded.bytes else { return changing::delete(transaction, key, changes) };
+    changing::put(transaction, key, revision, bytes, encoded.packed.as_deref(), *expect == Expect::Kept, changes)
 }

@@ -240,6 +240,8 @@ def test_a_log_that_is_gone_is_noticed_and_accepted_by_hand_alone(tmp_path):
         assert noted.exists(), "nothing is noted from here on"
 
 
+# The disk is two seconds late, and who waits for it must be told sooner.
+@pytest.mark.alone
 def test_a_slow_disk_keeps_deadlines_and_reads(tmp_path):
     """F9."""
     with serving(tmp_path / "data") as (server, account, editor):
@@ -296,7 +298,7 @@ def test_a_directory_that_may_not_be_written_is_refused_in_one_line(tmp_path):
 
 
 def test_files_of_a_newer_waymark_are_refused_and_left_alone(tmp_path):
-    """F11. Those of older ones: src/store/embedded/tests.rs and torture/damage.rs."""
+    """F11. Those of older ones: src/store/embedded/formats.rs and torture/damage.rs."""
     with serving(tmp_path / "data") as (server, account, _):
         account.create_site("kept")
     file = tmp_path / "data" / "waymark.sqlite3"

@@ -7,8 +7,9 @@ use super::super::mark;
 use super::super::medium::Medium;
 use super::super::{Embedded, Error, Store as _};
 use super::disk::{Disk, Failure, Fault, Random};
-use super::model::Model;
+use super::model::{Model, Sites, start};
 use super::setting;
+use crate::model::id::SiteId;
 
 /// Damaged files of a run of the tests.
 const RUNS_DEFAULT: u64 = 400;
@@ -111,6 +112,18 @@ fn is_any_gone(last: &Model, read: &Model) -> bool {
     last.expected().any(|(key, revision, document)| !key.kind.is_past() && !read.holds(&key, revision, document))
 }
 
+/// What a start took in has to be what somebody wrote, and all that is there where nobody is told of anything.
+fn judge_start(sites: &[(SiteId, String)], states: &[Model], read: Option<&Model>) -> Result<(), String> {
+    let known: Vec<Sites> = states.iter().map(Model::sites).collect();
+    if let Some(site) = sites.iter().find(|site| !known.iter().any(|sites| sites.contains(site))) {
+        return Err(format!("a start takes in what nobody wrote: {site:?}"));
+    }
+    match read.map(Model::sites) {
+        Some(there) if there != sites => Err(format!("a start takes in {sites:?}, and there are {there:?}")),
+        _ => Ok(()),
+    }
+}
+
 /// Opens a damaged store, and reads it record by record.
 async fn meet(directory: &Path, medium: &Medium, states: &[Model], met: &mut Met) -> Result<(), String> {
     let store = match Embedded::open_on(directory, medium.clone()) {
@@ -122,7 +135,9 @@ async fn meet(directory: &Path, medium: &Medium, states: &[Model], met: &mut Met
         Ok(store) => store,
     };
     let last = &states[states.len() - 1];
-    let is_start_refused = store.load(vec![Box::new(|_| {})]).await.is_err();
+    let (started, proven) = (start(&store).await, store.prove_all(0).await);
+    // What a start does not read is looked at behind it, and said there.
+    let is_start_refused = started.is_err() || proven.is_err();
     let (mut found, mut is_told) = (0, false);
     for (key, revision, document) in last.expected() {
         match store.get(key.clone()).await {
@@ -134,7 +149,12 @@ async fn meet(directory: &Path, medium: &Medium, states: &[Model], met: &mut Met
             Err(cause) => return Err(format!("{key:?}: {cause}")),
         }
     }
-    match Model::read(&store).await {
+    let read = Model::read(&store).await;
+    if let Ok((sites, unreadable)) = &started {
+        let is_untold = proven.is_ok() && *unreadable == 0;
+        judge_start(sites, states, read.as_ref().ok().filter(|_| is_untold))?;
+    }
+    match read {
         Ok(read) if read == *last => met.unseen += 1,
         // The last group may have been in hand when the power failed, and so may one that looks like a part of it.
         Ok(read) if states[states.len() - LATE..].contains(&read) => met.earlier += 1,
@@ -273,14 +293,13 @@ fn a_migration_that_is_cut_off_is_done_by_the_next_start() {
     let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
     let (images, _) = runtime.block_on(written(&disk, directory.path(), true));
     let path = directory.path().join("waymark.sqlite3");
-    for undo in [
-        "DROP TABLE past; PRAGMA user_version = 2;",
-        "DROP TABLE past; UPDATE records SET packed = NULL; DELETE FROM records WHERE kind = 3;
-         ALTER TABLE records DROP COLUMN packed; PRAGMA user_version = 1;",
-    ] {
+    let undo_2 = "DROP TABLE past;";
+    let undo_1 = "DROP TABLE past; ALTER TABLE records DROP COLUMN packed;";
+    for (version, undo) in [(3, ""), (2, undo_2), (1, undo_1)] {
         disk.put_images(&images);
         let file = medium.connect(&path, rusqlite::OpenFlags::default()).unwrap();
-        file.execute_batch(undo).unwrap();
+        let undo_4 = "DROP TABLE packed; DROP TABLE tallies; DROP TABLE layout;";
+        file.execute_batch(&format!("{undo_4} {undo} PRAGMA user_version = {version};")).unwrap();
         drop(file);
         let (old, mut cuts) = (disk.images(), 0);
         let expected = runtime
@@ -295,7 +314,10 @@ fn a_migration_that_is_cut_off_is_done_by_the_next_start() {
             disk.cut_power();
             runtime.block_on(async {
                 let store = Embedded::open_on(directory.path(), medium.clone()).unwrap();
-                assert_eq!(Model::read(&store).await, expected, "cut at operation {after}, opened {is_open}");
+                let read = Model::read(&store).await;
+                assert_eq!(read, expected, "cut at operation {after}, opened {is_open}");
+                assert_eq!(start(&store).await.unwrap(), (read.unwrap().sites(), 0), "cut at operation {after}");
+                store.prove_all(0).await.unwrap();
             });
             if is_over {
                 break;

@@ -1,13 +1,16 @@
 //! What a store has to hold, kept in a map: the oracle of the tests that cut the power.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::super::{Embedded, Key, Mutation, Revision, Store as _};
+use parking_lot::Mutex;
+
+use super::super::{Embedded, Error, Key, Mutation, Revision, Store as _, Visit};
 use super::disk::Random;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
 use crate::store::document::{Document, NameClaim};
-use crate::store::{Expect, Kind, Range};
+use crate::store::{Expect, Kind, Loaded, Range};
 
 /// Ids of each kind: few, so that records are written again, deleted, and made anew.
 const IDS: usize = 8;
@@ -86,6 +89,17 @@ impl Model {
         Ok(found)
     }
 
+    /// The sites that a start finds, by id and name: of each change they have another name.
+    pub(super) fn sites(&self) -> Sites {
+        let site = |document: &Document| match document {
+            Document::Site(site) => Some((site.id, site.display_name.clone())),
+            _ => None,
+        };
+        let mut sites: Sites = self.records.values().filter_map(|(_, document)| site(document)).collect();
+        sites.sort();
+        sites
+    }
+
     /// All records.
     pub(super) fn expected(&self) -> impl Iterator<Item = (Key, Revision, &Document)> {
         self.records.iter().map(|((partition, kind, id), (revision, document))| {
@@ -146,14 +160,35 @@ impl Model {
     }
 }
 
+/// Ids and names of sites, in their order.
+pub(super) type Sites = Vec<(SiteId, String)>;
+
+/// The sites that a start takes into memory, and how many records it cannot read.
+pub(super) async fn start(store: &Embedded) -> Result<(Sites, usize), Error> {
+    let told: Arc<Mutex<(Sites, usize)>> = Arc::default();
+    let visit = || {
+        let told = Arc::clone(&told);
+        Box::new(move |found: Result<Loaded<'_>, Error>| match found {
+            Ok(Loaded::Site(site)) => told.lock().0.push((site.id, site.display_name.to_string())),
+            Ok(_) => {}
+            Err(_) => told.lock().1 += 1,
+        }) as Visit
+    };
+    store.load(vec![visit(), visit()]).await?;
+    let (mut sites, unreadable) = std::mem::take(&mut *told.lock());
+    sites.sort();
+    Ok((sites, unreadable))
+}
+
 fn draw_document(kind: Kind, site: SiteId, random: &mut Random) -> Document {
     let length = if random.one_in(4) { random.below(TEXT_BYTES_MAX) } else { random.below(200) };
-    let text = format!("{:016x}", random.next()).repeat(length / 16);
+    let word = format!("{:016x}", random.next());
+    let text = word.repeat(length / 16);
     match kind {
         Kind::SiteName => Document::SiteName(NameClaim { site: SiteId::from_u128(random.next().into()) }),
         Kind::PastText => Document::PastText(text),
         _ => {
-            let made = Site::new("acme".parse().unwrap(), "a test's".to_owned(), jiff::Timestamp::UNIX_EPOCH);
+            let made = Site::new("acme".parse().unwrap(), word, jiff::Timestamp::UNIX_EPOCH);
             Document::Site(Box::new(Site { id: site, note: text, ..made }))
         }
     }

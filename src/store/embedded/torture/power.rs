@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use super::super::medium::Medium;
 use super::super::{Embedded, Error, Mutation, Observer, Revision, Store as _};
 use super::disk::{Disk, Failure, Fault, Losses, Operation, Random};
-use super::model::Model;
+use super::model::{Model, start};
 use super::setting;
 
 /// Cycles of a run of the tests: some seconds.
@@ -95,6 +95,12 @@ impl Life<'_> {
         if whole != "ok" {
             return Err(format!("quick_check says {whole}"));
         }
+        // Copies, documents and what is counted are of one commit, whichever that is.
+        let started = start(&store).await.map_err(|cause| format!("it does not start: {cause}"))?;
+        if started != (found.sites(), 0) {
+            return Err(format!("a start finds {started:?}, and there are {:?}", found.sites()));
+        }
+        store.prove_all(0).await.map_err(|cause| format!("records are missed: {cause}"))?;
         match self.in_doubt.take() {
             in_doubt if found == self.sure => self.seen.in_doubt_gone += u64::from(in_doubt.is_some()),
             Some(in_doubt) if found == in_doubt => {
