@@ -2,14 +2,14 @@
 //! while it is served, by [`super::safety`].
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{RedisError, RedisResult, cmd};
+use redis::{ErrorKind, RedisError, RedisResult, cmd};
 use tracing::warn;
 
-use super::super::Error;
+use super::super::{Error, faults};
 use super::config::{Address, Mode, Settings};
 use super::keys::{self, Names};
 use super::node::Nodes;
-use super::trouble::Trouble;
+use super::trouble::{PLACE, Trouble};
 
 /// How keys and values are laid out; another number is another waymark's.
 pub(super) const FORMAT: &str = "1";
@@ -198,7 +198,13 @@ pub(super) async fn join(
     connection: &mut impl ConnectionLike,
 ) -> Result<Joined, Error> {
     let key = Names::deployment(&settings.prefix);
-    let told = |cause| Trouble::of_read(&cause);
+    let told = |cause: RedisError| {
+        let is_senseless = matches!(cause.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType);
+        if is_senseless || matches!(Trouble::of(&cause), Trouble::Damaged(_)) {
+            return faults::damaged(PLACE, format!("{key} does not hold what waymark keeps there: {cause}"));
+        }
+        Trouble::of_read(&cause)
+    };
     let mut found = find(&key, connection).await.map_err(told)?;
     is_ours(found.0.as_deref())?;
     // A Redis that takes no writes just now is joined all the same.

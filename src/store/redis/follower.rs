@@ -1,7 +1,8 @@
 //! The follower of a partition: reads its stream, checks that nothing is missing, and tells the observer.
 //!
 //! Entries are numbered without gaps, and each names the random tag of the one before it. So a stream that was cut, a Redis
-//! that was emptied or set back, and a failover that lost commits are all noticed, and everything is read anew.
+//! that was emptied or set back, and a failover that lost commits are all noticed, and everything is read anew. A key of the partition
+//! that another program made something else is told, and waited for.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,10 +14,13 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::super::{Observer, Resync, Revision, faults};
+use super::entry::{Entry, Raw, entry};
 use super::head::{self, Head, Position};
 use super::node::{self, Nodes};
 use super::pending::Pending;
-use super::{keys::Names, pages, value};
+use super::trouble::{PLACE, Trouble};
+use super::walk::Walk;
+use super::{junk, keys::Names, value};
 
 /// For so long Redis waits for an entry before it answers that there is none.
 const BLOCK: Duration = Duration::from_millis(500);
@@ -64,20 +68,6 @@ pub(super) struct Follower {
     pub(super) observer: Option<Arc<dyn Observer>>,
 }
 
-/// An entry of the stream.
-struct Entry {
-    sequence: u64,
-    /// The tag of the entry before it.
-    before: String,
-    tag: String,
-    account: String,
-    revision: Revision,
-    told: Vec<u8>,
-}
-
-/// Ids and fields of entries, as Redis gives them.
-type Raw = Vec<(String, Vec<Vec<u8>>)>;
-
 /// Why following stopped.
 enum Stop {
     /// The connection failed.
@@ -90,11 +80,16 @@ enum Stop {
     Forked(&'static str),
     /// Redis is of another generation.
     Foreign,
+    /// A key of the partition is not what waymark makes it.
+    Damaged(String),
 }
 
 impl From<redis::RedisError> for Stop {
     fn from(cause: redis::RedisError) -> Self {
-        Self::Lost(cause.to_string())
+        match Trouble::of(&cause) {
+            Trouble::Damaged(why) => Self::Damaged(why),
+            _ => Self::Lost(cause.to_string()),
+        }
     }
 }
 
@@ -135,21 +130,35 @@ impl Follower {
             self.nodes.safety.look_soon();
         }
         let stop = match connected {
-            Ok(mut connection) => match self.read_on(&mut connection, &mut continues).await {
-                Err(stop @ (Stop::Gap(why) | Stop::Forked(why) | Stop::Alien(why))) => {
-                    continues &= !matches!(stop, Stop::Forked(_));
-                    warn!(partition = self.partition, why, "reading everything of a partition of Redis anew");
-                    if matches!(stop, Stop::Forked(_)) {
-                        self.pending.are_in_doubt();
+            Ok(mut connection) => {
+                let stop = match self.read_on(&mut connection, &mut continues).await {
+                    Err(stop @ (Stop::Gap(why) | Stop::Forked(why) | Stop::Alien(why))) => {
+                        continues &= !matches!(stop, Stop::Forked(_));
+                        warn!(partition = self.partition, why, "reading everything of a partition of Redis anew");
+                        if matches!(stop, Stop::Forked(_)) {
+                            self.pending.are_in_doubt();
+                        }
+                        let failed = self.resync(&mut connection, continues).await.err();
+                        failed.or(matches!(stop, Stop::Alien(_)).then_some(stop))
                     }
-                    let failed = self.resync(&mut connection, continues).await.err();
-                    failed.or(matches!(stop, Stop::Alien(_)).then_some(stop))
+                    Err(stop) => Some(stop),
+                    Ok(()) => None,
+                };
+                match stop {
+                    Some(Stop::Damaged(why)) => {
+                        let keys = junk::of_partition(&self.names, self.partition);
+                        Some(Stop::Damaged(junk::find(&keys, &mut connection).await.unwrap_or(why)))
+                    }
+                    stop => stop,
                 }
-                Err(stop) => Some(stop),
-                Ok(()) => None,
-            },
+            }
             Err(cause) => Some(Stop::Lost(cause.to_string())),
         };
+        self.pause_after(stop)
+    }
+
+    /// How long to pause before the next attempt, and what is said meanwhile.
+    fn pause_after(&self, stop: Option<Stop>) -> Duration {
         match stop {
             None => Duration::ZERO,
             Some(Stop::Alien(why)) => {
@@ -166,6 +175,11 @@ impl Follower {
                 let why = "Redis was emptied, or holds another deployment's data: restore it";
                 error!(partition = self.partition, "{why}");
                 self.progress.send_modify(|progress| progress.trouble = Some(why.to_owned()));
+                FOREIGN_PAUSE
+            }
+            Some(Stop::Damaged(why)) => {
+                faults::damaged(PLACE, why.clone());
+                self.progress.send_modify(|progress| progress.trouble = Some(why));
                 FOREIGN_PAUSE
             }
             Some(Stop::Gap(why) | Stop::Forked(why)) => self.pause_for(why),
@@ -188,7 +202,9 @@ impl Follower {
 
     /// Reads entries until something is in the way. `Ok` never comes.
     async fn read_on(&self, connection: &mut MultiplexedConnection, continues: &mut bool) -> Result<(), Stop> {
-        // What was missed while nobody followed is noticed before anything is said to be current.
+        // What was missed while nobody followed is noticed before anything is said to be current; and so is a stream that is none.
+        let at = self.progress.borrow().position.clone();
+        self.is_next_there(&at, connection).await?;
         *continues = self.check(connection).await?;
         loop {
             let entries = self.read(connection).await?;
@@ -218,13 +234,13 @@ impl Follower {
     }
 
     /// Where the partition stands, if the node is still a master: one that was demoted answers as well.
-    async fn head(&self, connection: &mut MultiplexedConnection) -> RedisResult<Option<Head>> {
+    async fn head(&self, connection: &mut MultiplexedConnection) -> Result<Option<Head>, Stop> {
         let mut ask = redis::pipe();
         ask.cmd("ROLE").add_command(head::call(&self.names, self.partition));
-        let (role, told): (Vec<Value>, Vec<String>) = ask.query_async(connection).await?;
+        let (role, told): (Vec<Value>, head::Told) = ask.query_async(connection).await?;
         node::demand_master(&role)?;
         self.progress.send_if_modified(|progress| progress.silent_since.take().is_some());
-        Ok(head::of(&told))
+        head::of(&self.names, self.partition, told).map_err(Stop::Damaged)
     }
 
     /// Whether the partition stands where this follower does, or the entry behind that is there.
@@ -293,12 +309,17 @@ impl Follower {
         let there = self.head(connection).await?;
         let Some(there) = there.filter(|there| there.generation == self.generation) else { return Err(Stop::Foreign) };
         let mut records = 0;
+        there.tell_strays(&self.names, self.partition);
         if let Some(observer) = &self.observer {
+            let mut present = Vec::with_capacity(there.revisions.len());
             for (account, revision) in &there.revisions {
-                records += self.resync_account(&**observer, account, *revision, continues, connection).await?;
+                // Where it is no number any more, nobody knows what of before is a part of what is there.
+                let (continues, revision) = (continues && revision.is_some(), revision.unwrap_or_default());
+                records += self.resync_account(&**observer, account, revision, continues, connection).await?;
+                present.push((account.clone(), revision));
             }
             let is_here = |account: &str| self.names.partition(account) == self.partition;
-            observer.resynced(Resync::Accounts { is_among: &is_here, present: &there.revisions });
+            observer.resynced(Resync::Accounts { is_among: &is_here, present: &present });
         }
         self.pending.are_seen(there.position.sequence);
         self.progress.send_modify(|progress| {
@@ -323,23 +344,34 @@ impl Follower {
         connection: &mut MultiplexedConnection,
     ) -> Result<usize, Stop> {
         let Ok(partition) = value::partition_of(account) else { return Ok(0) };
+        let place = super::place(&self.nodes.settings.prefix);
         let mut present = HashSet::new();
+        // What was told and is a part of what is there need not be read.
+        let standing = observer.standing(partition.as_ref());
+        let known = if continues && standing <= revision { standing } else { Revision::default() };
         for kind in super::super::Kind::IN_MEMORY {
-            let mut after = None;
-            loop {
-                let bounds = pages::Bounds::behind(after.as_deref());
-                let call = pages::call(&self.names, &self.generation, account, kind, &bounds);
-                let page = pages::rows(call.query_async(connection).await?)?;
-                let Some(last) = page.last() else { break };
-                after = Some(last.id.clone());
-                let mut mutations = Vec::with_capacity(page.len());
-                for row in &page {
-                    if let Some(mutation) = row.mutation(partition.as_ref(), kind) {
-                        mutations.push(mutation);
-                    } else {
-                        faults::unreadable(account, kind, &row.id, &super::place(&self.nodes.settings.prefix));
+            let mut walk = Walk::new(&self.names, &self.generation, account, kind).beyond(known);
+            while let Some(call) = walk.call() {
+                let page = match call.query_async::<Value>(connection).await {
+                    Ok(answer) => walk.take(answer)?,
+                    Err(cause) => match Trouble::of(&cause) {
+                        trouble if trouble.is_of_index() && walk.leave_index() => {
+                            trouble.told();
+                            continue;
+                        }
+                        _ => return Err(cause.into()),
+                    },
+                };
+                let rows = page.told(account, kind, &place);
+                let mut mutations = Vec::with_capacity(rows.len());
+                for row in rows {
+                    if !row.is_known(known) {
+                        match row.mutation(partition.as_ref(), kind) {
+                            Some(mutation) => mutations.push(mutation),
+                            None => drop(faults::unreadable(account, kind, &row.id, &place)),
+                        }
                     }
-                    present.insert((kind, row.id.clone()));
+                    present.insert((kind, row.id));
                 }
                 observer.resynced(Resync::Records(&mutations));
             }
@@ -347,15 +379,4 @@ impl Follower {
         observer.resynced(Resync::End { partition: partition.as_ref(), revision, present: &present, continues });
         Ok(present.len())
     }
-}
-
-/// An entry of a stream; `None` for what the script never writes.
-fn entry(id: &str, fields: Vec<Vec<u8>>) -> Option<Entry> {
-    let sequence = id.strip_suffix("-0")?.parse().ok()?;
-    let is_named = fields.iter().step_by(2).eq([b"p", b"t", b"a", b"r", b"m"].iter());
-    let [_, before, _, tag, _, account, _, revision, _, told] = <[Vec<u8>; 10]>::try_from(fields).ok()?;
-    let text = |bytes| String::from_utf8(bytes).ok();
-    let revision = Revision(text(revision)?.parse().ok()?);
-    let (before, tag, account) = (text(before)?, text(tag)?, text(account)?);
-    is_named.then_some(Entry { sequence, before, tag, account, revision, told })
 }

@@ -5,21 +5,21 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use redis::RedisResult;
+use redis::aio::MultiplexedConnection;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::error;
 
-use super::super::Error;
-use super::deployment;
+use super::super::{Error, faults};
 use super::follower::{Follow, Follower, Progress};
-use super::head::{self, Position};
+use super::head::{self, Head, Position};
 use super::keys::{self, Names};
 use super::node::Nodes;
 use super::pending::Pending;
 use super::reader::Reader;
-use super::trouble::Trouble;
+use super::trouble::{PLACE, Trouble};
 use super::writer::{Job, Writer};
-use super::{PATIENCE, PAUSE, READ_MAX, random};
+use super::{PATIENCE, PAUSE, READ_MAX, deployment, junk, random};
 
 /// Writes to one partition that may be under way; more wait before they are sent.
 const PENDING_MAX: usize = 1_024;
@@ -52,13 +52,8 @@ impl Lane {
     ) -> Result<Self, Error> {
         let slot = keys::slot(&names.head(partition));
         let mut connection = nodes.connect(slot, Some(READ_MAX)).await.map_err(|cause| Trouble::of_read(&cause))?;
-        if !has_begun {
-            let made: RedisResult<()> = head::begin(names, partition, &random()?).query_async(&mut connection).await;
-            made.map_err(|cause| Trouble::of_read(&cause))?;
-        }
-        let told: RedisResult<Vec<String>> = head::call(names, partition).query_async(&mut connection).await;
-        let told = told.map_err(|cause| Trouble::of_read(&cause))?;
-        let head = head::of(&told).ok_or_else(|| deployment::gone(&nodes.settings.prefix, &names.head(partition)))?;
+        let head = find_head(names, partition, has_begun, &mut connection).await?;
+        let head = head.ok_or_else(|| deployment::gone(&nodes.settings.prefix, &names.head(partition)))?;
         let pending = Arc::new(Pending::default());
         let progress = Progress {
             position: head.position,
@@ -145,6 +140,27 @@ impl Lane {
         let mut progress = self.progress.clone();
         // The follower lives as long as the lane.
         let _ = progress.wait_for(|progress| progress.position.sequence >= sequence).await;
+    }
+}
+
+/// The head of a partition, which is made where its deployment has not begun; `None` where there is none.
+async fn find_head(
+    names: &Names,
+    partition: u16,
+    has_begun: bool,
+    connection: &mut MultiplexedConnection,
+) -> Result<Option<Head>, Error> {
+    let mut made: RedisResult<()> = Ok(());
+    if !has_begun {
+        made = head::begin(names, partition, &random()?).query_async(connection).await;
+    }
+    let told: RedisResult<head::Told> = match made {
+        Ok(()) => head::call(names, partition).query_async(connection).await,
+        Err(cause) => Err(cause),
+    };
+    match told {
+        Ok(told) => head::of(names, partition, told).map_err(|why| faults::damaged(PLACE, why)),
+        Err(cause) => Err(junk::told(&cause, &junk::of_partition(names, partition), connection).await),
     }
 }
 

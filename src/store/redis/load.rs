@@ -9,8 +9,9 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::super::{Error, Kind, Loaded, Visit, faults};
-use super::pages::{self, Bounds};
-use super::{Redis, place, value};
+use super::trouble::{self, Trouble};
+use super::walk::Walk;
+use super::{Redis, pages, place, value};
 
 /// Pages that are read while one is decoded.
 const PAGES_AHEAD: usize = 2;
@@ -27,6 +28,9 @@ pub(super) async fn load(store: &Redis, visits: Vec<Visit>) -> Result<(), Error>
     let mut parts = VecDeque::new();
     for (number, lane) in store.lanes.iter().enumerate() {
         let there = store.head(lane).await?;
+        if let Some(head) = &there {
+            head.tell_strays(&store.names, lane.partition);
+        }
         let accounts = there.into_iter().flat_map(|head| head.revisions);
         parts.extend(accounts.flat_map(|(account, _)| Kind::LOADED.map(|kind| (number, account.clone(), kind))));
     }
@@ -34,9 +38,11 @@ pub(super) async fn load(store: &Redis, visits: Vec<Visit>) -> Result<(), Error>
     try_join_all(visits.into_iter().map(|visit| load_parts(store, &parts, visit))).await.map(drop)
 }
 
-/// Gives the records of the parts that it gets to `visit`, off the async threads.
+/// Gives the records of the parts that it gets to `visit`, off the async threads. Where the index of ids is damaged it does without;
+/// sites of which the records themselves are something else are left out, as each of them is that cannot be read.
 async fn load_parts(store: &Redis, parts: &Mutex<VecDeque<Part>>, mut visit: Visit) -> Result<(), Error> {
     let path = place(&store.nodes.settings.prefix);
+    let told = path.clone();
     let (pages, mut read) = mpsc::channel::<(String, Kind, Vec<pages::Row>)>(PAGES_AHEAD);
     let decoding = tokio::task::spawn_blocking(move || {
         while let Some((account, kind, rows)) = read.blocking_recv() {
@@ -46,13 +52,16 @@ async fn load_parts(store: &Redis, parts: &Mutex<VecDeque<Part>>, mut visit: Vis
     let next = || parts.lock().pop_front();
     while let Some((number, account, kind)) = next() {
         let lane = store.lanes.get(number).ok_or(Error::Partitions)?;
-        let mut after: Option<String> = None;
-        loop {
-            let bounds = Bounds::behind(after.as_deref());
-            let rows = store.page(lane, &account, kind, &bounds).await?;
-            let Some(last) = rows.last() else { break };
-            after = Some(last.id.clone());
-            if pages.send((account.clone(), kind, rows)).await.is_err() {
+        let mut walk = Walk::new(&store.names, &lane.generation, &account, kind);
+        while let Some(call) = walk.call() {
+            let page = match store.ask(lane, &call).await {
+                Ok(answer) => walk.take(answer).map_err(|cause| Trouble::of_read(&cause))?,
+                Err(cause) if trouble::is_of_index(&cause) && walk.leave_index() => continue,
+                Err(Error::Damaged { .. }) if kind == Kind::Site && walk.has_no_index() => break,
+                Err(cause) => return Err(cause),
+            };
+            let rows = page.told(&account, kind, &told);
+            if !rows.is_empty() && pages.send((account.clone(), kind, rows)).await.is_err() {
                 break;
             }
         }

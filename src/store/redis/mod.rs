@@ -6,8 +6,10 @@
 
 pub mod config;
 mod deployment;
+mod entry;
 mod follower;
 mod head;
+mod junk;
 mod keys;
 mod lane;
 mod load;
@@ -15,6 +17,7 @@ mod node;
 mod pages;
 mod pending;
 mod reader;
+mod reading;
 mod replicas;
 mod safety;
 mod script;
@@ -22,6 +25,7 @@ mod scrub;
 pub mod transfer;
 mod trouble;
 mod value;
+mod walk;
 mod writer;
 
 use std::path::PathBuf;
@@ -30,22 +34,17 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
-use redis::{Cmd, FromRedisValue, Pipeline};
+use redis::Cmd;
 use tokio::sync::{oneshot, watch};
 
 use super::batch::partition_of;
-use super::{
-    Error, Expect, Key, Kind, Lag, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Unreadable, Visit,
-    faults,
-};
+use super::{Error, Expect, Key, Lag, Mutation, Observer, Range, Record, Revision, Store, Unreadable, Visit};
 use crate::model::id::AccountId;
 use config::Config;
 use follower::{Follow, Progress};
-use head::Head;
 use keys::Names;
 use lane::Lane;
 use node::Nodes;
-use pages::{Bounds, Row};
 use replicas::Followed;
 use trouble::Trouble;
 use writer::Job;
@@ -58,13 +57,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 const READ_MAX: Duration = Duration::from_secs(3);
 /// For so long a store that closes waits for the writes that are under way.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
-
-/// What a partition is asked.
-#[derive(Clone, Copy)]
-enum Call<'a> {
-    One(&'a Cmd),
-    All(&'a Pipeline),
-}
 
 /// The shared engine.
 #[derive(Debug)]
@@ -130,44 +122,6 @@ impl Redis {
         self.lanes.get(usize::from(number)).ok_or(Error::Partitions)
     }
 
-    /// Asks a partition what changes nothing, or nothing when it is done twice. A connection that failed is not used again; for a
-    /// moment another one is tried, perhaps to another node.
-    async fn ask<T: FromRedisValue>(&self, lane: &Lane, call: Call<'_>) -> Result<T, Error> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let asking = async {
-                let (number, mut connection) = lane.reader.get(&self.nodes, lane.slot, end).await?;
-                let found = match call {
-                    Call::One(call) => call.query_async(&mut connection).await,
-                    Call::All(calls) => calls.query_async(&mut connection).await,
-                };
-                found.inspect_err(|_| lane.reader.forget(number))
-            };
-            let cause = match lane.unless_cut(asking).await? {
-                Ok(found) => return Ok(found),
-                Err(cause) => cause,
-            };
-            if Instant::now() > end || matches!(Trouble::of(&cause), Trouble::Refused(_) | Trouble::NoRoom(_)) {
-                return Err(Trouble::of_read(&cause));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    async fn head(&self, lane: &Lane) -> Result<Option<Head>, Error> {
-        let told: Vec<String> = self.ask(lane, Call::One(&head::call(&self.names, lane.partition))).await?;
-        Ok(head::of(&told))
-    }
-
-    async fn page(&self, lane: &Lane, account: &str, kind: Kind, bounds: &Bounds) -> Result<Vec<Row>, Error> {
-        let call = pages::call(&self.names, &lane.generation, account, kind, bounds);
-        pages::rows(self.ask(lane, Call::One(&call)).await?).map_err(|cause| Trouble::of_read(&cause))
-    }
-
-    fn unreadable(&self, account: &str, kind: Kind, id: &str) -> Unreadable {
-        faults::unreadable(account, kind, id, &place(&self.nodes.settings.prefix))
-    }
-
     /// The script's call for a batch of one partition.
     fn call(&self, lane: &Lane, tag: &str, account: &str, batch: &[(Mutation, Option<Vec<u8>>)]) -> Cmd {
         let partition = self.names.partition(account);
@@ -225,57 +179,11 @@ impl Store for Redis {
     }
 
     async fn get_each(&self, keys: Vec<Key>) -> Result<Vec<Result<Option<Record>, Unreadable>>, Error> {
-        let mut found: Vec<Result<Option<Record>, Unreadable>> = Vec::new();
-        found.resize_with(keys.len(), || Ok(None));
-        for lane in &self.lanes {
-            let is_here =
-                |key: &Key| self.names.partition(value::account_text(key.partition.as_ref())) == lane.partition;
-            let asked: Vec<(usize, &Key)> = keys.iter().enumerate().filter(|(_, key)| is_here(key)).collect();
-            if asked.is_empty() {
-                continue;
-            }
-            // One transaction: all records of a partition as of one revision, and that it is ours.
-            let mut pipe = redis::pipe();
-            pipe.atomic().cmd("HGET").arg(self.names.head(lane.partition)).arg("generation");
-            for (_, key) in &asked {
-                let account = value::account_text(key.partition.as_ref());
-                pipe.cmd("HGET").arg(self.names.records(account, key.kind)).arg(&key.id);
-            }
-            let mut values: Vec<Option<Vec<u8>>> = self.ask(lane, Call::All(&pipe)).await?;
-            if values.is_empty() || values.remove(0).as_deref() != Some(lane.generation.as_bytes()) {
-                return Err(foreign());
-            }
-            for ((at, key), value) in asked.into_iter().zip(values) {
-                let Some(value) = value else { continue };
-                let record = value::record(key.clone(), &value);
-                let account = value::account_text(key.partition.as_ref());
-                found[at] = record.map(Some).ok_or_else(|| self.unreadable(account, key.kind, &key.id));
-            }
-        }
-        Ok(found)
+        self.read_keys(&keys).await
     }
 
-    async fn scan_each(&self, mut range: Range) -> Result<Vec<Result<Record, Unreadable>>, Error> {
-        let lane = self.lane(range.partition.as_ref())?;
-        let account = value::account_text(range.partition.as_ref()).to_owned();
-        let mut left = range.limit.min(SCAN_MAX);
-        let mut records = Vec::new();
-        while left > 0 {
-            range.limit = left.min(pages::PAGE);
-            let bounds = Bounds::of(&range);
-            let kind = range.kind;
-            let rows = self.page(lane, &account, kind, &bounds).await?;
-            for row in &rows {
-                let record = row.record(range.partition.as_ref(), kind);
-                records.push(record.ok_or_else(|| self.unreadable(&account, kind, &row.id)));
-            }
-            if rows.len() < range.limit {
-                break;
-            }
-            left -= rows.len();
-            range.after = rows.last().map(|row| row.id.clone());
-        }
-        Ok(records)
+    async fn scan_each(&self, range: Range) -> Result<Vec<Result<Record, Unreadable>>, Error> {
+        self.read_range(&range).await
     }
 
     async fn load(&self, visits: Vec<Visit>) -> Result<(), Error> {
@@ -302,16 +210,7 @@ impl Store for Redis {
     }
 
     async fn revision(&self, partition: Option<&AccountId>) -> Result<Revision, Error> {
-        let account = value::account_text(partition);
-        let lane = self.lane(partition)?;
-        let mut pipe = redis::pipe();
-        pipe.atomic().cmd("HGET").arg(self.names.head(lane.partition)).arg("generation");
-        pipe.cmd("HGET").arg(self.names.revisions(lane.partition)).arg(account);
-        let (generation, found): (Option<String>, Option<u64>) = self.ask(lane, Call::All(&pipe)).await?;
-        if generation.as_deref() != Some(lane.generation.as_str()) {
-            return Err(foreign());
-        }
-        Ok(Revision(found.unwrap_or_default()))
+        self.read_revision(partition).await
     }
 
     fn is_shared(&self) -> bool {

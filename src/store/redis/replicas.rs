@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redis::{Value, cmd};
 
 use super::super::{Error, Mutation};
+use super::Redis;
 use super::config::Mode;
 use super::lane::Lane;
-use super::{Call, Redis};
 
 /// Whether a master that a lease was written to ever had a replica. One that had keeps to it: cut off from all of them it looks
 /// just as one that never had any.
@@ -30,7 +30,7 @@ impl Redis {
     /// Takes note of the replicas that a partition's master has now.
     pub(super) async fn look_for_replicas(&self, lane: &Lane) -> Result<(), Error> {
         if self.nodes.settings.mode != Mode::Single && !self.followed.0.load(Ordering::Relaxed) {
-            let role: Vec<Value> = self.ask(lane, Call::One(&cmd("ROLE"))).await?;
+            let role: Vec<Value> = self.ask(lane, &cmd("ROLE")).await?;
             let is_followed = matches!(role.get(2), Some(Value::Array(replicas)) if !replicas.is_empty());
             self.followed.0.fetch_or(is_followed, Ordering::Relaxed);
         }

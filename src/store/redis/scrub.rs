@@ -6,8 +6,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value, cmd};
 
 use super::super::Error;
+use super::config::Mode;
 use super::trouble::Trouble;
-use super::{Call, Redis};
+use super::{Redis, script};
 
 /// The longest that one node may take to write a file anew.
 const REWRITE_MAX: Duration = Duration::from_mins(10);
@@ -27,17 +28,20 @@ pub(super) async fn scrub(store: &Redis) -> Result<(), Error> {
     }
     tokio::time::sleep(GRACE).await;
     for (lane, end) in store.lanes.iter().zip(ends) {
-        let mut cut = cmd("XTRIM");
-        cut.arg(store.names.stream(lane.partition)).arg("MINID").arg(format!("{}-0", end + 1));
-        store.ask::<u64>(lane, Call::One(&cut)).await?;
+        let mut cut = script::call(&script::CUT);
+        cut.arg(1).arg(store.names.stream(lane.partition)).arg(format!("{}-0", end + 1));
+        store.ask::<()>(lane, &cut).await?;
     }
     for mut master in store.nodes.masters().await.map_err(told)? {
         let written = offset(&mut master, 1).await.map_err(told)?;
-        for mut replica in store.nodes.replicas_of(&mut master).await.map_err(told)? {
+        let replicas = store.nodes.replicas_of(&mut master).await.map_err(told)?;
+        // Who was a replica may be master now, and the other way round.
+        let is_copied = store.nodes.settings.mode != Mode::Single || !replicas.is_empty();
+        for mut replica in replicas {
             catch_up(&mut replica, written).await?;
-            rewrite(&mut replica).await?;
+            rewrite(&mut replica, is_copied).await?;
         }
-        rewrite(&mut master).await?;
+        rewrite(&mut master, is_copied).await?;
     }
     Ok(())
 }
@@ -65,12 +69,13 @@ async fn catch_up(replica: &mut MultiplexedConnection, written: i64) -> Result<(
     Ok(())
 }
 
-/// Has a node write its append-only file anew, and its snapshot, if it makes any.
-async fn rewrite(node: &mut MultiplexedConnection) -> Result<(), Error> {
+/// Has a node write its append-only file anew, and its snapshot, if it has one: whoever makes none by itself still has the one by
+/// which it began to copy its master, or was copied, and Redis never takes it away.
+async fn rewrite(node: &mut MultiplexedConnection, is_copied: bool) -> Result<(), Error> {
     let end = Instant::now() + REWRITE_MAX;
     let save: Vec<String> = cmd("CONFIG").arg("GET").arg("save").query_async(node).await.map_err(told)?;
-    let makes_snapshots = save.get(1).is_some_and(|save| !save.is_empty());
-    for command in ["BGREWRITEAOF", "BGSAVE"].into_iter().take(1 + usize::from(makes_snapshots)) {
+    let has_snapshot = is_copied || save.get(1).is_some_and(|save| !save.is_empty());
+    for command in ["BGREWRITEAOF", "BGSAVE"].into_iter().take(1 + usize::from(has_snapshot)) {
         // One that runs began before the records went.
         wait(node, end).await?;
         while let Err(cause) = cmd(command).query_async::<()>(node).await {
@@ -84,7 +89,7 @@ async fn rewrite(node: &mut MultiplexedConnection) -> Result<(), Error> {
     let persistence = wait(node, end).await?;
     let is_bad = |line: &str| !persistence.contains(line);
     if persistence.contains("aof_enabled:1") && is_bad("aof_last_bgrewrite_status:ok")
-        || makes_snapshots && is_bad("rdb_last_bgsave_status:ok")
+        || has_snapshot && is_bad("rdb_last_bgsave_status:ok")
     {
         return Err(Error::Unavailable { cause: "Redis could not write its files anew: see its log".into() });
     }

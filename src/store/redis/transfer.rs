@@ -3,6 +3,8 @@
 //! The mark is the deployment's format, which no waymark knows. Each write says the generation that this attempt drew for its
 //! partitions, so a second attempt that took over ends the first one.
 
+mod look;
+
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -11,16 +13,16 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, Script, cmd};
 use tokio::sync::Mutex;
 
-use super::super::transfer::{Partitions, Row, Transfer, moved};
-use super::super::{Error, Key, Kind, Record};
+use super::super::transfer::{Looked, Partitions, Row, Transfer, moved};
+use super::super::{Error, Key, Kind, Record, Revision, faults};
 use super::config::Config;
 use super::deployment::{self, FORMAT, UNFINISHED};
 use super::head::{self, Head};
 use super::keys::{self, Names};
 use super::node::Nodes;
 use super::pages::{self, Bounds};
-use super::trouble::Trouble;
-use super::{READ_MAX, foreign, random, value};
+use super::trouble::{PLACE, Trouble};
+use super::{READ_MAX, foreign, place, random, value};
 use crate::model::id::AccountId;
 use crate::store::document::Document;
 
@@ -141,8 +143,8 @@ impl Deployment {
     }
 
     async fn head(&self, partition: u16) -> Result<Option<Head>, Error> {
-        let told: Vec<String> = self.ask(self.slot(partition), &head::call(&self.names, partition)).await?;
-        Ok(head::of(&told))
+        let told = self.ask(self.slot(partition), &head::call(&self.names, partition)).await?;
+        head::of(&self.names, partition, told).map_err(|why| faults::damaged(PLACE, why))
     }
 
     async fn generation(&self, partition: u16) -> Result<String, Error> {
@@ -150,8 +152,7 @@ impl Deployment {
     }
 
     fn corrupt(&self, kind: Kind, id: &str) -> Error {
-        let path = format!("Redis, {}", Names::deployment(&self.nodes.settings.prefix)).into();
-        Error::Corrupt { kind, id: id.to_owned(), path }
+        Error::Corrupt { kind, id: id.to_owned(), path: place(&self.nodes.settings.prefix) }
     }
 
     /// Marks the deployment as this attempt's; the number of partitions of an attempt that did not end, if there was one.
@@ -179,8 +180,8 @@ impl Deployment {
     /// Takes away what another attempt, or nobody in particular, left in a partition of `names`.
     async fn clear(&self, names: &Names, partition: u16) -> Result<(), Error> {
         let slot = keys::slot(&names.head(partition));
-        let told: Vec<String> = self.ask(slot, cmd("HKEYS").arg(names.revisions(partition))).await?;
-        for account in &told {
+        let told: Vec<Vec<u8>> = self.ask(slot, cmd("HKEYS").arg(names.revisions(partition))).await?;
+        for account in told.iter().filter_map(|account| std::str::from_utf8(account).ok()) {
             let mut away = cmd("UNLINK");
             for kind in Kind::ALL {
                 away.arg(names.records(account, kind)).arg(names.index(account, kind));
@@ -209,6 +210,13 @@ impl Deployment {
     }
 }
 
+/// Revision, document's bytes and document of a row that is what was written.
+fn whole(account: &str, kind: Kind, row: &pages::Row) -> Option<(Revision, Vec<u8>, Document)> {
+    let parts = value::parts(account, kind, row.id.as_bytes(), row.value.as_deref()?)?;
+    let document = Document::decode(kind, parts.document).ok()?;
+    Some((parts.revision, parts.document.to_vec(), document))
+}
+
 #[async_trait]
 impl Transfer for Deployment {
     async fn partitions(&self) -> Result<Partitions, Error> {
@@ -218,9 +226,12 @@ impl Transfer for Deployment {
             if head.generation != self.generation(partition).await? {
                 return Err(foreign());
             }
-            for (account, revision) in head.revisions {
-                let named = value::partition_of(&account);
-                all.insert(named.map_err(|_| self.corrupt(Kind::Account, &account))?, revision);
+            // It is not ours to leave out what no waymark wrote: whose it was, nobody knows.
+            let stray = head.strays.into_iter().map(|account| (account, None));
+            for (account, revision) in head.revisions.into_iter().chain(stray) {
+                let named = value::partition_of(&account).ok().zip(revision);
+                let (named, revision) = named.ok_or_else(|| self.corrupt(Kind::Account, &account))?;
+                all.insert(named, revision);
             }
         }
         Ok(all)
@@ -244,19 +255,22 @@ impl Transfer for Deployment {
         let account = value::account_text(partition);
         let number = self.names.partition(account);
         let generation = self.generation(number).await?;
-        let call = pages::call(&self.names, &generation, account, kind, &Bounds::behind(after));
-        let found = pages::rows(self.ask(self.slot(number), &call).await?);
-        let rows = found.map_err(|cause| Trouble::of_read(&cause))?.into_iter().map(|row| {
-            let parts = row.value.as_deref().and_then(|value| value::parts(account, kind, row.id.as_bytes(), value));
-            let whole = parts.and_then(|parts| {
-                let document = Document::decode(kind, parts.document).ok()?;
-                Some((parts.revision, parts.document.to_vec(), document))
-            });
-            let (revision, bytes, document) = whole.ok_or_else(|| self.corrupt(kind, &row.id))?;
+        let call = pages::call(&self.names, &generation, account, kind, &Bounds::behind(after.map(str::as_bytes)));
+        let page = pages::page(self.ask(self.slot(number), &call).await?).map_err(|cause| Trouble::of_read(&cause))?;
+        let (rows, strays) = page.parted(account, kind, &place(&self.nodes.settings.prefix));
+        if let Some(stray) = strays.into_iter().next() {
+            return Err(stray.into());
+        }
+        let rows = rows.into_iter().map(|row| {
+            let (revision, bytes, document) = whole(account, kind, &row).ok_or_else(|| self.corrupt(kind, &row.id))?;
             let key = Key { partition: partition.cloned(), kind, id: row.id };
             Ok(Row { record: Record { key, revision, document }, bytes })
         });
         rows.collect()
+    }
+
+    async fn look(&self, partition: Option<&AccountId>, kind: Kind) -> Result<Looked, Error> {
+        self.look_at(partition, kind).await
     }
 
     async fn begin(&self, partitions: &Partitions) -> Result<(), Error> {

@@ -1,8 +1,15 @@
-//! What Redis' refusals mean for a write: not done and worth another try, not done for want of room, or not known.
+//! What Redis' refusals mean for a write: not done and worth another try, not done for want of room or for damage, or not known.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use super::super::Error;
+use super::super::{Error, faults};
+
+/// Where what is damaged stands, for who reads of it.
+pub(super) const PLACE: &str = "Redis";
+/// By this our scripts say that the index of ids is something else, or gone.
+const INDEX: &str = "INDEX";
+/// By these codes Redis, or a script of ours, says that a key is not what waymark makes it.
+const DAMAGES: [&str; 3] = ["WRONGTYPE", "DAMAGED", INDEX];
 
 /// What became of a command that was refused or not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +20,8 @@ pub(super) enum Trouble {
     NoRoom(String),
     /// It was not done, and trying again does not help.
     Refused(String),
+    /// It was not done: a key of ours is not what waymark makes it.
+    Damaged(String),
     /// Nobody answered: it may be done, or still be.
     Unknown(String),
 }
@@ -20,12 +29,16 @@ pub(super) enum Trouble {
 impl Trouble {
     /// What `cause` says of a command that was sent.
     pub(super) fn of(cause: &RedisError) -> Self {
+        if let Some(text) = damage_of(cause) {
+            return Self::Damaged(text);
+        }
         let text = match cause.kind() {
             // It names the other node's address, which is no caller's to know.
             ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
                 format!("{}: another node has it now", cause.code().unwrap_or_default())
             }
-            _ => cause.to_string(),
+            // Redis writes sentences; others go on behind it.
+            _ => cause.to_string().trim_end_matches('.').to_owned(),
         };
         match cause.kind() {
             ErrorKind::Server(
@@ -41,7 +54,8 @@ impl Trouble {
                 | ServerErrorKind::ExecAbort,
             ) => Self::NotNow(text),
             ErrorKind::Server(_) | ErrorKind::Extension => match cause.code() {
-                Some("OOM" | "MISCONF") => Self::NoRoom(text),
+                Some("OOM") => Self::NoRoom(format!("{text}: give Redis more memory, and writes go on by themselves")),
+                Some("MISCONF") => Self::NoRoom(format!("{text}: look at its log, and give its files room")),
                 // A new connection says who it is.
                 Some("BUSY" | "NOREPLICAS" | "NOAUTH" | "UNBLOCKED") => Self::NotNow(text),
                 _ => Self::Refused(text),
@@ -55,6 +69,7 @@ impl Trouble {
     pub(super) fn of_read(cause: &RedisError) -> Error {
         match Self::of(cause) {
             Self::NoRoom(text) => Error::NoRoom { cause: text },
+            Self::Damaged(text) => faults::damaged(PLACE, text),
             Self::NotNow(cause) | Self::Refused(cause) | Self::Unknown(cause) => Error::Unavailable { cause },
         }
     }
@@ -63,10 +78,28 @@ impl Trouble {
     pub(super) fn told(self) -> Error {
         match self {
             Self::NoRoom(cause) => Error::NoRoom { cause },
+            Self::Damaged(cause) => faults::damaged(PLACE, cause),
             Self::NotNow(cause) | Self::Refused(cause) => Error::Unavailable { cause },
             Self::Unknown(cause) => Error::Unknown { cause },
         }
     }
+
+    /// Whether records may be found without the index that is damaged.
+    pub(super) fn is_of_index(&self) -> bool {
+        matches!(self, Self::Damaged(text) if text.starts_with(INDEX))
+    }
+}
+
+/// The same of what [`Trouble::of_read`] gave.
+pub(super) fn is_of_index(error: &Error) -> bool {
+    matches!(error, Error::Damaged { cause, .. } if cause.starts_with(INDEX))
+}
+
+/// What Redis says of a key that is not what waymark makes it, be it of one command or among the answers to several.
+fn damage_of(cause: &RedisError) -> Option<String> {
+    let errors = cause.clone().into_server_errors()?;
+    let (_, error) = errors.iter().find(|(_, error)| DAMAGES.contains(&error.code()))?;
+    Some(format!("{}: {}", error.code(), error.details().unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -79,14 +112,22 @@ mod tests {
 
     #[test]
     fn codes_of_redis_mean_what_they_say() {
-        for code in ["OOM", "MISCONF"] {
-            assert!(matches!(told(code), Trouble::NoRoom(_)), "{code}");
+        for (code, advice) in [("OOM", "more memory"), ("MISCONF", "look at its log")] {
+            let told = Trouble::of(&redis::make_extension_error(code.to_owned(), Some("it is so.".to_owned())));
+            let is_told = matches!(&told, Trouble::NoRoom(text) if text.contains(advice) && !text.contains("so."));
+            assert!(is_told, "{code}: {told:?}");
         }
         for code in ["BUSY", "NOREPLICAS", "NOAUTH"] {
             assert!(matches!(told(code), Trouble::NotNow(_)), "{code}");
         }
-        for code in ["NOPERM", "WRONGTYPE", "ERR"] {
+        for code in ["NOPERM", "ERR"] {
             assert!(matches!(told(code), Trouble::Refused(_)), "{code}");
+        }
+        for code in DAMAGES {
+            let told = told(code);
+            assert_eq!(told, Trouble::Damaged(format!("{code}: detail")));
+            assert_eq!(told.is_of_index(), code == "INDEX");
+            assert_eq!(is_of_index(&told.told()), code == "INDEX");
         }
         for code in ["MOVED", "ASK"] {
             let answer = format!("-{code} 7 192.0.2.1:6379\r\n");

@@ -11,11 +11,12 @@ use redis::{Cmd, RedisResult, Value};
 use tokio::sync::mpsc::Receiver;
 use tracing::warn;
 
-use super::super::{Error, Key, Revision};
+use super::super::{Error, Key, Revision, faults};
+use super::keys::Names;
 use super::node::Nodes;
 use super::pending::{Pending, Tag};
-use super::trouble::Trouble;
-use super::{PATIENCE, PAUSE};
+use super::trouble::{PLACE, Trouble};
+use super::{PATIENCE, PAUSE, junk, value};
 
 /// Most writes in one pipeline, and about how many bytes: it bounds how long the first waits for the last.
 const GROUP_MAX: usize = 256;
@@ -192,7 +193,7 @@ impl Writer {
             }
         };
         let kept_by = if waits { answers.pop().map_or(0, |answer| number(answer.ok().as_ref())) } else { 0 };
-        let mut refused = Vec::new();
+        let (mut refused, mut damaged) = (Vec::new(), Vec::new());
         for (job, answer) in group.into_iter().zip(answers) {
             match answer {
                 Ok(answer) => {
@@ -201,11 +202,26 @@ impl Writer {
                 }
                 Err(cause) => match Trouble::of(&cause) {
                     Trouble::NotNow(why) => refused.push((job, why)),
+                    Trouble::Damaged(why) => damaged.push((job, why)),
                     trouble => self.pending.failed(&job.tag, trouble.told()),
                 },
             }
         }
+        for (job, why) in damaged {
+            let why = self.junk_of(&job, there).await.unwrap_or(why);
+            self.pending.failed(&job.tag, faults::damaged(PLACE, why));
+        }
         Ok(refused)
+    }
+
+    /// Which key of a write another program made something else.
+    async fn junk_of(&self, job: &Job, there: &mut MultiplexedConnection) -> Option<String> {
+        let names = Names::new(&self.nodes.settings.prefix, self.nodes.settings.partitions);
+        let account = value::account_text(job.keys.first()?.partition.as_ref());
+        let mut keys = junk::of_partition(&names, names.partition(account));
+        keys.extend(job.keys.iter().flat_map(|key| junk::of_records(&names, account, key.kind)));
+        keys.dedup();
+        junk::find(&keys, there).await
     }
 
     fn tell(&self, mut job: Job, outcome: &Outcome, is_safe: bool) {

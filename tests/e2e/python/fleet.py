@@ -17,8 +17,9 @@ PARTITIONS = 4
 class Fleet:
     """Replicas over one Redis, or over several that are one deployment; `redis` is the configuration's part on them."""
 
-    def __init__(self, directory, redis, stack, config=""):
-        self.directory, self.redis, self.stack, self.config = directory, redis, stack, config
+    def __init__(self, directory, redis, stack, config="", ticketing=""):
+        """`config` is what else they are configured with, and `ticketing` what else of that table."""
+        self.directory, self.redis, self.stack, self.config, self.ticketing = directory, redis, stack, config, ticketing
         self.key = directory / "credentials.key"
         self.key.write_text(base64.b64encode(secrets.token_bytes(32)).decode(), encoding="ascii")
         self.key.chmod(0o600)
@@ -31,7 +32,7 @@ class Fleet:
         number = len(self.servers)
         config = self.directory / f"replica{number}.toml"
         config.write_text(
-            f'[redis]\n{self.redis}\n[ticketing]\nkey_file = "{self.key}"\n[service]\nmove_after_s = 0\n{self.config}',
+            f'[redis]\n{self.redis}\n[ticketing]\nkey_file = "{self.key}"\n{self.ticketing}\n[service]\nmove_after_s = 0\n{self.config}',
             encoding="utf-8",
         )
         server = Server(self.directory / f"replica{number}", geoip=geoip, extra=["--config", config], **options)

@@ -34,7 +34,7 @@ def run(port, *command):
 
 def ask(port, *command, reads=None):
     """One command to the Redis on a port; gives its whole answer, an error as text that begins with `-`."""
-    words = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in (str(word).encode() for word in command))
+    words = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in (word if isinstance(word, bytes) else str(word).encode() for word in command))
     with socket.create_connection(("127.0.0.1", port), START_S_MAX) as there:
         there.sendall(b"*%d\r\n%s" % (len(command), words))
         return (reads or _read)(there.makefile("rb"))

@@ -231,6 +231,29 @@ def test_a_stream_that_is_cut_while_a_replica_is_away_hides_no_deletion(tmp_path
         assert RESYNC not in marks[0] and RESYNC in marks[1], "who may have missed something is told everything"
 
 
+def test_a_replica_that_is_behind_never_answers_from_before_what_its_caller_knows(tmp_path):
+    """R12."""
+    with deployment(tmp_path, 2, ways=[1]) as fleet:
+        account = owner_of(fleet)
+        [name] = placed(account, 1)
+        token = fleet.lets_in(account.caller("EDITOR").token, account.name)
+        here, away = fleet.caller(0, token), fleet.caller(1, token)
+        agree(fleet, token, account.name)
+        look = lambda caller: caller.QueryViewport(parent=account.name, viewport=WORLD).revision  # noqa: E731
+        fleet.ways[1].set(CUT)
+        until("it follows still", lambda: told(fleet, 1, "following") == 0)
+        written = rewrite(here, pb.Site(name=name, note="meanwhile")).revision
+        known = known_to(away, account.name, written)
+        for _ in range(2):
+            assert look(away) < written, "it was never behind"
+            refused("UNAVAILABLE", "NOT_READY", lambda: look(known))
+        assert look(known_to(here, account.name, written)) >= written
+        fleet.ways[1].set(OPEN)
+        until("it does not come back", lambda: told(fleet, 1, "following") == 1)
+        assert look(known) >= written
+        assert known.GetSite(name=name).note == "meanwhile"
+
+
 def test_a_write_whose_answer_is_lost_is_done_once_wherever_it_is_repeated(tmp_path):
     """R4."""
     with deployment(tmp_path, 2, ways=[0]) as fleet:
@@ -240,11 +263,11 @@ def test_a_write_whose_answer_is_lost_is_done_once_wherever_it_is_repeated(tmp_p
         agree(fleet, token, account.name)
         way = fleet.ways[0]
         for number in range(3):
-            site = pb.Site(display_name=f"once {number}", note="made")
+            site = pb.Site(display_name=f"once {number}", note=f"made {uuid.uuid4()}")
             request = pb.CreateSiteRequest(parent=account.name, site=site, request_id=str(uuid.uuid4()))
             lost = way.lost
             # The write itself, and not what is read before.
-            way.lose_after(b"EVALSHA", request.request_id.encode())
+            way.lose_after(b"EVALSHA", site.note.encode())
             refused("UNAVAILABLE", "OUTCOME_UNKNOWN", lambda: here.call("CreateSite", request))
             assert way.lost > lost, "no answer was lost"
             [done] = [name for name, one in listed(there, account.name, "").items() if one.display_name == f"once {number}"]

@@ -266,6 +266,9 @@ def test_junk_in_redis_spoils_its_record_alone_and_is_counted(tmp_path):
         listed = caller.ListSites(parent=parent)
         assert ([site.name for site in listed.sites], list(listed.unreachable)) == ([good], [bad])
         assert [hit.site.name for hit in caller.SearchSites(parent=parent, query="good").hits] == [good]
+        needing = caller.ListAttention(parent=parent)
+        assert ([item.site.name for item in needing.items], list(needing.unreachable)) == ([good], [bad])
+        assert needing.site_count == 2, "the map has both"
         exported = owner.caller("ADMIN").ExportAccountPersonalData(name=parent, page_size=1000)
         assert {record.site.name for record in exported.records if record.HasField("site")} == {good}
         assert list(exported.unreachable) == [bad]

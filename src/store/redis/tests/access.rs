@@ -15,7 +15,7 @@ const PASSWORD: &str = "correct-horse-battery-staple";
 const OPERATOR: &str = "operator-of-redis";
 
 /// What the user may do. `wait` comes with `redis.wait_replicas`, `cluster|slots` with a cluster.
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 26] = [
     "ping",
     "role",
     "info",
@@ -31,6 +31,8 @@ const COMMANDS: [&str; 24] = [
     "hsetnx",
     "hdel",
     "hexists",
+    "hkeys",
+    "hlen",
     "zscore",
     "zadd",
     "zrem",
@@ -92,6 +94,17 @@ async fn a_user_who_may_do_what_is_listed_can_do_everything() {
     for command in &COMMANDS[1..] {
         assert!(used.contains(&format!("cmdstat_{command}:")), "{command} is not needed");
     }
+}
+
+/// The script ended behind the entry of the stream, whose number the next commit wanted: nobody wrote there any more.
+#[tokio::test]
+async fn a_commit_that_may_not_read_what_it_needs_writes_nothing() {
+    let (server, directory) = (guarded("unread"), tempfile::tempdir().unwrap());
+    let (store, _) = replica(&as_user(server.config("unread"), directory.path(), PASSWORD)).await;
+    let () = ask(&server, &["ACL", "SETUSER", USER, "-hkeys"]);
+    store.commit(vec![put("acme", "one", 1)]).await.unwrap_err();
+    let () = ask(&server, &["ACL", "SETUSER", USER, "+hkeys"]);
+    store.commit(vec![put("acme", "one", 1)]).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::access::{Account, Contacts, Rotation, Scope, Token};
+use crate::model::access::{Account, Contacts, Positions, Rotation, Scope, Token};
 use crate::model::audit::AuditRecord;
+use crate::model::certificate::Binding;
 use crate::model::connection::{LinkFindings, Sealed, TicketingConnection, Verification, VerificationState};
 use crate::model::geo::LatLng;
 use crate::model::history::{Actor, Cause, Change};
@@ -98,6 +99,8 @@ fn a_token(text: String, now: Timestamp, site: SiteId, number: u64, secret_hash:
             previous_hash: secret_hash,
             previous_ends_at: now,
         }),
+        certificate: number.is_multiple_of(7).then_some(Binding::Key(secret_hash)),
+        positions: Positions::Approximate,
     }
 }
 
@@ -107,6 +110,7 @@ fn an_audit_record(text: String, now: Timestamp, number: u64) -> AuditRecord {
         last_at: now,
         calls: number,
         actor: Some((None, TokenId::MIN, Scope::Admin)),
+        identity: "https://id.example.com|anna".into(),
         method: text,
         resource: String::new(),
         reason: String::new(),

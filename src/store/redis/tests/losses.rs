@@ -120,21 +120,56 @@ async fn what_was_erased_is_in_no_file_of_master_and_replica() {
     store.commit(vec![Mutation::create(key("acme", "two"), claim(2))]).await.unwrap();
 }
 
+/// A replica began to copy by a snapshot, which its Redis never takes away: neither of them makes any by itself.
+#[tokio::test]
+async fn what_was_erased_is_not_in_the_snapshot_that_a_replica_began_with() {
+    // Texts stand in it as they are, and the master writes one too.
+    let plain = [&SAFE[..], &["--rdbcompression", "no", "--repl-diskless-sync", "no"]].concat();
+    let master = Server::start_with(&plain);
+    let (store, _) = replica(&master.config("began")).await;
+    store.commit(vec![put("acme", CANARY, 1)]).await.unwrap();
+    let second = Server::start_with(&[&plain[..], &["--replicaof", "127.0.0.1", &master.port.to_string()]].concat());
+    let is_linked = || second.run::<String>(&["INFO", "replication"]).unwrap().contains("master_link_status:up");
+    until("the replica does not follow", is_linked).await;
+    for server in [&master, &second] {
+        assert!(found_in(server.directory()).iter().any(|file| file.ends_with("dump.rdb")), "there is no snapshot");
+    }
+    store.commit(vec![Mutation::delete(key("acme", CANARY))]).await.unwrap();
+    store.scrub().await.unwrap();
+    for server in [&master, &second] {
+        assert_eq!(found_in(server.directory()), Vec::<String>::new());
+    }
+}
+
+async fn write_until_closed(store: Arc<Redis>) {
+    for number in 0.. {
+        if store.commit(vec![put("acme", &format!("n{}", number % 50), number)]).await.is_err() {
+            break;
+        }
+    }
+}
+
+/// Redis keeps what is taken out of a stream for as long as what stands beside it.
+#[tokio::test]
+async fn what_was_erased_is_gone_although_others_write_meanwhile() {
+    let server = Server::start_with(&[&SAFE[..], &["--rdbcompression", "no"]].concat());
+    let (store, _) = replica(&server.config("beside")).await;
+    store.commit(vec![put("acme", CANARY, 1)]).await.unwrap();
+    store.commit(vec![Mutation::delete(key("acme", CANARY))]).await.unwrap();
+    assert_ne!(found_in(server.directory()), Vec::<String>::new());
+    let writing = tokio::spawn(write_until_closed(Arc::clone(&store)));
+    store.scrub().await.unwrap();
+    store.close().await;
+    writing.await.unwrap();
+    assert_eq!(found_in(server.directory()), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn replicas_that_keep_up_notice_no_scrub() {
     let server = Server::start();
     let (here, memory) = replica(&server.config("cut")).await;
     let (there, its) = replica(&server.config("cut")).await;
-    let writing = tokio::spawn({
-        let there = Arc::clone(&there);
-        async move {
-            for number in 0.. {
-                if there.commit(vec![put("acme", &format!("n{}", number % 50), number)]).await.is_err() {
-                    break;
-                }
-            }
-        }
-    });
+    let writing = tokio::spawn(write_until_closed(Arc::clone(&there)));
     for _ in 0..2 {
         here.scrub().await.unwrap();
     }

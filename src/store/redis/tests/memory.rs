@@ -11,6 +11,7 @@ use super::super::Redis;
 use super::super::config::Config;
 use super::server::PATIENCE;
 use crate::model::geo::LatLng;
+use crate::model::id::AccountId;
 use crate::model::location::Granularity;
 use crate::model::prefix::Prefix;
 use crate::store::document::Document;
@@ -53,6 +54,8 @@ pub(super) struct Memory {
     pub(super) records: Mutex<Records>,
     pub(super) revisions: Mutex<BTreeMap<String, Revision>>,
     pub(super) resyncs: Mutex<usize>,
+    /// Records that were told by them.
+    pub(super) told_anew: Mutex<usize>,
     /// Whether what was told before the last resync was sure to be a part of it.
     pub(super) continued: Mutex<Option<bool>>,
 }
@@ -67,7 +70,10 @@ impl Observer for Memory {
 
     fn resynced(&self, part: Resync<'_>) {
         match part {
-            Resync::Records(mutations) => self.put(mutations),
+            Resync::Records(mutations) => {
+                *self.told_anew.lock() += mutations.len();
+                self.put(mutations);
+            }
             Resync::End { partition, revision, present, continues } => {
                 let account = partition.unwrap().to_string();
                 let is_there = |id: &String| present.contains(&(KIND, id.clone()));
@@ -83,6 +89,11 @@ impl Observer for Memory {
                 *self.resyncs.lock() += 1;
             }
         }
+    }
+
+    fn standing(&self, partition: Option<&AccountId>) -> Revision {
+        let account = partition.unwrap().as_str();
+        self.revisions.lock().get(account).copied().unwrap_or_default()
     }
 }
 

@@ -5,6 +5,7 @@
 mod access;
 mod cluster;
 mod documents;
+mod junk;
 mod lease;
 mod load;
 mod losses;
@@ -19,14 +20,17 @@ mod torture;
 mod transfer;
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
 use super::*;
-use crate::store::contract;
+use crate::store::{Kind, contract};
 use memory::{KIND, Memory, claim, key, put, replica, until, value_of};
+use pages::Row;
 use server::{PARTITIONS, Proxy, Server, Way};
+use walk::Walk;
 
 #[test]
 fn it_keeps_the_contract() {
@@ -198,6 +202,33 @@ async fn a_stream_that_is_cut_while_it_is_followed_goes_on() {
     server.run::<String>(&["XADD", &streams[0], "*", "a", "b"]).unwrap();
     until("it does not read anew", || *memory.resyncs.lock() > 0).await;
     assert_eq!(*memory.continued.lock(), Some(true));
+    assert_eq!((memory.records.lock().len(), *memory.told_anew.lock()), (1, 0), "what is known is not read again");
+}
+
+#[tokio::test]
+async fn of_records_that_are_known_nothing_is_read_but_their_revision() {
+    let server = Server::start();
+    let (store, _) = replica(&server.config("known")).await;
+    for id in ["one", "two", "three"] {
+        store.commit(vec![put("acme", id, 1)]).await.unwrap();
+    }
+    let acme = "acme".parse().unwrap();
+    let generation = &store.lane(Some(&acme)).unwrap().generation;
+    let walk = |known| Walk::new(&store.names, generation, "acme", KIND).beyond(Revision(known));
+    let mut connection = server.client().get_connection().unwrap();
+    let mut whole = |known| -> Vec<String> {
+        let answer = walk(known).call().unwrap().query(&mut connection).unwrap();
+        let rows = walk(known).take(answer).unwrap().told("acme", KIND, Path::new("here"));
+        assert_eq!(rows.len(), 3, "what is known is still told to be there");
+        let unknown = rows.into_iter().filter(|row| !row.is_known(Revision(known)));
+        let id_of =
+            |row: Row| if row.record(Some(&acme), KIND).is_some() { row.id } else { format!("{} is cut", row.id) };
+        unknown.map(id_of).collect()
+    };
+    assert_eq!(whole(0), ["one", "three", "two"]);
+    assert_eq!(whole(1), ["three", "two"]);
+    assert_eq!(whole(2), ["three"]);
+    assert!(whole(3).is_empty() && whole(u64::MAX).is_empty());
 }
 
 #[tokio::test]
@@ -307,8 +338,14 @@ async fn another_number_of_partitions_is_refused() {
 async fn a_redis_without_room_says_so_and_goes_on_afterwards() {
     let server = Server::start();
     let (store, _) = replica(&server.config("room")).await;
+    let revision = store.commit(vec![put("acme", "kept", 1)]).await.unwrap();
     server.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
     assert!(matches!(store.commit(vec![put("acme", "one", 1)]).await, Err(Error::NoRoom { .. })));
+    // A transaction is refused then, even one that only reads.
+    assert!(store.get(key("acme", "kept")).await.unwrap().is_some());
+    assert!(store.get(key("acme", "one")).await.unwrap().is_none());
+    assert_eq!(store.revision(Some(&"acme".parse().unwrap())).await.unwrap(), revision);
+    assert_eq!(store.scan(Range::all(Some("acme".parse().unwrap()), KIND)).await.unwrap().len(), 1);
     server.run::<()>(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
     store.commit(vec![put("acme", "one", 1)]).await.unwrap();
 }

@@ -1,12 +1,13 @@
 //! A Redis that hangs, replicas of it that would lose what they have, and a replica of ours that stumbles over a commit.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
 
 use super::memory::{claim, key, put, replica, until};
 use super::sentinel::guarded;
-use super::server::{PATIENCE, Server};
+use super::server::{self, PATIENCE, Proxy, Server, Way};
 use crate::store::redis::Redis;
 use crate::store::redis::config::Config;
 use crate::store::{Error, Mutation, Observer, Resync, Revision, Store};
@@ -45,6 +46,37 @@ async fn a_redis_that_hangs_holds_no_call_for_long_and_none_of_those_behind() {
     let revision = store.commit(vec![put("acme", "two", 2)]).await.unwrap();
     assert_eq!(memory.revisions.lock().get("acme"), Some(&revision));
     assert!(store.get(key("acme", "late")).await.unwrap().is_none(), "a write that was refused was done");
+}
+
+/// R7, one way: what is asked comes there, and no answer comes back.
+#[tokio::test]
+async fn a_way_on_which_no_answer_comes_back_ends_calls_in_time_and_loses_nothing() {
+    let server = Server::start();
+    let (direct, _) = replica(&server.config("deaf")).await;
+    let proxy = Proxy::to(server.port).await;
+    let (store, memory) = replica(&server::config(proxy.port, "deaf")).await;
+    store.commit(vec![put("acme", "one", 1)]).await.unwrap();
+    proxy.set(Way::Deaf);
+    let calls = async {
+        let written = store.commit(vec![Mutation::create(key("acme", "two"), claim(2))]).await;
+        assert!(matches!(written, Err(Error::Unknown { .. } | Error::Unavailable { .. })), "{written:?}");
+        let read = store.get(key("acme", "one")).await;
+        assert!(matches!(read, Err(Error::Unavailable { .. })), "{read:?}");
+    };
+    tokio::time::timeout(PATIENCE, calls).await.expect("calls wait for ever");
+    assert!(proxy.held.load(Ordering::SeqCst) > 0, "no answer was held back");
+    direct.commit(vec![put("acme", "three", 3)]).await.unwrap();
+    proxy.set(Way::Open);
+    // Whatever became of it, the same once more has one effect.
+    let again = loop {
+        match store.commit(vec![Mutation::create(key("acme", "two"), claim(2))]).await {
+            Err(Error::Unknown { .. } | Error::Unavailable { .. }) => {}
+            settled => break settled,
+        }
+    };
+    assert!(matches!(again, Ok(_) | Err(Error::Conflict { .. })), "{again:?}");
+    until("it does not catch up", || memory.records.lock().len() == 3 && store.lag().trouble.is_none()).await;
+    assert_eq!(memory.records.lock().values().copied().collect::<Vec<_>>(), [1, 3, 2]);
 }
 
 /// Writes that wait for a place hear of it as soon as anybody does, and are not done afterwards.

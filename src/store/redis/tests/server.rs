@@ -154,6 +154,15 @@ pub(super) enum Way {
     LoseAnswers,
     /// Holds everything back, and ends nothing.
     Clog,
+    /// Lets commands through, holds answers back, and ends nothing.
+    Deaf,
+}
+
+impl Way {
+    /// Whether it holds commands back, or answers.
+    fn holds(self, is_answer: bool) -> bool {
+        self == Self::Clog || is_answer && self == Self::Deaf
+    }
 }
 
 /// A way to a server that can be cut.
@@ -203,13 +212,13 @@ async fn pass(mut client: TcpStream, port: u16, mut ways: watch::Receiver<Way>, 
         tokio::select! {
             read = client.read(&mut asked) => match read {
                 Ok(count) if count > 0 => {
-                    hold(now.clone(), held).await;
+                    hold(now.clone(), held, false).await;
                     server.write_all(&asked[..count]).await.ok()?;
                 }
                 _ => return Some(()),
             },
             read = server.read(&mut answered) => {
-                hold(now.clone(), held).await;
+                hold(now.clone(), held, true).await;
                 let is_lost = *now.borrow() == Way::LoseAnswers;
                 match read {
                     Ok(_) if is_lost => return None,
@@ -222,11 +231,11 @@ async fn pass(mut client: TcpStream, port: u16, mut ways: watch::Receiver<Way>, 
     }
 }
 
-/// Waits while the way is clogged.
-async fn hold(mut ways: watch::Receiver<Way>, held: &AtomicUsize) {
-    if *ways.borrow() == Way::Clog {
+/// Waits while the way holds commands back, or answers.
+async fn hold(mut ways: watch::Receiver<Way>, held: &AtomicUsize, is_answer: bool) {
+    if ways.borrow().holds(is_answer) {
         held.fetch_add(1, Ordering::SeqCst);
         // The way ends with the test.
-        let _ = ways.wait_for(|way| *way != Way::Clog).await;
+        let _ = ways.wait_for(|way| !way.holds(is_answer)).await;
     }
 }

@@ -15,7 +15,7 @@ use crate::store::document::Document;
 use crate::store::embedded::Embedded;
 use crate::store::embedded::transfer::Directory;
 use crate::store::redis::transfer::Deployment;
-use crate::store::transfer::{self, PAGE, Partitions, Row, Summary, Transfer};
+use crate::store::transfer::{self, Looked, PAGE, Partitions, Row, Summary, Transfer};
 
 /// Random histories that go from one machine to Redis and back.
 const CASES: u32 = 24;
@@ -187,6 +187,10 @@ impl Transfer for Breaking<'_> {
 
     async fn page(&self, partition: Option<&AccountId>, kind: Kind, after: Option<&str>) -> Result<Vec<Row>, Error> {
         self.inner.page(partition, kind, after).await
+    }
+
+    async fn look(&self, partition: Option<&AccountId>, kind: Kind) -> Result<Looked, Error> {
+        self.inner.look(partition, kind).await
     }
 
     async fn begin(&self, partitions: &Partitions) -> Result<(), Error> {
