@@ -122,7 +122,7 @@ fn is_about(wanted: u64, count: u64) -> bool {
 
 fn in_circle(map: &AccountMap, center: LatLng, radius_m: f64) -> u64 {
     // One more than is accepted is enough to know.
-    map.all().within(center, radius_m, None, 201).len() as u64
+    map.all().within(center, radius_m, None, 201).unwrap().len() as u64
 }
 
 /// A square of degrees around a position.

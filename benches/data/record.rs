@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
-use waymark::model::access::{Contacts, Scope, Token};
+use waymark::model::access::{Contacts, Positions, Scope, Token};
 use waymark::model::address::{AddressQuery, CountryCode};
 use waymark::model::evidence::NetworkKind;
 use waymark::model::evidence::{GeocodedEvidence, Storage};
@@ -150,5 +150,7 @@ fn credential(account: &AccountId, agent: &AgentId, site: &Site, random: &mut Ra
         revoked_at: None,
         rotation: None,
         contacts: Contacts::default(),
+        certificate: None,
+        positions: Positions::default(),
     }
 }

@@ -23,7 +23,7 @@ use crate::data::{Plan, Shape, account_id, record};
 use crate::measure;
 
 /// Changes when the records change, so that a directory of an older bench is filled anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Sites of one batch: one fsync for so many.
 const BATCH: usize = 2_000;
 /// Batches under way at once: one is encoded while another is written.
@@ -84,8 +84,14 @@ async fn make_accounts(path: &Path, plan: &Plan) -> Result<Filled> {
     let operator = waymark.create_operator_token::<service::Error>("bench", |_| Ok(())).await?;
     let principal = waymark.authenticate(&operator)?;
     let mut viewers = Vec::with_capacity(plan.accounts());
-    let token =
-        |account, scope| NewToken { account, scope, display_name: "bench".into(), expires_at: None, contacts: None };
+    let token = |account, scope| NewToken {
+        account,
+        scope,
+        display_name: "bench".into(),
+        expires_at: None,
+        contacts: None,
+        positions: None,
+    };
     for account in (0..plan.accounts()).map(account_id) {
         waymark.create_account(&principal, account.clone(), "An account of the benches", None).await?;
         viewers.push(waymark.create_token(&principal, token(Some(account), Scope::Viewer)).await?.1);

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
+use waymark::live::BriefLock;
 use waymark::model::geo::LatLng;
 use waymark::model::site::Status;
 use waymark::spatial::entry::Entry;
@@ -29,7 +29,7 @@ const MOVE_DEGREES: f64 = 0.005;
 const SEED: u64 = 11;
 
 /// An account's map behind the lock that the server has.
-type Locked = RwLock<AccountMap>;
+type Locked = BriefLock<AccountMap>;
 type Change = fn(&mut Site, &mut Random);
 
 /// A change that was drawn: the site, what it was before, and what the map is told.
@@ -164,7 +164,7 @@ fn read_until(ends: &AtomicBool, maps: &[Locked], queries: &Queries, read: &Atom
         if ends.load(Ordering::Relaxed) {
             return;
         }
-        black_box(mvt::encode(&maps[*account].read().all().tile(*tile), *tile));
+        black_box(mvt::encode(&maps[*account].read().all().tile(*tile).unwrap(), *tile));
         read.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -215,7 +215,7 @@ fn timed_tiles(maps: &[Locked], queries: &Queries, times: &mut Vec<u32>) -> f64 
     let (start, slice, first) = (Instant::now(), settings::slice(), times.len());
     for (account, tile) in queries.tiles.iter().cycle() {
         let call = Instant::now();
-        black_box(mvt::encode(&maps[*account].read().all().tile(*tile), *tile));
+        black_box(mvt::encode(&maps[*account].read().all().tile(*tile).unwrap(), *tile));
         times.push(nanoseconds(call));
         if start.elapsed() >= slice {
             break;

@@ -18,7 +18,7 @@ mod selections;
 
 use std::process::Command;
 
-use parking_lot::RwLock;
+use waymark::live::BriefLock;
 
 use changes::Changes;
 use data::queries::Queries;
@@ -70,7 +70,7 @@ fn measure_shape(shape: Shape, sites: usize) {
     sheet.add(Figure::of("load", "s", vec![load_s]).with_note(note));
     let queries = Queries::new(&plan, &maps, QUERIES, 3);
     reads::measure(&mut sheet, &plan, &maps, &queries);
-    let mut maps: Vec<_> = maps.into_iter().map(RwLock::new).collect();
+    let mut maps: Vec<_> = maps.into_iter().map(BriefLock::new).collect();
     let mut changes = Changes::new(&plan);
     changes::measure(&mut sheet, &mut changes, &mut maps, &queries);
     selections::measure(&mut sheet, &mut changes, &mut maps, &queries);

@@ -36,12 +36,12 @@ fn walks(sheet: &mut Sheet, maps: &[AccountMap]) {
         black_box(maps[0].all().fit());
     }));
     sheet.add(time("near duplicates within 10 m, first 50", CALLS / 40, |_| {
-        black_box(maps[0].all().near_duplicates(10.0, None, 50));
+        black_box(maps[0].all().near_duplicates(10.0, None, 50).unwrap());
     }));
 }
 
 fn tiles(sheet: &mut Sheet, plan: &Plan, maps: &[AccountMap], queries: &Queries) {
-    let encode = |(account, tile): In<TileId>| mvt::encode(&maps[account].all().tile(tile), tile);
+    let encode = |(account, tile): In<TileId>| mvt::encode(&maps[account].all().tile(tile).unwrap(), tile);
     sheet.add(time("tiles z0-z14", CALLS * 5, |call| {
         black_box(encode(queries.tiles[call % queries.tiles.len()]));
     }));
@@ -82,14 +82,14 @@ fn views(sheet: &mut Sheet, plan: &Plan, maps: &[AccountMap], queries: &Queries)
 fn distances(sheet: &mut Sheet, maps: &[AccountMap], queries: &Queries) {
     sheet.add(time("nearest 10", CALLS * 2, |call| {
         let (account, spot) = queries.spots[call % queries.spots.len()];
-        black_box(maps[account].all().nearest(spot, 10));
+        black_box(maps[account].all().nearest(spot, 10).unwrap());
     }));
     sized(sheet, "radius 10 km, ~100 sites", &queries.circles, |(account, center)| {
-        maps[*account].all().within(*center, RADIUS_M, None, PAGE).len()
+        maps[*account].all().within(*center, RADIUS_M, None, PAGE).unwrap().len()
     });
     sheet.add(time("radius 10 km anywhere, first 100", CALLS / 4, |call| {
         let (account, spot) = queries.spots[call % queries.spots.len()];
-        black_box(maps[account].all().within(spot, RADIUS_M, None, 100));
+        black_box(maps[account].all().within(spot, RADIUS_M, None, 100).unwrap());
     }));
 }
 
@@ -113,7 +113,7 @@ fn filters(sheet: &mut Sheet, maps: &[AccountMap], queries: &Queries) {
     ] {
         sheet.add(time(what, CALLS, |call| {
             let (account, tile) = queries.tiles[call % queries.tiles.len()];
-            black_box(mvt::encode(&maps[account].within(classes).tile(tile), tile));
+            black_box(mvt::encode(&maps[account].within(classes).tile(tile).unwrap(), tile));
         }));
     }
 }

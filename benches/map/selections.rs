@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use parking_lot::RwLock;
+use waymark::live::BriefLock;
 use waymark::model::card::CardField;
 use waymark::spatial::class::Classes;
 use waymark::spatial::entry::Subject;
@@ -24,7 +24,7 @@ const STEP: u32 = 1_024;
 pub(crate) fn measure(
     sheet: &mut Sheet,
     changes: &mut Changes<'_>,
-    maps: &mut [RwLock<AccountMap>],
+    maps: &mut [BriefLock<AccountMap>],
     queries: &Queries,
 ) {
     let wants = |key: String| {
@@ -46,7 +46,7 @@ pub(crate) fn measure(
     sheet.add(time("tiles z0-z14 of a selection", CALLS, |call| {
         let (_, tile) = tiles[call % tiles.len()];
         let view = largest.selected("0", Classes::ALL).expect("it was made");
-        black_box(mvt::encode(&view.tile(*tile), *tile));
+        black_box(mvt::encode(&view.tile(*tile).unwrap(), *tile));
     }));
     let mut kept_up = changes::of_status(changes, maps);
     kept_up.what += " while selections are kept up";

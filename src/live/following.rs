@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Live, LiveAccount, Waiting, entry_of, links};
 use crate::model::access::Account;
-use crate::model::id::{Revision, SiteId};
+use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::prefix::Prefix;
 use crate::model::site::Site;
 use crate::model::sketch::SiteSketch;
@@ -124,5 +124,10 @@ impl Observer for Live {
 
     fn resynced(&self, part: Resync<'_>) {
         self.resync(&part);
+    }
+
+    fn standing(&self, partition: Option<&AccountId>) -> Revision {
+        let Some(account) = partition else { return *self.operator.borrow() };
+        self.account(account).map(|live| live.revision()).unwrap_or_default()
     }
 }

@@ -4,6 +4,7 @@
 //! here. One lock an account, held for microseconds, and some milliseconds by a page that looks at many sites; an
 //! account's readers never wait for another account.
 
+mod brief_lock;
 mod changes;
 mod entry;
 mod following;
@@ -29,14 +30,16 @@ use tokio::sync::watch;
 
 use crate::model::access::{Account, Token};
 use crate::model::attention::Attention;
+use crate::model::certificate::Binding;
 use crate::model::id::{AccountId, Revision, SiteId, TokenId};
 use crate::model::prefix::{Prefix, Prefixes};
 use crate::model::site::Site;
 use crate::spatial::AccountMap;
 use crate::store::document::Document;
-use crate::store::{Error, Kind, Mutation, Observer, Range, SCAN_MAX, Store};
+use crate::store::{Error, Kind, Mutation, Observer, Range, Store, scan_past};
 use tokens::Tokens;
 
+pub use brief_lock::BriefLock;
 pub use changes::{Change, Commit, Commits, Missed, Next, Resumed, Standing};
 pub use entry::entry_of;
 pub use links::LinkedSites;
@@ -54,7 +57,7 @@ pub struct LiveAccount {
     /// Its revision, and what changed lately.
     changes: Arc<changes::Changes>,
     /// Its sites; the lock is never held over an await.
-    pub map: RwLock<AccountMap>,
+    pub map: BriefLock<AccountMap>,
     /// Held by who makes a selection.
     selecting: tokio::sync::Mutex<()>,
     /// Its own networks.
@@ -76,7 +79,7 @@ impl LiveAccount {
         Arc::new(Self {
             account: RwLock::new(Arc::new(account)),
             changes: Arc::default(),
-            map: RwLock::default(),
+            map: BriefLock::default(),
             selecting: tokio::sync::Mutex::default(),
             prefixes: RwLock::default(),
             placing: tokio::sync::Mutex::default(),
@@ -130,14 +133,13 @@ impl LiveAccount {
         self.prefixes.read().longest(ip).map(Arc::clone)
     }
 
-    /// Reads the account's own networks from the store.
+    /// Reads the account's own networks from the store. One that cannot be read is left out; the store tells of it.
     async fn load_prefixes(&self, store: &dyn Store, account: &AccountId) -> Result<(), Error> {
         let mut after = None;
         loop {
             let partition = Some(account.clone());
             let range = Range { after, ..Range::all(partition, Kind::Prefix) };
-            let records = store.scan(range).await?;
-            let is_last = records.len() < SCAN_MAX;
+            let (records, is_last) = scan_past(store, range, |_| {}).await?;
             after = records.last().map(|record| record.key.id.clone());
             let mut prefixes = self.prefixes.write();
             for record in records {
@@ -269,7 +271,12 @@ impl Live {
         let live = Arc::new(loading::load(store).await?);
         for loaded in live.lives() {
             let account = loaded.account();
-            loaded.changes.start_at(store.revision(Some(&account.id)).await?, true);
+            match store.revision(Some(&account.id)).await {
+                Ok(revision) => loaded.changes.start_at(revision, true),
+                // The store takes no write of this account until that is mended: of what was told before nobody knows.
+                Err(Error::Corrupt { .. }) => loaded.changes.start_at(Revision::default(), false),
+                Err(cause) => return Err(cause),
+            }
             loaded.load_prefixes(store, &account.id).await?;
             if !loaded.map.read().is_empty() {
                 loaded.search.await_records();
@@ -334,6 +341,12 @@ impl Live {
     #[must_use]
     pub fn token(&self, token: TokenId) -> Option<Arc<Token>> {
         self.tokens.read().get(token)
+    }
+
+    /// The tokens, good or not, that know a certificate by any of this.
+    #[must_use]
+    pub fn tokens_known_by(&self, bindings: &[Binding]) -> Vec<Arc<Token>> {
+        self.tokens.read().known_by(bindings)
     }
 
     /// The first `limit` tokens of an account, or the operator's, behind `after`, ordered by id.

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
-use crate::model::access::{Contacts, Scope};
+use crate::model::access::{Contacts, Positions, Scope};
 use crate::model::address::AddressQuery;
 use crate::model::attention::{AttentionReason, Dismissal, fingerprint};
 use crate::model::evidence::Storage;
@@ -82,6 +82,8 @@ fn put_token(account: u8, number: u8) -> Mutation {
         revoked_at: None,
         contacts: Contacts::default(),
         rotation: None,
+        certificate: None,
+        positions: Positions::default(),
     };
     put(key, Document::Token(token))
 }
@@ -187,8 +189,11 @@ fn what_is_loaded_is_what_commits_make() {
         .unwrap();
 }
 
-/// A store of two accounts with a site each, in which `damage` has been done.
-fn damaged(directory: &Path, damage: &str) -> Result<Arc<Live>, Error> {
+/// Takes all packed copies away: a start reads documents then.
+const WITHOUT_COPIES: &str = "DELETE FROM packed";
+
+/// A store of two accounts with a site each, in which all of `damages` have been done.
+fn damaged(directory: &Path, damages: &[&str]) -> Result<Arc<Live>, Error> {
     runtime().block_on(async {
         let store = Embedded::open(directory).unwrap();
         for number in 0..2 {
@@ -199,19 +204,35 @@ fn damaged(directory: &Path, damage: &str) -> Result<Arc<Live>, Error> {
         store.close().await;
     });
     let file = rusqlite::Connection::open(directory.join("waymark.sqlite3")).unwrap();
-    assert_eq!(file.execute(damage, []).unwrap(), 1, "the fault was not injected");
+    for damage in damages {
+        assert!(file.execute(damage, []).unwrap() > 0, "the fault was not injected: {damage}");
+    }
     let store = Embedded::open(directory).unwrap();
     runtime().block_on(Live::follow(&store))
 }
 
 #[test]
 fn an_unreadable_site_is_left_out_alone() {
-    let directory = tempfile::tempdir().unwrap();
     let damage = "UPDATE records SET checksum = checksum + 1 WHERE kind = 3 AND partition = 'account-0'";
-    let live = damaged(directory.path(), damage).unwrap();
-    let unplaced = |number| live.account(&account_id(number)).unwrap().map.read().all().unplaced();
-    assert_eq!((unplaced(0), unplaced(1)), (0, 1));
-    assert_eq!(live.tokens_of(Some(&account_id(0)), None, 9).len(), 1);
+    // What a start takes from a copy that is whole is as good; who reads the record is told.
+    for (damages, found) in [(&[damage][..], (1, 1)), (&[damage, WITHOUT_COPIES][..], (0, 1))] {
+        let directory = tempfile::tempdir().unwrap();
+        let live = damaged(directory.path(), damages).unwrap();
+        let unplaced = |number| live.account(&account_id(number)).unwrap().map.read().all().unplaced();
+        assert_eq!((unplaced(0), unplaced(1)), found);
+        assert_eq!(live.tokens_of(Some(&account_id(0)), None, 9).len(), 1);
+    }
+}
+
+/// One account's network ended the start of all.
+#[test]
+fn an_unreadable_network_is_left_out_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let damage = "INSERT INTO records (partition, kind, id, revision, checksum, document)
+                  VALUES ('account-0', 8, '10.0.0.0/8', 1, 0, x'7b7d')";
+    let live = damaged(directory.path(), &[damage]).unwrap();
+    let of = live.account(&account_id(0)).unwrap();
+    assert_eq!((of.prefix_count(), of.map.read().all().unplaced()), (0, 1));
 }
 
 #[test]
@@ -222,7 +243,7 @@ fn an_unreadable_account_or_token_ends_the_start() {
             "UPDATE records SET checksum = checksum + 1 WHERE kind = {} AND partition = 'account-0'",
             kind as u8
         );
-        let failure = damaged(directory.path(), &damage).unwrap_err();
+        let failure = damaged(directory.path(), &[damage.as_str(), WITHOUT_COPIES]).unwrap_err();
         assert!(matches!(failure, Error::Corrupt { kind: of, .. } if of == kind), "{failure}");
     }
 }
@@ -231,7 +252,7 @@ fn an_unreadable_account_or_token_ends_the_start() {
 fn who_waited_while_another_made_the_selection_waits_for_no_reader() {
     let live = LiveAccount::new(account(0));
     let wants = Wants::new("everything", 1, |_: &Subject<'_>| true);
-    let selected = Selected { classes: Classes::ALL, texts: Some(wants.clone()) };
+    let selected = Selected { classes: Classes::ALL, texts: Some(wants.clone()), is_rough: false };
     let turn = live.selecting.try_lock().unwrap();
     let mut look = pin!(live.look(&selected, |view, _| view.unplaced()));
     let mut context = Context::from_waker(Waker::noop());

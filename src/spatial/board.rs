@@ -3,7 +3,9 @@
 //! The rule: cells are ordered by their number of sites, greatest first. A cell is *kept* when no greater kept cell
 //! has its centroid within 48 px; every other cell joins the greatest such one. It is evaluated lazily, climbing from
 //! cell to ever greater neighbours, and fetches cells outside of the window where the climb leads there. So it gives
-//! the same answer as on the whole world, from either side of a tile's edge.
+//! the same answer as on the whole world, from either side of a tile's edge. No cell on the way has fewer sites than the
+//! one before, and among equals ways are short: a long one takes data that were made for it. It is bounded, and behind that
+//! nothing is answered.
 
 use std::collections::HashMap;
 
@@ -16,6 +18,7 @@ use super::mass::Mass;
 use super::mercator::{Cell, Point};
 use super::node::{Kind, Slot};
 use super::pile::{Load, Pile};
+use super::refusal::Refusal;
 use super::spacing::{order, spacing_squared};
 use super::stop::country_level;
 use super::symbols::AreaId;
@@ -24,6 +27,9 @@ use super::window::Window;
 
 /// Cells around a window that are fetched with it: two rings are what most climbs need.
 const MARGIN: u32 = 2;
+/// Most cells that climbs may fetch outside of a window: four times as many as a viewport may have, some tens of milliseconds.
+/// Cells of people's sites need some tens.
+pub(super) const OUTSIDE_CELLS_MAX: usize = 65_536;
 /// No cell, in a grid of numbers of contents.
 const NONE: u32 = u32::MAX;
 /// The eight neighbours of a cell, as steps east and south.
@@ -86,6 +92,9 @@ pub(super) struct Board<'map> {
     grid: Vec<u32>,
     /// Numbers of contents, or [`NONE`], of cells outside of the window.
     outside: HashMap<(u32, u32), u32>,
+    outside_max: usize,
+    /// Whether more of them were needed: what is said of the board is of no use then.
+    is_spent: bool,
     contents: Vec<Content>,
     /// Areas whose centroid lies in the window; `None` where nobody asked for them.
     areas: Option<Vec<AreaContent>>,
@@ -102,12 +111,31 @@ impl<'map> Board<'map> {
             window,
             grid: vec![NONE; window.len()],
             outside: HashMap::new(),
+            outside_max: OUTSIDE_CELLS_MAX,
+            is_spent: false,
             contents: Vec::with_capacity(window.len().min(64)),
             areas: with_areas.then(Vec::new),
         };
         window.rects().for_each(|rect| board.fill(view.tree.root, 0, Rect::WORLD, &rect));
         board.contents.iter_mut().for_each(Content::settle);
         board
+    }
+
+    /// The same board, allowed to fetch fewer cells.
+    #[cfg(test)]
+    pub(super) fn with_outside_max(self, outside_max: usize) -> Self {
+        Self { outside_max, ..self }
+    }
+
+    /// The cells that were fetched outside of the window.
+    #[cfg(test)]
+    pub(super) fn outside_len(&self) -> usize {
+        self.outside.len()
+    }
+
+    /// Whether all that was said of the board holds. To be asked before any of it is given out.
+    pub(super) fn checked(&self) -> Result<(), Refusal> {
+        if self.is_spent { Err(Refusal::TooFarReaching) } else { Ok(()) }
     }
 
     /// The cells that are not empty, as far as they were fetched.
@@ -215,6 +243,10 @@ impl<'map> Board<'map> {
     fn fetched(&mut self, x: u32, y: u32) -> u32 {
         if let Some(number) = self.outside.get(&(x, y)) {
             return *number;
+        }
+        if self.outside.len() >= self.outside_max {
+            self.is_spent = true;
+            return NONE;
         }
         self.outside.insert((x, y), NONE);
         let areas = self.areas.take();

@@ -6,6 +6,7 @@ use crate::model::id::SiteId;
 
 use super::entry::EntryRef;
 use super::near::{Near, within_behind};
+use super::refusal::Refusal;
 use super::region::World;
 use super::view::View;
 use super::walk::{LOOKS_MAX, WalkCursor, Walked, walk};
@@ -31,9 +32,9 @@ pub(super) fn near_duplicates(
     distance_m: f64,
     from: Option<WalkCursor>,
     limit: usize,
-) -> Walked<Duplicate<'_>> {
+) -> Result<Walked<Duplicate<'_>>, Refusal> {
     let mut found = Vec::new();
-    let (mut is_begun, mut told) = (false, 0);
+    let (mut is_begun, mut told, mut refusal) = (false, 0, None);
     let next = walk(view, &World, from, |group| {
         // Of a great stack no more is put in order than a page may come to; to have gathered it is not held against it.
         let sorted = (limit + OTHERS_MAX + 2).min(group.sites.len());
@@ -51,12 +52,16 @@ pub(super) fn near_duplicates(
             }
             is_begun = true;
             let behind = &group.sites[at + 1..];
-            let mut others = on_the_spot(view, number, behind).unwrap_or_else(|| {
-                let position = view.entries[number].position();
-                let (others, looks) = within_behind(view, (position, site), distance_m, OTHERS_MAX + 1);
-                *group.looks += looks;
-                others
-            });
+            let near = || within_behind(view, (view.entries[number].position(), site), distance_m, OTHERS_MAX + 1);
+            let (mut others, looks) =
+                match on_the_spot(view, number, behind).map_or_else(near, |others| Ok((others, 0))) {
+                    Ok(near) => near,
+                    Err(why) => {
+                        refusal = Some(why);
+                        return ControlFlow::Break(WalkCursor { place: group.place, site });
+                    }
+                };
+            *group.looks += looks;
             *group.looks += 1 + others.len();
             let has_more = others.len() > OTHERS_MAX;
             others.truncate(OTHERS_MAX);
@@ -67,7 +72,7 @@ pub(super) fn near_duplicates(
         }
         ControlFlow::Continue(())
     });
-    Walked { found, next }
+    refusal.map_or(Ok(Walked { found, next }), Err)
 }
 
 /// The next sites of the same position, where there are more of them than are told: a great stack would otherwise be

@@ -2,7 +2,6 @@
 //!
 //! Everything is answered as if the map held no other sites. Read-only.
 
-use crate::model::Invalid;
 use crate::model::attention::Attention;
 use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::id::SiteId;
@@ -17,6 +16,7 @@ use super::fit;
 use super::mapping::{self, Leaves};
 use super::mercator::{Point, TileId, checked_zoom};
 use super::near::{self, DistanceCursor, Near};
+use super::refusal::Refusal;
 use super::region::{BoxRegion, PolygonRegion};
 use super::roster::Roster;
 use super::search;
@@ -126,20 +126,21 @@ impl<'map> MapView<'map> {
 
     /// The symbols of a tile: those drawn in its square, north and west edge included.
     ///
-    /// Costs a bounded number of cells, whatever the number of sites.
-    #[must_use]
-    pub fn tile(&self, tile: TileId) -> Symbols<'map> {
+    /// Costs a bounded number of cells, whatever the number of sites; refuses where those around that decide what is drawn
+    /// would be more.
+    pub fn tile(&self, tile: TileId) -> Result<Symbols<'map>, Refusal> {
         mapping::symbols(self.view, Window::of_tile(tile), |point| TileId::holding(point, tile.z()) == tile)
     }
 
     /// The symbols drawn in a box, edges included, the meridians -180 and 180 as one; the same that tiles of this zoom
     /// hold.
     ///
-    /// Refuses a zoom above [`super::mercator::ZOOM_MAX`], and a box of more than [`super::VIEWPORT_CELLS_MAX`] cells.
-    pub fn viewport(&self, bounds: &BoundingBox, zoom: u8) -> Result<Symbols<'map>, Invalid> {
+    /// Refuses a zoom above [`super::mercator::ZOOM_MAX`], a box of more than [`super::VIEWPORT_CELLS_MAX`] cells, and what
+    /// a tile would refuse.
+    pub fn viewport(&self, bounds: &BoundingBox, zoom: u8) -> Result<Symbols<'map>, Refusal> {
         let window = Window::of_box(bounds, checked_zoom(zoom)?)?;
         let (low, high) = (Point::project(bounds.low), Point::project(bounds.high));
-        Ok(mapping::symbols(self.view, window, |point| {
+        mapping::symbols(self.view, window, |point| {
             let is_between = if bounds.crosses_antimeridian() {
                 point.x >= low.x || point.x <= high.x
             } else {
@@ -148,7 +149,7 @@ impl<'map> MapView<'map> {
             let is_at_west = bounds.begins_at_antimeridian() && point.x == u32::MAX;
             let is_at_east = bounds.ends_at_antimeridian() && point.x == 0;
             (is_between || is_at_west || is_at_east) && (high.y..=low.y).contains(&point.y)
-        }))
+        })
     }
 
     /// The sites in a box from `from` on, at most `limit`, along the map.
@@ -173,7 +174,7 @@ impl<'map> MapView<'map> {
         search::in_region(self.view, &PolygonRegion::new(polygons), from, limit)
     }
 
-    /// How many sites [`within`](Self::within) looks at; all of them with an infinite radius.
+    /// How many looks [`within`](Self::within) takes, at most `looks_max`; [`nearest`](Self::nearest) with an infinite radius.
     #[cfg(test)]
     pub(super) fn looks_within(
         &self,
@@ -181,31 +182,30 @@ impl<'map> MapView<'map> {
         radius_m: f64,
         after: Option<DistanceCursor>,
         limit: usize,
-    ) -> usize {
-        near::looks(self.view, center, radius_m, after, limit)
+        looks_max: usize,
+    ) -> Result<usize, Refusal> {
+        near::looks(self.view, center, radius_m, after, limit, looks_max)
     }
 
     /// The `limit` sites nearest to `center`, by great-circle metres and id.
     ///
     /// Costs a distance for each of some tens of cells around, wherever on the sphere they are, and for each site of the
-    /// stacks at their edge.
-    #[must_use]
-    pub fn nearest(&self, center: LatLng, limit: usize) -> Vec<Near<'map>> {
+    /// stacks at their edge; refuses where these would be too many.
+    pub fn nearest(&self, center: LatLng, limit: usize) -> Result<Vec<Near<'map>>, Refusal> {
         near::nearest(self.view, center, limit)
     }
 
     /// The sites at most `radius_m` metres from `center` that come after `after`, at most `limit`, by distance and id.
     ///
-    /// Costs a distance for each site of the ring that the page covers, and of the stacks at its edges. A radius that is
-    /// negative or NaN holds nothing.
-    #[must_use]
+    /// Costs a distance for each site of the ring that the page covers, and of the stacks at its edges; refuses where these
+    /// would be too many. A radius that is negative or NaN holds nothing.
     pub fn within(
         &self,
         center: LatLng,
         radius_m: f64,
         after: Option<DistanceCursor>,
         limit: usize,
-    ) -> Vec<Near<'map>> {
+    ) -> Result<Vec<Near<'map>>, Refusal> {
         near::within(self.view, center, radius_m, after, limit)
     }
 
@@ -216,41 +216,45 @@ impl<'map> MapView<'map> {
     }
 
     /// The sites from `from` on that have others of greater ids within `distance_m` metres, at most `limit`, along the
-    /// map. See [`Walked`] for what bounds the work.
-    #[must_use]
-    pub fn near_duplicates(&self, distance_m: f64, from: Option<WalkCursor>, limit: usize) -> Walked<Duplicate<'map>> {
+    /// map. See [`Walked`] for what bounds the work; refuses where too many sites are near a single one.
+    pub fn near_duplicates(
+        &self,
+        distance_m: f64,
+        from: Option<WalkCursor>,
+        limit: usize,
+    ) -> Result<Walked<Duplicate<'map>>, Refusal> {
         duplicates::near_duplicates(self.view, distance_m, from, limit)
     }
 
     /// The sites of a cluster or area shown at `zoom` from `from` on, at most `limit`, along the map; `None` where none of
-    /// that id is shown. A pin is its own only leaf. See [`Walked`] for what bounds the work.
-    #[must_use]
+    /// that id is shown. A pin is its own only leaf. See [`Walked`] for what bounds the work; refuses what a tile would.
     pub fn leaves(
         &self,
         symbol: SymbolId,
         zoom: u8,
         from: Option<WalkCursor>,
         limit: usize,
-    ) -> Option<Walked<EntryRef<'map>>> {
+    ) -> Result<Option<Walked<EntryRef<'map>>>, Refusal> {
         if let SymbolId::Pin(site) = symbol {
-            let Some(Standing::Placed(entry)) = self.get(site) else { return None };
-            return (self.locate(site, zoom)? == symbol).then(|| Walked { found: vec![entry], next: None });
+            let Some(Standing::Placed(entry)) = self.get(site) else { return Ok(None) };
+            let is_shown = self.locate(site, zoom)? == Some(symbol);
+            return Ok(is_shown.then(|| Walked { found: vec![entry], next: None }));
         }
-        let leaves = Leaves::of(self.view, symbol, checked_zoom(zoom).ok()?)?;
+        let Ok(zoom) = checked_zoom(zoom) else { return Ok(None) };
+        let Some(leaves) = Leaves::of(self.view, symbol, zoom)? else { return Ok(None) };
         let walked = search::in_region(self.view, &leaves, from, limit);
         let is_empty = |walked: &Walked<_>| walked.found.is_empty() && walked.next.is_none();
         // An area without sites is not shown; an empty page of one with sites is its end.
         let is_gone =
             is_empty(&walked) && (from.is_none() || is_empty(&search::in_region(self.view, &leaves, None, 1)));
-        (!is_gone).then_some(walked)
+        Ok((!is_gone).then_some(walked))
     }
 
-    /// The symbol that holds the site at `zoom`; `None` where it is not in view, or no map has that zoom.
-    #[must_use]
-    pub fn locate(&self, site: SiteId, zoom: u8) -> Option<SymbolId> {
-        let zoom = checked_zoom(zoom).ok()?;
-        let Some(Standing::Placed(_)) = self.get(site) else { return None };
-        let pile = self.roster.tree.piles.of(self.map.number(site)?)?;
-        Some(mapping::locate(self.view, site, pile, zoom))
+    /// The symbol that holds the site at `zoom`; `None` where it is not in view, or no map has that zoom. Refuses what a tile
+    /// would.
+    pub fn locate(&self, site: SiteId, zoom: u8) -> Result<Option<SymbolId>, Refusal> {
+        let (Ok(zoom), Some(Standing::Placed(_))) = (checked_zoom(zoom), self.get(site)) else { return Ok(None) };
+        let pile = self.map.number(site).and_then(|number| self.roster.tree.piles.of(number));
+        pile.map(|pile| mapping::locate(self.view, site, pile, zoom)).transpose()
     }
 }

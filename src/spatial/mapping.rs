@@ -13,6 +13,7 @@ use super::frame::Rect;
 use super::mercator::{CELL_LEVELS_BELOW_TILE, Cell, LEVEL_MAX, Point};
 use super::node::{Kind, Slot};
 use super::pile::Pile;
+use super::refusal::Refusal;
 use super::region::Region;
 use super::stop::{Stop, country_level};
 use super::symbols::{Area, AreaId, Cluster, Pin, Span, SymbolId, Symbols};
@@ -26,7 +27,11 @@ type Cells = SmallVec<[Cell; 9]>;
 const CAPACITY: usize = 32;
 
 /// The symbols of a window whose drawn point `is_shown`.
-pub(super) fn symbols(view: View<'_>, window: Window, is_shown: impl Fn(Point) -> bool) -> Symbols<'_> {
+pub(super) fn symbols(
+    view: View<'_>,
+    window: Window,
+    is_shown: impl Fn(Point) -> bool,
+) -> Result<Symbols<'_>, Refusal> {
     let mut board = Board::new(view, window, true);
     let mut symbols = Symbols::default();
     symbols.pins.reserve(board.len().min(CAPACITY));
@@ -45,9 +50,10 @@ pub(super) fn symbols(view: View<'_>, window: Window, is_shown: impl Fn(Point) -
             _ => symbols.clusters.push(cluster(view, &board, number, &joiners)),
         }
     }
+    board.checked()?;
     let areas = board.take_areas().into_iter().filter(|area| is_shown(area.mass.centroid()));
     symbols.areas = areas.map(|content| area(view, &content)).collect();
-    symbols
+    Ok(symbols)
 }
 
 fn cluster(view: View<'_>, board: &Board<'_>, kept: u32, joiners: &[u32]) -> Cluster {
@@ -125,30 +131,31 @@ fn clusters_in(view: View<'_>, pile: &Pile, cell: Cell) -> bool {
 }
 
 /// The cells of the cluster that is kept in `cell`, that one first; `None` where there is none.
-fn cluster_cells(view: View<'_>, cell: Cell) -> Option<Cells> {
+fn cluster_cells(view: View<'_>, cell: Cell) -> Result<Option<Cells>, Refusal> {
     let mut board = Board::new(view, Window::of(cell), false);
-    let number = board.at(cell.x(), cell.y())?;
+    let Some(number) = board.at(cell.x(), cell.y()) else { return Ok(None) };
     let joiners = board.joiners(number);
     let is_pin = joiners.is_empty() && board.content(number).mass.lone().is_some();
-    if is_pin || board.kept(number) != number {
-        return None;
-    }
-    Some(std::iter::once(number).chain(joiners).map(|number| board.content(number).cell).collect())
+    let is_shown = !is_pin && board.kept(number) == number;
+    board.checked()?;
+    let cells = || std::iter::once(number).chain(joiners).map(|number| board.content(number).cell).collect();
+    Ok(is_shown.then(cells))
 }
 
 /// What shows the site of a pile at `zoom`.
-pub(super) fn locate(view: View<'_>, site: SiteId, pile: &Pile, zoom: u8) -> SymbolId {
+pub(super) fn locate(view: View<'_>, site: SiteId, pile: &Pile, zoom: u8) -> Result<SymbolId, Refusal> {
     let level = zoom + CELL_LEVELS_BELOW_TILE;
     if let Some(area_level) = pile.stop.area_level(level) {
         let cell = Cell::holding(pile.point, area_level);
-        return SymbolId::Area(AreaId { cell, is_country: pile.stop.is_country() });
+        return Ok(SymbolId::Area(AreaId { cell, is_country: pile.stop.is_country() }));
     }
     let cell = Cell::holding(pile.point, level);
     let mut board = Board::new(view, Window::of(cell), false);
     let number = board.at(cell.x(), cell.y()).expect("the cell of a site that clusters is not empty");
     let kept = board.kept(number);
     let stands_alone = board.content(kept).mass.lone().is_some() && board.joiners(kept).is_empty();
-    if stands_alone { SymbolId::Pin(site) } else { SymbolId::Cluster(board.content(kept).cell) }
+    board.checked()?;
+    Ok(if stands_alone { SymbolId::Pin(site) } else { SymbolId::Cluster(board.content(kept).cell) })
 }
 
 /// Where a symbol's sites are: cells, and which of the piles there are its.
@@ -161,22 +168,25 @@ pub(super) struct Leaves {
 
 impl Leaves {
     /// Those of a cluster or area that may show at `zoom`; `None` where nothing of that id does.
-    pub(super) fn of(view: View<'_>, id: SymbolId, zoom: u8) -> Option<Self> {
+    pub(super) fn of(view: View<'_>, id: SymbolId, zoom: u8) -> Result<Option<Self>, Refusal> {
         let level = zoom + CELL_LEVELS_BELOW_TILE;
         let (cells, is_area, is_country) = match id {
-            SymbolId::Pin(_) => return None,
-            SymbolId::Cluster(cell) if cell.zoom() != Some(zoom) => return None,
-            SymbolId::Cluster(cell) => (cluster_cells(view, cell)?, false, false),
+            SymbolId::Pin(_) => return Ok(None),
+            SymbolId::Cluster(cell) if cell.zoom() != Some(zoom) => return Ok(None),
+            SymbolId::Cluster(cell) => match cluster_cells(view, cell)? {
+                Some(cells) => (cells, false, false),
+                None => return Ok(None),
+            },
             SymbolId::Area(AreaId { cell, is_country }) => {
                 let is_shown = if is_country { cell.level() == country_level(level) } else { cell.level() < level };
                 if !is_shown {
-                    return None;
+                    return Ok(None);
                 }
                 (Cells::from_slice(&[cell]), true, is_country)
             }
         };
         let rects = cells.iter().flat_map(|cell| Window::of(*cell).rects()).collect();
-        Some(Self { level: cells[0].level(), rects, is_area, is_country })
+        Ok(Some(Self { level: cells[0].level(), rects, is_area, is_country }))
     }
 }
 

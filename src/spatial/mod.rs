@@ -2,9 +2,9 @@
 //!
 //! `entry` what is known of a site, `entries` all of them with their `cards`; `class` what sites are counted by; `mercator`, `window`, `frame`, `region` the geometry
 //! of the map; `stop` how far a site may be refined; `mass`, `pile` and `places` sums and sites of one point; `node` and
-//! `tree` the quadtree that holds them; `roster`, `wants` and `selection` which sites a tree holds; `view` and `map_view`
-//! which of them are seen; `attending` and `crowding` which of them need attention; `spacing`, `board` and `mapping` from
-//! cells to `symbols`; `walk`, `search`, `near`, `duplicates` and `fit` regions and distances; `mvt` and `layer` tiles as
+//! `tree` the quadtree that holds them; `roster`, `wants` and `selection` which sites a tree holds; `rough` the map without
+//! exact positions; `view` and `map_view` which of them are seen; `attending` and `crowding` which of them need attention; `spacing`, `board` and `mapping` from
+//! cells to `symbols`; `walk`, `search`, `near`, `duplicates` and `fit` regions and distances; `refusal` what is not answered; `mvt` and `layer` tiles as
 //! bytes, `tile_fields` what is in them, `tile_limits` how large they become.
 //!
 //! Knows nothing of storage, revisions and tenants: one [`AccountMap`] an account, and a lock around it, is the
@@ -26,6 +26,7 @@ mod pile;
 mod places;
 mod region;
 mod roster;
+mod rough;
 mod selection;
 mod spacing;
 mod stop;
@@ -42,6 +43,7 @@ pub mod map_view;
 pub mod mercator;
 pub mod mvt;
 pub mod near;
+pub mod refusal;
 pub mod search;
 pub mod symbols;
 pub mod tile_fields;
@@ -51,8 +53,11 @@ pub mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use crate::model::attention::{Attention, AttentionReason};
 use crate::model::id::SiteId;
+use crate::model::text;
 
 pub use attending::{AttentionCounts, AttentionCursor};
 pub use wants::Wants;
@@ -65,6 +70,7 @@ use entry::{Entry, Stored};
 use map_view::MapView;
 use mercator::Point;
 use roster::{Roster, Snapshot};
+use rough::Rough;
 use selection::Selections;
 
 /// The sites of one account, on the map.
@@ -78,6 +84,8 @@ pub struct AccountMap {
     entries: Entries,
     whole: Roster,
     selections: Selections,
+    /// The same sites where their cells are, while somebody looks at the map so.
+    rough: Option<Box<Rough>>,
 }
 
 impl AccountMap {
@@ -111,6 +119,12 @@ impl AccountMap {
     /// Costs a walk of at most 32 nodes, two where the site moves, and little where only its card changes; and a look at
     /// the site for each selection.
     pub fn upsert(&mut self, entry: &Entry) {
+        let number = self.put(entry);
+        self.follow_roughly(number, entry);
+    }
+
+    /// Puts it in under a number.
+    fn put(&mut self, entry: &Entry) -> u32 {
         let site = entry.site;
         let Some(number) = self.number(site) else {
             let number = self.entries.insert(entry);
@@ -118,7 +132,7 @@ impl AccountMap {
             let new = self.snapshot(number);
             self.follow(number, None, Some(new));
             self.settle_crowd(number, &[]);
-            return;
+            return number;
         };
         let old = self.snapshot(number);
         let mut stored = Stored::new(entry);
@@ -136,6 +150,7 @@ impl AccountMap {
         let new = Snapshot::of(stored, facets);
         self.follow(number, Some(old), Some(new));
         self.settle_crowd(number, &company);
+        number
     }
 
     /// Takes a site out. Answers whether it was in.
@@ -148,6 +163,7 @@ impl AccountMap {
         self.entries.take(number);
         company.iter().for_each(|other| self.settle_one(*other));
         self.selections.make_room(&self.entries);
+        self.leave_roughly(site);
         true
     }
 
@@ -167,6 +183,18 @@ impl AccountMap {
     #[must_use]
     pub fn ids(&self) -> Vec<SiteId> {
         self.entries.ids()
+    }
+
+    /// Sites that have one of these folded names, among those under `count` numbers from `from` on; and the number to go on at, `None` at
+    /// the end. Costs a look at each number.
+    #[must_use]
+    pub fn named(&self, names: &HashSet<String>, from: u32, count: u32) -> (Vec<(String, SiteId)>, Option<u32>) {
+        let end = self.entries.end().min(from.saturating_add(count));
+        let named = (from..end).filter_map(|number| {
+            let name = text::folded(self.entries.subject(number)?.card.display_name());
+            names.contains(&*name).then(|| (name.into_owned(), self.entries[number].site))
+        });
+        (named.collect(), (end < self.entries.end()).then_some(end))
     }
 
     /// All sites.

@@ -20,7 +20,7 @@ pub(super) const SELECTED_COST_MAX: u64 = 1_024;
 pub(super) const SELECTED_SHARE_MAX: usize = 2;
 /// Changes beyond the number of sites after which a selection that nobody used is dropped: by then keeping it has cost
 /// more than making it anew.
-const UNUSED_CHANGES_MIN: usize = 10_000;
+pub(super) const UNUSED_CHANGES_MIN: usize = 10_000;
 
 /// The sites that a filter wants.
 pub(super) struct Selection {

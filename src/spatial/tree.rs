@@ -12,7 +12,7 @@ use super::node::{Extras, Kind, Node, Slot, quadrant};
 use super::pile::{Load, NO_PILE, Pile, Piles};
 
 /// Most piles of a chain above the last level: short enough to be walked, long enough to make nodes rare.
-const CHAIN_MAX: usize = 8;
+pub(super) const CHAIN_MAX: usize = 8;
 /// A node with fewer piles becomes a chain again. Half of a full chain, so that a site that comes and goes does not
 /// make and raze a node each time.
 pub(super) const NODE_PILES_MIN: u32 = 4;

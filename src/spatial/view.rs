@@ -64,6 +64,11 @@ impl<'map> View<'map> {
         Some(self.count(at) + sums.count_beside(self.classes))
     }
 
+    /// Whether any site of the pile is in view.
+    pub(super) fn has_any(&self, pile: &Pile) -> bool {
+        self.is_whole || self.count_of_pile(pile) > 0
+    }
+
     pub(super) fn count_of_pile(&self, pile: &Pile) -> u32 {
         self.tree.piles.count(self.entries, pile, self.classes)
     }

@@ -123,7 +123,7 @@ struct Expected {
 
 impl Expected {
     fn of(maps: &[AccountMap], queries: &Queries) -> Self {
-        let circle = |(account, at): &In<LatLng>| maps[*account].all().within(*at, RADIUS_M, None, PAGE).len();
+        let circle = |(account, at): &In<LatLng>| maps[*account].all().within(*at, RADIUS_M, None, PAGE).unwrap().len();
         let square = |(account, bounds): &In<BoundingBox>| maps[*account].all().in_box(bounds, None, PAGE).found.len();
         Self {
             nearest: queries.spots.iter().take(CHECKED).count() * 10,

@@ -55,7 +55,7 @@ fn round(maps: &[AccountMap], tiles: &[In<TileId>]) -> f64 {
     let (start, slice) = (Instant::now(), settings::slice());
     let mut made: u32 = 0;
     for (account, tile) in tiles.iter().cycle() {
-        black_box(mvt::encode(&maps[*account].all().tile(*tile), *tile));
+        black_box(mvt::encode(&maps[*account].all().tile(*tile).unwrap(), *tile));
         made += 1;
         if start.elapsed() >= slice {
             break;

@@ -19,7 +19,7 @@ use crate::spatial::walk::Walked;
 /// Neighbours where the caller does not say how many.
 const NEAREST_DEFAULT: usize = 10;
 /// Most neighbours.
-const NEAREST_MAX: usize = 1_000;
+pub(in crate::service) const NEAREST_MAX: usize = 1_000;
 /// Farthest that sites may be from one another and still be asked about as duplicates, in metres.
 const DUPLICATE_DISTANCE_M_MAX: f64 = 1_000.0;
 
@@ -126,8 +126,10 @@ impl Waymark {
     ) -> Result<Vec<Neighbour>, Error> {
         let map = self.map_of(principal, account, filter)?;
         let count = page_size("page_size", count, NEAREST_DEFAULT, NEAREST_MAX)?;
-        let near = map.look(|view, _| view.nearest(position, count).iter().map(Neighbour::of).collect());
-        Ok(near.await)
+        let near = map.look(|view, _| -> Result<_, Error> {
+            Ok(view.nearest(position, count)?.iter().map(Neighbour::of).collect())
+        });
+        near.await
     }
 
     /// The matching sites within a radius, nearest first.
@@ -147,11 +149,11 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "within", &(account, center, radius_m, filter));
         let after = self.cursor(&purpose, page)?;
-        let near = map.look(|view, _| -> Vec<_> {
-            let found = view.within(center, radius_m, after, limit + 1);
-            found.iter().map(Neighbour::of).collect()
+        let near = map.look(|view, _| -> Result<Vec<_>, Error> {
+            let found = view.within(center, radius_m, after, limit + 1)?;
+            Ok(found.iter().map(Neighbour::of).collect())
         });
-        Ok(self.page(&purpose, near.await, limit, Neighbour::cursor))
+        Ok(self.page(&purpose, near.await?, limit, Neighbour::cursor))
     }
 
     /// Matching sites with others at most so many metres away, along the map.
@@ -171,9 +173,10 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "near-duplicates", &(account, distance_m, filter));
         let from = self.cursor(&purpose, page)?;
-        let walked =
-            map.look(|view, _| view.near_duplicates(distance_m, from, limit).map(|found| NearDuplicate::of(&found)));
-        Ok(self.page_of(&purpose, walked.await))
+        let walked = map.look(|view, _| -> Result<_, Error> {
+            Ok(view.near_duplicates(distance_m, from, limit)?.map(|found| NearDuplicate::of(&found)))
+        });
+        Ok(self.page_of(&purpose, walked.await?))
     }
 
     /// The matching sites behind a cluster or an area, along the map.
@@ -191,7 +194,8 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "cluster", &(account, id, zoom, filter));
         let from = self.cursor(&purpose, page)?;
-        let walked = map.look(|view, _| Some(summaries(view.leaves(symbol, zoom, from, limit)?))).await;
+        let walked =
+            map.look(|view, _| view.leaves(symbol, zoom, from, limit).map(|walked| walked.map(summaries))).await?;
         let missing = || Error::NotFound(Resource::Symbol(account.clone(), symbol.to_string()));
         Ok(self.page_of(&purpose, walked.ok_or_else(missing)?))
     }

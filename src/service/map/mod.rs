@@ -1,15 +1,16 @@
 //! The map: what is in view, where a site is on it, what it all fits into. Answers from memory, at one instant each.
 //!
-//! `lists` what is in a region, near a position or behind a symbol.
+//! `lists` what is in a region, near a position or behind a symbol; `coarse` is the map for screens that anybody may see.
 
-mod lists;
+mod coarse;
+pub(super) mod lists;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::access::Permission;
+use super::access::{Permission, reads};
 use super::error::Resource;
 use super::filter::MapFilter;
 use super::symbols::{SiteSummary, Symbols, Tally};
@@ -29,7 +30,7 @@ pub use lists::{BoxPage, NearDuplicate, Neighbour};
 
 /// Longest time of a tile. It is made in microseconds; behind many others whose filters nobody asked for before it may
 /// have to wait.
-const TILE_TIME_MAX: Duration = Duration::from_secs(2);
+pub(super) const TILE_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// What is in view, all of it from one instant.
 #[derive(Debug, Clone)]
@@ -108,6 +109,11 @@ impl Waymark {
         self.map_of(principal, account, filter).map(|_| ())
     }
 
+    /// Whether the principal may hear what tiles of the account are made of, and whose data. That alone opens no tile.
+    pub fn check_description(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<(), Error> {
+        self.screen_of(principal, account, filter).map(|_| ())
+    }
+
     /// A vector tile of the sites that match the filter.
     pub async fn tile(
         &self,
@@ -117,11 +123,13 @@ impl Waymark {
         filter: &str,
     ) -> Result<Tile, Error> {
         let map = self.map_of(principal, account, filter)?;
-        let made = map.look(|view, revision| Tile { bytes: mvt::encode(&view.tile(tile), tile), revision });
-        timeout(TILE_TIME_MAX, made).await.map_err(|_| Error::TooLate(TILE_TIME_MAX))
+        let made = map.look(|view, revision| -> Result<_, Error> {
+            Ok(Tile { bytes: mvt::encode(&view.tile(tile)?, tile), revision })
+        });
+        timeout(TILE_TIME_MAX, made).await.map_err(|_| Error::TooLate(TILE_TIME_MAX))?
     }
 
-    /// The symbols of matching sites in a viewport, and counts for a legend.
+    /// The symbols of matching sites in a viewport, and counts for a legend. Coarse for who sees no sites.
     pub async fn viewport(
         &self,
         principal: &Principal,
@@ -130,11 +138,14 @@ impl Waymark {
         zoom: i32,
         filter: &str,
     ) -> Result<Viewport, Error> {
-        let map = self.map_of(principal, account, filter)?;
-        let zoom = zoom_of(zoom)?;
+        let map = self.screen_of(principal, account, filter)?;
+        let (mut bounds, mut zoom) = (*bounds, zoom_of(zoom)?);
+        if !reads(principal) {
+            (bounds, zoom) = (coarse::widened(&bounds), coarse::zoom(zoom)?);
+        }
         let look = |view: MapView<'_>, revision| -> Result<_, Error> {
             Ok(Viewport {
-                symbols: Symbols::of(&view.viewport(bounds, zoom)?),
+                symbols: Symbols::of(&view.viewport(&bounds, zoom)?),
                 account: view.account(),
                 matching: view.tally(),
                 legend: view.legend(),
@@ -142,17 +153,19 @@ impl Waymark {
                 revision,
             })
         };
-        map.look(look).await
+        let seen = map.look(look).await?;
+        Ok(if reads(principal) { seen } else { coarse::viewport(seen) })
     }
 
-    /// The box that a map has to show for all matching sites to be on it.
+    /// The box that a map has to show for all matching sites to be on it. Coarse for who sees no sites.
     pub async fn fit(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Fit, Error> {
-        let map = self.map_of(principal, account, filter)?;
+        let map = self.screen_of(principal, account, filter)?;
         let fit = map.look(|view, revision| {
             let (bounds, tally, unplaced) = (view.fit(), view.tally(), view.unplaced());
             Fit { bounds, tally, unplaced, revision }
         });
-        Ok(fit.await)
+        let fit = fit.await;
+        Ok(if reads(principal) { fit } else { coarse::fit(&fit) })
     }
 
     /// The symbol that shows a site at a zoom, by its id; `None` for a pin of its own.
@@ -171,7 +184,7 @@ impl Waymark {
             None => Err(Error::NotFound(resource())),
             Some(Standing::Unplaced) => Err(Error::SiteUnplaced(resource())),
             Some(Standing::Placed(entry)) => {
-                let symbol = view.locate(site, zoom).filter(|symbol| !matches!(symbol, SymbolId::Pin(_)));
+                let symbol = view.locate(site, zoom)?.filter(|symbol| !matches!(symbol, SymbolId::Pin(_)));
                 Ok((symbol.map(|symbol| symbol.to_string()), SiteSummary::of(&entry)))
             }
         };
@@ -180,7 +193,24 @@ impl Waymark {
 
     /// The account's map, if the principal may see it; then the filter.
     pub(super) fn map_of(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Filtered, Error> {
-        let live = self.account_for(principal, account, Permission::Read)?;
-        Ok(Filtered { live, filter: MapFilter::parse(filter, principal.contacts)? })
+        let live = self.account_for(principal, account, Permission::Map)?;
+        Ok(Filtered { live, filter: MapFilter::parse(filter, principal.sight())? })
+    }
+
+    /// Which of the account's sites match, for who looks at nothing else of the map: the exact one says that of no more than the filter
+    /// asks, which asks for no more than the principal sees.
+    pub(super) fn matching(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Filtered, Error> {
+        let live = self.account_for(principal, account, Permission::See)?;
+        Ok(Filtered { live, filter: MapFilter::parse(filter, principal.sight())?.exactly() })
+    }
+
+    /// The account's map, if the principal may look at it as on a screen in a hall; then the filter, which looks at no text for
+    /// who sees no sites.
+    fn screen_of(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Filtered, Error> {
+        if reads(principal) {
+            return self.map_of(principal, account, filter);
+        }
+        let live = self.account_for(principal, account, Permission::Look)?;
+        Ok(Filtered { live, filter: MapFilter::parse_for_counts(filter)? })
     }
 }

@@ -4,6 +4,8 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 
 use super::{World, network, now, wait};
+use crate::error::{Fault as _, Reason};
+use crate::model::Invalid;
 use crate::model::id::AgentId;
 use crate::model::prefix::{PREFIXES_MAX, Prefix};
 use crate::model::reestimation::{Findings, Mode, Reach, Reestimation, State};
@@ -11,6 +13,7 @@ use crate::service::Error;
 use crate::service::activation::Activation;
 use crate::service::reestimation::{RUNS_MAX, WAITING_MAX};
 use crate::service::replacement::{CONSENT_DEFAULT, CONSENT_MAX};
+use crate::spatial::refusal::Refusal;
 use crate::store::document::Document;
 use crate::store::{Key, Kind, Mutation, Store as _};
 
@@ -195,4 +198,14 @@ async fn a_site_that_is_restored_meanwhile_keeps_its_agent() {
     let found = world.waymark.get_site(&world.operator, &world.account, site.id).await.unwrap();
     assert_eq!(found.value.agent, Some(agent));
     assert!(world.waymark.authenticate(&credential).is_ok());
+}
+
+#[test]
+fn what_a_map_refuses_is_a_limit_or_a_fault_of_the_question() {
+    for refusal in [Refusal::TooManyNear, Refusal::TooFarReaching] {
+        let told = refusal.to_string();
+        let error = Error::from(refusal);
+        assert_eq!((error.reason(), error.told()), (Reason::LimitReached, told));
+    }
+    assert_eq!(Error::from(Refusal::from(Invalid::new("zoom", "no"))).reason(), Reason::FieldInvalid);
 }

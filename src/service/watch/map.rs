@@ -18,6 +18,7 @@ use crate::live::Standing;
 use crate::model::access::Principal;
 use crate::model::geo::BoundingBox;
 use crate::model::id::{AccountId, Revision};
+use crate::service::access::Permission;
 use crate::service::map::Viewport;
 use crate::service::symbols::{Symbols, Tally};
 use crate::service::{Error, Waymark};
@@ -101,14 +102,16 @@ pub struct MapWatch {
 }
 
 impl Waymark {
-    /// Watches what is in view of an account's map.
+    /// Watches what is in view of an account's map. A filter that is refused is told at once.
     pub fn watch_map(
         self: &Arc<Self>,
         principal: &Principal,
         account: &AccountId,
         view: View,
     ) -> Result<MapWatch, Error> {
-        let seat = Seat::take(self, principal, account)?;
+        let seat = Seat::take(self, principal, account, Permission::Look)?;
+        // A fault of the filter is told before the first message, as by every other call that takes one.
+        self.check_description(principal, account, &view.filter)?;
         let standings = seat.live().standings();
         Ok(MapWatch {
             seat,
@@ -251,4 +254,18 @@ async fn moved(moves: &mut (impl Stream<Item = Result<View, Error>> + Unpin)) ->
         view = newer?;
     }
     Ok(view)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_views_are_passed_over_at_once_and_no_more() {
+        let view = |id| View { id, bounds: BoundingBox::WORLD, zoom: 0, filter: String::new(), is_nameless: false };
+        let mut moves = stream::iter((0_u64..).map(|id| Ok(view(id))));
+        let passed = u64::try_from(MOVES_PASSED_MAX).unwrap();
+        assert_eq!(moved(&mut moves).await.unwrap().id, passed);
+        assert_eq!(moved(&mut moves).await.unwrap().id, 2 * passed + 1, "the client never stops, and is answered");
+    }
 }

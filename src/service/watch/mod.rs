@@ -23,7 +23,7 @@ use super::access::Permission;
 use super::{Error, Waymark};
 use crate::live::LiveAccount;
 use crate::model::access::Principal;
-use crate::model::id::{AccountId, TokenId};
+use crate::model::id::AccountId;
 use crate::store::Store;
 
 pub use drive::Messages;
@@ -125,9 +125,10 @@ impl Drop for Place {
 #[derive(Debug, Clone)]
 struct Vigil {
     waymark: Arc<Waymark>,
-    token: TokenId,
-    /// Which of its secrets the watch began with.
-    secret_number: u32,
+    /// Who began it, with which of a token's secrets.
+    principal: Principal,
+    /// What they have to be allowed, for as long as the watch goes on.
+    permission: Permission,
     account: AccountId,
     live: Arc<LiveAccount>,
     ending: watch::Receiver<bool>,
@@ -139,8 +140,8 @@ impl Vigil {
         if *self.ending.borrow() {
             return Err(Error::Ending);
         }
-        let principal = self.waymark.principal_of(self.token, self.secret_number)?;
-        let live = self.waymark.account_for(&principal, &self.account, Permission::Read)?;
+        let principal = self.waymark.present(&self.principal)?;
+        let live = self.waymark.account_for(&principal, &self.account, self.permission)?;
         // One that the store lost, and that was made anew, has nothing to tell to who watches the old one.
         if Arc::ptr_eq(&live, &self.live) { Ok(principal) } else { Err(Error::Ending) }
     }
@@ -163,12 +164,18 @@ struct Seat {
 }
 
 impl Seat {
-    fn take(waymark: &Arc<Waymark>, principal: &Principal, account: &AccountId) -> Result<Self, Error> {
-        let live = waymark.account_for(principal, account, Permission::Read)?;
+    /// A place for who has this permission in the account.
+    fn take(
+        waymark: &Arc<Waymark>,
+        principal: &Principal,
+        account: &AccountId,
+        permission: Permission,
+    ) -> Result<Self, Error> {
+        let live = waymark.account_for(principal, account, permission)?;
         let ending = waymark.watchers.ending.subscribe();
-        let (waymark, token, secret_number) = (Arc::clone(waymark), principal.token, principal.secret_number);
+        let (waymark, principal) = (Arc::clone(waymark), principal.clone());
         let place = waymark.watchers.place(account)?;
-        let vigil = Vigil { waymark, token, secret_number, account: account.clone(), live, ending };
+        let vigil = Vigil { waymark, principal, permission, account: account.clone(), live, ending };
         Ok(Self { vigil, heard: Instant::now(), _place: place })
     }
 

@@ -18,6 +18,7 @@ use crate::live::{self, Commits, Next, Resumed, Standing};
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::site::Site;
+use crate::service::access::Permission;
 use crate::service::filter::Filter;
 use crate::service::reach::REACH_MAX;
 use crate::service::{Error, Versioned, Waymark};
@@ -121,10 +122,10 @@ struct Missed {
 impl Waymark {
     /// Watches sites of an account.
     pub fn watch_sites(self: &Arc<Self>, principal: &Principal, wanted: SitesWanted) -> Result<SiteWatch, Error> {
-        let seat = Seat::take(self, principal, &wanted.account)?;
+        let seat = Seat::take(self, principal, &wanted.account, Permission::See)?;
         let mut watch = SiteWatch {
             seat,
-            filter: Arc::new(wanted.filter.for_contacts(principal.contacts)?),
+            filter: Arc::new(wanted.filter.within(principal.sight())?),
             phase: Phase::Resync,
             ready: VecDeque::new(),
             end: None,

@@ -16,10 +16,10 @@ use crate::spatial::entry::Entry;
 use crate::spatial::frame::Rect;
 use crate::spatial::map_view::Standing;
 use crate::spatial::mass::{ClassSums, Mass};
-use crate::spatial::mercator::{Cell, LEVEL_MAX, Point};
+use crate::spatial::mercator::{Cell, LEVEL_MAX, POINT_BITS, Point};
 use crate::spatial::node::{Kind, Slot};
 use crate::spatial::roster::Roster;
-use crate::spatial::tree::{NODE_PILES_MIN, SUMS_SITES_MIN, Tree};
+use crate::spatial::tree::{CHAIN_MAX, NODE_PILES_MIN, SUMS_SITES_MIN, Tree};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -79,6 +79,9 @@ fn check_slot(
     unseen: &mut BTreeMap<SiteId, Entry>,
 ) -> Vec<(u32, Entry)> {
     let mut below = Vec::new();
+    // Sites of one point may have a pile for each stop.
+    let piles = tree.piles.chain(slot.head()).count();
+    assert!(piles <= CHAIN_MAX || level == POINT_BITS, "a chain of {piles} piles at level {level}");
     for (number, pile) in tree.piles.chain(slot.head()) {
         assert!(cell.contains(pile.point));
         for (rank, entry) in tree.piles.numbers(pile).iter().enumerate() {

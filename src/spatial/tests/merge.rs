@@ -71,14 +71,14 @@ fn check(map: &AccountMap, entries: &[Entry], zoom: u8) {
     for pin in &symbols.pins {
         let cell = Cell::holding(pin.point, zoom + 3);
         found.insert(cell, BTreeSet::from([pin.entry.site]));
-        assert_eq!(map.all().locate(pin.entry.site, zoom), Some(SymbolId::Pin(pin.entry.site)));
+        assert_eq!(map.all().locate(pin.entry.site, zoom).unwrap(), Some(SymbolId::Pin(pin.entry.site)));
     }
     for cluster in &symbols.clusters {
         let id = SymbolId::Cluster(cluster.cell);
-        let leaves = ids(map.all().leaves(id, zoom, None, usize::MAX).unwrap().found);
+        let leaves = ids(map.all().leaves(id, zoom, None, usize::MAX).unwrap().unwrap().found);
         assert_eq!((cluster.count() as usize, leaves.len() > 1), (leaves.len(), true));
         for site in &leaves {
-            assert_eq!(map.all().locate(*site, zoom), Some(id));
+            assert_eq!(map.all().locate(*site, zoom).unwrap(), Some(id));
             let point = Point::project(placed_in(map, *site).position);
             assert!(cluster.bounds().contains(point.position()), "{:?} {:?}", cluster.bounds(), point.position());
         }
@@ -96,7 +96,7 @@ fn check(map: &AccountMap, entries: &[Entry], zoom: u8) {
 
 /// How many symbols hold the sites at a zoom.
 fn symbols_of(map: &AccountMap, sites: &BTreeSet<SiteId>, zoom: u8) -> usize {
-    let ids: Vec<SymbolId> = sites.iter().map(|site| map.all().locate(*site, zoom).unwrap()).collect();
+    let ids: Vec<SymbolId> = sites.iter().map(|site| map.all().locate(*site, zoom).unwrap().unwrap()).collect();
     ids.iter().enumerate().filter(|(at, id)| !ids[..*at].contains(id)).count()
 }
 
@@ -112,7 +112,7 @@ proptest! {
     fn clusters_come_apart_at_their_expansion_zoom(entries in any_entries(60), zoom in 0..=4_u8) {
         let map = AccountMap::bulk(entries);
         for cluster in map.all().viewport(&BoundingBox::WORLD, zoom).unwrap().clusters {
-            let sites = ids(map.all().leaves(SymbolId::Cluster(cluster.cell), zoom, None, usize::MAX).unwrap().found);
+            let sites = ids(map.all().leaves(SymbolId::Cluster(cluster.cell), zoom, None, usize::MAX).unwrap().unwrap().found);
             let exact = (zoom + 1..=22).find(|zoom| symbols_of(&map, &sites, *zoom) > 1);
             // What is said never comes after, and a stack is one for certain.
             prop_assert!(exact.is_none() || cluster.expansion_zoom.is_some_and(|zoom| Some(zoom) <= exact));
@@ -156,7 +156,7 @@ fn tiles_climb_as_far_as_the_answer_lies() {
     let mut cells: BTreeSet<Cell> = world.clusters.iter().map(|cluster| cluster.cell).collect();
     let mut sites = 0;
     for (x, y) in (0..16).flat_map(|x| (0..16).map(move |y| (x, y))) {
-        let symbols = map.all().tile(TileId::new(4, x, y).unwrap());
+        let symbols = map.all().tile(TileId::new(4, x, y).unwrap()).unwrap();
         sites += symbols.sites();
         assert!(symbols.clusters.iter().all(|cluster| cells.remove(&cluster.cell)), "tile {x}/{y}");
     }
@@ -175,16 +175,20 @@ fn a_long_row_of_sites_is_no_deep_recursion() {
 fn a_stack_is_one_symbol_for_ever_and_pages() {
     let mut map = AccountMap::bulk((0..10_000).map(|bits| entry(bits, at(-33.9, 151.2))));
     for zoom in 0..=22 {
-        let tile = map.all().tile(TileId::holding(Point::project(at(-33.9, 151.2)), zoom));
+        let tile = map.all().tile(TileId::holding(Point::project(at(-33.9, 151.2)), zoom)).unwrap();
         assert_eq!((tile.pins.len(), tile.clusters.len(), tile.sites()), (0, 1, 10_000), "one symbol, zoom {zoom}");
-        let SymbolId::Cluster(cell) = map.all().locate(SiteId::from_u128(77), zoom).unwrap() else {
+        let SymbolId::Cluster(cell) = map.all().locate(SiteId::from_u128(77), zoom).unwrap().unwrap() else {
             panic!("a cluster")
         };
-        let first = map.all().leaves(SymbolId::Cluster(cell), zoom, None, 9_997).unwrap();
-        let last = map.all().leaves(SymbolId::Cluster(cell), zoom, first.next, 3).unwrap();
+        let first = map.all().leaves(SymbolId::Cluster(cell), zoom, None, 9_997).unwrap().unwrap();
+        let last = map.all().leaves(SymbolId::Cluster(cell), zoom, first.next, 3).unwrap().unwrap();
         let all: Vec<u128> = first.found.iter().chain(&last.found).map(|entry| entry.site.as_u128()).collect();
         assert!(all.iter().copied().eq(0..10_000) && last.next.is_none());
-        assert_eq!(map.all().leaves(SymbolId::Cluster(cell), (zoom + 1) % 23, None, 3), None, "another zoom's cluster");
+        assert_eq!(
+            map.all().leaves(SymbolId::Cluster(cell), (zoom + 1) % 23, None, 3).unwrap(),
+            None,
+            "another zoom's cluster"
+        );
     }
     let symbols = map.all().viewport(&BoundingBox::WORLD, 4).unwrap();
     assert!(symbols.clusters[0].is_stack() && symbols.clusters[0].count() == 10_000);

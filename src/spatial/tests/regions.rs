@@ -72,7 +72,7 @@ fn pairs(entries: &[Entry], distance_m: f64) -> BTreeMap<SiteId, Vec<(SiteId, f6
 fn walked(map: &AccountMap, distance_m: f64, limit: usize) -> BTreeMap<SiteId, Vec<(SiteId, f64)>> {
     let (mut found, mut after) = (BTreeMap::new(), None);
     loop {
-        let page = map.all().near_duplicates(distance_m, after, limit);
+        let page = map.all().near_duplicates(distance_m, after, limit).unwrap();
         assert!(page.found.len() <= limit);
         for duplicate in page.found {
             let others: Vec<_> = duplicate.others.iter().map(|(entry, apart)| (entry.site, *apart)).collect();
@@ -137,7 +137,7 @@ fn a_great_stack_of_duplicates_comes_in_bounded_pages() {
     let (mut sites, mut pages, mut from) = (0, 0, None);
     // The stack itself is looked at once for a page.
     while pages < 5 {
-        let page = map.all().near_duplicates(1.0, from, 1_000);
+        let page = map.all().near_duplicates(1.0, from, 1_000).unwrap();
         for (duplicate, site) in page.found.iter().zip(sites..) {
             assert_eq!((duplicate.site.site.as_u128(), duplicate.others.len()), (site, OTHERS_MAX));
             assert!(duplicate.has_more);
@@ -151,7 +151,7 @@ fn a_great_stack_of_duplicates_comes_in_bounded_pages() {
     let last = WalkCursor { site: SiteId::from_u128(count - 3), ..from.unwrap() };
     let (mut found, mut from) = (Vec::new(), Some(last));
     while from.is_some() {
-        let page = map.all().near_duplicates(1.0, from, 1_000);
+        let page = map.all().near_duplicates(1.0, from, 1_000).unwrap();
         found.extend(page.found.iter().map(|duplicate| (duplicate.site.site.as_u128(), duplicate.others.len())));
         from = page.next;
     }
@@ -167,7 +167,7 @@ fn duplicates_of_a_stack_that_is_only_drawn_as_one_come_by_distance() {
     let map = AccountMap::bulk(entries.clone());
     let (mut found, mut from) = (Vec::new(), None);
     loop {
-        let page = map.all().near_duplicates(1.0, from, 1_000);
+        let page = map.all().near_duplicates(1.0, from, 1_000).unwrap();
         let told: usize = page.found.iter().map(|duplicate| duplicate.others.len()).sum();
         assert!(told < PAGE_OTHERS_MAX + OTHERS_MAX, "{told} on a page");
         found.extend(page.found);
@@ -197,10 +197,10 @@ fn few_of_many_sites_come_in_bounded_pages() {
         })
     });
     let map = AccountMap::bulk(sites);
-    let area = map.all().locate(SiteId::from_u128(7), 3).unwrap();
+    let area = map.all().locate(SiteId::from_u128(7), 3).unwrap().unwrap();
     let (mut found, mut pages, mut from) = (Vec::new(), 0, None);
     loop {
-        let page = map.all().leaves(area, 3, from, 1_000).unwrap();
+        let page = map.all().leaves(area, 3, from, 1_000).unwrap().unwrap();
         (pages, from) = (pages + 1, page.next);
         found.extend(page.found);
         if from.is_none() {
@@ -215,7 +215,7 @@ fn few_of_many_sites_come_in_bounded_pages() {
 fn a_radius_that_is_none_holds_nothing() {
     let map = AccountMap::bulk([entry(1, at(90.0, 0.0)), entry(2, at(0.0, 180.0))]);
     for (center, radius_m) in [(at(90.0, 0.0), -1_000.0), (at(-90.0, 0.0), f64::NAN), (at(0.0, 180.0), -0.1)] {
-        assert!(map.all().within(center, radius_m, None, 10).is_empty());
+        assert!(map.all().within(center, radius_m, None, 10).unwrap().is_empty());
     }
 }
 

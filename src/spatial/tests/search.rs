@@ -51,7 +51,7 @@ proptest! {
         let map = AccountMap::bulk(entries.clone());
         let mut expected = by_distance(&entries, center);
         expected.truncate(limit);
-        prop_assert_eq!(plain(map.all().nearest(center, limit)), expected);
+        prop_assert_eq!(plain(map.all().nearest(center, limit).unwrap()), expected);
     }
 
     #[test]
@@ -66,7 +66,7 @@ proptest! {
         expected.retain(|(_, distance_m)| *distance_m <= radius_m);
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let page = plain(map.all().within(center, radius_m, after, limit));
+            let page = plain(map.all().within(center, radius_m, after, limit).unwrap());
             prop_assert!(page.len() <= limit);
             let Some((site, distance_m)) = page.last().copied() else { break };
             after = Some(DistanceCursor { distance_m, site });
@@ -103,9 +103,9 @@ fn great_crowds_are_searched_exactly() {
         let center = at(lat, lng);
         let mut expected = by_distance(&entries, center);
         let radius_m = expected[700].1;
-        assert_eq!(plain(map.all().within(center, radius_m, None, 700)), expected[..700]);
+        assert_eq!(plain(map.all().within(center, radius_m, None, 700).unwrap()), expected[..700]);
         expected.truncate(50);
-        assert_eq!(plain(map.all().nearest(center, 50)), expected);
+        assert_eq!(plain(map.all().nearest(center, 50).unwrap()), expected);
     }
 }
 
@@ -118,8 +118,8 @@ fn a_crowd_on_one_spot_and_one_along_a_polar_meridian_are_built_and_torn_down_at
         .map(|bits| entry(u128::from(count + bits), at(85.1 + 4.9 * f64::from(bits) / f64::from(count), 9.0)));
     let mut map = AccountMap::new();
     spot.chain(meridian).for_each(|entry| map.upsert(&entry));
-    assert_eq!(map.all().nearest(at(45.0, 9.0), 3).len(), 3);
-    assert_eq!(map.all().nearest(at(90.0, 0.0), 1)[0].0.site, SiteId::from_u128(u128::from(2 * count - 1)));
+    assert_eq!(map.all().nearest(at(45.0, 9.0), 3).unwrap().len(), 3);
+    assert_eq!(map.all().nearest(at(90.0, 0.0), 1).unwrap()[0].0.site, SiteId::from_u128(u128::from(2 * count - 1)));
     for bits in (0..2 * count).step_by(2).chain((1..2 * count).step_by(2)) {
         assert!(map.remove(SiteId::from_u128(u128::from(bits))));
     }
@@ -136,13 +136,13 @@ fn what_is_far_away_is_found_without_a_look_at_all_that_is_farther() {
     let all = map.all();
     for center in [at(-33.9, 151.2), at(-45.0, -175.0), at(89.9, 0.0), at(-90.0, 0.0), at(47.0, 7.0)] {
         let near = by_distance(&entries, center);
-        assert_eq!(plain(all.nearest(center, 10)), near[..10], "{center:?}");
-        let looks = all.looks_within(center, f64::INFINITY, None, 10);
+        assert_eq!(plain(all.nearest(center, 10).unwrap()), near[..10], "{center:?}");
+        let looks = all.looks_within(center, f64::INFINITY, None, 10, usize::MAX).unwrap();
         assert!(looks < 1_500, "nearest from {center:?} looks at {looks} of {count}");
         // A page from the middle of a circle that holds everything.
         let cursor = |at: usize| Some(DistanceCursor { distance_m: near[at].1, site: near[at].0 });
-        let looks = all.looks_within(center, DISTANCE_M_MAX, cursor(10_000), 100);
+        let looks = all.looks_within(center, DISTANCE_M_MAX, cursor(10_000), 100, usize::MAX).unwrap();
         assert!(looks < 8_000, "a page from {center:?} looks at {looks} of {count}");
-        assert_eq!(plain(all.within(center, DISTANCE_M_MAX, cursor(10_000), 100)), near[10_001..10_101]);
+        assert_eq!(plain(all.within(center, DISTANCE_M_MAX, cursor(10_000), 100).unwrap()), near[10_001..10_101]);
     }
 }

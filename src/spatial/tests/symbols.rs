@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::world::{any_entries, any_position, at, crowd, entry, place, with};
+use super::world::{any_entries, any_position, at, crowd, entry, place, placed_in, with};
 use crate::model::geo::BoundingBox;
 use crate::model::id::SiteId;
 use crate::model::location::{Granularity, Source};
@@ -12,7 +12,7 @@ use crate::spatial::AccountMap;
 use crate::spatial::entry::Entry;
 use crate::spatial::frame::Rect;
 use crate::spatial::map_view::MapView;
-use crate::spatial::mercator::{Cell, Point, TileId};
+use crate::spatial::mercator::{CELL_LEVELS_BELOW_TILE, Cell, Point, TileId, ZOOM_MAX};
 use crate::spatial::spacing::spacing_squared;
 use crate::spatial::symbols::{SymbolId, Symbols};
 
@@ -28,8 +28,8 @@ pub(super) fn tiles_that_matter(view: &MapView<'_>, entries: &[Entry], zoom: u8)
                 tiles.insert((x, y));
             }
         }
-        if let Some(SymbolId::Area(id)) = view.locate(entry.site, zoom) {
-            let leaves = view.leaves(SymbolId::Area(id), zoom, None, usize::MAX).unwrap().found;
+        if let Some(SymbolId::Area(id)) = view.locate(entry.site, zoom).unwrap() {
+            let leaves = view.leaves(SymbolId::Area(id), zoom, None, usize::MAX).unwrap().unwrap().found;
             let points: Vec<Point> = leaves.iter().map(|entry| Point::project(entry.position)).collect();
             let mean = |sum: u64| u32::try_from(sum / points.len() as u64).unwrap();
             let centroid = Point {
@@ -77,7 +77,7 @@ proptest! {
         let mut seen = BTreeSet::new();
         let mut drawn: Vec<Point> = Vec::new();
         for (x, y) in tiles_that_matter(&map.all(), &entries, zoom) {
-            let symbols = map.all().tile(TileId::new(zoom, x, y).unwrap());
+            let symbols = map.all().tile(TileId::new(zoom, x, y).unwrap()).unwrap();
             sites += symbols.sites();
             let points = symbols.pins.iter().map(|pin| pin.point);
             for point in points.chain(symbols.clusters.iter().map(|cluster| cluster.point)) {
@@ -123,14 +123,14 @@ proptest! {
     fn each_site_is_found_in_the_symbol_that_shows_it(entries in any_entries(60), zoom in 0..=22_u8) {
         let map = AccountMap::bulk(entries.clone());
         for entry in &entries {
-            let id = map.all().locate(entry.site, zoom).unwrap();
-            let leaves = map.all().leaves(id, zoom, None, usize::MAX).unwrap().found;
+            let id = map.all().locate(entry.site, zoom).unwrap().unwrap();
+            let leaves = map.all().leaves(id, zoom, None, usize::MAX).unwrap().unwrap().found;
             prop_assert!(leaves.iter().any(|leaf| leaf.site == entry.site), "{id}");
             prop_assert_eq!(id.to_string().parse::<SymbolId>().unwrap(), id);
             if let SymbolId::Pin(site) = id {
                 let cell = Cell::holding(Point::project(place(entry).position), zoom + 3);
                 prop_assert!(leaves.len() == 1 && leaves[0].site == site);
-                prop_assert_eq!(map.all().leaves(SymbolId::Cluster(cell), zoom, None, 1), None, "a pin is no cluster");
+                prop_assert_eq!(map.all().leaves(SymbolId::Cluster(cell), zoom, None, 1).unwrap(), None, "a pin is no cluster");
             }
         }
     }
@@ -160,13 +160,72 @@ fn tiles_of_a_crowd_tell_what_the_viewport_tells() {
         let mut together = BTreeSet::new();
         let mut sites = 0;
         for tile in tiles {
-            let symbols = map.all().tile(tile);
+            let symbols = map.all().tile(tile).unwrap();
             sites += symbols.sites();
             together.extend(ids(&symbols));
             assert!(symbols.pins.iter().all(|pin| TileId::holding(pin.point, zoom) == tile));
         }
         assert_eq!(together, ids(&world), "zoom {zoom}");
         assert_eq!(sites, 30_000);
+    }
+}
+
+/// The box of a tile and of those around it, as far as the map goes.
+fn surroundings(middle: TileId) -> BoundingBox {
+    let (zoom, last) = (middle.z(), (1_u32 << middle.z()) - 1);
+    let (west, north) = (middle.x().saturating_sub(1), middle.y().saturating_sub(1));
+    let (east, south) = ((middle.x() + 1).min(last), (middle.y() + 1).min(last));
+    Cell::new(zoom, west, north).unwrap().bounds(east - west + 1, south - north + 1)
+}
+
+/// Compares the tile of a point with a viewport around it; and no two pins or clusters of that are too near to one another.
+fn check_around(map: &AccountMap, point: Point, zoom: u8) {
+    let middle = TileId::holding(point, zoom);
+    let seen = map.all().viewport(&surroundings(middle), zoom).unwrap();
+    let points = ids_at_points(&seen).into_iter();
+    let in_middle = points.filter(|(_, point)| TileId::holding(*point, zoom) == middle);
+    let in_middle: BTreeSet<(String, u32)> = in_middle.map(|(id, _)| id).collect();
+    assert_eq!(ids(&map.all().tile(middle).unwrap()), in_middle, "tile {middle}");
+    let pins = seen.pins.iter().map(|pin| pin.point);
+    let drawn: Vec<Point> = pins.chain(seen.clusters.iter().map(|cluster| cluster.point)).collect();
+    let least = spacing_squared(zoom + CELL_LEVELS_BELOW_TILE);
+    for (at, point) in drawn.iter().enumerate() {
+        let is_apart = |other: &Point| point.distance_squared(*other) > least;
+        assert!(drawn[..at].iter().all(is_apart), "zoom {zoom}: {point:?} is too near to another");
+    }
+}
+
+#[test]
+fn at_every_zoom_a_tile_of_a_crowd_is_what_a_viewport_shows_there_and_symbols_keep_apart() {
+    let map = crowd(20_000);
+    for zoom in 0..=ZOOM_MAX {
+        for bits in (1..=20_000).step_by(997) {
+            let site = placed_in(&map, SiteId::from_u128(bits));
+            check_around(&map, Point::project(site.position), zoom);
+        }
+    }
+}
+
+#[test]
+fn at_every_zoom_a_great_stack_is_one_symbol_that_keeps_apart_from_its_neighbours() {
+    let spot = at(-33.9, 151.2);
+    let mut map = AccountMap::bulk((0..10_000).map(|bits| entry(bits, spot)));
+    // A cross of single sites around it, from metres to a thousand kilometres away.
+    for (bits, step) in (10_000..).zip(0..24_u8) {
+        let degrees = 1e-5 * 2.0_f64.powi(i32::from(step));
+        let far = degrees.min(20.0);
+        map.upsert(&entry(4 * bits, at(spot.lat() + far, spot.lng())));
+        map.upsert(&entry(4 * bits + 1, at(spot.lat() - far, spot.lng())));
+        map.upsert(&entry(4 * bits + 2, at(spot.lat(), spot.lng() + far)));
+        map.upsert(&entry(4 * bits + 3, at(spot.lat(), spot.lng() - far)));
+    }
+    for zoom in 0..=ZOOM_MAX {
+        check_around(&map, Point::project(spot), zoom);
+        let ids: BTreeSet<String> = (0..10_000_u128)
+            .step_by(499)
+            .map(|bits| map.all().locate(SiteId::from_u128(bits), zoom).unwrap().unwrap().to_string())
+            .collect();
+        assert_eq!(ids.len(), 1, "zoom {zoom}");
     }
 }
 
@@ -181,16 +240,16 @@ fn a_city_level_site_is_a_pin_from_afar_and_an_area_near_by() {
     let estimate = |bits| estimated(entry(bits, milan), Granularity::City);
     let mut map = AccountMap::bulk((0..14).map(estimate));
     map.upsert(&entry(99, at(45.47, 9.2)));
-    let far = map.all().tile(TileId::holding(Point::project(milan), 5));
+    let far = map.all().tile(TileId::holding(Point::project(milan), 5)).unwrap();
     assert_eq!((far.clusters.len(), far.areas.len(), far.clusters[0].count()), (1, 0, 15));
     assert_eq!(far.clusters[0].expansion_zoom, Some(9), "the confirmed one leaves the others' area");
-    let near = map.all().tile(TileId::holding(Point::project(milan), 9));
+    let near = map.all().tile(TileId::holding(Point::project(milan), 9)).unwrap();
     assert_eq!((near.pins.len(), near.clusters.len(), near.areas.len()), (1, 0, 1));
     let area = &near.areas[0];
     assert_eq!((area.count(), area.radius_m, area.granularity), (14, None, Granularity::City));
     assert!((13_000.0..14_500.0).contains(&area.extent_m()), "{} m", area.extent_m());
-    assert_eq!(map.all().leaves(SymbolId::Area(area.id), 22, None, 5).unwrap().found.len(), 5);
-    assert_eq!(map.all().leaves(SymbolId::Area(area.id), 5, None, 5), None, "not shown from afar");
+    assert_eq!(map.all().leaves(SymbolId::Area(area.id), 22, None, 5).unwrap().unwrap().found.len(), 5);
+    assert_eq!(map.all().leaves(SymbolId::Area(area.id), 5, None, 5).unwrap(), None, "not shown from afar");
 }
 
 #[test]
@@ -206,7 +265,8 @@ fn deep_tiles_of_a_crowd_hold_each_site_once() {
     // Before, at and after the level at which the crowd's city-level sites become areas.
     for zoom in [7, 8, 9, 12] {
         let tiles = tiles_that_matter(&map.all(), &entries, zoom);
-        let sites: u64 = tiles.into_iter().map(|(x, y)| map.all().tile(TileId::new(zoom, x, y).unwrap()).sites()).sum();
+        let sites: u64 =
+            tiles.into_iter().map(|(x, y)| map.all().tile(TileId::new(zoom, x, y).unwrap()).unwrap().sites()).sum();
         assert_eq!(sites, 1_500, "zoom {zoom}");
     }
 }
@@ -215,9 +275,9 @@ fn deep_tiles_of_a_crowd_hold_each_site_once() {
 fn many_places_that_end_in_one_area_never_come_apart() {
     let near = |bits: u32| at(45.4642 + f64::from(bits % 5) * 1e-3, 9.19 + f64::from(bits / 5) * 1e-3);
     let map = AccountMap::bulk((0..40).map(|bits| estimated(entry(u128::from(bits), near(bits)), Granularity::City)));
-    let cluster = map.all().tile(TileId::holding(Point::project(near(0)), 8)).clusters[0];
+    let cluster = map.all().tile(TileId::holding(Point::project(near(0)), 8)).unwrap().clusters[0];
     assert_eq!((cluster.count(), cluster.expansion_zoom), (40, None));
-    assert_eq!(map.all().tile(TileId::holding(cluster.point, 9)).areas[0].count(), 40);
+    assert_eq!(map.all().tile(TileId::holding(cluster.point, 9)).unwrap().areas[0].count(), 40);
 }
 
 #[test]
@@ -230,7 +290,7 @@ fn a_country_is_never_a_pin() {
     }
     for zoom in 0..=22 {
         let areas: BTreeSet<_> =
-            (0..2).map(|bits| map.all().locate(SiteId::from_u128(bits), zoom).unwrap().to_string()).collect();
+            (0..2).map(|bits| map.all().locate(SiteId::from_u128(bits), zoom).unwrap().unwrap().to_string()).collect();
         assert!(areas.iter().all(|id| id.starts_with("n-")), "{areas:?}");
         // From afar the two neighbours are one area; near by they are two.
         assert_eq!(areas.len(), if zoom < 4 { 1 } else { 2 }, "zoom {zoom}");

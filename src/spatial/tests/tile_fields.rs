@@ -46,7 +46,7 @@ fn layers_are_described_as_they_are_written() {
         for x in 0..1 << zoom {
             for y in 0..1 << zoom {
                 let id = TileId::new(zoom, x, y).unwrap();
-                for layer in Tile::decode(&*encode(&map.all().tile(id), id)).unwrap().layers {
+                for layer in Tile::decode(&*encode(&map.all().tile(id).unwrap(), id)).unwrap().layers {
                     let fields = written.entry(layer.name).or_default();
                     for pair in layer.features.iter().flat_map(|feature| feature.tags.chunks(2)) {
                         let value = &layer.values[pair[1] as usize];

@@ -62,7 +62,7 @@ fn the_worst_tile_stays_within_the_budget() {
     for zoom in 0..=ZOOM_MAX {
         let tile = TileId::holding(Point::project(at(3.0, 5.0)), zoom);
         let map = worst(tile);
-        let symbols = map.all().tile(tile);
+        let symbols = map.all().tile(tile).unwrap();
         let bytes = encode(&symbols, tile).len();
         let (pins, areas) = (symbols.pins.len(), symbols.areas.len());
         // In the deepest tile the greatest cells are as small as an accuracy of 0.1 m.
@@ -85,7 +85,7 @@ proptest! {
     ) {
         let map = AccountMap::bulk(entries);
         let tile = TileId::holding(Point::project(spot), zoom);
-        let symbols = map.all().tile(tile);
+        let symbols = map.all().tile(tile).unwrap();
         prop_assert!(symbols.pins.len() + symbols.clusters.len() <= CELL_SYMBOLS_MAX);
         prop_assert!(symbols.areas.len() <= AREAS_MAX);
         let count = symbols.pins.len() + symbols.clusters.len() + symbols.areas.len();

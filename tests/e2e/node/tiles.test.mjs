@@ -6,9 +6,9 @@ import { PbfReader } from "pbf";
 import { checkTile } from "./mvt.mjs";
 import { Server } from "./server.mjs";
 
-const SITES = 600;
+const SITES = 240;
 const ACCOUNT = "demo";
-const ZOOM_MAX = 14;
+const ZOOM_MAX = 22;
 // Below this zoom all tiles of the world are fetched: 4^4 of them at the last.
 const BRUTE_ZOOM_MAX = 4;
 const CONCURRENCY = 16;
@@ -150,7 +150,7 @@ function below(z, tiles) {
   return [...wanted.values()];
 }
 
-test("every placed site counts exactly once at every zoom from 0 to 14, and no two symbols overlap", async (context) => {
+test("every placed site counts exactly once at every zoom from 0 to 22, and no two symbols overlap", async (context) => {
   assert.ok(placed > SITES * 0.9, `${placed} of ${SITES} sites are placed`);
   assert.equal(placed + unplaced, SITES);
   let filled = everyTile(0);

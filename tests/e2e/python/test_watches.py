@@ -20,10 +20,11 @@ EUROPE = pb.BoundingBox(low=pb.LatLng(lat=35, lng=-12), high=pb.LatLng(lat=72, l
 FILTERS = ["", "status = ONLINE", "labels.floor = two OR note:ladder", "location.confirmed = true -garage"]
 CURRENT, PROGRESS, RESYNC = pb.WATCH_MARK_CURRENT, pb.WATCH_MARK_PROGRESS, pb.WATCH_MARK_RESYNC
 STATUSES = [pb.SITE_STATUS_UNKNOWN, pb.SITE_STATUS_ONLINE, pb.SITE_STATUS_OFFLINE]
-# Seconds within which a watch ends when its credential did.
-ENDED_S_MAX = 5
-# In so many seconds a token of a test expires; an end is a whole second.
+# In so many seconds a token of a test expires at most; an end is a whole second.
 EXPIRES_S = 3
+# Seconds within which a watch ends when its credential is revoked now, or expires soon: the server looks each two seconds behind
+# that end, and one more is a busy machine's.
+ENDED_S_MAX = EXPIRES_S + 2 + 1
 # Seconds that a watch may last in these tests: a message that never comes ends it.
 WATCH_S_MAX = 120
 
@@ -263,6 +264,8 @@ def test_nothing_of_another_account_wakes_a_watch(account, operator):
     view.close()
 
 
+# The server looks every two seconds, and most of the time is over by the look behind the end.
+@pytest.mark.alone
 @pytest.mark.parametrize("end", ["revoked", "expired"])
 @pytest.mark.parametrize("watch", ["WatchSites", "WatchMap", "WatchViewport"])
 def test_a_token_that_ends_ends_its_watches(account, watch, end):

@@ -71,6 +71,7 @@ impl World {
             display_name: "viewer".into(),
             expires_at: None,
             contacts: None,
+            positions: None,
         };
         let (_, secret) = waymark.create_token(&operator, new).await.unwrap();
         let viewer = waymark.authenticate(&secret).unwrap();
@@ -263,7 +264,7 @@ async fn a_quiet_watch_says_that_it_lives() {
 async fn whoever_should_have_been_told_something_waits_all_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let world = World::open(directory.path()).await;
-    let mut seat = Seat::take(&world.waymark, &world.viewer, &id()).unwrap();
+    let mut seat = Seat::take(&world.waymark, &world.viewer, &id(), Permission::Read).unwrap();
     tokio::time::pause();
     tokio::time::advance(PROGRESS_EVERY * 2).await;
     let begun = Instant::now();
@@ -280,6 +281,19 @@ fn places_are_counted_by_account_and_given_back() {
     assert_eq!(watchers.taken.lock().all, WATCHES_MAX);
     drop(taken);
     assert!(watchers.place(&id()).is_ok() && watchers.taken.lock().by_account.is_empty());
+}
+
+#[test]
+fn places_of_all_accounts_together_are_bounded() {
+    let watchers = Watchers::default();
+    let account = |number: usize| -> AccountId { format!("account-{number}").parse().unwrap() };
+    let mut taken: Vec<Place> = (0..ALL_WATCHES_MAX).map(|number| watchers.place(&account(number)).unwrap()).collect();
+    assert!(matches!(watchers.place(&id()), Err(Error::TooMany(_, ALL_WATCHES_MAX))));
+    taken.pop();
+    let last = watchers.place(&id()).unwrap();
+    assert!(watchers.place(&id()).is_err());
+    drop((taken, last));
+    assert_eq!(watchers.open(), 0);
 }
 
 /// Watches whose clients take one message and then nothing.
@@ -326,7 +340,7 @@ async fn a_watch_that_panics_says_so_and_another_one_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let world = World::open(directory.path()).await;
     world.store.commit(put(1, 0).iter().map(Step::mutation).collect()).await.unwrap();
-    let vigil = Seat::take(&world.waymark, &world.viewer, &id()).unwrap().vigil.clone();
+    let vigil = Seat::take(&world.waymark, &world.viewer, &id(), Permission::Read).unwrap().vigil.clone();
     let once = |watch: Option<SiteWatch>| async move {
         let mut watch = watch.expect("a message that nobody thought of");
         let message = watch.next().await?;

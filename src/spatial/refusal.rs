@@ -1,0 +1,25 @@
+//! What a map does not answer: what is no question, and what would cost more than one question may.
+
+use super::board::OUTSIDE_CELLS_MAX;
+use super::near::NEAR_LOOKS_MAX;
+use crate::model::Invalid;
+
+/// Why a map gives no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A field of the question is not what it claims to be.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Too many sites would have to be compared.
+    #[error(
+        "more than {max} sites are about as near as those asked for: ask for fewer, for a smaller radius, or with a filter",
+        max = NEAR_LOOKS_MAX
+    )]
+    TooManyNear,
+    /// What is drawn depends on too much that lies around.
+    #[error(
+        "what is drawn there depends on more than {max} cells around it: ask at another zoom, or with a filter",
+        max = OUTSIDE_CELLS_MAX
+    )]
+    TooFarReaching,
+}

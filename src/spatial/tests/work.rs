@@ -1,0 +1,117 @@
+//! The most work of one question, counted in steps on the worst data.
+
+use std::f64::consts::TAU;
+
+use super::world::{at, entry};
+use crate::model::geo::{DISTANCE_M_MAX, LatLng};
+use crate::model::id::SiteId;
+use crate::model::site::Status;
+use crate::spatial::AccountMap;
+use crate::spatial::board::{Board, OUTSIDE_CELLS_MAX};
+use crate::spatial::class::Classes;
+use crate::spatial::entry::Entry;
+use crate::spatial::mercator::{Cell, Point, TileId};
+use crate::spatial::near::{DistanceCursor, NEAR_LOOKS_MAX};
+use crate::spatial::refusal::Refusal;
+use crate::spatial::symbols::SymbolId;
+use crate::spatial::view::View;
+use crate::spatial::window::{VIEWPORT_CELLS_MAX, Window};
+
+/// Sites of a world.
+const SITES: u32 = 10_000;
+
+fn world(position: impl Fn(u32) -> LatLng) -> AccountMap {
+    AccountMap::bulk((0..SITES).map(|bits| entry(u128::from(bits), position(bits))))
+}
+
+/// Looks of the nearest ten, and of the tenth page of a circle that holds everything.
+fn looks(map: &AccountMap, center: LatLng) -> [usize; 2] {
+    let all = map.all();
+    let last = all.within(center, DISTANCE_M_MAX, None, 900).unwrap().pop().unwrap();
+    let after = DistanceCursor { distance_m: last.1, site: last.0.site };
+    let nearest = all.looks_within(center, f64::INFINITY, None, 10, usize::MAX);
+    [nearest, all.looks_within(center, DISTANCE_M_MAX, Some(after), 100, usize::MAX)].map(Result::unwrap)
+}
+
+/// A search looks at no site twice, wherever they all are: so an account of up to [`NEAR_LOOKS_MAX`] sites is never refused.
+#[test]
+fn a_search_looks_at_each_site_once_on_the_worst_data() {
+    const { assert!(NEAR_LOOKS_MAX >= 2 * 1_000_000, "twice an account of the size that figures are held for") };
+    let share = |bits: u32| f64::from(bits) / f64::from(SITES);
+    let worlds: [(&str, AccountMap); 5] = [
+        ("one far point", world(|_| at(-33.9, 151.2))),
+        ("the antimeridian", world(|bits| at(10.0 * share(bits), if bits % 2 == 0 { 180.0 } else { -180.0 }))),
+        ("around the pole", world(|bits| at(89.0, 360.0 * share(bits) - 180.0))),
+        ("a parallel", world(|bits| at(60.0, 360.0 * share(bits) - 180.0))),
+        ("a small circle", world(|bits| at(0.5 * (TAU * share(bits)).sin(), 0.5 * (TAU * share(bits)).cos()))),
+    ];
+    for (name, map) in &worlds {
+        for center in [at(0.0, 0.0), at(90.0, 0.0), at(-90.0, 0.0), at(5.0, 180.0), at(33.9, -28.8), at(-33.9, 151.2)] {
+            for looks in looks(map, center) {
+                assert!(looks <= SITES as usize, "{name} from {center:?}: {looks} looks");
+            }
+            let nothing = map.within(Classes::of_status(Status::Offline));
+            let looks = nothing.looks_within(center, f64::INFINITY, None, 10, usize::MAX).unwrap();
+            assert!(looks <= 1, "{name}: {looks} looks for a filter that nothing matches");
+        }
+    }
+}
+
+#[test]
+fn a_search_that_would_look_at_too_many_is_refused() {
+    let share = |bits: u32| f64::from(bits) / f64::from(SITES);
+    let ring = world(|bits| at(60.0, 360.0 * share(bits) - 180.0));
+    let pole = at(90.0, 0.0);
+    let asked = |looks_max| ring.all().looks_within(pole, f64::INFINITY, None, 10, looks_max);
+    let needed = asked(usize::MAX).unwrap();
+    assert!(needed > SITES as usize / 2, "all are as near: {needed}");
+    assert_eq!(asked(needed), Ok(needed));
+    assert_eq!(asked(needed / 2), Err(Refusal::TooManyNear));
+    // Those of one point are looked at together.
+    let stack = world(|_| at(60.0, 10.0));
+    assert_eq!(stack.all().looks_within(pole, f64::INFINITY, None, 10, 1), Ok(SITES as usize));
+}
+
+/// The level of the cells of the climb.
+const LEVEL: u8 = 13;
+/// Cells of the climb, each of one site more than the one before.
+const CLIMB: u32 = 120;
+
+/// Where the sites of a cell of the climb stand: it goes eastward, and from row to row, so that each cell is near to the
+/// next one alone.
+fn step(at: u32) -> Point {
+    let side: u32 = 1 << (32 - LEVEL);
+    let (column, row) = (8 * 500, 8 * 300 + 4);
+    let beside = if at.is_multiple_of(2) { -8 } else { 8 };
+    Point { x: column * side + at * (side / 2) + side / 4, y: (row * side).wrapping_add_signed(beside) }
+}
+
+fn climb() -> AccountMap {
+    let sites = (0..CLIMB).flat_map(|at| (0..=at).map(move |site| (at, site)));
+    AccountMap::bulk(sites.map(|(at, site)| -> Entry { entry(u128::from(at * 1_000 + site), step(at).position()) }))
+}
+
+#[test]
+fn a_climb_goes_as_far_as_it_must_and_no_farther_than_it_may() {
+    let map = climb();
+    let view = View::new(&map.entries, &map.whole.tree, Classes::ALL);
+    let tile = TileId::holding(step(0), LEVEL - 3);
+    let climbed = |outside_max| {
+        let mut board = Board::new(view, Window::of_tile(tile), true).with_outside_max(outside_max);
+        let numbers: Vec<u32> = Window::of_tile(tile).cells().filter_map(|(x, y)| board.at(x, y)).collect();
+        for number in numbers {
+            board.kept(number);
+        }
+        (board.outside_len(), board.checked())
+    };
+    // Two rows of cells, and one on each side of them.
+    let (fetched, told) = climbed(OUTSIDE_CELLS_MAX);
+    assert_eq!(told, Ok(()));
+    assert!((CLIMB as usize..3 * CLIMB as usize).contains(&fetched), "{fetched} cells");
+    assert_eq!(climbed(fetched), (fetched, Ok(())));
+    assert_eq!(climbed(fetched - 1), (fetched - 1, Err(Refusal::TooFarReaching)));
+    // The last is kept, the one before joins it, and so on.
+    let first = map.all().locate(SiteId::from_u128(0), LEVEL - 3).unwrap();
+    assert_eq!(first, Some(SymbolId::Cluster(Cell::holding(step(1), LEVEL))));
+    assert_eq!(OUTSIDE_CELLS_MAX as u64, 4 * VIEWPORT_CELLS_MAX);
+}
