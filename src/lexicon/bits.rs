@@ -46,6 +46,17 @@ impl Bits {
         self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= !other);
     }
 
+    /// Whether no number is in.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Adds a bit to each: what is in both stays in `carry`, and what was in one of them alone is in.
+    pub(super) fn half_add(&mut self, carry: &mut Self) {
+        let both = self.0.iter_mut().zip(&mut carry.0);
+        both.for_each(|(word, carry)| (*word, *carry) = (*word ^ *carry, *word & *carry));
+    }
+
     /// How many numbers are in.
     pub(super) fn count(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
@@ -137,7 +148,11 @@ mod tests {
             let (bits, other) = (of(&numbers), of(&others));
             prop_assert!(bits.iter().eq(numbers.iter().copied()));
             prop_assert!(bits.both(&other).eq(numbers.intersection(&others).copied()));
-            prop_assert_eq!(bits.count(), numbers.len());
+            prop_assert_eq!((bits.count(), bits.is_empty()), (numbers.len(), numbers.is_empty()));
+            let (mut sum, mut carry) = (bits.clone(), other.clone());
+            sum.half_add(&mut carry);
+            prop_assert!(sum.iter().eq(numbers.symmetric_difference(&others).copied()));
+            prop_assert!(carry.iter().eq(numbers.intersection(&others).copied()));
             let ranked = Ranked::new(bits);
             for number in 0..300 {
                 let place = numbers.contains(&number).then(|| numbers.range(..number).count());

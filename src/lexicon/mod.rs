@@ -26,6 +26,7 @@ mod highlight;
 mod merge;
 mod names;
 mod query;
+mod ranks;
 mod search;
 mod segment;
 mod words;

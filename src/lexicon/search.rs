@@ -2,12 +2,13 @@
 //!
 //! One word: its columns are walked in the order of ranks, and the walk ends when the answer is full. Several: the word
 //! that costs least makes the candidates, and all others are read past them; every candidate gets its rank, so the
-//! count is exact.
+//! count is exact. Few candidates get it one by one, many all at once ([`Ranks`]).
 
 use super::bits::{Bits, Ranked};
 use super::column::{Numbers, Part};
 use super::field::{Classes, Column, PHONE_ENDS};
 use super::query::{QueryWord, Rank, rank};
+use super::ranks::Ranks;
 use super::segment::Segment;
 
 /// Bytes of lists that are read beyond a full answer, to count what else there is.
@@ -16,6 +17,8 @@ const COUNT_BYTES_MAX: usize = 32 * 1024;
 pub const EXAMINED_MAX: usize = 100_000;
 /// A level of more bytes than one for so many sites is gathered in a set, a smaller one in a list that is sorted.
 const SET_ONE_IN: usize = 64;
+/// More candidates than one for so many sites get their ranks all at once: that costs what one by one costs so many.
+const MANY_ONE_IN: usize = if cfg!(test) { 4 } else { 64 };
 /// The rank of who lacks a word.
 const NONE: Rank = Rank::MAX;
 
@@ -126,6 +129,9 @@ impl Question<'_, '_> {
         let mut candidates = Bits::none(segment.len());
         first.iter().flat_map(|level| &level.parts).for_each(|part| add(part, &mut candidates));
         candidates.and(alive);
+        if candidates.count() > segment.len() / MANY_ONE_IN {
+            return self.meet_many(segment, candidates, &words);
+        }
         let candidates = Ranked::new(candidates);
         let mut ranks: Vec<Rank> = vec![0; candidates.len()];
         let mut best = vec![NONE; candidates.len()];
@@ -138,14 +144,40 @@ impl Question<'_, '_> {
             ranks.iter_mut().zip(&best).for_each(|(rank, best)| *rank = rank.checked_add(*best).unwrap_or(NONE));
         }
         let rated = candidates.bits().iter().zip(ranks).filter(|(_, rank)| *rank != NONE);
-        self.best_of(segment, rated.map(|(number, rank)| (rank, number)).collect())
+        let hits: Vec<_> = rated.map(|(number, rank)| (rank, number)).collect();
+        let total = hits.len();
+        self.best_of(segment, hits, total)
     }
 
-    /// The best of all hits.
-    fn best_of(&mut self, segment: &Segment, mut hits: Vec<(Rank, u32)>) -> Found {
-        let (total, is_any) = (hits.len(), !hits.is_empty());
+    /// The same of so many candidates that sets of them cost less than they: a word takes some passes over a bit for each
+    /// site of the segment, however many have it.
+    fn meet_many(&mut self, segment: &Segment, mut candidates: Bits, words: &[(usize, Vec<Level<'_>>)]) -> Found {
+        let mut ranks = Ranks::default();
+        for (_, levels) in words {
+            // Those that no level so far has: each takes the rank of its best.
+            let mut rest = candidates.clone();
+            for level in levels {
+                if rest.is_empty() {
+                    break;
+                }
+                let mut found = Bits::none(segment.len());
+                level.parts.iter().for_each(|part| add(part, &mut found));
+                found.and(&rest);
+                rest.and_not(&found);
+                ranks.add(&found, level.rank, segment.len());
+            }
+            candidates.and_not(&rest);
+        }
+        let total = candidates.count();
+        let most = if self.wanted.is_some() { self.examined_max } else { self.limit };
+        self.best_of(segment, ranks.best(candidates, most), total)
+    }
+
+    /// The best of `total` hits, of which all are given that may be among them.
+    fn best_of(&mut self, segment: &Segment, mut hits: Vec<(Rank, u32)>, total: usize) -> Found {
+        let is_any = total > 0;
         if self.wanted.is_none() {
-            if total > self.limit {
+            if hits.len() > self.limit {
                 hits.select_nth_unstable(self.limit);
                 hits.truncate(self.limit);
             }

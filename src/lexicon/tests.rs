@@ -1,5 +1,7 @@
 //! The index against a look at every site, over random histories; and the rank, case by case.
 
+mod many;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
