@@ -25,3 +25,21 @@ async fn a_store_that_breaks_ends_the_program_with_what_it_was() {
     assert!(cause.contains("panicked") && cause.contains("start it again"), "{cause}");
     assert!(matches!(told, Err(store::Error::Unknown { .. })), "{told:?}");
 }
+
+/// F5: nobody knows which names and tokens are missing, so nothing more is given away. The next start is told.
+#[tokio::test]
+async fn records_that_are_lost_end_the_program() {
+    let directory = tempfile::tempdir().unwrap();
+    let listen = Listen { address: "127.0.0.1:0".parse().unwrap(), ..Listen::default() };
+    let config = Config { data_dir: directory.path().join("data"), listen, ..Config::default() };
+    let (data_dir, again) = (config.data_dir.clone(), config.clone());
+    let app = App::start(config, Box::new(move || Ok(again.clone()))).await.unwrap();
+    let file = rusqlite::Connection::open(data_dir.join("waymark.sqlite3")).unwrap();
+    // As if a row had gone with the page that it was on: what was counted stays.
+    assert!(file.execute("UPDATE tallies SET records = records + 1", []).unwrap() > 0, "the fault was not injected");
+    drop(file);
+    let ended = tokio::time::timeout(PATIENCE, app.run_until(std::future::pending()));
+    let cause = ended.await.expect("it serves on").unwrap_err().to_string();
+    assert!(cause.contains("restore it from a backup"), "{cause}");
+    assert!(data_dir.join("DAMAGED").exists(), "a restart hides it");
+}

@@ -18,19 +18,19 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
 use super::answers::{Answer, Streams};
+use super::handshake::Handshakes;
 use super::life::{Life, silence};
 use super::stalled::Unstalled;
 use super::{Error, descriptors, proxy_header};
-use crate::api::Peer;
 use crate::api::traffic::occupancy::Occupancy;
 use crate::api::traffic::places::Places;
 use crate::api::traffic::untaken::Untaken;
-use crate::api::traffic::{End, Traffic};
+use crate::api::traffic::{Connections, End, Traffic};
+use crate::api::{Peer, PeerCertificate};
 use crate::config::Listen;
 
 /// Most requests in flight on one HTTP/2 connection; tonic and hyper set no limit of their own.
@@ -42,8 +42,6 @@ const HEADER_BYTES_MAX: u32 = 16 * 1024;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Time for a proxy's header.
 const PROXY_HEADER_TIME: Duration = Duration::from_secs(5);
-/// Time for the TLS handshake.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// Time for the headers of an HTTP/1 request.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// Quiet time after which an HTTP/2 peer is asked whether it still lives.
@@ -83,7 +81,8 @@ struct Reception {
     /// Whose connections begin with a PROXY header; `None` where none does.
     proxies: Option<Vec<IpNet>>,
     places: Arc<Places>,
-    tls: Option<TlsAcceptorDebug>,
+    /// Nothing where connections are plain.
+    handshakes: Option<Handshakes>,
     life: Life,
     served: Served,
 }
@@ -93,16 +92,15 @@ struct Reception {
 pub(super) struct Served {
     pub(super) router: Router,
     pub(super) traffic: Arc<Traffic>,
+    /// Where the connections to the address are counted.
+    pub(super) connections: Arc<Connections>,
 }
 
-/// A TLS acceptor that can stand in a struct that is debugged.
-#[derive(Clone)]
-struct TlsAcceptorDebug(TlsAcceptor);
-
-impl std::fmt::Debug for TlsAcceptorDebug {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TlsAcceptor")
-    }
+/// The other end of a connection.
+#[derive(Debug)]
+struct Client {
+    peer: SocketAddr,
+    certificate: Option<PeerCertificate>,
 }
 
 impl Listener {
@@ -111,7 +109,7 @@ impl Listener {
     pub(super) async fn bind(
         listen: &Listen,
         proxies: Vec<IpNet>,
-        tls: Option<TlsAcceptor>,
+        handshakes: Option<Handshakes>,
         served: Served,
     ) -> Result<Self, Error> {
         let address = listen.address;
@@ -119,12 +117,12 @@ impl Listener {
         let socket = TcpListener::bind(address).await.map_err(refuse)?;
         let local_address = socket.local_addr().map_err(refuse)?;
         let connections_max = descriptors::connections_for(listen.connections_max.get());
-        served.traffic.connections().set_max(connections_max);
+        served.connections.set_max(connections_max);
         let per_address = usize::try_from(listen.connections_per_address_max.get()).unwrap_or(usize::MAX);
         let reception = Reception {
             proxies: listen.proxy_protocol.then(|| proxies.clone()),
             places: Places::new(connections_max, per_address, proxies),
-            tls: tls.map(TlsAcceptorDebug),
+            handshakes,
             life: Life::of(listen),
             served,
         };
@@ -173,7 +171,7 @@ impl Listener {
                 // The client left while it waited: that says nothing of the next one.
                 Err(cause) if is_of_one_connection(&cause) => {}
                 Err(cause) => {
-                    self.reception.served.traffic.connections().fail();
+                    self.reception.served.connections.fail();
                     // Once for as long as it lasts.
                     if pause == ACCEPT_PAUSE {
                         warn!(%cause, "connections are not accepted");
@@ -195,7 +193,7 @@ impl Reception {
         arrival: OwnedSemaphorePermit,
         mut draining: watch::Receiver<()>,
     ) {
-        let mut open = Open::new(&self.served.traffic);
+        let mut open = Open::new(&self.served.connections);
         let peer = match &self.proxies {
             None => peer,
             Some(proxies) => match behind_proxy(&mut stream, peer, proxies).await {
@@ -210,30 +208,24 @@ impl Reception {
         let place = match entered {
             Ok(place) => place,
             Err(full) => {
-                self.served.traffic.connections().refuse();
+                self.served.connections.refuse();
                 return debug!("a connection was closed without a place: {full}");
             }
         };
         drop(arrival);
         let occupancy = place.occupancy();
-        let end = match &self.tls {
-            None => self.serve(stream, peer, occupancy, &mut draining).await,
-            Some(TlsAcceptorDebug(tls)) => {
+        let end = match &self.handshakes {
+            None => self.serve(stream, Client { peer, certificate: None }, occupancy, &mut draining).await,
+            Some(handshakes) => {
                 let shaken = tokio::select! {
-                    shaken = timeout(HANDSHAKE_TIME, tls.accept(stream)) => Some(shaken),
-                    () = occupancy.displaced() => None,
+                    shaken = handshakes.shake(stream, &self.served.connections) => shaken,
+                    () = occupancy.displaced() => Err(End::Displaced),
                 };
                 match shaken {
-                    Some(Ok(Ok(stream))) => self.serve(stream, peer, occupancy, &mut draining).await,
-                    Some(Ok(Err(cause))) => {
-                        debug!(%cause, "a TLS handshake failed");
-                        End::Left
+                    Ok((stream, certificate)) => {
+                        self.serve(stream, Client { peer, certificate }, occupancy, &mut draining).await
                     }
-                    Some(Err(_)) => {
-                        debug!("a TLS handshake took too long");
-                        End::Silent
-                    }
-                    None => End::Displaced,
+                    Err(end) => end,
                 }
             }
         };
@@ -244,11 +236,11 @@ impl Reception {
     async fn serve(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: SocketAddr,
+        client: Client,
         occupancy: &Arc<Occupancy>,
         draining: &mut watch::Receiver<()>,
     ) -> End {
-        let Served { router, traffic } = self.served.clone();
+        let Served { router, traffic, .. } = self.served.clone();
         let untaken = Arc::clone(traffic.untaken());
         let carrier = Arc::clone(occupancy);
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
@@ -256,7 +248,10 @@ impl Reception {
             let mut under_way = carrier.begin(arrived.needs_credential());
             let untaken = Arc::clone(traffic.untaken());
             let extensions = request.extensions_mut();
-            extensions.insert(Peer(peer));
+            extensions.insert(Peer(client.peer));
+            if let Some(certificate) = &client.certificate {
+                extensions.insert(certificate.clone());
+            }
             extensions.insert(arrived);
             extensions.insert(Arc::clone(&carrier));
             let answering = router.clone().oneshot(request.map(Body::new));
@@ -339,21 +334,21 @@ fn is_of_one_connection(cause: &std::io::Error) -> bool {
 
 /// A connection that is open, until this is dropped.
 struct Open {
-    traffic: Arc<Traffic>,
+    connections: Arc<Connections>,
     /// Why it ended, where it had a place.
     end: Option<End>,
 }
 
 impl Open {
-    fn new(traffic: &Arc<Traffic>) -> Self {
-        traffic.connections().opened();
-        Self { traffic: Arc::clone(traffic), end: None }
+    fn new(connections: &Arc<Connections>) -> Self {
+        connections.opened();
+        Self { connections: Arc::clone(connections), end: None }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.traffic.connections().closed(self.end);
+        self.connections.closed(self.end);
     }
 }
 

@@ -4,11 +4,13 @@ mod answers;
 pub mod backup;
 #[cfg(test)]
 mod broken;
+pub mod check_store;
 pub mod credentials_key;
 mod descriptors;
 #[cfg(test)]
 mod fuzz;
 pub mod geocoder;
+mod handshake;
 mod life;
 mod listener;
 pub mod migrate;
@@ -26,21 +28,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use self::tls::Certificates;
 use crate::api::traffic::Traffic;
-use crate::api::{self, Health};
+use crate::api::{self, Health, Offered};
 use crate::config::{self, Config};
 use crate::geocode::borders::Borders;
 use crate::geoip::databases::Databases;
+use crate::identity::Issuers;
 use crate::live::Live;
 use crate::service::leading::go_on;
 use crate::service::{Parts, Waymark};
 use crate::store::Store;
 use crate::telemetry::build_info::BUILD;
-use crate::{geocode, geoip, mail, secret_file, service, store, telemetry};
+use crate::{geocode, geoip, identity, mail, secret_file, service, store, telemetry};
 use geocoder::{ConfiguredGeocoder, Reread};
+use handshake::Handshakes;
 use listener::{DRAIN_TIME, Listener, Served};
 
 /// Why the program does not start.
@@ -61,6 +65,9 @@ pub enum Error {
     /// The geocoders are not built.
     #[error(transparent)]
     Geocode(#[from] geocode::config::Error),
+    /// An identity provider is not configured well, or its file of keys is not good.
+    #[error(transparent)]
+    Identity(#[from] identity::config::Error),
     /// The mail server is not configured well.
     #[error(transparent)]
     Mail(#[from] mail::Error),
@@ -88,7 +95,7 @@ pub enum Error {
         cause: String,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {cause}; choose another with --listen")]
+    #[error("cannot listen on {address}: {cause}; choose another address")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -122,6 +129,8 @@ pub struct App {
     /// The operator's token, on the first start alone.
     pub admin_token: Option<String>,
     listener: Listener,
+    /// The operator's own, where there is one.
+    metrics_listener: Option<Listener>,
     health: Health,
     /// For so long a replica that does not keep up still counts as ready.
     stale_max: Duration,
@@ -130,6 +139,7 @@ pub struct App {
     geocoder: ConfiguredGeocoder,
     certificates: Option<Arc<Certificates>>,
     waymark: Arc<Waymark>,
+    issuers: Arc<Issuers>,
     hangup: Signal,
 }
 
@@ -144,7 +154,6 @@ impl App {
         info!(version = BUILD.version, commit = BUILD.commit, rustc = BUILD.rustc, target = BUILD.target, "starting");
         let proxies = config.service.trusted_proxies.clone();
         let certificates = config.listen.tls.as_ref().map(Certificates::open).transpose()?;
-        let tls = certificates.as_ref().map(Certificates::acceptor).transpose()?;
         let store = stores::open(&config).await?;
         let live = Live::follow(&*store).await?;
         let geoip = Arc::new(open_geoip(&config.geoip)?);
@@ -152,6 +161,7 @@ impl App {
         let borders = open_borders(&config.geocode)?;
         let basemap = Arc::new(api::basemap::Basemap::resolve(&config.basemap)?);
         let key = credentials_key::load(&config.ticketing, &config.data_dir)?;
+        let issuers = Arc::new(Issuers::open(&config.auth)?);
         let mailer = config.mail.as_ref().map(mail::Mailer::open).transpose()?;
         let waymark = Arc::new(
             Waymark::new(Parts {
@@ -165,13 +175,19 @@ impl App {
                 clock: Timestamp::now,
                 config: config.service,
             })
-            .await?,
+            .await?
+            .with_issuers(Arc::clone(&issuers)),
         );
         let health = Health::default();
         let traffic = Arc::new(Traffic::new(&config.traffic));
-        let router = api::router(&waymark, &health, &traffic, &basemap)?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let listener = Listener::bind(&config.listen, proxies, tls, Served { router, traffic }).await?;
+        let own = config.metrics_listen.map(|address| config.listen.for_metrics(address));
+        let router = api::router(&waymark, &health, &traffic, &basemap, offered(&config.listen, own.is_some()))?;
+        let scheme = if certificates.is_some() { "https" } else { "http" };
+        let handshakes = certificates.as_ref().map(|certificates| Handshakes::new(Arc::clone(certificates)));
+        let connections = Arc::clone(traffic.connections());
+        let served = Served { router, traffic: Arc::clone(&traffic), connections };
+        let listener = Listener::bind(&config.listen, proxies, handshakes, served).await?;
+        let metrics_listener = listen_for_metrics(own, &waymark, &health, traffic).await?;
         let admin_token = if waymark.has_operator() {
             None
         } else {
@@ -185,6 +201,7 @@ impl App {
             url,
             admin_token,
             listener,
+            metrics_listener,
             health,
             stale_max,
             store,
@@ -192,12 +209,13 @@ impl App {
             geocoder,
             certificates,
             waymark,
+            issuers,
             hangup,
         })
     }
 
     /// Serves until `shutdown` resolves, then lets what runs finish, within a limit, and closes the store. Fails at once where the
-    /// store ends by a fault of its own: calls in hand are cut, as by the end of the process.
+    /// store ends by a fault of its own, or is found to have lost records: calls in hand are cut, as by the end of the process.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         self.health.set_serving(true).await;
         info!(url = self.url, "serving");
@@ -217,20 +235,26 @@ impl App {
         let working = tokio::spawn(Arc::clone(&self.waymark).work());
         let searching = tokio::spawn(async move { go_on("search", || searched.read_for_search()).await });
         let noting = tokio::spawn(async move { go_on("notes", || noted.work_on_notes()).await });
+        let followed = Arc::clone(&self.issuers);
+        let knowing = tokio::spawn(async move { go_on("identity", || followed.work()).await });
         let following = tokio::spawn(stores::watch_lag(Arc::clone(&self.store), self.health.clone(), self.stale_max));
         let broken = Arc::clone(&self.store);
+        let certificates = self.certificates.as_deref();
         tokio::select! {
             cause = broken.broken() => return Err(Error::Broken(cause)),
+            cause = losses(Arc::clone(&self.store)) => return Err(cause.into()),
             () = self.listener.serve_until(draining) => {}
+            // As long as the other one, and while that drains.
+            () = serve_for_ever(self.metrics_listener) => {}
             () = self.geoip.watch() => {}
-            () = watch_certificates(self.certificates.as_deref()) => {}
-            () = reload_at(self.hangup, &self.geoip, &self.geocoder, self.certificates.as_deref(), &reloaded) => {}
+            () = watch_certificates(certificates) => {}
+            () = reload_at(self.hangup, &self.geoip, &self.geocoder, certificates, &self.issuers, &reloaded) => {}
         }
         waymark.end_work();
         if let Err(cause) = working.await {
             error!(%cause, "the background work ended badly");
         }
-        for ending in [searching, following, noting] {
+        for ending in [searching, following, noting, knowing] {
             ending.abort();
             // Until it has let go.
             let _ = ending.await;
@@ -242,6 +266,11 @@ impl App {
         info!("closed");
         Ok(())
     }
+}
+
+/// What the main listener serves beside the methods and pages.
+fn offered(listen: &config::Listen, is_metrics_apart: bool) -> Offered {
+    Offered { reflection: listen.serves_reflection(), metrics: !is_metrics_apart }
 }
 
 /// Opens the databases, and says what they are.
@@ -267,6 +296,39 @@ fn open_borders(config: &geocode::config::Config) -> Result<Option<Arc<Borders>>
     Ok(Some(Arc::new(borders)))
 }
 
+/// The operator's own listener, where one is configured. What comes by it is counted with all other calls; its connections are not.
+async fn listen_for_metrics(
+    own: Option<config::Listen>,
+    waymark: &Arc<Waymark>,
+    health: &Health,
+    traffic: Arc<Traffic>,
+) -> Result<Option<Listener>, Error> {
+    let Some(listen) = own else { return Ok(None) };
+    let router = api::metrics_router(waymark, health, &traffic);
+    let served = Served { router, traffic, connections: Arc::default() };
+    let listener = Listener::bind(&listen, Vec::new(), None, served).await?;
+    info!(address = %listener.local_address(), "serving metrics and health");
+    Ok(Some(listener))
+}
+
+/// Serves what an own listener has, for ever.
+async fn serve_for_ever(listener: Option<Listener>) {
+    match listener {
+        Some(listener) => listener.serve_until(std::future::pending()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Looks whether the store lost records, as a start does that reads all of them; ends where it did.
+async fn losses(store: Arc<dyn Store>) -> store::Error {
+    match store.prove().await {
+        Err(cause @ store::Error::Damaged { .. }) => return cause,
+        Err(cause) => warn!(%cause, "not all records of the store were looked at"),
+        Ok(()) => {}
+    }
+    std::future::pending().await
+}
+
 /// Takes up renewed certificates, for ever.
 async fn watch_certificates(certificates: Option<&Certificates>) {
     match certificates {
@@ -275,16 +337,20 @@ async fn watch_certificates(certificates: Option<&Certificates>) {
     }
 }
 
-/// Reloads databases, geocoders and certificates at each hangup, for ever.
+/// Reloads databases, geocoders, certificates and keys of identity providers at each hangup, for ever.
 async fn reload_at(
     mut hangup: Signal,
     databases: &Arc<Databases>,
     geocoder: &ConfiguredGeocoder,
     certificates: Option<&Certificates>,
+    issuers: &Issuers,
     waymark: &Waymark,
 ) {
     while hangup.recv().await.is_some() {
-        info!("hangup: looking at the GeoIP databases, the geocoders and the certificate");
+        info!(
+            "hangup: looking at the GeoIP databases, the geocoders, the certificate and the keys of identity providers"
+        );
+        issuers.look_again();
         if let Some(certificates) = certificates {
             certificates.reload();
         }

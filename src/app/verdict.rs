@@ -12,6 +12,7 @@ use crate::geocode::borders::Borders;
 use crate::geocode::build::{Built, build};
 use crate::geocode::limiter::LocalLimits;
 use crate::geoip::GeoIp;
+use crate::identity::Issuers;
 use crate::{geoip, mail};
 
 /// How bad a finding is.
@@ -53,6 +54,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     note("geocode.borders", geocode.borders.as_ref().map_or(Ok(()), |path| told(Borders::open(path))));
     note("basemap", told(Basemap::resolve(&config.basemap)));
     note("ticketing", told(credentials_key::find(&config.ticketing, &config.data_dir)));
+    note("auth.jwt", told(Issuers::open(&config.auth)));
     note("mail", config.mail.as_ref().map_or(Ok(()), |mail| told(mail::Mailer::open(mail))));
     found.extend(of_databases(&config.geoip));
     found
@@ -80,6 +82,10 @@ fn told<T, E: std::fmt::Display>(outcome: Result<T, E>) -> Result<(), String> {
 mod tests {
     use super::*;
 
+    /// An identity provider whose file of keys is not there.
+    const JWT: &str = "[[auth.jwt]]\nissuer = 'x'\naudience = 'y'\njwks_file = 'nowhere'\nalgorithms = ['ES256']\n\
+                       accounts = ['acme']\nrole_claim = 'roles'\nroles = [{ value = 'z', role = 'viewer' }]";
+
     fn found(text: &str) -> Vec<(Level, &'static str)> {
         let config: Config = toml::from_str(text).unwrap();
         findings(&config).into_iter().map(|finding| (finding.level, finding.part)).collect()
@@ -93,6 +99,8 @@ mod tests {
             ("[listen]\naddress = '0.0.0.0:1'", Some((error, "config"))),
             ("[listen]\naddress = '0.0.0.0:1'\nallow_plaintext = true", None),
             ("[listen.tls]\ncertificate = 'nowhere'\nkey = 'nowhere'", Some((error, "listen.tls"))),
+            ("metrics_listen = '0.0.0.0:9090'", Some((error, "config"))),
+            ("metrics_listen = '127.0.0.1:9090'", None),
             ("[log]\nfilter = 'waymark=loud'", Some((error, "log"))),
             ("[geocode]\ngazetteer = 'nowhere'", Some((error, "geocode"))),
             ("[geocode]\nborders = 'nowhere'", Some((error, "geocode.borders"))),
@@ -101,6 +109,7 @@ mod tests {
             ("[basemap]\nattribution = 'x'", Some((error, "basemap"))),
             ("[ticketing]\nkey_file = 'nowhere'", Some((error, "ticketing"))),
             ("[mail]\nhost = 'x'\nfrom = 'x'\npublic_url = 'https://x.example'", Some((error, "mail"))),
+            (JWT, Some((error, "auth.jwt"))),
             ("[geoip]\ndatabases = ['nowhere.mmdb']", Some((warning, "geoip.databases"))),
         ] {
             assert_eq!(found(text), expect.into_iter().collect::<Vec<_>>(), "{text}");

@@ -1,5 +1,7 @@
 //! `waymark token`.
 
+mod certificate;
+
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -27,11 +29,19 @@ enum Scope {
     Viewer,
     Enrollment,
     Service,
+    Wallboard,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Positions {
+    Exact,
+    Approximate,
+    Hidden,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Makes a token and prints its secret, once
+    /// Makes a token and prints its secret, once; of one for a certificate, which has none, the name
     Create {
         /// The account it is good in; without, an operator's token
         #[arg(long)]
@@ -48,6 +58,11 @@ enum Command {
         /// Mask contacts for it: e-mail addresses, names and phone numbers of people, and notes
         #[arg(long)]
         mask_contacts: bool,
+        /// How exactly it shows where sites are: to about a kilometre, or not at all, is for viewers alone [default: exact]
+        #[arg(long)]
+        positions: Option<Positions>,
+        #[command(flatten)]
+        certificate: certificate::Arguments,
         #[command(flatten)]
         output: OutputArguments,
         #[command(flatten)]
@@ -103,16 +118,30 @@ enum Command {
 /// Does it.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
-        Command::Create { account, scope, display_name, expires, mask_contacts, output, server } => {
+        Command::Create {
+            account,
+            scope,
+            display_name,
+            expires,
+            mask_contacts,
+            positions,
+            certificate,
+            output,
+            server,
+        } => {
             let expire_time = expires.as_deref().map(end_of).transpose()?;
             // Without the option as the caller's own token.
             let contacts = if mask_contacts { pb::ContactAccess::Masked } else { pb::ContactAccess::Unspecified };
-            let (scope, contacts) = (scope_of(scope).into(), contacts.into());
-            let token = pb::Token { display_name, scope, expire_time, contacts, ..pb::Token::default() };
-            let request = pb::CreateTokenRequest { parent: parent_of(account.as_deref()), token: Some(token) };
-            let made = admin(&server)?.create_token(request).await.map_err(|status| explain(&status))?;
-            let made = made.into_inner();
-            output.tell_message(&made.secret, "CreateTokenResponse", &made)
+            let token = pb::Token {
+                display_name,
+                scope: scope_of(scope).into(),
+                expire_time,
+                contacts: contacts.into(),
+                positions: positions_of(positions).into(),
+                certificate: certificate.binding()?,
+                ..pb::Token::default()
+            };
+            create(account.as_deref(), token, output, &server).await
         }
         Command::Reset { config, data_dir, output } => {
             let mut config = config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
@@ -134,6 +163,19 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             output.tell_message(&revoked.name, "Token", &revoked)
         }
     }
+}
+
+async fn create(
+    account: Option<&str>,
+    token: pb::Token,
+    output: OutputArguments,
+    server: &ServerArguments,
+) -> anyhow::Result<()> {
+    let request = pb::CreateTokenRequest { parent: parent_of(account), token: Some(token) };
+    let made = admin(server)?.create_token(request).await.map_err(|status| explain(&status))?.into_inner();
+    let name = made.token.as_ref().map(|token| token.name.as_str()).unwrap_or_default();
+    let shown = if made.secret.is_empty() { name } else { made.secret.as_str() };
+    output.tell_message(shown, "CreateTokenResponse", &made)
 }
 
 async fn list(account: Option<&str>, output: OutputArguments, server: &ServerArguments) -> anyhow::Result<()> {
@@ -173,6 +215,16 @@ fn scope_of(scope: Scope) -> pb::TokenScope {
         Scope::Viewer => pb::TokenScope::Viewer,
         Scope::Enrollment => pb::TokenScope::Enrollment,
         Scope::Service => pb::TokenScope::Service,
+        Scope::Wallboard => pb::TokenScope::Wallboard,
+    }
+}
+
+fn positions_of(positions: Option<Positions>) -> pb::PositionAccess {
+    match positions {
+        None => pb::PositionAccess::Unspecified,
+        Some(Positions::Exact) => pb::PositionAccess::Exact,
+        Some(Positions::Approximate) => pb::PositionAccess::Approximate,
+        Some(Positions::Hidden) => pb::PositionAccess::Hidden,
     }
 }
 

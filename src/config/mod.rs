@@ -2,10 +2,10 @@
 //!
 //! As written, then resolved: what comes out of here is checked and complete.
 
+mod listen;
 pub mod schema;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -13,79 +13,8 @@ use serde::Deserialize;
 
 use crate::api::traffic;
 use crate::store::redis;
-use crate::{api, geocode, geoip, mail, service, telemetry, ticketing};
-
-/// Where the program listens when nobody says otherwise.
-pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8642);
-
-/// Certificate and key of the listener.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "ListenTls")]
-pub struct Tls {
-    /// File of the certificate chain, PEM.
-    pub certificate: PathBuf,
-    /// File of the private key, PEM.
-    pub key: PathBuf,
-}
-
-/// Where the program listens.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Listen {
-    /// Address and port; port 0 for any free one.
-    pub address: SocketAddr,
-    /// TLS; without it the connection is plain.
-    pub tls: Option<Tls>,
-    /// Allows plain connections on an address that others can reach.
-    pub allow_plaintext: bool,
-    /// Whether each connection begins with a PROXY header (version 1 or 2) and comes from a trusted proxy; others are
-    /// closed. Without it no such header is looked for.
-    pub proxy_protocol: bool,
-    /// Most connections at once; fewer where the process may not open as many files.
-    pub connections_max: NonZeroU32,
-    /// Most of them from one IP address, or one IPv6 /64, that is not a trusted proxy's.
-    pub connections_per_address_max: NonZeroU32,
-    /// Seconds without a call after which a connection is told to go; 0 for never. HTTP/1 goes after ten at the latest.
-    pub connection_idle_s: u32,
-    /// Seconds after which a connection is told to go whatever is under way on it, a tenth less or more as it is drawn for
-    /// each; 0 for never.
-    pub connection_age_max_s: u32,
-    /// Seconds that watches and other answers which go on have after that before they are ended.
-    pub connection_grace_s: u32,
-}
-
-/// Each costs some tens of KiB.
-const CONNECTIONS_MAX: NonZeroU32 = NonZeroU32::new(4_096).expect("4096 is not 0");
-
-/// Most offices and data centres stand behind one address, and so does a proxy that nobody named as one; it is a quarter of
-/// all, so that no address keeps the others out.
-const CONNECTIONS_PER_ADDRESS_MAX: NonZeroU32 = NonZeroU32::new(1_024).expect("1024 is not 0");
-
-/// An agent that reports each minute keeps its connection; a client that comes again later makes one, in two round trips.
-const CONNECTION_IDLE_S: u32 = 5 * 60;
-
-/// Who keeps a connection up is spread over the servers anew this often, and no address keeps what it has for good.
-const CONNECTION_AGE_MAX_S: u32 = 60 * 60;
-
-/// Far above any call but an erasure, which is waited for.
-const CONNECTION_GRACE_S: u32 = 60;
-
-impl Default for Listen {
-    fn default() -> Self {
-        Self {
-            address: LISTEN_DEFAULT,
-            tls: None,
-            allow_plaintext: false,
-            proxy_protocol: false,
-            connections_max: CONNECTIONS_MAX,
-            connections_per_address_max: CONNECTIONS_PER_ADDRESS_MAX,
-            connection_idle_s: CONNECTION_IDLE_S,
-            connection_age_max_s: CONNECTION_AGE_MAX_S,
-            connection_grace_s: CONNECTION_GRACE_S,
-        }
-    }
-}
+use crate::{api, geocode, geoip, identity, mail, service, telemetry, ticketing};
+pub use listen::{ClientCertificates, Listen, Tls};
 
 /// Everything.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -98,6 +27,9 @@ pub struct Config {
     pub admin_token_file: Option<PathBuf>,
     /// Where the program listens.
     pub listen: Listen,
+    /// Address and port of a listener of its own for `/metrics` and health, which speaks plain HTTP; with it `/metrics` is there
+    /// alone.
+    pub metrics_listen: Option<SocketAddr>,
     /// The Redis that replicas share; without it the store is embedded.
     pub redis: Option<redis::config::Config>,
     /// `GeoIP` databases.
@@ -110,6 +42,8 @@ pub struct Config {
     pub ticketing: ticketing::target::Config,
     /// Use cases.
     pub service: service::Config,
+    /// Whose tokens are taken beside waymark's own.
+    pub auth: identity::config::Config,
     /// How much is done at once, and how often one caller may ask.
     pub traffic: traffic::config::Config,
     /// The dashboard's base map, where it is not its own.
@@ -124,12 +58,14 @@ impl Default for Config {
             data_dir: PathBuf::from("waymark-data"),
             admin_token_file: None,
             listen: Listen::default(),
+            metrics_listen: None,
             redis: None,
             geoip: geoip::config::Config::default(),
             geocode: geocode::config::Config::default(),
             mail: None,
             ticketing: ticketing::target::Config::default(),
             service: service::Config::default(),
+            auth: identity::config::Config::default(),
             traffic: traffic::config::Config::default(),
             basemap: api::basemap::Config::default(),
             log: telemetry::Config::default(),
@@ -163,6 +99,26 @@ pub enum Error {
         "listen.address {0} is reachable by others without TLS: set listen.tls, or --allow-plaintext behind a proxy"
     )]
     Exposed(SocketAddr),
+    /// A plain listener for metrics that others could reach.
+    #[error(
+        "metrics_listen {0} is reachable by others without TLS, which the operator's token would go over: take a loopback address, or \
+         set listen.allow_plaintext"
+    )]
+    MetricsExposed(SocketAddr),
+    /// One address for two listeners.
+    #[error("metrics_listen is the address of listen.address: take another port, or leave it out")]
+    MetricsOnListener,
+    /// Certificates of clients, and nobody who signs them.
+    #[error(
+        "listen.tls.client_certificates asks for certificates and no authority is trusted: set listen.tls.client_ca_file"
+    )]
+    NoClientAuthority,
+    /// Somebody who signs certificates of clients, and nobody is asked for one.
+    #[error(
+        "listen.tls.client_ca_file is set and nobody is asked for a certificate: set listen.tls.client_certificates to \
+         \"optional\" or \"required\", or to \"off\""
+    )]
+    NoClientAsked,
     /// A listener for proxies, and no proxies.
     #[error("listen.proxy_protocol is set and no proxy is trusted: name their networks in service.trusted_proxies")]
     NoProxies,
@@ -195,6 +151,15 @@ impl Config {
         if is_plain && !self.listen.address.ip().is_loopback() {
             return Err(Error::Exposed(self.listen.address));
         }
+        if let Some(address) = self.metrics_listen {
+            if !address.ip().is_loopback() && !self.listen.allow_plaintext {
+                return Err(Error::MetricsExposed(address));
+            }
+            if address == self.listen.address && address.port() != 0 {
+                return Err(Error::MetricsOnListener);
+            }
+        }
+        self.listen.tls.as_ref().map_or(Ok(()), Tls::check)?;
         if self.listen.proxy_protocol && self.service.trusted_proxies.is_empty() {
             return Err(Error::NoProxies);
         }
@@ -242,6 +207,9 @@ mod tests {
             "[listen]\nconnections_max = 0",
             "[listen]\nconnection_idle_s = -1",
             "[listen]\nconnection_age_s = 60",
+            "[listen]\nmetrics_listen = \"127.0.0.1:1\"",
+            "[listen.tls]\ncertificate = \"c\"\nkey = \"k\"\nclient_certificates = \"maybe\"",
+            "metrics_listen = \"9090\"",
             "[traffic]\nreads = 1",
             "[traffic]\ncalls_of_token = 5",
             "[traffic]\ncalls_of_token = { per_s = 5, brust = 1 }",
@@ -250,6 +218,9 @@ mod tests {
             "[ticketing]\nverify_every_h = 65536",
             "[geocode]\nindex = \"x\"",
             "[basemap]\nurl = \"x\"",
+            "[auth]\njwks_url = \"x\"",
+            "[[auth.jwt]]\nissuer = \"x\"",
+            "[[auth.jwt]]\nsecret = \"x\"",
             "[[geocode.providers]]\nkind = \"photon\"\nhost = \"x\"",
             "[[geocode.providers]]\nkind = \"phonon\"",
         ] {
@@ -280,5 +251,46 @@ mod tests {
         assert!(with("127.0.0.1:8642", false).is_ok() && with("[::1]:8642", false).is_ok());
         assert!(matches!(with("0.0.0.0:8642", false), Err(Error::Exposed(_))));
         assert!(with("0.0.0.0:8642", true).is_ok());
+    }
+
+    #[test]
+    fn certificates_of_clients_are_asked_for_where_somebody_signs_them() {
+        let check = |lines: &str| {
+            let text = format!("[listen.tls]\ncertificate = \"c\"\nkey = \"k\"\n{lines}");
+            let config: Config = toml::from_str(&text).unwrap();
+            config.check().map(|config| config.listen.tls.unwrap().asks())
+        };
+        let authority = "client_ca_file = \"a\"\n";
+        for (mode, asks) in [
+            ("off", ClientCertificates::Off),
+            ("optional", ClientCertificates::Optional),
+            ("required", ClientCertificates::Required),
+        ] {
+            let line = format!("client_certificates = \"{mode}\"\n");
+            assert_eq!(check(&format!("{authority}{line}")).unwrap(), asks);
+            let alone = check(&line);
+            assert_eq!(matches!(alone, Err(Error::NoClientAuthority)), asks != ClientCertificates::Off, "{mode}");
+        }
+        assert_eq!(check("").unwrap(), ClientCertificates::Off);
+        assert!(matches!(check(authority), Err(Error::NoClientAsked)), "nobody would be asked, without a word");
+    }
+
+    #[test]
+    fn metrics_and_reflection_are_for_this_machine_unless_told() {
+        let read = |text: &str| toml::from_str::<Config>(text).unwrap().check();
+        assert!(read("metrics_listen = \"127.0.0.1:9090\"").is_ok() && read("metrics_listen = \"[::1]:9090\"").is_ok());
+        let exposed = "metrics_listen = \"0.0.0.0:9090\"\n";
+        assert!(matches!(read(exposed), Err(Error::MetricsExposed(_))));
+        assert!(read(&format!("{exposed}[listen]\nallow_plaintext = true")).is_ok());
+        assert!(matches!(read("metrics_listen = \"127.0.0.1:8642\""), Err(Error::MetricsOnListener)));
+        assert!(read("metrics_listen = \"127.0.0.1:0\"\n[listen]\naddress = \"127.0.0.1:0\"").is_ok());
+        for (lines, serves) in [
+            ("", true),
+            ("reflection = false", false),
+            ("address = \"0.0.0.0:1\"\nallow_plaintext = true", false),
+            ("address = \"0.0.0.0:1\"\nallow_plaintext = true\nreflection = true", true),
+        ] {
+            assert_eq!(read(&format!("[listen]\n{lines}")).unwrap().listen.serves_reflection(), serves, "{lines}");
+        }
     }
 }

@@ -21,7 +21,7 @@ use crate::api::basemap::Basemap;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::traffic::Traffic;
 use crate::api::traffic::config::Config as TrafficConfig;
-use crate::api::{self, Health, Peer};
+use crate::api::{self, Health, Offered, Peer};
 use crate::app::Error;
 use crate::geoip::databases::Databases;
 use crate::live::Live;
@@ -30,8 +30,8 @@ use crate::store::Store;
 use crate::store::embedded::Embedded;
 
 /// Who calls: the operator, tokens of each scope, an agent, nobody, and who has something else.
-pub(super) const ROLES: [&str; 9] =
-    ["operator", "admin", "editor", "viewer", "service", "enrollment", "agent", "nobody", "stranger"];
+pub(super) const ROLES: [&str; 10] =
+    ["operator", "admin", "editor", "viewer", "service", "enrollment", "wallboard", "agent", "nobody", "stranger"];
 /// Most messages of an answer that are read: a watch goes on for ever.
 const FRAMES_MAX: usize = 4;
 /// How long a message of a stream is waited for: a watch has nothing to tell until something changes.
@@ -66,7 +66,8 @@ impl World {
         let operator = waymark.create_operator_token::<Error>("fuzz", |_| Ok(())).await.unwrap();
         let traffic = Arc::new(Traffic::new(&TrafficConfig::default()));
         let basemap = Arc::new(Basemap::default());
-        let router = api::router(&waymark, &Health::default(), &traffic, &basemap).unwrap();
+        let offered = Offered { reflection: true, metrics: true };
+        let router = api::router(&waymark, &Health::default(), &traffic, &basemap, offered).unwrap();
         let mut world = Self { router, tokens: vec![Some(operator)], names: Vec::new(), _directory: directory };
         world.fill().await;
         world
@@ -83,7 +84,7 @@ impl World {
             .await;
         let parent = || "accounts/acme".to_owned();
         let mut spare = String::new();
-        for scope in ["ADMIN", "EDITOR", "VIEWER", "SERVICE", "ENROLLMENT", "VIEWER"] {
+        for scope in ["ADMIN", "EDITOR", "VIEWER", "SERVICE", "ENROLLMENT", "WALLBOARD", "VIEWER"] {
             let scope = pb::TokenScope::from_str_name(&format!("TOKEN_SCOPE_{scope}")).unwrap();
             let token = Some(pb::Token { scope: scope.into(), ..Default::default() });
             let request = pb::CreateTokenRequest { parent: parent(), token };

@@ -14,7 +14,12 @@ from server import ROOT
 
 EXAMPLES = sorted((ROOT / "deploy").glob("*.toml"))
 # What stands for a text where not any will do.
-SAMPLES = {"address": "127.0.0.1:0", "private_networks": "10.0.0.0/8", "trusted_proxies": "10.0.0.0/8"}
+SAMPLES = {
+    "address": "127.0.0.1:0",
+    "metrics_listen": "127.0.0.1:0",
+    "private_networks": "10.0.0.0/8",
+    "trusted_proxies": "10.0.0.0/8",
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +62,11 @@ def tables(value, path=()):
 
 def test_examples_are_valid_and_no_other_key_is(validate, tmp_path):
     texts = {path.name: path.read_text(encoding="utf-8") for path in EXAMPLES}
-    readme = re.findall(r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
-    replicas = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs/replicas.md").read_text(encoding="utf-8"), re.M | re.S)
-    texts |= {f"page {number}": text for number, text in enumerate(readme + replicas)}
-    assert len(texts) >= 5, "the examples are found"
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        found = re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+        texts |= {f"{page.name} {number}": text for number, text in enumerate(found)}
+    of = {name.partition(" ")[0] for name in texts}
+    assert {"one-machine.toml", "README.md", "certificates.md", "identity.md", "traffic.md"} <= of, "they are found"
     seen = 0
     for name, text in texts.items():
         config = tomllib.loads(text)
@@ -82,8 +88,8 @@ def test_commented_lines_of_the_example_are_good_too(validate):
     """Whoever takes a comment sign away gets a file that is taken."""
     text = (ROOT / "deploy/one-machine.toml").read_text(encoding="utf-8")
     text = text.replace("databases = []\n", "", 1)
-    config = tomllib.loads(re.sub(r"^# (\[[a-z.]+\]$|[a-z_]+ = )", r"\1", text, flags=re.M))
-    assert {"mail", "geocode", "geoip"} <= set(config) and config["listen"]["tls"]
+    config = tomllib.loads(re.sub(r"^# (\[{1,2}[a-z.]+\]{1,2}$|[a-z_]+ = )", r"\1", text, flags=re.M))
+    assert {"mail", "auth", "geocode", "geoip"} <= set(config) and config["listen"]["tls"]
     validate(config)
 
 

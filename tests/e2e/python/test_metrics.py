@@ -110,6 +110,7 @@ def test_requests_are_counted_by_route_and_status(server, account):
         (tile, token, "tiles", "200"),
         (tile, None, "tiles", "401"),
         ("/nothing/of/the/sort", None, "pages", "404"),
+        ("/v1/nothing/of/the/sort", None, "rest", "404"),
         ("/invitation", None, "invitation", "200"),
         ("/healthz", None, "health", "200"),
     ]:
