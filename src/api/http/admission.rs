@@ -33,7 +33,8 @@ pub(super) async fn admit(State(keeper): State<Gatekeeper>, mut request: Request
     let Arrival { target, at, place: arrived, .. } = traffic.take_arrival(&mut request);
     let refusal = replica::refusal_of(&mut request);
     let route = match target {
-        Target::Route(_) if is_grpc(request.headers()) => return count_unknown(traffic, request, refusal, next).await,
+        // Of reflection there may be none.
+        _ if is_grpc(request.headers()) => return count_unknown(traffic, request, refusal, next).await,
         Target::Route(route) => route,
         // A method's path over plain HTTP, such as a GET of it.
         Target::Method(_) => Route::Pages,
@@ -89,11 +90,15 @@ impl Gatekeeper {
         if route != Route::Tiles {
             return Ok(self.traffic.ticket_of_stranger(ip()));
         }
-        if let Some(principal) = tiles::principal_of(&self.waymark, uri, headers) {
-            return self.traffic.ticket_of(&principal, Wanted::tile(), ip);
+        match tiles::principal_of(&self.waymark, uri, headers) {
+            Ok(principal) => self.traffic.ticket_of(&principal, Wanted::tile(), ip),
+            Err(failure) => {
+                let ip = ip();
+                if !caller::is_unjudged(&failure) {
+                    self.traffic.count_stranger(ip)?;
+                }
+                Ok(self.traffic.ticket_of_stranger(ip))
+            }
         }
-        let ip = ip();
-        self.traffic.count_stranger(ip)?;
-        Ok(self.traffic.ticket_of_stranger(ip))
     }
 }

@@ -61,6 +61,7 @@ pub(super) async fn metrics(State(sources): State<Sources>, headers: HeaderMap) 
         calls::record(&traffic);
         process::record();
         counter!("waymark_audit_lost_total").absolute(waymark.audit_lost());
+        record_identities(&waymark);
     });
     let mut page = handle.render();
     calls::write_durations(&traffic, &mut page);
@@ -87,6 +88,22 @@ fn record_lag(waymark: &Waymark) {
     gauge!("waymark_replica_lag_seconds").set(lag.behind.as_secs_f64());
     gauge!("waymark_replica_following").set(if lag.trouble.is_none() { 1.0 } else { 0.0 });
     counter!("waymark_replica_resyncs_total").absolute(lag.resyncs);
+}
+
+/// What is known of identity providers. Their names are the operator's own settings.
+fn record_identities(waymark: &Waymark) {
+    for provider in waymark.identity_providers() {
+        let issuer = provider.issuer;
+        counter!("waymark_jwt_verified_total", "issuer" => issuer.clone()).absolute(provider.verified);
+        gauge!("waymark_jwks_keys", "issuer" => issuer.clone()).set(number(provider.keys));
+        counter!("waymark_jwks_failures_total", "issuer" => issuer.clone()).absolute(provider.failures);
+        if let Some(age) = provider.keys_age {
+            gauge!("waymark_jwks_age_seconds", "issuer" => issuer).set(age.as_secs_f64());
+        }
+    }
+    for (cause, count) in waymark.refused_identities() {
+        counter!("waymark_jwt_refused_total", "cause" => cause).absolute(count);
+    }
 }
 
 fn record(status: &DatabaseStatus) {

@@ -1,10 +1,15 @@
-//! Plain HTTP beside gRPC: vector tiles, the dashboard's files, its base map, health, metrics.
+//! Plain HTTP beside gRPC and HTTP/JSON: vector tiles, the dashboard's files, its base map, health, metrics.
+//!
+//! `accept` reads which content coding is wanted, `coding` encodes.
 
+mod accept;
 mod admission;
 mod basemap;
+mod coding;
 mod dashboard;
 mod invitation;
 mod metrics;
+mod openapi;
 mod tiles;
 
 use std::sync::Arc;
@@ -19,8 +24,10 @@ use tonic::Status;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::Offered;
 use super::basemap::Basemap;
 use super::grpc::health::Health;
+use super::rest;
 use super::traffic::Traffic;
 use crate::service::Waymark;
 
@@ -49,14 +56,9 @@ pub(super) fn router(
     health: &Health,
     traffic: &Arc<Traffic>,
     basemap: &Arc<Basemap>,
+    offered: Offered,
 ) -> Router {
     let header = |name: HeaderName, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
-    let probes = Router::new()
-        .route("/healthz", get(|| async { "alive\n" }))
-        .route("/readyz", get(ready))
-        .with_state(health.clone());
-    let metrics =
-        Router::new().route("/metrics", get(metrics::metrics)).with_state(metrics::Sources::of(waymark, traffic));
     let tiles = Router::new()
         .route("/v1/accounts/{account}/tiles.json", get(tiles::tile_json))
         .route("/v1/accounts/{account}/tiles/{z}/{x}/{y}", get(tiles::tile))
@@ -68,14 +70,42 @@ pub(super) fn router(
     let pages = invitation::router(waymark)
         .fallback(dashboard::file)
         .layer(CompressionLayer::new())
+        // Encodes itself.
+        .route("/openapi.json", get(openapi::document))
         .layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, content_security_policy(basemap)))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
         .layer(header(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .layer(from_fn(rest::refuse_unserved))
         .layer(from_fn(refuse_unknown_methods));
-    let keeper = admission::Gatekeeper { traffic: Arc::clone(traffic), waymark: Arc::clone(waymark) };
     let basemap = basemap::router(waymark, basemap);
-    let routes = probes.merge(tiles).merge(metrics).merge(basemap).fallback_service(pages);
-    routes.layer(from_fn_with_state(keeper, admission::admit)).layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+    let mut routes = probes(health).merge(tiles).merge(basemap);
+    if offered.metrics {
+        routes = routes.merge(metrics_page(waymark, traffic));
+    }
+    admitted(routes.fallback_service(pages), waymark, traffic)
+}
+
+/// The routes of the operator's own listener.
+pub(super) fn metrics_router(waymark: &Arc<Waymark>, health: &Health, traffic: &Arc<Traffic>) -> Router {
+    let routes = probes(health).merge(metrics_page(waymark, traffic)).fallback(|| async { StatusCode::NOT_FOUND });
+    admitted(routes.layer(from_fn(refuse_unknown_methods)), waymark, traffic)
+}
+
+fn probes(health: &Health) -> Router {
+    Router::new().route("/healthz", get(|| async { "alive\n" })).route("/readyz", get(ready)).with_state(health.clone())
+}
+
+fn metrics_page(waymark: &Arc<Waymark>, traffic: &Arc<Traffic>) -> Router {
+    Router::new().route("/metrics", get(metrics::metrics)).with_state(metrics::Sources::of(waymark, traffic))
+}
+
+/// What all requests go by.
+fn admitted(routes: Router, waymark: &Arc<Waymark>, traffic: &Arc<Traffic>) -> Router {
+    let keeper = admission::Gatekeeper { traffic: Arc::clone(traffic), waymark: Arc::clone(waymark) };
+    let nosniff = HeaderValue::from_static("nosniff");
+    routes
+        .layer(from_fn_with_state(keeper, admission::admit))
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, nosniff))
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {

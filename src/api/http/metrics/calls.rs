@@ -7,7 +7,8 @@ use metrics::{counter, gauge};
 use super::families::{Family, GRPC_DURATION, HTTP_DURATION};
 use super::number;
 use crate::api::traffic::{
-    DURATION_CLASSES_S, Durations, End, Lane, Limit, Method, Route, Traffic, code_of_end, status_of_end,
+    CertificateFault, DURATION_CLASSES_S, Durations, End, Lane, Limit, Method, Route, Traffic, code_of_end,
+    status_of_end,
 };
 
 /// The lanes, and their names as labels.
@@ -42,6 +43,10 @@ pub(super) fn record(traffic: &Traffic) {
     counter!("waymark_connections_refused_total").absolute(connections.refused());
     for end in End::ALL {
         counter!("waymark_connections_closed_total", "reason" => end.name()).absolute(connections.ended(end));
+    }
+    for fault in CertificateFault::ALL {
+        let refused = connections.certificates_refused(fault);
+        counter!("waymark_client_certificates_refused_total", "reason" => fault.name()).absolute(refused);
     }
     counter!("waymark_connections_failed_total").absolute(connections.failed());
     gauge!("waymark_answer_bytes_untaken").set(number(traffic.untaken().bytes()));

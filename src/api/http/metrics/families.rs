@@ -49,7 +49,7 @@ pub(super) const HTTP_DURATION: Family = Family {
 };
 
 /// All of them, ordered by subject.
-pub(super) const FAMILIES: [Family; 46] = [
+pub(super) const FAMILIES: [Family; 52] = [
     gauge(
         "waymark_build_info",
         "version, commit, rustc, target",
@@ -92,6 +92,11 @@ pub(super) const FAMILIES: [Family; 46] = [
         "",
         "Connections that the system did not hand over, as without file descriptors.",
     ),
+    counter(
+        "waymark_client_certificates_refused_total",
+        "reason",
+        "Handshakes that ended because the client's certificate is missing, expired, untrusted or unfit.",
+    ),
     gauge(
         "waymark_answer_bytes_untaken",
         "",
@@ -101,7 +106,7 @@ pub(super) const FAMILIES: [Family; 46] = [
     counter(
         "waymark_store_corrupt_reads_total",
         "",
-        "Reads that met a record which is not what was written: a disk or another program changed it.",
+        "Reads that met a record, or a key of Redis, which is not what was written: a disk or another program changed it.",
     ),
     gauge(
         "waymark_store_safe",
@@ -109,6 +114,23 @@ pub(super) const FAMILIES: [Family; 46] = [
         "1 where the store keeps what it acknowledges, as far as its settings tell, else 0: then nothing is written, unless that is allowed.",
     ),
     counter("waymark_audit_lost_total", "", "Calls that the audit log tells of by their number alone."),
+    counter(
+        "waymark_jwt_verified_total",
+        "issuer",
+        "Tokens of an identity provider that were checked and good; one that is known is not checked again.",
+    ),
+    counter(
+        "waymark_jwt_refused_total",
+        "cause",
+        "Calls and requests whose token of an identity provider was refused, by why.",
+    ),
+    gauge(
+        "waymark_jwks_keys",
+        "issuer",
+        "Keys that tokens of an identity provider are checked with; 0 where they are too old.",
+    ),
+    gauge("waymark_jwks_age_seconds", "issuer", "Time since the keys of an identity provider were read."),
+    counter("waymark_jwks_failures_total", "issuer", "Looks at the keys of an identity provider that failed."),
     gauge("waymark_accounts", "", "Accounts."),
     gauge("waymark_sites", "", "Sites of all accounts, placed or not."),
     gauge("waymark_watches_open", "", "Watches that go on."),
@@ -199,6 +221,10 @@ mod tests {
             assert!(asked.len() > 5, "{path} asks for nothing");
             let unknown: Vec<_> = asked.iter().filter(|name| !known.contains(**name)).collect();
             assert!(unknown.is_empty(), "{path} asks for {unknown:?}");
+            // Who is kept out hears it alone, and where that is by mistake the operator has to.
+            for refused in ["waymark_client_certificates_refused_total", "waymark_jwt_refused_total"] {
+                assert!(asked.contains(refused), "{path} does not ask for {refused}");
+            }
         }
         assert_eq!(
             asked_in("sum(rate(waymark_x_total{a=\"b\"}[5m]))").into_iter().collect::<Vec<_>>(),

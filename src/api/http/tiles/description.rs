@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Admitted, query};
+use super::Admitted;
+use crate::api::percent::encoded;
 use crate::service::map::{FieldKind, LAT_MAX, LAYERS, LayerFields, ZOOM_MAX};
 
 /// Where the tiles are, seen from the document: the server need not know by which name it is reached.
@@ -29,7 +30,7 @@ fn template(admitted: &Admitted) -> String {
     match &admitted.signature {
         Some(signature) => format!("{TILE_TEMPLATE}?signature={signature}"),
         None if admitted.filter.is_empty() => TILE_TEMPLATE.to_owned(),
-        None => format!("{TILE_TEMPLATE}?filter={}", query::encoded(&admitted.filter)),
+        None => format!("{TILE_TEMPLATE}?filter={}", encoded(&admitted.filter)),
     }
 }
 

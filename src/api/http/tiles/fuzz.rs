@@ -2,9 +2,10 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-use super::accept::Accepted;
-use super::query::{TileQuery, encoded};
+use super::query::TileQuery;
 use super::{parse, tile_id};
+use crate::api::http::accept::Accepted;
+use crate::api::percent::encoded;
 use crate::fuzzing::{Mutator, Target, sketch};
 use crate::model::Invalid;
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::coding::Coding;
+use crate::api::http::coding::Coding;
 
 /// Rounds over all tiles of a size; the best is shown.
 const ROUNDS: usize = 15;

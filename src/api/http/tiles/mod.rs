@@ -1,10 +1,7 @@
 //! Vector tiles and the TileJSON that describes them. Made when asked for; nothing is ever cached here.
 //!
-//! `query` reads what follows the `?`, `accept` which content coding is wanted, `coding` encodes, `description` is
-//! the TileJSON.
+//! `query` reads what follows the `?`, `description` is the TileJSON.
 
-mod accept;
-mod coding;
 mod description;
 #[cfg(test)]
 mod fuzz;
@@ -22,6 +19,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
+use super::accept::Accepted;
 use crate::api::caller;
 use crate::api::etag::TileTag;
 use crate::api::status::{self, Failure};
@@ -30,7 +28,6 @@ use crate::model::access::Principal;
 use crate::model::id::AccountId;
 use crate::service::map::tile_id;
 use crate::service::{Error, Waymark};
-use accept::Accepted;
 use query::TileQuery;
 
 /// What is cached where: by the caller alone, and asked again each time.
@@ -84,7 +81,7 @@ pub(super) async fn tile_json(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let admitted = Admitted::by(&waymark, &account, query.as_deref(), &headers)?;
-    waymark.check_tiles(&admitted.principal, &admitted.account, &admitted.filter)?;
+    waymark.check_description(&admitted.principal, &admitted.account, &admitted.filter)?;
     let body = description::tile_json(&admitted, &waymark.attributions_html());
     Ok(([CACHING, (header::VARY, "authorization")], Json(body)).into_response())
 }
@@ -124,12 +121,14 @@ impl Admitted {
 }
 
 /// Who asks for a tile or for their description: by a signature, where there is one, else by the header.
-pub(super) fn principal_of(waymark: &Waymark, uri: &Uri, headers: &HeaderMap) -> Option<Principal> {
+pub(super) fn principal_of(waymark: &Waymark, uri: &Uri, headers: &HeaderMap) -> Result<Principal, Failure> {
     let Some(signature) = TileQuery::parse(uri.query().unwrap_or_default()).signature else {
-        return caller::principal(waymark, headers).ok();
+        return caller::principal(waymark, headers);
     };
-    let account: AccountId = uri.path().strip_prefix("/v1/accounts/")?.split('/').next()?.parse().ok()?;
-    waymark.open_tiles(&account, &signature).ok().map(|(principal, _)| principal)
+    let account = uri.path().strip_prefix("/v1/accounts/").and_then(|rest| rest.split('/').next());
+    let account: Option<AccountId> = account.and_then(|id| id.parse().ok());
+    let (principal, _) = waymark.open_tiles(&account.ok_or(Error::Credential)?, &signature)?;
+    Ok(principal)
 }
 
 /// A number in its one usual form: no sign, no leading zero.

@@ -1,5 +1,6 @@
 //! What follows the `?` of a tile's address.
 
+use crate::api::percent::decoded_form;
 use crate::model::Invalid;
 use crate::model::text::shown;
 
@@ -25,7 +26,7 @@ impl TileQuery {
                 "filter" | "signature" => {
                     let place = if name == "filter" { &mut query.filter } else { &mut query.signature };
                     let is_first = place.is_none();
-                    match decoded(value) {
+                    match decoded_form(value) {
                         Some(value) => drop(place.get_or_insert(value)),
                         None => query.blame(Invalid::new(name, "percent-encoded UTF-8 is expected")),
                     }
@@ -50,40 +51,6 @@ impl TileQuery {
     fn blame(&mut self, fault: Invalid) {
         self.fault.get_or_insert(fault);
     }
-}
-
-/// The text behind `%XX` and `+`; `None` where it is malformed or not UTF-8.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        rest = behind;
-        bytes.push(match first {
-            b'+' => b' ',
-            b'%' => {
-                let (digits, behind) = rest.split_at_checked(2)?;
-                rest = behind;
-                let digit = |at: usize| char::from(digits[at]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-                digit(0)? << 4 | digit(1)?
-            }
-            other => *other,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-/// A text as a parameter's value: all but unreserved characters (RFC 3986, 2.3) as `%XX`.
-pub(super) fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
 }
 
 #[cfg(test)]
@@ -124,13 +91,5 @@ mod tests {
         assert_eq!(TileQuery::parse("x=1&signature=a&signature=b").signature.as_deref(), Some("a"));
         let long = TileQuery::parse(&"x".repeat(10_000)).fault.unwrap();
         assert!(long.why.len() < 200, "{}", long.why);
-    }
-
-    #[test]
-    fn texts_come_back_whatever_is_in_them() {
-        let every: String = (0..0x250_u32).filter_map(char::from_u32).chain("{z}🗺&+%".chars()).collect();
-        let address = encoded(&every);
-        assert!(address.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)));
-        assert_eq!(decoded(&address), Some(every));
     }
 }

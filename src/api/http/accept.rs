@@ -57,6 +57,12 @@ impl Accepted {
         }
     }
 
+    /// Whether a coding is wanted at least as much as none.
+    pub(super) fn wants(&self, coding: Coding) -> bool {
+        let weight = self.weight(coding);
+        weight > 0 && weight >= self.weight(Coding::Identity)
+    }
+
     fn weight(&self, coding: Coding) -> u16 {
         let named = self.named.iter().rev().find(|(named, _)| *named == coding).map(|(_, weight)| *weight);
         named.unwrap_or(match (coding, self.others) {
