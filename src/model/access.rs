@@ -1,9 +1,12 @@
 //! Accounts, tokens, and the principal that every use case asks for.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::address::CountryCode;
+use super::certificate::Binding;
 use super::id::{AccountId, AgentId, SiteId, TokenId};
 use super::instant;
 
@@ -55,6 +58,8 @@ pub enum Scope {
     Service,
     /// A resident: what the account shows them of one site, and nothing else. Made by accepting an invitation.
     Resident,
+    /// A screen that anybody may see: how many sites there are, of which status and about where, and nothing else.
+    Wallboard,
 }
 
 /// Whether contacts are shown to a token's bearer.
@@ -76,6 +81,48 @@ impl Contacts {
     #[must_use]
     pub fn are_masked(self) -> bool {
         self == Self::Masked
+    }
+}
+
+/// How exactly a token's bearer is shown where sites are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Positions {
+    /// As they are, wherever the scope shows sites.
+    #[default]
+    Exact,
+    /// To about a kilometre, without addresses: nothing tells more, whatever is asked and however often.
+    Approximate,
+    /// Not at all.
+    Hidden,
+}
+
+impl Positions {
+    /// Whether they are as they are.
+    #[must_use]
+    pub fn are_exact(self) -> bool {
+        self == Self::Exact
+    }
+}
+
+/// What of sites a token's bearer sees, where its scope shows sites.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// Of their contacts and notes.
+    pub contacts: Contacts,
+    /// Of where they are.
+    pub positions: Positions,
+}
+
+impl From<Contacts> for Sight {
+    fn from(contacts: Contacts) -> Self {
+        Self { contacts, ..Self::default() }
+    }
+}
+
+impl From<Positions> for Sight {
+    fn from(positions: Positions) -> Self {
+        Self { positions, ..Self::default() }
     }
 }
 
@@ -109,6 +156,12 @@ pub struct Token {
     /// Its last rotation; `None` while its secret is the first one.
     #[serde(default)]
     pub rotation: Option<Rotation>,
+    /// By which certificate its bearer is known, where they have no secret: nobody has what `secret_hash` is of.
+    #[serde(default)]
+    pub certificate: Option<Binding>,
+    /// How exactly its bearer is shown where sites are. Tokens that were made before there was a choice see all.
+    #[serde(default)]
+    pub positions: Positions,
 }
 
 /// The last time that a token got a new secret.
@@ -139,10 +192,29 @@ impl Token {
     }
 }
 
+/// Somebody for whom an identity provider vouches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The provider, as its tokens name it.
+    pub issuer: Arc<str>,
+    /// Who it is, as the provider knows them.
+    pub subject: Arc<str>,
+    /// When the token ends that they came with.
+    pub expires_at: Timestamp,
+}
+
+impl Identity {
+    /// Who it is, in the audit log and in histories: `issuer|subject`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}|{}", self.issuer, self.subject)
+    }
+}
+
 /// Who asks: made from a token that was good at that moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// The token behind it.
+    /// The token behind it; of an identity a number that is made of its name, under which no token is kept.
     pub token: TokenId,
     /// What it may do.
     pub scope: Scope,
@@ -152,18 +224,29 @@ pub struct Principal {
     pub agent: Option<(SiteId, AgentId)>,
     /// Whether it reads contacts.
     pub contacts: Contacts,
+    /// How exactly it is shown where sites are.
+    pub positions: Positions,
     /// The number of the token's secret that it came with: what it began ends with that secret.
     pub secret_number: u32,
+    /// Who vouches for it, and for whom, where that is not waymark itself.
+    pub identity: Option<Arc<Identity>>,
 }
 
 impl Principal {
-    /// The principal's name in histories: `agent:fw-17` or `token:0123456789abcdef`.
+    /// The principal's name in histories: `agent:fw-17`, `token:0123456789abcdef` or `identity:https://id.example.com|anna`.
     #[must_use]
     pub fn actor(&self) -> String {
-        match &self.agent {
-            Some((_, agent)) => format!("agent:{agent}"),
-            None => format!("token:{}", self.token),
+        match (&self.agent, &self.identity) {
+            (Some((_, agent)), _) => format!("agent:{agent}"),
+            (None, Some(identity)) => format!("identity:{}", identity.name()),
+            (None, None) => format!("token:{}", self.token),
         }
+    }
+
+    /// What of sites it sees.
+    #[must_use]
+    pub fn sight(&self) -> Sight {
+        Sight { contacts: self.contacts, positions: self.positions }
     }
 
     /// Whether it may see anything at all of `account`.

@@ -28,6 +28,9 @@ pub struct AuditRecord {
     pub calls: u64,
     /// Who made them: a token by its account and id, and what it may do. `None` for calls that were lost.
     pub actor: Option<(Option<AccountId>, TokenId, Scope)>,
+    /// Whom an identity provider vouches for, where one does: `issuer|subject`. The actor's number is then no token's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub identity: String,
     /// The method: `AdminService.CreateToken`.
     pub method: String,
     /// The name of what the request was about; may be empty.

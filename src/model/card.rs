@@ -184,12 +184,12 @@ impl<'a> CardRef<'a> {
             && texts.split(is_mark).any(|text| text.split_once(KEY_END).map_or(text, |(_, value)| value).contains(part))
     }
 
-    /// The same, of all fields but those of the contact.
+    /// The same, of some fields alone.
     #[must_use]
-    pub fn contains_beside_contacts(self, part: &str) -> bool {
+    pub fn contains_in(self, part: &str, is_meant: impl Fn(CardField) -> bool) -> bool {
         // One look at the whole card tells of most that they hold it nowhere.
         self.contains(part)
-            && CardField::ALL.into_iter().filter(|field| !field.is_contact()).any(|field| {
+            && CardField::ALL.into_iter().filter(|field| is_meant(*field)).any(|field| {
                 self.any(field, |text| text.split_once(KEY_END).map_or(text, |(_, value)| value).contains(part))
             })
     }

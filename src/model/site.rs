@@ -181,9 +181,15 @@ impl Site {
         let labels: usize = self.labels.iter().map(|(key, value)| key.len() + value.len()).sum();
         let link = |link: &TicketingLink| {
             let names = link.organization_name.len() + link.external_site_name.len();
-            names + link.external_site_id.len() + link.uri.len()
+            let ids = link.system.len() + link.organization_id.len() + link.external_site_id.len();
+            names + ids + link.uri.len()
         };
-        OTHER_BYTES + self.note.len() + labels + self.ticketing_links.iter().map(link).sum::<usize>()
+        let links: usize = self.ticketing_links.iter().map(link).sum();
+        // The name of an identity has up to half a kilobyte, and stands in each.
+        let made = self.fixes.iter().map(|fix| fix.made_by.len());
+        let stated = self.address.iter().map(|address| address.stated_by.len());
+        let dismissed = self.dismissals.iter().map(|dismissal| dismissal.by.len());
+        OTHER_BYTES + self.note.len() + labels + links + made.chain(stated).chain(dismissed).sum::<usize>()
     }
 
     /// The addresses that the record holds beside the public and the claimed one, each once.

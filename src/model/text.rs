@@ -96,6 +96,14 @@ fn is_plain(text: &str) -> bool {
     is_plain && (before != b' ' || text.is_empty())
 }
 
+/// Whether a character is seen by nobody, or moves others about: two texts that differ by such alone look the same. Names of
+/// people and places may need some of them, which join letters or keep them apart; ids do not.
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
+    let is_of_no_width = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    is_of_no_width || is_forbidden(c)
+}
+
 /// Control characters, and the marks that reorder a line so that it reads as something else.
 pub(super) fn is_forbidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -130,5 +138,17 @@ mod tests {
         assert_eq!(display_name(" Malmö ").unwrap(), "Malmö");
         assert_eq!(note("note", "one\r\n\ttwo").unwrap(), "one\n\ttwo");
         assert!(note("note", "bell\u{7}").is_err());
+    }
+
+    #[test]
+    fn what_nobody_sees_is_known() {
+        for c in
+            "\0\n\u{7f}\u{85}\u{61c}\u{200b}\u{200d}\u{200f}\u{2028}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}"
+                .chars()
+        {
+            assert!(is_unseen(c), "{c:?}");
+        }
+        assert!(!"anna|Malmö 北京 \u{200a}\u{2010}\u{202f}".chars().any(is_unseen));
+        assert!(display_name("می\u{200c}خواهم").is_ok(), "a name needs what keeps letters apart");
     }
 }

@@ -39,6 +39,13 @@ pub enum Actor {
         /// What it could do then.
         scope: Scope,
     },
+    /// Somebody for whom an identity provider vouches.
+    Identity {
+        /// Who: `issuer|subject`.
+        name: String,
+        /// What they could do then.
+        scope: Scope,
+    },
     /// An agent, for its own site.
     Agent {
         /// The agent.
@@ -50,9 +57,10 @@ pub enum Actor {
 
 impl From<&Principal> for Actor {
     fn from(principal: &Principal) -> Self {
-        match &principal.agent {
-            Some((_, agent)) => Self::Agent { id: agent.clone() },
-            None => Self::Token { id: principal.token, scope: principal.scope },
+        match (&principal.agent, &principal.identity) {
+            (Some((_, agent)), _) => Self::Agent { id: agent.clone() },
+            (None, Some(identity)) => Self::Identity { name: identity.name(), scope: principal.scope },
+            (None, None) => Self::Token { id: principal.token, scope: principal.scope },
         }
     }
 }
@@ -156,8 +164,8 @@ pub struct Change {
 }
 
 /// Most bytes that an entry takes in a message beside its edits: the names of site, change and token, and what the account
-/// calls the token.
-const OTHER_BYTES: usize = 768;
+/// calls the token; or the name of an identity, which is longer than both.
+const OTHER_BYTES: usize = 1_024;
 /// Most bytes that an edit takes beside the path of its field and its values: what tells parts of a message apart.
 const EDIT_BYTES: usize = 32;
 

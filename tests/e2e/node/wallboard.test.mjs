@@ -1,7 +1,7 @@
 // The wallboard: reached by a link, goes from region to region by itself, shows tallies and problems, and no person.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { byId, launch, openPage, shoot, symbolsDrawn } from "./browser.mjs";
+import { byId, launch, logIn, openPage, shoot, symbolsDrawn } from "./browser.mjs";
 import { Gate } from "./gate.mjs";
 import { Server } from "./server.mjs";
 
@@ -48,6 +48,23 @@ async function openBoard(wish, secret = masked.secret) {
   await page.goto(`${server.url}/?wallboard${wish}#token=${secret}`);
   await byId(page, "wallboard-region").waitFor();
   return { page, faults, answers, asked };
+}
+
+/** All that a wallboard asks, and that would tell it names. */
+const ASKED = ["QueryViewport", "WatchViewport", "FitSites", "WhoAmI", "tiles.json", "ListViewportSites", "ListSites"];
+
+/** An account with three sites that stand alone; makes tokens of it. */
+async function lonelyAccount(accountId) {
+  await server.call("AdminService", "CreateAccount", { accountId, account: { displayName: "Lonely" } }, server.adminToken);
+  const parent = `accounts/${accountId}`;
+  const tokenOf = async (scope) => {
+    return (await server.call("AdminService", "CreateToken", { parent, token: { scope } }, server.adminToken)).secret;
+  };
+  const rows = [[64, -22], [-33, 151], [10, 20]].map(([lat, lng], at) => {
+    return { site: { displayName: `Lighthouse ${at}` }, position: { lat, lng } };
+  });
+  await server.call("ImportService", "ImportSites", { parent, rows }, await tokenOf("TOKEN_SCOPE_EDITOR"));
+  return tokenOf;
 }
 
 const region = (page) => byId(page, "wallboard-region").textContent();
@@ -137,6 +154,56 @@ test("names of sites that are offline are told where the address asks for them",
   await page.context().close();
 });
 
+test("with a wallboard's own token it shows the same, wherever it is opened, and no name whatever its address asks for", async () => {
+  const gate = await Gate.before(server);
+  const tokenOf = await lonelyAccount("hall");
+  const [editor, secret] = [await tokenOf("TOKEN_SCOPE_EDITOR"), await tokenOf("TOKEN_SCOPE_WALLBOARD")];
+  await server.call("SiteService", "CreateSite", { parent: "accounts/hall", site: { displayName: "Lighthouse ship" } }, editor);
+  for (const method of ASKED) gate.keep(method);
+  const { page, faults } = await openPage({ browser, server: gate, token: secret });
+  // The page of the map is nothing for it.
+  for (const path of ["/", "/?wallboard&names&seconds=600"]) {
+    await page.goto(`${gate.url}${path}#token=${secret}`);
+    await byId(page, "wallboard-region").filter({ hasText: "All sites" }).waitFor();
+    await byId(page, "wallboard-tally").first().filter({ hasText: /3\s*sites on the map/ }).waitFor();
+    await byId(page, "wallboard-problems").filter({ hasText: "1 without a position" }).waitFor();
+    await page.waitForFunction(() => document.querySelector('[data-testid="map"]').dataset.pins === "3");
+    await byId(page, "wallboard-next").click();
+    await byId(page, "wallboard-region").filter({ hasNotText: "All sites" }).waitFor();
+    await symbolsDrawn(page);
+    assert.equal(await byId(page, "wallboard-names").count(), 0);
+    assert.equal(await byId(page, "wallboard-leave").count(), 0, "there is nothing to leave it for");
+    assert.equal(await byId(page, "wallboard-sign-out").count(), 0, "a link opened it, on a screen that anybody may touch");
+    await byId(page, "attribution").filter({ hasText: "Natural Earth" }).waitFor();
+  }
+  const told = Buffer.concat(ASKED.map((method) => gate.kept(method)));
+  assert.ok(told.includes("accounts/hall/sites/"), "symbols of single sites came");
+  assert.ok(!told.includes("Lighthouse"), "and their names did not");
+  await shoot(page, "wallboard-own-token");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+  await gate.stop();
+});
+
+/** Who had typed a wallboard's token by mistake had no way back but to close the tab. */
+test("who typed a wallboard's token signs out again", async () => {
+  const secret = await (await lonelyAccount("lobby"))("TOKEN_SCOPE_WALLBOARD");
+  const { page, faults } = await openPage({ browser, server, token: secret });
+  await logIn(page, server, secret);
+  await byId(page, "wallboard-sign-out").waitFor();
+  await shoot(page, "wallboard-by-hand");
+  await page.reload();
+  await byId(page, "wallboard-sign-out").click();
+  await byId(page, "login-token").waitFor();
+  assert.equal(await byId(page, "wallboard").count(), 0);
+  await page.reload();
+  await byId(page, "login-token").waitFor();
+  const kept = await page.evaluate(() => ["token", "account", "byHand"].map((key) => sessionStorage.getItem(`waymark.${key}`)));
+  assert.deepEqual(kept, [null, null, null]);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
 test("it follows what changes, and asks for a token when its own is revoked", async () => {
   const request = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_VIEWER" } };
   const own = await server.call("AdminService", "CreateToken", request, server.adminToken);
@@ -153,20 +220,10 @@ test("it follows what changes, and asks for a token when its own is revoked", as
 
 test("no name of a site comes to it, not even of those that stand alone on its map", async () => {
   const gate = await Gate.before(server);
-  const account = { accountId: "lonely", account: { displayName: "Lonely" } };
-  await server.call("AdminService", "CreateAccount", account, server.adminToken);
-  const tokenOf = async (scope) => {
-    const request = { parent: "accounts/lonely", token: { scope } };
-    return (await server.call("AdminService", "CreateToken", request, server.adminToken)).secret;
-  };
-  const [editor, viewer] = [await tokenOf("TOKEN_SCOPE_EDITOR"), await tokenOf("TOKEN_SCOPE_VIEWER")];
-  const rows = [[64, -22], [-33, 151], [10, 20]].map(([lat, lng], at) => {
-    return { site: { displayName: `Lighthouse ${at}` }, position: { lat, lng } };
-  });
-  await server.call("ImportService", "ImportSites", { parent: "accounts/lonely", rows }, editor);
-  const METHODS = ["QueryViewport", "WatchViewport", "FitSites", "WhoAmI", "tiles.json"];
-  for (const method of METHODS) gate.keep(method);
-  const told = () => Buffer.concat(METHODS.map((method) => gate.kept(method)));
+  const tokenOf = await lonelyAccount("lonely");
+  const viewer = await tokenOf("TOKEN_SCOPE_VIEWER");
+  for (const method of ASKED) gate.keep(method);
+  const told = () => Buffer.concat(ASKED.map((method) => gate.kept(method)));
   const { page, faults } = await openPage({ browser, server: gate, token: viewer });
   await page.goto(`${gate.url}/?wallboard&seconds=600#token=${viewer}`);
   await byId(page, "wallboard-region").waitFor();
@@ -184,6 +241,36 @@ test("no name of a site comes to it, not even of those that stand alone on its m
   assert.deepEqual(faults, []);
   await page.context().close();
   await gate.stop();
+});
+
+/**
+ * A change that came while the style of another colour was loading, for a frame as a rule and for as long as a page gets none,
+ * was dropped, and the map went without it until the next one.
+ */
+test("a change that comes while the map takes another colour is on it", async () => {
+  const tokenOf = await lonelyAccount("dusk");
+  const [editor, viewer] = [await tokenOf("TOKEN_SCOPE_EDITOR"), await tokenOf("TOKEN_SCOPE_VIEWER")];
+  const { page, faults } = await openBoard("&seconds=600", viewer);
+  const drawn = (sites, scheme) => {
+    const isSo = ([sites, scheme]) => {
+      const { dataset } = document.querySelector('[data-testid="map"]');
+      return dataset.idle === "true" && dataset.sites === sites && dataset.scheme === scheme;
+    };
+    return page.waitForFunction(isSo, [sites, scheme]);
+  };
+  await drawn("3", "light");
+  // The page gets no frame from now on. The moment has to lie ahead when the page hears of it, on a busy machine too.
+  await page.clock.pauseAt(Date.now() + 5_000);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.waitForFunction(() => document.querySelector('[data-testid="map"]').dataset.idle === "false");
+  const request = { parent: "accounts/dusk", site: { displayName: "Lighthouse in the dusk" } };
+  const { name } = await server.call("SiteService", "CreateSite", request, editor);
+  await server.call("LocationService", "SetPin", { site: name, position: { lat: 40, lng: -100 } }, editor);
+  await byId(page, "wallboard-tally").first().filter({ hasText: /4\s*sites on the map/ }).waitFor();
+  await page.clock.resume();
+  await drawn("4", "dark");
+  assert.deepEqual(faults, []);
+  await page.context().close();
 });
 
 test("an account without a site says so, and a load that failed is made again", async () => {
