@@ -76,17 +76,15 @@ impl Said<'_> {
         )
     }
 
+    /// The file holds tables and styles at each element: readers of mail know little else.
     fn html(&self) -> String {
-        let (account, site, link) = (escape(self.account), escape(self.site), escape(self.link));
-        let (until, ask) = (escape(self.until), escape(self.ask));
         format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Invitation</title></head>\n\
-             <body style=\"font-family: sans-serif; max-width: 36em\">\n\
-             <p><strong>{account}</strong> gives you access to the devices of <strong>{site}</strong>.</p>\n\
-             <p>To accept, open this link and press the button:</p>\n\
-             <p><a href=\"{link}\" rel=\"noreferrer\">Accept the invitation</a></p>\n\
-             <p>It works once, until {until}. Whoever has it can accept: do not pass it on.</p>\n\
-             <p>{ask}</p>\n</body></html>\n"
+            include_str!("invitation.html"),
+            account = escape(self.account),
+            site = escape(self.site),
+            link = escape(self.link),
+            until = escape(self.until),
+            ask = escape(self.ask),
         )
     }
 }

@@ -24,6 +24,8 @@ const TAKING_TIME_MAX: Duration = Duration::from_mins(10);
 const PARTING_TIME_MAX: Duration = Duration::from_secs(5);
 /// The reply of a server that knows neither user nor password, RFC 4954.
 const LOGIN_REFUSED: [u16; 3] = [530, 534, 535];
+/// The replies of a server that offers STARTTLS and then does not do it, RFC 3207.
+const TLS_REFUSED: [u16; 2] = [454, 501];
 
 /// The mail server, as it is configured.
 pub struct Mailer {
@@ -54,6 +56,8 @@ pub(super) struct Limits {
 enum About {
     /// The connection, this server, or the sender: the same for every message.
     Server,
+    /// STARTTLS, and the EHLO behind it.
+    Security,
     /// The recipient or the message.
     Message,
 }
@@ -105,7 +109,7 @@ impl Mailer {
         if self.tls == Tls::Starttls
             && let Some(parameters) = self.parameters.clone()
         {
-            within(step, About::Server, connection.starttls(parameters, &me)).await?;
+            within(step, About::Security, connection.starttls(parameters, &me)).await?;
         }
         Ok(connection)
     }
@@ -161,7 +165,8 @@ fn security(config: &Config, authorities: Option<&[u8]>) -> Result<Option<TlsPar
 fn judged(cause: &smtp::Error, about: About) -> NotSent {
     match (cause.status().map(u16::from), about) {
         (Some(code), _) if LOGIN_REFUSED.contains(&code) => NotSent::Server(Trouble::Login),
-        (Some(code), About::Server) => NotSent::Server(Trouble::Rejected(code)),
+        (Some(code), About::Security) if TLS_REFUSED.contains(&code) => NotSent::Server(Trouble::Tls),
+        (Some(code), About::Server | About::Security) => NotSent::Server(Trouble::Rejected(code)),
         (Some(code), About::Message) if cause.is_permanent() => NotSent::Never(code),
         (Some(code), About::Message) => NotSent::Later(code),
         (None, _) if cause.is_timeout() => NotSent::Server(Trouble::TimedOut),

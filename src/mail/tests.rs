@@ -108,12 +108,17 @@ async fn answering(listener: TcpListener, replies: &[&str]) {
     std::future::pending::<()>().await;
 }
 
-/// What becomes of a mail with a server that says this.
+/// What becomes of a mail with a server that says this, and is asked for no TLS.
 async fn sent(replies: &[&str]) -> Result<(), NotSent> {
+    sent_with("none", replies).await
+}
+
+/// What becomes of a mail with a server that says this, with `mail.tls` as given.
+async fn sent_with(tls: &str, replies: &[&str]) -> Result<(), NotSent> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let config = format!(
-        "from = 'a@example.com'\npublic_url = 'https://x.example'\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'"
+        "from = 'a@example.com'\npublic_url = 'https://x.example'\nhost = '127.0.0.1'\nport = {port}\ntls = '{tls}'"
     );
     let mut mailer = Mailer::open(&toml::from_str(&config).unwrap()).unwrap();
     // Long enough for a busy machine wherever the server answers, short where it does not.
@@ -153,5 +158,20 @@ async fn a_reply_concerns_the_server_until_a_recipient_is_named() {
             let outcome = sent(&[&dialogue[..count], &[reply.as_str()]].concat()).await;
             assert_eq!(outcome, Err(expected), "{code} after {count} replies");
         }
+    }
+}
+
+/// A 454 to STARTTLS counted as a refusal of this server's sender, and an operator looked in the wrong place.
+#[tokio::test]
+async fn a_server_that_does_no_tls_is_told_from_one_that_wants_no_mail() {
+    let offers = "250-a\r\n250 STARTTLS";
+    for (replies, expected) in [
+        (&["220 a", "250 a"][..], Trouble::Tls),
+        (&["220 a", offers, "454 no"][..], Trouble::Tls),
+        (&["220 a", offers, "501 no"][..], Trouble::Tls),
+        (&["220 a", offers, "421 no"][..], Trouble::Rejected(421)),
+        (&["220 a", "454 no"][..], Trouble::Rejected(454)),
+    ] {
+        assert_eq!(sent_with("starttls", replies).await, Err(NotSent::Server(expected)), "{replies:?}");
     }
 }

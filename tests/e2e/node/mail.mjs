@@ -43,6 +43,11 @@ export class MailServer {
     });
   }
 
+  /** From now on it is `stop`ped, `start`ed again at the same port, refuses each message with a reply (`refuse 550 no`), or `take`s it. */
+  tell(what) {
+    this.process.stdin.write(`${what}\n`);
+  }
+
   /** Ends it: it reads its standard input until that ends. */
   async stop() {
     const ended = new Promise((resolve) => this.process.once("exit", resolve));

@@ -8,6 +8,7 @@ import pathlib
 import ssl
 import sys
 import threading
+import time
 
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -15,6 +16,18 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 USER, PASSWORD = "waymark", "mail-password-Canary"
 # Seconds to wait for a mail that is on its way; generous for a busy machine and the pauses of an outbox.
 MAIL_S_MAX = 60
+
+
+class Talk(SMTP):
+    """A dialogue whose server remembers what was said to it, and may refuse TLS that it offers."""
+
+    def data_received(self, data):
+        self.event_handler.heard.extend(data)
+        super().data_received(data)
+
+    async def smtp_STARTTLS(self, arg):
+        reply = self.event_handler.starttls_reply
+        await (self.push(reply) if reply else super().smtp_STARTTLS(arg))
 
 
 class MailServer:
@@ -27,6 +40,10 @@ class MailServer:
         self.refuse_sender = None
         # Hangs up on who writes to one of these addresses.
         self.drop = set()
+        # All that was said to it, behind TLS where there is one; and what it answers to STARTTLS instead of doing it.
+        self.heard, self.starttls_reply = bytearray(), None
+        # When somebody logged in, or tried to.
+        self.logins = []
         self.arrived = threading.Condition()
         self.thread = None
         # Called with each mail that was taken.
@@ -59,7 +76,7 @@ class MailServer:
             options["auth_require_tls"] = self.mode == "starttls"
         self.loop = asyncio.new_event_loop()
         listening = self.loop.create_server(
-            lambda: SMTP(self, loop=self.loop, **options),
+            lambda: Talk(self, loop=self.loop, **options),
             "127.0.0.1",
             self.port,
             ssl=context if self.mode == "tls" else None,
@@ -78,9 +95,17 @@ class MailServer:
             self.loop.close()
             self.thread = None
 
+    async def handle_EHLO(self, _server, session, _envelope, hostname, replies):
+        session.host_name = hostname
+        return [*replies[:-1], "250-STARTTLS", replies[-1]] if self.starttls_reply else replies
+
     def _log_in(self, _server, _session, _envelope, _mechanism, data):
+        with self.arrived:
+            self.logins.append(time.monotonic())
+            self.arrived.notify_all()
         good = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
-        return AuthResult(success=good)
+        # What is not "handled" gets the reply of a refusal from the library.
+        return AuthResult(success=good, handled=good)
 
     async def handle_MAIL(self, _server, _session, envelope, address, options):
         with self.arrived:
@@ -150,17 +175,23 @@ def code_of(message):
 
 def main():
     """For tests in other languages: a server until standard input ends. Prints the path of a configuration for it, then a
-    line of JSON for each mail."""
+    line of JSON for each mail. Reads what to do from then on, a line each: `stop`, `start`, `refuse REPLY`, `take`."""
 
     def tell(envelope):
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        told = {"to": envelope.rcpt_tos[0], "subject": message["subject"], "code": code_of(message)}
+        markup = message.get_body(("html",)).get_content()
+        told = {"to": envelope.rcpt_tos[0], "subject": message["subject"], "code": code_of(message), "html": markup}
         print(json.dumps(told), flush=True)
 
     with MailServer(pathlib.Path(sys.argv[1])) as server:
         server.on_mail = tell
         print(server.config(), flush=True)
-        sys.stdin.read()
+        for line in sys.stdin:
+            word, _, reply = line.rstrip("\n").partition(" ")
+            if word in ("stop", "start"):
+                getattr(server, word)()
+            else:
+                server.refuse = {"refuse": reply, "take": None}[word]
 
 
 if __name__ == "__main__":

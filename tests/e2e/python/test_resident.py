@@ -67,6 +67,32 @@ def test_what_a_device_can_no_more_is_not_allowed_any_more(account, mail_server)
     refused("INVALID_ARGUMENT", "FIELD_INVALID", lambda: home.update(device_permissions=able), field)
 
 
+def test_blocking_is_only_where_the_site_has_a_device_that_can_be_blocked(account, mail_server):
+    home, service = Home(account), account.caller("SERVICE")
+    report = lambda **can: service.ReportDevices(parent=home.site, devices=[pb.Device(id="cam", **can)])
+    grant = lambda: home.update(enabled=False, device_permissions=[allow("cam", visible=True, block=True)])
+    field = lambda part: f"resident_access.device_permissions[cam].{part}"
+    refused("INVALID_ARGUMENT", "FIELD_INVALID", grant, field("device_id"))
+    report(can_power=True)
+    before = home.get()
+    failure = refused("INVALID_ARGUMENT", "FIELD_INVALID", grant, field("block"))
+    assert "cannot be blocked at this site" in failure.message
+    assert home.get() == before, "nothing of the call is written, what it could have had neither"
+    report(can_power=True, can_block=True)
+    grant()
+    home.update(enabled=True)
+    home.editor.InviteResident(name=home.name)
+    resident = home.resident(mail_server.code(home.email))
+    may_block = lambda: [device.may_block for device in resident.ListResidentDevices(parent=home.site).devices]
+    assert may_block() == [True]
+    # A report that says less takes nothing away that a person gave, and it counts for nothing meanwhile.
+    report(can_power=True)
+    assert may_block() == [False]
+    assert [one.block for one in home.get().device_permissions] == [True]
+    report(can_power=True, can_block=True)
+    assert may_block() == [True]
+
+
 def test_of_a_hundred_at_once_one_gets_in(account, mail_server):
     home = Home(account)
     home.editor.InviteResident(name=home.name)
