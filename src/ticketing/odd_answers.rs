@@ -49,6 +49,17 @@ fn organization(system: System, id: u64, name: &str) -> Value {
     json!({"id": id, field: name})
 }
 
+/// One organisation as a system answers it.
+fn alone(system: System, one: &Value) -> Value {
+    match system {
+        System::Autotask => json!({"item": one}),
+        System::Syncro => json!({"customer": one}),
+        System::Zendesk => json!({"organization": one}),
+        System::Freshservice => json!({"department": one}),
+        System::ConnectWise | System::Freshdesk => one.clone(),
+    }
+}
+
 /// A list of organisations as a system answers it.
 fn listed(system: System, all: Value) -> Value {
     match system {
@@ -64,21 +75,37 @@ fn listed(system: System, all: Value) -> Value {
 #[tokio::test]
 async fn what_has_no_name_is_no_answer_and_in_no_list() {
     for system in System::ALL {
-        let one = organization(system, 17, " \t");
-        let body = match system {
-            System::Autotask => json!({"item": one}),
-            System::Syncro => json!({"customer": one}),
-            System::Zendesk => json!({"organization": one}),
-            System::Freshservice => json!({"department": one}),
-            System::ConnectWise | System::Freshdesk => one,
-        };
-        let stub = answering(body).await;
+        let stub = answering(alone(system, &organization(system, 17, " \t"))).await;
         let failure = connector_at(system, &stub.url, 5_000).organization("17").await.unwrap_err();
         assert!(matches!(failure.cause, Cause::Malformed(_)), "{system:?}: {failure}");
         let all = json!([organization(system, 17, ""), organization(system, 18, "Acme")]);
         let stub = answering(listed(system, all)).await;
         let found = connector_at(system, &stub.url, 5_000).organizations("", None).await.unwrap().items;
         assert_eq!(found.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["18"], "{system:?}");
+    }
+}
+
+/// Two systems tell what is deleted all the same, with a mark. An inactive one is no deleted one.
+#[tokio::test]
+async fn what_is_marked_as_deleted_is_gone_and_what_is_inactive_is_there() {
+    for (system, field, mark, is_there) in [
+        (System::ConnectWise, "deletedFlag", json!(true), false),
+        (System::ConnectWise, "deletedFlag", json!(false), true),
+        (System::Zendesk, "deleted_at", json!("2026-02-03T04:05:06Z"), false),
+        (System::Zendesk, "deleted_at", Value::Null, true),
+        (System::Autotask, "isActive", json!(false), true),
+        (System::Syncro, "disabled", json!(true), true),
+    ] {
+        let mut one = organization(system, 17, "Acme");
+        one[field] = mark;
+        let stub = answering(alone(system, &one)).await;
+        let found = connector_at(system, &stub.url, 5_000).organization("17").await.unwrap();
+        assert_eq!(found.is_some(), is_there, "{system:?}: {one}");
+        let stub = answering(listed(system, json!([one, organization(system, 18, "Other")]))).await;
+        let found = connector_at(system, &stub.url, 5_000).organizations("", None).await.unwrap().items;
+        let ids: Vec<_> = found.iter().map(|found| found.id.as_str()).collect();
+        let expect: &[&str] = if is_there { &["17", "18"] } else { &["18"] };
+        assert_eq!(ids, expect, "{system:?}: {one}");
     }
 }
 

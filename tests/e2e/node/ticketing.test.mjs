@@ -10,12 +10,21 @@ import { TicketingSystems } from "./ticketing_systems.mjs";
 
 const SITES = 20;
 const ACCOUNT = "accounts/demo";
+// What forms ask for, in their order (Zendesk's has a test of its own), and what of it is no secret.
+const FIELDS = {
+  connectwise: ["Company", "Public key", "Private key", "Client ID"],
+  autotask: ["User name", "Secret", "Integration code"],
+  syncro: ["API token"],
+  freshservice: ["API key"],
+  freshdesk: ["API key"],
+};
+const NAMES = ["Company", "Public key", "User name"];
 
 let server, systems, browser, dir, editor, admin, viewer;
 
 before(async () => {
   dir = await mkdtemp(path.join(tmpdir(), "waymark-ticketing-"));
-  systems = await TicketingSystems.start(dir, ["zendesk", "autotask"]);
+  systems = await TicketingSystems.start(dir, ["zendesk", ...Object.keys(FIELDS)]);
   server = await Server.start(["--config", systems.config]);
   editor = await server.demo(SITES);
   admin = await tokenOf("TOKEN_SCOPE_ADMIN");
@@ -143,6 +152,39 @@ test("a system is connected, checked, changed and deleted, and no credential is 
   assert.deepEqual(await ask("ListTicketingConnections", { parent: ACCOUNT }), {});
   await close(opened);
 });
+
+for (const [system, labels] of Object.entries(FIELDS)) {
+  test(`the form of ${system} asks for what a connection to it needs, and what is saved works`, async () => {
+    const opened = await openPanel(admin);
+    const { page } = opened;
+    const card = page.locator(`[data-testid="connection"][data-system="${system}"]`);
+    const within = (id) => card.locator(`[data-testid="${id}"]`);
+    const shows = (text) => within("connection-state").filter({ hasText: text }).waitFor();
+    const values = Object.values(systems.of[system].credentials);
+    await within("connection-connect").click();
+    assert.deepEqual(await card.locator("fieldset label").allTextContents(), labels);
+    await card.getByLabel("Base URL").fill(systems.of[system].url);
+    await card.getByLabel("Name", { exact: true }).fill(`Our ${system}`);
+    for (const [nth, label] of labels.entries()) {
+      const field = card.getByLabel(label, { exact: true });
+      // Without any one of them it is not sent.
+      await within("connection-save").click();
+      const found = await field.evaluate(({ type, validity }) => [type, validity.valueMissing]);
+      assert.deepEqual(found, [NAMES.includes(label) ? "text" : "password", true], label);
+      await field.fill(values[nth]);
+    }
+    await shoot(page, `form-${system}`, within("connection-save"));
+    assert.deepEqual(await ask("ListTicketingConnections", { parent: ACCOUNT }), {});
+    await within("connection-save").click();
+    await shows("Works.");
+    assert.ok(!(await page.content()).includes(values.at(-1)));
+    await shoot(page, `connected-${system}`, card);
+    await systems.set(system, { failing: [401, {}] });
+    await within("connection-check").click();
+    await shows("Does not work");
+    await close(opened);
+  });
+}
 
 test("all links are checked, and what was found and what failed is told", async () => {
   const { sites } = await server.call("SiteService", "ListSites", { parent: ACCOUNT, pageSize: 3 }, editor);

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import sys
+import time
 from urllib.parse import parse_qs, urlsplit
 
 from http_stub import HttpStub
@@ -50,9 +51,16 @@ class System(HttpStub):
         self.sites = {1: {11: "Head Office", 12: "Warehouse"}}
         # Where Autotask says that its pages are; `None` for this server.
         self.web_url = None
+        # Id -> fields that the record of an organisation or of a site has beside the others, such as that it is deleted.
+        self.marks, self.site_marks = {}, {}
         # Status and headers of every answer, where it is not to be a good one.
         self.failing = None
-        self.asked = []
+        # The same for one answer each: how many requests were answered before it -> status and headers.
+        self.failing_at = {}
+        # Headers of every good answer beside its own.
+        self.telling = {}
+        # The paths that were asked for, and when.
+        self.asked, self.asked_at = [], []
         self.origin = self.url
         self.url += ROOTS.get(name, "")
 
@@ -60,14 +68,17 @@ class System(HttpStub):
         """Answers a request as the system would, or fails as it is told to."""
         url = urlsplit(request.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        failing = self.failing_at.pop(len(self.asked), self.failing)
         self.asked.append(url.path)
+        self.asked_at.append(time.monotonic())
         is_let_in = all(request.headers.get(name) == value for name, value in LOGINS[self.name].items())
-        if self.failing:
-            return (*self.failing, {"message": "no"})
+        if failing:
+            return (*failing, {"message": "no"})
         if not is_let_in:
             return 401, {}, {"message": "who are you"}
         path = url.path.removeprefix(ROOTS.get(self.name, ""))
-        return getattr(self, self.name)(path, query, json.loads(request.body or b"null"))
+        status, headers, value = getattr(self, self.name)(path, query, json.loads(request.body or b"null"))
+        return status, self.telling | headers, value
 
     def found(self, part=""):
         """Ids of organisations whose names hold a text."""
@@ -83,16 +94,29 @@ class System(HttpStub):
 
         def company(number):
             name, street, code, city = self.told(number)
-            return {"id": number, "name": name, "addressLine1": street, "zip": code, "city": city, "deletedFlag": False}
+            told = {"id": number, "name": name, "addressLine1": street, "zip": code, "city": city, "deletedFlag": False}
+            return asked_for(told | self.marks.get(number, {}))
+
+        def site(number):
+            told = {"id": number, "name": sites[number], "inactiveFlag": False}
+            return asked_for(told | self.site_marks.get(number, {}))
+
+        def asked_for(told):
+            # Nothing else is told than what is asked for.
+            names = {name.partition("/")[0] for name in query["fields"].split(",")}
+            return {name: value for name, value in told.items() if name in names}
 
         if parts == [""]:
-            part = (query.get("conditions", "").split("%") + [""])[1]
-            return linked([company(number) for number in self.found(part)], query, "pageSize")
+            conditions = query.get("conditions", "")
+            is_there = "deletedFlag = false" in conditions
+            numbers = self.found((conditions.split("%") + [""])[1])
+            left = [one for one in numbers if not (is_there and self.marks.get(one, {}).get("deletedFlag"))]
+            return linked([company(number) for number in left], query, "pageSize")
         sites = self.sites.get(int(parts[0]), {})
         if parts[1:] == ["sites"]:
-            return linked([{"id": number, "name": name} for number, name in sites.items()], query, "pageSize")
+            return linked([site(number) for number in sites], query, "pageSize")
         if parts[1:]:
-            return one(sites, parts[2], lambda number: {"id": number, "name": sites[number]})
+            return one(sites, parts[2], site)
         return one(self.organizations, parts[0], company)
 
     def autotask(self, path, query, body):
@@ -104,7 +128,8 @@ class System(HttpStub):
 
         def company(number):
             name, street, code, city = self.told(number)
-            return {"id": number, "companyName": name, "address1": street, "postalCode": code, "city": city}
+            told = {"id": number, "companyName": name, "address1": street, "postalCode": code, "city": city}
+            return told | {"isActive": True} | self.marks.get(number, {})
 
         if parts[0] == "Companies" and parts[1] != "query":
             return 200, {}, {"item": company(int(parts[1])) if int(parts[1]) in self.organizations else None}
@@ -116,8 +141,8 @@ class System(HttpStub):
         else:
             sites = self.sites.get(wanted["companyID"], {})
             named = {number: name for number, name in sites.items() if wanted.get("id", number) == number}
-            company = wanted["companyID"]
-            items = [{"id": number, "companyID": company, "name": name} for number, name in named.items()]
+            of = {"companyID": wanted["companyID"], "isActive": True}
+            items = [{"id": one, "name": name} | of | self.site_marks.get(one, {}) for one, name in named.items()]
         begin, size = int(query.get("paging", 0)), body["MaxRecords"]
         end = begin + size
         following = f"https://elsewhere.example/query/next?paging={end}" if end < len(items) else None
@@ -126,25 +151,28 @@ class System(HttpStub):
     def syncro(self, path, query, _):
         def customer(number):
             name, street, code, city = self.told(number)
-            return {"id": number, "business_name": name, "address": street, "zip": code, "city": city}
+            told = {"id": number, "business_name": name, "address": street, "zip": code, "city": city}
+            return told | {"disabled": False} | self.marks.get(number, {})
 
         if path != "/customers":
             found = one(self.organizations, path.rpartition("/")[2], customer)
             return found if found[0] != 200 else (200, {}, {"customer": found[2]})
-        all_found = [customer(number) for number in self.found(query.get("query", ""))]
+        # Those that are disabled are listed for who asks for them, and nobody does.
+        all_found = [one for one in map(customer, self.found(query.get("query", ""))) if not one["disabled"]]
         page = int(query.get("page", 1))
         meta = {"total_pages": -(-len(all_found) // 25), "page": page}
         return 200, {}, {"customers": all_found[(page - 1) * 25 : page * 25], "meta": meta}
 
     def zendesk(self, path, query, _):
         def organization(number):
-            return {"id": number, "name": self.told(number)[0]}
+            return {"id": number, "name": self.told(number)[0], "deleted_at": None} | self.marks.get(number, {})
 
         below = path.removeprefix("/api/v2/organizations").strip("/")
         if below == "autocomplete":
             begin = query["name"].lower()
             named = [number for number in self.found() if self.told(number)[0].lower().startswith(begin)]
-            return 200, {}, {"organizations": [organization(number) for number in named], "next_page": None}
+            _, headers, items = linked([organization(number) for number in named], query, "per_page")
+            return 200, {}, {"organizations": items, "next_page": headers.get("link")}
         if below:
             found = one(self.organizations, below, organization)
             return found if found[0] != 200 else (200, {}, {"organization": found[2]})
