@@ -4,7 +4,8 @@
 // Long tasks are told twice: as the page's own observer has them, by the clock, and by the processor time that the page's
 // main thread spent in them. Where there is no GPU the thread waits for each picture to be drawn in software, which the
 // clock counts and the processor time does not. Where frames are slow the page draws its map with fewer pixels while it moves: with
-// how many along a side, for each of the screen's, is told beside the tasks, at the least and at rest.
+// how many along a side, for each of the screen's, is told beside the tasks, at the least and at rest; and how many of the long
+// tasks by the clock are of the pictures with all pixels that end a move, which nobody's pointer waits for.
 //
 //     node benches/shots/dashboard.mjs URL TOKEN_FILE [DIST]
 //
@@ -34,6 +35,8 @@ const DRAGS = [[-260, 60], [180, -140], [240, 120], [-160, -40]];
 const DRAG_STEPS = 24;
 const ZOOMS = 6;
 const LONG_TASK_MS = 100;
+// A picture is waited for in the task that draws it, or in the next one that shows it: so many milliseconds later at most.
+const SHARP_MS_MAX = 50;
 // Tasks of the threads, and nothing within them: with all that the timeline holds a trace has hundreds of megabytes.
 const TRACED = ["toplevel"];
 const TYPES = { ".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".json": "application/json", ".svg": "image/svg+xml" };
@@ -190,7 +193,7 @@ async function moves() {
   received = 0;
   const deepest = await wander(page);
   const ratios = await within("the map's pixels", page.evaluate(() => window.pixelRatios));
-  const tasks = (await within("the page's long tasks", page.evaluate(() => window.longTasks))).map(({ duration }) => duration);
+  const tasks = await within("the page's long tasks", page.evaluate(() => window.longTasks));
   tell("reading the trace");
   const trace = await within("the trace to end", browser.stopTracing());
   const spent = processorTimes(JSON.parse(trace));
@@ -200,18 +203,26 @@ async function moves() {
   return {
     sites,
     deepest_zoom: deepest,
-    by_the_clock: summary(tasks),
+    by_the_clock: { ...summary(tasks.map(({ duration }) => duration)), sharpening: sharpening(tasks, ratios) },
     by_processor_time: summary(spent),
-    pixel_ratio: { least: Math.min(...ratios), at_rest: ratios.at(-1) },
+    pixel_ratio: { least: Math.min(...ratios.map(({ ratio }) => ratio)), at_rest: ratios.at(-1).ratio },
     heap_bytes: usedSize,
     moves_received_bytes: received,
   };
 }
 
-/** Keeps what the map says of its pixels, in the page. */
+/** How many of the long tasks drew or showed a first picture with all pixels. */
+function sharpening(tasks, ratios) {
+  const full = ratios.at(-1).ratio;
+  const times = ratios.flatMap(({ at, ratio }, turn) => (ratio === full && ratios[turn - 1]?.ratio < full ? [at] : []));
+  const isSharp = ({ startTime, duration }) => times.some((at) => at >= startTime - SHARP_MS_MAX && at <= startTime + duration);
+  return tasks.filter((task) => task.duration > LONG_TASK_MS && isSharp(task)).length;
+}
+
+/** Keeps what the map says of its pixels, and when, in the page. */
 function followPixels() {
   const map = document.querySelector('[data-testid="map"]');
-  const told = () => Number(map.dataset.pixelRatio);
+  const told = () => ({ at: performance.now(), ratio: Number(map.dataset.pixelRatio) });
   window.pixelRatios = [told()];
   new MutationObserver(() => window.pixelRatios.push(told())).observe(map, { attributeFilter: ["data-pixel-ratio"] });
 }

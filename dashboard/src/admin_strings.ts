@@ -2,6 +2,7 @@
 import { AttentionReason } from "./gen/waymark/v1/attention_pb.js";
 import { AddressState } from "./gen/waymark/v1/location_pb.js";
 import { ImportOutcome } from "./gen/waymark/v1/import_service_pb.js";
+import { PositionAccess } from "./gen/waymark/v1/location_pb.js";
 import { TokenScope } from "./gen/waymark/v1/token_scope_pb.js";
 
 export const menu = {
@@ -155,11 +156,17 @@ export const exporting = {
 const NAMED_MAX = 5;
 
 /** Of sites that an export or an erasure left out. */
-export const damaged = (names: string[]): string => {
+export const damaged = (names: string[]): string =>
+  `Not done for ${damagedSites(names)}. The operator can restore that from a backup.`;
+
+/** Of sites of which nobody knows whether they belong to a list. */
+export const missing = (names: string[]): string =>
+  `Perhaps missing here: ${damagedSites(names)}. The operator can restore that from a backup.`;
+
+function damagedSites(names: string[]): string {
   const which = names.length === 1 ? "1 site, whose record is damaged" : `${names.length} sites, whose records are damaged`;
-  const named = names.slice(0, NAMED_MAX).join(", ") + (names.length > NAMED_MAX ? " and others" : "");
-  return `Not done for ${which}: ${named}. The operator can restore that from a backup.`;
-};
+  return `${which}: ${names.slice(0, NAMED_MAX).join(", ")}${names.length > NAMED_MAX ? " and others" : ""}`;
+}
 
 export const access = {
   title: "Tokens and accounts",
@@ -176,6 +183,8 @@ export const access = {
   masked: "Mask contacts and notes",
   maskedHint: "Names, numbers, addresses of people, and notes, read •••.",
   maskedOwn: "Your own token masks contacts, so those that it makes do, too.",
+  maskedBoard: "A wallboard’s token sees none anyway.",
+  positions: "Where sites are",
   expiry: "It ends",
   never: "never",
   days: (days: number) => (days === 1 ? "in a day" : `in ${days} days`),
@@ -198,6 +207,8 @@ export const access = {
   further: "Look further",
   own: "this page’s",
   masks: "masks contacts",
+  rough: "positions to a kilometre",
+  hidden: "no positions",
   created: (time: string) => `Created ${time}`,
   ends: (time: string) => `ends ${time}`,
   endless: "never ends",
@@ -266,10 +277,25 @@ export const scope: Record<TokenScope, string> = {
   [TokenScope.AGENT]: "Agent",
   [TokenScope.SERVICE]: "Service",
   [TokenScope.RESIDENT]: "Resident",
+  [TokenScope.WALLBOARD]: "Wallboard",
+};
+
+/** How exactly a token shows where sites are. */
+export const precision: Partial<Record<PositionAccess, string>> = {
+  [PositionAccess.EXACT]: "Exactly",
+  [PositionAccess.APPROXIMATE]: "To about a kilometre",
+  [PositionAccess.HIDDEN]: "Not at all",
+};
+
+export const precisionHint: Partial<Record<PositionAccess, string>> = {
+  [PositionAccess.EXACT]: "Positions and addresses, as they are.",
+  [PositionAccess.APPROXIMATE]: "Without addresses, histories and what needs attention.",
+  [PositionAccess.HIDDEN]: "Without maps too, so not for this page: for programs.",
 };
 
 export const scopeHint: Partial<Record<TokenScope, string>> = {
   [TokenScope.VIEWER]: "Reads sites.",
+  [TokenScope.WALLBOARD]: "For a screen that anybody may see: numbers, and symbols without names about where they are.",
   [TokenScope.EDITOR]: "Reads and changes sites.",
   [TokenScope.SERVICE]: "Another service: reads and changes sites, and reports for agents.",
   [TokenScope.ENROLLMENT]: "Lets new agents in, and nothing else.",

@@ -10,6 +10,12 @@ type NamesById = ReadonlyMap<string, string>;
 /** What a token's maker begins with. */
 const TOKEN = "token:";
 const AGENT = "agent:";
+const IDENTITY = "identity:";
+
+/** Somebody for whom an identity provider vouches, from `issuer|subject`: who they are there. */
+export function identityWords(name: string): string {
+  return name.slice(name.indexOf("|") + 1);
+}
 
 /** The id of the token that made a fix; absent where another one did. */
 export function tokenOf(maker: string): string | undefined {
@@ -20,6 +26,7 @@ export function tokenOf(maker: string): string | undefined {
 export function makerWords(maker: string, names: NamesById): string {
   const token = tokenOf(maker);
   if (token !== undefined) return names.get(token) || strings.history.token(token);
+  if (maker.startsWith(IDENTITY)) return identityWords(maker.slice(IDENTITY.length));
   return maker.startsWith(AGENT) ? strings.history.agent(maker.slice(AGENT.length)) : strings.history.system;
 }
 

@@ -1,5 +1,5 @@
 // What an entry of a history says, as people read it: who, which field, and what was there.
-import { makerWords } from "./fix_words.js";
+import { identityWords, makerWords } from "./fix_words.js";
 import { count, distance, position, time } from "./format.js";
 import { ChangeCause, type ChangeActor, type FieldEdit, type PastValue, type SiteChange } from "./gen/waymark/v1/history_pb.js";
 import type { Fix } from "./gen/waymark/v1/location_pb.js";
@@ -13,6 +13,7 @@ import { systemTitle } from "./ticketing_words.js";
 export function actor(of: ChangeActor | undefined): string {
   const { case: kind, value } = of?.kind ?? {};
   if (kind === "agentId") return strings.history.agent(value as string);
+  if (kind === "identity") return identityWords(value as string);
   if (kind !== "token") return strings.history.system;
   return of?.displayName || strings.history.token((value as string).split("/").at(-1) ?? "");
 }

@@ -37,6 +37,7 @@ export const resident = {
   refused: "not allowed",
   cannotPower: "The power of this device cannot be switched",
   cannotBlock: "The internet of this device cannot be blocked at this site",
+  noneBlocks: "The internet of none of these devices can be blocked at this site.",
   gone: "no longer reported",
   noDevices: "No devices were reported for this site yet.",
   setUp: "Set up",
@@ -50,9 +51,10 @@ export const resident = {
   crossed: "Somebody changed this access meanwhile. Look at it again and repeat your choice.",
   delivery: {
     [InvitationDelivery.UNSPECIFIED]: "",
-    [InvitationDelivery.QUEUED]: "The mail waits for the mail server.",
+    [InvitationDelivery.QUEUED]: "The mail waits for the mail server, and goes out by itself.",
     [InvitationDelivery.SENT]: "The mail is sent.",
-    [InvitationDelivery.REFUSED]: "The mail could not be sent: check the address, and send it again.",
+    [InvitationDelivery.REFUSED]:
+      "The mail could not be sent. If the address is right, send it again; if not, revoke it and name another address.",
   },
 };
 

@@ -60,6 +60,7 @@ export const attention = {
   all: "All",
   none: "Nothing needs attention. Well done.",
   noneOfKind: "Nothing is left of this kind.",
+  noneRead: "Nothing else is left here.",
   place: (place: string, all: string) => `${place} of ${all}`,
   keys: "Keys",
   previous: "Previous",

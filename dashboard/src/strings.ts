@@ -30,7 +30,8 @@ export const login = {
   checking: "Checking…",
   rejected: "This token is not accepted. It may be mistyped, expired or revoked.",
   ended: "Your session ended: the token has expired or was revoked. Sign in again.",
-  wrongScope: "This token is for agents. The dashboard needs a viewer, editor, service or admin token.",
+  wrongScope: "This token is for agents. The dashboard needs a viewer, editor, service or admin token, or a wallboard’s.",
+  noMap: "This token shows nothing of where sites are, so there is no map for it. The API and the command line take it.",
   chooseTitle: "Choose an account",
   chooseHint: "This is the operator’s token. Which account do you want to see?",
   noAccounts: "There is no account yet. Make one with: waymark account create",
@@ -56,6 +57,7 @@ export const map = {
   naturalEarth: "Natural Earth",
   attribution: "Sources of the data",
   loading: "Loading the sites…",
+  rough: "Sites are shown to about a kilometre",
   baseTrouble: {
     failed: "The base map of this installation cannot be loaded. A plain one is shown until it comes. Trying again.",
     unknown: "The server does not tell which base map to show. A plain one is shown until it does. Trying again.",
@@ -90,6 +92,7 @@ export const list = {
   emptyAccount: "No sites yet. They appear here as soon as their agents activate.",
   onlyUnplaced: "No site has a position yet. Those without one are behind “unplaced” in the bar.",
   unplacedEmpty: "Every site has a position.",
+  unplacedUnread: "Every site whose record can be read has a position.",
   dissolved: "That group has changed meanwhile; here is what is in view now.",
 };
 
@@ -220,6 +223,7 @@ export const site = {
   timeZone: "Time zone",
   clock: (time: string) => `${time} there`,
   contact: "Contact",
+  rough: "This token shows where sites are to about a kilometre, and no addresses.",
   contactMasked: "This token shows ••• for contacts and notes, and does not change them.",
   firstName: "First name",
   lastName: "Last name",

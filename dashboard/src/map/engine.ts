@@ -1,6 +1,7 @@
 // The map itself: MapLibre with the sites' symbols, and the few wishes and events that the page has with it. Everything
 // that knows MapLibre is loaded with this file, after the page stands. Knows nothing of Svelte or of gRPC.
 import "maplibre-gl/dist/maplibre-gl.css";
+import type { FeatureCollection } from "geojson";
 import { addProtocol, AJAXError, type GeoJSONSource, Map as MapLibre, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { Position } from "../position.js";
@@ -15,7 +16,7 @@ import { Rectangle } from "./rectangle.js";
 import { report } from "./report.js";
 import { Sharpening } from "./sharpening.js";
 import { SITES } from "./site_layers.js";
-import { styleOf } from "./style.js";
+import { type Shown, styleOf } from "./style.js";
 import type { Drawn } from "./symbols.js";
 import { type Box, WORLD, wrapped } from "./view_box.js";
 
@@ -69,6 +70,8 @@ export interface EngineOptions {
   stand?: Stand | undefined;
   /** What is drawn below the sites; absent for the page's own base map. */
   base?: OwnBase | undefined;
+  /** Whether no site is ever in hand or selected here, as on a wallboard: then nothing is drawn for that. */
+  still?: boolean;
   /** The servers of the operator's base map, for the address of the map's worker, though it may come later; absent for none. */
   reaches?: string | undefined;
   events: EngineEvents;
@@ -85,6 +88,9 @@ export class Engine {
   #detail: "coarse" | "fine" = "coarse";
   #globe: boolean;
   #drawn: Drawn | undefined;
+  /** What the style was made with that was set last, and whether it is loaded: one that is not takes nothing. */
+  #styled: { shown: Shown; detail: string } | undefined;
+  #isStyled = false;
   #focus: Focus = {};
   #chosen: Chosen[] = [];
   #placing = false;
@@ -127,7 +133,11 @@ export class Engine {
   /** Draws these symbols in place of those before. */
   draw(drawn: Drawn): void {
     this.#drawn = drawn;
-    void this.#map.getSource<GeoJSONSource>(SITES)?.setData(drawn.collection);
+    this.#put(SITES, drawn.collection);
+  }
+
+  #put(source: string, data: FeatureCollection | string): void {
+    void this.#map.getSource<GeoJSONSource>(source)?.setData(data);
   }
 
   recolor(scheme: Scheme): void {
@@ -155,21 +165,21 @@ export class Engine {
   roundOff(globe: boolean): void {
     if (globe === this.#globe) return;
     this.#globe = globe;
-    this.#map.setProjection({ type: globe ? "globe" : "mercator" });
+    if (this.#isStyled) this.#map.setProjection({ type: globe ? "globe" : "mercator" });
     if (globe && this.#map.getZoom() < GLOBE_ZOOM) this.#map.easeTo({ zoom: GLOBE_ZOOM, ...this.#pace(), duration: 400 });
     this.#look();
   }
 
   focus(focus: Focus): void {
     this.#focus = focus;
-    this.#map.getSource<GeoJSONSource>(FOCUS)?.setData(focusData(focus));
+    this.#put(FOCUS, focusData(focus));
   }
 
   /** Rings these sites, and no others. */
   select(chosen: Chosen[]): void {
     if (chosen.length === 0 && this.#chosen.length === 0) return;
     this.#chosen = chosen;
-    this.#map.getSource<GeoJSONSource>(SELECTION)?.setData(selectionData(chosen));
+    this.#put(SELECTION, selectionData(chosen));
   }
 
   candidates(marks: CandidateMark[]): void {
@@ -280,7 +290,9 @@ export class Engine {
 
   #style(): StyleSpecification {
     const symbols = this.#drawn?.collection ?? { type: "FeatureCollection", features: [] };
-    const shown = { symbols, focus: this.#focus, chosen: this.#chosen, globe: this.#globe };
+    const { still = false } = this.#options;
+    const shown = { symbols, focus: this.#focus, chosen: this.#chosen, globe: this.#globe, still };
+    [this.#styled, this.#isStyled] = [{ shown, detail: this.#detail }, false];
     return styleOf(this.#scheme, this.#detail, shown, this.#base?.[this.#scheme]);
   }
 
@@ -299,11 +311,8 @@ export class Engine {
     map.on("movestart", () => (container.dataset.idle = "false"));
     map.on("dataloading", () => (container.dataset.idle = "false"));
     // One that is drawn with fewer pixels is not done yet.
-    map.on("idle", () => this.#sharpening.isSharp && report(map, container, this.#drawn?.revision));
-    map.on("style.load", () => {
-      map.getSource<GeoJSONSource>(FOCUS)?.setData(focusData(this.#focus));
-      map.getSource<GeoJSONSource>(SELECTION)?.setData(selectionData(this.#chosen));
-    });
+    map.on("idle", () => this.#sharpening.isSharp && report(map, container, this.#scheme, this.#drawn?.revision));
+    map.on("style.load", () => this.#catchUp());
     map.on("zoom", () => this.#refine());
     map.on("error", ({ error }) => this.#failed(error));
     window.addEventListener("online", this.#onOnline);
@@ -315,11 +324,23 @@ export class Engine {
     });
   }
 
+  /** A style loads until the next frame: what changed meanwhile is not in it. */
+  #catchUp(): void {
+    this.#isStyled = true;
+    if (!this.#styled) return;
+    const { shown, detail } = this.#styled;
+    if (this.#drawn && this.#drawn.collection !== shown.symbols) this.#put(SITES, this.#drawn.collection);
+    if (this.#focus !== shown.focus) this.#put(FOCUS, focusData(this.#focus));
+    if (this.#chosen !== shown.chosen) this.#put(SELECTION, selectionData(this.#chosen));
+    if (this.#detail !== detail) this.#put(OUTLINES, outlinesUrl(this.#detail));
+    if (this.#globe !== shown.globe) this.#map.setProjection({ type: this.#globe ? "globe" : "mercator" });
+  }
+
   /** Takes the fine outlines once the map is near enough to show them. */
   #refine(): void {
     if (this.#detail === "fine" || this.#map.getZoom() < FINE_FROM_ZOOM) return;
     this.#detail = "fine";
-    this.#map.getSource<GeoJSONSource>(OUTLINES)?.setData(outlinesUrl("fine"));
+    this.#put(OUTLINES, outlinesUrl("fine"));
   }
 
   /** Where a connection lacks, the page says so elsewhere; what else goes wrong is a fault of ours or of a style. */

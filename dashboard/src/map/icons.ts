@@ -35,7 +35,8 @@ export function drawIcon(name: string): ImageData | undefined {
 
 function canvas(size: number, draw: (ctx: OffscreenCanvasRenderingContext2D) => void): ImageData | undefined {
   const side = Math.ceil(size * PIXEL_RATIO);
-  const ctx = new OffscreenCanvas(side, side).getContext("2d");
+  // Its pixels are read at once: from a GPU that would be a wait for each picture.
+  const ctx = new OffscreenCanvas(side, side).getContext("2d", { willReadFrequently: true });
   if (!ctx) return undefined;
   ctx.scale(PIXEL_RATIO, PIXEL_RATIO);
   ctx.translate(side / PIXEL_RATIO / 2, side / PIXEL_RATIO / 2);

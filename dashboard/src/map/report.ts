@@ -1,16 +1,21 @@
 // Writes what the map shows into attributes of its element whenever it has come to rest, for tests and for the curious.
 import type { Map as MapLibre } from "maplibre-gl";
 import { FOCUS_LAYERS, RINGS } from "./focus_layers.js";
+import type { Scheme } from "./palette.js";
 import { SYMBOL_LAYERS } from "./site_layers.js";
 
 /** Names that are told at most: a test looks at few sites. */
 const NAMES_MAX = 50;
 
-/** Sets `data-revision` (of the symbols drawn), `data-center` ("lat,lng"), `data-zoom`, `data-idle`, the counts of
+/** Sets `data-scheme` and `data-size`, the colours and the size ("WxH") that it is drawn in, `data-revision` (of the
+ *  symbols drawn), `data-center` ("lat,lng"), `data-zoom`, `data-idle`, the counts of
  *  symbols drawn, `data-sites`, of the sites that they stand for, `data-names`, those of lone sites as JSON, the counts of
  *  accuracy circles and of selected sites' rings, and `data-hovered`, where the ring of the pointer's site is. */
-export function report(map: MapLibre, element: HTMLElement, revision: bigint | undefined): void {
+export function report(map: MapLibre, element: HTMLElement, scheme: Scheme, revision: bigint | undefined): void {
   const { lat, lng } = map.getCenter();
+  const { clientWidth, clientHeight } = map.getCanvas();
+  element.dataset.scheme = scheme;
+  element.dataset.size = `${clientWidth}x${clientHeight}`;
   element.dataset.center = `${lat.toFixed(6)},${lng.toFixed(6)}`;
   element.dataset.zoom = map.getZoom().toFixed(3);
   let sites = 0;

@@ -19,13 +19,22 @@ export interface Shown {
   focus: Focus;
   chosen: Chosen[];
   globe: boolean;
+  /** Whether nothing is ever in focus or chosen: then there are no sources and layers for that. */
+  still: boolean;
+}
+
+function focusSources(focus: Focus, chosen: Chosen[]): StyleSpecification["sources"] {
+  return {
+    [FOCUS]: { type: "geojson", data: focusData(focus) },
+    [SELECTION]: { type: "geojson", data: selectionData(chosen) },
+  };
 }
 
 /** `own` is what stands below the sites in the place of the page's own base map. */
 export function styleOf(scheme: Scheme, detail: "coarse" | "fine", shown: Shown, own?: BaseStyle): StyleSpecification {
-  const { symbols, focus, chosen, globe } = shown;
+  const { symbols, focus, chosen, globe, still } = shown;
   const palette = PALETTES[scheme];
-  const { under, over } = focusLayers(palette);
+  const { under, over } = still ? { under: [], over: [] } : focusLayers(palette);
   const base: BaseStyle = own ?? { sources: baseSources(detail), layers: baseLayers(palette) };
   return {
     version: 8,
@@ -34,8 +43,7 @@ export function styleOf(scheme: Scheme, detail: "coarse" | "fine", shown: Shown,
     sources: {
       ...base.sources,
       [SITES]: { type: "geojson", data: symbols, maxzoom: SYMBOLS_ZOOM_MAX, buffer: SYMBOLS_BUFFER },
-      [FOCUS]: { type: "geojson", data: focusData(focus) },
-      [SELECTION]: { type: "geojson", data: selectionData(chosen) },
+      ...(still ? {} : focusSources(focus, chosen)),
     },
     layers: [...base.layers, ...under, ...siteLayers(scheme, palette), ...over],
     transition: { duration: 150, delay: 0 },

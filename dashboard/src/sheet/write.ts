@@ -1,7 +1,7 @@
 // Sites as a sheet that an import reads back, as the command line writes it: CSV (RFC 4180) or GeoJSON (RFC 7946).
 import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { siteId } from "../api/names.js";
-import { AddressState, FixSource, Granularity } from "../gen/waymark/v1/location_pb.js";
+import { AddressState, FixSource, Granularity, PositionAccess } from "../gen/waymark/v1/location_pb.js";
 import { type Site, SiteStatus } from "../gen/waymark/v1/site_pb.js";
 import { type TicketingLink, TicketingLinkState } from "../gen/waymark/v1/ticketing_pb.js";
 import type { Position } from "../position.js";
@@ -76,9 +76,9 @@ function csvOf(site: Site): string {
 
 function featureOf(site: Site): object {
   const { phones, ...texts } = settableOf(site);
-  const shown = site.location?.position;
+  const shown = isExact(site) ? site.location?.position : undefined;
   const told = infosOf(site);
-  const infos = INFOS.filter((name) => name !== "lat" && name !== "lng").map((name): [string, unknown] => {
+  const infos = INFOS.filter((name) => !isExact(site) || (name !== "lat" && name !== "lng")).map((name): [string, unknown] => {
     if (name === "ticketing_links") return [INFO + name, site.ticketingLinks.map(linkCheck)];
     const text = told[name];
     return [INFO + name, text !== "" && NUMBERS.has(name) ? Number(text) : text];
@@ -145,8 +145,14 @@ function infosOf(site: Site): Record<Info, string> {
 }
 
 /** Where a person dropped a pin, if the site stands at it. */
-function pinOf({ location }: Site): Position | undefined {
-  return location?.source === FixSource.PIN ? location.position : undefined;
+function pinOf(site: Site): Position | undefined {
+  const { location } = site;
+  return isExact(site) && location?.source === FixSource.PIN ? location.position : undefined;
+}
+
+/** Whether the token shows exactly where the site is. An import would take a rounded position for where it is to be. */
+function isExact({ positions }: Site): boolean {
+  return positions !== PositionAccess.APPROXIMATE && positions !== PositionAccess.HIDDEN;
 }
 
 function linkJson(link: TicketingLink): object {

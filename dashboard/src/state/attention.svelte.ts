@@ -49,6 +49,8 @@ export class Attention {
   items = $state.raw<Item[]>([]);
   /** Whether there are more than those that are loaded. */
   more = $state(false);
+  /** Names of sites that perhaps belong to the queue: their records cannot be read. */
+  unreachable = $state.raw<string[]>([]);
   /** Number of the one in hand, from 0. */
   at = $state(0);
   /** Where it may be; absent while that is not known. */
@@ -83,6 +85,7 @@ export class Attention {
     this.open = true;
     this.kind = kind;
     [this.items, this.at, this.message, this.dismissed, this.#sought] = [[], 0, "", undefined, ""];
+    this.unreachable = [];
     await this.refresh();
   }
 
@@ -221,10 +224,13 @@ export class Attention {
     this.counts = listed.counts.filter(({ siteCount }) => siteCount > 0);
     if (!open) return undefined;
     this.more = isReason && listed.nextPageToken !== "";
+    this.unreachable = listed.unreachable;
     if (isReason) return listed.items.flatMap(({ site, reasons, details }) => (site ? [{ site, reasons, details }] : []));
     const found = { parent: this.#account, filter: FILTERS[kind], pageSize: PAGE_SIZE };
-    const { sites, nextPageToken } = await this.#api.sites.listSites(found);
+    const { sites, nextPageToken, unreachable } = await this.#api.sites.listSites(found);
+    if (turn !== this.#turn) return undefined;
     this.more = nextPageToken !== "";
+    this.unreachable = unreachable;
     return sites.map((site) => ({ site, reasons: [], details: [] }));
   }
 

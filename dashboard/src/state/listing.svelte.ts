@@ -7,7 +7,7 @@ import type { Site, SiteStatus } from "../gen/waymark/v1/site_pb.js";
 import type { Box } from "../map/view_box.js";
 import type { Position } from "../position.js";
 import type { SiteFilter } from "./filter.svelte.js";
-import { stagedPage } from "./staged.js";
+import { type StagedPage, stagedPage } from "./staged.js";
 
 /** Rows a page: more than two screens of them, */
 const PAGE_SIZE = 100;
@@ -42,11 +42,7 @@ export interface Row {
   position?: Position | undefined;
 }
 
-interface Page {
-  rows: Row[];
-  next: string;
-  total?: bigint;
-}
+type Page = StagedPage<Row>;
 
 /** A page with what it was asked for by. */
 interface LoadedPage extends Page {
@@ -69,6 +65,8 @@ export class Listing {
   dissolved = $state(false);
   /** Whether there is more to load. */
   more = $state(false);
+  /** Names of sites that perhaps belong to what is listed: their records cannot be read. */
+  unreachable = $state.raw<string[]>([]);
 
   #api: Api;
   #account: string;
@@ -98,7 +96,7 @@ export class Listing {
   show(scope: Scope): void {
     this.scope = scope;
     this.#pages = [];
-    this.rows = [];
+    [this.rows, this.unreachable] = [[], []];
     this.total = undefined;
     this.dissolved = false;
     void this.reload();
@@ -204,6 +202,7 @@ export class Listing {
     this.#pages = pages;
     const rows = new Map(pages.flatMap((page) => page.rows.map((row) => [row.name, row])));
     this.rows = [...rows.values()];
+    this.unreachable = [...new Set(pages.flatMap(({ unreachable = [] }) => unreachable))];
     const last = pages.at(-1);
     this.more = last !== undefined && last.next !== "" && this.rows.length < ROWS_MAX;
     this.total = pages.findLast((page) => !page.stale && page.total !== undefined)?.total ?? this.total;
@@ -212,8 +211,12 @@ export class Listing {
   /** A page, with rows unless it is the last one: one that has looked at many sites may be empty. */
   async #fetch(token: string, size: number, signal: AbortSignal): Promise<LoadedPage> {
     let page = await this.#ask(token, size, signal);
-    while (page.rows.length === 0 && page.next !== "" && !signal.aborted) page = await this.#ask(page.next, size, signal);
-    return { ...page, token, size, stale: false };
+    const unreachable = [...(page.unreachable ?? [])];
+    while (page.rows.length === 0 && page.next !== "" && !signal.aborted) {
+      page = await this.#ask(page.next, size, signal);
+      unreachable.push(...(page.unreachable ?? []));
+    }
+    return { ...page, unreachable, token, size, stale: false };
   }
 
   #failed(fault: Fault): void {
@@ -241,8 +244,8 @@ export class Listing {
     }
     if (scope.kind === "unplaced") {
       const request = { parent, pageSize, pageToken, filter: `location.placed = false ${filter}` };
-      const { sites, nextPageToken } = await this.#api.sites.listSites(request, { signal });
-      return { rows: sites.map(rowOf), next: nextPageToken };
+      const { sites, nextPageToken, unreachable } = await this.#api.sites.listSites(request, { signal });
+      return { rows: sites.map(rowOf), next: nextPageToken, unreachable };
     }
     return this.#inBox(this.#view!, filter, pageToken, pageSize, signal);
   }

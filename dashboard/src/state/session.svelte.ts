@@ -2,12 +2,14 @@
 import { type Api, connect } from "../api/client.js";
 import { faultOf } from "../api/fault.js";
 import { type Account, ContactAccess, type WhoAmIResponse } from "../gen/waymark/v1/admin_service_pb.js";
+import { PositionAccess } from "../gen/waymark/v1/location_pb.js";
 import { TokenScope } from "../gen/waymark/v1/token_scope_pb.js";
 import * as strings from "../strings.js";
 import { Drafts } from "./drafts.svelte.js";
 
 const TOKEN_KEY = "waymark.token";
 const ACCOUNT_KEY = "waymark.account";
+const BY_HAND_KEY = "waymark.byHand";
 /** What a log-in link carries behind its `#`, so that no server and no log ever sees it. */
 const LINK_PREFIX = "#token=";
 /** Accounts a page of the chooser. */
@@ -15,6 +17,8 @@ const ACCOUNTS_PAGE_SIZE = 100;
 
 const READERS = [TokenScope.ADMIN, TokenScope.EDITOR, TokenScope.VIEWER, TokenScope.SERVICE];
 const WRITERS = [TokenScope.ADMIN, TokenScope.EDITOR, TokenScope.SERVICE];
+/** Scopes that this page has something to show to. */
+const SIGNS_IN = [...READERS, TokenScope.WALLBOARD];
 
 export class Session {
   /**
@@ -41,6 +45,12 @@ export class Session {
   administers = $state(false);
   /** Whether the token shows masked contacts. */
   masks = $state(false);
+  /** Whether the token shows where sites are to about a kilometre, and what rests on exact positions not at all. */
+  rough = $state(false);
+  /** Whether the token is a wallboard's, which sees symbols without names and counts, and nothing else. */
+  wallboardOnly = $state(false);
+  /** Whether somebody typed the token, who may want to leave. A link opens a screen in a hall, where nobody should. */
+  byHand = $state(false);
   /** Resource name of the token. */
   tokenName = $state("");
 
@@ -69,12 +79,12 @@ export class Session {
     window.addEventListener("hashchange", () => void this.#takeLink());
     if (await this.#takeLink()) return;
     const token = sessionStorage.getItem(TOKEN_KEY);
-    if (token) await this.signIn(token);
+    if (token) await this.signIn(token, sessionStorage.getItem(BY_HAND_KEY) !== null);
     else this.phase = "signed-out";
   }
 
-  /** Signs in with a token; `notice` says why it failed. */
-  async signIn(token: string): Promise<void> {
+  /** Signs in with a token, which somebody typed or not; `notice` says why it failed. */
+  async signIn(token: string, byHand = false): Promise<void> {
     this.checking = true;
     this.notice = "";
     try {
@@ -84,9 +94,10 @@ export class Session {
         () => undefined,
       );
       const who = await admin.whoAmI({});
-      if (!READERS.includes(who.scope)) this.notice = strings.login.wrongScope;
-      else if (this.phase === "renewing" && rightsOf(who) === this.#rights) this.#renew(token, who);
-      else await this.#begin(token, who);
+      if (!SIGNS_IN.includes(who.scope)) this.notice = strings.login.wrongScope;
+      else if (who.positions === PositionAccess.HIDDEN) this.notice = strings.login.noMap;
+      else if (this.phase === "renewing" && rightsOf(who) === this.#rights) this.#renew(token, who, byHand);
+      else await this.#begin(token, who, byHand);
     } catch (error) {
       const fault = faultOf(error);
       if (this.phase !== "renewing") this.#end("", fault.kind === "unreachable" && this.phase === "starting");
@@ -135,7 +146,7 @@ export class Session {
     this.phase = "renewing";
   }
 
-  async #begin(token: string, who: WhoAmIResponse): Promise<void> {
+  async #begin(token: string, who: WhoAmIResponse, byHand: boolean): Promise<void> {
     this.#token = token;
     this.#api = connect(
       () => this.#token,
@@ -145,22 +156,32 @@ export class Session {
     this.editable = WRITERS.includes(who.scope);
     this.administers = who.scope === TokenScope.ADMIN;
     this.masks = who.contacts === ContactAccess.MASKED;
+    this.rough = who.positions === PositionAccess.APPROXIMATE;
+    this.wallboardOnly = !READERS.includes(who.scope);
     this.tokenName = who.token;
     // What was typed by the right of one token is nothing for another one.
     if (rightsOf(who) !== this.#rights) this.drafts.clear();
     this.#rights = rightsOf(who);
     this.epoch += 1;
-    sessionStorage.setItem(TOKEN_KEY, token);
+    this.#keep(token, byHand);
     if (who.account) this.choose(who.account);
     else await this.#resumeChoice();
   }
 
   /** Goes on where the former token ended. */
-  #renew(token: string, who: WhoAmIResponse): void {
+  #renew(token: string, who: WhoAmIResponse, byHand: boolean): void {
     this.#token = token;
     this.tokenName = who.token;
-    sessionStorage.setItem(TOKEN_KEY, token);
+    this.#keep(token, byHand);
     this.phase = "ready";
+  }
+
+  /** Keeps the token for this tab, and how it came. */
+  #keep(token: string, byHand: boolean): void {
+    this.byHand = byHand;
+    sessionStorage.setItem(TOKEN_KEY, token);
+    if (byHand) sessionStorage.setItem(BY_HAND_KEY, "yes");
+    else sessionStorage.removeItem(BY_HAND_KEY);
   }
 
   async #takeLink(): Promise<boolean> {
@@ -194,7 +215,10 @@ export class Session {
 
   /** `keeps` leaves the token in the tab, for a server that may come back. */
   #end(notice: string, keeps = false): void {
-    if (!keeps) sessionStorage.removeItem(TOKEN_KEY);
+    if (!keeps) {
+      sessionStorage.removeItem(TOKEN_KEY);
+      sessionStorage.removeItem(BY_HAND_KEY);
+    }
     sessionStorage.removeItem(ACCOUNT_KEY);
     this.#token = "";
     this.#api = undefined;
@@ -206,8 +230,8 @@ export class Session {
 }
 
 /** What a token may do, in one text. */
-function rightsOf({ scope, account, contacts }: WhoAmIResponse): string {
-  return `${scope} ${account} ${contacts}`;
+function rightsOf({ scope, account, contacts, positions }: WhoAmIResponse): string {
+  return `${scope} ${account} ${contacts} ${positions}`;
 }
 
 /** An address of this page that logs in with a token: behind the `#`, so that no server and no log ever sees it. */

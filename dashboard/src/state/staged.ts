@@ -10,6 +10,8 @@ export interface StagedPage<T> {
   rows: T[];
   next: string;
   total?: bigint;
+  /** Names of sites whose records cannot be read: perhaps they belong here. */
+  unreachable?: string[];
 }
 
 /** Asks for a page of one status with a token of the server's; of a page without rows only the total counts. */
@@ -22,13 +24,17 @@ export async function stagedPage<T>(filter: string, token: string, size: number,
   let inner = at < 0 ? "" : token.slice(at + 1);
   const all = at < 0 ? ask(filter, "") : undefined;
   const rows: T[] = [];
+  // Each status names the same ones.
+  const unreachable = new Set<string>();
   while (stage < STAGES.length && rows.length < size) {
     const page = await ask(`status = ${SiteStatus[STAGES[stage]!]} ${filter}`, inner);
     rows.push(...page.rows);
+    for (const name of page.unreachable ?? []) unreachable.add(name);
     inner = page.next;
     if (inner === "") stage += 1;
   }
   const next = stage < STAGES.length ? `${stage}${SEPARATOR}${inner}` : "";
   const total = (await all)?.total;
-  return total === undefined ? { rows, next } : { rows, next, total };
+  const page = { rows, next, unreachable: [...unreachable] };
+  return total === undefined ? page : { ...page, total };
 }

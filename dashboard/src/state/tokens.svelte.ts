@@ -3,6 +3,7 @@ import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
 import { ContactAccess, type Token } from "../gen/waymark/v1/admin_service_pb.js";
+import { PositionAccess } from "../gen/waymark/v1/location_pb.js";
 import { TokenScope } from "../gen/waymark/v1/token_scope_pb.js";
 
 /** Tokens a page: as many as the server gives, for most may be agents' own. */
@@ -21,6 +22,8 @@ export interface TokenForm {
   /** Days until it ends; 0 for never. */
   days: number;
   masked: boolean;
+  /** For a viewer's alone; others see exactly what they act on. */
+  precision: PositionAccess;
 }
 
 /** A secret that is shown once. */
@@ -95,11 +98,12 @@ export class Tokens {
   }
 
   /** Makes a token; says why it did not go. */
-  async create({ displayName, scope, days, masked }: TokenForm): Promise<Fault | undefined> {
+  async create({ displayName, scope, days, masked, precision }: TokenForm): Promise<Fault | undefined> {
     const contacts = masked ? ContactAccess.MASKED : ContactAccess.UNSPECIFIED;
+    const positions = scope === TokenScope.VIEWER ? precision : PositionAccess.UNSPECIFIED;
     const expiry = days > 0 && { expireTime: timestampFromDate(new Date(Date.now() + days * DAY_MS)) };
     try {
-      const request = { parent: this.parent, token: { displayName, scope, contacts, ...expiry } };
+      const request = { parent: this.parent, token: { displayName, scope, contacts, positions, ...expiry } };
       const { token, secret } = await this.#api.admin.createToken(request);
       if (token) {
         this.made = { token, secret, anew: false };

@@ -115,7 +115,7 @@ export class Workspace {
     this.navigation.start();
     this.overview.start();
     this.pulse.start();
-    void this.attention.refresh();
+    void this.#attend();
   }
 
   /** Connects anew and loads what may have changed, as after an outage. */
@@ -226,6 +226,11 @@ export class Workspace {
   }
 
   async #reload(): Promise<void> {
-    await Promise.all([this.listing.refresh(), this.opened.refresh(), this.attention.refresh()]);
+    await Promise.all([this.listing.refresh(), this.opened.refresh(), this.#attend()]);
+  }
+
+  /** What needs attention rests on exact positions: who does not see those hears nothing of it. */
+  async #attend(): Promise<void> {
+    if (!this.session.rough) await this.attention.refresh();
   }
 }

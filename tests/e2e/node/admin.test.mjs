@@ -58,7 +58,7 @@ test("a token is made, its secret shown once and copied, and ended at once", asy
   await byId(page, "copy-secret").filter({ hasText: "Copied" }).waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), secret);
   assert.equal(await byId(page, "token-link").inputValue(), `${server.url}/#token=${secret}`);
-  assert.equal(await byId(page, "token-wallboard").inputValue(), `${server.url}/?wallboard#token=${secret}`);
+  assert.equal(await byId(page, "token-wallboard").count(), 0, "what reads sites is not offered to a screen in a hall");
   await shoot(page, "token-made", byId(page, "token-made"));
   const who = await whoAmI(secret);
   assert.deepEqual([who.scope, who.contacts], ["TOKEN_SCOPE_VIEWER", "CONTACT_ACCESS_MASKED"]);
@@ -92,6 +92,28 @@ test("a token is made, its secret shown once and copied, and ended at once", asy
   await page.locator('[data-testid="token"][data-state="revoked"]').filter({ hasText: "hall" }).waitFor();
   await assert.rejects(whoAmI(secret), /unauthenticated/);
   assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("a wallboard's token comes with the link of a wallboard, and opens nothing else", async () => {
+  const admin = await made({ scope: "TOKEN_SCOPE_ADMIN", displayName: "the keeper of screens" });
+  const { page } = await openPage({ browser, server, token: admin.secret });
+  await logIn(page, server, admin.secret);
+  await openAccess(page);
+  await byId(page, "token-create").click();
+  await byId(page, "token-name").fill("screen in the hall");
+  await byId(page, "token-scope").selectOption({ label: "Wallboard" });
+  assert.ok(await byId(page, "token-masked").isChecked(), "it sees no contacts anyway");
+  assert.ok(await byId(page, "token-masked").isDisabled());
+  await shoot(page, "token-form-wallboard", byId(page, "token-form"));
+  await byId(page, "token-make").click();
+  await byId(page, "token-made").waitFor();
+  const secret = await byId(page, "token-secret").inputValue();
+  const link = await byId(page, "token-wallboard").inputValue();
+  assert.equal(link, `${server.url}/?wallboard#token=${secret}`);
+  assert.equal(await byId(page, "token-link").count(), 0, "it opens no map page");
+  const who = await whoAmI(secret);
+  assert.deepEqual([who.scope, who.contacts], ["TOKEN_SCOPE_WALLBOARD", "CONTACT_ACCESS_MASKED"]);
   await page.context().close();
 });
 

@@ -65,10 +65,20 @@ export async function shoot(page, name, part) {
   await mapAtRest(page);
 }
 
-/** Waits until a map, where there is one, has drawn what another size or colour asks of it. */
+/**
+ * Waits until a map, where there is one, is drawn in the size and the colours that the page has now. The map says so itself, by what
+ * it wrote last: frames are nothing to go by, for where a test has the page's clock they are that clock's, and the browser may
+ * tell the page of another size or colour later.
+ */
 async function mapAtRest(page) {
-  await page.evaluate(() => new Promise((resume) => requestAnimationFrame(() => requestAnimationFrame(resume))));
-  await page.waitForFunction(() => (document.querySelector('[data-testid="map"]')?.dataset.idle ?? "true") === "true");
+  await page.waitForFunction(() => {
+    const map = document.querySelector('[data-testid="map"]');
+    if (!map) return true;
+    const { idle, scheme, size } = map.dataset;
+    const isHidden = map.clientWidth === 0;
+    const isOfNow = scheme === (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+    return idle === "true" && isOfNow && (isHidden || size === `${map.clientWidth}x${map.clientHeight}`);
+  });
 }
 
 /** Text that a page must show as text: as markup it would set the title. */

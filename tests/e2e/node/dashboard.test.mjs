@@ -269,6 +269,11 @@ test("a link with a token logs in and leaves no token in the address bar", async
   await byId(page, "map").waitFor();
   await symbolsDrawn(page);
   assert.ok(!page.url().includes("wmk_"), page.url());
+  // Nor is it where it would outlive the tab, or where a server is told of it by itself.
+  const kept = await page.evaluate(async () => {
+    return JSON.stringify([{ ...localStorage }, document.cookie, history.state, await indexedDB.databases(), await caches.keys()]);
+  });
+  assert.ok(!kept.includes("wmk_"), kept);
   assert.deepEqual(faults, []);
 });
 

@@ -93,6 +93,14 @@ test("chips filter map and list alike, with counts that the server itself gives"
   assert.equal(await number(chip(page, "certainty-chip", "approximate")), all.approximate);
   assert.equal(await number(chip(page, "certainty-chip", "confirmed")), all.total - all.approximate);
   await shoot(page, "map-plain");
+  assert.match(await page.locator(".maplibregl-ctrl-scale").textContent(), /\d+\s*k?m$/);
+  await byId(page, "legend").locator("summary").click();
+  const legend = await byId(page, "legend").locator("li").allTextContents();
+  const line = (words) => legend.find((line) => line.includes(words)) ?? assert.fail(`${words} is not in the legend`);
+  for (const words of ["Online", "Maintenance", "Unknown", "Several sites", "Several on one spot", "Somewhere in this area"]) line(words);
+  const counts = { Offline: all.offline, Approximate: all.approximate, "Confirmed by a person": all.total - all.approximate };
+  for (const [words, sites] of Object.entries(counts)) assert.equal(Number(line(words).replaceAll(/\D/g, "")), sites, words);
+  await byId(page, "legend").locator("summary").click();
   await chip(page, "certainty-chip", "confirmed").click();
   await drawn(page, all.total - all.approximate);
   // The other chips count as they would if they were chosen instead.

@@ -1,12 +1,10 @@
 // A map that has fewer pixels while it moves where frames are slow, and all of them at rest: what is decided by the times of
 // frames alone, and what a real page does whose frames take as long as a test says.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import path from "node:path";
 import { after, before, test } from "node:test";
 import { byId, launch, logIn, openPage, symbolsDrawn } from "./browser.mjs";
-import { ROOT, Server } from "./server.mjs";
+import { pure } from "./modules.mjs";
+import { Server } from "./server.mjs";
 
 /** Milliseconds of frames that nobody complains of, and of those of a machine that draws in software. */
 const FAST_MS = 16;
@@ -30,15 +28,6 @@ after(async () => {
   await browser?.close();
   await server?.stop();
 });
-
-/** A module of the page that imports nothing, in this process. */
-async function pure(file) {
-  const ts = createRequire(path.join(ROOT, "dashboard/package.json"))("typescript");
-  const source = await readFile(path.join(ROOT, "dashboard/src", file), "utf8");
-  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
-  const { outputText } = ts.transpileModule(source, { compilerOptions });
-  return import(`data:text/javascript;base64,${Buffer.from(outputText).toString("base64")}`);
-}
 
 /** A move whose frames take so long, or as long as `took` says of their pixels; the pixels along a side that it ended with. */
 function move(sharpness, took, { full = 1, frames = 30 } = {}) {

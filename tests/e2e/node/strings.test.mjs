@@ -74,6 +74,25 @@ test("no part of the page holds words of its own", async () => {
   assert.deepEqual(faults, []);
 });
 
+/** Sentences in code: texts that begin with a capital and go on with a word. Comments say what they like. */
+function sentencesOf(source) {
+  const code = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/<!--[\s\S]*?-->/g, "").replace(/(^|\s)\/\/.*$/gm, "");
+  return [...code.matchAll(/["'`](\p{Lu}\p{Ll}+ \p{Ll}[^"'`\n]*)/gu)].map(([, words]) => words);
+}
+
+test("no code of the page holds sentences, but for the files of strings", async () => {
+  const walked = await readdir(SOURCES, { recursive: true });
+  const files = walked.filter((file) => /\.(ts|svelte)$/.test(file) && !/strings\.ts$/.test(file) && !file.startsWith("gen"));
+  assert.ok(files.length > 140, `${files.length} files: the walk is broken`);
+  const faults = [];
+  for (const file of files) {
+    const sentences = sentencesOf(await readFile(path.join(SOURCES, file), "utf8"));
+    faults.push(...sentences.map((words) => `${file}: ${words}`));
+  }
+  assert.deepEqual(faults, []);
+  assert.deepEqual(sentencesOf('told = "Some words"; // "Some words"\n/* "More words" */ key = "words here";'), ["Some words"]);
+});
+
 test("the check would notice words, wherever they stand", () => {
   for (const [part, expect] of [
     ["<p>Some words</p>", ["Some words"]],
