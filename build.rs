@@ -4,8 +4,6 @@ use std::env::{self, VarError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use protox::prost::Message as _;
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");
     println!("cargo::rerun-if-changed=dashboard/dist");
@@ -15,11 +13,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
     files.sort();
-    let descriptors = protox::compile(&files, [root])?;
+    let mut compiler = protox::Compiler::new([root])?;
+    compiler.include_source_info(true).include_imports(true).open_files(&files)?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    std::fs::write(out.join("waymark.bin"), descriptors.encode_to_vec())?;
+    // With the options of methods that say how each is called over HTTP, which the types of the descriptors do not hold.
+    std::fs::write(out.join("waymark.bin"), compiler.encode_file_descriptor_set())?;
     // It carries credentials, which nothing prints: `src/api/convert/ticketing.rs` says what is shown of it.
-    tonic_prost_build::configure().skip_debug(["waymark.v1.TicketingConnection"]).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .skip_debug(["waymark.v1.TicketingConnection"])
+        .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ mod fuzzing;
 pub mod geocode;
 pub mod geoip;
 pub mod http_client;
+pub mod identity;
 pub mod lexicon;
 pub mod live;
 pub mod mail;

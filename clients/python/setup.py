@@ -45,11 +45,11 @@ class PackWithSources(sdist):
 
 
 def generate(proto, out):
-    """Makes Python of all protos."""
+    """Makes Python of all protos but Google's, which googleapis-common-protos has."""
     import grpc_tools
     from grpc_tools import protoc
 
-    files = sorted(str(file.relative_to(proto)) for file in Path(proto).rglob("*.proto"))
+    files = sorted(str(file.relative_to(proto)) for file in Path(proto, "waymark").rglob("*.proto"))
     builtin = Path(grpc_tools.__file__).parent / "_proto"
     code = protoc.main(["protoc", f"-I{proto}", f"-I{builtin}", f"--python_out={out}", f"--pyi_out={out}", *files])
     if code != 0:

@@ -33,6 +33,11 @@ impl TileTag {
     }
 }
 
+/// The tag of bytes that are no account's.
+pub(super) fn of_bytes(bytes: &[u8]) -> String {
+    of_sha256(&Sha256::digest(bytes).into())
+}
+
 /// The tag of bytes whose SHA-256 is known.
 pub(super) fn of_sha256(hash: &[u8; 32]) -> String {
     format!("\"{}\"", hex(&hash[..HASH_BYTES]))

@@ -1,4 +1,4 @@
-//! The outside: gRPC, gRPC-Web and HTTP, translated to use cases and back.
+//! The outside: gRPC, gRPC-Web, HTTP/JSON and HTTP, translated to use cases and back.
 //!
 //! Decides nothing. Everything that a caller may see or do is decided in `service`.
 
@@ -8,11 +8,16 @@ mod convert;
 mod etag;
 mod grpc;
 mod http;
+mod identity;
+pub(crate) mod json;
 mod names;
+pub(crate) mod openapi;
 mod panics;
+mod percent;
 pub mod proto;
 pub(crate) mod protocol;
 mod replica;
+mod rest;
 mod status;
 pub mod traffic;
 
@@ -23,19 +28,41 @@ use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::service::Waymark;
 use basemap::Basemap;
-pub use caller::Peer;
+pub use caller::{Peer, PeerCertificate};
 pub use grpc::health::Health;
+use rest::Gateway;
 use traffic::Traffic;
 
-/// Everything that one listener serves: gRPC and gRPC-Web by content type, the rest by path.
+/// What the main listener serves beside the methods and pages, as the operator wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offered {
+    /// gRPC reflection.
+    pub reflection: bool,
+    /// `/metrics`, where no listener of its own has it.
+    pub metrics: bool,
+}
+
+/// Everything that the main listener serves: gRPC and gRPC-Web by content type, HTTP/JSON and the rest by path.
 pub fn router(
     waymark: &Arc<Waymark>,
     health: &Health,
     traffic: &Arc<Traffic>,
     basemap: &Arc<Basemap>,
+    offered: Offered,
 ) -> Result<Router, tonic_reflection::server::Error> {
-    let grpc = grpc::router(waymark, health, traffic)?;
-    let http = http::router(waymark, health, traffic, basemap);
+    let grpc = grpc::router(waymark, health, traffic, offered)?;
+    // What is of HTTP/JSON goes the way of gRPC; only what no method takes comes to the pages.
+    let gateway = Gateway { grpc: grpc.clone(), traffic: Arc::clone(traffic) };
+    let transcode = from_fn_with_state(gateway, rest::transcode);
+    let http = http::router(waymark, health, traffic, basemap, offered).layer(transcode);
     let keep_up = from_fn_with_state(Arc::clone(waymark), replica::keep_up);
-    Ok(grpc.merge(http).layer(keep_up).layer(from_fn(panics::contain)))
+    let wait_for_key = from_fn_with_state(Arc::clone(waymark), identity::wait_for_key);
+    Ok(grpc.merge(http).layer(keep_up).layer(wait_for_key).layer(from_fn(panics::contain)))
+}
+
+/// What the operator's own listener serves: `/metrics`, and health over HTTP and gRPC.
+pub fn metrics_router(waymark: &Arc<Waymark>, health: &Health, traffic: &Arc<Traffic>) -> Router {
+    let routes = grpc::health_router(health, traffic).merge(http::metrics_router(waymark, health, traffic));
+    let wait_for_key = from_fn_with_state(Arc::clone(waymark), identity::wait_for_key);
+    routes.layer(wait_for_key).layer(from_fn(panics::contain))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
 
 use super::status::Failure;
 use super::traffic::Traffic;
@@ -64,7 +64,7 @@ async fn keep_up_with(waymark: &Waymark, mut request: Request, next: Next) -> Re
         // For a revision that is long in coming it waits beside the others, and not before them.
         Traffic::step_back(&mut request);
     }
-    if let Err(failure) = reach(waymark, request.headers()).await {
+    if let Err(failure) = reach(waymark, request.headers(), request.extensions()).await {
         request.extensions_mut().insert(Unreached(Arc::new(failure)));
     }
     let mut response = next.run(request).await;
@@ -74,9 +74,9 @@ async fn keep_up_with(waymark: &Waymark, mut request: Request, next: Next) -> Re
     response
 }
 
-async fn reach(waymark: &Waymark, headers: &HeaderMap) -> Result<(), Failure> {
+async fn reach(waymark: &Waymark, headers: &HeaderMap, extensions: &Extensions) -> Result<(), Failure> {
     let Some(asked) = headers.get(&MIN_REVISION) else { return Ok(()) };
-    let credential = caller::credential(headers)?;
+    let credential = caller::shown(headers, extensions)?;
     let parsed = asked.to_str().ok().and_then(parse);
     let malformed = || {
         Invalid::new(

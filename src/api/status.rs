@@ -1,5 +1,7 @@
 //! Faults to gRPC statuses and HTTP answers: the one place that knows their codes.
 
+pub(super) mod json;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -49,6 +51,7 @@ fn grpc_code(kind: Kind) -> Code {
         Kind::Unavailable => Code::Unavailable,
         Kind::DeadlineExceeded => Code::DeadlineExceeded,
         Kind::DataLoss => Code::DataLoss,
+        Kind::Unimplemented => Code::Unimplemented,
         Kind::Internal => Code::Internal,
     }
 }
@@ -65,6 +68,7 @@ fn http_code(reason: Reason) -> StatusCode {
         Kind::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Kind::Unimplemented => StatusCode::NOT_IMPLEMENTED,
         Kind::DataLoss | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -81,6 +85,8 @@ fn message(error: &service::Error) -> String {
             error!(reason = reason.as_str(), %error, "a request failed");
             OWN_FAULT.into()
         }
+        // Anybody can send such a token; where keys cannot be read, the log has that from who reads them.
+        _ if matches!(error, service::Error::Identity(_)) => error.told(),
         (Kind::Unavailable, _)
         | (
             _,
@@ -368,6 +374,11 @@ mod tests {
             Reason::RateLimited,
             Reason::ServerBusy,
             Reason::NetworkRateLimited,
+            Reason::JwtInvalid,
+            Reason::JwtExpired,
+            Reason::JwtUnmapped,
+            Reason::HttpUnsupported,
+            Reason::PositionsWithheld,
         ] {
             let name = format!("ERROR_REASON_{}", reason.as_str());
             assert!(pb::ErrorReason::from_str_name(&name).is_some(), "{name}");

@@ -40,6 +40,9 @@ struct ListArguments {
     /// Only what was done with this token, by its name
     #[arg(long, default_value = "")]
     by: String,
+    /// Only what was done by this identity, `issuer|subject`
+    #[arg(long, default_value = "")]
+    by_identity: String,
     /// Only this method, such as AdminService.CreateToken
     #[arg(long, default_value = "")]
     method: String,
@@ -68,6 +71,7 @@ async fn list(arguments: ListArguments) -> anyhow::Result<()> {
         end_time: arguments.until.map(time),
         token: arguments.by,
         method: arguments.method,
+        identity: arguments.by_identity,
     };
     let mut service = AuditServiceClient::new(arguments.server.connect()?);
     let mut left = arguments.limit;
@@ -84,7 +88,7 @@ async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     }
 }
 
-/// A record as a line: when, by which token and scope, which method, on what, how it ended, how often.
+/// A record as a line: when, by which token or identity and scope, which method, on what, how it ended, how often.
 fn line(record: &pb::AuditRecord) -> anyhow::Result<String> {
     let at = record.time.unwrap_or_default();
     let at = Timestamp::new(at.seconds, at.nanos)?;
@@ -95,8 +99,9 @@ fn line(record: &pb::AuditRecord) -> anyhow::Result<String> {
         ("", false) => "ok",
         (reason, _) => reason,
     };
-    let (token, method, resource, calls) = (&record.token, &record.method, &record.resource, record.call_count);
-    Ok(format!("{at}\t{token}\t{scope}\t{method}\t{resource}\t{outcome}\t{calls}"))
+    let by = if record.identity.is_empty() { &record.token } else { &record.identity };
+    let (method, resource, calls) = (&record.method, &record.resource, record.call_count);
+    Ok(format!("{at}\t{by}\t{scope}\t{method}\t{resource}\t{outcome}\t{calls}"))
 }
 
 #[cfg(test)]
@@ -123,5 +128,7 @@ mod tests {
         assert_eq!(line(&lost).unwrap(), "1970-01-01T00:00:00Z\t\tunspecified\tlost\t\tnot kept\t7");
         record.error_reason = "SCOPE_INSUFFICIENT".into();
         assert_eq!(line(&record).unwrap(), format!("{begin}\tSCOPE_INSUFFICIENT\t2"));
+        (record.token, record.identity) = (String::new(), "https://id.example.com|anna".into());
+        assert!(line(&record).unwrap().contains("\thttps://id.example.com|anna\tadmin\t"));
     }
 }

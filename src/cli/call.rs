@@ -16,7 +16,8 @@ use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
 use tonic::{Request, Status};
 
 use super::client::{ServerArguments, explain};
-use super::{json, say};
+use super::say;
+use crate::api::json;
 
 /// The package that names of services may leave out.
 const PACKAGE: &str = "waymark.v1";

@@ -1,12 +1,13 @@
 //! The way from the command line to a server: which one, with which token, and an error that a person can read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tonic::{Code, Status};
 
 use crate::client::{Config, ConfigError, Connection, Error, Token};
+use crate::secret_file;
 
 /// Attempts at a call that may be made again: some seconds where no server is there.
 const ATTEMPTS_MAX: u32 = 6;
@@ -24,6 +25,12 @@ pub(super) struct ServerArguments {
     /// Certificate of the authority that signed the server's, PEM; without, those that the system trusts
     #[arg(long)]
     ca: Option<PathBuf>,
+    /// Certificate to show to the server, where it asks for one, PEM
+    #[arg(long, requires = "client_key")]
+    client_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, requires = "client_cert")]
+    client_key: Option<PathBuf>,
     /// Allows a plain connection to another machine, where others may read the token
     #[arg(long)]
     plaintext: bool,
@@ -35,26 +42,36 @@ pub(super) struct ServerArguments {
 impl ServerArguments {
     /// A connection with the token, made when it is first used.
     pub(super) fn connect(&self) -> anyhow::Result<Connection> {
-        let mut config = Config::new(self.server.as_str())
-            .token(self.token()?)
-            .allow_plain(self.plaintext)
-            .patience(PATIENCE)
-            .attempts_max(ATTEMPTS_MAX);
+        let mut config =
+            Config::new(self.server.as_str()).allow_plain(self.plaintext).patience(PATIENCE).attempts_max(ATTEMPTS_MAX);
+        if let Some(token) = self.token()? {
+            config = config.token(token);
+        }
+        let read = |path: &Path| std::fs::read(path).with_context(|| path.display().to_string());
         if let Some(path) = &self.ca {
-            config = config.authority(std::fs::read(path).with_context(|| path.display().to_string())?);
+            config = config.authority(read(path)?);
+        }
+        if let (Some(certificate), Some(key)) = (&self.client_cert, &self.client_key) {
+            secret_file::refuse_open(key).map_err(anyhow::Error::msg)?;
+            config = config.certificate(read(certificate)?, read(key)?);
         }
         match config.connect() {
             Err(ConfigError::Plain(host)) => {
                 bail!("{host} is another machine: use https://, or --plaintext where nobody listens")
             }
+            Err(ConfigError::NotShown) => {
+                bail!("--client-cert is shown over TLS alone: name the server as --server https://…, or leave it out")
+            }
             connection => Ok(connection?),
         }
     }
 
-    fn token(&self) -> anyhow::Result<Token> {
+    /// The token; a certificate may stand for it.
+    fn token(&self) -> anyhow::Result<Option<Token>> {
         match (std::env::var(TOKEN), &self.token_file) {
-            (Ok(token), _) => Ok(Token::new(&token)?),
-            (Err(_), Some(path)) => Ok(Token::from_file(path)?),
+            (Ok(token), _) => Ok(Some(Token::new(&token)?)),
+            (Err(_), Some(path)) => Ok(Some(Token::from_file(path)?)),
+            (Err(_), None) if self.client_cert.is_some() => Ok(None),
             (Err(_), None) => bail!("a token is needed: --token-file FILE, or WAYMARK_TOKEN in the environment"),
         }
     }

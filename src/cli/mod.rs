@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod call;
 mod check_config;
+mod check_store;
 mod client;
 mod completion;
 mod demo;
@@ -14,9 +15,9 @@ mod export;
 mod gazetteer;
 mod geoip;
 mod import;
-mod json;
 mod lookup;
 mod migrate;
+mod openapi;
 mod out_file;
 mod output;
 mod personal_data;
@@ -112,8 +113,12 @@ enum Command {
     Call(call::Arguments),
     /// Says whether a server would start with a configuration file
     CheckConfig(check_config::Arguments),
+    /// Says which records of a store are damaged
+    CheckStore(check_store::Arguments),
     /// Prints the JSON schema of configuration files
     ConfigSchema,
+    /// Prints the OpenAPI description of the API over HTTP/JSON
+    Openapi,
     /// Prints a script that completes commands in a shell
     Completion(completion::CompletionArguments),
     /// Prints the manual page, or writes all of them
@@ -146,7 +151,7 @@ pub fn run() -> ExitCode {
 
 async fn execute(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Account(arguments) => account::run(arguments).await,
         Command::Token(arguments) => token::run(arguments).await,
         Command::Audit(arguments) => audit::run(arguments).await,
@@ -164,7 +169,9 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Whoami(arguments) => whoami::run(arguments).await,
         Command::Call(arguments) => call::run(arguments).await,
         Command::CheckConfig(arguments) => check_config::run(&arguments),
+        Command::CheckStore(arguments) => check_store::run(&arguments).await,
         Command::ConfigSchema => check_config::print_schema(),
+        Command::Openapi => openapi::print(),
         Command::Completion(arguments) => completion::complete(Arguments::command(), &arguments),
         Command::Man(arguments) => completion::man(Arguments::command(), &arguments),
         Command::Version(arguments) => version::run(&arguments),
@@ -207,7 +214,7 @@ mod tests {
     #[test]
     fn every_command_that_prints_has_json() {
         // These speak to people at a terminal, or print what has a form of its own.
-        let own_form = ["serve", "call", "config-schema", "completion", "man", "help"];
+        let own_form = ["serve", "call", "config-schema", "openapi", "completion", "man", "help"];
         // Their `--format` is a sheet's.
         let sheets = ["import sites", "export sites"];
         let mut command = Arguments::command();

@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use prost::Message;
 use serde::Serialize;
 
-use super::{json, say};
+use super::say;
+use crate::api::json;
 
 /// For whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use super::account::admin;
 use super::client::{ServerArguments, explain};
-use super::json;
 use super::out_file::OutFile;
 use super::output::OutputArguments;
 use super::progress::Progress;
 use super::unreachable::Unreachable;
+use crate::api::json;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::admin_service_client::AdminServiceClient;
 use crate::client::Connection;

@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     /// Address and port; port 0 for any free one
     #[arg(long, env = "WAYMARK_LISTEN")]
     listen: Option<SocketAddr>,
+    /// Address and port of a listener of its own for metrics and health; `/metrics` is there alone then
+    #[arg(long)]
+    metrics_listen: Option<SocketAddr>,
     /// Directory of the store
     #[arg(long, env = "WAYMARK_DATA_DIR")]
     data_dir: Option<PathBuf>,
@@ -71,10 +74,15 @@ impl Arguments {
     fn resolve(self) -> Result<Config, config::Error> {
         let mut config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         config.listen.address = self.listen.unwrap_or(config.listen.address);
+        config.metrics_listen = self.metrics_listen.or(config.metrics_listen);
         config.listen.allow_plaintext |= self.allow_plaintext;
         config.listen.proxy_protocol |= self.proxy_protocol;
         if let (Some(certificate), Some(key)) = (self.tls_cert, self.tls_key) {
-            config.listen.tls = Some(Tls { certificate, key });
+            // What the file says of clients stays.
+            let former = config.listen.tls.take();
+            let (client_ca_file, client_certificates) =
+                former.map(|tls| (tls.client_ca_file, tls.client_certificates)).unwrap_or_default();
+            config.listen.tls = Some(Tls { certificate, key, client_ca_file, client_certificates });
         }
         config.data_dir = self.data_dir.unwrap_or(config.data_dir);
         config.admin_token_file = self.admin_token_file.or(config.admin_token_file);

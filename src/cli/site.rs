@@ -1,10 +1,10 @@
 //! `waymark site`: a look at sites and at what becomes of them, and their end and return. Sheets of sites are `import` and `export`.
 
 use super::client::{Refusal, ServerArguments, explain};
-use super::json;
 use super::output::OutputArguments;
 use super::sheet::{source_word, status_word};
 use super::unreachable::Unreachable;
+use crate::api::json;
 use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::site_service_client::SiteServiceClient;
 use crate::client::{Connection, SiteChange, SiteEvent, SiteWatch};

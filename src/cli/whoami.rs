@@ -21,5 +21,6 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let me = answer.map_err(|status| explain(&status))?.into_inner();
     let scope = word(me.scope().as_str_name(), "TOKEN_SCOPE_");
     let account = if me.account.is_empty() { "operator" } else { &me.account };
-    arguments.output.tell_message(format_args!("{}\t{scope}\t{account}\t{}", me.token, me.site), "WhoAmIResponse", &me)
+    let by = if me.identity.is_empty() { &me.token } else { &me.identity };
+    arguments.output.tell_message(format_args!("{by}\t{scope}\t{account}\t{}", me.site), "WhoAmIResponse", &me)
 }

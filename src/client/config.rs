@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::HeaderValue;
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use super::connection::Connection;
 use crate::model::host::is_this_machine;
@@ -30,6 +30,9 @@ pub enum ConfigError {
     /// A plain connection to another machine.
     #[error("{0} is another machine: use https://, or allow a plain connection where nobody listens")]
     Plain(String),
+    /// A certificate, and a plain connection, which shows none.
+    #[error("a certificate is shown over TLS alone: use https://, or leave the certificate out")]
+    NotShown,
     /// What stands for a token.
     #[error("the token is malformed")]
     Token,
@@ -88,12 +91,26 @@ impl Token {
     }
 }
 
+/// A certificate with its key, which nothing prints.
+#[derive(Clone)]
+struct Shown {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shown")
+    }
+}
+
 /// How to reach a server.
 #[derive(Debug, Clone)]
 pub struct Config {
     server: String,
     token: Option<Token>,
     authority: Option<Vec<u8>>,
+    shown: Option<Shown>,
     is_plain_allowed: bool,
     pub(super) patience: Duration,
     pub(super) attempts_max: Option<u32>,
@@ -103,11 +120,18 @@ impl Config {
     /// A server at `https://HOST[:PORT]`, or at `http://HOST[:PORT]` on this machine.
     #[must_use]
     pub fn new(server: impl Into<String>) -> Self {
-        let (token, authority, is_plain_allowed) = (None, None, false);
-        Self { server: server.into(), token, authority, is_plain_allowed, patience: Duration::ZERO, attempts_max: None }
+        Self {
+            server: server.into(),
+            token: None,
+            authority: None,
+            shown: None,
+            is_plain_allowed: false,
+            patience: Duration::ZERO,
+            attempts_max: None,
+        }
     }
 
-    /// With this token. Without one only invitations can be accepted.
+    /// With this token. Without one only invitations can be accepted, unless the server knows the certificate that is shown.
     #[must_use]
     pub fn token(self, token: Token) -> Self {
         Self { token: Some(token), ..self }
@@ -117,6 +141,12 @@ impl Config {
     #[must_use]
     pub fn authority(self, pem: Vec<u8>) -> Self {
         Self { authority: Some(pem), ..self }
+    }
+
+    /// Shows this certificate to the server, PEM, with the others up to its authority behind it, and the key of it.
+    #[must_use]
+    pub fn certificate(self, certificate: Vec<u8>, key: Vec<u8>) -> Self {
+        Self { shown: Some(Shown { certificate, key }), ..self }
     }
 
     /// Allows a plain connection to another machine, where others may read the token.
@@ -148,6 +178,7 @@ impl Config {
         let host = endpoint.uri().host().unwrap_or_default().to_owned();
         let channel = match endpoint.uri().scheme_str() {
             Some("https") => endpoint.tls_config(self.tls())?.connect_lazy(),
+            Some("http") if self.shown.is_some() => return Err(ConfigError::NotShown),
             Some("http") if is_this_machine(&host) || self.is_plain_allowed => endpoint.connect_lazy(),
             Some("http") => return Err(ConfigError::Plain(host)),
             _ => return Err(ConfigError::Scheme(self.server)),
@@ -156,9 +187,13 @@ impl Config {
     }
 
     fn tls(&self) -> ClientTlsConfig {
-        match &self.authority {
+        let tls = match &self.authority {
             Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
             None => ClientTlsConfig::new().with_native_roots(),
+        };
+        match &self.shown {
+            Some(shown) => tls.identity(Identity::from_pem(&shown.certificate, &shown.key)),
+            None => tls,
         }
     }
 }
@@ -177,6 +212,8 @@ mod tests {
             let fault = Token::new(secret).unwrap_err();
             assert_eq!(fault.to_string(), "the token is malformed", "{secret:?}");
         }
+        let config = Config::new("https://127.0.0.1:1").certificate(b"certificate".to_vec(), b"secret".to_vec());
+        assert!(!format!("{config:?}").contains("115, 101, 99"), "{config:?}");
         let fault = Token::from_file(Path::new("nowhere/token")).unwrap_err().to_string();
         assert!(fault.starts_with("nowhere/token: "), "{fault}");
     }
@@ -191,5 +228,13 @@ mod tests {
             assert!(Config::new(server).connect().is_ok(), "{server}");
         }
         assert!(Config::new("http://192.0.2.1:8642").allow_plain(true).connect().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_certificate_is_not_left_out_without_a_word() {
+        for server in ["http://127.0.0.1:8642", "http://192.0.2.1:8642"] {
+            let config = Config::new(server).allow_plain(true).certificate(Vec::new(), Vec::new());
+            assert!(matches!(config.connect(), Err(ConfigError::NotShown)), "{server}");
+        }
     }
 }

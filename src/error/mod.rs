@@ -30,6 +30,8 @@ pub enum Kind {
     DeadlineExceeded,
     /// What was stored cannot be read any more.
     DataLoss,
+    /// It is not to be had in this way.
+    Unimplemented,
     /// A fault of waymark's own.
     Internal,
 }
@@ -63,10 +65,20 @@ pub enum Reason {
     AgentElsewhere,
     /// No credential, or one that is unknown, expired or revoked.
     CredentialInvalid,
+    /// No token, and a client certificate that is not that of one good token.
+    ClientCertificateUnknown,
+    /// A token of an identity provider is not one of a trusted issuer for this service, or not to the letter.
+    JwtInvalid,
+    /// A token of an identity provider is not good any more, or not yet.
+    JwtExpired,
+    /// An identity provider gives its bearer no account, or no role, that is known here.
+    JwtUnmapped,
     /// The credential's scope does not allow the method.
     ScopeInsufficient,
     /// The token masks contacts, and this would read or write one.
     ContactsMasked,
+    /// The token does not show exactly where sites are, and this would tell it.
+    PositionsWithheld,
     /// The site has no fix of this source.
     FixMissing,
     /// The site has no position.
@@ -137,6 +149,8 @@ pub enum Reason {
     SearchNotReady,
     /// A watch ended by a fault of waymark's own; another one may go on.
     WatchFailed,
+    /// Over HTTP/JSON there is no such call.
+    HttpUnsupported,
     /// The process is starting, or ending.
     NotReady,
     /// A fault of waymark's own.
@@ -161,8 +175,13 @@ impl Reason {
             Self::AgentKeyMismatch => "AGENT_KEY_MISMATCH",
             Self::AgentElsewhere => "AGENT_ELSEWHERE",
             Self::CredentialInvalid => "CREDENTIAL_INVALID",
+            Self::ClientCertificateUnknown => "CLIENT_CERTIFICATE_UNKNOWN",
+            Self::JwtInvalid => "JWT_INVALID",
+            Self::JwtExpired => "JWT_EXPIRED",
+            Self::JwtUnmapped => "JWT_UNMAPPED",
             Self::ScopeInsufficient => "SCOPE_INSUFFICIENT",
             Self::ContactsMasked => "CONTACTS_MASKED",
+            Self::PositionsWithheld => "POSITIONS_WITHHELD",
             Self::FixMissing => "FIX_MISSING",
             Self::SiteUnplaced => "SITE_UNPLACED",
             Self::PositionOutsideCountry => "POSITION_OUTSIDE_COUNTRY",
@@ -198,6 +217,7 @@ impl Reason {
             Self::NetworkRateLimited => "NETWORK_RATE_LIMITED",
             Self::SearchNotReady => "SEARCH_NOT_READY",
             Self::WatchFailed => "WATCH_FAILED",
+            Self::HttpUnsupported => "HTTP_UNSUPPORTED",
             Self::NotReady => "NOT_READY",
             Self::Internal => "INTERNAL",
         }
@@ -235,8 +255,14 @@ impl Reason {
             | Self::CredentialsUnreadable => Kind::FailedPrecondition,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::EtagMismatch | Self::Contention => Kind::Aborted,
-            Self::CredentialInvalid => Kind::Unauthenticated,
-            Self::ScopeInsufficient | Self::ContactsMasked | Self::AgentKeyMismatch => Kind::PermissionDenied,
+            Self::CredentialInvalid
+            | Self::ClientCertificateUnknown
+            | Self::JwtInvalid
+            | Self::JwtExpired
+            | Self::JwtUnmapped => Kind::Unauthenticated,
+            Self::ScopeInsufficient | Self::ContactsMasked | Self::PositionsWithheld | Self::AgentKeyMismatch => {
+                Kind::PermissionDenied
+            }
             Self::LimitReached
             | Self::StorageFull
             | Self::GeocoderQuotaUsed
@@ -253,6 +279,7 @@ impl Reason {
             | Self::ServerBusy
             | Self::NotReady => Kind::Unavailable,
             Self::StorageCorrupt => Kind::DataLoss,
+            Self::HttpUnsupported => Kind::Unimplemented,
             Self::Internal => Kind::Internal,
         }
     }

@@ -8,14 +8,22 @@ use subtle::ConstantTimeEq;
 
 use super::error::Resource;
 use super::{Error, Waymark, call};
+use crate::identity::ProviderState;
+use crate::identity::error::Refusal;
 use crate::live::LiveAccount;
-use crate::model::access::{Principal, Scope, Token};
+use crate::model::access::{Positions, Principal, Scope, Token};
 use crate::model::id::{AccountId, TokenId};
 
 /// What a use case needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// See sites, map, and what geocoder and databases say.
+    /// See the map as on a screen in a hall: symbols without names, about where they are, and counts.
+    Look,
+    /// See sites, and of where they are what is shown to the caller.
+    See,
+    /// See the map of sites: where it is not exact, one of its own.
+    Map,
+    /// See what tells exactly where sites are: histories, networks, what needs attention, what geocoder and databases say.
     Read,
     /// Change sites.
     Change,
@@ -29,19 +37,30 @@ pub enum Permission {
 
 /// The table of scopes and permissions.
 fn allows(scope: Scope, permission: Permission) -> bool {
-    use Permission::{Administer, Change, Enroll, Read, Report};
+    use Permission::{Administer, Change, Enroll, Look, Map, Read, Report, See};
     match scope {
         Scope::Admin => true,
-        Scope::Editor => matches!(permission, Read | Change),
-        Scope::Service => matches!(permission, Read | Change | Enroll | Report),
-        Scope::Viewer => permission == Read,
+        Scope::Editor => matches!(permission, Look | See | Map | Read | Change),
+        Scope::Service => matches!(permission, Look | See | Map | Read | Change | Enroll | Report),
+        Scope::Viewer => matches!(permission, Look | See | Map | Read),
+        Scope::Wallboard => permission == Look,
         Scope::Enrollment => permission == Enroll,
         // An agent says hello for itself, and activation checks that it is itself. Its site's page is not for it.
         Scope::Agent => match permission {
-            Read | Change | Enroll | Report | Administer => false,
+            Look | See | Map | Read | Change | Enroll | Report | Administer => false,
         },
         // A resident has methods of their own, which look at the access of their site.
         Scope::Resident => false,
+    }
+}
+
+/// Whether a permission opens nothing that tells more of where sites are than is shown to the caller. What is not known to keep that
+/// is refused: a new use case is for who sees all, until somebody made it keep it.
+fn keeps(positions: Positions, permission: Permission) -> bool {
+    match positions {
+        Positions::Exact => true,
+        Positions::Approximate => matches!(permission, Permission::Look | Permission::See | Permission::Map),
+        Positions::Hidden => permission == Permission::See,
     }
 }
 
@@ -91,8 +110,14 @@ pub(super) fn hash_secret(random: &[u8]) -> [u8; 32] {
 }
 
 impl Waymark {
-    /// Who the bearer of `credential` is. One answer for unknown, expired and revoked ones.
+    /// Who the bearer of `credential` is. One answer for unknown, expired and revoked ones of waymark's own; those of identity
+    /// providers are told what is wrong with them, which their bearers know already, or their provider.
     pub fn authenticate(&self, credential: &str) -> Result<Principal, Error> {
+        if self.issuers.are_asked(credential) {
+            let principal = self.vouched_for(credential)?;
+            call::is_by(&principal);
+            return Ok(principal);
+        }
         let (id, random) = secret::parse(credential).ok_or(Error::Credential)?;
         let hash = hash_secret(&random);
         let token = self.parts.live.token(id).ok_or(Error::Credential)?;
@@ -103,10 +128,54 @@ impl Waymark {
         Ok(principal)
     }
 
+    /// Who an identity provider says that the bearer is. Several ask in one call: a token that the first of them saw refused is neither
+    /// checked nor counted again.
+    fn vouched_for(&self, credential: &str) -> Result<Principal, Refusal> {
+        let hash = || hash_secret(credential.as_bytes());
+        if let Some((refused, why)) = call::refused()
+            && refused == hash()
+        {
+            return Err(why);
+        }
+        self.issuers.verify(credential, self.now()).inspect_err(|why| call::refuses(hash(), *why))
+    }
+
     /// Who stands behind a token and one of its secrets, while both are good: asked for each use of what was made with it,
     /// because its end counts at once. One answer for unknown, expired and revoked ones.
     pub fn principal_of(&self, token: TokenId, secret_number: u32) -> Result<Principal, Error> {
         self.principal_behind(&*self.parts.live.token(token).ok_or(Error::Credential)?, secret_number)
+    }
+
+    /// The same principal as it is now, while what it came with is good: asked for again and again by what goes on.
+    pub fn present(&self, principal: &Principal) -> Result<Principal, Error> {
+        match &principal.identity {
+            Some(identity) if identity.expires_at <= self.now() => Err(Refusal::Expired.into()),
+            Some(_) => Ok(principal.clone()),
+            None => self.principal_of(principal.token, principal.secret_number),
+        }
+    }
+
+    /// Whether a credential cannot be judged before its identity provider's keys are looked at again.
+    #[must_use]
+    pub fn lacks_key(&self, credential: &str) -> bool {
+        self.issuers.lacks_key(credential)
+    }
+
+    /// Waits for those keys, two seconds at most.
+    pub async fn wait_for_key(&self, credential: &str) {
+        self.issuers.wait_for_key(credential).await;
+    }
+
+    /// What is known of the identity providers.
+    #[must_use]
+    pub fn identity_providers(&self) -> Vec<ProviderState> {
+        self.issuers.states()
+    }
+
+    /// How often tokens of identity providers were refused, by cause.
+    #[must_use]
+    pub fn refused_identities(&self) -> Vec<(&'static str, u64)> {
+        self.issuers.refused()
     }
 
     fn principal_behind(&self, token: &Token, secret_number: u32) -> Result<Principal, Error> {
@@ -120,7 +189,9 @@ impl Waymark {
             account: token.account.clone(),
             agent: token.agent.clone(),
             contacts: token.contacts,
+            positions: token.positions,
             secret_number,
+            identity: None,
         })
     }
 
@@ -132,7 +203,10 @@ impl Waymark {
         permission: Permission,
     ) -> Result<Arc<LiveAccount>, Error> {
         let live = self.visible_account(principal, account)?;
-        if allows(principal.scope, permission) { Ok(live) } else { Err(Error::Scope) }
+        if !allows(principal.scope, permission) {
+            return Err(Error::Scope);
+        }
+        if keeps(principal.positions, permission) { Ok(live) } else { Err(Error::PositionsWithheld) }
     }
 
     /// The account, if the principal belongs to it, whatever it may do there.
@@ -144,6 +218,11 @@ impl Waymark {
         let live = self.parts.live.account(account).filter(|_| principal.belongs_to(account));
         live.ok_or_else(|| Error::NotFound(Resource::Account(account.clone())))
     }
+}
+
+/// Whether the principal sees sites themselves, and not the map alone as on a screen in a hall.
+pub(super) fn reads(principal: &Principal) -> bool {
+    allows(principal.scope, Permission::See)
 }
 
 /// Refuses who does not read contacts what would read or write them.
@@ -167,6 +246,17 @@ pub(super) fn is_past(end: Option<Timestamp>, now: Timestamp) -> bool {
 mod tests {
     use super::*;
 
+    const ALL: [Permission; 8] = [
+        Permission::Look,
+        Permission::See,
+        Permission::Map,
+        Permission::Read,
+        Permission::Change,
+        Permission::Enroll,
+        Permission::Report,
+        Permission::Administer,
+    ];
+
     #[test]
     fn secrets_come_back_and_typos_do_not() {
         let id: TokenId = "000000000000feed".parse().unwrap();
@@ -185,22 +275,29 @@ mod tests {
 
     #[test]
     fn scopes_are_closed() {
-        use Permission::{Administer, Change, Enroll, Read, Report};
+        use Permission::{Administer, Change, Enroll, Look, Map, Read, Report, See};
         let table = [
-            (Scope::Admin, [true, true, true, true, true]),
-            (Scope::Editor, [true, true, false, false, false]),
-            (Scope::Service, [true, true, true, true, false]),
-            (Scope::Viewer, [true, false, false, false, false]),
-            (Scope::Enrollment, [false, false, true, false, false]),
-            (Scope::Agent, [false, false, false, false, false]),
-            (Scope::Resident, [false, false, false, false, false]),
+            (Scope::Admin, vec![Look, See, Map, Read, Change, Enroll, Report, Administer]),
+            (Scope::Editor, vec![Look, See, Map, Read, Change]),
+            (Scope::Service, vec![Look, See, Map, Read, Change, Enroll, Report]),
+            (Scope::Viewer, vec![Look, See, Map, Read]),
+            (Scope::Wallboard, vec![Look]),
+            (Scope::Enrollment, vec![Enroll]),
+            (Scope::Agent, vec![]),
+            (Scope::Resident, vec![]),
         ];
-        for (scope, row) in table {
-            assert_eq!(
-                [Read, Change, Enroll, Report, Administer].map(|permission| allows(scope, permission)),
-                row,
-                "{scope:?}"
-            );
+        for (scope, allowed) in table {
+            let of = |test: &dyn Fn(Permission) -> bool| ALL.into_iter().filter(|it| test(*it)).collect::<Vec<_>>();
+            assert_eq!(of(&|permission| allows(scope, permission)), allowed, "{scope:?}");
         }
+    }
+
+    #[test]
+    fn what_tells_exactly_where_sites_are_is_for_who_sees_that() {
+        use Permission::{Look, Map, See};
+        let kept = |positions| ALL.into_iter().filter(|it| keeps(positions, *it)).collect::<Vec<_>>();
+        assert_eq!(kept(Positions::Exact), ALL);
+        assert_eq!(kept(Positions::Approximate), [Look, See, Map]);
+        assert_eq!(kept(Positions::Hidden), [See]);
     }
 }

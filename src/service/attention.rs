@@ -37,6 +37,8 @@ pub struct AttentionItem {
 pub struct AttentionPage {
     /// The sites.
     pub page: Page<AttentionItem>,
+    /// Those of this page whose records cannot be read.
+    pub unreadable: Vec<SiteId>,
     /// Those of all sites that match, whatever reasons were asked for.
     pub counts: AttentionCounts,
     /// Every write to the account up to this one is in the counts and in the choice of the sites.
@@ -56,6 +58,7 @@ impl Waymark {
         filter: &str,
         page: &PageRequest,
     ) -> Result<AttentionPage, Error> {
+        self.account_for(principal, account, Permission::Read)?;
         let map = self.map_of(principal, account, filter)?;
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "attention", &(account, reasons, filter));
@@ -69,36 +72,35 @@ impl Waymark {
             (found, next, view.attention_counts(), revision)
         });
         let (found, mut next, counts, revision) = look.await;
-        let (items, cut) = self.read_found(account, found).await?;
+        let Records { items, unreadable, cut } = self.read_found(account, found).await?;
         next = cut.or(next);
-        Ok(AttentionPage { page: self.page_until(&purpose, items, next.as_ref()), counts, revision })
+        let page = self.page_until(&purpose, items, next.as_ref());
+        Ok(AttentionPage { page, unreadable, counts, revision })
     }
 
-    /// The records of what was found, as many as a message holds, and where the rest goes on. A site that is gone meanwhile
-    /// is left out.
-    async fn read_found(
-        &self,
-        account: &AccountId,
-        found: Vec<Found>,
-    ) -> Result<(Vec<AttentionItem>, Option<AttentionCursor>), Error> {
-        let (mut items, mut bytes) = (Vec::with_capacity(found.len()), 0);
+    /// The records of what was found, as many as a message holds. A site that is gone meanwhile is left out.
+    async fn read_found(&self, account: &AccountId, found: Vec<Found>) -> Result<Records, Error> {
+        let (mut records, mut bytes) = (Records::default(), 0);
         for part in found.chunks(CHUNK) {
             let keys = part.iter().map(|found| Key::of(account, Kind::Site, found.site)).collect();
             let read = self.parts.store.get_each(keys).await?;
             for (found, read) in part.iter().zip(read) {
-                // One that cannot be read is left out.
-                let record = read.ok().flatten();
+                let Ok(record) = read else {
+                    records.unreadable.push(found.site);
+                    continue;
+                };
                 let site = record.map(site_of).transpose()?.filter(|site| site.value.deleted_at.is_none());
                 bytes += site.as_ref().map_or(0, |site| site.value.weight());
                 let (attention, company) = (found.attention, found.company);
-                items.extend(site.map(|site| AttentionItem { site: self.shown(site), attention, company }));
+                records.items.extend(site.map(|site| AttentionItem { site: self.shown(site), attention, company }));
                 if bytes >= PAGE_BYTES_MAX {
                     let reason = found.attention.worst();
-                    return Ok((items, reason.map(|reason| AttentionCursor { reason, site: found.site })));
+                    records.cut = reason.map(|reason| AttentionCursor { reason, site: found.site });
+                    return Ok(records);
                 }
             }
         }
-        Ok((items, None))
+        Ok(records)
     }
 
     /// Says that a reason is none for a site, for as long as what it rests on is the same.
@@ -151,6 +153,16 @@ impl Waymark {
         })
         .await
     }
+}
+
+/// What became of found sites when their records were read.
+#[derive(Debug, Default)]
+struct Records {
+    items: Vec<AttentionItem>,
+    /// Those whose records cannot be read.
+    unreadable: Vec<SiteId>,
+    /// Where the rest goes on, where a message holds no more.
+    cut: Option<AttentionCursor>,
 }
 
 /// A site of the list, as the map has it.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::audit::Class;
+use crate::identity::error::Refusal;
 use crate::model::access::Principal;
 use crate::model::audit::AuditRecord;
 use crate::model::id::{AccountId, Revision};
@@ -29,6 +30,8 @@ pub(super) struct Call(Mutex<State>);
 pub(super) struct State {
     /// Who makes it.
     pub(super) principal: Option<Principal>,
+    /// The token of an identity provider that was refused, by its hash, and why: it is judged once.
+    pub(super) refused: Option<([u8; 32], Refusal)>,
     /// The method, where it is told of.
     pub(super) method: Option<(&'static str, Class)>,
     /// The name of what it is about: the first that its request gives.
@@ -130,6 +133,18 @@ pub(super) fn is_by(principal: &Principal) {
     }
 }
 
+/// Which token of an identity provider was refused in this call, by its hash, and why.
+pub(super) fn refused() -> Option<([u8; 32], Refusal)> {
+    Call::current()?.with(|state| state.refused)
+}
+
+/// Says that such a token was refused.
+pub(super) fn refuses(token_hash: [u8; 32], why: Refusal) {
+    if let Some(call) = Call::current() {
+        call.with(|state| state.refused = Some((token_hash, why)));
+    }
+}
+
 /// Says which method it is, where that is told of.
 pub(super) fn is_of(method: &'static str, class: Class) {
     if let Some(call) = Call::current() {
@@ -140,7 +155,7 @@ pub(super) fn is_of(method: &'static str, class: Class) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::access::{Contacts, Scope};
+    use crate::model::access::{Contacts, Positions, Scope};
     use crate::model::id::TokenId;
 
     fn principal(account: Option<&AccountId>) -> Principal {
@@ -150,7 +165,9 @@ mod tests {
             account: account.cloned(),
             agent: None,
             contacts: Contacts::Read,
+            positions: Positions::default(),
             secret_number: 0,
+            identity: None,
         }
     }
 

@@ -14,7 +14,8 @@ use crate::model::history::Field;
 use crate::model::id::{AccountId, Revision, SiteId, TokenId};
 use crate::model::resident::Refused;
 use crate::model::ticketing::System;
-use crate::{geocode, store, ticketing};
+use crate::spatial::refusal::Refusal;
+use crate::{geocode, identity, store, ticketing};
 
 /// A named thing of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +90,9 @@ pub enum Error {
     /// A field of the request is not what it claims to be.
     #[error("{0}")]
     Invalid(#[from] Invalid),
+    /// The map would have to do more than it does for one request.
+    #[error("{0}")]
+    TooDear(Refusal),
     /// A page token that is malformed or belongs to another query.
     #[error("the page token is not one of this query: start again without it")]
     PageToken,
@@ -131,12 +135,20 @@ pub enum Error {
     /// No credential, or not a good one. One text for unknown, expired and revoked.
     #[error("a good credential is needed: send `authorization: Bearer wmk_…`")]
     Credential,
+    /// The token of an identity provider is not taken.
+    #[error(transparent)]
+    Identity(#[from] identity::error::Refusal),
     /// The credential is good for other things.
     #[error("the credential's scope does not allow this")]
     Scope,
     /// The token masks contacts, and this would read or write one, or a note.
     #[error("the token masks contacts and notes: it neither reads nor writes them, nor makes a token that does")]
     ContactsMasked,
+    /// The token does not show exactly where sites are, and this would tell it.
+    #[error(
+        "the token shows where sites are to about a kilometre, or not at all, and this asks for more: ask with one that shows it exactly"
+    )]
+    PositionsWithheld,
     /// The site has no position.
     #[error("{0} has no position, so no map shows it")]
     SiteUnplaced(Resource),
@@ -146,6 +158,11 @@ pub enum Error {
     /// The token is not good any more.
     #[error("{0} was revoked or has expired: make another one")]
     TokenEnded(Resource),
+    /// No token, and a certificate that no good token knows, or several. One text for unknown, expired and revoked ones.
+    #[error(
+        "no token was sent, and the client certificate is not that of one good token: the operator makes one for it"
+    )]
+    Certificate,
     /// A secret of an earlier rotation is still good.
     #[error(
         "a secret before the present one is good until {0}: wait, repeat that rotation, or rotate without an overlap"
@@ -232,6 +249,15 @@ impl From<OutsideCountry> for Error {
     }
 }
 
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Invalid(fault) => Self::Invalid(fault),
+            refusal => Self::TooDear(refusal),
+        }
+    }
+}
+
 impl Error {
     /// What a caller reads. The text of the error itself may hold what is the operator's to know, and is for the log.
     #[must_use]
@@ -269,10 +295,13 @@ impl Fault for Error {
             Self::RequestIdReused => Reason::RequestIdReused,
             Self::AgentKeyMismatch(_) => Reason::AgentKeyMismatch,
             Self::AgentElsewhere(..) => Reason::AgentElsewhere,
-            Self::TooMany(..) | Self::TooOften(..) | Self::Stalled(_) => Reason::LimitReached,
+            Self::TooMany(..) | Self::TooOften(..) | Self::Stalled(_) | Self::TooDear(_) => Reason::LimitReached,
             Self::Credential => Reason::CredentialInvalid,
+            Self::Certificate => Reason::ClientCertificateUnknown,
+            Self::Identity(refusal) => refusal.reason(),
             Self::Scope => Reason::ScopeInsufficient,
             Self::ContactsMasked => Reason::ContactsMasked,
+            Self::PositionsWithheld => Reason::PositionsWithheld,
             Self::FixMissing => Reason::FixMissing,
             Self::NotRestorable { .. } => Reason::ValueNotRestorable,
             Self::OutsideCountry(_) => Reason::PositionOutsideCountry,
@@ -303,6 +332,7 @@ impl Fault for Error {
             Self::Store(cause) => cause.retry_after(),
             Self::Geocode(cause) => cause.retry_after(),
             Self::Ticketing(cause) => cause.retry_after(),
+            Self::Identity(refusal) => refusal.retry_after(),
             Self::Contention(_) | Self::TooLate(_) | Self::SearchNotReady | Self::Behind(_) => {
                 Some(Duration::from_millis(250))
             }

@@ -56,6 +56,7 @@ impl Waymark {
         field: &str,
         page: &PageRequest,
     ) -> Result<Page<Change>, Error> {
+        self.account_for(principal, account, Permission::Read)?;
         self.get_site(principal, account, site).await?;
         if !Field::is_path(field) {
             let why = format!("{} is no field of a history, such as note, contact or location", text::shown(field));
@@ -111,6 +112,7 @@ impl Waymark {
         id: SiteId,
         number: u32,
     ) -> Result<Change, Error> {
+        self.account_for(principal, account, Permission::Read)?;
         let site = self.get_site(principal, account, id).await?.value;
         let record = self.parts.store.get(change_key(account, id, number)).await?;
         let missing = || Error::NotFound(Resource::Change(account.clone(), id, number));

@@ -11,6 +11,7 @@ pub mod attention;
 pub mod audit;
 pub mod call;
 pub mod candidates;
+pub mod certificates;
 pub mod checks;
 pub mod databases;
 pub mod erasure;
@@ -23,6 +24,7 @@ mod last_seen;
 pub mod leading;
 pub mod location;
 pub mod map;
+mod name_claims;
 mod noted;
 pub mod paging;
 mod pasted;
@@ -41,7 +43,7 @@ pub mod retention;
 pub mod rotation;
 mod sealed;
 pub mod search;
-mod shown;
+pub mod shown;
 pub mod siblings;
 pub mod site_batch;
 pub mod site_list;
@@ -78,6 +80,7 @@ use crate::geocode::{self, Asker, Geocoder};
 use crate::geoip::attribution::Attribution;
 use crate::geoip::client_ip::{self, ForwardingHeaders};
 use crate::geoip::databases::Databases;
+use crate::identity::Issuers;
 use crate::live::Live;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::location::NoEstimate;
@@ -195,6 +198,8 @@ pub struct Waymark {
     audit: Arc<audit::Waiting>,
     /// When tokens were used, until that is written.
     uses: token_use::Uses,
+    /// Identity providers whose tokens are taken beside waymark's own.
+    issuers: Arc<Issuers>,
 }
 
 impl Waymark {
@@ -223,6 +228,7 @@ impl Waymark {
                     newcomers: reach::Newcomers::default(),
                     audit,
                     uses: token_use::Uses::default(),
+                    issuers: Arc::default(),
                 });
             }
             let secret = access::random_bytes()?;
@@ -232,6 +238,12 @@ impl Waymark {
                 Err(cause) => return Err(cause.into()),
             }
         }
+    }
+
+    /// The same with identity providers; without, no token is taken but waymark's own.
+    #[must_use]
+    pub fn with_issuers(self, issuers: Arc<Issuers>) -> Self {
+        Self { issuers, ..self }
     }
 
     /// The public address of a caller: the peer's, or what trusted proxies say in their headers.

@@ -58,6 +58,10 @@ impl Store for Noted {
         self.store.load(visits).await
     }
 
+    async fn prove(&self) -> Result<(), Error> {
+        self.store.prove().await
+    }
+
     async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), Error> {
         self.store.observe(observer).await
     }

@@ -63,7 +63,8 @@ impl PageRequest {
 pub(super) fn query_purpose(principal: &Principal, method: &str, query: &impl std::fmt::Debug) -> String {
     let mut hash = Sha256::new();
     // Debug output is stable within a build, and a token from before an upgrade is refused, not misread.
-    hash.update(format!("{method}\0{:?}\0{:?}\0{query:?}", principal.account, principal.scope));
+    let (account, scope, sight) = (&principal.account, principal.scope, principal.sight());
+    hash.update(format!("{method}\0{account:?}\0{scope:?}\0{sight:?}\0{query:?}"));
     let hash = hash.finalize();
     format!("page:{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, hash))
 }

@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::access::secret;
 use super::accounts::require_operator;
+use super::certificates::Credential;
 use super::{Error, Waymark};
 use crate::model::id::{AccountId, Revision};
 
@@ -34,10 +35,15 @@ impl Newcomers {
 }
 
 impl Waymark {
-    /// Waits until this replica has everything that was written to an account up to a revision, for whoever bears
+    /// Waits until this replica has everything that was written to an account up to a revision, for whoever shows
     /// `credential`; without an account, to what is the operator's own. Where the store is shared, account and token may be of
     /// what was written, and are waited for too.
-    pub async fn reach(&self, credential: &str, account: Option<&AccountId>, revision: Revision) -> Result<(), Error> {
+    pub async fn reach(
+        &self,
+        credential: Credential<'_>,
+        account: Option<&AccountId>,
+        revision: Revision,
+    ) -> Result<(), Error> {
         let end = Instant::now() + REACH_MAX;
         let mut newcomer = None;
         if let Err(cause) = self.recognize(credential, account) {
@@ -56,8 +62,8 @@ impl Waymark {
     }
 
     /// Whether the bearer is good, and the account there for it.
-    fn recognize(&self, credential: &str, account: Option<&AccountId>) -> Result<(), Error> {
-        let principal = self.authenticate(credential)?;
+    fn recognize(&self, credential: Credential<'_>, account: Option<&AccountId>) -> Result<(), Error> {
+        let principal = self.identify(credential)?;
         match account {
             Some(account) => self.visible_account(&principal, account).map(drop),
             None => require_operator(&principal),
@@ -66,13 +72,14 @@ impl Waymark {
 
     /// Whether what is missing may be on its way from another replica: a token of which nothing is known, or an account that
     /// a good one may belong to.
-    fn may_come(&self, credential: &str, account: Option<&AccountId>) -> bool {
+    fn may_come(&self, credential: Credential<'_>, account: Option<&AccountId>) -> bool {
         let live = &self.parts.live;
-        let is_unheard_of = match self.authenticate(credential) {
-            Ok(principal) => {
+        let is_unheard_of = match (self.identify(credential), credential) {
+            (Ok(principal), _) => {
                 account.is_some_and(|account| principal.belongs_to(account) && live.account(account).is_none())
             }
-            Err(_) => secret::parse(credential).is_some_and(|(id, _)| live.token(id).is_none()),
+            (Err(_), Credential::Secret(text)) => secret::parse(text).is_some_and(|(id, _)| live.token(id).is_none()),
+            (Err(_), Credential::Certificate(shown)) => live.tokens_known_by(shown.known_by()).is_empty(),
         };
         self.parts.store.is_shared() && is_unheard_of
     }

@@ -134,6 +134,12 @@ pub(super) fn cut(before: &Versioned<Site>, site: Site, entries: Vec<(Change, Re
     batch
 }
 
+/// A site as it is: a batch that has it is good for the version that was read alone.
+pub(super) fn unchanged(site: Versioned<Site>) -> Mutation {
+    let key = Key::of(&site.value.account, Kind::Site, site.value.id);
+    Mutation::replace(key, site.revision, Document::Site(Box::new(site.value)))
+}
+
 /// What goes with a change of something that stands beside a site: the entry of the site's history, and the site that
 /// counts it. Nothing where nobody sees a difference.
 pub(super) fn note(site: &Versioned<Site>, edits: Vec<Edit>, author: &Author, at: Timestamp) -> Vec<Mutation> {

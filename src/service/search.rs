@@ -65,8 +65,8 @@ pub struct SearchFound {
 /// The fields that a principal may search: a hit tells that a field holds a word, so who may not read a field may not
 /// search it either. The one place where that is decided.
 fn searched_classes(principal: &Principal) -> Classes {
-    let masked = || Classes::ALL.without(Class::Contact).without(Class::Note);
-    if principal.contacts.are_masked() { masked() } else { Classes::ALL }
+    let open = if principal.positions.are_exact() { Classes::ALL } else { Classes::ALL.without(Class::Surroundings) };
+    if principal.contacts.are_masked() { open.without(Class::Contact).without(Class::Note) } else { open }
 }
 
 impl Waymark {
@@ -77,15 +77,15 @@ impl Waymark {
         account: &AccountId,
         search: &Search<'_>,
     ) -> Result<SearchFound, Error> {
-        let live = self.account_for(principal, account, Permission::Read)?;
+        let live = self.account_for(principal, account, Permission::See)?;
         let query = Query::parse(search.typed)?;
         let limit = page_size("page_size", search.page_size, HITS_DEFAULT, HITS_MAX)?;
-        let filter = Filter::parse(search.filter)?.for_contacts(principal.contacts)?;
+        let filter = Filter::parse(search.filter)?.within(principal.sight())?;
         let classes = searched_classes(principal);
         if !live.search.is_whole_within(WHOLE_TIME_MAX).await {
             return Err(Error::SearchNotReady);
         }
-        let filtered = if filter.is_empty() { None } else { Some(self.map_of(principal, account, search.filter)?) };
+        let filtered = if filter.is_empty() { None } else { Some(self.matching(principal, account, search.filter)?) };
         let mut attempt = 1;
         loop {
             let (hits, revision) = if let Some(map) = &filtered {

@@ -3,9 +3,28 @@
 //! Every answer that holds a site goes through here, so that no two of them differ about the same site.
 
 use super::{Versioned, Waymark};
+use crate::model::access::Principal;
+use crate::model::rough::shown_as;
 use crate::model::site::Site;
 
+/// A site as a principal sees it.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The site, without what its place would tell beyond what is shown of it.
+    pub site: Versioned<Site>,
+    /// Its etag: that of all that people say of it, shown or not.
+    pub etag: String,
+}
+
 impl Waymark {
+    /// The site as [`Self::shown`], as far as the principal sees where it is.
+    #[must_use]
+    pub fn shown_to(&self, principal: &Principal, versioned: Versioned<Site>) -> Shown {
+        let Versioned { value, revision } = self.shown(versioned);
+        let etag = self.etag_of(&value);
+        Shown { site: Versioned { value: shown_as(principal.positions, value), revision }, etag }
+    }
+
     /// The site with the time and the address of its last report, which may be in memory alone, and without what ended: a
     /// consent, and what the terms of a geocoder's provider do not allow to be held any more.
     #[must_use]

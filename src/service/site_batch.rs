@@ -21,7 +21,7 @@ impl Waymark {
         account: &AccountId,
         sites: &[SiteId],
     ) -> Result<Vec<Versioned<Site>>, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::See)?;
         if !(1..=BATCH_MAX).contains(&sites.len()) {
             return Err(Invalid::new("names", format!("1 to {BATCH_MAX} names, got {}", sites.len())).into());
         }

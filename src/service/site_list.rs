@@ -3,8 +3,9 @@
 //! Cost: one pass over the records of the account in the order asked for, some at a time; a filter that few sites match
 //! reads up to [`SCANNED_MAX`] records, or looks through [`MATCHED_BYTES_MAX`] of text, and then answers a short page with
 //! a token to go on from. Matching is done off the async threads, so that one caller's filter delays nobody else. A record
-//! that cannot be read hides no other: its site is named beside them.
+//! that cannot be read hides no other: its site is named beside them. A claim on a name that cannot be read hides no site at all.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -86,22 +87,24 @@ impl Waymark {
         query: &SiteQuery,
         page: &PageRequest,
     ) -> Result<PartialPage<Versioned<Site>>, Error> {
-        let live = self.account_for(principal, &query.account, Permission::Read)?;
+        let live = self.account_for(principal, &query.account, Permission::See)?;
         if query.show_deleted && query.order.by_name {
             let why = "deleted sites hold no name: list them in the order of create_time";
             return Err(Invalid::new("show_deleted", why).into());
         }
-        let query = &SiteQuery { filter: query.filter.clone().for_contacts(principal.contacts)?, ..query.clone() };
+        let query = &SiteQuery { filter: query.filter.clone().within(principal.sight())?, ..query.clone() };
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "sites", query);
         let mut after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);
         let query = Arc::new(query.clone());
         if let (Some(name), false, None) = (query.filter.name(), query.show_deleted, &after) {
-            let found = self.load_named(&query.account, name).await?;
-            let (mut rows, _) = self.wanted_of(&live, Arc::clone(&query), vec![found]).await?;
-            let unreadable = rows.iter().filter_map(|row| row.unreadable).collect();
-            let items = rows.iter_mut().filter_map(|row| row.site.take()).collect();
-            return Ok(PartialPage { page: self.page_until(&purpose, items, None::<&Cursor>), unreadable });
+            // Where nobody knows whose it is, each record is asked.
+            if let Some(found) = self.load_named(&query.account, name).await? {
+                let (mut rows, _) = self.wanted_of(&live, Arc::clone(&query), vec![found]).await?;
+                let unreadable = rows.iter().filter_map(|row| row.unreadable).collect();
+                let items = rows.iter_mut().filter_map(|row| row.site.take()).collect();
+                return Ok(PartialPage { page: self.page_until(&purpose, items, None::<&Cursor>), unreadable });
+            }
         }
         let (mut items, mut unreadable) = (Vec::new(), Vec::new());
         let (mut scanned, mut matched_bytes, mut page_bytes) = (0, 0, 0);
@@ -131,14 +134,17 @@ impl Waymark {
         }
     }
 
-    /// The site of a folded name.
-    async fn load_named(&self, account: &AccountId, name: &str) -> Result<Row, Error> {
-        let claim = self.parts.store.get(Key::of(account, Kind::SiteName, name.to_owned())).await?;
-        let Some(Document::SiteName(claim)) = claim.map(|record| record.document) else { return Ok(Row::default()) };
-        Ok(match self.read_site(account, claim.site).await? {
+    /// The site of a folded name; `None` where the claim on it is damaged, and no site is known to have it.
+    async fn load_named(&self, account: &AccountId, name: &str) -> Result<Option<Row>, Error> {
+        let claimant = match self.claimant(account, &Key::of(account, Kind::SiteName, name)).await {
+            Err(cause) if cause.is_of_one_record() => return Ok(None),
+            claimant => claimant?,
+        };
+        let Some(id) = claimant else { return Ok(Some(Row::default())) };
+        Ok(Some(match self.read_site(account, id).await? {
             Ok(site) => Row { site, ..Row::default() },
-            Err(_) => Row { unreadable: Some(claim.site), ..Row::default() },
-        })
+            Err(_) => Row { unreadable: Some(id), ..Row::default() },
+        }))
     }
 
     /// The next records in the order of the list, sites, or the claims on their names; and whether they are the last ones.
@@ -162,7 +168,10 @@ impl Waymark {
         if !query.order.by_name {
             return Ok(records.into_iter().map(Row::of).collect());
         }
-        let claims: Vec<(String, Option<SiteId>)> = records.into_iter().map(claimed).collect();
+        let damaged: Vec<String> = records.iter().filter_map(|read| Some(read.as_ref().err()?.id.clone())).collect();
+        let owners = if damaged.is_empty() { HashMap::new() } else { self.owners_of(&query.account, damaged).await? };
+        let claims = records.into_iter().map(|read| claimed(read, &owners));
+        let claims: Vec<(String, Option<SiteId>)> = claims.collect();
         let ids = claims.iter().filter_map(|(_, site)| *site);
         let keys = ids.map(|site| Key::of(&query.account, Kind::Site, site)).collect();
         let mut sites = self.parts.store.get_each(keys).await?.into_iter();
@@ -218,12 +227,15 @@ impl Row {
     }
 }
 
-/// The cursor at a claim on a name, and the site that has it. A claim that cannot be read says of none.
-fn claimed(read: Result<Record, Unreadable>) -> (String, Option<SiteId>) {
+/// The cursor at a claim on a name, and the site that has it. Of a claim that cannot be read it is the site that has the name.
+fn claimed(read: Result<Record, Unreadable>, owners: &HashMap<String, SiteId>) -> (String, Option<SiteId>) {
     match read {
         Ok(Record { key, document: Document::SiteName(claim), .. }) => (key.id, Some(claim.site)),
         Ok(Record { key, .. }) => (key.id, None),
-        Err(Unreadable { id, .. }) => (id, None),
+        Err(Unreadable { id, .. }) => {
+            let site = owners.get(&id).copied();
+            (id, site)
+        }
     }
 }
 

@@ -58,7 +58,7 @@ impl Waymark {
         account: &AccountId,
         site: SiteId,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::See)?;
         self.find_site(account, site).await?.ok_or_else(|| missing(account, site))
     }
 
@@ -94,7 +94,10 @@ impl Waymark {
                     Some(request) => self.find_answer(account, request).await?,
                     None => None,
                 };
-                raced.ok_or_else(|| taken(key, &site))
+                match raced {
+                    Some(first) => Ok(first),
+                    None => Err(self.taken(key, &site).await),
+                }
             }
             Err(cause) => Err(cause.into()),
         }
@@ -113,8 +116,8 @@ impl Waymark {
         }
         let (value, _) = self.new_site(&live, patch).await?;
         let key = site_name_key(&value);
-        if self.parts.store.get(key.clone()).await?.is_some() {
-            return Err(taken(key, &value));
+        if self.claimant(account, &key).await?.is_some() {
+            return Err(Error::SiteNameTaken(value.display_name));
         }
         Ok(Versioned { value, revision: live.revision() })
     }
@@ -313,14 +316,25 @@ impl Waymark {
         let mut mutations: Vec<Mutation> = old.into_iter().map(Mutation::delete).collect();
         if let Some(key) = new {
             // Looked up first, so that `validate_only` notices too.
-            match self.parts.store.get(key.clone()).await?.map(|record| record.document) {
-                Some(Document::SiteName(claim)) if claim.site == after.id => return Ok(None),
+            match self.claimant(&after.account, &key).await? {
+                Some(claimant) if claimant == after.id => return Ok(None),
                 Some(_) => return Err(Error::SiteNameTaken(after.display_name.clone())),
                 None => {}
             }
             mutations.push(Mutation::create(key, Document::SiteName(NameClaim { site: after.id })));
         }
         Ok(Some(mutations))
+    }
+
+    /// Why a record that is there keeps a site from being made.
+    async fn taken(&self, key: Key, site: &Site) -> Error {
+        if key.kind != Kind::SiteName {
+            return Error::Store(StoreError::Conflict { key });
+        }
+        match self.claimant(&site.account, &key).await {
+            Ok(_) => Error::SiteNameTaken(site.display_name.clone()),
+            Err(cause) => cause,
+        }
     }
 }
 
@@ -365,11 +379,4 @@ pub(super) fn site_name_key(site: &Site) -> Key {
 
 pub(super) fn missing(account: &AccountId, site: SiteId) -> Error {
     Error::NotFound(Resource::Site(account.clone(), site))
-}
-
-fn taken(key: Key, site: &Site) -> Error {
-    if key.kind == Kind::SiteName {
-        return Error::SiteNameTaken(site.display_name.clone());
-    }
-    Error::Store(StoreError::Conflict { key })
 }

@@ -3,13 +3,15 @@
 //! Nothing is stored: an address holds a sealed value that names the token of who asked for it, so it ends with that
 //! token. Knows nothing of how an address is spelled.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::sealed::SEALED_BYTES_MAX;
 use super::{Error, Waymark};
 use crate::model::Invalid;
-use crate::model::access::Principal;
+use crate::model::access::{Contacts, Identity, Positions, Principal, Scope};
 use crate::model::id::{AccountId, TokenId};
 
 /// How long an address works where the caller does not say: a look at a map, and a new one is asked for in time.
@@ -26,6 +28,28 @@ struct Ticket {
     secret_number: u32,
     filter: String,
     ends_at: Timestamp,
+    /// Where it was made for an identity: no token is looked up, and it ends with the one that the identity came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guest: Option<Guest>,
+}
+
+/// What an identity may do. Who it is stands in no address, which ends up in logs and histories of others.
+#[derive(Debug, Serialize, Deserialize)]
+struct Guest {
+    issuer: String,
+    scope: Scope,
+    account: Option<AccountId>,
+    contacts: Contacts,
+    #[serde(default)]
+    positions: Positions,
+}
+
+impl Guest {
+    fn of(principal: &Principal) -> Option<Self> {
+        let issuer = principal.identity.as_ref()?.issuer.to_string();
+        let Principal { scope, contacts, positions, .. } = *principal;
+        Some(Self { issuer, scope, account: principal.account.clone(), contacts, positions })
+    }
 }
 
 /// The permission to see tiles, as a text for an address.
@@ -56,10 +80,13 @@ impl Waymark {
             return Err(Invalid::new("ttl", format!("more than 0 and at most {limit} s, got {ttl:#}")).into());
         }
         let ends_at = self.now() + ttl;
-        let token = self.parts.live.token(principal.token).ok_or(Error::Credential)?;
-        let ends_at = token.expires_at.map_or(ends_at, |end| end.min(ends_at));
-        let (token, secret_number) = (principal.token, principal.secret_number);
-        let ticket = Ticket { token, secret_number, filter: filter.to_owned(), ends_at };
+        let end = match &principal.identity {
+            Some(identity) => Some(identity.expires_at),
+            None => self.parts.live.token(principal.token).ok_or(Error::Credential)?.expires_at,
+        };
+        let ends_at = end.map_or(ends_at, |end| end.min(ends_at));
+        let (token, secret_number, guest) = (principal.token, principal.secret_number, Guest::of(principal));
+        let ticket = Ticket { token, secret_number, filter: filter.to_owned(), ends_at, guest };
         let text = self.sealer.seal(&purpose(account), &ticket);
         if text.len() > SEALED_BYTES_MAX {
             return Err(Invalid::new("filter", "too long for an address once it is sealed: use a shorter one").into());
@@ -76,7 +103,29 @@ impl Waymark {
         if ticket.ends_at <= self.now() {
             return Err(Error::Credential);
         }
-        Ok((self.principal_of(ticket.token, ticket.secret_number)?, ticket.filter))
+        let principal = match ticket.guest {
+            Some(guest) => self.guest(guest, ticket.token, ticket.ends_at)?,
+            None => self.principal_of(ticket.token, ticket.secret_number)?,
+        };
+        Ok((principal, ticket.filter))
+    }
+
+    /// The identity that an address was made for, while its provider is trusted.
+    fn guest(&self, guest: Guest, token: TokenId, expires_at: Timestamp) -> Result<Principal, Error> {
+        if !self.issuers.knows(&guest.issuer) {
+            return Err(Error::Credential);
+        }
+        let identity = Identity { issuer: guest.issuer.into(), subject: "".into(), expires_at };
+        Ok(Principal {
+            token,
+            scope: guest.scope,
+            account: guest.account,
+            agent: None,
+            contacts: guest.contacts,
+            positions: guest.positions,
+            secret_number: 0,
+            identity: Some(Arc::new(identity)),
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use super::access::{hash_secret, random_bytes, require_contacts, secret};
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::{ATTEMPTS_MAX, Error, Waymark};
-use crate::model::access::{Contacts, Principal, Scope, Token};
+use crate::model::access::{Contacts, Positions, Principal, Scope, Token};
 use crate::model::id::{AccountId, AgentId, SiteId, TokenId};
 use crate::model::{Invalid, text};
 use crate::store::document::Document;
@@ -30,11 +30,20 @@ pub struct NewToken {
     pub expires_at: Option<Timestamp>,
     /// Whether its bearer shall read contacts; `None` for as its maker does.
     pub contacts: Option<Contacts>,
+    /// How exactly its bearer shall be shown where sites are; `None` for as its scope is by nature.
+    pub positions: Option<Positions>,
 }
 
 impl Waymark {
     /// Makes a token and gives its secret, once.
     pub async fn create_token(&self, principal: &Principal, new: NewToken) -> Result<(Token, String), Error> {
+        let (token, secret) = self.new_token(principal, new)?;
+        self.put_token(&token).await?;
+        Ok((token, secret))
+    }
+
+    /// A token that a principal may make, and its secret; it is nowhere yet.
+    pub(super) fn new_token(&self, principal: &Principal, new: NewToken) -> Result<(Token, String), Error> {
         self.administered(principal, new.account.as_ref())?;
         if new.scope == Scope::Agent {
             return Err(Invalid::new("token.scope", "an agent's credential is made by its activation alone").into());
@@ -50,14 +59,12 @@ impl Waymark {
         if new.expires_at.is_some_and(|end| end <= self.now()) {
             return Err(Invalid::new("token.expire_time", "the end of a token is in the future").into());
         }
-        let contacts = new.contacts.unwrap_or(principal.contacts);
+        let (contacts, positions) = (contacts_of(principal, &new)?, positions_of(&new)?);
         // Who does not read contacts gets no token that does by making one.
         if !contacts.are_masked() {
             require_contacts(principal)?;
         }
-        let (token, secret) = self.draw_token(NewToken { contacts: Some(contacts), ..new })?;
-        self.put_token(&token).await?;
-        Ok((token, secret))
+        self.draw_token(NewToken { contacts: Some(contacts), positions: Some(positions), ..new })
     }
 
     /// Whether the operator has a token, good or not.
@@ -74,14 +81,15 @@ impl Waymark {
         hand_over: impl FnOnce(&str) -> Result<(), E>,
     ) -> Result<String, E> {
         let display_name = display_name.to_owned();
-        let new = NewToken { account: None, scope: Scope::Admin, display_name, expires_at: None, contacts: None };
+        let (account, scope) = (None, Scope::Admin);
+        let new = NewToken { account, scope, display_name, expires_at: None, contacts: None, positions: None };
         let (token, secret) = self.draw_token(new)?;
         hand_over(&secret)?;
         self.put_token(&token).await?;
         Ok(secret)
     }
 
-    async fn put_token(&self, token: &Token) -> Result<(), Error> {
+    pub(super) async fn put_token(&self, token: &Token) -> Result<(), Error> {
         let mutation = Mutation::create(key_of(token), Document::Token(token.clone()));
         self.parts.store.commit(vec![mutation]).await?;
         Ok(())
@@ -118,6 +126,8 @@ impl Waymark {
             revoked_at: None,
             contacts: new.contacts.unwrap_or_default(),
             rotation: None,
+            certificate: None,
+            positions: new.positions.unwrap_or_default(),
         };
         Ok((token, secret::format(id, random)))
     }
@@ -198,6 +208,8 @@ impl Waymark {
             revoked_at: None,
             contacts: Contacts::default(),
             rotation: None,
+            certificate: None,
+            positions: Positions::default(),
         };
         (token, secret::format(id, &random))
     }
@@ -214,6 +226,30 @@ impl Waymark {
             }
         }
         Err(Error::LastOperatorToken)
+    }
+}
+
+/// Whether a token to make reads contacts: where nobody says, as its maker does, and a wallboard's never.
+fn contacts_of(principal: &Principal, new: &NewToken) -> Result<Contacts, Invalid> {
+    match (new.scope, new.contacts) {
+        (Scope::Wallboard, Some(Contacts::Read)) => {
+            Err(Invalid::new("token.contacts", "a wallboard's token masks contacts: leave it unspecified"))
+        }
+        (Scope::Wallboard, _) => Ok(Contacts::Masked),
+        (_, wanted) => Ok(wanted.unwrap_or(principal.contacts)),
+    }
+}
+
+/// How exactly a token to make shows where sites are: exactly where nobody says, and a wallboard's never. Whoever changes sites sees
+/// what they change.
+fn positions_of(new: &NewToken) -> Result<Positions, Invalid> {
+    let refuse = |why: &str| Err(Invalid::new("token.positions", why));
+    match (new.scope, new.positions) {
+        (Scope::Wallboard, None | Some(Positions::Approximate)) => Ok(Positions::Approximate),
+        (Scope::Wallboard, Some(_)) => refuse("a wallboard's token shows about where sites are: leave it unspecified"),
+        (Scope::Viewer, wanted) => Ok(wanted.unwrap_or_default()),
+        (_, None | Some(Positions::Exact)) => Ok(Positions::Exact),
+        (_, Some(_)) => refuse("a VIEWER's token alone is APPROXIMATE or HIDDEN: others act on what they see"),
     }
 }
 

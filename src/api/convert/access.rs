@@ -8,23 +8,27 @@ use super::location::parse_country;
 use super::{check_mask, optional_text, parse_duration, timestamp};
 use crate::api::names;
 use crate::api::proto::waymark::v1 as pb;
+use crate::api::proto::waymark::v1::certificate_binding::KnownBy;
 use crate::model::Invalid;
-use crate::model::access::{Account, Contacts, Principal, Scope, Token};
+use crate::model::access::{Account, Contacts, Identity, Positions, Principal, Scope, Token};
+use crate::model::certificate::Binding;
 use crate::service::accounts::AccountPatch;
 use crate::service::rotation::NewSecret;
 
-/// An account, as a scope may see it: its people's addresses are for who manages residents.
+/// An account, as a scope may see it: its people's addresses are for who manages residents, and whoever takes a token from a screen
+/// sees what stands on the screen, its name.
 pub(in crate::api) fn account(account: &Account, scope: Scope) -> pb::Account {
     let sees_users = match scope {
         Scope::Admin | Scope::Editor | Scope::Service => true,
-        Scope::Viewer | Scope::Enrollment | Scope::Agent | Scope::Resident => false,
+        Scope::Viewer | Scope::Enrollment | Scope::Agent | Scope::Resident | Scope::Wallboard => false,
     };
+    let is_on_screen = scope == Scope::Wallboard;
     pb::Account {
         name: names::of_account(&account.id),
         display_name: account.display_name.clone(),
-        country_code: optional_text(account.country),
+        country_code: optional_text(account.country.filter(|_| !is_on_screen)),
         user_emails: if sees_users { account.user_emails.clone() } else { Vec::new() },
-        support_contact: account.support_contact.clone(),
+        support_contact: if is_on_screen { String::new() } else { account.support_contact.clone() },
         create_time: Some(timestamp(account.created_at)),
         update_time: Some(timestamp(account.updated_at)),
     }
@@ -62,6 +66,27 @@ pub(in crate::api) fn token(token: &Token) -> pb::Token {
         contacts: contacts(token.contacts).into(),
         last_use_time: None,
         previous_secret_expire_time: token.rotation.as_ref().map(|rotation| timestamp(rotation.previous_ends_at)),
+        certificate: token.certificate.as_ref().map(binding),
+        positions: positions(token.positions).into(),
+    }
+}
+
+fn binding(binding: &Binding) -> pb::CertificateBinding {
+    let known_by = match binding {
+        Binding::Key(sha256) => KnownBy::KeySha256(sha256.to_vec()),
+        Binding::Uri(uri) => KnownBy::Uri(uri.clone()),
+        Binding::DnsName(name) => KnownBy::DnsName(name.clone()),
+    };
+    pb::CertificateBinding { known_by: Some(known_by) }
+}
+
+/// By which certificate the bearer of a token to make shall be known.
+pub(in crate::api) fn parse_binding(binding: &pb::CertificateBinding) -> Result<Binding, Invalid> {
+    match &binding.known_by {
+        Some(KnownBy::KeySha256(sha256)) => Binding::key("token.certificate.key_sha256", sha256),
+        Some(KnownBy::Uri(uri)) => Binding::uri("token.certificate.uri", uri),
+        Some(KnownBy::DnsName(name)) => Binding::dns_name("token.certificate.dns_name", name),
+        None => Err(Invalid::new("token.certificate", "one of key_sha256, uri and dns_name is required")),
     }
 }
 
@@ -79,12 +104,16 @@ pub(in crate::api) fn parse_rotation(message: &pb::RotateTokenRequest) -> Result
 /// Who the caller is.
 pub(in crate::api) fn who(principal: &Principal) -> pb::WhoAmIResponse {
     let site = principal.account.as_ref().zip(principal.agent.as_ref());
+    let identity = principal.identity.as_deref();
     pb::WhoAmIResponse {
-        token: names::of_token(principal.account.as_ref(), principal.token),
+        token: identity.map_or_else(|| names::of_token(principal.account.as_ref(), principal.token), |_| String::new()),
         scope: scope(principal.scope).into(),
         account: principal.account.as_ref().map(names::of_account).unwrap_or_default(),
         site: site.map(|(account, (site, _))| names::of_site(account, *site)).unwrap_or_default(),
         contacts: contacts(principal.contacts).into(),
+        identity: identity.map(Identity::name).unwrap_or_default(),
+        identity_expire_time: identity.map(|identity| timestamp(identity.expires_at)),
+        positions: positions(principal.positions).into(),
     }
 }
 
@@ -105,6 +134,29 @@ pub(in crate::api) fn parse_contacts(value: i32) -> Result<Option<Contacts>, Inv
     }
 }
 
+/// How exactly positions are shown.
+pub(super) fn positions(positions: Positions) -> pb::PositionAccess {
+    match positions {
+        Positions::Exact => pb::PositionAccess::Exact,
+        Positions::Approximate => pb::PositionAccess::Approximate,
+        Positions::Hidden => pb::PositionAccess::Hidden,
+    }
+}
+
+/// How exactly a token to make shall show positions; `None` for as its scope does where nobody says.
+pub(in crate::api) fn parse_positions(value: i32) -> Result<Option<Positions>, Invalid> {
+    match pb::PositionAccess::try_from(value) {
+        Ok(pb::PositionAccess::Unspecified) => Ok(None),
+        Ok(pb::PositionAccess::Exact) => Ok(Some(Positions::Exact)),
+        Ok(pb::PositionAccess::Approximate) => Ok(Some(Positions::Approximate)),
+        Ok(pb::PositionAccess::Hidden) => Ok(Some(Positions::Hidden)),
+        Err(_) => {
+            let why = format!("one of EXACT, APPROXIMATE, HIDDEN or unspecified, got {value}");
+            Err(Invalid::new("token.positions", why))
+        }
+    }
+}
+
 /// A scope.
 pub(super) fn scope(scope: Scope) -> pb::TokenScope {
     match scope {
@@ -115,6 +167,7 @@ pub(super) fn scope(scope: Scope) -> pb::TokenScope {
         Scope::Agent => pb::TokenScope::Agent,
         Scope::Service => pb::TokenScope::Service,
         Scope::Resident => pb::TokenScope::Resident,
+        Scope::Wallboard => pb::TokenScope::Wallboard,
     }
 }
 
@@ -128,8 +181,9 @@ pub(in crate::api) fn parse_scope(value: i32) -> Result<Scope, Invalid> {
         Ok(pb::TokenScope::Agent) => Ok(Scope::Agent),
         Ok(pb::TokenScope::Service) => Ok(Scope::Service),
         Ok(pb::TokenScope::Resident) => Ok(Scope::Resident),
+        Ok(pb::TokenScope::Wallboard) => Ok(Scope::Wallboard),
         Ok(pb::TokenScope::Unspecified) | Err(_) => {
-            let allowed = "one of ADMIN, EDITOR, VIEWER, ENROLLMENT, SERVICE is required";
+            let allowed = "one of ADMIN, EDITOR, VIEWER, ENROLLMENT, SERVICE, WALLBOARD is required";
             Err(Invalid::new("token.scope", format!("{allowed}, got {value}")))
         }
     }

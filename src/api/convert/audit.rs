@@ -11,18 +11,20 @@ use crate::service::audit::{AuditQuery, Audited};
 /// A record.
 pub(in crate::api) fn audit_record(Audited { id, record }: Audited) -> pb::AuditRecord {
     let actor = record.actor.as_ref();
+    let token = actor.filter(|_| record.identity.is_empty());
     let by = actor.map_or(pb::TokenScope::Unspecified, |(_, _, by)| scope(*by));
     pb::AuditRecord {
         id,
         time: Some(timestamp(record.at)),
         last_time: Some(timestamp(record.last_at)),
         call_count: i64::try_from(record.calls).unwrap_or(i64::MAX),
-        token: actor.map(|(account, token, _)| names::of_token(account.as_ref(), *token)).unwrap_or_default(),
+        token: token.map(|(account, token, _)| names::of_token(account.as_ref(), *token)).unwrap_or_default(),
         scope: by.into(),
         method: record.method,
         resource: record.resource,
         error_reason: record.reason,
         changed: record.changed,
+        identity: record.identity,
     }
 }
 
@@ -40,6 +42,7 @@ pub(in crate::api) fn parse_audit_query(
         since: time("start_time", &message.start_time)?,
         until: time("end_time", &message.end_time)?,
         token,
+        identity: message.identity.clone(),
         method: message.method.clone(),
     })
 }

@@ -40,6 +40,7 @@ fn actor(waymark: &Waymark, account: &AccountId, actor: &Actor) -> pb::ChangeAct
             let own = (!waymark.is_operators(actor)).then_some(account);
             (Some(pb::change_actor::Kind::Token(names::of_token(own, *id))), Some(*scope))
         }
+        Actor::Identity { name, scope } => (Some(pb::change_actor::Kind::Identity(name.clone())), Some(*scope)),
         Actor::Agent { id } => (Some(pb::change_actor::Kind::AgentId(id.to_string())), None),
         Actor::System => (None, None),
     };
@@ -272,9 +273,9 @@ mod tests {
                 merged: None,
             };
             let weight = change.weight();
+            // Longer than the longest name of a token with what its account calls it.
             let actor = pb::ChangeActor {
-                kind: Some(pb::change_actor::Kind::Token("t".repeat(128))),
-                display_name: "d".repeat(256),
+                kind: Some(pb::change_actor::Kind::Identity("i".repeat(256 + 1 + 255))),
                 ..pb::ChangeActor::default()
             };
             let message = pb::SiteChange {

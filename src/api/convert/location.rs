@@ -318,3 +318,38 @@ pub(in crate::api) fn parse_country(field: &str, code: &str) -> Result<Option<Co
     }
     CountryCode::try_from(code.to_owned()).map(Some).map_err(|fault| Invalid::new(field, fault.why))
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use prost::Message as _;
+
+    use super::*;
+    use crate::model::attention::{AttentionReason, Dismissal};
+
+    /// Pages of sites that identities had placed were thrice as long as they were thought to be, and no client takes so long ones.
+    #[test]
+    fn a_site_weighs_the_names_of_who_made_what_it_holds() {
+        let (at, by) = (Timestamp::UNIX_EPOCH, format!("identity:{}|{}", "i".repeat(256), "s".repeat(255)));
+        let mut site = Site::new("acme".parse().unwrap(), "x".to_owned(), at);
+        let before = site.weight();
+        for source in Source::ALL {
+            site.fixes.put(Fix {
+                source,
+                position: LatLng::new(1.0, 2.0).unwrap(),
+                accuracy_m: None,
+                granularity: Granularity::Door,
+                evidence: Evidence::Dropped,
+                made_at: at,
+                made_by: by.clone(),
+            });
+        }
+        let typed = AddressQuery::line("Laugavegur 1").unwrap();
+        site.address = Some(SiteAddress::stated(&typed, None, false, by.clone(), at));
+        let dismissal = |reason| Dismissal { reason, fingerprint: 0, by: by.clone(), at };
+        site.dismissals = AttentionReason::ALL.map(dismissal).to_vec();
+        let names = Source::ALL.len() + 1 + AttentionReason::ALL.len();
+        assert_eq!(site.weight(), before + names * by.len());
+        assert!(location(&site).encoded_len() <= site.weight());
+    }
+}

@@ -11,16 +11,17 @@ use crate::model::site::{Contact, Replacement, Site, Status, TicketingLink};
 use crate::model::text::shown;
 use crate::model::ticketing::{LinkCheck, LinkState};
 use crate::service::patch::SitePatch;
+use crate::service::shown::Shown;
 use crate::service::{Versioned, Waymark, time_zone};
 
 /// A site, as it is shown to a principal now.
 pub(in crate::api) fn site(waymark: &Waymark, principal: &Principal, versioned: Versioned<Site>) -> pb::Site {
-    let Versioned { value: site, revision } = waymark.shown(versioned);
+    let Shown { site: Versioned { value: site, revision }, etag } = waymark.shown_to(principal, versioned);
     let public_ip = public_ip(&site);
     let time_zone = time_zone::of(&site).unwrap_or_default().to_owned();
     pb::Site {
         name: names::of_site(&site.account, site.id),
-        etag: waymark.etag_of(&site),
+        etag,
         revision: revision.0,
         location: Some(pb::Location {
             warnings: waymark.warnings(&site).into_iter().map(location::warning).collect(),
@@ -46,6 +47,7 @@ pub(in crate::api) fn site(waymark: &Waymark, principal: &Principal, versioned: 
         time_zone,
         replacement: site.replacement.as_ref().map(replacement),
         contact_masked: principal.contacts.are_masked(),
+        positions: super::access::positions(principal.positions).into(),
     }
 }
 
@@ -164,6 +166,7 @@ pub(super) fn refuse_output_only(site: &pb::Site) -> Result<(), Invalid> {
         ("site.time_zone", !site.time_zone.is_empty()),
         ("site.replacement", site.replacement.is_some()),
         ("site.contact_masked", site.contact_masked),
+        ("site.positions", site.positions != 0),
     ];
     match output_only.into_iter().find(|(_, is_set)| *is_set) {
         Some((field, _)) => Err(Invalid::new(field, "output only: leave it empty")),

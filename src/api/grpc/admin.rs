@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use crate::api::convert::access::{
-    account, listed_token, parse_account, parse_contacts, parse_rotation, parse_scope, token, who,
+    account, listed_token, parse_account, parse_binding, parse_contacts, parse_positions, parse_rotation, parse_scope,
+    token, who,
 };
 use crate::api::convert::location::parse_country;
 use crate::api::convert::parse_timestamp;
@@ -96,8 +97,16 @@ impl AdminService for Admin {
             display_name: wanted.display_name,
             expires_at: expires_at.map_err(Failure::from)?,
             contacts: parse_contacts(wanted.contacts).map_err(Failure::from)?,
+            positions: parse_positions(wanted.positions).map_err(Failure::from)?,
         };
-        let (made, secret) = self.0.create_token(&principal, new).await.map_err(Failure)?;
+        let binding = wanted.certificate.as_ref().map(parse_binding).transpose().map_err(Failure::from)?;
+        let (made, secret) = match binding {
+            Some(binding) => {
+                let made = self.0.create_certified_token(&principal, new, binding).await.map_err(Failure)?;
+                (made, String::new())
+            }
+            None => self.0.create_token(&principal, new).await.map_err(Failure)?,
+        };
         Ok(Response::new(pb::CreateTokenResponse { token: Some(token(&made)), secret }))
     }
 

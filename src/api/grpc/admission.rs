@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use tonic::Status;
 
-use crate::api::caller::{self, Peer};
+use crate::api::caller;
 use crate::api::status;
 use crate::api::traffic::{Call, Method, Ticket, Traffic, Wanted, code_of};
 use crate::service::Waymark;
@@ -44,7 +44,7 @@ pub(super) async fn admit(State(keeper): State<Gatekeeper>, mut request: Request
     // Health has none.
     let Some(arrived) = arrival.place else { return next.run(request).await };
     let method = traffic.method(traffic.number_of(arrival.target));
-    let ticket = keeper.ticket(method, request.headers(), request.extensions().get());
+    let ticket = keeper.ticket(method, request.headers(), request.extensions());
     let place = match ticket {
         Ok(ticket) => traffic.enter(ticket, arrived).await.map_err(|refusal| status::refused(&refusal)),
         Err(refused) => Err(refused),
@@ -62,13 +62,15 @@ pub(super) async fn admit(State(keeper): State<Gatekeeper>, mut request: Request
 impl Gatekeeper {
     /// Where a call waits for its place. Who has no good credential is answered at once where one is needed: nothing of their
     /// message is read, which would hold a place for as long as they take to send it.
-    fn ticket(&self, method: &Method, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Ticket, Status> {
-        let ip = || caller::counted_ip(&self.waymark, peer, headers);
-        match caller::principal(&self.waymark, headers) {
+    fn ticket(&self, method: &Method, headers: &HeaderMap, extensions: &Extensions) -> Result<Ticket, Status> {
+        let ip = || caller::counted_ip(&self.waymark, extensions.get(), headers);
+        match caller::of_call(&self.waymark, headers, extensions) {
             Ok(principal) => {
                 let ticket = self.traffic.ticket_of(&principal, Wanted::of(method), ip);
                 ticket.map_err(|refusal| status::refused(&refusal))
             }
+            // What costs nothing but this answer. Where no credential is needed it is let in, and counted, like anybody.
+            Err(failure) if caller::is_unjudged(&failure) && !method.needs_no_credential() => Err(failure.into()),
             Err(failure) => {
                 let ip = ip();
                 self.traffic.count_stranger(ip).map_err(|refusal| status::refused(&refusal))?;

@@ -38,6 +38,7 @@ impl AttentionService for Attentions {
             counts: counts(&found.counts),
             site_count: count(found.counts.sites),
             revision: found.revision.0,
+            unreachable: names::of_sites(&account, found.unreadable),
         }))
     }
 

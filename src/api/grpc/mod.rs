@@ -31,6 +31,7 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 use tonic_web::GrpcWebLayer;
 
+use super::Offered;
 use super::proto::waymark::v1::activation_service_server::ActivationServiceServer;
 use super::proto::waymark::v1::admin_service_server::AdminServiceServer;
 use super::proto::waymark::v1::attention_service_server::AttentionServiceServer;
@@ -70,6 +71,7 @@ pub(super) fn router(
     waymark: &Arc<Waymark>,
     health: &Health,
     traffic: &Arc<Traffic>,
+    offered: Offered,
 ) -> Result<Router, tonic_reflection::server::Error> {
     let of = || Arc::clone(waymark);
     let reflection = || {
@@ -77,27 +79,34 @@ pub(super) fn router(
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let small = SMALL_REQUEST_BYTES_MAX;
-    let routes = Routes::new(health.server())
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
+    let max = message_bytes_max;
+    let mut routes = Routes::new(health.server());
+    if offered.reflection {
+        routes = routes.add_service(reflection().build_v1()?).add_service(reflection().build_v1alpha()?);
+    }
+    let routes = routes
         .add_service(
-            ActivationServiceServer::new(activation::Activations(of())).max_decoding_message_size(REQUEST_BYTES_MAX),
+            ActivationServiceServer::new(activation::Activations(of())).max_decoding_message_size(max("Activation")),
         )
-        .add_service(AdminServiceServer::new(admin::Admin(of())).max_decoding_message_size(small))
-        .add_service(AttentionServiceServer::new(attention::Attentions(of())).max_decoding_message_size(small))
-        .add_service(AuditServiceServer::new(audits::Audits(of())).max_decoding_message_size(small))
-        .add_service(GeoIpServiceServer::new(geoip::GeoIp(of())).max_decoding_message_size(small))
-        .add_service(HistoryServiceServer::new(history::Histories(of())).max_decoding_message_size(small))
-        .add_service(ImportServiceServer::new(imports::Imports(of())).max_decoding_message_size(IMPORT_BYTES_MAX))
-        .add_service(LocationServiceServer::new(location::Locations(of())).max_decoding_message_size(small))
-        .add_service(MapServiceServer::new(map::Maps(of())).max_decoding_message_size(REQUEST_BYTES_MAX))
-        .add_service(PrefixServiceServer::new(prefixes::Prefixes(of())).max_decoding_message_size(small))
+        .add_service(AdminServiceServer::new(admin::Admin(of())).max_decoding_message_size(max("Admin")))
         .add_service(
-            ResidentAccessServiceServer::new(residents::Residents(of())).max_decoding_message_size(REQUEST_BYTES_MAX),
+            AttentionServiceServer::new(attention::Attentions(of())).max_decoding_message_size(max("Attention")),
         )
-        .add_service(SiteServiceServer::new(sites::Sites(of())).max_decoding_message_size(REQUEST_BYTES_MAX))
-        .add_service(TicketingServiceServer::new(ticketing::Ticketing(of())).max_decoding_message_size(small));
+        .add_service(AuditServiceServer::new(audits::Audits(of())).max_decoding_message_size(max("Audit")))
+        .add_service(GeoIpServiceServer::new(geoip::GeoIp(of())).max_decoding_message_size(max("GeoIp")))
+        .add_service(HistoryServiceServer::new(history::Histories(of())).max_decoding_message_size(max("History")))
+        .add_service(ImportServiceServer::new(imports::Imports(of())).max_decoding_message_size(max("Import")))
+        .add_service(LocationServiceServer::new(location::Locations(of())).max_decoding_message_size(max("Location")))
+        .add_service(MapServiceServer::new(map::Maps(of())).max_decoding_message_size(max("Map")))
+        .add_service(PrefixServiceServer::new(prefixes::Prefixes(of())).max_decoding_message_size(max("Prefix")))
+        .add_service(
+            ResidentAccessServiceServer::new(residents::Residents(of()))
+                .max_decoding_message_size(max("ResidentAccess")),
+        )
+        .add_service(SiteServiceServer::new(sites::Sites(of())).max_decoding_message_size(max("Site")))
+        .add_service(
+            TicketingServiceServer::new(ticketing::Ticketing(of())).max_decoding_message_size(max("Ticketing")),
+        );
     // The fallback is the HTTP side's, which knows a method that nobody has from a page that nobody has.
     let router = routes.prepare().into_axum_router().reset_fallback();
     let telling = from_fn_with_state(of(), audited::tell);
@@ -114,6 +123,24 @@ pub(super) fn router(
         .layer(from_fn(replica::refuse))
         .layer(from_fn_with_state(Arc::clone(traffic), admission::count))
         .layer(GrpcWebLayer::new()))
+}
+
+/// Health alone, for the operator's own listener.
+pub(super) fn health_router(health: &Health, traffic: &Arc<Traffic>) -> Router {
+    let router = Routes::new(health.server()).prepare().into_axum_router().reset_fallback();
+    router
+        .layer(from_fn(keep_deadline))
+        .layer(from_fn(leaving::end_with_connection))
+        .layer(from_fn_with_state(Arc::clone(traffic), admission::count))
+}
+
+/// Longest message of a call to a service, in bytes; of its name without what all end with.
+pub(super) fn message_bytes_max(service: &str) -> usize {
+    match service {
+        "Activation" | "Map" | "ResidentAccess" | "Site" => REQUEST_BYTES_MAX,
+        "Import" => IMPORT_BYTES_MAX,
+        _ => SMALL_REQUEST_BYTES_MAX,
+    }
 }
 
 /// Ends a call that takes longer than its caller waits, or than any call may take. A stream that has begun goes on.

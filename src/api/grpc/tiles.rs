@@ -51,7 +51,7 @@ struct Course {
 impl Course {
     async fn tile(&self, id: TileId) -> Result<pb::StreamTilesResponse, Error> {
         // The token may have ended since the tile before.
-        let principal = self.waymark.principal_of(self.principal.token, self.principal.secret_number)?;
+        let principal = self.waymark.present(&self.principal)?;
         let tile = self.waymark.tile(&principal, &self.account, id, &self.filter).await?;
         Ok(pb::StreamTilesResponse {
             tile: Some(coordinates(id)),

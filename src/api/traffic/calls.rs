@@ -30,18 +30,29 @@ pub(crate) enum Route {
     Invitation,
     /// The dashboard's files, and what is not there.
     Pages,
+    /// A path of HTTP/JSON. What is a method's call is counted as that; the rest has this route.
+    Rest,
 }
+
+/// Where HTTP/JSON begins: the version of the API.
+const REST: [&str; 2] = ["/v1/", "/v1:"];
+/// What needs no credential of it, as it needs none over gRPC.
+pub(in crate::api) const REST_OPEN: [&str; 1] = ["/v1/invitations:redeem"];
 
 impl Route {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Self; 5] = [Self::Health, Self::Metrics, Self::Tiles, Self::Invitation, Self::Pages];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Health, Self::Metrics, Self::Tiles, Self::Invitation, Self::Pages, Self::Rest];
 
     /// The route of a path.
-    pub(super) fn of(path: &str) -> Self {
+    pub(in crate::api) fn of(path: &str) -> Self {
         match path {
             "/healthz" | "/readyz" => Self::Health,
             "/metrics" => Self::Metrics,
-            _ if path.starts_with("/v1/accounts/") => Self::Tiles,
+            // What the dashboard asks, and no method has.
+            "/v1/basemap.json" => Self::Pages,
+            _ if is_of_tiles(path) => Self::Tiles,
+            _ if REST.iter().any(|beginning| path.starts_with(beginning)) => Self::Rest,
             _ if path == "/invitation" || path.starts_with("/invitation/") => Self::Invitation,
             _ => Self::Pages,
         }
@@ -55,6 +66,7 @@ impl Route {
             Self::Tiles => "tiles",
             Self::Invitation => "invitation",
             Self::Pages => "pages",
+            Self::Rest => "rest",
         }
     }
 
@@ -62,6 +74,12 @@ impl Route {
     pub(super) fn is_always_answered(self) -> bool {
         matches!(self, Self::Health | Self::Metrics)
     }
+}
+
+/// Whether a path is of a tile, or of their description.
+fn is_of_tiles(path: &str) -> bool {
+    let behind = path.strip_prefix("/v1/accounts/").and_then(|path| path.split_once('/'));
+    behind.is_some_and(|(_, rest)| rest == "tiles.json" || rest.starts_with("tiles/"))
 }
 
 /// Durations, counted by class.
@@ -217,6 +235,15 @@ mod tests {
             ("/healthz", Route::Health),
             ("/metrics", Route::Metrics),
             ("/v1/accounts/acme/tiles/0/0/0.mvt", Route::Tiles),
+            ("/v1/accounts/acme/tiles.json", Route::Tiles),
+            ("/v1/accounts/acme/tiles:stream", Route::Rest),
+            ("/v1/accounts/acme", Route::Rest),
+            ("/v1/accounts", Route::Rest),
+            ("/v1:whoAmI", Route::Rest),
+            ("/v1", Route::Pages),
+            ("/v12/accounts", Route::Pages),
+            ("/openapi.json", Route::Pages),
+            ("/v1/basemap.json", Route::Pages),
             ("/invitation/redeem", Route::Invitation),
             ("/invitations", Route::Pages),
             ("/healthz/", Route::Pages),

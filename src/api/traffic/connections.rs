@@ -17,6 +17,19 @@ pub enum End {
     Displaced,
 }
 
+/// Why a client's certificate was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateFault {
+    /// There was none, and one is needed.
+    Missing,
+    /// It is past its time, or before it.
+    Expired,
+    /// Nobody signed it who is trusted.
+    Untrusted,
+    /// It is of another form, or for another purpose.
+    Unfit,
+}
+
 /// The connections of one listener.
 #[derive(Debug, Default)]
 pub struct Connections {
@@ -27,6 +40,8 @@ pub struct Connections {
     failed: AtomicU64,
     /// By the numbers of their ends.
     ended: [AtomicU64; End::ALL.len()],
+    /// By the numbers of their faults.
+    certificates_refused: [AtomicU64; CertificateFault::ALL.len()],
 }
 
 impl End {
@@ -41,6 +56,22 @@ impl End {
             Self::Idle => "idle",
             Self::Aged => "aged",
             Self::Displaced => "displaced",
+        }
+    }
+}
+
+impl CertificateFault {
+    /// All of them, in the order of their numbers.
+    pub(in crate::api) const ALL: [Self; 4] = [Self::Missing, Self::Expired, Self::Untrusted, Self::Unfit];
+
+    /// Its name as a label, and in the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Expired => "expired",
+            Self::Untrusted => "untrusted",
+            Self::Unfit => "unfit",
         }
     }
 }
@@ -75,6 +106,11 @@ impl Connections {
         self.failed.fetch_add(1, Relaxed);
     }
 
+    /// Counts a certificate of a client that was refused.
+    pub fn refuse_certificate(&self, fault: CertificateFault) {
+        self.certificates_refused[fault as usize].fetch_add(1, Relaxed);
+    }
+
     /// Most at once.
     pub(in crate::api) fn max(&self) -> usize {
         self.max.load(Relaxed)
@@ -98,6 +134,11 @@ impl Connections {
     /// Not handed over since the start.
     pub(in crate::api) fn failed(&self) -> u64 {
         self.failed.load(Relaxed)
+    }
+
+    /// Certificates refused so since the start.
+    pub(in crate::api) fn certificates_refused(&self, fault: CertificateFault) -> u64 {
+        self.certificates_refused[fault as usize].load(Relaxed)
     }
 
     /// Ended so since the start.

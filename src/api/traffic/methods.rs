@@ -114,6 +114,11 @@ const COSTS: [(&str, usize); 21] = [
 /// The service that is answered whatever else happens.
 const HEALTH: &str = "grpc.health.v1.Health";
 
+/// Whether a method of ours with this name needs no credential.
+pub(in crate::api) fn is_open(name: &str) -> bool {
+    OPEN.contains(&name)
+}
+
 /// All methods; the last one stands for those that nobody has.
 #[derive(Debug)]
 pub(crate) struct Methods {
@@ -192,7 +197,7 @@ impl Method {
             lane,
             cost: COSTS.iter().find(|(costly, _)| *costly == name).map_or(1, |(_, cost)| *cost),
             class,
-            is_open: !is_ours || OPEN.contains(&name),
+            is_open: !is_ours || is_open(name),
             is_health,
         }
     }

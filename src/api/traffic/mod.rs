@@ -31,16 +31,16 @@ use tracing::warn;
 
 use crate::model::access::Principal;
 use crate::model::neighbourhood::neighbourhood;
-pub(super) use calls::{Calls, DURATION_CLASSES_S, Durations, Route, code_of_end, status_of_end};
+pub(super) use calls::{Calls, DURATION_CLASSES_S, Durations, REST_OPEN, Route, code_of_end, status_of_end};
 use config::Config;
-pub use connections::{Connections, End};
+pub use connections::{CertificateFault, Connections, End};
 pub(super) use counted::{Asked, Call, code_of};
 use gate::Gate;
 pub(super) use gate::Place;
 pub(super) use limits::Limit;
 use limits::Limits;
 use methods::{Class, Methods};
-pub(super) use methods::{Lane, Method};
+pub(super) use methods::{Lane, Method, is_open};
 pub(super) use refusal::Refusal;
 use untaken::Untaken;
 
@@ -64,7 +64,7 @@ pub struct Traffic {
     /// By the numbers of the lanes.
     gates: [Arc<Gate>; 4],
     limits: Limits,
-    connections: Connections,
+    connections: Arc<Connections>,
     untaken: Arc<Untaken>,
     begun: Instant,
     /// Names lines; drawn anew at each start, so that nobody can choose to stand in another one's.
@@ -88,7 +88,7 @@ impl Traffic {
             methods,
             gates: [reads, writes, outside, strangers],
             limits: Limits::new(config),
-            connections: Connections::default(),
+            connections: Arc::default(),
             untaken: Arc::default(),
             begun: Instant::now(),
             seed: RandomState::new(),
@@ -98,7 +98,7 @@ impl Traffic {
 
     /// The connections, for whoever accepts them.
     #[must_use]
-    pub fn connections(&self) -> &Connections {
+    pub fn connections(&self) -> &Arc<Connections> {
         &self.connections
     }
 
@@ -125,6 +125,7 @@ impl Traffic {
         };
         let needs_credential = match target {
             Target::Method(number) => !self.method(number).needs_no_credential(),
+            Target::Route(Route::Rest) => !REST_OPEN.contains(&path),
             Target::Route(route) => route == Route::Tiles,
         };
         let place = lane.map(|lane| self.gate(lane).arrive());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::model::access::{Contacts, Scope};
+use crate::model::access::{Contacts, Positions, Scope};
 
 const IP: &str = "192.0.2.1";
 
@@ -20,6 +20,8 @@ fn principal(token: &str, account: Option<&str>) -> Principal {
         account,
         agent: None,
         contacts: Contacts::Read,
+        positions: Positions::default(),
+        identity: None,
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::info::{Said, info_of};
-use super::{Extent, SiteWriter, contact_of, id_of, note_of, pin_of};
+use super::{Extent, SiteWriter, contact_of, id_of, is_exact, note_of, pin_of};
 use crate::api::proto::waymark::v1 as pb;
 use crate::cli::sheet::column::INFO;
 use crate::cli::sheet::json::{LinkJson, PhoneJson};
@@ -107,7 +107,7 @@ impl<W: Write> SiteWriter for FeatureSheet<W> {
 fn feature<'a>(site: &'a pb::Site, extent: Extent, attention: Option<&str>) -> Feature<'a> {
     let is_all = extent == Extent::All;
     let shown = site.location.as_ref().and_then(|location| location.position);
-    let position = if is_all { shown } else { pin_of(site) };
+    let position = if is_all { shown.filter(|_| is_exact(site)) } else { pin_of(site) };
     Feature {
         kind: "Feature",
         id: is_all.then(|| id_of(site)),
@@ -144,13 +144,15 @@ fn settable(site: &pb::Site) -> Properties<'_> {
     }
 }
 
-/// What waymark says of a site; the position is the geometry.
+/// What waymark says of a site; the position is the geometry, where it is exact.
 fn info(site: &pb::Site, attention: Option<&str>) -> Map<String, Value> {
     let location = site.location.clone().unwrap_or_default();
     let mut info = Map::new();
     for (name, said) in info_of(site) {
         let value = match (name, said) {
-            ("lat" | "lng", _) => continue,
+            ("lat" | "lng", _) if is_exact(site) => continue,
+            ("lat", _) => location.position.map_or(Value::Null, |position| Value::from(position.lat)),
+            ("lng", _) => location.position.map_or(Value::Null, |position| Value::from(position.lng)),
             ("accuracy_m", _) => location.accuracy_m.map_or(Value::Null, Value::from),
             ("revision", _) => Value::from(site.revision),
             (_, said) if said.is_nothing() => continue,

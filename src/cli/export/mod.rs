@@ -191,8 +191,13 @@ fn id_of(site: &pb::Site) -> &str {
     site.name.rsplit('/').next().unwrap_or_default()
 }
 
+/// Whether the token shows exactly where the site is. An import would take a rounded position for where it is to be.
+fn is_exact(site: &pb::Site) -> bool {
+    !matches!(site.positions(), pb::PositionAccess::Approximate | pb::PositionAccess::Hidden)
+}
+
 /// Where a person dropped a pin, if the site stands at it.
 fn pin_of(site: &pb::Site) -> Option<pb::LatLng> {
-    let location = site.location.as_ref()?;
+    let location = site.location.as_ref().filter(|_| is_exact(site))?;
     location.position.filter(|_| location.source() == pb::FixSource::Pin)
 }

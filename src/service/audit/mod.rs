@@ -55,6 +55,8 @@ pub struct AuditQuery {
     pub until: Option<Timestamp>,
     /// Done with this token, of an account or the operator's.
     pub token: Option<(Option<AccountId>, TokenId)>,
+    /// Done by whom an identity provider vouches for, `issuer|subject`; empty for all.
+    pub identity: String,
     /// Of this method; empty for all.
     pub method: String,
 }
@@ -62,9 +64,13 @@ pub struct AuditQuery {
 impl AuditQuery {
     fn wants(&self, record: &AuditRecord) -> bool {
         let is_by = |(account, token): &(Option<AccountId>, TokenId)| {
-            record.actor.as_ref().is_some_and(|(of, by, _)| of == account && by == token)
+            let is_same = |(of, by, _): &(Option<AccountId>, TokenId, Scope)| of == account && by == token;
+            record.identity.is_empty() && record.actor.as_ref().is_some_and(is_same)
         };
-        self.token.as_ref().is_none_or(is_by) && (self.method.is_empty() || self.method == record.method)
+        let is_wanted = |wanted: &String, told: &String| wanted.is_empty() || wanted == told;
+        self.token.as_ref().is_none_or(is_by)
+            && is_wanted(&self.identity, &record.identity)
+            && is_wanted(&self.method, &record.method)
     }
 }
 
@@ -86,11 +92,12 @@ fn prefix_of(account: Option<&AccountId>) -> String {
     format!("{}/", account.map_or("", AccountId::as_str))
 }
 
-/// Whether answers show persons to a scope at all; agents, residents and enrolment tokens see their own site at most.
+/// Whether answers show persons to a scope at all; agents, residents and enrolment tokens see their own site at most, and
+/// wallboards none.
 fn sees_persons(scope: Scope) -> bool {
     match scope {
         Scope::Admin | Scope::Editor | Scope::Viewer | Scope::Service => true,
-        Scope::Enrollment | Scope::Agent | Scope::Resident => false,
+        Scope::Enrollment | Scope::Agent | Scope::Resident | Scope::Wallboard => false,
     }
 }
 

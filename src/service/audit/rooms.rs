@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::waiting::{Note, are_together, key_apart};
+use crate::model::access::Scope;
 use crate::model::audit::{AuditRecord, LOST};
 use crate::model::id::{AccountId, TokenId};
 use crate::service::advancing::Reached;
@@ -34,6 +35,8 @@ struct Owner {
 /// What like calls have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Likeness {
+    /// What its caller could do: an identity's role may be another within the hour.
+    scope: Scope,
     account: Option<AccountId>,
     resource: String,
     reason: String,
@@ -79,6 +82,7 @@ impl Rooms {
         let owner = Owner { account: note.principal.account.clone(), administers: note.administers };
         let habit = (note.principal.token, note.method);
         let mut likeness = Likeness {
+            scope: note.principal.scope,
             account: note.account.cloned(),
             resource: note.resource.to_owned(),
             reason: note.reason.to_owned(),
@@ -221,6 +225,7 @@ fn record_of_lost(now: Timestamp) -> AuditRecord {
         last_at: now,
         calls: 0,
         actor: None,
+        identity: String::new(),
         method: LOST.to_owned(),
         resource: String::new(),
         reason: String::new(),

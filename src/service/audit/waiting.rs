@@ -41,12 +41,13 @@ pub(super) struct Note<'call> {
 impl Note<'_> {
     /// The record of it as of one call.
     pub(super) fn record(&self, resource: String, now: Timestamp) -> AuditRecord {
-        let Principal { account, token, scope, .. } = self.principal;
+        let Principal { account, token, scope, identity, .. } = self.principal;
         AuditRecord {
             at: now,
             last_at: now,
             calls: 1,
             actor: Some((account.clone(), *token, *scope)),
+            identity: identity.as_ref().map(|identity| identity.name()).unwrap_or_default(),
             method: self.method.to_owned(),
             resource,
             reason: self.reason.to_owned(),

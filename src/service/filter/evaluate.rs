@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use super::field::{Pattern, Test, TextField, TimeField};
+use crate::model::access::Sight;
 use crate::model::attention::Attention;
-use crate::model::card::CardRef;
+use crate::model::card::{CardField, CardRef};
 use crate::model::location::Source;
 use crate::model::site::Status;
 use crate::model::sketch::SiteSketch;
@@ -60,13 +61,20 @@ impl<'s> Candidate<'s> {
             TextField::Label(key) if pattern.is_of_nothing() => !self.card.label(key, is_some_text),
             TextField::Label(key) => self.card.label(key, fits),
             TextField::Anywhere => fits(self.name()) || self.card.contains(&pattern.text),
-            TextField::AnywhereButContacts => fits(self.name()) || self.card.contains_beside_contacts(&pattern.text),
+            TextField::AnywhereSeen(sight) => {
+                fits(self.name()) || self.card.contains_in(&pattern.text, |field| is_seen(*sight, field))
+            }
         }
     }
 
     fn name(&self) -> &str {
         self.folded_name.get_or_init(|| folded(self.card.display_name()))
     }
+}
+
+/// Whether a field is shown to who sees so much.
+fn is_seen(sight: Sight, field: CardField) -> bool {
+    !(sight.contacts.are_masked() && field.is_contact()) && (sight.positions.are_exact() || field != CardField::Address)
 }
 
 /// A label may have an empty value, and folding may leave nothing of a text: both are no text.

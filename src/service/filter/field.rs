@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::model::access::{Positions, Sight};
 use crate::model::attention::{Attention, AttentionReason};
 use crate::model::card::CardField;
 use crate::model::location::Source;
@@ -19,8 +20,8 @@ pub(super) enum TextField {
     Label(String),
     /// The name, and every text of the card.
     Anywhere,
-    /// The same without contacts.
-    AnywhereButContacts,
+    /// The same, without what is not shown to who asks.
+    AnywhereSeen(Sight),
 }
 
 /// A field that holds a time.
@@ -120,10 +121,22 @@ impl Test {
         }
     }
 
-    /// Keeps a text that may stand anywhere from contacts.
-    pub(super) fn pass_contacts_over(&mut self) {
+    /// Whether the test tells more of where sites are than is shown so: the address, and what needs attention, which rests on exact
+    /// positions; and where nothing is shown, whether and by whom they are located.
+    pub(super) fn names_place(&self, positions: Positions) -> bool {
+        match self {
+            Self::Text { field: TextField::OnCard(CardField::Address), .. } | Self::Attention { .. } => {
+                !positions.are_exact()
+            }
+            Self::Source { .. } | Self::Confirmed(_) | Self::Placed(_) => positions == Positions::Hidden,
+            Self::Text { .. } | Self::Status { .. } | Self::Time { .. } => false,
+        }
+    }
+
+    /// Keeps a text that may stand anywhere from what is not shown.
+    pub(super) fn look_within(&mut self, sight: Sight) {
         if let Self::Text { field: field @ TextField::Anywhere, .. } = self {
-            *field = TextField::AnywhereButContacts;
+            *field = TextField::AnywhereSeen(sight);
         }
     }
 

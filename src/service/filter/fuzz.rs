@@ -3,6 +3,7 @@
 use super::tests::{on_the_map, site};
 use super::*;
 use crate::fuzzing::{Mutator, Target, sketch};
+use crate::model::access::Contacts;
 
 /// Mutants of a run of the tests.
 const RUNS: u64 = 40_000;
@@ -94,6 +95,7 @@ fn outcome_of(text: &str, site: &Site) -> String {
         }
     };
     assert!(masked.is_err() || on_map.is_ok(), "who sees less may ask more");
+    assert!(MapFilter::parse_for_counts(text).is_err() || masked.is_ok(), "who sees least may ask more");
     let (terms, depth) = filter.root.as_ref().map_or((0, 0), |root| (root.terms(), depth_of(root)));
     assert!(
         text.len() <= FILTER_BYTES_MAX && terms <= TERMS_MAX && depth <= TREE_DEPTH_MAX,

@@ -14,7 +14,7 @@ mod parser;
 
 use super::Error;
 use crate::model::Invalid;
-use crate::model::access::Contacts;
+use crate::model::access::Sight;
 use crate::model::attention::{Attention, AttentionReason};
 use crate::model::card::Card;
 use crate::model::id::SiteId;
@@ -65,10 +65,10 @@ impl Filter {
         Ok(Self { root: parse(text, Scope::Records)? })
     }
 
-    /// The filter as somebody may ask it who sees contacts so. One that names a contact or the note is
-    /// refused where they are masked.
-    pub(super) fn for_contacts(mut self, contacts: Contacts) -> Result<Self, Error> {
-        self.root.as_mut().map_or(Ok(()), |root| root.limit_to(contacts))?;
+    /// The filter as somebody may ask it who sees so much of sites. One that names a contact or the note is refused where they are
+    /// masked, and one that names where sites are where that is not shown.
+    pub(super) fn within(mut self, sight: Sight) -> Result<Self, Error> {
+        self.root.as_mut().map_or(Ok(()), |root| root.limit_to(sight))?;
         Ok(self)
     }
 
@@ -128,15 +128,16 @@ impl Node {
         }
     }
 
-    /// Looks at contacts no further than somebody may who sees them so.
-    fn limit_to(&mut self, contacts: Contacts) -> Result<(), Error> {
+    /// Looks at sites no further than somebody may who sees so much of them.
+    fn limit_to(&mut self, sight: Sight) -> Result<(), Error> {
         match self {
-            _ if !contacts.are_masked() => Ok(()),
-            Self::All(nodes) | Self::Any(nodes) => nodes.iter_mut().try_for_each(|node| node.limit_to(contacts)),
-            Self::Not(node) => node.limit_to(contacts),
-            Self::Test(test) if test.names_private() => Err(Error::ContactsMasked),
+            _ if sight == Sight::default() => Ok(()),
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter_mut().try_for_each(|node| node.limit_to(sight)),
+            Self::Not(node) => node.limit_to(sight),
+            Self::Test(test) if sight.contacts.are_masked() && test.names_private() => Err(Error::ContactsMasked),
+            Self::Test(test) if test.names_place(sight.positions) => Err(Error::PositionsWithheld),
             Self::Test(test) => {
-                test.pass_contacts_over();
+                test.look_within(sight);
                 Ok(())
             }
         }
@@ -147,6 +148,15 @@ impl Node {
             Self::All(nodes) => nodes.iter().find_map(Self::name),
             Self::Test(test) => test.name(),
             Self::Any(_) | Self::Not(_) => None,
+        }
+    }
+
+    /// Whether it looks at more of sites than their status, where their position is from and what needs attention.
+    fn looks_at_texts(&self) -> bool {
+        match self {
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter().any(Self::looks_at_texts),
+            Self::Not(node) => node.looks_at_texts(),
+            Self::Test(test) => matches!(test, Test::Text { .. } | Test::Time { .. }),
         }
     }
 

@@ -6,7 +6,7 @@ use super::evaluate::Candidate;
 use super::field::Test;
 use super::{Node, Scope, parse};
 use crate::live::Selected;
-use crate::model::access::Contacts;
+use crate::model::access::Sight;
 use crate::service::Error;
 use crate::spatial::Wants;
 use crate::spatial::class::Classes;
@@ -26,12 +26,35 @@ impl fmt::Debug for MapFilter {
 
 impl MapFilter {
     /// Parses a filter; an empty one matches everything. Refuses the note, and says at which byte a fault stands; refuses contacts
-    /// where they are masked.
-    pub fn parse(text: &str, contacts: Contacts) -> Result<Self, Error> {
+    /// where they are masked, and where sites are where that is not shown. To who sees about where sites are, they are shown there.
+    pub fn parse(text: &str, sight: impl Into<Sight>) -> Result<Self, Error> {
+        let sight = sight.into();
+        let mut root = parse(text, Scope::Map)?;
+        root.as_mut().map_or(Ok(()), |root| root.limit_to(sight))?;
+        let mut filter = Self::of(root);
+        filter.selected.is_rough = !sight.positions.are_exact();
+        Ok(filter)
+    }
+
+    /// The same of the exact map, for who looks at nothing of it but whether sites are there.
+    pub(in crate::service) fn exactly(mut self) -> Self {
+        self.selected.is_rough = false;
+        self
+    }
+
+    /// The filter of somebody who sees counts and no site. Refuses every condition that looks at a text or a time of sites: the
+    /// counts of enough guesses would tell it.
+    pub fn parse_for_counts(text: &str) -> Result<Self, Error> {
+        let root = parse(text, Scope::Map)?;
+        if root.as_ref().is_some_and(Node::looks_at_texts) {
+            return Err(Error::Scope);
+        }
+        Ok(Self::of(root))
+    }
+
+    fn of(root: Option<Node>) -> Self {
         let mut classes = Classes::ALL;
         let mut rest = Vec::new();
-        let mut root = parse(text, Scope::Map)?;
-        root.as_mut().map_or(Ok(()), |root| root.limit_to(contacts))?;
         let conditions = match root {
             None => Vec::new(),
             Some(Node::All(nodes)) => nodes,
@@ -43,7 +66,7 @@ impl MapFilter {
                 None => rest.push(condition),
             }
         }
-        Ok(Self { selected: Selected { classes, texts: texts_of(rest) } })
+        Self { selected: Selected { classes, texts: texts_of(rest), is_rough: false } }
     }
 
     /// Which sites the map is to show.
@@ -84,6 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::access::{Contacts, Positions};
     use crate::model::attention::{Attention, AttentionReason};
     use crate::model::card::CardPacker;
     use crate::model::location::Source;
@@ -119,6 +143,49 @@ mod tests {
         let fault = MapFilter::parse("status = ONLINE AND note : pump", Contacts::Read).unwrap_err();
         assert!(fault.to_string().contains("at byte 20: notes"), "{fault}");
         assert!(Filter::parse("note : pump").is_ok());
+    }
+
+    #[test]
+    fn who_sees_counts_alone_asks_for_no_text() {
+        for filter in
+            ["", "status = OFFLINE", "attention : * AND location.placed = true", "NOT (location.source = PIN)"]
+        {
+            assert!(MapFilter::parse_for_counts(filter).is_ok(), "{filter}");
+        }
+        for filter in [
+            "pump",
+            "-pump",
+            "display_name = 'Pump*'",
+            "status = OFFLINE OR NOT (attention : * AND labels.tier = gold)",
+            "create_time > 2026-11-23T12:00:00Z",
+        ] {
+            assert!(matches!(MapFilter::parse_for_counts(filter), Err(Error::Scope)), "{filter}");
+        }
+        assert!(matches!(MapFilter::parse_for_counts("status ="), Err(Error::Invalid(_))), "a fault is told as one");
+    }
+
+    #[test]
+    fn who_does_not_see_exactly_where_sites_are_asks_for_nothing_that_tells_it() {
+        for (filter, approximate, hidden) in [
+            ("", true, true),
+            ("pump OR customer_id = 7", true, true),
+            ("location.source = PIN", true, false),
+            ("NOT (location.confirmed = true)", true, false),
+            ("status = ONLINE AND -location.placed = true", true, false),
+            ("location.address : lane", false, false),
+            ("pump AND (status = ONLINE OR NOT (location.address = ''))", false, false),
+            ("attention = CROWDED", false, false),
+            ("display_name = pump OR -attention : *", false, false),
+        ] {
+            for (positions, expected) in [(Positions::Approximate, approximate), (Positions::Hidden, hidden)] {
+                let outcome = MapFilter::parse(filter, positions);
+                assert_eq!(outcome.is_ok(), expected, "{filter} {positions:?}");
+                assert!(expected || matches!(outcome, Err(Error::PositionsWithheld)), "{filter} {positions:?}");
+            }
+        }
+        let is_rough = |sight: Positions| MapFilter::parse("pump", sight).unwrap().selected.is_rough;
+        assert!(is_rough(Positions::Approximate) && is_rough(Positions::Hidden) && !is_rough(Positions::Exact));
+        assert!(!MapFilter::parse("pump", Positions::Approximate).unwrap().exactly().selected.is_rough);
     }
 
     #[test]

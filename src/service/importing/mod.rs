@@ -138,10 +138,7 @@ impl Waymark {
             }
             RowKey::Name => {
                 let key = Key::of(account, Kind::SiteName, text::fold(row.name()));
-                match self.parts.store.get(key).await?.map(|record| record.document) {
-                    Some(Document::SiteName(claim)) => Ok(Some(claim.site)),
-                    _ => Ok(None),
-                }
+                self.claimant(account, &key).await
             }
         }
     }

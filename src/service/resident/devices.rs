@@ -38,7 +38,7 @@ impl Waymark {
         account: &AccountId,
         site: SiteId,
     ) -> Result<SiteDevices, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::See)?;
         self.standing_site(account, site).await?;
         Ok(self.find_devices(account, site).await?.0)
     }

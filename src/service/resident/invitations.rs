@@ -202,6 +202,7 @@ impl Waymark {
             display_name: format!("resident of {site}"),
             expires_at: None,
             contacts: None,
+            positions: None,
         };
         if key.is_empty() { self.draw_token(new) } else { self.derive_resident_token(new, secret_hash, key) }
     }

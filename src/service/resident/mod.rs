@@ -103,7 +103,7 @@ impl Waymark {
         account: &AccountId,
         site: SiteId,
     ) -> Result<ShownAccess, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::See)?;
         self.standing_site(account, site).await?;
         self.shown_access(account, site).await
     }

@@ -47,6 +47,7 @@ impl World {
             display_name: "viewer".into(),
             expires_at: None,
             contacts: None,
+            positions: None,
         }
     }
 

@@ -132,6 +132,7 @@ async fn a_token_that_masks_contacts_makes_none_that_does_not() {
         display_name: String::new(),
         expires_at: None,
         contacts,
+        positions: None,
     };
     assert!(is_refused(&world.waymark.create_token(&masked, new(Some(Contacts::Read))).await));
     for (maker, wanted, made) in [

@@ -28,6 +28,7 @@ async fn operator_token(world: &World) -> Token {
         display_name: "operator".to_owned(),
         expires_at: None,
         contacts: None,
+        positions: None,
     };
     world.waymark.create_token(&world.operator, new).await.unwrap().0
 }

@@ -3,16 +3,19 @@
 
 mod addresses;
 mod audit;
+mod certificates;
 mod connections;
 mod contacts;
 mod erasure;
 mod export;
 mod fleet;
 mod history;
+mod identity;
 mod importing;
 mod last_seen;
 mod leading;
 mod limits;
+mod maps;
 mod networks;
 mod reach;
 mod reestimation;
@@ -38,7 +41,7 @@ use super::{Config, Parts, Waymark};
 use crate::geocode::Geocoder;
 use crate::geoip::databases::Databases;
 use crate::live::Live;
-use crate::model::access::{Contacts, Principal, Scope};
+use crate::model::access::{Contacts, Positions, Principal, Scope};
 use crate::model::geo::LatLng;
 use crate::model::id::AccountId;
 use crate::model::location::Granularity;
@@ -112,7 +115,9 @@ impl World {
             account: None,
             agent: None,
             contacts: Contacts::Read,
+            positions: Positions::default(),
             secret_number: 0,
+            identity: None,
         };
         let waymark = Waymark::new(Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,

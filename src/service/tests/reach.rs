@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::id::Revision;
 use crate::service::Error;
+use crate::service::certificates::Credential;
 use crate::service::reach::{NEWCOMERS_MAX, REACH_MAX};
 use crate::service::tokens::NewToken;
 use crate::store::parting::Parting;
@@ -27,6 +28,7 @@ impl Behind {
             display_name: "viewer".into(),
             expires_at: None,
             contacts: None,
+            positions: None,
         };
         let (_, secret) = elsewhere.waymark.create_token(&elsewhere.operator, new).await.unwrap();
         let of = async |kind| elsewhere.store.scan(Range::all(Some(elsewhere.account.clone()), kind)).await.unwrap();
@@ -56,7 +58,7 @@ impl Behind {
     }
 
     async fn reach(&self, secret: &str, revision: u64) -> Result<(), Error> {
-        self.waymark.reach(secret, Some(&self.account), Revision(revision)).await
+        self.waymark.reach(Credential::Secret(secret), Some(&self.account), Revision(revision)).await
     }
 
     /// Tells what is held back in the middle of what is waited for.

@@ -18,6 +18,7 @@ impl World {
             display_name: "rotated".into(),
             expires_at: Some(now() + HOUR * 100),
             contacts: Some(contacts),
+            positions: None,
         };
         let (token, secret) = self.waymark.create_token(&self.operator, new).await.unwrap();
         (token.id, secret)

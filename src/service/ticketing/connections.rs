@@ -82,7 +82,7 @@ impl Waymark {
         account: &AccountId,
         system: System,
     ) -> Result<Versioned<TicketingConnection>, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::See)?;
         self.found_connection(account, system).await
     }
 
@@ -92,7 +92,7 @@ impl Waymark {
         principal: &Principal,
         account: &AccountId,
     ) -> Result<Vec<Versioned<TicketingConnection>>, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::See)?;
         self.connections_of(account).await
     }
 

@@ -45,7 +45,7 @@ impl Waymark {
         principal: &Principal,
         account: &AccountId,
     ) -> Result<[System; System::ALL.len()], Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::See)?;
         Ok(System::ALL)
     }
 
@@ -107,7 +107,7 @@ impl Waymark {
         (system, organization): (&str, &str),
         page: &PageRequest,
     ) -> Result<LinkedPage, Error> {
-        let live = self.account_for(principal, account, Permission::Read)?;
+        let live = self.account_for(principal, account, Permission::See)?;
         let system = system_name(&line("system", system, LINE_BYTES_MAX)?);
         let organization = line("organization_id", organization, LINE_BYTES_MAX)?;
         if system.is_empty() {

@@ -75,7 +75,7 @@ impl Waymark {
         account: &AccountId,
         id: &str,
     ) -> Result<Verification, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::See)?;
         Ok(self.find_verification(account, id).await?.value)
     }
 
@@ -85,7 +85,7 @@ impl Waymark {
         principal: &Principal,
         account: &AccountId,
     ) -> Result<Vec<Verification>, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::See)?;
         let runs = self.verifications_of(account).await?;
         Ok(runs.into_iter().map(|run| run.value).take(VERIFICATIONS_MAX).collect())
     }

@@ -37,6 +37,8 @@ def connect(
     token=None,
     token_file=None,
     ca_file=None,
+    certificate_file=None,
+    key_file=None,
     plaintext=False,
     deadline_s=None,
     attempts_max=None,
@@ -48,6 +50,8 @@ def connect(
     token           the token, `wmk_…`; if not given, that of `token_file`, or of WAYMARK_TOKEN, or the file of
                     WAYMARK_TOKEN_FILE. Shown and logged nowhere.
     ca_file         certificate of the authority that signed the server's, PEM; those that gRPC trusts if not given
+    certificate_file, key_file
+                    certificate to show to the server, where it asks for one, and its private key, PEM; it may stand for a token
     plaintext       allows http:// to another machine, where others may read the token
     deadline_s      seconds for each call, all attempts and waits included, in the place of what docs/clients.md says
     attempts_max    most attempts at a call; as many as there is time for if not given
@@ -63,8 +67,13 @@ def connect(
     if url.scheme == "http" and not (plaintext or _is_this_machine(url.hostname)):
         raise ValueError(f"{url.hostname} is another machine: use https://, or plaintext=True where nobody listens")
     authorization = _authorization(token, token_file)
+    if (certificate_file is None) != (key_file is None):
+        raise ValueError("a certificate and its key go together: certificate_file and key_file")
+    if url.scheme == "http" and certificate_file is not None:
+        raise ValueError("a certificate is shown over TLS alone: use https://, or leave certificate_file out")
     if url.scheme == "https":
-        channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(_bytes_of(ca_file)), _OPTIONS)
+        parts = [_bytes_of(file) for file in (ca_file, key_file, certificate_file)]
+        channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(*parts), _OPTIONS)
     else:
         channel = grpc.insecure_channel(target, _OPTIONS)
     return Client(channel, authorization, deadline_s, attempts_max, own_writes_of=own_writes_of)

@@ -2,7 +2,7 @@
 
 use super::super::rooms::{ROOM_MAX, WAITING_MAX};
 use super::*;
-use crate::model::access::{Contacts, Scope};
+use crate::model::access::{Contacts, Positions, Scope};
 use crate::model::audit::LOST;
 use crate::model::id::Revision;
 use crate::store::Error as StoreError;
@@ -22,7 +22,9 @@ fn principal(account: Option<&str>, token: usize) -> Principal {
         account: account.map(|id| id.parse().unwrap()),
         agent: None,
         contacts: Contacts::Read,
+        positions: Positions::default(),
         secret_number: 0,
+        identity: None,
     }
 }
 
@@ -187,6 +189,24 @@ fn told(waiting: &Waiting, account: Option<&str>) -> Vec<(String, u64)> {
 /// Calls that an account's records tell of as lost.
 fn lost(waiting: &Waiting, account: &str) -> u64 {
     told(waiting, Some(account)).iter().filter(|(method, _)| method == LOST).map(|(_, calls)| calls).sum()
+}
+
+/// What an identity did as a viewer stood beside what it did as an administrator within the hour, all under the role that came first.
+#[test]
+fn calls_in_another_role_are_told_apart() {
+    let waiting = Waiting::default();
+    let admin = principal(Some("acme"), 1);
+    let viewer = Principal { scope: Scope::Viewer, ..admin.clone() };
+    for by in [&viewer, &admin, &admin, &viewer, &admin] {
+        note(&waiting, by, READ);
+    }
+    let told = |(_, document): Reached| match document {
+        Document::Audit(record) => (record.actor.map(|(_, _, scope)| scope == Scope::Admin), record.calls),
+        other => panic!("{other:?}"),
+    };
+    let mut told: Vec<_> = waiting.unwritten(usize::MAX).into_iter().map(told).collect();
+    told.sort_unstable();
+    assert_eq!(told, [(Some(false), 2), (Some(true), 3)]);
 }
 
 /// One account's reads filled what there was for all, and nothing was told of the others for an hour.
