@@ -35,12 +35,12 @@ run: ## Build everything, start the server on 127.0.0.1:8642 and fill it with a 
 	@exec scripts/run target/release/waymark
 
 setup: ## Install tools and fetch data for the tests.
-	@scripts/install-tools test
-	@scripts/fetch-data
+	@TIMEFORMAT='==> %0R s: tools'; time scripts/install-tools test
+	@TIMEFORMAT='==> %0R s: data'; time scripts/fetch-data
 
 dashboard: ## Build dashboard/dist, which the server embeds.
 	@scripts/install-tools run
-	@scripts/build-dashboard
+	@TIMEFORMAT='==> %0R s: dashboard'; time scripts/build-dashboard
 
 test: setup dashboard ## Run all tests: Rust, Python clients, browser and tile clients.
 	@scripts/test

@@ -35,17 +35,25 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Both ask strangers over HTTP, and share how; neither knows of the other.
     ("geocode", &["model", "error", "http_client", "secret_file"]),
     ("ticketing", &["model", "error", "http_client"]),
+    // Asks providers for their keys, and says who bears a token; knows no use case.
+    ("identity", &["model", "error", "http_client"]),
     ("store", &["model", "error", "secret_file"]),
     ("mail", &["model", "secret_file"]),
     // Pure: the words of sites, and which have them.
     ("lexicon", &["model"]),
     ("live", &["model", "error", "spatial", "lexicon", "store"]),
-    ("service", &["model", "error", "spatial", "lexicon", "geoip", "geocode", "ticketing", "store", "mail", "live"]),
+    (
+        "service",
+        &["model", "error", "spatial", "lexicon", "geoip", "geocode", "ticketing", "identity", "store", "mail", "live"],
+    ),
     ("api", &["model", "error", "service", "telemetry"]),
     // Of `api` the generated messages and clients, and how gRPC writes times and codes; of `model` which hosts are this machine.
     ("client", &["api", "model"]),
     // The configuration is the struct of the parts' own Config structs.
-    ("config", &["error", "app", "api", "store", "geoip", "geocode", "ticketing", "mail", "service", "telemetry"]),
+    (
+        "config",
+        &["error", "app", "api", "store", "geoip", "geocode", "ticketing", "identity", "mail", "service", "telemetry"],
+    ),
     (
         "app",
         &[
@@ -55,6 +63,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "geoip",
             "geocode",
             "ticketing",
+            "identity",
             "store",
             "mail",
             "live",

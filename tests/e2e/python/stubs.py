@@ -19,7 +19,8 @@ PACKAGE = "waymark.v1"
 def _generate():
     out = Path(tempfile.mkdtemp(prefix="waymark-stubs-"))
     atexit.register(shutil.rmtree, out, ignore_errors=True)
-    files = sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto"))
+    # Google's own come from their package.
+    files = sorted(str(path.relative_to(PROTO)) for path in (PROTO / "waymark").rglob("*.proto"))
     builtin = Path(grpc_tools.__file__).parent / "_proto"
     code = protoc.main(
         [

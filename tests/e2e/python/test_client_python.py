@@ -21,6 +21,7 @@ from metrics_page import Metrics
 from redis_server import lasting_port
 from server import ROOT, Server
 from stubs import methods, pb
+from test_certificates import Mutual, certified
 from test_traffic import serving
 from waymark_client import WaymarkError, connect
 from waymark_client.client import Each
@@ -318,6 +319,23 @@ def test_tls_trusts_the_authority_that_is_named(tmp_path):
             assert client.who_am_i().scope == pb.TOKEN_SCOPE_ADMIN
         with connect(server.url, token=server.admin_token, attempts_max=1) as distrusting:
             assert error_of(distrusting.who_am_i).is_lost
+
+
+def test_a_certificate_is_shown_and_stands_for_a_token(tmp_path, monkeypatch):
+    for name in ("WAYMARK_TOKEN", "WAYMARK_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    with Mutual(tmp_path, "required") as mutual:
+        certificate, key = mutual.authority.issue(names=["reader.example"]).write(tmp_path, "reader")
+        files = {"ca_file": tmp_path / "server-authority.pem", "certificate_file": certificate, "key_file": key}
+        with connect(mutual.server.url, attempts_max=1, **files) as client:
+            error = error_of(client.who_am_i)
+            assert (error.reason, error.advice) == ("CLIENT_CERTIFICATE_UNKNOWN", "sign_in")
+            token = certified(Account(mutual.operator()), "SERVICE", dns_name="reader.example")
+            assert client.who_am_i().token == token.name
+    with pytest.raises(ValueError, match="go together"):
+        connect("https://127.0.0.1", certificate_file=certificate)
+    with pytest.raises(ValueError, match="over TLS alone"):
+        connect("http://127.0.0.1", certificate_file=certificate, key_file=key)
 
 
 def test_a_token_is_shown_nowhere(server, account, monkeypatch, caplog):

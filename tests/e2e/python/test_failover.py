@@ -138,6 +138,8 @@ def rests(writer, stack):
     return True
 
 
+# How soon they agree again is measured.
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", [Cluster, Watched])
 def test_fleets_lose_nothing_and_agree_when_a_master_dies_and_ways_clog(kind, tmp_path):
     with ExitStack() as stack:

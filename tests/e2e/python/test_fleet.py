@@ -5,6 +5,7 @@ import threading
 import time
 
 import grpc
+import pytest
 
 from client import Account, Caller
 from nominatim import Nominatim
@@ -68,6 +69,8 @@ def ask(account, number):
         return False
 
 
+# When requests come is measured, to the millisecond.
+@pytest.mark.alone
 def test_two_processes_keep_one_limit_in_sum(tmp_path):
     with Timed() as stub, Redis(tmp_path) as redis, fleet(tmp_path, stub, redis) as members:
         stub.doors["laugavegur"] = [(1, 64.1466, -21.9426)]

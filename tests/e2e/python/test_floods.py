@@ -42,6 +42,8 @@ VANISHING = 1_000
 WHO = f"/{PACKAGE}.AdminService/WhoAmI"
 # A fixed request that is answered at once.
 EMPTY = message(b"")
+# What a server holds under a flood depends on how soon it gets to it.
+pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(scope="module")

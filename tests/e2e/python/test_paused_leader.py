@@ -89,6 +89,7 @@ def test_a_leader_that_stood_still_does_nothing_with_the_lease_that_it_had(fleet
     assert not (ordered(watcher.log) + unique(watcher.log) + bookmarkable(watcher.log)), watcher.log
 
 
+@pytest.mark.alone
 def test_replicas_hear_of_each_others_writes_within_a_second(tmp_path):
     """By the servers' own word, with a watch at each replica that is told of each write before the next one is made."""
     with ExitStack() as stack:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 
 import grpc
+import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -61,6 +62,8 @@ async def all_at_once(target, token, parent, agents):
     return dict(zip(agents, sites, strict=True)), refusals
 
 
+# All cores are taken for as long as it lasts.
+@pytest.mark.alone
 def test_ten_thousand_agents_activate_at_once(tmp_path):
     with Server(tmp_path / "data") as server, grpc.insecure_channel(server.target) as channel:
         account = Account(Caller(channel, server.admin_token))

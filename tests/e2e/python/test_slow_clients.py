@@ -183,6 +183,8 @@ class Watched:
             connection.socket.close()
 
 
+# What is held for them depends on how soon the server gets to them.
+@pytest.mark.alone
 def test_a_thousand_watchers_that_never_read_hold_no_memory(server, operator):
     """C6. What a watch has to tell is made when its client has room for it."""
     account = Account(operator)

@@ -16,6 +16,8 @@ from test_failover import HEALED_S_MAX, Scene, check_watches, check_writes
 ANSWERS = 4
 
 
+# How soon they agree again is measured.
+@pytest.mark.alone
 @pytest.mark.parametrize("takes_writes", [False, True])
 def test_what_a_master_took_that_was_cut_off_is_never_acknowledged(takes_writes, tmp_path):
     """With `min-replicas-to-write`, as docs/replicas.md asks for, it refuses; without, it takes writes that are lost when the cut heals,
