@@ -1,8 +1,9 @@
 // Who is signed in. Holds the token (in this tab's session storage alone) and gives out the services called with it.
 import { type Api, connect } from "../api/client.js";
 import { faultOf } from "../api/fault.js";
-import { type Account, ContactAccess, type WhoAmIResponse } from "../gen/waymark/v1/admin_service_pb.js";
+import type { Account, WhoAmIResponse } from "../gen/waymark/v1/admin_service_pb.js";
 import { PositionAccess } from "../gen/waymark/v1/location_pb.js";
+import { ContactAccess } from "../gen/waymark/v1/token_pb.js";
 import { TokenScope } from "../gen/waymark/v1/token_scope_pb.js";
 import * as strings from "../strings.js";
 import { Drafts } from "./drafts.svelte.js";

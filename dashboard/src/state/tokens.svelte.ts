@@ -2,8 +2,8 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Api } from "../api/client.js";
 import { type Fault, faultOf } from "../api/fault.js";
-import { ContactAccess, type Token } from "../gen/waymark/v1/admin_service_pb.js";
 import { PositionAccess } from "../gen/waymark/v1/location_pb.js";
+import { ContactAccess, type Token } from "../gen/waymark/v1/token_pb.js";
 import { TokenScope } from "../gen/waymark/v1/token_scope_pb.js";
 
 /** Tokens a page: as many as the server gives, for most may be agents' own. */
