@@ -218,30 +218,14 @@ fn build(parts: Vec<Part>, threads: usize) -> (Live, usize) {
 mod tests {
     use super::*;
 
-    /// What is logged, for a test to read.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn progress_is_logged_once_for_so_many_sites() {
-        let (log, progress) = (Log::default(), Progress::at(Timestamp::UNIX_EPOCH));
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let (log, progress) = (tempfile::NamedTempFile::new().unwrap(), Progress::at(Timestamp::UNIX_EPOCH));
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.reopen().unwrap()).finish();
         tracing::subscriber::with_default(subscriber, || {
             (0..3 * PROGRESS_EVERY - 1).for_each(|_| progress.count_site());
         });
-        let log = String::from_utf8(log.0.lock().clone()).unwrap();
+        let log = std::fs::read_to_string(log.path()).unwrap();
         let lines: Vec<&str> = log.lines().collect();
         assert_eq!(lines.len(), 2, "{log}");
         for (line, sites) in lines.into_iter().zip([PROGRESS_EVERY, 2 * PROGRESS_EVERY]) {

@@ -194,8 +194,6 @@ fn candidate(client: &Client, inquiry: &Inquiry, terms: &Terms, found: Found) ->
 
 #[cfg(test)]
 mod tests {
-    use parking_lot::Mutex;
-
     use super::super::super::terms::Keep;
     use super::super::Endpoint;
     use super::*;
@@ -261,21 +259,6 @@ mod tests {
         }
     }
 
-    /// What a subscriber writes of the log.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     /// Reads an answer whose results are faults, `null` for good ones: how many candidates, and what the log says.
     fn read(faults: &[Option<Fault>]) -> (Result<usize, Error>, String) {
         let endpoint = Endpoint {
@@ -288,9 +271,8 @@ mod tests {
         };
         let client = Client::new(endpoint).unwrap();
         let terms = Terms { attribution: "the fake".into(), keep: Keep::Unlimited };
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.reopen().unwrap()).finish();
         let results = (0..faults.len()).map(Value::from).collect();
         let read = |index: &usize| match faults[*index] {
             Some(fault) => Err(fault),
@@ -306,7 +288,7 @@ mod tests {
         let found = tracing::subscriber::with_default(subscriber, || {
             candidates(&client, &crate::geocode::fake::gata(), &terms, results, read)
         });
-        let log = String::from_utf8(log.0.lock().clone()).unwrap();
+        let log = std::fs::read_to_string(log.path()).unwrap();
         (found.map(|found| found.len()), log)
     }
 

@@ -148,6 +148,16 @@ export async function openFound(page, displayName) {
   await byId(page, "site-position").waitFor();
 }
 
+/** The part of a site's page that tells of its resident, found by the site's name; and how to wait for what it says. */
+export async function openResidentOf(signIn, displayName) {
+  const { page, faults } = await openPage(signIn);
+  await logIn(page, signIn.server, signIn.token);
+  await openFound(page, displayName);
+  await byId(page, "resident").locator("summary").click();
+  const isShown = (text) => byId(page, "resident-state").filter({ hasText: text }).waitFor();
+  return { page, faults, isShown };
+}
+
 /** Loads the page anew: its address says which site is open. */
 export async function reload(page, name) {
   await page.reload();

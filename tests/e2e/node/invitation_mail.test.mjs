@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, HOSTILE, launch, logIn, openFound, openPage, shoot } from "./browser.mjs";
+import { byId, HOSTILE, launch, openResidentOf, shoot } from "./browser.mjs";
 import { MailServer } from "./mail.mjs";
 import { Server } from "./server.mjs";
 
@@ -43,14 +43,7 @@ async function home(displayName, ownerEmail, devices = []) {
   return name;
 }
 
-async function openResident(displayName) {
-  const { page, faults } = await openPage({ browser, server, token });
-  await logIn(page, server, token);
-  await openFound(page, displayName);
-  await byId(page, "resident").locator("summary").click();
-  const isShown = (text) => byId(page, "resident-state").filter({ hasText: text }).waitFor();
-  return { page, faults, isShown };
-}
+const openResident = (displayName) => openResidentOf({ browser, server, token }, displayName);
 
 test("a mail that waits for its server is shown to wait, and to be sent once the server is there", async () => {
   await home("Harbour Flat", "kim@example.org");

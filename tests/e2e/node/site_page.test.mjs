@@ -4,7 +4,7 @@ import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, HOSTILE, launch, logIn, openFirstSite, openFound, openPage, shoot } from "./browser.mjs";
+import { byId, HOSTILE, launch, logIn, openFirstSite, openFound, openPage, openResidentOf, shoot } from "./browser.mjs";
 import { MailServer } from "./mail.mjs";
 import { clock, Server } from "./server.mjs";
 
@@ -38,15 +38,7 @@ async function openSite() {
   return { page, faults, name };
 }
 
-/** The part of a site's page that tells of its resident, found by the site's name. */
-async function openResident(displayName) {
-  const { page, faults } = await openPage({ browser, server, token });
-  await logIn(page, server, token);
-  await openFound(page, displayName);
-  await byId(page, "resident").locator("summary").click();
-  const isShown = (text) => byId(page, "resident-state").filter({ hasText: text }).waitFor();
-  return { page, faults, isShown };
-}
+const openResident = (displayName) => openResidentOf({ browser, server, token }, displayName);
 
 test("labels are added, changed and removed, and text is text", async () => {
   const { page, faults, name } = await openSite();

@@ -282,13 +282,18 @@ class World:
         }[kind]
 
 
-def invite(account, site, email):
-    """Invites a resident to a site, and accepts with the link that the mail server gets; the resident's secret."""
+def invitation_code(account, site, email):
+    """Invites a resident to a site; the code of the link that the mail server gets."""
     editor, name = account.caller("EDITOR"), f"{site}/residentAccess"
     access = pb.ResidentAccess(name=name, owner_email=email, enabled=True)
     editor.UpdateResidentAccess(resident_access=access, update_mask=mask("owner_email", "enabled"))
     editor.InviteResident(name=name)
-    code = account.operator.mail_server.code(email)
+    return account.operator.mail_server.code(email)
+
+
+def invite(account, site, email):
+    """Invites a resident to a site, and accepts; the resident's secret."""
+    code = invitation_code(account, site, email)
     return Caller(account.operator.channel).RedeemInvitation(code=code).secret
 
 

@@ -3,15 +3,14 @@
 import contextlib
 import json
 import sqlite3
-from pathlib import Path
 
 import grpc
 import pytest
 
 from cli import FAILED, run
-from client import WORLD, Account, Caller, fetch, mask, refused, until
+from client import WORLD, Account, Caller, mask, refused, until
 from metrics_page import Metrics
-from server import Server
+from server import ROOT, Server
 from stubs import pb
 from test_redis_strangers import SITE, deployment, key, lists_around, owner_of, placed, rewrite
 from test_replicas import is_written
@@ -19,7 +18,7 @@ from test_replicas import is_written
 # The number that claims on names have in stores.
 SITE_NAME = 4
 STRAYS = (b"\xff\xfe", b"\x80")
-REPLICAS_PAGE = (Path(__file__).parents[3] / "docs" / "replicas.md").read_text(encoding="utf-8")
+REPLICAS_PAGE = (ROOT / "docs/replicas.md").read_text(encoding="utf-8")
 
 
 def damaged(config):
@@ -107,11 +106,8 @@ def test_the_store_of_a_running_server_is_not_looked_at_without_it(tmp_path):
     run("check-store", config)
 
 
-def counted(fleet, number):
-    """Damage that a replica met."""
-    status, _, body = fetch(fleet.servers[number].target, "/metrics", fleet.servers[0].admin_token)
-    assert status == 200
-    return Metrics(body.decode())["waymark_store_corrupt_reads_total"]
+def damage_met(server):
+    return Metrics.of(server)["waymark_store_corrupt_reads_total"]
 
 
 @pytest.fixture
@@ -132,7 +128,7 @@ def test_ids_that_are_no_texts_hide_no_site(two):
     index, records = key(account, f"ids:{account.id}:{SITE}"), key(account, f"records:{account.id}:{SITE}")
     config = two.directory / "replica0.toml"
     run("check-store", config)
-    before = counted(two, 0)
+    before = damage_met(two.servers[0])
     for stray in STRAYS:
         assert two.store.run("ZADD", index, 0, stray) == ":1"
         assert two.store.run("HSET", records, stray, "junk") == ":1"
@@ -143,7 +139,7 @@ def test_ids_that_are_no_texts_hide_no_site(two):
         assert is_written(caller, account.name) and is_written(two.caller(number, theirs), beside.name)
         seen = caller.QueryViewport(parent=account.name, viewport=WORLD)
         assert seen.account_tally.total == 3
-    assert counted(two, 0) > before
+    assert damage_met(two.servers[0]) > before
     assert "is not what was written" in two.said(2)
     assert [kind for kind, _, _ in damaged(config)] == ["Site"] * 2
     for stray in STRAYS:

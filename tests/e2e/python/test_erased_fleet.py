@@ -12,7 +12,7 @@ from mail_server import MailServer
 from redis_contents import contents, everything, files
 from redis_fleets import is_joined
 from redis_server import Redis
-from test_erasure_canaries import HOME, INVITED, PERSON, House, erase_all, erase_each, searched
+from test_erasure_canaries import HOME, PERSON, House, erase_all, erase_each, invite_all, searched
 
 # Texts stand in snapshots as they are, so that they are found there.
 PLAIN = ["--rdbcompression", "no", "--repl-diskless-sync-delay", "0"]
@@ -51,15 +51,9 @@ def is_of_commits(key):
 
 
 def fill(fleet, mail):
-    """Two accounts of people; the invitation of one of them waits for a mail server that went away."""
+    """Two accounts of people, whom all servers let in."""
     house, other = (House(Caller(fleet.channels[0], fleet.servers[0].admin_token), mail, n) for n in (NUMBERS, [OTHER]))
-    waiting = INVITED.index("waits in the outbox")
-    for index, how in enumerate(INVITED):
-        if index != waiting:
-            house.invite(house.people[index], how)
-    other.invite(other.people[0], "accepted")
-    mail.stop()
-    house.invite(house.people[waiting], INVITED[waiting])
+    invite_all(house, other, mail)
     for home in (house, other):
         fleet.lets_in(home.admin.token, home.account.name)
     return house, other

@@ -8,11 +8,11 @@ import pytest
 
 from client import Caller, failure_of, mask, until
 from residents import DEVICES, Home, allow
+from server import ROOT
 from stubs import DESCRIPTORS, field_comments, pb
 from test_history import actor_of, cause, changes_of, edits_of, last
 from ticketing_accounts import link
 
-ROOT = Path(__file__).resolve().parents[3]
 COMMENTS = field_comments()
 # Messages of a site whose own fields are looked at one by one.
 DEEP = ("Contact", "Phone", "TicketingLink", "ResidentDevicePermission")

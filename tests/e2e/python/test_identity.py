@@ -14,9 +14,10 @@ import test_isolation
 from client import WORLD, Account, Caller, Failure, failure_of, fetch, refused, scope_value, until
 from identity_provider import Key, Provider, RemoteProvider, decoded, encoded
 from metrics_page import Metrics
-from rules import World
+from rules import SCOPES, World
 from server import BINARY, Server
 from stubs import pb
+from test_map_filters import all_pages
 
 # Seconds that tokens of tests last which are to end.
 ENDS_S = 3
@@ -24,8 +25,6 @@ ENDS_S = 3
 ENDED_S_MAX = 5
 # Seconds for which keys are good that cannot be read again, where a test waits for their end.
 STALE_MAX_S = 3
-# Scopes that roles stand for.
-SCOPES = ["ADMIN", "EDITOR", "VIEWER", "SERVICE", "ENROLLMENT", "WALLBOARD"]
 
 
 def bearer(account, token):
@@ -99,19 +98,10 @@ def test_masked_bearers_read_no_contacts_and_an_operators_role_is_the_operators(
     [site] = desk.ListSites(parent=account.name).sites
     assert "anna" not in str(site)
     root = bearer(account, identities.token(None, "wm-root"))
-    assert root.WhoAmI().account == "" and account.name in [one.name for one in all_accounts(root)]
+    accounts = all_pages(root.ListAccounts, "accounts", page_size=1000)
+    assert root.WhoAmI().account == "" and account.name in [one.name for one in accounts]
     assert fetch(server.target, "/metrics", root.token)[0] == 200
     assert fetch(server.target, "/metrics", identities.token(account.id, "wm-admin"))[0] == 403
-
-
-def all_accounts(caller):
-    """All accounts that a caller sees."""
-    found, token = [], ""
-    while True:
-        page = caller.ListAccounts(page_size=1000, page_token=token)
-        found, token = [*found, *page.accounts], page.next_page_token
-        if not token:
-            return found
 
 
 def hs256_with_the_public_key(provider, account):

@@ -18,6 +18,8 @@ from client import WORLD, Account, Caller, Failure, fetch, refused, scope_value
 from rules import OPEN, PLACELESS, ROUGH, RULES, World, request_for
 from stubs import methods, pb
 from test_import import Importer
+from test_map import box
+from web_mercator import Grid
 
 # Where a person put a site, exact to less than a metre, and what it is called.
 EXACT = pb.LatLng(lat=64.146512, lng=-21.942387)
@@ -89,10 +91,6 @@ def asked(ask):
         return str(Failure(error))
 
 
-def box(south, west, north, east):
-    return pb.BoundingBox(low=pb.LatLng(lat=south, lng=west), high=pb.LatLng(lat=north, lng=east))
-
-
 def boxes(dice):
     """Boxes of all sizes around the sites of one cell, and a zoom that each may be looked at."""
     for _ in range(BOXES):
@@ -104,18 +102,14 @@ def boxes(dice):
 
 def tiles():
     """The tile of each zoom that the cell is in."""
-    lat, lng = math.radians(BASE[0]), BASE[1]
     for z in range(23):
-        x = (lng + 180) / 360 * 2**z
-        y = (1 - math.asinh(math.tan(lat)) / math.pi) / 2 * 2**z
+        x, y = Grid(z).place(BASE)
         yield pb.TileCoordinates(z=z, x=int(x), y=int(y))
 
 
 def filled(path, tile):
     """The address of a tile."""
-    for place in "zxy":
-        path = path.replace(f"{{{place}}}", str(getattr(tile, place)))
-    return path
+    return path.format(z=tile.z, x=tile.x, y=tile.y)
 
 
 def probes(caller, account, sites):

@@ -12,7 +12,7 @@ from fleet import Fleet, known_to, single
 from mail_server import MailServer
 from redis_server import Redis
 from residents import Running
-from rules import World, invite, request_for
+from rules import World, invitation_code, invite, request_for
 from stubs import methods, pb
 from test_watches import MapWatcher, SiteWatcher, revision_of
 from ticketing_accounts import connect
@@ -148,7 +148,7 @@ class Renamed:
         self.editor.SetAddress(site=self.twin, address_line="Xyzzyqwv plughkjh 99999")
         asked = {"parent": self.account.name, "site": self.site, "address_line": "Laugavegur 1, Reykjavík"}
         self.candidate = self.editor.GeocodeAddress(**asked).candidates[0].token
-        self.code = invited(self.account, self.twin)
+        self.code = invitation_code(self.account, self.twin, f"{self.account.id}@example.org")
         self.connection = connect(self.account, system).name
         self.request_id = str(uuid.uuid4())
         self.made = self.create(self.editor).name
@@ -185,15 +185,6 @@ class Renamed:
     def resident(self, caller):
         caller = known_to(Caller(caller.channel, self.world.resident_secret), self.account.name, self.revision)
         return caller.GetResidentSite(name=self.site)
-
-
-def invited(account, site):
-    """The code of an invitation that nobody answered to."""
-    access = pb.ResidentAccess(name=f"{site}/residentAccess", owner_email=f"{account.id}@example.org", enabled=True)
-    caller = account.caller()
-    caller.UpdateResidentAccess(resident_access=access, update_mask=mask("owner_email", "enabled"))
-    caller.InviteResident(name=access.name)
-    return account.operator.mail_server.code(access.owner_email)
 
 
 # Each method whose answers name sites, in an order in which all can be called: what is asked of a renamed world by a caller.
@@ -304,9 +295,7 @@ def test_tiles_pages_and_files_have_it_too(place, tmp_path):
     _, z, x, y = TILE.removesuffix(".mvt").split("/")
     coordinates = pb.TileCoordinates(z=int(z), x=int(x), y=int(y))
     (streamed,) = caller.StreamTiles(parent=world.account.name, tiles=[coordinates])
-    signed = caller.SignTileUrl(parent=world.account.name).tile_path
-    for place_, value in (("z", z), ("x", x), ("y", y)):
-        signed = signed.replace(f"{{{place_}}}", value)
+    signed = caller.SignTileUrl(parent=world.account.name).tile_path.format(z=z, x=x, y=y)
     found = {"StreamTiles": streamed.mvt}
     for path, token in [(signed, None), (f"/v1/{world.account.name}/{TILE}", caller.token), (f"/v1/{world.made}", caller.token)]:
         status, _, found[path] = fetch(server.target, path, token)

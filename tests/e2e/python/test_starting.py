@@ -16,6 +16,7 @@ import grpc
 import pytest
 
 from client import WORLD, Account, Caller, failure_of, fetch, health
+from redis_server import lasting_port
 from server import READY_S_MAX, Server
 from stubs import pb
 
@@ -25,17 +26,11 @@ ROWS_OF_CALL = 100
 CALLS_AT_ONCE = 8
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
-    """The directory of a server that ended, with an account of many sites; its port, its account and a reader's token."""
-    directory, port = tmp_path_factory.mktemp("starting") / "data", free_port()
-    server = Server(directory, geoip=False, listen=f"127.0.0.1:{port}")
+    """A server that ended, in whose store is an account of many sites; the account, a reader's token, and the map that it showed."""
+    directory = tmp_path_factory.mktemp("starting") / "data"
+    server = Server(directory, geoip=False, listen=f"127.0.0.1:{lasting_port()}")
     with server, grpc.insecure_channel(server.target) as channel:
         account = Account(Caller(channel, server.admin_token))
         editor = account.caller("EDITOR")
@@ -133,7 +128,7 @@ def check_not_serving(target, parent, token):
 
 def test_nobody_is_answered_before_the_map_is_whole(stored):
     server, parent, token, seen = stored
-    target = server.command[server.command.index("--listen") + 1]
+    target = server.target
     port, start, looks = int(target.rpartition(":")[2]), Start(server), 0
     try:
         deadline = time.monotonic() + READY_S_MAX

@@ -8,6 +8,7 @@ import pytest
 from cli import run
 from client import WORLD, Account, Caller, fetch, failure_of, mask, refused, scope_value
 from stubs import pb
+from test_map import box
 
 # Where a person put a site: exact to less than a metre.
 EXACT = pb.LatLng(lat=64.146512, lng=-21.942387)
@@ -85,10 +86,6 @@ def test_no_question_is_fine_enough_to_find_a_place_out(account, board):
     assert pins == [1, 1, 0]
     deep = lambda: board.QueryViewport(parent=account.name, viewport=box(*boxes[0]), zoom=7)  # noqa: E731
     refused("INVALID_ARGUMENT", "FIELD_INVALID", deep, field="zoom")
-
-
-def box(south, west, north, east):
-    return pb.BoundingBox(low=pb.LatLng(lat=south, lng=west), high=pb.LatLng(lat=north, lng=east))
 
 
 def test_who_knows_one_site_of_a_cluster_learns_nothing_of_the_other(operator):
