@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{Extensions, HeaderMap, header};
 
+use super::protocol;
 use super::status::Failure;
 use crate::error::{Fault as _, Reason};
 use crate::model::access::Principal;
@@ -37,8 +38,7 @@ impl PeerCertificate {
 /// The certificate that says who makes a call of gRPC: that of the connection, where no token is sent, good or not. A page of another
 /// site cannot make a browser send such a call, which shows its certificate to whoever asks.
 fn certificate<'a>(headers: &HeaderMap, extensions: &'a Extensions) -> Option<&'a ClientCertificate> {
-    let is_grpc =
-        headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    let is_grpc = protocol::is_grpc(headers);
     let shown = extensions.get::<PeerCertificate>();
     shown.filter(|_| is_grpc && !headers.contains_key(header::AUTHORIZATION)).map(|shown| &*shown.0)
 }
@@ -67,10 +67,7 @@ pub(super) fn principal(waymark: &Waymark, headers: &HeaderMap) -> Result<Princi
 
 /// The principal behind a call of gRPC: of its token, else of the connection's certificate.
 pub(super) fn of_call(waymark: &Waymark, headers: &HeaderMap, extensions: &Extensions) -> Result<Principal, Failure> {
-    match certificate(headers, extensions) {
-        Some(certificate) => waymark.authenticate_certificate(certificate).map_err(Failure),
-        None => principal(waymark, headers),
-    }
+    waymark.identify(shown(headers, extensions)?).map_err(Failure)
 }
 
 /// Whether a credential was refused because nobody can judge it for now: the keys of its identity provider are away. Its bearer is

@@ -12,7 +12,6 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
-use http::header;
 use hyper::body::{Frame, SizeHint};
 use tracing::error;
 
@@ -20,8 +19,7 @@ use super::{protocol, status};
 
 /// Answers for a handler that panicked: a gRPC call with a status, anything else with a page.
 pub(super) async fn contain(request: Request, next: Next) -> Response {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    let is_grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    let is_grpc = protocol::is_grpc(request.headers());
     let path = request.uri().path().to_owned();
     let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
         error!(path, "the handler of a call panicked");
@@ -74,7 +72,7 @@ mod tests {
     use axum::middleware::from_fn;
     use axum::routing::{get, post};
     use futures_util::stream;
-    use http::{StatusCode, Version};
+    use http::{StatusCode, Version, header};
     use tonic::{Code, Status};
     use tonic_types::StatusExt as _;
     use tonic_web::GrpcWebLayer;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 
 use super::status::Failure;
 use super::traffic::Traffic;
-use super::{caller, names};
+use super::{caller, names, protocol};
 use crate::model::Invalid;
 use crate::model::id::{AccountId, Revision};
 use crate::service::{Error, Waymark, call};
@@ -54,8 +54,7 @@ pub(super) async fn refuse(mut request: Request, next: Next) -> Response {
 /// replica may not have heard yet.
 pub(super) fn refusal_of(request: &mut Request) -> Option<Response> {
     let unreached = request.extensions_mut().remove::<Unreached>()?.0;
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    let is_grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    let is_grpc = protocol::is_grpc(request.headers());
     Some(if is_grpc { unreached.status().into_http() } else { unreached.page() })
 }
 

@@ -73,6 +73,12 @@ fn http_code(reason: Reason) -> StatusCode {
     }
 }
 
+/// A status with its reason and no other detail.
+fn bare(reason: Reason, message: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
+    Status::with_error_details(grpc_code(reason.kind()), message, details)
+}
+
 /// What the caller reads. A fault of waymark's own is told in the log, not to the caller; nor is how a geocoder is set up.
 fn message(error: &service::Error) -> String {
     let reason = error.reason();
@@ -227,10 +233,8 @@ fn page_of(reason: Reason, message: &str) -> Response {
 
 /// The answer to a call that took longer than `limit`. What it was to write may have been written.
 pub(super) fn too_late(limit: std::time::Duration) -> Status {
-    let reason = Reason::DeadlineExceeded;
-    let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
     let message = format!("the call took longer than {limit:?}; a write may have gone through: read, or repeat it");
-    Status::with_error_details(grpc_code(reason.kind()), message, details)
+    bare(Reason::DeadlineExceeded, &message)
 }
 
 /// Time after which an answer that ended with its connection is best asked for again: connections end at different times, and
@@ -249,10 +253,8 @@ pub(super) fn connection_over() -> Status {
 
 /// The answer to a request message over the limit of its method, at most `bytes_max`.
 pub(super) fn message_too_long(bytes_max: usize) -> Status {
-    let reason = Reason::LimitReached;
-    let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
     let message = format!("the request is too long: no method takes more than {bytes_max} bytes, most take 65536");
-    Status::with_error_details(grpc_code(reason.kind()), message, details)
+    bare(Reason::LimitReached, &message)
 }
 
 /// What the decoder's message begins with, whatever it could not decode.
@@ -276,9 +278,7 @@ pub(super) fn undecodable(found: &Status) -> Option<Status> {
 
 /// The fault that a gRPC call ends with whose handler panicked.
 pub(super) fn panicked() -> Status {
-    let reason = Reason::Internal;
-    let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
-    Status::with_error_details(grpc_code(reason.kind()), OWN_FAULT, details)
+    bare(Reason::Internal, OWN_FAULT)
 }
 
 /// The answer to a plain request whose handler panicked.

@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use crate::error::{Fault, Reason};
 
-/// When to ask again where the provider's keys are not here: as long as they are waited for at most.
-const KEYS_RETRY: Duration = Duration::from_secs(2);
-
 /// Why a token is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -131,7 +128,8 @@ impl Fault for Refusal {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        (*self == Self::KeysAway).then_some(KEYS_RETRY)
+        // Keys that are not here by then are best asked for as much later.
+        (*self == Self::KeysAway).then_some(super::WAIT_MAX)
     }
 }
 

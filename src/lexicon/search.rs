@@ -32,6 +32,13 @@ impl Level<'_> {
     fn cost(&self) -> usize {
         self.parts.iter().map(Part::cost).sum()
     }
+
+    /// All numbers that it has, of a segment of `len`.
+    fn set(&self, len: usize) -> Bits {
+        let mut set = Bits::none(len);
+        self.parts.iter().for_each(|part| add(part, &mut set));
+        set
+    }
 }
 
 /// What a segment answers.
@@ -160,8 +167,7 @@ impl Question<'_, '_> {
                 if rest.is_empty() {
                     break;
                 }
-                let mut found = Bits::none(segment.len());
-                level.parts.iter().for_each(|part| add(part, &mut found));
+                let mut found = level.set(segment.len());
                 found.and(&rest);
                 rest.and_not(&found);
                 ranks.add(&found, level.rank, segment.len());
@@ -233,9 +239,7 @@ enum Gathered {
 
 fn gathered(segment: &Segment, level: &Level<'_>) -> Gathered {
     if level.cost() > segment.len() / SET_ONE_IN {
-        let mut set = Bits::none(segment.len());
-        level.parts.iter().for_each(|part| add(part, &mut set));
-        return Gathered::Set(set);
+        return Gathered::Set(level.set(segment.len()));
     }
     let mut list = Vec::new();
     for part in &level.parts {

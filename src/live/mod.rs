@@ -1,8 +1,8 @@
 //! What is true now, in memory: accounts, tokens and every account's map, kept in step with the store.
 //!
 //! Fed by the store's commits before they are acknowledged, so a caller who was told that a write is done sees it
-//! here. One lock an account, held for microseconds, and some milliseconds by a page that looks at many sites; an
-//! account's readers never wait for another account.
+//! here. One lock an account, held for microseconds, some milliseconds by a page that looks at many sites, and at worst some
+//! 0.2 s, by a search by distance; an account's readers never wait for another account.
 
 mod brief_lock;
 mod changes;

@@ -221,7 +221,7 @@ impl Waymark {
 }
 
 /// Whether the principal sees sites themselves, and not the map alone as on a screen in a hall.
-pub(super) fn reads(principal: &Principal) -> bool {
+pub(super) fn sees_sites(principal: &Principal) -> bool {
     allows(principal.scope, Permission::See)
 }
 

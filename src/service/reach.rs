@@ -47,13 +47,15 @@ impl Waymark {
         let end = Instant::now() + REACH_MAX;
         let mut newcomer = None;
         if let Err(cause) = self.recognize(credential, account) {
-            if !self.may_come(credential, account) {
-                return Err(cause);
-            }
-            newcomer = Some(self.newcomers.try_place().ok_or(Error::Behind(revision))?);
-            // Always asked, so that the time of the answer says nothing of who is here.
-            if self.parts.store.revision(account).await? < revision {
-                return Err(cause);
+            if self.may_come(credential, account) {
+                newcomer = Some(self.newcomers.try_place().ok_or(Error::Behind(revision))?);
+                // Always asked, so that the time of the answer says nothing of who is here.
+                if self.parts.store.revision(account).await? < revision {
+                    return Err(cause);
+                }
+            } else {
+                // It may have come between the two looks.
+                self.recognize(credential, account)?;
             }
         }
         let reached = timeout_at(end, self.parts.live.reach(account, revision)).await;

@@ -105,7 +105,7 @@ struct Search<'map> {
     frame: Frame,
     /// The radius that the frame was made for.
     frame_m: f64,
-    /// Sites that were looked at, and piles outside.
+    /// Sites that were looked at, and piles that were passed over: outside, or of which no site is in view.
     looks: usize,
     looks_max: usize,
     /// Whether more would have been needed.

@@ -11,10 +11,10 @@ use tracing::error;
 
 use super::{Error, Kind, Unreadable};
 
-/// Most records of which the log tells; more of them would push everything else out of it.
+/// Most records of which the log tells, and most keys; more of them would push everything else out of it.
 const TOLD_MAX: usize = 1_000;
 
-/// Reads of this process that met a record which is not what was written.
+/// Reads of this process that met a record, or a key, that is not what was written.
 static CORRUPT_READS: AtomicU64 = AtomicU64::new(0);
 /// Records that the log told of: partition, kind, and the id as it is shown.
 static TOLD: Mutex<Told> = Mutex::new(Told(BTreeSet::new()));

@@ -6,12 +6,13 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, Uri};
 use tokio::time::timeout;
 use tonic::Code;
 
 use super::tiles;
 use crate::api::caller::{self, Peer};
+use crate::api::protocol::is_grpc;
 use crate::api::traffic::{Arrival, Asked, Call, Place, Refusal, Route, Target, Ticket, Traffic, Wanted, code_of};
 use crate::api::{replica, status};
 use crate::service::Waymark;
@@ -57,10 +58,6 @@ async fn count_unknown(traffic: &Arc<Traffic>, request: Request, refusal: Option
     };
     call.end(code_of(response.headers()).unwrap_or(Code::Unknown));
     response
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 impl Gatekeeper {

@@ -27,6 +27,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use super::Offered;
 use super::basemap::Basemap;
 use super::grpc::health::Health;
+use super::protocol::is_grpc;
 use super::rest;
 use super::traffic::Traffic;
 use crate::service::Waymark;
@@ -114,8 +115,7 @@ async fn ready(State(health): State<Health>) -> impl IntoResponse {
 
 /// Answers a gRPC call of a method that nobody has as gRPC answers it, not as a page that is not there.
 async fn refuse_unknown_methods(request: Request, next: Next) -> Response {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    if content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
+    if is_grpc(request.headers()) {
         return Status::unimplemented("this server has no such method").into_http();
     }
     next.run(request).await

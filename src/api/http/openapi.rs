@@ -49,9 +49,6 @@ pub(super) async fn document(headers: HeaderMap) -> Response {
 /// Made by the first who asks; some tens of milliseconds.
 fn forms() -> Result<&'static Forms, Error> {
     static FORMS: OnceLock<Forms> = OnceLock::new();
-    if let Some(forms) = FORMS.get() {
-        return Ok(forms);
-    }
     let plain = openapi::document()?;
     Ok(FORMS.get_or_init(|| Forms {
         plain: Form::of(Bytes::from_static(plain.as_bytes())),

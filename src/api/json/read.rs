@@ -72,7 +72,7 @@ pub(crate) fn field_named(described: &MessageDescriptor, name: &str) -> Read<Fie
 }
 
 /// A caller's own name of a field, no longer than a message may tell back.
-fn bounded(name: &str) -> String {
+pub(crate) fn bounded(name: &str) -> String {
     let is_plain = name.len() <= 60 && name.chars().all(|letter| letter.is_ascii_graphic());
     if is_plain { name.to_owned() } else { shown(name) }
 }

@@ -26,6 +26,7 @@ use tower::ServiceExt as _;
 
 use super::caller::PeerCertificate;
 use super::grpc::message_bytes_max;
+use super::protocol::is_grpc;
 use super::status::json;
 use super::traffic::{Route, Traffic};
 use crate::model::Invalid;
@@ -92,10 +93,6 @@ pub(super) async fn refuse_unserved(request: Request, next: Next) -> Response {
         Some(Unserved::Verbs(verbs)) => json::other_methods(verbs),
         Some(Unserved::Streams(method)) => json::streams_requests(method),
     }
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 impl Gateway {

@@ -74,10 +74,10 @@ fn put_query(
             return Err(Invalid::new("query", format!("at most {PARAMETERS_MAX} parameters")));
         }
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let malformed = || Invalid::new(bounded(name), "percent-encoded UTF-8 is expected");
+        let malformed = || Invalid::new(read::bounded(name), "percent-encoded UTF-8 is expected");
         let name = decoded_form(name).ok_or_else(malformed)?;
         let value = decoded_form(value).ok_or_else(malformed)?;
-        let steps = steps(message, &name).map_err(|fault| Invalid::new(bounded(&name), fault.why))?;
+        let steps = steps(message, &name).map_err(|fault| Invalid::new(read::bounded(&name), fault.why))?;
         let path = steps.iter().map(FieldDescriptor::name).collect::<Vec<_>>().join(".");
         if captured.iter().any(|captured| captured.field == path) {
             return Err(Invalid::new(name, "the path of the address says it"));
@@ -97,11 +97,6 @@ fn put_query(
         put_text(message, &steps, &value).map_err(|why| Invalid::new(name, why))?;
     }
     Ok(())
-}
-
-/// A caller's own name of a field, no longer than a message may tell back.
-fn bounded(name: &str) -> String {
-    if name.len() <= 60 && name.bytes().all(|byte| byte.is_ascii_graphic()) { name.to_owned() } else { shown(name) }
 }
 
 /// The fields that a path such as `viewport.low.lat` goes by.

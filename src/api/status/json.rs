@@ -9,9 +9,9 @@ use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic_types::StatusExt as _;
 
-use super::{DOMAIN, Failure, grpc_code, panicked};
+use super::{Failure, bare, panicked};
 use crate::api::json::of_dynamic;
 use crate::api::traffic::code_of_end;
 use crate::error::Reason;
@@ -146,14 +146,10 @@ pub(in crate::api) fn streams_requests(method: &str) -> Response {
     page(&bare(Reason::HttpUnsupported, &message))
 }
 
-fn bare(reason: Reason, message: &str) -> Status {
-    let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
-    Status::with_error_details(grpc_code(reason.kind()), message, details)
-}
-
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
+    use tonic_types::ErrorDetails;
 
     use super::*;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::access::{Permission, reads};
+use super::access::{Permission, sees_sites};
 use super::error::Resource;
 use super::filter::MapFilter;
 use super::symbols::{SiteSummary, Symbols, Tally};
@@ -109,8 +109,9 @@ impl Waymark {
         self.map_of(principal, account, filter).map(|_| ())
     }
 
-    /// Whether the principal may hear what tiles of the account are made of, and whose data. That alone opens no tile.
-    pub fn check_description(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<(), Error> {
+    /// Whether the principal may look at the account's map as on a screen, with this filter: for those who answer before they look.
+    /// That alone opens no tile.
+    pub fn check_screen(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<(), Error> {
         self.screen_of(principal, account, filter).map(|_| ())
     }
 
@@ -140,7 +141,7 @@ impl Waymark {
     ) -> Result<Viewport, Error> {
         let map = self.screen_of(principal, account, filter)?;
         let (mut bounds, mut zoom) = (*bounds, zoom_of(zoom)?);
-        if !reads(principal) {
+        if !sees_sites(principal) {
             (bounds, zoom) = (coarse::widened(&bounds), coarse::zoom(zoom)?);
         }
         let look = |view: MapView<'_>, revision| -> Result<_, Error> {
@@ -154,7 +155,7 @@ impl Waymark {
             })
         };
         let seen = map.look(look).await?;
-        Ok(if reads(principal) { seen } else { coarse::viewport(seen) })
+        Ok(if sees_sites(principal) { seen } else { coarse::viewport(seen) })
     }
 
     /// The box that a map has to show for all matching sites to be on it. Coarse for who sees no sites.
@@ -165,7 +166,7 @@ impl Waymark {
             Fit { bounds, tally, unplaced, revision }
         });
         let fit = fit.await;
-        Ok(if reads(principal) { fit } else { coarse::fit(&fit) })
+        Ok(if sees_sites(principal) { fit } else { coarse::fit(&fit) })
     }
 
     /// The symbol that shows a site at a zoom, by its id; `None` for a pin of its own.
@@ -207,7 +208,7 @@ impl Waymark {
     /// The account's map, if the principal may look at it as on a screen in a hall; then the filter, which looks at no text for
     /// who sees no sites.
     fn screen_of(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Filtered, Error> {
-        if reads(principal) {
+        if sees_sites(principal) {
             return self.map_of(principal, account, filter);
         }
         let live = self.account_for(principal, account, Permission::Look)?;

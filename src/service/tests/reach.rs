@@ -1,5 +1,7 @@
 //! What a caller wrote elsewhere is waited for, be it the account itself or the token that asks.
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::model::id::Revision;
 use crate::service::Error;
@@ -20,17 +22,16 @@ struct Behind {
 }
 
 impl Behind {
+    /// Whose clock moves on where nothing is left to do.
     async fn new() -> Self {
         let elsewhere = World::new().await;
-        let new = NewToken {
-            account: Some(elsewhere.account.clone()),
-            scope: Scope::Viewer,
-            display_name: "viewer".into(),
-            expires_at: None,
-            contacts: None,
-            positions: None,
-        };
-        let (_, secret) = elsewhere.waymark.create_token(&elsewhere.operator, new).await.unwrap();
+        let secret = new_viewer(&elsewhere).await;
+        let behind = Self::of(&elsewhere, secret).await;
+        tokio::time::pause();
+        behind
+    }
+
+    async fn of(elsewhere: &World, secret: String) -> Self {
         let of = async |kind| elsewhere.store.scan(Range::all(Some(elsewhere.account.clone()), kind)).await.unwrap();
         let records = [of(Kind::Account).await, of(Kind::Token).await];
         let directory = tempfile::tempdir().unwrap();
@@ -48,7 +49,6 @@ impl Behind {
             config: Config::default(),
         });
         let waymark = waymark.await.unwrap();
-        tokio::time::pause();
         Self { waymark, store, account: elsewhere.account.clone(), secret, records, _directory: directory }
     }
 
@@ -66,6 +66,19 @@ impl Behind {
         tokio::time::sleep(REACH_MAX / 2).await;
         self.store.release();
     }
+}
+
+/// The secret of a token that may look at the account.
+async fn new_viewer(world: &World) -> String {
+    let new = NewToken {
+        account: Some(world.account.clone()),
+        scope: Scope::Viewer,
+        display_name: "viewer".into(),
+        expires_at: None,
+        contacts: None,
+        positions: None,
+    };
+    world.waymark.create_token(&world.operator, new).await.unwrap().1
 }
 
 /// It was asked who calls before anything was waited for, so a fresh token was refused for good.
@@ -120,4 +133,31 @@ async fn who_waits_too_long_may_repeat_it_and_who_says_what_never_was_does_not_w
     let id = behind.secret.split('_').nth(1).unwrap().parse().unwrap();
     let forged = crate::service::access::secret::format(id, &[7; 32]);
     assert!(matches!(behind.reach(&forged, 2).await, Err(Error::Credential)));
+}
+
+/// A token that came between two looks at it was refused: it was unknown to the first, and no news to the second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_comes_while_it_is_looked_for_is_let_in() {
+    const TOKENS: usize = 300;
+    let elsewhere = World::new().await;
+    let mut secrets = HashMap::with_capacity(TOKENS);
+    for _ in 0..TOKENS {
+        let secret = new_viewer(&elsewhere).await;
+        secrets.insert(secret.split('_').nth(1).unwrap().to_owned(), secret);
+    }
+    let behind = Behind::of(&elsewhere, String::new()).await;
+    behind.commit(0).await;
+    // Who asks for what is not here yet is sent away at once, so that it is asked for again and again while it comes.
+    let _taken: Vec<_> = (0..NEWCOMERS_MAX).map(|_| behind.waymark.newcomers.try_place().unwrap()).collect();
+    for record in &behind.records[1] {
+        behind.store.hold();
+        let create = Mutation::create(record.key.clone(), record.document.clone());
+        let revision = behind.store.commit(vec![create]).await.unwrap();
+        let store = Arc::clone(&behind.store);
+        let releasing = tokio::task::spawn_blocking(move || store.release());
+        while let Err(cause) = behind.reach(&secrets[&*record.key.id], revision.0).await {
+            assert!(matches!(cause, Error::Behind(_)), "{cause:?}");
+        }
+        releasing.await.unwrap();
+    }
 }

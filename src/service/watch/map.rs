@@ -110,8 +110,7 @@ impl Waymark {
         view: View,
     ) -> Result<MapWatch, Error> {
         let seat = Seat::take(self, principal, account, Permission::Look)?;
-        // A fault of the filter is told before the first message, as by every other call that takes one.
-        self.check_description(principal, account, &view.filter)?;
+        self.check_screen(principal, account, &view.filter)?;
         let standings = seat.live().standings();
         Ok(MapWatch {
             seat,

@@ -125,7 +125,7 @@ pub(super) fn load(
         }
         spans.damaged.fetch_add(1, Ordering::Relaxed);
         whole::check(&moment, path, span, &mut |row, _| {
-            if let Some(kind) = Kind::LOADED.into_iter().find(|kind| row.get(1) == Ok(*kind as u8)) {
+            if let Some(kind) = packs::kind_of(row) {
                 show(row, kind, path, visit);
             }
         })?;

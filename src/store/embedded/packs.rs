@@ -33,10 +33,15 @@ pub(super) fn checksum(record: i64, kind: Kind, revision: Revision, copy: &[u8])
 pub(super) const BETWEEN: &str =
     "SELECT record, kind, revision, checksum, copy FROM packed WHERE record BETWEEN ?1 AND ?2";
 
+/// The kind of a row that has it in its second column, where memory is made of that kind.
+pub(super) fn kind_of(row: &Row<'_>) -> Option<Kind> {
+    Kind::LOADED.into_iter().find(|kind| row.get(1) == Ok(*kind as u8))
+}
+
 /// What a row of [`BETWEEN`] holds; `None` where it is not what was written.
 pub(super) fn read<'row>(row: &'row Row<'_>) -> Option<Copied<'row>> {
     let record: i64 = row.get(0).ok()?;
-    let kind = Kind::LOADED.into_iter().find(|kind| row.get(1) == Ok(*kind as u8))?;
+    let kind = kind_of(row)?;
     let revision = Revision(row.get::<_, i64>(2).ok()?.cast_unsigned());
     let (noted, bytes): (i64, _) = (row.get(3).ok()?, row.get_ref(4).ok()?.as_bytes().ok()?);
     let is_whole = noted == i64::from(checksum(record, kind, revision, bytes));
@@ -99,7 +104,7 @@ pub(super) fn fill(connection: &Connection, are_counted: bool) -> rusqlite::Resu
         if !are_counted {
             changes.add_record(record, tally::name_of(row)?);
         }
-        let Some(kind) = Kind::LOADED.into_iter().find(|kind| row.get(1) == Ok(*kind as u8)) else { continue };
+        let Some(kind) = kind_of(row) else { continue };
         let revision = Revision(row.get::<_, i64>(3).unwrap_or_default().cast_unsigned());
         // A start finds out from the document that it is damaged, and tells.
         let copy = if whole::is_whole(row) { copy_of(row, kind) } else { None };

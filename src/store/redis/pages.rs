@@ -163,8 +163,7 @@ pub(super) fn call(names: &Names, generation: &str, account: &str, kind: Kind, b
 }
 
 /// The same call; records of up to a revision are answered with nothing but their own.
-pub(super) fn call_beyond(call: Cmd, known: Revision) -> Cmd {
-    let mut call = call;
+pub(super) fn call_beyond(mut call: Cmd, known: Revision) -> Cmd {
     call.arg(&known.0.to_be_bytes());
     call
 }

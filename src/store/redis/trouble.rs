@@ -68,9 +68,8 @@ impl Trouble {
     /// What `cause` says where nothing was sent that changes anything.
     pub(super) fn of_read(cause: &RedisError) -> Error {
         match Self::of(cause) {
-            Self::NoRoom(text) => Error::NoRoom { cause: text },
-            Self::Damaged(text) => faults::damaged(PLACE, text),
-            Self::NotNow(cause) | Self::Refused(cause) | Self::Unknown(cause) => Error::Unavailable { cause },
+            Self::Unknown(cause) => Error::Unavailable { cause },
+            trouble => trouble.told(),
         }
     }
 

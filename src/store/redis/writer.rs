@@ -3,6 +3,7 @@
 //! What Redis refused without doing it is sent again for a moment, to whoever holds the partition then. What was sent
 //! and not answered is never sent again: only its caller can, with the same request id.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -219,8 +220,9 @@ impl Writer {
         let names = Names::new(&self.nodes.settings.prefix, self.nodes.settings.partitions);
         let account = value::account_text(job.keys.first()?.partition.as_ref());
         let mut keys = junk::of_partition(&names, names.partition(account));
-        keys.extend(job.keys.iter().flat_map(|key| junk::of_records(&names, account, key.kind)));
-        keys.dedup();
+        let mut kinds = HashSet::new();
+        let of_kinds = job.keys.iter().filter(|key| kinds.insert(key.kind));
+        keys.extend(of_kinds.flat_map(|key| junk::of_records(&names, account, key.kind)));
         junk::find(&keys, there).await
     }
 

@@ -81,7 +81,7 @@ pub(super) async fn tile_json(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let admitted = Admitted::by(&waymark, &account, query.as_deref(), &headers)?;
-    waymark.check_description(&admitted.principal, &admitted.account, &admitted.filter)?;
+    waymark.check_screen(&admitted.principal, &admitted.account, &admitted.filter)?;
     let body = description::tile_json(&admitted, &waymark.attributions_html());
     Ok(([CACHING, (header::VARY, "authorization")], Json(body)).into_response())
 }
