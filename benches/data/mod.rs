@@ -2,13 +2,15 @@
 //!
 //! A third are estimates, piled on the centre of their town with the granularity of a city, as a GeoIP database places
 //! them; the others stand at a door within ten kilometres of it. `towns` says where people live, `record` what the server
-//! would store of a site, `entry` what the map keeps of it, `queries` what is asked about them.
+//! would store of a site, `entry` what the map keeps of it, `queries` what is asked about them,
+//! `typed` what is typed to find them.
 
 pub(crate) mod entry;
 pub(crate) mod queries;
 pub(crate) mod random;
 pub(crate) mod record;
 pub(crate) mod towns;
+pub(crate) mod typed;
 
 use waymark::model::geo::LatLng;
 use waymark::model::id::{AccountId, SiteId};

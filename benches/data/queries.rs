@@ -5,7 +5,7 @@ use waymark::spatial::AccountMap;
 use waymark::spatial::mercator::{LAT_MAX, Point, TileId};
 
 use super::random::Random;
-use super::{Plan, Site};
+use super::{Plan, Site, typed};
 
 /// Deepest zoom that is measured.
 pub(crate) const ZOOM_DEEPEST: u8 = 14;
@@ -42,6 +42,8 @@ pub(crate) struct Queries {
     pub(crate) boxes: [Vec<In<BoundingBox>>; 2],
     /// Polygons of 100 corners with about 100 sites, as rings.
     pub(crate) polygons: Vec<In<Vec<LatLng>>>,
+    /// What is typed into a search, by kinds.
+    pub(crate) searches: Vec<(&'static str, Vec<In<String>>)>,
 }
 
 impl Queries {
@@ -92,6 +94,7 @@ impl Queries {
             Some((site.account, ring(site.position, radius_m)))
         });
         queries.polygons = rings.collect();
+        queries.searches = typed::searches(plan, count, seed);
         queries
     }
 }

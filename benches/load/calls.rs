@@ -18,6 +18,8 @@ pub(crate) const EMPTY_HTTP: &str = "/healthz";
 pub(crate) const EMPTY_GRPC: &str = "AdminService/WhoAmI";
 /// Largest page of the API.
 const PAGE: i32 = 1_000;
+/// Hits that a search answers with.
+const HITS: i32 = 10;
 /// A filter that most sites match, so that tiles stay full.
 pub(crate) const FILTER: &str = "status=ONLINE";
 
@@ -123,6 +125,19 @@ impl Caller<'_> {
             self.map(*account, "ListPolygonSites", &message)
         };
         rings.iter().map(call).collect()
+    }
+
+    pub(crate) fn searches(&self, typed: &[In<String>]) -> Result<Vec<Call>> {
+        let call = |(account, query): &In<String>| {
+            let message = pb::SearchSitesRequest {
+                parent: parent(*account),
+                query: query.clone(),
+                page_size: HITS,
+                ..pb::SearchSitesRequest::default()
+            };
+            http2::grpc(self.address, "SiteService/SearchSites", &self.filled.viewers[*account], &message)
+        };
+        typed.iter().map(call).collect()
     }
 
     fn map(&self, account: usize, method: &str, message: &impl prost::Message) -> Result<Call> {

@@ -41,8 +41,8 @@ pub(crate) async fn one_alone(
 }
 
 /// Each kind of query over gRPC, by its name in the sheets.
-fn grpc_calls(caller: Caller<'_>, queries: &Queries) -> Result<Vec<(&'static str, Vec<Call>)>> {
-    Ok(vec![
+fn grpc_calls(caller: Caller<'_>, queries: &Queries) -> Result<Vec<(String, Vec<Call>)>> {
+    let on_the_map = [
         ("gRPC viewport world z2", caller.worlds(&queries.spots)?),
         ("gRPC viewport city z11", caller.cities(&queries.cities)?),
         ("gRPC nearest 10", caller.nearest(&queries.spots)?),
@@ -51,7 +51,12 @@ fn grpc_calls(caller: Caller<'_>, queries: &Queries) -> Result<Vec<(&'static str
         ("gRPC box, ~100 sites", caller.boxes(&queries.boxes[0])?),
         ("gRPC box, ~1,000 sites", caller.boxes(&queries.boxes[1])?),
         ("gRPC polygon of 100 corners, ~100 sites", caller.polygons(&queries.polygons)?),
-    ])
+    ];
+    let mut calls: Vec<_> = on_the_map.into_iter().map(|(what, calls)| (what.to_owned(), calls)).collect();
+    for (kind, typed) in &queries.searches {
+        calls.push((format!("gRPC search, {kind}"), caller.searches(typed)?));
+    }
+    Ok(calls)
 }
 
 async fn tiles(sheet: &mut Sheet, caller: Caller<'_>, server: u32, queries: &Queries) -> Result<()> {
@@ -80,7 +85,7 @@ async fn tiles(sheet: &mut Sheet, caller: Caller<'_>, server: u32, queries: &Que
 async fn open_if_asked(
     sheet: &mut Sheet,
     loops: &mut Vec<Loop>,
-    what: &str,
+    what: String,
     target: &Target,
     calls: Vec<Call>,
 ) -> Result<()> {

@@ -7,6 +7,7 @@ use waymark::model::site::Site;
 
 use crate::data::Plan;
 use crate::data::random::Random;
+use crate::data::typed::beginning;
 use crate::measure::{Figure, Sheet, time};
 
 /// Calls of a round.
@@ -62,12 +63,4 @@ fn search(lexicon: &Lexicon, query: &Query) -> usize {
 
 fn end(text: &str, count: usize) -> String {
     text[text.len() - count..].to_owned()
-}
-
-/// The first letters of some word of the site.
-fn beginning(site: &Site, random: &mut Random, count: usize) -> String {
-    let texts = [&site.display_name, &site.contact.email, &site.contact.first_name, &site.contact.last_name];
-    let words: Vec<&str> = texts.iter().flat_map(|text| text.split([' ', '@', '.'])).collect();
-    let word = words[random.below(words.len())];
-    word[..word.len().min(count)].to_owned()
 }

@@ -21,7 +21,7 @@ use crate::data::{self, Plan, Shape};
 use crate::measure::{Figure, Sheet, settings};
 use crate::server::Server;
 use crate::wire::{Call, Target};
-use crate::{QUERIES, fill};
+use crate::{QUERIES, fill, searchable};
 use waymark::model::geo::{BoundingBox, LatLng};
 use waymark::spatial::AccountMap;
 use waymark::spatial::mercator::TileId;
@@ -90,6 +90,7 @@ pub(crate) async fn measure(arguments: &[String]) -> Result<()> {
     supercluster::measure(&mut sheet, &others, &plan, &maps)?;
     drop(maps);
     let server = Server::start(&filled.path)?;
+    searchable::wait(&server, &filled).await?;
     let caller = Caller { address: server.address, filled: &filled };
     for zoom in ZOOMS {
         let tiles = tiles_of(&plan, zoom);
