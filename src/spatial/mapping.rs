@@ -8,20 +8,18 @@ use crate::model::geo::LatLng;
 use crate::model::id::SiteId;
 use crate::model::polygon::Relation;
 
-use super::board::{AreaContent, Board};
+use super::board::{Areas, Clusters, Survey};
 use super::frame::Rect;
 use super::mercator::{CELL_LEVELS_BELOW_TILE, Cell, LEVEL_MAX, Point};
 use super::node::{Kind, Slot};
 use super::pile::Pile;
+use super::plane::{Plane, Source};
 use super::refusal::Refusal;
 use super::region::Region;
 use super::stop::{Stop, country_level};
-use super::symbols::{Area, AreaId, Cluster, Pin, Span, SymbolId, Symbols};
+use super::symbols::{Area, AreaId, AreaKind, Cluster, Pin, Span, SymbolId, Symbols};
 use super::view::View;
 use super::window::Window;
-
-/// Cells of a cluster: the kept one and those that joined it.
-type Cells = SmallVec<[Cell; 9]>;
 
 /// Symbols of a kind that there is room for from the start: what a tile mostly has.
 const CAPACITY: usize = 32;
@@ -32,35 +30,53 @@ pub(super) fn symbols(
     window: Window,
     is_shown: impl Fn(Point) -> bool,
 ) -> Result<Symbols<'_>, Refusal> {
-    let mut board = Board::new(view, window, true);
+    let survey = Survey { view, level: window.level };
+    let (mut clusters, mut areas) = survey.both(window);
     let mut symbols = Symbols::default();
-    symbols.pins.reserve(board.len().min(CAPACITY));
-    symbols.clusters.reserve(board.len().min(CAPACITY));
-    for (x, y) in window.cells() {
-        let Some(number) = board.at(x, y) else { continue };
-        if !is_shown(board.content(number).point) || board.kept(number) != number {
-            continue;
-        }
-        let joiners = board.joiners(number);
-        match board.content(number).mass.lone() {
+    symbols.pins.reserve(clusters.len().min(CAPACITY));
+    symbols.clusters.reserve(clusters.len().min(CAPACITY));
+    each_kept(&mut clusters, &survey, window, &is_shown, |clusters, number, joiners| {
+        let content = clusters.content(number);
+        match content.mass.lone() {
             Some(entry) if joiners.is_empty() => {
-                let entry = view.entries.get(entry);
-                symbols.pins.push(Pin { entry, point: board.content(number).point });
+                symbols.pins.push(Pin { entry: view.entries.get(entry), point: content.point });
             }
-            _ => symbols.clusters.push(cluster(view, &board, number, &joiners)),
+            _ => symbols.clusters.push(cluster(view, clusters, number, joiners)),
         }
-    }
-    board.checked()?;
-    let areas = board.take_areas().into_iter().filter(|area| is_shown(area.mass.centroid()));
-    symbols.areas = areas.map(|content| area(view, &content)).collect();
+    })?;
+    each_kept(&mut areas, &survey, window, &is_shown, |areas, number, joiners| {
+        symbols.areas.push(area(view, areas, number, joiners));
+    })?;
     Ok(symbols)
 }
 
-fn cluster(view: View<'_>, board: &Board<'_>, kept: u32, joiners: &[u32]) -> Cluster {
-    let content = board.content(kept);
+/// Visits the kept cells of a window whose drawn point `is_shown`, row by row, each with those that joined it. Refuses
+/// where what was visited may not hold.
+fn each_kept<T>(
+    plane: &mut Plane<T>,
+    source: &impl Source<T>,
+    window: Window,
+    is_shown: &impl Fn(Point) -> bool,
+    mut visit: impl FnMut(&Plane<T>, u32, &[u32]),
+) -> Result<(), Refusal> {
+    if plane.len() == 0 {
+        return Ok(());
+    }
+    for (x, y) in window.cells() {
+        let Some(number) = plane.at(x, y, source) else { continue };
+        if is_shown(plane.content(number).point) && plane.kept(number, source) == number {
+            let joiners = plane.joiners(number, source);
+            visit(plane, number, &joiners);
+        }
+    }
+    plane.checked()
+}
+
+fn cluster(view: View<'_>, clusters: &Clusters, kept: u32, joiners: &[u32]) -> Cluster {
+    let content = clusters.content(kept);
     let cell = content.cell;
     let (mut tally, mut span) = (content.mass.tally, Span::default());
-    for joiner in joiners.iter().map(|joiner| board.content(*joiner)) {
+    for joiner in joiners.iter().map(|joiner| clusters.content(*joiner)) {
         tally.merge(&joiner.mass.tally);
         // Columns wrap at the antimeridian, so the difference is taken within the world's width.
         let columns = (1_u32 << cell.level()) - 1;
@@ -69,20 +85,32 @@ fn cluster(view: View<'_>, board: &Board<'_>, kept: u32, joiners: &[u32]) -> Clu
         span.north |= u32::from(joiner.cell.y() < cell.y());
         span.south |= u32::from(joiner.cell.y() > cell.y());
     }
-    let split = if joiners.is_empty() { split_level(view, content.slot, cell) } else { Some(cell.level() + 1) };
+    let split = if joiners.is_empty() { split_level(view, content.more, cell) } else { Some(cell.level() + 1) };
     let expansion_zoom = split.filter(|level| *level <= LEVEL_MAX).map(|level| level - CELL_LEVELS_BELOW_TILE);
     Cluster { cell, tally, point: content.point, expansion_zoom, span }
 }
 
-fn area<'map>(view: View<'map>, content: &AreaContent) -> Area<'map> {
-    Area {
-        id: content.id,
-        tally: content.mass.tally,
-        point: content.mass.centroid(),
-        radius_m: content.radius_m,
-        granularity: content.granularity,
-        lone: content.mass.lone().map(|entry| view.entries.get(entry)),
+fn area<'map>(view: View<'map>, areas: &Areas, kept: u32, joiners: &[u32]) -> Area<'map> {
+    let content = areas.content(kept);
+    let (mut mass, mut doubt) = (content.mass, content.more.clone());
+    for joiner in joiners.iter().map(|joiner| areas.content(*joiner)) {
+        mass.merge(&joiner.mass);
+        doubt.merge(&joiner.more);
     }
+    Area {
+        id: id_of(content.cell, &doubt.ids),
+        tally: mass.tally,
+        point: content.point,
+        radius_m: doubt.radius_m,
+        granularity: doubt.granularity,
+        lone: mass.lone().map(|entry| view.entries.get(entry)),
+        widest: doubt.ids.iter().map(|id| id.cell.level()).min().expect("there is an area"),
+    }
+}
+
+/// The id of areas that are one symbol, kept in `cell`.
+fn id_of(cell: Cell, ids: &[AreaId]) -> AreaId {
+    if let [only] = ids { *only } else { AreaId { cell, kind: AreaKind::Joined } }
 }
 
 /// The first level at which the sites that cluster in `cell` are no longer in one cell or one area; at most 32
@@ -131,62 +159,119 @@ fn clusters_in(view: View<'_>, pile: &Pile, cell: Cell) -> bool {
 }
 
 /// The cells of the cluster that is kept in `cell`, that one first; `None` where there is none.
-fn cluster_cells(view: View<'_>, cell: Cell) -> Result<Option<Cells>, Refusal> {
-    let mut board = Board::new(view, Window::of(cell), false);
-    let Some(number) = board.at(cell.x(), cell.y()) else { return Ok(None) };
-    let joiners = board.joiners(number);
-    let is_pin = joiners.is_empty() && board.content(number).mass.lone().is_some();
-    let is_shown = !is_pin && board.kept(number) == number;
-    board.checked()?;
-    let cells = || std::iter::once(number).chain(joiners).map(|number| board.content(number).cell).collect();
-    Ok(is_shown.then(cells))
+fn cluster_cells(view: View<'_>, cell: Cell) -> Result<Option<Parts>, Refusal> {
+    let survey = Survey { view, level: cell.level() };
+    let mut clusters: Clusters = survey.one(Window::of(cell));
+    let Some(number) = clusters.at(cell.x(), cell.y(), &survey) else { return Ok(None) };
+    let joiners = clusters.joiners(number, &survey);
+    let is_pin = joiners.is_empty() && clusters.content(number).mass.lone().is_some();
+    let is_shown = !is_pin && clusters.kept(number, &survey) == number;
+    clusters.checked()?;
+    let cells = std::iter::once(number).chain(joiners).map(|number| clusters.content(number).cell);
+    Ok(is_shown.then(|| cells.map(|cell| Part { cell, area: None }).collect()))
+}
+
+/// The areas that are one symbol, kept in `cell`; `None` where there is no such symbol.
+fn joined_areas(view: View<'_>, cell: Cell) -> Result<Option<Parts>, Refusal> {
+    let survey = Survey { view, level: cell.level() };
+    let mut areas: Areas = survey.one(Window::of(cell));
+    let Some(number) = areas.at(cell.x(), cell.y(), &survey) else { return Ok(None) };
+    let is_kept = areas.kept(number, &survey) == number;
+    let ids = ids_of(&mut areas, &survey, number);
+    areas.checked()?;
+    let part = |id: &AreaId| Part { cell: id.cell, area: Some(id.kind) };
+    Ok((is_kept && ids.len() > 1).then(|| ids.iter().map(part).collect()))
+}
+
+/// The areas of a kept cell.
+fn ids_of(areas: &mut Areas, survey: &Survey<'_>, kept: u32) -> SmallVec<[AreaId; 4]> {
+    let joiners = areas.joiners(kept, survey);
+    let numbers = std::iter::once(kept).chain(joiners);
+    numbers.flat_map(|number| areas.content(number).more.ids.iter().copied()).collect()
 }
 
 /// What shows the site of a pile at `zoom`.
 pub(super) fn locate(view: View<'_>, site: SiteId, pile: &Pile, zoom: u8) -> Result<SymbolId, Refusal> {
-    let level = zoom + CELL_LEVELS_BELOW_TILE;
-    if let Some(area_level) = pile.stop.area_level(level) {
-        let cell = Cell::holding(pile.point, area_level);
-        return Ok(SymbolId::Area(AreaId { cell, is_country: pile.stop.is_country() }));
+    let survey = Survey { view, level: zoom + CELL_LEVELS_BELOW_TILE };
+    if let Some(id) = survey.area_of(pile) {
+        let shown = locate_area(survey, pile.point, id)?.expect("the area of a site in view is not empty");
+        return Ok(SymbolId::Area(shown));
     }
-    let cell = Cell::holding(pile.point, level);
-    let mut board = Board::new(view, Window::of(cell), false);
-    let number = board.at(cell.x(), cell.y()).expect("the cell of a site that clusters is not empty");
-    let kept = board.kept(number);
-    let stands_alone = board.content(kept).mass.lone().is_some() && board.joiners(kept).is_empty();
-    board.checked()?;
-    Ok(if stands_alone { SymbolId::Pin(site) } else { SymbolId::Cluster(board.content(kept).cell) })
+    let cell = Cell::holding(pile.point, survey.level);
+    let mut clusters: Clusters = survey.one(Window::of(cell));
+    let number = clusters.at(cell.x(), cell.y(), &survey).expect("the cell of a site that clusters is not empty");
+    let kept = clusters.kept(number, &survey);
+    let stands_alone = clusters.content(kept).mass.lone().is_some() && clusters.joiners(kept, &survey).is_empty();
+    clusters.checked()?;
+    Ok(if stands_alone { SymbolId::Pin(site) } else { SymbolId::Cluster(clusters.content(kept).cell) })
+}
+
+/// What shows the area `id`, in whose cell `point` is; `None` where it has no site.
+fn locate_area(survey: Survey<'_>, point: Point, id: AreaId) -> Result<Option<AreaId>, Refusal> {
+    let mass = survey.area_mass(point, id);
+    if mass.count() == 0 {
+        return Ok(None);
+    }
+    let cell = Cell::holding(mass.centroid(), survey.level);
+    let mut areas: Areas = survey.one(Window::of(cell));
+    let number = areas.at(cell.x(), cell.y(), &survey).expect("the cell of an area's centroid is not empty");
+    let kept = areas.kept(number, &survey);
+    let ids = ids_of(&mut areas, &survey, kept);
+    areas.checked()?;
+    Ok(Some(id_of(areas.content(kept).cell, &ids)))
+}
+
+/// A cell, and which of its sites are meant.
+struct Part {
+    cell: Cell,
+    /// Of which area; `None` for those that cluster at the cell's level.
+    area: Option<AreaKind>,
+}
+
+/// Where a symbol's sites are.
+type Parts = SmallVec<[Part; 9]>;
+
+impl Part {
+    fn takes(&self, point: Point, stop: Stop) -> bool {
+        let level = self.cell.level();
+        let is_its = match self.area {
+            None => stop.clusters_at(level),
+            Some(AreaKind::Country) => stop.is_country(),
+            Some(_) => stop.is_at(level),
+        };
+        is_its && Cell::holding(point, level) == self.cell
+    }
 }
 
 /// Where a symbol's sites are: cells, and which of the piles there are its.
 pub(super) struct Leaves {
-    level: u8,
+    parts: Parts,
     rects: SmallVec<[Rect; 9]>,
-    is_area: bool,
-    is_country: bool,
 }
 
 impl Leaves {
     /// Those of a cluster or area that may show at `zoom`; `None` where nothing of that id does.
     pub(super) fn of(view: View<'_>, id: SymbolId, zoom: u8) -> Result<Option<Self>, Refusal> {
         let level = zoom + CELL_LEVELS_BELOW_TILE;
-        let (cells, is_area, is_country) = match id {
-            SymbolId::Pin(_) => return Ok(None),
-            SymbolId::Cluster(cell) if cell.zoom() != Some(zoom) => return Ok(None),
-            SymbolId::Cluster(cell) => match cluster_cells(view, cell)? {
-                Some(cells) => (cells, false, false),
-                None => return Ok(None),
-            },
-            SymbolId::Area(AreaId { cell, is_country }) => {
-                let is_shown = if is_country { cell.level() == country_level(level) } else { cell.level() < level };
-                if !is_shown {
-                    return Ok(None);
-                }
-                (Cells::from_slice(&[cell]), true, is_country)
+        let parts = match id {
+            SymbolId::Pin(_) => None,
+            SymbolId::Cluster(cell) if cell.level() == level => cluster_cells(view, cell)?,
+            SymbolId::Area(AreaId { cell, kind: AreaKind::Joined }) if cell.level() == level => {
+                joined_areas(view, cell)?
+            }
+            SymbolId::Cluster(_) | SymbolId::Area(AreaId { kind: AreaKind::Joined, .. }) => None,
+            SymbolId::Area(id) => {
+                let (cell, kind) = (id.cell, id.kind);
+                let is_country = kind == AreaKind::Country;
+                let is_of_zoom = if is_country { cell.level() == country_level(level) } else { cell.level() < level };
+                let is_shown = is_of_zoom && locate_area(Survey { view, level }, cell.corner(), id)? == Some(id);
+                is_shown.then(|| Parts::from_iter([Part { cell, area: Some(kind) }]))
             }
         };
-        let rects = cells.iter().flat_map(|cell| Window::of(*cell).rects()).collect();
-        Ok(Some(Self { level: cells[0].level(), rects, is_area, is_country }))
+        Ok(parts.map(|parts| {
+            let rects = parts.iter().flat_map(|part| Window::of(part.cell).rects()).collect();
+            Self { parts, rects }
+        }))
     }
 }
 
@@ -206,11 +291,7 @@ impl Region for Leaves {
         self.relation(&Rect::at(Point::project(position))) == Relation::Inside
     }
 
-    fn takes(&self, stop: Stop) -> bool {
-        match (self.is_area, self.is_country) {
-            (false, _) => stop.clusters_at(self.level),
-            (true, true) => stop.is_country(),
-            (true, false) => stop.is_at(self.level),
-        }
+    fn takes(&self, point: Point, stop: Stop) -> bool {
+        self.parts.iter().any(|part| part.takes(point, stop))
     }
 }

@@ -183,6 +183,12 @@ impl Cell {
         ((1_u64 << (2 * self.level)) - 1) / 3 + (u64::from(self.y) << self.level) + u64::from(self.x)
     }
 
+    /// Its north-western point.
+    pub(super) fn corner(self) -> Point {
+        let first = |cell: u32| cell.checked_shl(u32::from(POINT_BITS - self.level)).unwrap_or(0);
+        Point { x: first(self.x), y: first(self.y) }
+    }
+
     /// The cell so many columns west, over the antimeridian, and rows north, which stay on the map.
     pub(super) fn north_west(self, columns: u32, rows: u32) -> Self {
         Self { x: self.x.wrapping_sub(columns) & ((1 << self.level) - 1), y: self.y - rows, ..self }

@@ -24,6 +24,7 @@ mod mass;
 mod node;
 mod pile;
 mod places;
+mod plane;
 mod region;
 mod roster;
 mod rough;

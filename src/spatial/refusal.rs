@@ -1,7 +1,7 @@
 //! What a map does not answer: what is no question, and what would cost more than one question may.
 
-use super::board::OUTSIDE_CELLS_MAX;
 use super::near::NEAR_LOOKS_MAX;
+use super::plane::OUTSIDE_CELLS_MAX;
 use crate::model::Invalid;
 
 /// Why a map gives no answer.

@@ -6,6 +6,7 @@ use crate::model::geo::{BoundingBox, LatLng};
 use crate::model::polygon::{Polygons, Relation};
 
 use super::frame::{Frame, Rect};
+use super::mercator::Point;
 use super::stop::Stop;
 
 /// A part of the sphere, and perhaps not all sites there.
@@ -18,8 +19,8 @@ pub(super) trait Region {
     fn dear_looks(&self) -> usize {
         0
     }
-    /// Whether sites of this stop are meant.
-    fn takes(&self, _stop: Stop) -> bool {
+    /// Whether sites of this point and stop are meant.
+    fn takes(&self, _point: Point, _stop: Stop) -> bool {
         true
     }
 }

@@ -13,7 +13,7 @@ use crate::model::text::shown;
 
 use super::class::Tally;
 use super::entry::EntryRef;
-use super::mercator::{Cell, Point};
+use super::mercator::{Cell, Point, cell_width_m};
 
 /// All symbols of a tile or viewport. Their sites are each in one symbol, on every map.
 #[derive(Debug, Default, PartialEq)]
@@ -22,7 +22,7 @@ pub struct Symbols<'map> {
     pub pins: Vec<Pin<'map>>,
     /// Several sites each, in the same order.
     pub clusters: Vec<Cluster>,
-    /// Sites whose uncertainty is larger than a cell, by their ids.
+    /// Sites whose uncertainty is larger than a cell, in the same order.
     pub areas: Vec<Area<'map>>,
 }
 
@@ -100,11 +100,12 @@ pub(super) struct Span {
 /// Sites whose uncertainty is larger than a cell: the honest picture is a disc, not pins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Area<'map> {
-    /// Its id: the same at all zooms that show it, but for areas of countries, which refine.
+    /// Its id: the same at all zooms that show it alone, but for areas of countries, which refine; that of a cell where
+    /// several areas are too near to one another.
     pub id: AreaId,
     /// Its sites by status and source; at least one.
     pub tally: Tally,
-    /// Where it is drawn: the centroid of its sites.
+    /// Where it is drawn: the centroid of its sites, or of the greatest ones of several areas.
     pub point: Point,
     /// The largest known accuracy of its sites, in metres; `None` where all are unknown.
     pub radius_m: Option<f64>,
@@ -112,6 +113,8 @@ pub struct Area<'map> {
     pub granularity: Granularity,
     /// The site, where it is one only.
     pub lone: Option<EntryRef<'map>>,
+    /// The level of the widest cell whose sites it holds.
+    pub(super) widest: u8,
 }
 
 impl Area<'_> {
@@ -127,31 +130,44 @@ impl Area<'_> {
         self.point.position()
     }
 
-    /// The width of its cell in metres: how large to draw it where no radius is known. Not an accuracy.
+    /// The width of its widest cell in metres: how large to draw it where no radius is known. Not an accuracy.
     #[must_use]
     pub fn extent_m(&self) -> f64 {
-        self.id.cell.width_m(self.position().lat())
+        cell_width_m(self.widest, self.position().lat())
     }
 }
 
-/// An area's id. Country-level sites have areas apart from those of others in the same cell.
+/// An area's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AreaId {
-    /// The cell whose sites it holds.
+    /// The cell that it stands for.
     pub cell: Cell,
-    /// Whether it is of country-level sites, or else of all others that stop at the cell's level.
-    pub is_country: bool,
+    /// For which sites of that cell.
+    pub kind: AreaKind,
+}
+
+/// Which sites an area is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AreaKind {
+    /// Those of its cell that stop at the cell's level.
+    Stopped,
+    /// The country-level ones of its cell.
+    Country,
+    /// Those of several areas that are too near to one another, at the zoom of its cell: what the cell holds the centroids of, and
+    /// what joined it.
+    Joined,
 }
 
 impl AreaId {
-    /// A number of its own among all areas, below 2⁵².
+    /// A number of its own among all areas, below 2⁵³.
     #[must_use]
     pub fn key(self) -> u64 {
-        self.cell.key() * 2 + u64::from(self.is_country)
+        self.cell.key() * 4 + self.kind as u64
     }
 }
 
-/// A symbol's id: `p-<site>`, `c-<cell>`, `a-<cell>`, or `n-<cell>` for a country's area.
+/// A symbol's id: `p-<site>`, `c-<cell>`, `a-<cell>`, `n-<cell>` for a country's area, or `j-<cell>` for several areas that are
+/// one symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SymbolId {
     /// A pin.
@@ -167,8 +183,9 @@ impl fmt::Display for SymbolId {
         match self {
             Self::Pin(site) => write!(f, "p-{site}"),
             Self::Cluster(cell) => write!(f, "c-{cell}"),
-            Self::Area(AreaId { cell, is_country: false }) => write!(f, "a-{cell}"),
-            Self::Area(AreaId { cell, is_country: true }) => write!(f, "n-{cell}"),
+            Self::Area(AreaId { cell, kind: AreaKind::Stopped }) => write!(f, "a-{cell}"),
+            Self::Area(AreaId { cell, kind: AreaKind::Country }) => write!(f, "n-{cell}"),
+            Self::Area(AreaId { cell, kind: AreaKind::Joined }) => write!(f, "j-{cell}"),
         }
     }
 }
@@ -179,13 +196,16 @@ impl FromStr for SymbolId {
     /// Accepts the form of `Display` alone.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let within = |fault: Invalid| fault.within("symbol");
+        let area = |cell: &str, kind| Ok(Self::Area(AreaId { cell: cell.parse().map_err(within)?, kind }));
         match text.split_at_checked(2) {
             Some(("p-", site)) => Ok(Self::Pin(site.parse().map_err(within)?)),
             Some(("c-", cell)) => Ok(Self::Cluster(cell.parse().map_err(within)?)),
-            Some(("a-", cell)) => Ok(Self::Area(AreaId { cell: cell.parse().map_err(within)?, is_country: false })),
-            Some(("n-", cell)) => Ok(Self::Area(AreaId { cell: cell.parse().map_err(within)?, is_country: true })),
+            Some(("a-", cell)) => area(cell, AreaKind::Stopped),
+            Some(("n-", cell)) => area(cell, AreaKind::Country),
+            Some(("j-", cell)) => area(cell, AreaKind::Joined),
             _ => {
-                Err(Invalid::new("symbol", format!("a symbol's id begins with p-, c-, a- or n-, got {}", shown(text))))
+                let found = shown(text);
+                Err(Invalid::new("symbol", format!("a symbol's id begins with p-, c-, a-, n- or j-, got {found}")))
             }
         }
     }
@@ -201,8 +221,9 @@ mod tests {
         let ids = [
             SymbolId::Pin(SiteId::from_u128(7)),
             SymbolId::Cluster(cell),
-            SymbolId::Area(AreaId { cell, is_country: false }),
-            SymbolId::Area(AreaId { cell, is_country: true }),
+            SymbolId::Area(AreaId { cell, kind: AreaKind::Stopped }),
+            SymbolId::Area(AreaId { cell, kind: AreaKind::Country }),
+            SymbolId::Area(AreaId { cell, kind: AreaKind::Joined }),
         ];
         for id in ids {
             assert_eq!(id.to_string().parse::<SymbolId>().unwrap(), id);

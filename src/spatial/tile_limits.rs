@@ -3,7 +3,7 @@
 
 use crate::model::text;
 
-use super::mercator::{CELL_LEVELS_BELOW_TILE, ZOOM_MAX};
+use super::mercator::CELL_LEVELS_BELOW_TILE;
 
 /// Most bytes of a tile, before compression: what map libraries decode within a frame or two, and what a slow line
 /// carries in a second.
@@ -12,11 +12,8 @@ pub const TILE_BYTES_MAX: usize = 500_000;
 /// Most pins and clusters of a tile: one in each of its 8 × 8 cells.
 pub(super) const CELL_SYMBOLS_MAX: usize = 1 << (2 * CELL_LEVELS_BELOW_TILE);
 
-/// Most areas of a tile. Those of countries are of cells of one level, no finer than the tile's own: 64. The others
-/// are of coarser cells: 16 and 4 of the two levels between tile and cells, and one of each level from the tile's up.
-/// Where there are 64 of countries, at zooms up to 4, there are at most 5 levels from the tile's up; at deeper zooms
-/// there are at most 16 of countries and 23 levels.
-pub(super) const AREAS_MAX: usize = 64 + 16 + 4 + 5;
+/// Most areas of a tile: one for each of its cells too, because areas keep apart like all else.
+pub(super) const AREAS_MAX: usize = CELL_SYMBOLS_MAX;
 
 /// Most bytes of one symbol with its values: a name, two ids, and 15 other properties.
 pub(super) const SYMBOL_BYTES_MAX: usize = FEATURE_BYTES_MAX
@@ -38,4 +35,3 @@ const fn value_bytes(text: usize) -> usize {
 }
 
 const _: () = assert!((CELL_SYMBOLS_MAX + AREAS_MAX) * SYMBOL_BYTES_MAX + LAYERS_BYTES_MAX <= TILE_BYTES_MAX);
-const _: () = assert!(16 + 16 + 4 + (ZOOM_MAX as usize + 1) <= AREAS_MAX);

@@ -135,7 +135,7 @@ impl<R: Region, V: FnMut(Group<'_>) -> ControlFlow<WalkCursor>> Walk<'_, '_, R, 
         self.sites.clear();
         // Sites of a pile mostly share one position, which is tested once.
         let mut last = None;
-        for (_, pile) in piles.iter().filter(|(_, pile)| region.takes(pile.stop)) {
+        for (_, pile) in piles.iter().filter(|(_, pile)| region.takes(pile.point, pile.stop)) {
             self.looks += view.tree.piles.numbers(pile).len();
             for number in view.numbers(pile) {
                 let entry = &view.entries[number];

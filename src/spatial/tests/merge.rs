@@ -11,7 +11,7 @@ use crate::spatial::AccountMap;
 use crate::spatial::entry::{Entry, EntryRef};
 use crate::spatial::mercator::{Cell, Point, TileId};
 use crate::spatial::spacing::spacing_squared;
-use crate::spatial::symbols::SymbolId;
+use crate::spatial::symbols::{AreaKind, SymbolId};
 
 /// A cell of the brute force: its sites and their centroid.
 struct Heap {
@@ -20,29 +20,56 @@ struct Heap {
     point: Point,
 }
 
-fn heaps(entries: &[Entry], level: u8) -> Vec<Heap> {
-    let mut cells: BTreeMap<Cell, Vec<(SiteId, Point)>> = BTreeMap::new();
+/// A site and where it is drawn.
+type Drawn = (SiteId, Point);
+
+fn centroid(sites: &[Drawn]) -> Point {
+    let mean = |values: Vec<u64>| u32::try_from(values.iter().sum::<u64>() / values.len() as u64).unwrap();
+    Point {
+        x: mean(sites.iter().map(|(_, point)| u64::from(point.x)).collect()),
+        y: mean(sites.iter().map(|(_, point)| u64::from(point.y)).collect()),
+    }
+}
+
+/// What clusters, by cells.
+fn clustering(entries: &[Entry], level: u8) -> Vec<Heap> {
+    let mut cells: BTreeMap<Cell, Vec<Drawn>> = BTreeMap::new();
     for entry in entries {
         let (point, stop) = placed(entry);
         if stop.clusters_at(level) {
             cells.entry(Cell::holding(point, level)).or_default().push((entry.site, point));
         }
     }
-    let mean = |values: Vec<u64>| u32::try_from(values.iter().sum::<u64>() / values.len() as u64).unwrap();
-    let heap = |(cell, sites): (Cell, Vec<(SiteId, Point)>)| Heap {
-        cell,
-        point: Point {
-            x: mean(sites.iter().map(|(_, point)| u64::from(point.x)).collect()),
-            y: mean(sites.iter().map(|(_, point)| u64::from(point.y)).collect()),
-        },
-        sites: sites.into_iter().map(|(site, _)| site).collect(),
+    heaps(cells)
+}
+
+/// What is in areas, by the cells that hold their centroids.
+fn doubtful(entries: &[Entry], level: u8) -> Vec<Heap> {
+    let mut areas: BTreeMap<(Cell, bool), Vec<Drawn>> = BTreeMap::new();
+    for entry in entries {
+        let (point, stop) = placed(entry);
+        if let Some(area_level) = stop.area_level(level) {
+            let area = (Cell::holding(point, area_level), stop.is_country());
+            areas.entry(area).or_default().push((entry.site, point));
+        }
+    }
+    let mut cells: BTreeMap<Cell, Vec<Drawn>> = BTreeMap::new();
+    for sites in areas.into_values() {
+        cells.entry(Cell::holding(centroid(&sites), level)).or_default().extend(sites);
+    }
+    heaps(cells)
+}
+
+fn heaps(cells: BTreeMap<Cell, Vec<Drawn>>) -> Vec<Heap> {
+    let heap = |(cell, sites): (Cell, Vec<Drawn>)| {
+        let point = centroid(&sites);
+        Heap { cell, point, sites: sites.into_iter().map(|(site, _)| site).collect() }
     };
     cells.into_iter().map(heap).collect()
 }
 
 /// The kept cells with all sites of each, by a pass over all cells from the greatest down.
-fn greedy(entries: &[Entry], level: u8) -> BTreeMap<Cell, BTreeSet<SiteId>> {
-    let mut heaps = heaps(entries, level);
+fn greedy(mut heaps: Vec<Heap>, level: u8) -> BTreeMap<Cell, BTreeSet<SiteId>> {
     let order = |heap: &Heap| crate::spatial::spacing::order(u32::try_from(heap.sites.len()).unwrap(), heap.cell);
     heaps.sort_by_key(|heap| std::cmp::Reverse(order(heap)));
     let mut kept: Vec<(Cell, Point)> = Vec::new();
@@ -65,7 +92,7 @@ fn ids(entries: Vec<EntryRef<'_>>) -> BTreeSet<SiteId> {
 
 /// Compares the symbols of the whole world, their leaves, and where each site is located, with the brute force.
 fn check(map: &AccountMap, entries: &[Entry], zoom: u8) {
-    let expected = greedy(entries, zoom + 3);
+    let expected = greedy(clustering(entries, zoom + 3), zoom + 3);
     let symbols = map.all().viewport(&BoundingBox::WORLD, zoom).unwrap();
     let mut found = BTreeMap::new();
     for pin in &symbols.pins {
@@ -85,11 +112,25 @@ fn check(map: &AccountMap, entries: &[Entry], zoom: u8) {
         found.insert(cluster.cell, leaves);
     }
     assert_eq!(found, expected, "zoom {zoom}");
-    let points: Vec<Point> =
-        symbols.pins.iter().map(|pin| pin.point).chain(symbols.clusters.iter().map(|cluster| cluster.point)).collect();
-    for (at, point) in points.iter().enumerate() {
-        for other in &points[..at] {
-            assert!(point.distance_squared(*other) > spacing_squared(zoom + 3), "{point:?} and {other:?}");
+    let mut found = BTreeMap::new();
+    for area in &symbols.areas {
+        let id = SymbolId::Area(area.id);
+        let leaves = ids(map.all().leaves(id, zoom, None, usize::MAX).unwrap().unwrap().found);
+        assert_eq!(area.count() as usize, leaves.len());
+        for site in &leaves {
+            assert_eq!(map.all().locate(*site, zoom).unwrap(), Some(id));
+        }
+        let is_joined = area.id.kind == AreaKind::Joined;
+        found.insert(if is_joined { area.id.cell } else { Cell::holding(area.point, zoom + 3) }, leaves);
+    }
+    assert_eq!(found, greedy(doubtful(entries, zoom + 3), zoom + 3), "areas, zoom {zoom}");
+    let pins = symbols.pins.iter().map(|pin| pin.point);
+    let counted: Vec<Point> = pins.chain(symbols.clusters.iter().map(|cluster| cluster.point)).collect();
+    for points in [counted, symbols.areas.iter().map(|area| area.point).collect()] {
+        for (at, point) in points.iter().enumerate() {
+            for other in &points[..at] {
+                assert!(point.distance_squared(*other) > spacing_squared(zoom + 3), "{point:?} and {other:?}");
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::world::{any_entries, any_position, at, crowd, entry, place, placed_in, with};
+use super::world::{any_entries, any_position, at, crowd, entry, place, placed, placed_in, with};
 use crate::model::geo::BoundingBox;
 use crate::model::id::SiteId;
 use crate::model::location::{Granularity, Source};
@@ -12,22 +12,38 @@ use crate::spatial::AccountMap;
 use crate::spatial::entry::Entry;
 use crate::spatial::frame::Rect;
 use crate::spatial::map_view::MapView;
-use crate::spatial::mercator::{CELL_LEVELS_BELOW_TILE, Cell, Point, TileId, ZOOM_MAX};
+use crate::spatial::mercator::{CELL_LEVELS_BELOW_TILE, Cell, LEVEL_MAX, Point, TileId, ZOOM_MAX};
 use crate::spatial::spacing::spacing_squared;
-use crate::spatial::symbols::{SymbolId, Symbols};
+use crate::spatial::symbols::{AreaId, AreaKind, SymbolId, Symbols};
+
+/// A tile and those at most so many columns and rows away.
+fn around(middle: TileId, steps: i32) -> impl Iterator<Item = (u32, u32)> {
+    let side = 1_u32 << middle.z();
+    let all = (-steps..=steps).flat_map(move |east| (-steps..=steps).map(move |south| (east, south)));
+    let moved =
+        move |(east, south)| (middle.x().wrapping_add_signed(east) & (side - 1), middle.y().wrapping_add_signed(south));
+    all.map(moved).filter(move |(_, y)| *y < side)
+}
+
+/// Where pins and clusters are drawn, and where areas are.
+fn drawn(symbols: &Symbols<'_>) -> [Vec<Point>; 2] {
+    let pins = symbols.pins.iter().map(|pin| pin.point);
+    let counted = pins.chain(symbols.clusters.iter().map(|cluster| cluster.point)).collect();
+    [counted, symbols.areas.iter().map(|area| area.point).collect()]
+}
+
+/// The first two that are too near to one another.
+fn too_near(points: &[Point], zoom: u8) -> Option<(Point, Point)> {
+    let least = spacing_squared(zoom + CELL_LEVELS_BELOW_TILE);
+    let mut pairs = points.iter().enumerate().flat_map(|(at, one)| points[..at].iter().map(|other| (*one, *other)));
+    pairs.find(|(one, other)| one.distance_squared(*other) <= least)
+}
 
 /// Tiles in which anything can be drawn: those within two tiles of a site, and those of areas.
 pub(super) fn tiles_that_matter(view: &MapView<'_>, entries: &[Entry], zoom: u8) -> BTreeSet<(u32, u32)> {
-    let side = 1_u32 << zoom;
     let mut tiles = BTreeSet::new();
     for entry in entries {
-        let tile = TileId::holding(Point::project(place(entry).position), zoom);
-        for (east, south) in (-2..=2).flat_map(|east| (-2..=2).map(move |south| (east, south))) {
-            let (x, y) = (tile.x().wrapping_add_signed(east) & (side - 1), tile.y().wrapping_add_signed(south));
-            if y < side {
-                tiles.insert((x, y));
-            }
-        }
+        tiles.extend(around(TileId::holding(Point::project(place(entry).position), zoom), 2));
         if let Some(SymbolId::Area(id)) = view.locate(entry.site, zoom).unwrap() {
             let leaves = view.leaves(SymbolId::Area(id), zoom, None, usize::MAX).unwrap().unwrap().found;
             let points: Vec<Point> = leaves.iter().map(|entry| Point::project(entry.position)).collect();
@@ -36,8 +52,8 @@ pub(super) fn tiles_that_matter(view: &MapView<'_>, entries: &[Entry], zoom: u8)
                 x: mean(points.iter().map(|point| u64::from(point.x)).sum()),
                 y: mean(points.iter().map(|point| u64::from(point.y)).sum()),
             };
-            let tile = TileId::holding(centroid, zoom);
-            tiles.insert((tile.x(), tile.y()));
+            // Where several areas are one symbol, it is drawn in the middle of the greatest.
+            tiles.extend(around(TileId::holding(centroid, zoom), 1));
         }
     }
     tiles
@@ -75,21 +91,19 @@ proptest! {
         let map = AccountMap::bulk(entries.clone());
         let mut sites = 0;
         let mut seen = BTreeSet::new();
-        let mut drawn: Vec<Point> = Vec::new();
+        let mut all: [Vec<Point>; 2] = Default::default();
         for (x, y) in tiles_that_matter(&map.all(), &entries, zoom) {
             let symbols = map.all().tile(TileId::new(zoom, x, y).unwrap()).unwrap();
             sites += symbols.sites();
-            let points = symbols.pins.iter().map(|pin| pin.point);
-            for point in points.chain(symbols.clusters.iter().map(|cluster| cluster.point)) {
-                let is_apart = |other: &Point| point.distance_squared(*other) > spacing_squared(zoom + 3);
-                prop_assert!(drawn.iter().all(is_apart), "{point:?} is too near to another");
-                drawn.push(point);
-            }
+            all.iter_mut().zip(drawn(&symbols)).for_each(|(all, points)| all.extend(points));
             for id in ids(&symbols) {
                 prop_assert!(seen.insert(id.clone()), "{id:?} is in two tiles");
             }
         }
         prop_assert_eq!(sites, u64::from(map.all().tally().total()));
+        for points in all {
+            prop_assert_eq!(too_near(&points, zoom), None);
+        }
     }
 
     #[test]
@@ -178,7 +192,7 @@ fn surroundings(middle: TileId) -> BoundingBox {
     Cell::new(zoom, west, north).unwrap().bounds(east - west + 1, south - north + 1)
 }
 
-/// Compares the tile of a point with a viewport around it; and no two pins or clusters of that are too near to one another.
+/// Compares the tile of a point with a viewport around it; and no two symbols of that, of one plane, are too near to one another.
 fn check_around(map: &AccountMap, point: Point, zoom: u8) {
     let middle = TileId::holding(point, zoom);
     let seen = map.all().viewport(&surroundings(middle), zoom).unwrap();
@@ -186,12 +200,8 @@ fn check_around(map: &AccountMap, point: Point, zoom: u8) {
     let in_middle = points.filter(|(_, point)| TileId::holding(*point, zoom) == middle);
     let in_middle: BTreeSet<(String, u32)> = in_middle.map(|(id, _)| id).collect();
     assert_eq!(ids(&map.all().tile(middle).unwrap()), in_middle, "tile {middle}");
-    let pins = seen.pins.iter().map(|pin| pin.point);
-    let drawn: Vec<Point> = pins.chain(seen.clusters.iter().map(|cluster| cluster.point)).collect();
-    let least = spacing_squared(zoom + CELL_LEVELS_BELOW_TILE);
-    for (at, point) in drawn.iter().enumerate() {
-        let is_apart = |other: &Point| point.distance_squared(*other) > least;
-        assert!(drawn[..at].iter().all(is_apart), "zoom {zoom}: {point:?} is too near to another");
+    for points in drawn(&seen) {
+        assert_eq!(too_near(&points, zoom), None, "zoom {zoom}");
     }
 }
 
@@ -226,6 +236,48 @@ fn at_every_zoom_a_great_stack_is_one_symbol_that_keeps_apart_from_its_neighbour
             .map(|bits| map.all().locate(SiteId::from_u128(bits), zoom).unwrap().unwrap().to_string())
             .collect();
         assert_eq!(ids.len(), 1, "zoom {zoom}");
+    }
+}
+
+/// A database places its sites on the middle of a city with many different radii, and each of them is an area of its own:
+/// they lay on one another, and one count could be read.
+#[test]
+fn at_every_zoom_areas_of_one_spot_are_one_symbol_that_keeps_apart_from_others() {
+    let spot = at(-33.9, 151.2);
+    let radii = [1_000.0, 5_000.0, 10_000.0, 20_000.0, 50_000.0, 100_000.0, 200_000.0, 500_000.0];
+    let doubtful = |bits: u128, position| {
+        let radius = radii[usize::try_from(bits).unwrap() % radii.len()];
+        with(estimated(entry(bits, position), Granularity::City), |place| place.accuracy_m = Some(radius))
+    };
+    let mut map = AccountMap::bulk((0..10_000).map(|bits| doubtful(bits, spot)));
+    for zoom in 0..=ZOOM_MAX {
+        check_around(&map, Point::project(spot), zoom);
+        let located =
+            (0..10_000).step_by(7).map(|bits| map.all().locate(SiteId::from_u128(bits), zoom).unwrap().unwrap());
+        let areas = located.filter(|id| matches!(id, SymbolId::Area(_))).map(|id| id.to_string());
+        let areas: BTreeSet<String> = areas.collect();
+        assert!(areas.len() <= 1, "zoom {zoom}: {areas:?}");
+    }
+    let tile = map.all().tile(TileId::holding(Point::project(spot), ZOOM_MAX)).unwrap();
+    let [area] = &tile.areas[..] else { panic!("{:?}", tile.areas) };
+    assert_eq!((area.id.kind, area.count(), area.radius_m), (AreaKind::Joined, 10_000, Some(500_000.0)));
+    assert!((1e6..2e6).contains(&area.extent_m()), "{} m", area.extent_m());
+    let leaves = |zoom| map.all().leaves(SymbolId::Area(area.id), zoom, None, usize::MAX).unwrap();
+    assert_eq!(leaves(ZOOM_MAX).map(|leaves| leaves.found.len()), Some(10_000));
+    assert!(leaves(ZOOM_MAX - 1).is_none(), "its id is of one zoom");
+    // What is in it is no symbol of its own.
+    let level = placed(&doubtful(1, spot)).1.area_level(LEVEL_MAX).unwrap();
+    let one = AreaId { cell: Cell::holding(Point::project(spot), level), kind: AreaKind::Stopped };
+    assert_eq!(map.all().leaves(SymbolId::Area(one), ZOOM_MAX, None, 1).unwrap(), None);
+    for (bits, step) in (10_000..).zip(0..24_u8) {
+        let far = (1e-5 * 2.0_f64.powi(i32::from(step))).min(20.0);
+        map.upsert(&doubtful(8 * bits + 1, at(spot.lat() + far, spot.lng())));
+        map.upsert(&doubtful(8 * bits + 4, at(spot.lat() - far, spot.lng())));
+        map.upsert(&entry(8 * bits + 2, at(spot.lat(), spot.lng() + far)));
+        map.upsert(&entry(8 * bits + 3, at(spot.lat(), spot.lng() - far)));
+    }
+    for zoom in 0..=ZOOM_MAX {
+        check_around(&map, Point::project(spot), zoom);
     }
 }
 

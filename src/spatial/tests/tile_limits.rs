@@ -26,8 +26,8 @@ fn name(number: u128) -> String {
     name
 }
 
-/// A tile with a lone pin in each cell, and a lone site in each area that can be: one of a country in each cell of the
-/// level of countries, and one for each cell of each coarser level whose centroid can lie in the tile.
+/// A tile with a lone pin in each cell, and as many areas of a lone site as can be: one of a country in each cell, where countries
+/// refine as far, else one for each cell of the coarser level.
 fn worst(tile: TileId) -> AccountMap {
     let mut map = AccountMap::new();
     let mut number = 0;
@@ -49,9 +49,10 @@ fn worst(tile: TileId) -> AccountMap {
     };
     let cells = tile.z() + CELL_LEVELS_BELOW_TILE;
     put(cells, &|place| place.accuracy_m = Some(0.1));
-    put(cells.min(7), &|place| (place.granularity, place.accuracy_m) = (Granularity::Country, Some(1.0 / 3.0)));
-    for level in 0..cells {
-        put(level, &|place| place.accuracy_m = Some(0.4 * cell_width_m(level, place.position.lat())));
+    if cells <= 7 {
+        put(cells, &|place| (place.granularity, place.accuracy_m) = (Granularity::Country, Some(1.0 / 3.0)));
+    } else {
+        put(cells - 1, &|place| place.accuracy_m = Some(0.4 * cell_width_m(cells - 1, place.position.lat())));
     }
     map
 }

@@ -7,11 +7,12 @@ use crate::model::geo::{DISTANCE_M_MAX, LatLng};
 use crate::model::id::SiteId;
 use crate::model::site::Status;
 use crate::spatial::AccountMap;
-use crate::spatial::board::{Board, OUTSIDE_CELLS_MAX};
+use crate::spatial::board::{Clusters, Survey};
 use crate::spatial::class::Classes;
 use crate::spatial::entry::Entry;
 use crate::spatial::mercator::{Cell, Point, TileId};
 use crate::spatial::near::{DistanceCursor, NEAR_LOOKS_MAX};
+use crate::spatial::plane::OUTSIDE_CELLS_MAX;
 use crate::spatial::refusal::Refusal;
 use crate::spatial::symbols::SymbolId;
 use crate::spatial::view::View;
@@ -97,12 +98,14 @@ fn a_climb_goes_as_far_as_it_must_and_no_farther_than_it_may() {
     let view = View::new(&map.entries, &map.whole.tree, Classes::ALL);
     let tile = TileId::holding(step(0), LEVEL - 3);
     let climbed = |outside_max| {
-        let mut board = Board::new(view, Window::of_tile(tile), true).with_outside_max(outside_max);
-        let numbers: Vec<u32> = Window::of_tile(tile).cells().filter_map(|(x, y)| board.at(x, y)).collect();
+        let survey = Survey { view, level: LEVEL };
+        let mut clusters: Clusters = survey.one(Window::of_tile(tile)).with_outside_max(outside_max);
+        let cells = Window::of_tile(tile).cells();
+        let numbers: Vec<u32> = cells.filter_map(|(x, y)| clusters.at(x, y, &survey)).collect();
         for number in numbers {
-            board.kept(number);
+            clusters.kept(number, &survey);
         }
-        (board.outside_len(), board.checked())
+        (clusters.outside_len(), clusters.checked())
     };
     // Two rows of cells, and one on each side of them.
     let (fetched, told) = climbed(OUTSIDE_CELLS_MAX);
