@@ -35,17 +35,13 @@ pub(super) fn near_duplicates(
 ) -> Result<Walked<Duplicate<'_>>, Refusal> {
     let mut found = Vec::new();
     let (mut is_begun, mut told, mut refusal) = (false, 0, None);
-    let next = walk(view, &World, from, |group| {
-        // Of a great stack no more is put in order than a page may come to; to have gathered it is not held against it.
-        let sorted = (limit + OTHERS_MAX + 2).min(group.sites.len());
-        if sorted < group.sites.len() {
-            group.sites.select_nth_unstable(sorted);
-        }
-        group.sites[..sorted].sort_unstable();
-        let gathered = group.sites.len();
-        for (at, &(site, number)) in group.sites[..sorted].iter().enumerate() {
-            let is_full = found.len() >= limit || told >= PAGE_OTHERS_MAX || *group.looks - gathered >= LOOKS_MAX;
-            let is_past_order = sorted < gathered && at >= limit;
+    // Of a great stack no more is looked at than a page may come to.
+    let group_max = limit + OTHERS_MAX + 2;
+    let next = walk(view, &World, from, group_max, |group| {
+        for (at, &(site, number)) in group.sites.iter().enumerate() {
+            let is_full = found.len() >= limit || told >= PAGE_OTHERS_MAX || *group.looks >= LOOKS_MAX;
+            // Those behind the last ones are not all there.
+            let is_past_order = group.has_more && at >= limit;
             // Each page does one site at least, so that the walk goes on.
             if is_begun && (is_full || is_past_order) {
                 return ControlFlow::Break(WalkCursor { place: group.place, site });

@@ -116,6 +116,7 @@ pub struct Subject<'map> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Facets {
     pub(super) number: u32,
+    pub(super) position: LatLng,
     pub(super) point: Point,
     pub(super) stop: Stop,
     pub(super) class: Class,
@@ -248,7 +249,7 @@ impl Stored {
     /// What the tree needs of a placed site, of which is known where it is drawn.
     pub(super) fn facets_at(&self, number: u32, point: Point, stop: Stop) -> Facets {
         let (class, granularity, accuracy_m) = (self.class(), self.granularity, self.accuracy_m());
-        Facets { number, point, stop, class, granularity, accuracy_m }
+        Facets { number, position: self.position, point, stop, class, granularity, accuracy_m }
     }
 }
 

@@ -2,103 +2,63 @@
 
 use crate::model::geo::{BoundingBox, LatLng};
 
+use super::columns::meridians;
 use super::frame::Rect;
-use super::mercator::{POINT_BITS, Point, shifted};
+use super::mercator::Point;
 use super::node::{Kind, Slot};
+use super::refusal::Refusal;
 use super::view::View;
 
-/// Level of the columns among which the widest empty stretch is looked for: 0.35 degrees each. Stretches of less than
-/// two columns are not told from none.
-const COLUMN_LEVEL: u8 = 10;
-const COLUMNS: u32 = 1 << COLUMN_LEVEL;
+/// Most looks of one fit, at a site or at a position of a great pile: eight times the sites of an account of the size that
+/// figures are held for, so that there the worst that can be asked is answered: a million on a parallel or beyond the edge
+/// of the map, all of which are drawn in one row, or a million of which no two are on one meridian, in some 0.2 s.
+pub(super) const FIT_LOOKS_MAX: usize = 8_000_000;
 
 /// The box; `None` where no site is in view. Costs a walk along its edges, and a look at the nodes of up to a few thousand
-/// cells to find where it may be cut open.
-pub(super) fn fit(view: View<'_>) -> Option<BoundingBox> {
-    let world = Rect::WORLD;
-    let (south, north) = (Side::South.utmost(view, &world)?, Side::North.utmost(view, &world)?);
-    let (west, east) = meridians(view)?;
+/// cells to find where it may be cut open; more where sites are on all meridians. Refuses where that would be too many looks.
+pub(super) fn fit(view: View<'_>) -> Result<Option<BoundingBox>, Refusal> {
+    fit_within(view, FIT_LOOKS_MAX).map(|(bounds, _)| bounds)
+}
+
+/// The box, and how many looks it took, if there were no more than `looks_max`.
+pub(super) fn fit_within(view: View<'_>, looks_max: usize) -> Result<(Option<BoundingBox>, usize), Refusal> {
+    let mut looks = Looks { taken: 0, max: looks_max };
+    let (Some(south), Some(north)) = (Side::South.utmost(view, &mut looks)?, Side::North.utmost(view, &mut looks)?) else {
+        return Ok((None, looks.taken));
+    };
+    let (west, east) = meridians(view, &mut looks)?;
     let corner = |lat: LatLng, lng: LatLng| LatLng::new(lat.lat(), lng.lng()).expect("both were in their ranges");
-    Some(BoundingBox { low: corner(south, west), high: corner(north, east) })
+    Ok((Some(BoundingBox { low: corner(south, west), high: corner(north, east) }), looks.taken))
 }
 
-/// The western and the eastern edge of the narrowest box.
-fn meridians(view: View<'_>) -> Option<(LatLng, LatLng)> {
-    let mut taken = vec![false; COLUMNS as usize];
-    mark(view, view.tree.root, 0, &Rect::WORLD, &mut taken);
-    let stretches = empty_stretches(&taken);
-    let longest = stretches.iter().map(|(_, length)| *length).max().unwrap_or(0);
-    // Within the columns at both ends of a stretch there may be up to one column more of emptiness each.
-    let candidates = stretches.into_iter().filter(|(_, length)| length + 2 >= longest);
-    let boxes = candidates.filter_map(|(first, length)| {
-        let (before, after) = (first.wrapping_sub(1) % COLUMNS, (first + length) % COLUMNS);
-        Some((Side::West.utmost(view, &column(after))?, Side::East.utmost(view, &column(before))?))
-    });
-    let width = |(west, east): &(LatLng, LatLng)| (east.lng() - west.lng()).rem_euclid(360.0);
-    boxes
-        .min_by(|one, other| width(one).total_cmp(&width(other)))
-        .or_else(|| Some((Side::West.utmost(view, &Rect::WORLD)?, Side::East.utmost(view, &Rect::WORLD)?)))
+/// The looks of a fit.
+#[derive(Debug)]
+pub(super) struct Looks {
+    taken: usize,
+    max: usize,
 }
 
-/// First column and length of each run of columns that are not taken, round the world; none where all are, or none is.
-fn empty_stretches(taken: &[bool]) -> Vec<(u32, u32)> {
-    let is_taken = |column: u32| taken[(column % COLUMNS) as usize];
-    let Some(start) = (0..COLUMNS).find(|column| is_taken(*column)) else { return Vec::new() };
-    let mut stretches: Vec<(u32, u32)> = Vec::new();
-    for column in (start..start + COLUMNS).filter(|column| !is_taken(*column)) {
-        match stretches.last_mut() {
-            Some((first, length)) if *first + *length == column => *length += 1,
-            _ => stretches.push((column, 1)),
-        }
-    }
-    stretches
-}
-
-fn column(number: u32) -> Rect {
-    let width_bits = POINT_BITS - COLUMN_LEVEL;
-    let west = number << width_bits;
-    Rect { west, east: west | ((1 << width_bits) - 1), ..Rect::WORLD }
-}
-
-/// Marks the columns in which sites are in view.
-fn mark(view: View<'_>, slot: Slot, level: u8, cell: &Rect, taken: &mut [bool]) {
-    let column_of = |x: u32| shifted(x, COLUMN_LEVEL) as usize;
-    if taken[column_of(cell.west)..=column_of(cell.east)].iter().all(|taken| *taken) {
-        return;
-    }
-    match slot.kind() {
-        Kind::Empty => {}
-        Kind::Chain(head) => {
-            let seen = view.piles(head).filter(|pile| view.count_of_pile(pile) > 0);
-            seen.for_each(|pile| taken[column_of(pile.point.x)] = true);
-        }
-        Kind::Node(at) => match view.count_all(at) {
-            Some(0) => {}
-            Some(_) if level >= COLUMN_LEVEL => taken[column_of(cell.west)] = true,
-            _ => {
-                for (child, slot) in view.node(at).children.into_iter().enumerate() {
-                    mark(view, slot, level + 1, &cell.quarter(child), taken);
-                }
-            }
-        },
+impl Looks {
+    /// Takes some more, if there may be so many.
+    pub(super) fn take(&mut self, count: usize) -> Result<(), Refusal> {
+        self.taken += count;
+        if self.taken > self.max { Err(Refusal::TooManyToFit) } else { Ok(()) }
     }
 }
 
-/// A side of a box.
+/// A side of a box that does not go round the world.
 #[derive(Debug, Clone, Copy)]
 enum Side {
     North,
     South,
-    West,
-    East,
 }
 
 impl Side {
-    /// The position in view farthest to this side of those drawn in `rect`; `None` where there is none.
-    fn utmost(self, view: View<'_>, rect: &Rect) -> Option<LatLng> {
-        let mut search = Utmost { side: self, view, rect, best: None };
-        search.descend(view.tree.root, &Rect::WORLD);
-        search.best.map(|(_, position)| position)
+    /// The position in view farthest to this side; `None` where there is none.
+    fn utmost(self, view: View<'_>, looks: &mut Looks) -> Result<Option<LatLng>, Refusal> {
+        let mut search = Utmost { side: self, view, looks, best: None };
+        search.descend(view.tree.root, &Rect::WORLD)?;
+        Ok(search.best.map(|(_, position)| position))
     }
 
     /// How far a point is from this side of the map.
@@ -106,25 +66,21 @@ impl Side {
         match self {
             Self::North => point.y,
             Self::South => !point.y,
-            Self::West => point.x,
-            Self::East => !point.x,
         }
     }
 
     /// The least of these distances in a rectangle.
     fn least_distance(self, rect: &Rect) -> u32 {
-        self.distance(Point {
-            x: if matches!(self, Self::East) { rect.east } else { rect.west },
-            y: if matches!(self, Self::South) { rect.south } else { rect.north },
-        })
+        match self {
+            Self::North => rect.north,
+            Self::South => !rect.south,
+        }
     }
 
     fn is_farther(self, one: LatLng, other: LatLng) -> bool {
         match self {
             Self::North => one.lat() > other.lat(),
             Self::South => one.lat() < other.lat(),
-            Self::West => one.lng() < other.lng(),
-            Self::East => one.lng() > other.lng(),
         }
     }
 }
@@ -133,26 +89,28 @@ impl Side {
 struct Utmost<'a, 'map> {
     side: Side,
     view: View<'map>,
-    rect: &'a Rect,
+    looks: &'a mut Looks,
     /// The best so far, and how far from the side its point is drawn.
     best: Option<(u32, LatLng)>,
 }
 
 impl Utmost<'_, '_> {
-    fn descend(&mut self, slot: Slot, cell: &Rect) {
-        // Positions of one row or column are told apart by their degrees: only what is drawn behind is left out.
-        let is_behind = |distance: u32| self.best.is_some_and(|(best, _)| distance > best);
-        if !cell.meets(self.rect) || is_behind(self.side.least_distance(cell)) {
-            return;
+    fn descend(&mut self, slot: Slot, cell: &Rect) -> Result<(), Refusal> {
+        if self.is_behind(self.side.least_distance(cell)) {
+            return Ok(());
         }
         match slot.kind() {
             Kind::Empty => {}
             Kind::Chain(head) => {
-                for pile in self.view.piles(head).filter(|pile| self.rect.contains(pile.point)) {
-                    for number in self.view.numbers(pile) {
-                        let position = self.view.entries[number].position();
+                for pile in self.view.piles(head) {
+                    let distance = self.side.distance(pile.point);
+                    if self.is_behind(distance) {
+                        continue;
+                    }
+                    self.looks.take(self.view.tree.piles.looks(pile))?;
+                    for (position, _) in self.view.positions(pile) {
                         if self.best.is_none_or(|(_, best)| self.side.is_farther(position, best)) {
-                            self.best = Some((self.side.distance(pile.point), position));
+                            self.best = Some((distance, position));
                         }
                     }
                 }
@@ -162,8 +120,17 @@ impl Utmost<'_, '_> {
                 let mut order = [0, 1, 2, 3].map(|child| (self.side.least_distance(&cell.quarter(child)), child));
                 order.sort_unstable();
                 let children = self.view.node(at).children;
-                order.into_iter().for_each(|(_, child)| self.descend(children[child], &cell.quarter(child)));
+                for (_, child) in order {
+                    self.descend(children[child], &cell.quarter(child))?;
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Whether what is drawn so far from the side is not the utmost. Positions of one row are told apart by their degrees:
+    /// only what is drawn behind is left out.
+    fn is_behind(&self, distance: u32) -> bool {
+        self.best.is_some_and(|(best, _)| distance > best)
     }
 }

@@ -248,6 +248,7 @@ impl Aggregate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::geo::LatLng;
     use crate::model::location::Source;
     use crate::model::site::Status;
     use crate::spatial::stop::Stop;
@@ -256,6 +257,7 @@ mod tests {
     fn what_comes_and_goes_leaves_nothing_behind() {
         let site = |number: u32, accuracy_m, granularity, source| Facets {
             number,
+            position: LatLng::ORIGIN,
             point: Point { x: u32::MAX - number, y: number },
             stop: Stop::default(),
             class: Class::of(Status::Online, source),

@@ -1,10 +1,10 @@
 //! The map engine: all sites of one account in memory, as pins, clusters and areas, and by distance and region.
 //!
 //! `entry` what is known of a site, `entries` all of them with their `cards`; `class` what sites are counted by; `mercator`, `window`, `frame`, `region` the geometry
-//! of the map; `stop` how far a site may be refined; `mass`, `pile` and `places` sums and sites of one point; `node` and
+//! of the map; `stop` how far a site may be refined; `mass`, `pile`, `order` and `places` sums and sites of one point; `node` and
 //! `tree` the quadtree that holds them; `roster`, `wants` and `selection` which sites a tree holds; `rough` the map without
 //! exact positions; `view` and `map_view` which of them are seen; `attending` and `crowding` which of them need attention; `spacing`, `board` and `mapping` from
-//! cells to `symbols`; `walk`, `search`, `near`, `duplicates` and `fit` regions and distances; `refusal` what is not answered; `mvt` and `layer` tiles as
+//! cells to `symbols`; `walk`, `search`, `near`, `duplicates`, `fit` and `columns` regions and distances; `refusal` what is not answered; `mvt` and `layer` tiles as
 //! bytes, `tile_fields` what is in them, `tile_limits` how large they become.
 //!
 //! Knows nothing of storage, revisions and tenants: one [`AccountMap`] an account, and a lock around it, is the
@@ -14,6 +14,7 @@ mod arena;
 mod attending;
 mod board;
 mod cards;
+mod columns;
 mod crowding;
 mod directory;
 mod entries;
@@ -22,6 +23,7 @@ mod layer;
 mod mapping;
 mod mass;
 mod node;
+mod order;
 mod pile;
 mod places;
 mod plane;

@@ -12,15 +12,16 @@ use super::entry::EntryRef;
 use super::frame::{Frame, Rect};
 use super::mercator::Point;
 use super::node::{Kind, Slot};
+use super::order::Order;
 use super::pile::Pile;
 use super::refusal::Refusal;
 use super::search::Smallest;
 use super::view::View;
 
 /// Most looks at a site of one search: twice the sites of an account of the size that figures are held for, so that there
-/// the worst that can be asked is answered: a million on a parallel, from the pole, in some 0.2 s. Met where sites are
-/// piled up or stand on a circle around who asks, and where a filter wants few of many piles. The sites of one point are
-/// looked at together, however many.
+/// the worst that can be asked is answered: a million on a parallel, from the pole, in some 0.2 s. Met where sites stand on
+/// a circle around who asks, and where a filter wants few of many piles. Of a stack of one position no more are looked at
+/// than are asked for.
 pub(super) const NEAR_LOOKS_MAX: usize = 2_000_000;
 
 /// A site with its great-circle distance in metres.
@@ -57,7 +58,7 @@ pub(super) fn within(
     after: Option<DistanceCursor>,
     limit: usize,
 ) -> Result<Vec<Near<'_>>, Refusal> {
-    Ok(Search::new(view, center, radius_m, Smallest::new(after, limit)).all(|_| true)?.0)
+    Ok(Search::new(view, center, radius_m, Smallest::new(after, limit)).all()?.0)
 }
 
 /// The sites of greater ids at most `radius_m` from a site, at most `limit`, by distance and id; and how many sites were
@@ -68,12 +69,13 @@ pub(super) fn within_behind(
     radius_m: f64,
     limit: usize,
 ) -> Result<(Vec<Near<'_>>, usize), Refusal> {
-    Search::new(view, center, radius_m, Smallest::new(None, limit)).all(|other| other > site)
+    let search = Search::new(view, center, radius_m, Smallest::new(None, limit));
+    Search { behind: Some(site), ..search }.all()
 }
 
 /// The `limit` sites nearest to `center`, by distance and id.
 pub(super) fn nearest(view: View<'_>, center: LatLng, limit: usize) -> Result<Vec<Near<'_>>, Refusal> {
-    Ok(Search::new(view, center, f64::INFINITY, Smallest::new(None, limit)).all(|_| true)?.0)
+    Ok(Search::new(view, center, f64::INFINITY, Smallest::new(None, limit)).all()?.0)
 }
 
 /// How many looks such a page takes, if there are no more than `looks_max`.
@@ -87,7 +89,7 @@ pub(super) fn looks(
     looks_max: usize,
 ) -> Result<usize, Refusal> {
     let search = Search::new(view, center, radius_m, Smallest::new(after, limit));
-    Ok(Search { looks_max, ..search }.all(|_| true)?.1)
+    Ok(Search { looks_max, ..search }.all()?.1)
 }
 
 /// Branch and bound: near cells first; cells outside the circle of the worst kept site are left out, and cells all of
@@ -98,6 +100,8 @@ struct Search<'map> {
     point: Point,
     measure: Measure,
     radius_m: f64,
+    /// Only sites of greater ids are wanted.
+    behind: Option<SiteId>,
     /// Sites nearer than this were on earlier pages.
     passed_m: f64,
     smallest: Smallest<DistanceCursor>,
@@ -125,6 +129,7 @@ impl<'map> Search<'map> {
             point: Point::project(center),
             measure: Measure::from(center),
             radius_m,
+            behind: None,
             passed_m: smallest.after().map_or(0.0, |after| after.distance_m),
             smallest,
             frame: if is_circle { Frame::of_circle(center, radius_m) } else { Frame::world() },
@@ -135,10 +140,10 @@ impl<'map> Search<'map> {
         }
     }
 
-    /// All that `is_wanted`, and the number of looks. A radius that is negative or NaN holds nothing.
-    fn all(mut self, mut is_wanted: impl FnMut(SiteId) -> bool) -> Result<(Vec<Near<'map>>, usize), Refusal> {
+    /// All that are wanted, and the number of looks. A radius that is negative or NaN holds nothing.
+    fn all(mut self) -> Result<(Vec<Near<'map>>, usize), Refusal> {
         if self.radius_m >= 0.0 && self.smallest.limit() > 0 {
-            self.descend(self.view.tree.root, Rect::WORLD, &mut is_wanted);
+            self.descend(self.view.tree.root, Rect::WORLD);
         }
         if self.is_spent {
             return Err(Refusal::TooManyNear);
@@ -147,7 +152,7 @@ impl<'map> Search<'map> {
         Ok((self.smallest.into_sorted().map(entry).collect(), self.looks))
     }
 
-    fn descend(&mut self, slot: Slot, cell: Rect, is_wanted: &mut impl FnMut(SiteId) -> bool) {
+    fn descend(&mut self, slot: Slot, cell: Rect) {
         match slot.kind() {
             Kind::Empty => {}
             _ if self.is_spent => {}
@@ -155,7 +160,7 @@ impl<'map> Search<'map> {
             Kind::Chain(head) => {
                 for pile in self.view.piles(head) {
                     if self.frame.contains(pile.point) && self.view.has_any(pile) {
-                        self.offer(pile, is_wanted);
+                        self.offer(pile);
                     } else {
                         self.looks += 1;
                     }
@@ -165,7 +170,7 @@ impl<'map> Search<'map> {
             Kind::Node(at) => {
                 let children = self.view.node(at).children;
                 if self.is_far() {
-                    self.descend_far(children, cell, is_wanted);
+                    self.descend_far(children, cell);
                     return;
                 }
                 let mut order = [0, 1, 2, 3].map(|child| (cell.quarter(child).distance_squared(self.point), child));
@@ -173,7 +178,7 @@ impl<'map> Search<'map> {
                 for (_, child) in order {
                     let quarter = cell.quarter(child);
                     if children[child] != Slot::default() && self.frame.meets(&quarter) {
-                        self.descend(children[child], quarter, is_wanted);
+                        self.descend(children[child], quarter);
                     }
                 }
             }
@@ -187,7 +192,7 @@ impl<'map> Search<'map> {
     }
 
     /// The children where the frame says nothing of the distance: the map's own distances lie then, too.
-    fn descend_far(&mut self, children: [Slot; 4], cell: Rect, is_wanted: &mut impl FnMut(SiteId) -> bool) {
+    fn descend_far(&mut self, children: [Slot; 4], cell: Rect) {
         let there = (0..4).filter(|child| children[*child] != Slot::default());
         let mut order: SmallVec<[(f64, usize); 4]> =
             there.map(|child| (nearest_m(self.measure.center, &cell.quarter(child)), child)).collect();
@@ -195,7 +200,7 @@ impl<'map> Search<'map> {
         for (least_m, child) in order {
             let bound_m = self.smallest.bound().map_or(self.radius_m, |bound| bound.distance_m.min(self.radius_m));
             if least_m <= bound_m {
-                self.descend(children[child], cell.quarter(child), is_wanted);
+                self.descend(children[child], cell.quarter(child));
             }
         }
     }
@@ -207,11 +212,30 @@ impl<'map> Search<'map> {
             && farthest_m(self.measure.center, cell) < self.passed_m
     }
 
-    fn offer(&mut self, pile: &'map Pile, is_wanted: &mut impl FnMut(SiteId) -> bool) {
-        self.looks += self.view.tree.piles.numbers(pile).len();
-        for number in self.view.numbers(pile) {
+    fn offer(&mut self, pile: &'map Pile) {
+        let order = self.view.tree.piles.order(pile);
+        match order.and_then(|order| Some((order, order.lone_position()?))) {
+            Some((order, position)) => self.offer_stack(order, position),
+            None => self.offer_each(pile),
+        }
+        if let Some(bound) = self.smallest.bound()
+            && bound.distance_m < self.frame_m * FRAME_SHRINKAGE
+        {
+            self.frame_m = bound.distance_m;
+            self.frame = Frame::of_circle(self.measure.center, bound.distance_m);
+        }
+    }
+
+    /// Offers the sites of a pile, in no order.
+    fn offer_each(&mut self, pile: &'map Pile) {
+        for &number in self.view.tree.piles.numbers(pile) {
+            if self.looks >= self.looks_max {
+                self.is_spent = true;
+                return;
+            }
+            self.looks += 1;
             let entry = &self.view.entries[number];
-            if !is_wanted(entry.site) {
+            if !self.view.has(number) || self.behind.is_some_and(|behind| entry.site <= behind) {
                 continue;
             }
             let distance_m = self.measure.to(entry.position());
@@ -219,11 +243,35 @@ impl<'map> Search<'map> {
                 self.smallest.offer(DistanceCursor { distance_m, site: entry.site }, number);
             }
         }
-        if let Some(bound) = self.smallest.bound()
-            && bound.distance_m < self.frame_m * FRAME_SHRINKAGE
-        {
-            self.frame_m = bound.distance_m;
-            self.frame = Frame::of_circle(self.measure.center, bound.distance_m);
+    }
+
+    /// Offers the sites of a great pile of one position, by id, until no further one can come in.
+    fn offer_stack(&mut self, order: &'map Order, position: LatLng) {
+        self.looks += 1;
+        let distance_m = self.measure.to(position);
+        let passed = match self.smallest.after().map(|after| (distance_m.total_cmp(&after.distance_m), after.site)) {
+            Some((Ordering::Less, _)) => return,
+            Some((Ordering::Equal, site)) => Some(site),
+            _ => None,
+        };
+        if distance_m > self.radius_m {
+            return;
+        }
+        let first = passed.max(self.behind).unwrap_or(SiteId::MIN);
+        for number in order.onward(first, self.view.entries) {
+            let key = DistanceCursor { distance_m, site: self.view.entries[number].site };
+            if self.smallest.bound().is_some_and(|bound| *bound <= key) {
+                return;
+            }
+            if self.looks >= self.looks_max {
+                self.is_spent = true;
+                return;
+            }
+            self.looks += 1;
+            // The one that was passed comes first again.
+            if Some(key.site) > passed.max(self.behind) && self.view.has(number) {
+                self.smallest.offer(key, number);
+            }
         }
     }
 }

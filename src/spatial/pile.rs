@@ -8,6 +8,7 @@ use super::entries::Entries;
 use super::entry::Facets;
 use super::mass::{Aggregate, ClassSums, Mass};
 use super::mercator::Point;
+use super::order::{ORDER_SITES_DROP, ORDER_SITES_MIN, Order};
 use super::places::{Places, Standing};
 use super::stop::Stop;
 
@@ -45,8 +46,44 @@ impl Default for Pile {
 #[derive(Debug, Default)]
 struct Crowd {
     numbers: Vec<u32>,
-    /// Their sums, where there are too many sites to be looked at one by one: they take ten times the room of a number.
-    total: Option<Box<Aggregate>>,
+    /// What is kept where there are too many sites to be looked at one by one: it takes ten times the room of a number.
+    great: Option<Box<Great>>,
+}
+
+/// What is kept of the sites of a great pile.
+#[derive(Debug, Default)]
+struct Great {
+    /// Their sums.
+    total: Aggregate,
+    /// Their order, where there are far too many.
+    order: Option<Box<Order>>,
+}
+
+impl Great {
+    fn add(&mut self, site: &Facets, entries: &Entries) {
+        self.total.add(site);
+        if let Some(order) = &mut self.order {
+            order.add(site, entries);
+        }
+    }
+
+    /// Takes out a site, of which `left` remain.
+    fn subtract(&mut self, site: &Facets, left: usize, entries: &Entries) {
+        self.total.subtract(site);
+        if left < ORDER_SITES_DROP {
+            self.order = None;
+        } else if let Some(order) = &mut self.order {
+            order.subtract(site, entries);
+        }
+    }
+
+    fn restate(&mut self, old: &Facets, new: &Facets) {
+        self.total.add(new);
+        self.total.subtract(old);
+        if let Some(order) = &mut self.order {
+            order.restate(old, new);
+        }
+    }
 }
 
 /// A crowd of so many sites keeps its sums.
@@ -116,7 +153,7 @@ impl Piles {
         let crowd = match self.all[pile].members {
             Members::Many(crowd) => crowd,
             Members::One(first) => {
-                let crowd = self.crowds.insert(Crowd { numbers: vec![first], total: None });
+                let crowd = self.crowds.insert(Crowd { numbers: vec![first], great: None });
                 self.all[pile].members = Members::Many(crowd);
                 crowd
             }
@@ -124,14 +161,20 @@ impl Piles {
         let crowd = &mut self.crowds[crowd];
         let rank = u32::try_from(crowd.numbers.len()).expect("there are fewer than 2^31 entries");
         crowd.numbers.push(site.number);
-        match &mut crowd.total {
-            Some(total) => total.add(site),
+        match &mut crowd.great {
+            Some(great) => great.add(site, entries),
             None if crowd.numbers.len() >= TOTAL_SITES_MIN => {
-                let total = crowd.total.insert(Box::default());
+                let great = crowd.great.insert(Box::default());
                 let facets = |number: &u32| entries[*number].facets_at(*number, site.point, site.stop);
-                crowd.numbers.iter().map(facets).for_each(|site| total.add(&site));
+                crowd.numbers.iter().map(facets).for_each(|site| great.total.add(&site));
             }
             None => {}
+        }
+        if let Some(great) = &mut crowd.great
+            && great.order.is_none()
+            && crowd.numbers.len() >= ORDER_SITES_MIN
+        {
+            great.order = Some(Box::new(Order::of(&crowd.numbers, entries)));
         }
         self.places.set(site.number, Standing { pile, rank });
     }
@@ -144,9 +187,9 @@ impl Piles {
         let crowd = &mut self.crowds[crowd_number];
         crowd.numbers.swap_remove(rank as usize);
         if crowd.numbers.len() < TOTAL_SITES_DROP {
-            crowd.total = None;
-        } else if let Some(total) = &mut crowd.total {
-            total.subtract(site);
+            crowd.great = None;
+        } else if let Some(great) = &mut crowd.great {
+            great.subtract(site, crowd.numbers.len(), entries);
         }
         if let Some(moved) = crowd.numbers.get(rank as usize) {
             self.places.set(*moved, Standing { pile, rank });
@@ -170,20 +213,15 @@ impl Piles {
         match self.all[pile].members {
             Members::One(_) => self.all[pile].class = new.class,
             Members::Many(crowd) => {
-                if let Some(total) = &mut self.crowds[crowd].total {
-                    total.add(new);
-                    total.subtract(old);
+                if let Some(great) = &mut self.crowds[crowd].great {
+                    great.restate(old, new);
                 }
             }
         }
     }
 
     pub(super) fn load<'a>(&'a self, pile: &'a Pile) -> Load<'a> {
-        let total = match pile.members {
-            Members::One(_) => None,
-            Members::Many(crowd) => self.crowds[crowd].total.as_deref(),
-        };
-        total.map_or_else(|| Load::Few(self.numbers(pile)), Load::Crowd)
+        self.great(pile).map_or_else(|| Load::Few(self.numbers(pile)), |great| Load::Crowd(&great.total))
     }
 
     /// Adds the pile's sites of some classes to a mass.
@@ -220,11 +258,28 @@ impl Piles {
         }
     }
 
+    /// The order of the pile's sites, where they are so many that one is kept.
+    pub(super) fn order(&self, pile: &Pile) -> Option<&Order> {
+        self.great(pile)?.order.as_deref()
+    }
+
+    /// Looks that it takes to see where all sites of the pile are: one for each, or for each position of many.
+    pub(super) fn looks(&self, pile: &Pile) -> usize {
+        self.order(pile).map_or_else(|| self.numbers(pile).len(), Order::spots_len)
+    }
+
     /// The numbers of the pile's entries.
     pub(super) fn numbers<'a>(&'a self, pile: &'a Pile) -> &'a [u32] {
         match &pile.members {
             Members::One(number) => std::slice::from_ref(number),
             Members::Many(crowd) => &self.crowds[*crowd].numbers,
+        }
+    }
+
+    fn great(&self, pile: &Pile) -> Option<&Great> {
+        match pile.members {
+            Members::One(_) => None,
+            Members::Many(crowd) => self.crowds[crowd].great.as_deref(),
         }
     }
 }
@@ -240,6 +295,7 @@ fn each_class(entries: &Entries, pile: &Pile, numbers: &[u32], mut f: impl FnMut
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::id::SiteId;
     use crate::spatial::tests::world::{at, entry};
 
     #[test]
@@ -258,9 +314,33 @@ mod tests {
                 assert_eq!(piles.standing(*number).rank as usize, rank);
             }
         }
+        assert!(piles.order(piles.get(pile)).is_none(), "few sites keep no order");
         assert_eq!(piles.numbers(piles.get(pile)), [numbers[2]]);
         assert!(piles.leave(&facets[2], &entries));
         assert_eq!((piles.crowds.len(), piles.of(numbers[2]).is_some()), (0, false));
+    }
+
+    #[test]
+    fn an_order_is_kept_of_many_sites_and_of_no_fewer_than_half() {
+        let (mut piles, mut entries) = (Piles::default(), Entries::default());
+        let count = ORDER_SITES_MIN as u128;
+        let numbers: Vec<u32> = (0..count).map(|bits| entries.insert(&entry(bits, at(1.0, 2.0)))).collect();
+        let facets: Vec<Facets> =
+            numbers.iter().map(|number| entries[*number].facets(*number).expect("it is placed")).collect();
+        let pile = piles.found(&facets[0], NO_PILE);
+        for site in &facets[1..] {
+            assert_eq!(piles.looks(piles.get(pile)), piles.numbers(piles.get(pile)).len());
+            piles.join(pile, site, &entries);
+        }
+        assert_eq!(piles.looks(piles.get(pile)), 1, "all stand at one position");
+        for site in &facets[ORDER_SITES_DROP..] {
+            assert!(piles.order(piles.get(pile)).is_some());
+            piles.leave(site, &entries);
+        }
+        let order = piles.order(piles.get(pile)).expect("it is kept");
+        assert!(order.onward(SiteId::MIN, &entries).eq(numbers[..ORDER_SITES_DROP].iter().copied()));
+        piles.leave(&facets[0], &entries);
+        assert!(piles.order(piles.get(pile)).is_none());
     }
 
     #[test]

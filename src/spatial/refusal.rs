@@ -1,7 +1,9 @@
 //! What a map does not answer: what is no question, and what would cost more than one question may.
 
+use super::fit::FIT_LOOKS_MAX;
 use super::near::NEAR_LOOKS_MAX;
 use super::plane::OUTSIDE_CELLS_MAX;
+use super::search::COUNT_LOOKS_MAX;
 use crate::model::Invalid;
 
 /// Why a map gives no answer.
@@ -16,6 +18,15 @@ pub enum Refusal {
         max = NEAR_LOOKS_MAX
     )]
     TooManyNear,
+    /// Too many sites would have to be compared to find the outermost.
+    #[error("the box around them takes more than {max} looks at a site: ask with a filter", max = FIT_LOOKS_MAX)]
+    TooManyToFit,
+    /// Too many sites would have to be counted one by one.
+    #[error(
+        "more than {max} sites would have to be counted one by one at the edge of the box: ask for another box, or with a filter",
+        max = COUNT_LOOKS_MAX
+    )]
+    TooManyToCount,
     /// What is drawn depends on too much that lies around.
     #[error(
         "what is drawn there depends on more than {max} cells around it: ask at another zoom, or with a filter",

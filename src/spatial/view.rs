@@ -2,10 +2,13 @@
 //!
 //! What a view answers is what a map would answer that holds no other sites. Read-only.
 
+use crate::model::geo::LatLng;
+
 use super::class::Classes;
 use super::entries::Entries;
 use super::mass::{Aggregate, Mass};
 use super::node::{Kind, Node, NodeAreas, Slot};
+use super::order::Order;
 use super::pile::Pile;
 use super::tree::Tree;
 
@@ -41,7 +44,25 @@ impl<'map> View<'map> {
     pub(super) fn numbers(&self, pile: &'map Pile) -> impl Iterator<Item = u32> + use<'map> {
         let view = *self;
         let all = self.tree.piles.numbers(pile).iter().copied();
-        all.filter(move |number| view.is_whole || view.classes.has(view.entries[*number].class()))
+        all.filter(move |number| view.has(*number))
+    }
+
+    /// Whether a site of the tree is in view.
+    pub(super) fn has(&self, number: u32) -> bool {
+        self.is_whole || self.classes.has(self.entries[number].class())
+    }
+
+    /// The exact positions of the pile's sites in view, each with how many of them are counted by it: one site, or all that
+    /// stand there. Costs what [`super::pile::Piles::looks`] says.
+    pub(super) fn positions(&self, pile: &'map Pile) -> impl Iterator<Item = (LatLng, u32)> + use<'map> {
+        let view = *self;
+        let order: Option<&'map Order> = self.tree.piles.order(pile);
+        let spots = order.into_iter().flat_map(Order::spots).filter_map(move |(position, tally)| {
+            let count = if view.is_whole { tally.total() } else { tally.count_within(view.classes) };
+            (count > 0).then_some((position, count))
+        });
+        let sites = order.is_none().then(|| view.numbers(pile)).into_iter().flatten();
+        spots.chain(sites.map(move |number| (view.entries[number].position(), 1)))
     }
 
     /// How many sites in view cluster at a node's level.
