@@ -139,7 +139,7 @@ pub(crate) fn square(center: LatLng, half: f64) -> BoundingBox {
 
 /// A square around a position with about `wanted` sites.
 fn box_with(map: &AccountMap, center: LatLng, wanted: u64) -> Option<BoundingBox> {
-    let half = bisect(0.000_1, 10.0, wanted, |half| map.all().count_in_box(&square(center, half)))?;
+    let half = bisect(0.000_1, 10.0, wanted, |half| map.all().count_in_box(&square(center, half)).unwrap())?;
     Some(square(center, half))
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn measure(sheet: &mut Sheet, plan: &Plan, maps: &[AccountMap], queri
 
 fn walks(sheet: &mut Sheet, maps: &[AccountMap]) {
     sheet.add(time("fit", CALLS / 4, |_| {
-        black_box(maps[0].all().fit());
+        black_box(maps[0].all().fit().unwrap());
     }));
     sheet.add(time("near duplicates within 10 m, first 50", CALLS / 40, |_| {
         black_box(maps[0].all().near_duplicates(10.0, None, 50).unwrap());

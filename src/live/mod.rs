@@ -153,6 +153,12 @@ impl LiveAccount {
         }
     }
 
+    /// How many sites the account has, placed or not; deleted ones are not on the map.
+    #[must_use]
+    pub fn site_count(&self) -> usize {
+        self.map.read().len()
+    }
+
     /// How many networks of its own the account has.
     #[must_use]
     pub fn prefix_count(&self) -> usize {

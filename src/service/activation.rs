@@ -167,6 +167,7 @@ impl Waymark {
         key_hash: [u8; 32],
         attempt: usize,
     ) -> Result<Activated, Error> {
+        self.require_room(live)?;
         let now = visit.at;
         let account = &activation.account;
         let wanted = if activation.display_name.trim().is_empty() {

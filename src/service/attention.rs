@@ -69,9 +69,9 @@ impl Waymark {
             let (found, next) = view.attending(wanted, after, limit);
             let company = |(site, attention)| Found { site, attention, company: view.company_of(site) };
             let found: Vec<Found> = found.into_iter().map(company).collect();
-            (found, next, view.attention_counts(), revision)
+            Ok((found, next, view.attention_counts(), revision))
         });
-        let (found, mut next, counts, revision) = look.await;
+        let (found, mut next, counts, revision) = look.await?;
         let Records { items, unreadable, cut } = self.read_found(account, found).await?;
         next = cut.or(next);
         let page = self.page_until(&purpose, items, next.as_ref());

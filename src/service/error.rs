@@ -129,6 +129,11 @@ pub enum Error {
     /// There are as many as there may be.
     #[error("there are {1} {0} already, as many as there may be")]
     TooMany(&'static str, usize),
+    /// The account has as many sites as it may have.
+    #[error(
+        "the account has {0} sites, as many as it may have: delete some, or have the operator raise service.sites_max"
+    )]
+    TooManySites(u32),
     /// Somebody tries it again and again.
     #[error("there were more than {0} tries in this minute: wait for the next one")]
     TooOften(usize, Duration),
@@ -295,7 +300,9 @@ impl Fault for Error {
             Self::RequestIdReused => Reason::RequestIdReused,
             Self::AgentKeyMismatch(_) => Reason::AgentKeyMismatch,
             Self::AgentElsewhere(..) => Reason::AgentElsewhere,
-            Self::TooMany(..) | Self::TooOften(..) | Self::Stalled(_) | Self::TooDear(_) => Reason::LimitReached,
+            Self::TooMany(..) | Self::TooManySites(_) | Self::TooOften(..) | Self::Stalled(_) | Self::TooDear(_) => {
+                Reason::LimitReached
+            }
             Self::Credential => Reason::CredentialInvalid,
             Self::Certificate => Reason::ClientCertificateUnknown,
             Self::Identity(refusal) => refusal.reason(),

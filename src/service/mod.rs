@@ -40,6 +40,7 @@ mod requests;
 pub mod resident;
 mod restoring;
 pub mod retention;
+mod room;
 pub mod rotation;
 mod sealed;
 pub mod search;
@@ -113,6 +114,8 @@ pub struct Config {
     pub raw_ip_days: u32,
     /// Days for which audit records are kept; 0 for ever.
     pub audit_days: u32,
+    /// Most sites of an account, at least 1; deleted ones do not count.
+    pub sites_max: NonZeroU32,
 }
 
 /// Two uplinks of one site take turns within minutes, a site that moved is seen from its old network no more.
@@ -127,6 +130,9 @@ const RAW_IP_DAYS: u32 = 30;
 /// As long as a yearly review looks back.
 const AUDIT_DAYS: u32 = 400;
 
+/// Ten times the sites of an account of the size that figures are held for, in some 2 GB of memory.
+const SITES_MAX: NonZeroU32 = NonZeroU32::new(10_000_000).expect("10,000,000 is not 0");
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -135,6 +141,7 @@ impl Default for Config {
             address_retry_s: ADDRESS_RETRY_S,
             raw_ip_days: RAW_IP_DAYS,
             audit_days: AUDIT_DAYS,
+            sites_max: SITES_MAX,
         }
     }
 }

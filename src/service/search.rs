@@ -91,9 +91,9 @@ impl Waymark {
             let (hits, revision) = if let Some(map) = &filtered {
                 let matching = |view: MapView<'_>, revision| {
                     let mut wanted = |site: SiteId| view.get(site).is_some();
-                    (live.search.search(&query, classes, limit, Some(&mut wanted)), revision)
+                    Ok((live.search.search(&query, classes, limit, Some(&mut wanted)), revision))
                 };
-                map.look(matching).await
+                map.look(matching).await?
             } else {
                 // Read first: what is committed meanwhile may be in, what was committed before is.
                 let revision = live.revision();

@@ -86,6 +86,7 @@ impl Waymark {
             }
             batch.push(request.answered(site.id, now));
         }
+        self.require_room(&live)?;
         match self.parts.store.commit(batch).await {
             Ok(revision) => Ok(Versioned { value: site, revision }),
             Err(StoreError::Conflict { key }) => {
@@ -119,6 +120,7 @@ impl Waymark {
         if self.claimant(account, &key).await?.is_some() {
             return Err(Error::SiteNameTaken(value.display_name));
         }
+        self.require_room(&live)?;
         Ok(Versioned { value, revision: live.revision() })
     }
 
@@ -192,13 +194,14 @@ impl Waymark {
         etag: String,
         display_name: &str,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for(principal, account, Permission::Change)?;
+        let live = self.account_for(principal, account, Permission::Change)?;
         let new_name = if display_name.is_empty() { None } else { Some(text::display_name(display_name)?) };
         let options = ChangeOptions { etag, validate_only: false };
         self.commit_change(account, site, Author::of(principal, Cause::Undeleted), &options, |site, _| {
             if site.deleted_at.take().is_none() {
                 return Err(Error::SiteNotDeleted(Resource::Site(account.clone(), site.id)));
             }
+            self.require_room(&live)?;
             if let Some(name) = &new_name {
                 site.display_name.clone_from(name);
             }

@@ -41,7 +41,7 @@ fn gaps(view: View<'_>, looks: &mut Looks) -> Result<(u8, Vec<(u32, u32)>), Refu
     while level <= LEVEL_LAST {
         let mut columns = Columns::new(level);
         columns.mark(view, view.tree.root, 0, &Rect::WORLD, looks)?;
-        let mut longest = 0;
+        let mut longest = 0_u32;
         columns.each_stretch(|_, length| longest = longest.max(length));
         if longest >= STRETCH_MIN {
             let mut gaps = Vec::new();
@@ -95,14 +95,7 @@ impl Columns {
     }
 
     /// Takes the columns in which sites are in view.
-    fn mark(
-        &mut self,
-        view: View<'_>,
-        slot: Slot,
-        level: u8,
-        cell: &Rect,
-        looks: &mut Looks,
-    ) -> Result<(), Refusal> {
+    fn mark(&mut self, view: View<'_>, slot: Slot, level: u8, cell: &Rect, looks: &mut Looks) -> Result<(), Refusal> {
         if self.are_taken(shifted(cell.west, self.level), shifted(cell.east, self.level)) {
             return Ok(());
         }

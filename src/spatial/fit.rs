@@ -23,9 +23,8 @@ pub(super) fn fit(view: View<'_>) -> Result<Option<BoundingBox>, Refusal> {
 /// The box, and how many looks it took, if there were no more than `looks_max`.
 pub(super) fn fit_within(view: View<'_>, looks_max: usize) -> Result<(Option<BoundingBox>, usize), Refusal> {
     let mut looks = Looks { taken: 0, max: looks_max };
-    let (Some(south), Some(north)) = (Side::South.utmost(view, &mut looks)?, Side::North.utmost(view, &mut looks)?) else {
-        return Ok((None, looks.taken));
-    };
+    let (south, north) = (Side::South.utmost(view, &mut looks)?, Side::North.utmost(view, &mut looks)?);
+    let Some((south, north)) = south.zip(north) else { return Ok((None, looks.taken)) };
     let (west, east) = meridians(view, &mut looks)?;
     let corner = |lat: LatLng, lng: LatLng| LatLng::new(lat.lat(), lng.lng()).expect("both were in their ranges");
     Ok((Some(BoundingBox { low: corner(south, west), high: corner(north, east) }), looks.taken))

@@ -160,9 +160,9 @@ impl<'map> MapView<'map> {
         search::in_region(self.view, &BoxRegion::new(bounds), from, limit)
     }
 
-    /// The number of sites in a box; costs the length of its edge, not the sites inside.
-    #[must_use]
-    pub fn count_in_box(&self, bounds: &BoundingBox) -> u64 {
+    /// The number of sites in a box; costs the length of its edge, not the sites inside. Refuses where there would be too many
+    /// to look at.
+    pub fn count_in_box(&self, bounds: &BoundingBox) -> Result<u64, Refusal> {
         search::count_in(self.view, &BoxRegion::new(bounds))
     }
 
@@ -209,9 +209,9 @@ impl<'map> MapView<'map> {
         near::within(self.view, center, radius_m, after, limit)
     }
 
-    /// The smallest box around all sites in view; `None` where none is placed.
-    #[must_use]
-    pub fn fit(&self) -> Option<BoundingBox> {
+    /// The smallest box around all sites in view; `None` where none is placed. Refuses where there would be too many to look
+    /// at.
+    pub fn fit(&self) -> Result<Option<BoundingBox>, Refusal> {
         fit::fit(self.view)
     }
 

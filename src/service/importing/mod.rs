@@ -150,6 +150,7 @@ impl Waymark {
         row: &SiteRow,
         validate_only: bool,
     ) -> Result<Imported, Error> {
+        self.require_room(live)?;
         let account = &live.account().id;
         let mut site = self.site_as(account, &row.patch).await?;
         let answer = self.answer_to_row(account, row, None).await?;

@@ -92,9 +92,9 @@ impl Waymark {
         let from = self.cursor(&purpose, page)?;
         let look = map.look(|view, _| {
             let walked = summaries(view.in_box(bounds, from, limit));
-            (walked, view.count_in_box(bounds))
+            Ok((walked, view.count_in_box(bounds)?))
         });
-        let (walked, total) = look.await;
+        let (walked, total) = look.await?;
         Ok(BoxPage { page: self.page_of(&purpose, walked), total })
     }
 
@@ -111,7 +111,7 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "polygons", &(account, polygons, filter));
         let from = self.cursor(&purpose, page)?;
-        let walked = map.look(|view, _| summaries(view.in_polygons(polygons, from, limit))).await;
+        let walked = map.look(|view, _| Ok(summaries(view.in_polygons(polygons, from, limit)))).await?;
         Ok(self.page_of(&purpose, walked))
     }
 
@@ -126,7 +126,7 @@ impl Waymark {
     ) -> Result<Vec<Neighbour>, Error> {
         let map = self.map_of(principal, account, filter)?;
         let count = page_size("page_size", count, NEAREST_DEFAULT, NEAREST_MAX)?;
-        let near = map.look(|view, _| -> Result<_, Error> {
+        let near = map.look(|view, _| {
             Ok(view.nearest(position, count)?.iter().map(Neighbour::of).collect())
         });
         near.await
@@ -149,9 +149,9 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "within", &(account, center, radius_m, filter));
         let after = self.cursor(&purpose, page)?;
-        let near = map.look(|view, _| -> Result<Vec<_>, Error> {
+        let near = map.look(|view, _| {
             let found = view.within(center, radius_m, after, limit + 1)?;
-            Ok(found.iter().map(Neighbour::of).collect())
+            Ok(found.iter().map(Neighbour::of).collect::<Vec<_>>())
         });
         Ok(self.page(&purpose, near.await?, limit, Neighbour::cursor))
     }
@@ -173,7 +173,7 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "near-duplicates", &(account, distance_m, filter));
         let from = self.cursor(&purpose, page)?;
-        let walked = map.look(|view, _| -> Result<_, Error> {
+        let walked = map.look(|view, _| {
             Ok(view.near_duplicates(distance_m, from, limit)?.map(|found| NearDuplicate::of(&found)))
         });
         Ok(self.page_of(&purpose, walked.await?))
@@ -194,8 +194,7 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "cluster", &(account, id, zoom, filter));
         let from = self.cursor(&purpose, page)?;
-        let walked =
-            map.look(|view, _| view.leaves(symbol, zoom, from, limit).map(|walked| walked.map(summaries))).await?;
+        let walked = map.look(|view, _| Ok(view.leaves(symbol, zoom, from, limit)?.map(summaries))).await?;
         let missing = || Error::NotFound(Resource::Symbol(account.clone(), symbol.to_string()));
         Ok(self.page_of(&purpose, walked.ok_or_else(missing)?))
     }

@@ -31,6 +31,9 @@ pub use lists::{BoxPage, NearDuplicate, Neighbour};
 /// Longest time of a tile. It is made in microseconds; behind many others whose filters nobody asked for before it may
 /// have to wait.
 pub(super) const TILE_TIME_MAX: Duration = Duration::from_secs(2);
+/// Longest time of any other look at the map. It takes milliseconds; the first with a filter looks at each site of the
+/// account, and may wait for others that do. What was made of it meanwhile is kept, so that the next try goes on there.
+pub(super) const LOOK_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// What is in view, all of it from one instant.
 #[derive(Debug, Clone)]
@@ -97,8 +100,21 @@ pub(super) struct Filtered {
 }
 
 impl Filtered {
-    pub(super) async fn look<T>(&self, read: impl FnOnce(MapView<'_>, Revision) -> T) -> T {
-        self.live.look(self.filter.selected(), read).await
+    /// What is read of them, in time.
+    pub(super) async fn look<T>(
+        &self,
+        read: impl FnOnce(MapView<'_>, Revision) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.look_within(LOOK_TIME_MAX, read).await
+    }
+
+    async fn look_within<T>(
+        &self,
+        time_max: Duration,
+        read: impl FnOnce(MapView<'_>, Revision) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let look = self.live.look(self.filter.selected(), read);
+        timeout(time_max, look).await.map_err(|_| Error::TooLate(time_max))?
     }
 }
 
@@ -124,10 +140,10 @@ impl Waymark {
         filter: &str,
     ) -> Result<Tile, Error> {
         let map = self.map_of(principal, account, filter)?;
-        let made = map.look(|view, revision| -> Result<_, Error> {
+        let made = map.look_within(TILE_TIME_MAX, |view, revision| {
             Ok(Tile { bytes: mvt::encode(&view.tile(tile)?, tile), revision })
         });
-        timeout(TILE_TIME_MAX, made).await.map_err(|_| Error::TooLate(TILE_TIME_MAX))?
+        made.await
     }
 
     /// The symbols of matching sites in a viewport, and counts for a legend. Coarse for who sees no sites.
@@ -162,10 +178,10 @@ impl Waymark {
     pub async fn fit(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Fit, Error> {
         let map = self.screen_of(principal, account, filter)?;
         let fit = map.look(|view, revision| {
-            let (bounds, tally, unplaced) = (view.fit(), view.tally(), view.unplaced());
-            Fit { bounds, tally, unplaced, revision }
+            let (bounds, tally, unplaced) = (view.fit()?, view.tally(), view.unplaced());
+            Ok(Fit { bounds, tally, unplaced, revision })
         });
-        let fit = fit.await;
+        let fit = fit.await?;
         Ok(if sees_sites(principal) { fit } else { coarse::fit(&fit) })
     }
 

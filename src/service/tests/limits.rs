@@ -1,5 +1,7 @@
 //! Limits, at the limit, and what ends by itself.
 
+use std::num::NonZeroU32;
+
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
@@ -11,6 +13,7 @@ use crate::model::prefix::{PREFIXES_MAX, Prefix};
 use crate::model::reestimation::{Findings, Mode, Reach, Reestimation, State};
 use crate::service::Error;
 use crate::service::activation::Activation;
+use crate::service::patch::SitePatch;
 use crate::service::reestimation::{RUNS_MAX, WAITING_MAX};
 use crate::service::replacement::{CONSENT_DEFAULT, CONSENT_MAX};
 use crate::spatial::refusal::Refusal;
@@ -200,9 +203,37 @@ async fn a_site_that_is_restored_meanwhile_keeps_its_agent() {
     assert!(world.waymark.authenticate(&credential).is_ok());
 }
 
+/// A site that goes makes room for one, however it comes.
+#[tokio::test]
+async fn sites_of_an_account_are_bounded() {
+    let mut world = World::new().await;
+    world.waymark.parts.config.sites_max = NonZeroU32::new(3).unwrap();
+    world.create_sites(2).await;
+    let (waymark, operator, account) = (&world.waymark, &world.operator, &world.account);
+    let patch = |name: &str| SitePatch { display_name: Some(name.to_owned()), ..SitePatch::default() };
+    let once = "c86ebf0e-6a33-4a5a-9d0c-2f0b8b3a3d10";
+    let last = waymark.create_site(operator, account, patch("last"), once).await.unwrap().value;
+    let again = waymark.create_site(operator, account, patch("last"), once).await.unwrap().value;
+    assert_eq!(again.id, last.id, "a repeat makes no site");
+    let agent: AgentId = "agent-1".parse().unwrap();
+    let refused = [
+        waymark.create_site(operator, account, patch("more"), "").await.err(),
+        waymark.preview_site(operator, account, patch("more")).await.err(),
+        waymark.activate_agent(operator, world.activation(&agent)).await.err(),
+    ];
+    for refused in refused {
+        assert!(matches!(refused, Some(Error::TooManySites(3))), "{refused:?}");
+    }
+    waymark.delete_site(operator, account, last.id, String::new()).await.unwrap();
+    waymark.activate_agent(operator, world.activation(&agent)).await.unwrap();
+    let undeleted = waymark.undelete_site(operator, account, last.id, String::new(), "").await;
+    assert!(matches!(undeleted, Err(Error::TooManySites(3))), "{undeleted:?}");
+}
+
 #[test]
 fn what_a_map_refuses_is_a_limit_or_a_fault_of_the_question() {
-    for refusal in [Refusal::TooManyNear, Refusal::TooFarReaching] {
+    let limits = [Refusal::TooManyNear, Refusal::TooManyToFit, Refusal::TooManyToCount, Refusal::TooFarReaching];
+    for refusal in limits {
         let told = refusal.to_string();
         let error = Error::from(refusal);
         assert_eq!((error.reason(), error.told()), (Reason::LimitReached, told));

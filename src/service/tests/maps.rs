@@ -10,7 +10,7 @@ use crate::model::location::{Evidence, Fix, Granularity, Source};
 use crate::model::site::Site;
 use crate::service::Error;
 use crate::service::map::lists::NEAREST_MAX;
-use crate::service::map::{TILE_TIME_MAX, tile_id};
+use crate::service::map::{LOOK_TIME_MAX, TILE_TIME_MAX, tile_id};
 use crate::service::paging::{PAGE_SIZE_MAX, PageRequest};
 use crate::store::document::Document;
 use crate::store::{Key, Kind, Mutation, Store as _};
@@ -59,6 +59,29 @@ async fn a_tile_that_waits_behind_others_is_given_up_in_time() {
     }
     drop(turn);
     assert!(!ask("pump").await.unwrap().bytes.is_empty(), "it was not made before, and is now");
+}
+
+#[tokio::test]
+async fn whatever_waits_behind_others_is_given_up_in_time() {
+    let world = World::new().await;
+    world.create_stack(spot(), 3).await;
+    let (waymark, operator, account) = (&world.waymark, &world.operator, &world.account);
+    let live = waymark.parts.live.account(account).unwrap();
+    let page = PageRequest::default();
+    let turn = live.turn().unwrap();
+    tokio::time::pause();
+    let late = [
+        waymark.viewport(operator, account, &BoundingBox::WORLD, 0, "pump").await.err(),
+        waymark.fit(operator, account, "pump").await.err(),
+        waymark.list_box(operator, account, &BoundingBox::WORLD, "pump", &page).await.err(),
+        waymark.list_nearest(operator, account, spot(), 1, "pump").await.err(),
+        waymark.list_attention(operator, account, &[], "pump", &page).await.err(),
+    ];
+    for late in late {
+        assert!(matches!(&late, Some(Error::TooLate(limit)) if *limit == LOOK_TIME_MAX), "{late:?}");
+    }
+    drop(turn);
+    assert_eq!(waymark.fit(operator, account, "pump").await.unwrap().tally.total(), 3);
 }
 
 #[tokio::test]

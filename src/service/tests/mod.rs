@@ -15,6 +15,7 @@ mod importing;
 mod last_seen;
 mod leading;
 mod limits;
+mod lists;
 mod maps;
 mod networks;
 mod reach;

@@ -1,8 +1,12 @@
-"""The longest texts and the most ticketing links that a site may have, and what is one more than that."""
+"""The longest texts and the most ticketing links that a site may have, the most sites of an account, and what is one more than that."""
 
+import secrets
+
+import grpc
 import pytest
 
-from client import Account, mask, refused
+from client import Account, Caller, mask, refused
+from server import Server
 from stubs import pb
 
 # Bytes of a line of text and of a web page's address, and links of a site.
@@ -70,3 +74,34 @@ def test_a_site_has_at_most_32_links(account):
         setattr(wrong, field, getattr(wrong, field) + "x")
         assert len(getattr(wrong, field)) == length + 1
         refused_everywhere(account, f"ticketing_links[{LINKS_MAX - 1}].{field}", ticketing_links=[*others, wrong])
+
+
+def test_an_account_has_at_most_as_many_sites_as_the_operator_lets_it(tmp_path):
+    """However a site would come; and one that goes makes room for one."""
+    config = tmp_path / "waymark.toml"
+    config.write_text("[service]\nsites_max = 2\n", encoding="utf-8")
+    with (
+        Server(tmp_path / "data", geoip=False, extra=["--config", config]) as server,
+        grpc.insecure_channel(server.target) as channel,
+    ):
+        operator = Caller(channel, server.admin_token)
+        account, other = Account(operator), Account(operator)
+        key = secrets.token_bytes(32)
+        first, last = account.create_site(), account.activate("agent-1", key=key)
+
+        def imported():
+            row = pb.SiteRow(site=pb.Site(display_name="from a sheet"))
+            return account.caller().ImportSites(parent=account.name, rows=[row]).results[0]
+
+        def full(call):
+            refused("RESOURCE_EXHAUSTED", "LIMIT_REACHED", call)
+
+        full(account.create_site)
+        full(lambda: account.activate("agent-2"))
+        assert imported().reason == pb.ERROR_REASON_LIMIT_REACHED
+        assert account.activate("agent-1", key=key).site.name == last.site.name, "a known agent comes again"
+        other.create_site()
+        account.caller().DeleteSite(name=first.name)
+        account.activate("agent-2")
+        full(lambda: account.caller().UndeleteSite(name=first.name))
+        assert len(account.caller().ListSites(parent=account.name).sites) == 2
