@@ -147,6 +147,7 @@ impl<'map, R: Region, V: FnMut(Group<'_>) -> ControlFlow<WalkCursor>> Walk<'_, '
         let first_site = if place == from.place { from.site } else { SiteId::MIN };
         for (_, pile) in piles.iter().filter(|(_, pile)| region.takes(pile.point, pile.stop)) {
             match view.tree.piles.order(pile) {
+                Some(_) if !view.has_any(pile) => {}
                 Some(order) => self.gather_range(order.onward(first_site, view.entries), &mut test),
                 None => self.gather_all(pile, first_site, &mut test),
             }
