@@ -12,6 +12,7 @@ use super::attending::{AttentionCounts, AttentionCursor};
 use super::class::{Classes, Tally};
 use super::duplicates::{self, Duplicate};
 use super::entry::EntryRef;
+use super::expansion::{self, EXPANSION_CELLS_MAX};
 use super::fit;
 use super::mapping::{self, Leaves};
 use super::mercator::{Point, TileId, checked_zoom};
@@ -248,6 +249,21 @@ impl<'map> MapView<'map> {
         let is_gone =
             is_empty(&walked) && (from.is_none() || is_empty(&search::in_region(self.view, &leaves, None, 1)));
         Ok((!is_gone).then_some(walked))
+    }
+
+    /// The first zoom, deeper than `zoom`, at which the sites of a cluster that is shown at `zoom` are drawn as more than one
+    /// symbol. `None` where no zoom does that, and for what is no cluster of that zoom.
+    ///
+    /// Costs a look at some hundred cells for each zoom that does not. Exact, but where more than 16,384 other cells
+    /// decide: then it is the first zoom that is not known, and at least so deep is the one that was asked for. Refuses what
+    /// a tile at `zoom` would.
+    pub fn expansion(&self, symbol: SymbolId, zoom: u8) -> Result<Option<u8>, Refusal> {
+        match symbol {
+            SymbolId::Cluster(cell) if cell.zoom() == Some(zoom) => {
+                expansion::expansion_zoom(self.view, cell, EXPANSION_CELLS_MAX)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The symbol that holds the site at `zoom`; `None` where it is not in view, or no map has that zoom. Refuses what a tile

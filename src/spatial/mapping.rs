@@ -21,6 +21,9 @@ use super::symbols::{Area, AreaId, AreaKind, Cluster, Pin, Span, SymbolId, Symbo
 use super::view::View;
 use super::window::Window;
 
+/// The cells of a cluster, by their numbers on a plane.
+pub(super) type Numbers = SmallVec<[u32; 9]>;
+
 /// Symbols of a kind that there is room for from the start: what a tile mostly has.
 const CAPACITY: usize = 32;
 
@@ -85,6 +88,7 @@ fn cluster(view: View<'_>, clusters: &Clusters, kept: u32, joiners: &[u32]) -> C
         span.north |= u32::from(joiner.cell.y() < cell.y());
         span.south |= u32::from(joiner.cell.y() > cell.y());
     }
+    // No cell holds all: whatever stands around may part them at the next level, and only a look at that tells.
     let split = if joiners.is_empty() { split_level(view, content.more, cell) } else { Some(cell.level() + 1) };
     let expansion_zoom = split.filter(|level| *level <= LEVEL_MAX).map(|level| level - CELL_LEVELS_BELOW_TILE);
     Cluster { cell, tally, point: content.point, expansion_zoom, span }
@@ -114,7 +118,8 @@ fn id_of(cell: Cell, ids: &[AreaId]) -> AreaId {
 }
 
 /// The first level at which the sites that cluster in `cell` are no longer in one cell or one area; at most 32
-/// nodes are looked at. May lie beyond [`LEVEL_MAX`], where no map shows it.
+/// nodes are looked at. May lie beyond [`LEVEL_MAX`], where no map shows it. Neighbours may hold them together there:
+/// `expansion` tells for how long.
 fn split_level(view: View<'_>, mut slot: Slot, cell: Cell) -> Option<u8> {
     let mut level = cell.level();
     while let Kind::Node(at) = slot.kind() {
@@ -162,13 +167,19 @@ fn clusters_in(view: View<'_>, pile: &Pile, cell: Cell) -> bool {
 fn cluster_cells(view: View<'_>, cell: Cell) -> Result<Option<Parts>, Refusal> {
     let survey = Survey { view, level: cell.level() };
     let mut clusters: Clusters = survey.one(Window::of(cell));
-    let Some(number) = clusters.at(cell.x(), cell.y(), &survey) else { return Ok(None) };
-    let joiners = clusters.joiners(number, &survey);
-    let is_pin = joiners.is_empty() && clusters.content(number).mass.lone().is_some();
-    let is_shown = !is_pin && clusters.kept(number, &survey) == number;
+    let numbers = cluster_on(&mut clusters, &survey, cell);
     clusters.checked()?;
-    let cells = std::iter::once(number).chain(joiners).map(|number| clusters.content(number).cell);
-    Ok(is_shown.then(|| cells.map(|cell| Part { cell, area: None }).collect()))
+    let part = |number| Part { cell: clusters.content(number).cell, area: None };
+    Ok(numbers.map(|numbers| numbers.into_iter().map(part).collect()))
+}
+
+/// The numbers of the same cells on a plane, which is to be checked before they are used.
+pub(super) fn cluster_on(clusters: &mut Clusters, survey: &Survey<'_>, cell: Cell) -> Option<Numbers> {
+    let number = clusters.at(cell.x(), cell.y(), survey)?;
+    let joiners = clusters.joiners(number, survey);
+    let is_pin = joiners.is_empty() && clusters.content(number).mass.lone().is_some();
+    let is_shown = !is_pin && clusters.kept(number, survey) == number;
+    is_shown.then(|| std::iter::once(number).chain(joiners).collect())
 }
 
 /// The areas that are one symbol, kept in `cell`; `None` where there is no such symbol.
@@ -207,7 +218,7 @@ pub(super) fn locate(view: View<'_>, site: SiteId, pile: &Pile, zoom: u8) -> Res
 }
 
 /// What shows the area `id`, in whose cell `point` is; `None` where it has no site.
-fn locate_area(survey: Survey<'_>, point: Point, id: AreaId) -> Result<Option<AreaId>, Refusal> {
+pub(super) fn locate_area(survey: Survey<'_>, point: Point, id: AreaId) -> Result<Option<AreaId>, Refusal> {
     let mass = survey.area_mass(point, id);
     if mass.count() == 0 {
         return Ok(None);

@@ -3,8 +3,8 @@
 //! `entry` what is known of a site, `entries` all of them with their `cards`; `class` what sites are counted by; `mercator`, `window`, `frame`, `region` the geometry
 //! of the map; `stop` how far a site may be refined; `mass`, `pile`, `order` and `places` sums and sites of one point; `node` and
 //! `tree` the quadtree that holds them; `roster`, `wants` and `selection` which sites a tree holds; `rough` the map without
-//! exact positions; `view` and `map_view` which of them are seen; `attending` and `crowding` which of them need attention; `spacing`, `board` and `mapping` from
-//! cells to `symbols`; `walk`, `search`, `near`, `duplicates`, `fit` and `columns` regions and distances; `refusal` what is not answered; `mvt` and `layer` tiles as
+//! exact positions; `view` and `map_view` which of them are seen; `attending` and `crowding` which of them need attention; `spacing`, `plane`, `board` and `mapping` from
+//! cells to `symbols`; `expansion` where these fall apart; `walk`, `search`, `near`, `duplicates`, `fit` and `columns` regions and distances; `refusal` what is not answered; `mvt` and `layer` tiles as
 //! bytes, `tile_fields` what is in them, `tile_limits` how large they become.
 //!
 //! Knows nothing of storage, revisions and tenants: one [`AccountMap`] an account, and a lock around it, is the
@@ -18,6 +18,7 @@ mod columns;
 mod crowding;
 mod directory;
 mod entries;
+mod expansion;
 mod frame;
 mod layer;
 mod mapping;

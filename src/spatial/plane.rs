@@ -119,13 +119,11 @@ impl<T> Plane<T> {
     }
 
     /// The same plane, allowed to fetch fewer cells.
-    #[cfg(test)]
     pub(super) fn with_outside_max(self, outside_max: usize) -> Self {
         Self { outside_max, ..self }
     }
 
     /// The cells that were fetched outside of the window.
-    #[cfg(test)]
     pub(super) fn outside_len(&self) -> usize {
         self.outside.len()
     }

@@ -54,9 +54,10 @@ pub struct Cluster {
     pub tally: Tally,
     /// Where it is drawn: the centroid of the sites in `cell`.
     pub point: Point,
-    /// A zoom, deeper than its own, before which it certainly stays one symbol: the first at which its sites lie in
-    /// more than one cell. Neighbours may hold it together for longer; `MapView::expansion` is exact.
-    /// `None` where no zoom takes it apart.
+    /// A zoom, deeper than its own, before which it certainly stays one symbol: the first at which its sites are not in one
+    /// cell or one area. They may be drawn as one for longer, because they are near one another or to a greater cluster:
+    /// [`MapView::expansion`](super::map_view::MapView::expansion) is exact, and too dear for all symbols of a map.
+    /// `None` where it is certain that no zoom takes it apart.
     pub expansion_zoom: Option<u8>,
     pub(super) span: Span,
 }
@@ -74,7 +75,8 @@ impl Cluster {
         self.point.position()
     }
 
-    /// Whether no zoom takes it apart: its sites can only be listed.
+    /// Whether it is certain that no zoom takes it apart, so that its sites can only be listed: they are on one spot, or so near
+    /// that the deepest zoom has them in one cell, or become one area before they part.
     #[must_use]
     pub fn is_stack(&self) -> bool {
         self.expansion_zoom.is_none()

@@ -70,6 +70,11 @@ impl Window {
         Self { x, y: north, width, height: south - north, ..self }
     }
 
+    /// The cells of the next level that lie in these.
+    pub(super) fn finer(self) -> Self {
+        Self { level: self.level + 1, x: self.x * 2, y: self.y * 2, width: self.width * 2, height: self.height * 2 }
+    }
+
     /// Cells along one side of the world.
     pub(super) fn side(&self) -> u32 {
         1 << self.level

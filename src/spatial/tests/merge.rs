@@ -135,29 +135,12 @@ fn check(map: &AccountMap, entries: &[Entry], zoom: u8) {
     }
 }
 
-/// How many symbols hold the sites at a zoom.
-fn symbols_of(map: &AccountMap, sites: &BTreeSet<SiteId>, zoom: u8) -> usize {
-    let ids: Vec<SymbolId> = sites.iter().map(|site| map.all().locate(*site, zoom).unwrap().unwrap()).collect();
-    ids.iter().enumerate().filter(|(at, id)| !ids[..*at].contains(id)).count()
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
 
     #[test]
     fn symbols_are_those_of_a_greedy_pass(entries in any_entries(150), zoom in 0..=4_u8) {
         check(&AccountMap::bulk(entries.clone()), &entries, zoom);
-    }
-
-    #[test]
-    fn clusters_come_apart_at_their_expansion_zoom(entries in any_entries(60), zoom in 0..=4_u8) {
-        let map = AccountMap::bulk(entries);
-        for cluster in map.all().viewport(&BoundingBox::WORLD, zoom).unwrap().clusters {
-            let sites = ids(map.all().leaves(SymbolId::Cluster(cluster.cell), zoom, None, usize::MAX).unwrap().unwrap().found);
-            let exact = (zoom + 1..=22).find(|zoom| symbols_of(&map, &sites, *zoom) > 1);
-            // What is said never comes after, and a stack is one for certain.
-            prop_assert!(exact.is_none() || cluster.expansion_zoom.is_some_and(|zoom| Some(zoom) <= exact));
-        }
     }
 }
 

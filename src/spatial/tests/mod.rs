@@ -1,6 +1,7 @@
 //! Tests of the map as a whole, against brute force.
 
 mod attention;
+mod expansion;
 mod filtered;
 mod history;
 mod merge;

@@ -328,7 +328,10 @@ fn many_places_that_end_in_one_area_never_come_apart() {
     let near = |bits: u32| at(45.4642 + f64::from(bits % 5) * 1e-3, 9.19 + f64::from(bits / 5) * 1e-3);
     let map = AccountMap::bulk((0..40).map(|bits| estimated(entry(u128::from(bits), near(bits)), Granularity::City)));
     let cluster = map.all().tile(TileId::holding(Point::project(near(0)), 8)).unwrap().clusters[0];
-    assert_eq!((cluster.count(), cluster.expansion_zoom), (40, None));
+    assert_eq!((cluster.count(), cluster.expansion_zoom, cluster.is_stack()), (40, None, true));
+    assert_eq!(map.all().expansion(SymbolId::Cluster(cluster.cell), 8), Ok(None));
+    let spots: BTreeSet<u64> = (0..40).map(|bits| Point::project(near(bits)).interleaved()).collect();
+    assert_eq!(spots.len(), 40, "such a stack is on many spots");
     assert_eq!(map.all().tile(TileId::holding(cluster.point, 9)).unwrap().areas[0].count(), 40);
 }
 
