@@ -53,9 +53,9 @@ pub struct Cluster {
     pub position: LatLng,
     /// A box around its sites.
     pub bounds: BoundingBox,
-    /// Where it falls apart; `None` for never.
+    /// A zoom before which it does not fall apart; `None` for never.
     pub expansion_zoom: Option<u8>,
-    /// Whether all its sites are on one spot.
+    /// Whether it certainly never does.
     pub is_stack: bool,
 }
 

@@ -98,10 +98,13 @@ impl MapService for Maps {
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let symbol = (message.cluster_id.as_str(), message.zoom);
-        let page = self.0.list_cluster(&principal, &account, symbol, &message.filter, &page).await;
-        let page = page.map_err(Failure)?;
-        let sites = summaries(&account, page.items);
-        Ok(Response::new(pb::ListClusterSitesResponse { sites, next_page_token: page.next_token }))
+        let found = self.0.list_cluster(&principal, &account, symbol, &message.filter, &page).await;
+        let found = found.map_err(Failure)?;
+        Ok(Response::new(pb::ListClusterSitesResponse {
+            sites: summaries(&account, found.page.items),
+            next_page_token: found.page.next_token,
+            expansion_zoom: found.expansion_zoom.map(i32::from),
+        }))
     }
 
     async fn locate_site(

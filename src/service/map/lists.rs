@@ -32,6 +32,15 @@ pub struct BoxPage {
     pub total: u64,
 }
 
+/// Sites behind a symbol.
+#[derive(Debug, Clone)]
+pub struct ClusterPage {
+    /// The page.
+    pub page: Page<SiteSummary>,
+    /// With the first page of a cluster: the first zoom at which its sites are more than one symbol, `None` for never.
+    pub expansion_zoom: Option<u8>,
+}
+
 /// A site and its great-circle distance in metres.
 #[derive(Debug, Clone)]
 pub struct Neighbour {
@@ -179,7 +188,7 @@ impl Waymark {
         Ok(self.page_of(&purpose, walked.await?))
     }
 
-    /// The matching sites behind a cluster or an area, along the map.
+    /// The matching sites behind a cluster or an area, along the map, and where a cluster falls apart.
     pub async fn list_cluster(
         &self,
         principal: &Principal,
@@ -187,16 +196,22 @@ impl Waymark {
         (id, zoom): (&str, i32),
         filter: &str,
         page: &PageRequest,
-    ) -> Result<Page<SiteSummary>, Error> {
+    ) -> Result<ClusterPage, Error> {
         let map = self.map_of(principal, account, filter)?;
         let symbol: SymbolId = id.parse().map_err(|fault: Invalid| Invalid::new("cluster_id", fault.why))?;
         let zoom = zoom_of(zoom)?;
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "cluster", &(account, id, zoom, filter));
         let from = self.cursor(&purpose, page)?;
-        let walked = map.look(|view, _| Ok(view.leaves(symbol, zoom, from, limit)?.map(summaries))).await?;
+        let look = map.look(|view, _| {
+            let walked = view.leaves(symbol, zoom, from, limit)?.map(summaries);
+            // It costs as much as a page, and each page of a cluster would say the same.
+            let expansion_zoom = if from.is_none() { view.expansion(symbol, zoom)? } else { None };
+            Ok((walked, expansion_zoom))
+        });
+        let (walked, expansion_zoom) = look.await?;
         let missing = || Error::NotFound(Resource::Symbol(account.clone(), symbol.to_string()));
-        Ok(self.page_of(&purpose, walked.ok_or_else(missing)?))
+        Ok(ClusterPage { page: self.page_of(&purpose, walked.ok_or_else(missing)?), expansion_zoom })
     }
 
     fn page_of<T>(&self, purpose: &impl Fn() -> String, walked: Walked<T>) -> Page<T> {

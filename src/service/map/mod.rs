@@ -26,7 +26,7 @@ use crate::spatial::symbols::SymbolId;
 
 pub use crate::spatial::mercator::{LAT_MAX, TileId, ZOOM_MAX};
 pub use crate::spatial::tile_fields::{FieldKind, LAYERS, LayerFields};
-pub use lists::{BoxPage, NearDuplicate, Neighbour};
+pub use lists::{BoxPage, ClusterPage, NearDuplicate, Neighbour};
 
 /// Longest time of a tile. It is made in microseconds; behind many others whose filters nobody asked for before it may
 /// have to wait.

@@ -141,6 +141,45 @@ def test_behind_each_cluster_are_its_sites_and_each_site_finds_its_cluster(world
     assert sorted(seen) == sorted(world.sites)
 
 
+@pytest.mark.parametrize("zoom", [0, 2, 4])
+def test_a_cluster_falls_apart_at_the_zoom_that_its_list_tells(world, zoom):
+    caller = world.caller("VIEWER")
+
+    def are_apart(sites, deeper):
+        """Whether more than one symbol shows them."""
+        shown = (caller.LocateSite(name=site.name, zoom=deeper).cluster_id or site.name for site in sites)
+        first = next(shown)
+        return any(symbol != first for symbol in shown)
+
+    clusters = caller.QueryViewport(parent=world.name, viewport=WORLD, zoom=zoom).symbols.clusters
+    assert clusters
+    for cluster in clusters:
+        request = {"parent": world.name, "cluster_id": cluster.id, "zoom": zoom}
+        page = caller.ListClusterSites(**request, page_size=1000)
+        found = next(deeper for deeper in range(zoom + 1, 23) if are_apart(page.sites, deeper))
+        assert page.expansion_zoom == found, cluster.id
+        assert zoom < cluster.expansion_zoom <= found and not cluster.stack
+        first = caller.ListClusterSites(**request, page_size=1)
+        assert first.expansion_zoom == found
+        rest = caller.ListClusterSites(**request, page_size=1, page_token=first.next_page_token)
+        assert not rest.HasField("expansion_zoom"), "the first page has told it"
+
+
+def test_neighbours_across_a_border_of_cells_have_one_expansion_zoom_at_every_zoom(account):
+    """A metre lies between them, 119 of the 2^32 parts of the world: 48 px are fewer from zoom 22 on."""
+    caller = account.caller()
+    for lng in (-0.000005, 0.000005):
+        caller.SetPin(site=account.create_site().name, position=pb.LatLng(lat=0.001, lng=lng))
+    spot = box(0.0008, -0.0002, 0.0012, 0.0002)
+    for zoom in range(22):
+        [cluster] = caller.QueryViewport(parent=account.name, viewport=spot, zoom=zoom).symbols.clusters
+        behind = caller.ListClusterSites(parent=account.name, cluster_id=cluster.id, zoom=zoom)
+        assert behind.expansion_zoom == 22, f"zoom {zoom}"
+        # What a map tells of all its clusters is no more than certain.
+        assert cluster.expansion_zoom == zoom + 1 and not cluster.stack
+    assert len(caller.QueryViewport(parent=account.name, viewport=spot, zoom=22).symbols.pins) == 2
+
+
 @pytest.mark.parametrize("zoom", [0, 22])
 def test_a_site_without_a_position_is_behind_no_symbol(account, zoom):
     site, caller = account.create_site().name, account.caller("VIEWER")
