@@ -51,7 +51,7 @@ export const map = {
   confirmed: "Confirmed by a person",
   approximate: "Approximate",
   cluster: "Several sites",
-  stack: "Several on one spot",
+  stack: "Several that stay together",
   area: "Somewhere in this area",
   sitesBelowCount: "sites",
   naturalEarth: "Natural Earth",
@@ -70,7 +70,7 @@ export const map = {
 
 export const list = {
   title: "Sites in view",
-  group: "Sites on this spot",
+  group: "Sites that stay together",
   groupArea: "Sites around here",
   unplacedTitle: "Sites without a position",
   back: "Back to the sites in view",

@@ -18,10 +18,8 @@ import { Sharpening } from "./sharpening.js";
 import { SITES } from "./site_layers.js";
 import { type Shown, styleOf } from "./style.js";
 import type { Drawn } from "./symbols.js";
-import { type Box, WORLD, wrapped } from "./view_box.js";
+import { type Box, WORLD, wrapped, ZOOM_MAX } from "./view_box.js";
 
-/** Farthest in: a house fills the screen. */
-const ZOOM_MAX = 20;
 /** Farthest out: the world fills a phone. */
 const ZOOM_MIN = 0;
 /** How long a flight takes, in milliseconds: long enough to see where it goes. */

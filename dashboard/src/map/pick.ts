@@ -8,8 +8,17 @@ const TOLERANCE_PX = 3;
 
 export type Picked =
   | { kind: "site"; id: string; position: Position }
-  | { kind: "expand"; position: Position; zoom: number }
+  | Expandable
   | { kind: "list"; id: string; zoom: number; stack: boolean; position: Position };
+
+/** A cluster that is drawn at `zoom`, and does not fall apart before `least`: where it does is to be asked. */
+export interface Expandable {
+  kind: "expand";
+  id: string;
+  zoom: number;
+  least: number;
+  position: Position;
+}
 
 /** The symbol at a point of the screen; of several, the one whose middle is nearest. */
 export function pick(map: MapLibre, { x, y }: Point): Picked | undefined {
@@ -39,6 +48,8 @@ function pickedOf(feature: MapGeoJSONFeature, zoom: number): Picked | undefined 
   const { id, site, stack, expansion_zoom: expansion } = feature.properties;
   if (feature.layer.id === "pins") return { kind: "site", id: String(id), position };
   if (feature.layer.id === "lone-areas" && site) return { kind: "site", id: String(site), position };
-  if (typeof expansion === "number" && !stack) return { kind: "expand", position, zoom: Math.max(expansion, zoom + 1) };
+  if (typeof expansion === "number" && !stack) {
+    return { kind: "expand", id: String(id), zoom, least: Math.max(expansion, zoom + 1), position };
+  }
   return { kind: "list", id: String(id), zoom, stack: Boolean(stack), position };
 }

@@ -1,4 +1,5 @@
-// Boxes of the map in degrees: the one in view, and the larger one that is watched so that small moves ask nothing.
+// Boxes of the map in degrees: the one in view, and the larger one that is watched so that small moves ask nothing. And how small
+// the one in view may become.
 /** A box in degrees; it crosses the antimeridian where `west > east`. */
 export interface Box {
   west: number;
@@ -9,6 +10,8 @@ export interface Box {
 
 /** All there is. */
 export const WORLD: Box = { west: -180, south: -90, east: 180, north: 90 };
+/** Farthest in that the map goes: a house fills the screen. */
+export const ZOOM_MAX = 20;
 /** What is watched beyond each edge of the view, as a share of the view. */
 const MARGIN = 0.25;
 

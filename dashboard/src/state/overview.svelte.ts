@@ -83,6 +83,13 @@ export class Overview {
     return this.#symbols.positionOf(site);
   }
 
+  /** The zoom at which a cluster that is drawn at `zoom` falls apart; absent where none takes it apart. */
+  async expansionOf(clusterId: string, zoom: number): Promise<number | undefined> {
+    const request = { parent: this.#account, clusterId, zoom, pageSize: 1, filter: this.#filter.text };
+    const { expansionZoom } = await this.#api.map.listClusterSites(request);
+    return expansionZoom;
+  }
+
   /** Watches what the filter says now, in place of what was watched before. */
   watch(): void {
     this.#watch?.abort();

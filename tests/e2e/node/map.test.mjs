@@ -97,7 +97,7 @@ test("chips filter map and list alike, with counts that the server itself gives"
   await byId(page, "legend").locator("summary").click();
   const legend = await byId(page, "legend").locator("li").allTextContents();
   const line = (words) => legend.find((line) => line.includes(words)) ?? assert.fail(`${words} is not in the legend`);
-  for (const words of ["Online", "Maintenance", "Unknown", "Several sites", "Several on one spot", "Somewhere in this area"]) line(words);
+  for (const words of ["Online", "Maintenance", "Unknown", "Several sites", "Several that stay together", "Somewhere in this area"]) line(words);
   const counts = { Offline: all.offline, Approximate: all.approximate, "Confirmed by a person": all.total - all.approximate };
   for (const [words, sites] of Object.entries(counts)) assert.equal(Number(line(words).replaceAll(/\D/g, "")), sites, words);
   await byId(page, "legend").locator("summary").click();

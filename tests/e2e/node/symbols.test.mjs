@@ -12,6 +12,16 @@ import { GAZETTEER, Server } from "./server.mjs";
 const SEA = { lat: 5, lng: -35 };
 // Degrees between two sites that are one cluster from afar.
 const APART_DEG = 0.02;
+// A meridian that is a border of cells at every zoom, degrees between two sites on its sides, and the zoom at which 48 px lie
+// between them: 0.0002 / 360 of 512 * 2^18 px are 75.
+const BORDER = { lat: 20, lng: 0 };
+const BESIDE_DEG = 0.0002;
+const BESIDE_ZOOM = 18;
+// Too near to be told apart as near as the page comes, 0.00003 degrees or 45 px at zoom 20, but not for the server at zoom 21.
+const TOGETHER = { lat: -20, lng: 0 };
+const TOGETHER_DEG = 0.00003;
+// Where both are clusters, with no other site in view.
+const FROM_AFAR = 8;
 const IN_TOWN = 4;
 // The colours of what is offline and of paper, on light screens.
 const OFFLINE = [200, 55, 27];
@@ -92,6 +102,37 @@ test("a click on a cluster goes as near as it takes for it to fall apart", async
   const pixels = (APART_DEG / 360) * 512 * 2 ** Number(zoom);
   assert.ok(pixels > 20 && pixels < 200, `${pixels} pixels between them at zoom ${zoom}`);
   await shoot(page, "map-expanded");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+/** Pins two sites so many degrees of longitude apart, on both sides of a position. */
+async function pair({ lat, lng }, degrees, name) {
+  for (const by of [-0.5, 0.5]) {
+    const position = { lat, lng: lng + by * degrees };
+    await server.call("LocationService", "SetPin", { site: await made(`${name} ${by}`), position }, token);
+  }
+}
+
+test("one click takes two sites apart that stand on both sides of a border of cells", async () => {
+  await pair(BORDER, BESIDE_DEG, "gate");
+  const { page, faults } = await opened(BORDER, FROM_AFAR);
+  await shows(page, { clusters: "1", pins: "0", sites: "2" });
+  await clickMiddle(page);
+  await shows(page, { clusters: "0", pins: "2", sites: "2" });
+  assert.equal(Number((await data(page)).zoom), BESIDE_ZOOM);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("a cluster that the page cannot take apart is listed at the first click", async () => {
+  await pair(TOGETHER, TOGETHER_DEG, "tap");
+  const { page, faults } = await opened(TOGETHER, FROM_AFAR);
+  await shows(page, { clusters: "1", pins: "0", sites: "2" });
+  await clickMiddle(page);
+  await byId(page, "list-back").waitFor();
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid="site-row"]').length === 2);
+  assert.equal(Number((await data(page)).zoom), FROM_AFAR);
   assert.deepEqual(faults, []);
   await page.context().close();
 });
