@@ -14,8 +14,8 @@ use super::symbols::{AreaId, AreaKind, SymbolId};
 use super::view::View;
 use super::window::Window;
 
-/// Most cells that climbs may fetch for one cluster, at all deeper zooms together: some milliseconds. Cells of people's sites need
-/// some tens. Those in and next to the windows below the cluster, 100 a zoom, are not among them.
+/// Most cells that climbs may fetch for one cluster, at all deeper zooms together: a quarter of what a tile may fetch. Cells of people's sites
+/// need some tens. Those in and next to the windows below the cluster, 100 a zoom, are not among them.
 pub(super) const EXPANSION_CELLS_MAX: usize = 16_384;
 
 /// The first zoom, deeper than its own, at which the sites of the cluster that is kept in `cluster` are in more than one

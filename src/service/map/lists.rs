@@ -135,9 +135,7 @@ impl Waymark {
     ) -> Result<Vec<Neighbour>, Error> {
         let map = self.map_of(principal, account, filter)?;
         let count = page_size("page_size", count, NEAREST_DEFAULT, NEAREST_MAX)?;
-        let near = map.look(|view, _| {
-            Ok(view.nearest(position, count)?.iter().map(Neighbour::of).collect())
-        });
+        let near = map.look(|view, _| Ok(view.nearest(position, count)?.iter().map(Neighbour::of).collect()));
         near.await
     }
 
@@ -182,9 +180,8 @@ impl Waymark {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "near-duplicates", &(account, distance_m, filter));
         let from = self.cursor(&purpose, page)?;
-        let walked = map.look(|view, _| {
-            Ok(view.near_duplicates(distance_m, from, limit)?.map(|found| NearDuplicate::of(&found)))
-        });
+        let walked = map
+            .look(|view, _| Ok(view.near_duplicates(distance_m, from, limit)?.map(|found| NearDuplicate::of(&found))));
         Ok(self.page_of(&purpose, walked.await?))
     }
 
@@ -205,7 +202,7 @@ impl Waymark {
         let from = self.cursor(&purpose, page)?;
         let look = map.look(|view, _| {
             let walked = view.leaves(symbol, zoom, from, limit)?.map(summaries);
-            // It costs as much as a page, and each page of a cluster would say the same.
+            // Looked for once: each page of a cluster would say the same.
             let expansion_zoom = if from.is_none() { view.expansion(symbol, zoom)? } else { None };
             Ok((walked, expansion_zoom))
         });

@@ -100,9 +100,8 @@ fn two_sites_across_a_border_of_cells_part_where_48_px_lie_between_them() {
 #[test]
 fn a_stack_never_comes_apart_and_one_with_an_estimate_does_where_that_is_an_area() {
     let milan = at(45.4642, 9.19);
-    let estimate = |bits| {
-        with(entry(bits, milan), |place| (place.granularity, place.source) = (Granularity::City, Source::GeoIp))
-    };
+    let estimate =
+        |bits| with(entry(bits, milan), |place| (place.granularity, place.source) = (Granularity::City, Source::GeoIp));
     let mut map = AccountMap::bulk((0..200).map(|bits| entry(bits, milan)));
     let told = |map: &AccountMap, zoom: u8| {
         let id = map.all().locate(SiteId::from_u128(7), zoom).unwrap().unwrap();
