@@ -24,9 +24,9 @@ const VALUE_BYTES: usize = 96;
 const KEYS_MAX: usize = 32;
 /// Places of the table in which shared values are found again: more than the 64 clusters of a tile have, and small
 /// enough to be cleared for each layer. A value that finds no place is written again, which the format allows.
-const SHARED_PLACES: usize = 512;
+const SHARED_PLACES: usize = 1_024;
 /// Places that are tried for one value.
-const SHARED_PROBES: usize = 8;
+const SHARED_PROBES: usize = 16;
 /// Bytes of a layer's key and length, at most.
 const LAYER_HEAD_BYTES_MAX: usize = 11;
 /// Version of the format, as the layer states it.

@@ -18,7 +18,8 @@ pub(super) const EXTENT_BITS: u8 = 12;
 /// Bits of feature ids: JavaScript keeps integers exact up to 2⁵³.
 const FEATURE_ID_BITS: u32 = 53;
 
-/// Names of properties. A cluster's and an area's counts by status are named by the status.
+/// Names of properties. A cluster's and an area's counts by status are named by the status; the part of each that a machine
+/// located has that name and an ending.
 #[derive(Debug, Clone, Copy)]
 enum Key {
     Id,
@@ -34,9 +35,17 @@ enum Key {
     Offline,
     Maintenance,
     Approximate,
+    UnknownApproximate,
+    OnlineApproximate,
+    OfflineApproximate,
+    MaintenanceApproximate,
     WorstStatus,
     ExpansionZoom,
     Stack,
+    West,
+    South,
+    East,
+    North,
     RadiusM,
     ExtentM,
     Site,
@@ -44,7 +53,7 @@ enum Key {
 
 impl Key {
     /// The names, in the order of the keys.
-    const NAMES: [&str; 19] = [
+    const NAMES: [&str; 27] = [
         "id",
         "name",
         "status",
@@ -58,9 +67,17 @@ impl Key {
         "offline",
         "maintenance",
         "approximate",
+        "unknown_approximate",
+        "online_approximate",
+        "offline_approximate",
+        "maintenance_approximate",
         "worst_status",
         "expansion_zoom",
         "stack",
+        "west",
+        "south",
+        "east",
+        "north",
         "radius_m",
         "extent_m",
         "site",
@@ -74,6 +91,15 @@ impl Key {
             Status::Maintenance => Self::Maintenance,
         }
     }
+
+    fn of_approximate(status: Status) -> Self {
+        match status {
+            Status::Unknown => Self::UnknownApproximate,
+            Status::Online => Self::OnlineApproximate,
+            Status::Offline => Self::OfflineApproximate,
+            Status::Maintenance => Self::MaintenanceApproximate,
+        }
+    }
 }
 
 /// The tile's bytes. Layers without features are left out; an empty tile has no bytes. Geometry lies in
@@ -81,8 +107,10 @@ impl Key {
 ///
 /// Properties: of pins `id` and `name` of the site, `status`, `source`, `confirmed`, `granularity`, and `accuracy_m`
 /// where known; of clusters and areas `id`, `count`, a count for each status, `approximate` (how many are not
-/// confirmed), `worst_status`; of clusters also `stack` and, where that is false, `expansion_zoom`; of areas `extent_m`,
-/// `granularity`, `radius_m` where known, and `site` and `name` where it is one.
+/// confirmed) and, where it is above zero, the same of each status (`online_approximate`), `worst_status`; of clusters also
+/// `stack`, where that is false `expansion_zoom`, and the box around its sites: `west`, `south`, `east`, `north` in degrees,
+/// `west` above `east` over the antimeridian; of areas `extent_m`, `granularity`, `radius_m` where known, and `site` and
+/// `name` where it is one.
 #[must_use]
 pub fn encode(symbols: &Symbols<'_>, tile: TileId) -> Vec<u8> {
     let features = symbols.pins.len().max(symbols.clusters.len()).max(symbols.areas.len());
@@ -121,6 +149,16 @@ fn encode_cluster(layer: &mut Layer, cluster: &Cluster) {
         layer.tag(Key::ExpansionZoom as usize, Value::Uint(u64::from(zoom)));
     }
     layer.tag(Key::Stack as usize, Value::Bool(cluster.is_stack()));
+    let bounds = cluster.bounds();
+    // Edges of cells: clusters of a row or a column share them, and their values.
+    for (key, degrees) in [
+        (Key::West, bounds.low.lng()),
+        (Key::South, bounds.low.lat()),
+        (Key::East, bounds.high.lng()),
+        (Key::North, bounds.high.lat()),
+    ] {
+        layer.tag(key as usize, Value::Double(degrees));
+    }
     layer.feature(cluster.cell.key(), cluster.point);
 }
 
@@ -145,6 +183,12 @@ fn encode_tally(layer: &mut Layer, tally: &Tally) {
         layer.tag(Key::of_status(status) as usize, Value::Uint(u64::from(tally.of_status(status))));
     }
     layer.tag(Key::Approximate as usize, Value::Uint(u64::from(tally.approximate())));
+    // Most have none of most statuses.
+    for (status, count) in Status::ALL.map(|status| (status, tally.approximate_of_status(status))) {
+        if count > 0 {
+            layer.tag(Key::of_approximate(status) as usize, Value::Uint(u64::from(count)));
+        }
+    }
     if let Some(status) = tally.worst_status() {
         layer.tag(Key::WorstStatus as usize, Value::Text(status_name(status)));
     }

@@ -15,14 +15,14 @@ pub(super) const CELL_SYMBOLS_MAX: usize = 1 << (2 * CELL_LEVELS_BELOW_TILE);
 /// Most areas of a tile: one for each of its cells too, because areas keep apart like all else.
 pub(super) const AREAS_MAX: usize = CELL_SYMBOLS_MAX;
 
-/// Most bytes of one symbol with its values: a name, two ids, and 15 other properties.
+/// Most bytes of one symbol with its values: a name, two ids, and 23 other properties, more than any has.
 pub(super) const SYMBOL_BYTES_MAX: usize = FEATURE_BYTES_MAX
     + value_bytes(text::LINE_BYTES_MAX)
     + 2 * value_bytes(UUID_CHARS)
     + OTHER_PROPERTIES_MAX * value_bytes(LONGEST_WORD);
 /// A feature's head, its id, its geometry, and two bytes for each of its keys, four for each value's number.
 const FEATURE_BYTES_MAX: usize = 16 + 10 + 16 + (OTHER_PROPERTIES_MAX + 3) * 6;
-const OTHER_PROPERTIES_MAX: usize = 15;
+const OTHER_PROPERTIES_MAX: usize = 23;
 const UUID_CHARS: usize = 36;
 /// `interpolated`; numbers are shorter.
 const LONGEST_WORD: usize = 12;

@@ -7,7 +7,9 @@ use prost::Message;
 use super::tiles::{Tile, Value};
 use super::world::{at, entry, with};
 use crate::model::location::{Granularity, Source};
+use crate::model::site::Status;
 use crate::spatial::AccountMap;
+use crate::spatial::entry::Entry;
 use crate::spatial::mercator::TileId;
 use crate::spatial::mvt::encode;
 use crate::spatial::tile_fields::{FieldKind, LAYERS};
@@ -27,6 +29,15 @@ fn everything() -> AccountMap {
     // Two piles of two in one cell of the world come apart deeper down; a pile alone never does.
     for (bits, lng) in [(2, 60.0), (3, 60.0), (4, 60.5), (5, 60.5)] {
         map.upsert(&entry(bits, at(-40.0, lng)));
+    }
+    // Estimates of each status: fine ones in that cluster, coarse ones in an area of several.
+    for (bits, status) in (10..).zip(Status::ALL) {
+        let estimate = Entry { status, ..entry(bits, at(-40.0, 60.0)) };
+        map.upsert(&with(estimate, |place| place.source = Source::GeoIp));
+        let coarse = Entry { status, ..entry(bits + 10, at(40.0, 20.0)) };
+        map.upsert(&with(coarse, |place| {
+            (place.source, place.granularity, place.accuracy_m) = (Source::GeoIp, Granularity::City, Some(900_000.0));
+        }));
     }
     for (bits, lng, granularity, accuracy_m) in
         [(6, -80.0, Granularity::City, Some(900_000.0)), (7, -120.0, Granularity::Country, None)]

@@ -120,10 +120,20 @@ fn a_tile_reads_back() {
         "accuracy_m=12.5 confirmed=true granularity=door id=00000000-0000-0000-0000-000000000abc name=site 2748 \
          source=pin status=online x=0 y=0"
     );
+    let (symbols, mut cluster) = (map.all().tile(tile).unwrap(), layers["clusters"][0].clone());
+    let bounds = symbols.clusters[0].bounds();
+    for (edge, degrees) in [
+        ("west", bounds.low.lng()),
+        ("south", bounds.low.lat()),
+        ("east", bounds.high.lng()),
+        ("north", bounds.high.lat()),
+    ] {
+        assert_eq!(cluster.remove(edge), Some(degrees.to_string()), "{edge}");
+    }
     assert_eq!(
-        text(&layers["clusters"][0]),
-        "approximate=3 count=3 id=c-5-18-17 maintenance=0 offline=0 online=3 stack=true unknown=0 worst_status=online \
-         x=1365 y=929"
+        text(&cluster),
+        "approximate=3 count=3 id=c-5-18-17 maintenance=0 offline=0 online=3 online_approximate=3 stack=true unknown=0 \
+         worst_status=online x=1365 y=929"
     );
     let area = text(&layers["areas"][0]);
     assert!(area.contains("count=1 extent_m=") && area.contains("radius_m=400000 site=00000000-"), "{area}");

@@ -89,11 +89,26 @@ function group(properties, where, layer) {
   const { count, online, offline, unknown, maintenance, approximate } = properties;
   assert.ok(count >= (layer === "clusters" ? 2 : 1), `${where}: ${layer} of ${count}`);
   assert.equal(online + offline + unknown + maintenance, count, `${where}: statuses add up`);
-  assert.ok(approximate >= 0 && approximate <= count, `${where}: approximate`);
+  const estimated = ["online", "offline", "unknown", "maintenance"].map((status) => {
+    const part = properties[`${status}_approximate`] ?? 0;
+    assert.ok(part <= properties[status] && properties[`${status}_approximate`] !== 0, `${where}: ${part} of ${status}`);
+    return part;
+  });
+  assert.equal(
+    estimated.reduce((sum, part) => sum + part),
+    approximate,
+    `${where}: approximate`,
+  );
   assert.ok(properties.id !== undefined, where);
   if (layer === "areas") assert.ok(properties.extent_m > 0 && GRANULARITIES.has(properties.granularity), where);
-  else assert.equal(typeof properties.stack, "boolean", where);
+  else box(properties, where);
   return count;
+}
+
+function box({ stack, west, south, east, north }, where) {
+  assert.equal(typeof stack, "boolean", where);
+  assert.ok(-90 <= south && south < north && north <= 90, `${where}: ${south} to ${north}`);
+  assert.ok([west, east].every((lng) => -180 <= lng && lng <= 180) && west !== east, `${where}: ${west} to ${east}`);
 }
 
 /** Refuses two symbols of a zoom that are too near to one another, whichever tiles they are in. */
