@@ -251,10 +251,15 @@ pub(super) fn connection_over() -> Status {
     Status::with_error_details(grpc_code(reason.kind()), message, details)
 }
 
-/// The answer to a request message over the limit of its method, at most `bytes_max`.
-pub(super) fn message_too_long(bytes_max: usize) -> Status {
-    let message = format!("the request is too long: no method takes more than {bytes_max} bytes, most take 65536");
-    bare(Reason::LimitReached, &message)
+/// The answer to a request message over the limit of its method. `longest` is the one field of it that becomes so long, where
+/// there is one, and what may be in it.
+pub(super) fn message_too_long(method: &str, bytes_max: usize, longest: Option<(&str, &str)>) -> Status {
+    let message = format!("the request is too long: {method} takes at most {bytes_max} bytes");
+    let Some((field, why)) = longest else { return bare(Reason::LimitReached, &message) };
+    let reason = Reason::LimitReached;
+    let mut details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
+    details.add_bad_request_violation(field, why);
+    Status::with_error_details(grpc_code(reason.kind()), format!("{message}; {field}: {why}"), details)
 }
 
 /// What the decoder's message begins with, whatever it could not decode.

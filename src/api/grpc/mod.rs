@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -47,6 +47,7 @@ use super::proto::waymark::v1::site_service_server::SiteServiceServer;
 use super::proto::waymark::v1::ticketing_service_server::TicketingServiceServer;
 use super::traffic::Traffic;
 use super::{panics, proto, protocol, replica, status};
+use crate::model::polygon::POINTS_MAX;
 use crate::service::Waymark;
 use health::Health;
 
@@ -57,6 +58,8 @@ const REQUEST_BYTES_MAX: usize = 256 * 1024;
 const IMPORT_BYTES_MAX: usize = 1024 * 1024;
 /// Longest message of a small request, in bytes.
 const SMALL_REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// Longest message of a call to health or reflection, in bytes: tonic's own limit.
+const FOREIGN_REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Longest time of a call: what a geocoder may take, and far above anything else.
 const CALL_TIME_MAX: Duration = Duration::from_secs(10);
@@ -116,7 +119,7 @@ pub(super) fn router(
     Ok(router
         .layer(from_fn_with_state(keeper, admission::admit))
         .layer(from_fn(keep_deadline))
-        .layer(map_response(name_the_fault))
+        .layer(from_fn(name_the_fault))
         .layer(from_fn(leaving::end_with_connection))
         .layer(from_fn(panics::contain_messages))
         .layer(telling)
@@ -162,11 +165,28 @@ fn time_max(path: &str) -> Duration {
 /// Gives the reason to what tonic refuses on its own, before any method of ours is asked: a message over the limit, which it
 /// calls `OUT_OF_RANGE` and gRPC `RESOURCE_EXHAUSTED`, and one that is no message of the method. Nothing of ours answers
 /// `OUT_OF_RANGE`.
-async fn name_the_fault(response: Response) -> Response {
+async fn name_the_fault(request: Request, next: Next) -> Response {
+    let asked = request.uri().clone();
+    let response = next.run(request).await;
     let Some(found) = Status::from_header_map(response.headers()) else { return response };
     match found.code() {
-        Code::OutOfRange => status::message_too_long(REQUEST_BYTES_MAX).into_http(),
+        Code::OutOfRange => too_long(asked.path()).into_http(),
         _ => status::undecodable(&found).map_or(response, Status::into_http),
+    }
+}
+
+/// What a message that is too long is told by the method with this path.
+fn too_long(path: &str) -> Status {
+    let own = path.strip_prefix("/waymark.v1.").and_then(|rest| rest.split_once("Service/"));
+    match own {
+        // All else that it takes is short.
+        Some(("Map", method @ "ListPolygonSites")) => {
+            let why =
+                format!("at most {POINTS_MAX} points in all rings: simplify them, or ask for some rings at a time");
+            status::message_too_long(method, message_bytes_max("Map"), Some(("polygons", &why)))
+        }
+        Some((service, method)) => status::message_too_long(method, message_bytes_max(service), None),
+        None => status::message_too_long("the method", FOREIGN_REQUEST_BYTES_MAX, None),
     }
 }
 
@@ -183,6 +203,21 @@ mod tests {
         }
         for path in [format!("/{admin}/ExportSitePersonalData"), "/x/EraseSitePersonalData".into(), String::new()] {
             assert_eq!(time_max(&path), CALL_TIME_MAX, "{path}");
+        }
+    }
+
+    /// Each was told that no method takes more than 262144 bytes, that of imports too, which takes four times as many.
+    #[test]
+    fn a_message_that_is_too_long_is_told_what_its_own_method_takes() {
+        for (path, expected) in [
+            ("/waymark.v1.SiteService/UpdateSite", "UpdateSite takes at most 262144 bytes"),
+            ("/waymark.v1.ImportService/ImportSites", "ImportSites takes at most 1048576 bytes"),
+            ("/waymark.v1.AdminService/ListTokens", "ListTokens takes at most 65536 bytes"),
+            ("/grpc.health.v1.Health/Check", "the method takes at most 4194304 bytes"),
+            ("/waymark.v1.MapService/ListPolygonSites", "262144 bytes; polygons: at most 10000 points in all rings"),
+        ] {
+            let told = too_long(path);
+            assert!(told.message().contains(expected), "{path}: {}", told.message());
         }
     }
 }

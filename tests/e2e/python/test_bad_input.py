@@ -347,14 +347,23 @@ def test_a_source_must_be_one(world):
 @pytest.mark.parametrize("size", [512 << 10, 4 << 20, 32 << 20])
 def test_an_oversized_message_is_refused_and_the_connection_lives(world, size):
     caller, parent, text = world.account.caller(), world.account.name, "x" * size
-    for call in (
-        lambda: caller.UpdateSite(site=pb.Site(name=world.site, note=text), update_mask=mask("note")),
-        lambda: caller.GeocodeAddress(parent=parent, address_line=text),
-        lambda: caller.QueryViewport(parent=text),
-        lambda: caller.ListTokens(parent=parent, page_token=text),
-        lambda: caller.ActivateAgent(parent=parent, agent_id="fw-1", agent_key=b"k" * 32, display_name=text),
+    for method, kib, call in (
+        (
+            "UpdateSite",
+            256,
+            lambda: caller.UpdateSite(site=pb.Site(name=world.site, note=text), update_mask=mask("note")),
+        ),
+        ("GeocodeAddress", 64, lambda: caller.GeocodeAddress(parent=parent, address_line=text)),
+        ("QueryViewport", 256, lambda: caller.QueryViewport(parent=text)),
+        ("ListTokens", 64, lambda: caller.ListTokens(parent=parent, page_token=text)),
+        (
+            "ActivateAgent",
+            256,
+            lambda: caller.ActivateAgent(parent=parent, agent_id="fw-1", agent_key=b"k" * 32, display_name=text),
+        ),
     ):
-        refused("RESOURCE_EXHAUSTED", "LIMIT_REACHED", call)
+        failure = refused("RESOURCE_EXHAUSTED", "LIMIT_REACHED", call)
+        assert f"{method} takes at most {kib << 10} bytes" in failure.message, failure
         assert caller.GetSite(name=world.site).note == ""
 
 

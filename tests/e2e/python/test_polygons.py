@@ -290,11 +290,13 @@ def test_the_largest_polygon_is_answered(world):
 
 @pytest.mark.parametrize("count", [POINTS_MAX + 2, 100_000])
 def test_more_points_are_refused_and_the_connection_lives(account, count):
-    """100,000 points are longer than a message may be; the smaller number is refused by itself."""
+    """100,000 points are longer than a message may be; the smaller number is refused by itself. Both say what is too long."""
     account.sites = {}
     call = lambda: account.caller().ListPolygonSites(parent=account.name, polygons=message([[comb(count)]]))
     if count == 100_000:
-        refused("RESOURCE_EXHAUSTED", "LIMIT_REACHED", call)
+        failure = refused("RESOURCE_EXHAUSTED", "LIMIT_REACHED", call, field="polygons")
+        assert str(POINTS_MAX) in failure.fields["polygons"]
+        assert "ListPolygonSites takes at most 262144 bytes" in failure.message, failure
     else:
         failure = refused("INVALID_ARGUMENT", "FIELD_INVALID", call, field="polygons")
         assert str(count) in failure.fields["polygons"]

@@ -197,10 +197,27 @@ def test_bad_queries_name_their_parameter(get, path, query, field):
     assert get(f"{path}?{query}", token=None)[0] == 401, "a stranger is told nothing else"
 
 
-@pytest.mark.parametrize("where", ["0/1/0", "23/0/0", "3/8/0", "3/-1/0", "3/+1/0", "3/01/0", "3/1e0/0", "3/1.0/0"])
-def test_tiles_that_are_nowhere_are_refused(get, where):
+@pytest.mark.parametrize(
+    "where, field",
+    [
+        ("0/1/0", "tile"),
+        ("3/8/0", "tile"),
+        ("3/0/8", "tile"),
+        ("23/0/0", "zoom"),
+        ("03/0/0", "z"),
+        ("256/0/0", "z"),
+        ("3/-1/0", "x"),
+        ("3/+1/0", "x"),
+        ("3/01/0", "x"),
+        ("3/1e0/0", "x"),
+        ("3/1.0/0", "x"),
+        ("3/0/00", "y"),
+        ("3/0/4294967296", "y"),
+    ],
+)
+def test_tiles_that_are_nowhere_are_refused(get, where, field):
     status, _, body = get(f"tiles/{where}.mvt")
-    assert status == 400 and fault_of(body)["reason"] == "FIELD_INVALID"
+    assert (status, fault_of(body)["reason"], fault_of(body)["field"]) == (400, "FIELD_INVALID", field), body
 
 
 def test_a_filter_is_obeyed_and_goes_into_the_description(get, world):
