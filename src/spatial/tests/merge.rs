@@ -4,14 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::world::{any_entries, at, crowd, entry, placed, placed_in};
+use super::symbols::tiles_that_matter;
+use super::world::{
+    any_entries, any_placed, any_position, at, crowd, entry, of_different_sites, placed, placed_in, with,
+};
 use crate::model::geo::BoundingBox;
 use crate::model::id::SiteId;
 use crate::spatial::AccountMap;
 use crate::spatial::entry::{Entry, EntryRef};
-use crate::spatial::mercator::{Cell, Point, TileId};
+use crate::spatial::mercator::{CELL_LEVELS_BELOW_TILE, Cell, POINT_BITS, Point, TileId, ZOOM_MAX};
 use crate::spatial::spacing::spacing_squared;
-use crate::spatial::symbols::{AreaKind, SymbolId};
+use crate::spatial::symbols::{AreaKind, SymbolId, Symbols};
+
+/// Deepest zoom at which one viewport may hold the world.
+const WORLD_ZOOM_MAX: u8 = 4;
+/// Cells along one side of a window of a deeper zoom, and the parts of each in which sites are put.
+const WINDOW_CELLS: u32 = 12;
+const CELL_PARTS: u32 = 64;
 
 /// A cell of the brute force: its sites and their centroid.
 struct Heap {
@@ -90,10 +99,43 @@ fn ids(entries: Vec<EntryRef<'_>>) -> BTreeSet<SiteId> {
     entries.into_iter().map(|entry| entry.site).collect()
 }
 
+/// All symbols of a zoom: those of the world in one viewport, or of all tiles in which any can be drawn.
+fn shown<'map>(map: &'map AccountMap, entries: &[Entry], zoom: u8) -> Symbols<'map> {
+    if zoom <= WORLD_ZOOM_MAX {
+        return map.all().viewport(&BoundingBox::WORLD, zoom).unwrap();
+    }
+    let mut all = Symbols::default();
+    for (x, y) in tiles_that_matter(&map.all(), entries, zoom) {
+        let Symbols { pins, clusters, areas } = map.all().tile(TileId::new(zoom, x, y).unwrap()).unwrap();
+        all.pins.extend(pins);
+        all.clusters.extend(clusters);
+        all.areas.extend(areas);
+    }
+    all
+}
+
+/// A zoom at which no viewport holds the world, and sites in a window of its cells around any spot: several in a cell, some
+/// known too coarsely for one.
+fn any_window() -> impl Strategy<Value = (u8, Vec<Entry>)> {
+    let parts = 0..WINDOW_CELLS * CELL_PARTS;
+    let sites = prop::collection::vec((any_placed(1), parts.clone(), parts), 1..100);
+    (any_position(), WORLD_ZOOM_MAX + 1..=ZOOM_MAX, sites).prop_map(|(spot, zoom, sites)| {
+        let (middle, cell) = (Point::project(spot), 1_u32 << (POINT_BITS - zoom - CELL_LEVELS_BELOW_TILE));
+        let (half, part) = (WINDOW_CELLS / 2 * cell, cell / CELL_PARTS);
+        let put = |(entry, east, south): (Entry, u32, u32)| {
+            // Round the world eastward; at the northern and the southern edge of the map they heap up.
+            let x = middle.x.wrapping_sub(half).wrapping_add(east * part);
+            let y = middle.y.saturating_sub(half).saturating_add(south * part);
+            with(entry, |place| place.position = Point { x, y }.position())
+        };
+        (zoom, of_different_sites(sites.into_iter().map(put).collect()))
+    })
+}
+
 /// Compares the symbols of the whole world, their leaves, and where each site is located, with the brute force.
 fn check(map: &AccountMap, entries: &[Entry], zoom: u8) {
     let expected = greedy(clustering(entries, zoom + 3), zoom + 3);
-    let symbols = map.all().viewport(&BoundingBox::WORLD, zoom).unwrap();
+    let symbols = shown(map, entries, zoom);
     let mut found = BTreeMap::new();
     for pin in &symbols.pins {
         let cell = Cell::holding(pin.point, zoom + 3);
@@ -139,7 +181,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
 
     #[test]
-    fn symbols_are_those_of_a_greedy_pass(entries in any_entries(150), zoom in 0..=4_u8) {
+    fn symbols_are_those_of_a_greedy_pass(entries in any_entries(150), zoom in 0..=WORLD_ZOOM_MAX) {
+        check(&AccountMap::bulk(entries.clone()), &entries, zoom);
+    }
+
+    #[test]
+    fn symbols_of_a_window_of_a_deep_zoom_are_those_of_a_greedy_pass((zoom, entries) in any_window()) {
         check(&AccountMap::bulk(entries.clone()), &entries, zoom);
     }
 }

@@ -14,7 +14,7 @@ use crate::spatial::frame::Rect;
 use crate::spatial::map_view::MapView;
 use crate::spatial::mercator::{CELL_LEVELS_BELOW_TILE, Cell, LEVEL_MAX, Point, TileId, ZOOM_MAX};
 use crate::spatial::spacing::spacing_squared;
-use crate::spatial::symbols::{AreaId, AreaKind, SymbolId, Symbols};
+use crate::spatial::symbols::{Area, AreaId, AreaKind, Cluster, Pin, SymbolId, Symbols};
 
 /// A tile and those at most so many columns and rows away.
 fn around(middle: TileId, steps: i32) -> impl Iterator<Item = (u32, u32)> {
@@ -57,6 +57,33 @@ pub(super) fn tiles_that_matter(view: &MapView<'_>, entries: &[Entry], zoom: u8)
         }
     }
     tiles
+}
+
+/// A symbol with everything that is told of it.
+#[derive(Debug, PartialEq)]
+enum Told<'map> {
+    Pin(Pin<'map>),
+    Cluster(Cluster),
+    Area(Area<'map>),
+}
+
+impl Told<'_> {
+    fn point(&self) -> Point {
+        match self {
+            Self::Pin(pin) => pin.point,
+            Self::Cluster(cluster) => cluster.point,
+            Self::Area(area) => area.point,
+        }
+    }
+}
+
+/// All symbols, whole, by their ids.
+fn told(symbols: Symbols<'_>) -> BTreeMap<String, Told<'_>> {
+    let pins = symbols.pins.into_iter().map(|pin| (SymbolId::Pin(pin.entry.site), Told::Pin(pin)));
+    let clusters =
+        symbols.clusters.into_iter().map(|cluster| (SymbolId::Cluster(cluster.cell), Told::Cluster(cluster)));
+    let areas = symbols.areas.into_iter().map(|area| (SymbolId::Area(area.id), Told::Area(area)));
+    pins.chain(clusters).chain(areas).map(|(id, told)| (id.to_string(), told)).collect()
 }
 
 /// All ids of symbols with their counts.
@@ -134,6 +161,19 @@ proptest! {
     }
 
     #[test]
+    fn a_tile_is_what_a_viewport_shows_there(
+        entries in any_entries(60),
+        spot in any_position(),
+        zoom in 0..=ZOOM_MAX,
+    ) {
+        let points: Vec<Point> = entries.iter().map(|entry| Point::project(place(entry).position)).collect();
+        let map = AccountMap::bulk(entries);
+        for point in points.into_iter().step_by(7).chain([Point::project(spot)]) {
+            check_around(&map, point, zoom);
+        }
+    }
+
+    #[test]
     fn each_site_is_found_in_the_symbol_that_shows_it(entries in any_entries(60), zoom in 0..=22_u8) {
         let map = AccountMap::bulk(entries.clone());
         for entry in &entries {
@@ -171,15 +211,17 @@ fn tiles_of_a_crowd_tell_what_the_viewport_tells() {
         let world = map.all().viewport(&BoundingBox::WORLD, zoom).unwrap();
         let side = 1_u32 << zoom;
         let tiles = (0..side).flat_map(|y| (0..side).map(move |x| TileId::new(zoom, x, y).unwrap()));
-        let mut together = BTreeSet::new();
+        let mut together = BTreeMap::new();
         let mut sites = 0;
         for tile in tiles {
             let symbols = map.all().tile(tile).unwrap();
             sites += symbols.sites();
-            together.extend(ids(&symbols));
             assert!(symbols.pins.iter().all(|pin| TileId::holding(pin.point, zoom) == tile));
+            for (id, symbol) in told(symbols) {
+                assert!(together.insert(id, symbol).is_none(), "a symbol is in one tile, zoom {zoom}");
+            }
         }
-        assert_eq!(together, ids(&world), "zoom {zoom}");
+        assert_eq!(together, told(world), "zoom {zoom}");
         assert_eq!(sites, 30_000);
     }
 }
@@ -192,17 +234,17 @@ fn surroundings(middle: TileId) -> BoundingBox {
     Cell::new(zoom, west, north).unwrap().bounds(east - west + 1, south - north + 1)
 }
 
-/// Compares the tile of a point with a viewport around it; and no two symbols of that, of one plane, are too near to one another.
+/// Compares the tile of a point with a viewport around it, symbol by symbol, each whole; and no two symbols of that, of one plane,
+/// are too near to one another.
 fn check_around(map: &AccountMap, point: Point, zoom: u8) {
     let middle = TileId::holding(point, zoom);
     let seen = map.all().viewport(&surroundings(middle), zoom).unwrap();
-    let points = ids_at_points(&seen).into_iter();
-    let in_middle = points.filter(|(_, point)| TileId::holding(*point, zoom) == middle);
-    let in_middle: BTreeSet<(String, u32)> = in_middle.map(|(id, _)| id).collect();
-    assert_eq!(ids(&map.all().tile(middle).unwrap()), in_middle, "tile {middle}");
     for points in drawn(&seen) {
         assert_eq!(too_near(&points, zoom), None, "zoom {zoom}");
     }
+    let mut in_middle = told(seen);
+    in_middle.retain(|_, symbol| TileId::holding(symbol.point(), zoom) == middle);
+    assert_eq!(told(map.all().tile(middle).unwrap()), in_middle, "tile {middle}");
 }
 
 #[test]

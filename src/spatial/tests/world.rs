@@ -124,13 +124,15 @@ pub(in crate::spatial) fn any_entry(sites: u128) -> impl Strategy<Value = Entry>
 
 /// Placed entries of different sites.
 pub(in crate::spatial) fn any_entries(most: usize) -> impl Strategy<Value = Vec<Entry>> {
-    prop::collection::vec(any_placed(1), 0..most).prop_map(|mut entries| {
-        for (bits, entry) in (1_u128..).zip(&mut entries) {
-            // Scattered ids, so that their order is not that of the entries.
-            entry.site = SiteId::from_u128(bits.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
-        }
-        entries
-    })
+    prop::collection::vec(any_placed(1), 0..most).prop_map(of_different_sites)
+}
+
+/// The entries with ids of their own, scattered, so that their order is not that of the entries.
+pub(in crate::spatial) fn of_different_sites(mut entries: Vec<Entry>) -> Vec<Entry> {
+    for (bits, entry) in (1_u128..).zip(&mut entries) {
+        entry.site = SiteId::from_u128(bits.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+    }
+    entries
 }
 
 /// `count` sites in heaps around some cities, the same each time.
