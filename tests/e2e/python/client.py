@@ -99,13 +99,15 @@ class Account:
             self._callers[scope] = Caller(self.operator.channel, answer.secret)
         return self._callers[scope]
 
-    def activate(self, agent_id=None, *, key=None, ip=None, display_name=""):
+    def activate(self, agent_id=None, *, key=None, ip=None, display_name="", **fields):
         """Activates an agent with the account's enrolment token."""
         agent_id = agent_id or f"agent-{secrets.token_hex(6)}"
         caller = self.caller("ENROLLMENT")
         caller = caller.behind(ip) if ip else caller
         key = key or secrets.token_bytes(32)
-        return caller.ActivateAgent(parent=self.name, agent_id=agent_id, agent_key=key, display_name=display_name)
+        return caller.ActivateAgent(
+            parent=self.name, agent_id=agent_id, agent_key=key, display_name=display_name, **fields
+        )
 
     def create_site(self, display_name=None, **fields):
         """Makes a site without an agent."""

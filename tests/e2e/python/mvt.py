@@ -1,6 +1,10 @@
 """Reads vector tiles by the fields of `vector_tile.proto` 2.1, written down here once more: no code of the server is in it."""
 
+import math
+
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from stubs import pb
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _VALUE = [
@@ -67,11 +71,63 @@ def layers(body):
     return found
 
 
-def counts(body):
-    """Symbol -> how many sites it stands for: clusters and areas by their ids, a pin as `p-{site}`."""
+def symbols(body):
+    """Symbol -> its properties: clusters and areas by their ids, a pin as `p-{site}`."""
     found = layers(body)
     assert set(found) <= {"pins", "clusters", "areas"}, sorted(found)
-    pins = {f"p-{pin['id']}": 1 for pin in found.get("pins", [])}
-    groups = {group["id"]: group["count"] for name in ("clusters", "areas") for group in found.get(name, [])}
-    assert len(pins) + len(groups) == sum(map(len, found.values())), "each symbol once"
-    return pins | groups
+    told = {f"p-{pin['id']}": pin for pin in found.get("pins", [])}
+    told |= {group["id"]: group for name in ("clusters", "areas") for group in found.get(name, [])}
+    assert len(told) == sum(map(len, found.values())), "each symbol once"
+    return told
+
+
+def _word(enum, value):
+    """The value as tiles write it: SITE_STATUS_ONLINE is `online`."""
+    prefix = {pb.SiteStatus: "SITE_STATUS_", pb.FixSource: "FIX_SOURCE_", pb.Granularity: "GRANULARITY_"}[enum]
+    return enum.Name(value).removeprefix(prefix).lower()
+
+
+def _site(name):
+    return name.rpartition("/")[2]
+
+
+def _tally(tally):
+    told = {"count": tally.total, "approximate": tally.approximate}
+    for status in ("online", "offline", "unknown", "maintenance"):
+        told[status] = getattr(tally, status)
+        if part := getattr(tally, f"{status}_approximate"):
+            told[f"{status}_approximate"] = part
+    return told | {"worst_status": _word(pb.SiteStatus, tally.worst_status)}
+
+
+def _optional(message, *fields):
+    return {field: getattr(message, field) for field in fields if message.HasField(field)}
+
+
+def symbols_of(answer):
+    """Symbol -> the properties that tiles have to show, of the symbols that QueryViewport answered with."""
+    told = {}
+    for pin in answer.pins:
+        told[f"p-{_site(pin.name)}"] = {
+            "id": _site(pin.name),
+            "name": pin.display_name,
+            "status": _word(pb.SiteStatus, pin.status),
+            "source": _word(pb.FixSource, pin.source),
+            "confirmed": pin.source in (pb.FIX_SOURCE_ADDRESS, pb.FIX_SOURCE_PIN),
+            "granularity": _word(pb.Granularity, pin.granularity),
+        } | _optional(pin, "accuracy_m")
+    for cluster in answer.clusters:
+        low, high = cluster.bounds.low, cluster.bounds.high
+        box = {"west": low.lng, "south": low.lat, "east": high.lng, "north": high.lat}
+        alike = {"id": cluster.id, "stack": cluster.stack} | _optional(cluster, "expansion_zoom")
+        told[cluster.id] = alike | box | _tally(cluster.tally)
+    for area in answer.areas:
+        alike = {"id": area.id, "granularity": _word(pb.Granularity, area.granularity)} | _optional(area, "radius_m")
+        lone = {"site": _site(area.site.name), "name": area.site.display_name} if area.HasField("site") else {}
+        told[area.id] = alike | lone | {"extent_m": math.floor(area.extent_m + 0.5)} | _tally(area.tally)
+    return told
+
+
+def counts(body):
+    """Symbol -> how many sites it stands for: clusters and areas by their ids, a pin as `p-{site}`."""
+    return {id: properties.get("count", 1) for id, properties in symbols(body).items()}

@@ -1,4 +1,4 @@
-"""At every zoom: what tiles and viewports tell of a crowd, and what becomes of the ids of clusters."""
+"""At every zoom: that tiles and viewports tell the same of a crowd, in every property, and what becomes of the ids of clusters."""
 
 import random
 
@@ -16,17 +16,28 @@ SEED = 20261201
 SITES = 150
 # First bytes of networks that are nobody's in particular.
 UNUSUAL = (10, 100, 127, 169, 172, 192, 198, 203)
+# How exactly devices measure themselves, in metres: pins for long, and areas soon.
+ACCURACIES = (30, 4_000, 60_000)
+STATUSES = (pb.SITE_STATUS_OFFLINE, pb.SITE_STATUS_UNKNOWN, pb.SITE_STATUS_MAINTENANCE)
 
 
 @pytest.fixture(scope="module")
 def crowd(operator):
-    """An account of agents that come from random networks of the world, as the demo's do; a part is pinned near by."""
+    """An account of agents that come from random networks of the world, as the demo's do, of all statuses; a part is pinned
+    near by, and a part measures itself."""
     print("seed", SEED)
     account, dice = Account(operator), random.Random(SEED)
     for number in range(SITES):
         first = dice.choice([first for first in range(1, 224) if first not in UNUSUAL])
         ip = f"{first}.{dice.randrange(256)}.7.9"
-        site = account.activate(ip=ip, display_name=f"pump {number}").site
+        fields = {}
+        if dice.random() < 0.2:
+            position = pb.LatLng(lat=dice.uniform(-60, 70), lng=dice.uniform(-180, 180))
+            fields["device_position"] = pb.DevicePosition(position=position, accuracy_m=dice.choice(ACCURACIES))
+        site = account.activate(ip=ip, display_name=f"pump {number}", **fields).site
+        if dice.random() < 0.5:
+            changed = pb.Site(name=site, status=dice.choice(STATUSES))
+            account.caller().UpdateSite(site=changed, update_mask=mask("status"))
         at = account.caller().GetSite(name=site).location
         if at.HasField("position") and dice.random() < 0.4:
             lat, lng = at.position.lat + dice.gauss(0, 0.01), at.position.lng + dice.gauss(0, 0.01)
@@ -40,25 +51,31 @@ def test_tiles_of_a_crowd_are_what_viewports_show(crowd):
     caller = crowd.caller("VIEWER")
     placed = {name: site for name, site in crowd.sites.items() if site.location.HasField("position")}
     assert len(placed) > SITES * 0.8
-    spots, kinds = positions(placed), set()
+    spots, kinds, properties = positions(placed), set(), set()
     for zoom in ZOOMS:
         grid = Grid(zoom)
         boxes = [WORLD] if zoom <= 4 else grid.boxes_around(spots)
-        seen, answers = viewport_counts(caller, crowd.name, boxes, zoom, "")
-        assert sum(seen.values()) == len(placed), f"zoom {zoom}"
+        counts, answers = viewport_counts(caller, crowd.name, boxes, zoom, "")
+        assert sum(counts.values()) == len(placed), f"zoom {zoom}"
+        seen = {}
+        for answer in answers:
+            seen |= mvt.symbols_of(answer.symbols)
+        assert seen.keys() == counts.keys()
         tiled, tiles = {}, grid.tiles_around(spots)
         for at in range(0, len(tiles), TILES_MAX):
             asked = [dict(zip("zxy", (zoom, *tile))) for tile in tiles[at : at + TILES_MAX]]
             for answer in caller.StreamTiles(parent=crowd.name, tiles=asked):
-                counts = mvt.counts(answer.mvt)
-                assert not tiled.keys() & counts.keys(), "a symbol is in one tile"
-                tiled |= counts
+                symbols = mvt.symbols(answer.mvt)
+                assert not tiled.keys() & symbols.keys(), "a symbol is in one tile"
+                tiled |= symbols
         assert tiled == seen, f"zoom {zoom}"
         kinds |= {id[0] for id in seen}
+        properties |= {name for symbol in seen.values() for name in symbol}
         # An area stays where it came up, in the middle of its sites: further in that may be many tiles from each of them.
         areas = [area for answer in answers for area in answer.symbols.areas]
         spots |= {(area.position.lat, area.position.lng) for area in areas}
     assert kinds >= {"p", "c", "a"}, kinds
+    assert properties >= {"accuracy_m", "radius_m", "expansion_zoom", "offline_approximate", "site"}, properties
 
 
 def test_a_clusters_id_and_counts_stay_when_others_come_and_go(account):
