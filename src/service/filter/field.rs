@@ -31,6 +31,34 @@ pub(super) enum TimeField {
     Updated,
 }
 
+/// The fields that hold text, but for labels.
+const TEXTS: [(&str, TextField); 11] = [
+    ("display_name", TextField::DisplayName),
+    ("agent_id", TextField::OnCard(CardField::AgentId)),
+    ("customer_id", TextField::OnCard(CardField::CustomerId)),
+    ("contract_id", TextField::OnCard(CardField::ContractId)),
+    ("note", TextField::Note),
+    ("contact.email", TextField::OnCard(CardField::Email)),
+    ("contact.first_name", TextField::OnCard(CardField::FirstName)),
+    ("contact.last_name", TextField::OnCard(CardField::LastName)),
+    ("location.address", TextField::OnCard(CardField::Address)),
+    ("ticketing_links.system", TextField::OnCard(CardField::TicketingSystem)),
+    ("ticketing_links.organization_id", TextField::OnCard(CardField::TicketingOrganization)),
+];
+/// What the key of a label stands behind.
+const LABEL: &str = "labels.";
+/// The fields that hold a time.
+const TIMES: [(&str, TimeField); 2] = [("create_time", TimeField::Created), ("update_time", TimeField::Updated)];
+/// The fields that hold one of a few values.
+const CHOICES: [&str; 5] = ["status", "location.source", "location.confirmed", "location.placed", "attention"];
+
+/// Every field that a filter may name; of labels what stands before the key.
+#[cfg(test)]
+pub(in crate::service) fn names() -> impl Iterator<Item = &'static str> {
+    let texts = TEXTS.into_iter().map(|(name, _)| name).chain([LABEL]);
+    texts.chain(TIMES.map(|(name, _)| name)).chain(CHOICES)
+}
+
 /// How a text is compared: folded, with `*` at either end for anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
@@ -167,7 +195,7 @@ impl Test {
                 comparison => Ok(Self::Time { field, comparison, time }),
             };
         }
-        if !["status", "location.source", "location.confirmed", "location.placed", "attention"].contains(&field) {
+        if !CHOICES.contains(&field) {
             return Err((Fault::Field, format!("{} is no field that a filter can name", shown(field))));
         }
         let is_negated = match sign {
@@ -192,28 +220,13 @@ impl Test {
 }
 
 fn text_field(name: &str) -> Option<TextField> {
-    Some(match name {
-        "display_name" => TextField::DisplayName,
-        "agent_id" => TextField::OnCard(CardField::AgentId),
-        "customer_id" => TextField::OnCard(CardField::CustomerId),
-        "contract_id" => TextField::OnCard(CardField::ContractId),
-        "note" => TextField::Note,
-        "contact.email" => TextField::OnCard(CardField::Email),
-        "contact.first_name" => TextField::OnCard(CardField::FirstName),
-        "contact.last_name" => TextField::OnCard(CardField::LastName),
-        "location.address" => TextField::OnCard(CardField::Address),
-        "ticketing_links.system" => TextField::OnCard(CardField::TicketingSystem),
-        "ticketing_links.organization_id" => TextField::OnCard(CardField::TicketingOrganization),
-        _ => TextField::Label(name.strip_prefix("labels.").filter(|key| !key.is_empty())?.to_owned()),
-    })
+    let found = TEXTS.into_iter().find_map(|(known, field)| (known == name).then_some(field));
+    let label = || name.strip_prefix(LABEL).filter(|key| !key.is_empty()).map(|key| TextField::Label(key.to_owned()));
+    found.or_else(label)
 }
 
 fn time_field(name: &str) -> Option<TimeField> {
-    match name {
-        "create_time" => Some(TimeField::Created),
-        "update_time" => Some(TimeField::Updated),
-        _ => None,
-    }
+    TIMES.into_iter().find_map(|(known, field)| (known == name).then_some(field))
 }
 
 fn status(value: &str) -> Result<Status, String> {

@@ -23,6 +23,8 @@ use crate::model::sketch::SiteSketch;
 use evaluate::Candidate;
 use field::Test;
 
+#[cfg(test)]
+pub(in crate::service) use field::names as field_names;
 pub use on_map::MapFilter;
 
 /// Longest filter, in bytes.

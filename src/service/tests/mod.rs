@@ -16,6 +16,7 @@ mod last_seen;
 mod leading;
 mod limits;
 mod lists;
+mod map_history;
 mod maps;
 mod networks;
 mod reach;
