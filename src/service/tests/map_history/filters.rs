@@ -15,8 +15,27 @@ use crate::service::filter::{Filter, field_names};
 const SIGNS: [&str; 7] = ["=", "!=", ":", "<", "<=", ">", ">="];
 /// What is looked for in texts, as sites have it or a part of that.
 const WORDS: [&str; 21] = [
-    "acme", "acme two", "two", "globex", "k-7", "k-17", "7", "anna@example.net", "example", "anna", "björn", "north",
-    "south east", "gold", "desk one", "harbour", "engine room", "pump 3", "pump", "fw-1", "lane",
+    "acme",
+    "acme two",
+    "two",
+    "globex",
+    "k-7",
+    "k-17",
+    "7",
+    "anna@example.net",
+    "example",
+    "anna",
+    "björn",
+    "north",
+    "south east",
+    "gold",
+    "desk one",
+    "harbour",
+    "engine room",
+    "pump 3",
+    "pump",
+    "fw-1",
+    "lane",
 ];
 /// Keys of labels; no site has the last one.
 const LABELS: [&str; 3] = ["region", "tier", "none"];

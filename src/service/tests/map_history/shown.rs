@@ -134,9 +134,10 @@ fn gather(shown: &mut BTreeMap<String, Symbol>, seen: &Viewport, placed: &BTreeM
     let pins = symbols.pins.iter().map(|pin| {
         (format!("p-{}", pin.site), Symbol { told: format!("{pin:?}"), counts: counts_of(std::iter::once(pin)) })
     });
-    let clusters = symbols.clusters.iter().map(|cluster| {
-        (cluster.id.clone(), Symbol { told: format!("{cluster:?}"), counts: counts(&cluster.tally) })
-    });
+    let clusters = symbols
+        .clusters
+        .iter()
+        .map(|cluster| (cluster.id.clone(), Symbol { told: format!("{cluster:?}"), counts: counts(&cluster.tally) }));
     let areas = symbols
         .areas
         .iter()
@@ -166,9 +167,9 @@ async fn check_members(
         }
         let asked = (id.as_str(), i32::from(zoom));
         let behind = waymark.list_cluster(operator, &fleet.account, asked, filter, &whole_page()).await.unwrap();
-        assert!(behind.next_token.is_empty());
-        assert_eq!(counts_of(behind.items.iter()), symbol.counts, "{filter} at zoom {zoom}: {id}");
-        for site in behind.items {
+        assert!(behind.page.next_token.is_empty());
+        assert_eq!(counts_of(behind.page.items.iter()), symbol.counts, "{filter} at zoom {zoom}: {id}");
+        for site in behind.page.items {
             assert_eq!(Some(&site), placed.get(&site.site), "{filter} at zoom {zoom}: {id}");
             assert!(found.insert(site.site), "{} is shown twice", site.site);
         }
