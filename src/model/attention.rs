@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::location::{Granularity, Placement};
 use super::site_address::AddressState;
-use super::sketch::SiteSketch;
+use super::sketch::{LinkSketch, SiteSketch};
 use super::stack::StackSketch;
 
 /// A confirmed position is never called far within this distance of the estimate, in metres. Databases put half of all
@@ -162,7 +162,7 @@ pub fn is_raised(reason: AttentionReason, site: &SiteSketch<'_>) -> bool {
         AttentionReason::AddressAmbiguous => is_in(AddressState::Ambiguous),
         AttentionReason::AddressPending => is_in(AddressState::Pending),
         AttentionReason::PinFarFromGeoip => Distance::of(&site.stack).is_some_and(|distance| distance.is_far()),
-        AttentionReason::TicketingLinkBroken => site.ticketing_links.iter().any(|link| link.is_broken),
+        AttentionReason::TicketingLinkBroken => site.ticketing_links.iter().any(LinkSketch::is_broken),
         // Who else stands on the spot is not in the record.
         AttentionReason::Crowded => false,
     }
@@ -276,7 +276,7 @@ pub fn fingerprint(reason: AttentionReason, site: &SiteSketch<'_>) -> u32 {
         }
         AttentionReason::Crowded => place(&mut hash, site.stack.placement),
         AttentionReason::TicketingLinkBroken => {
-            for link in site.ticketing_links.iter().filter(|link| link.is_broken) {
+            for link in site.ticketing_links.iter().filter(|link| link.is_broken()) {
                 for text in [&link.system, &link.organization_id] {
                     hash.update(&(text.len() as u64).to_le_bytes());
                     hash.update(text.as_bytes());

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::sketch::SiteSketch;
 use super::text::folded;
+use super::ticketing::LinkState;
 
 /// A field of a card that holds texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,38 +25,47 @@ pub enum CardField {
     FirstName,
     /// The contact's last name.
     LastName,
+    /// The contact's phone numbers, in E.164 form.
+    Phone,
     /// The address, as typed and as the geocoder writes it.
     Address,
     /// Systems of ticketing links.
     TicketingSystem,
     /// Organisations of ticketing links, by id.
     TicketingOrganization,
-    /// Organisations of ticketing links, and sites there, by name.
-    TicketingName,
+    /// Organisations of ticketing links, by name.
+    TicketingOrganizationName,
+    /// Sites of ticketing links, by id.
+    TicketingSite,
+    /// Sites of ticketing links, by name.
+    TicketingSiteName,
     /// Labels: the key, a mark, the value.
     Label,
 }
 
 impl CardField {
     /// All of them.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 14] = [
         Self::AgentId,
         Self::CustomerId,
         Self::ContractId,
         Self::Email,
         Self::FirstName,
         Self::LastName,
+        Self::Phone,
         Self::Address,
         Self::TicketingSystem,
         Self::TicketingOrganization,
-        Self::TicketingName,
+        Self::TicketingOrganizationName,
+        Self::TicketingSite,
+        Self::TicketingSiteName,
         Self::Label,
     ];
 
     /// Whether it is of the contact.
     #[must_use]
     pub fn is_contact(self) -> bool {
-        matches!(self, Self::Email | Self::FirstName | Self::LastName)
+        matches!(self, Self::Email | Self::FirstName | Self::LastName | Self::Phone)
     }
 
     /// The character that begins a text of the field: texts themselves hold no control characters.
@@ -101,6 +111,7 @@ impl Card {
         ] {
             packer.text(field, text);
         }
+        contact.phones.iter().for_each(|phone| packer.text(CardField::Phone, &phone.number));
         if let Some(address) = &site.address {
             packer.text(CardField::Address, &address.typed);
             packer.text(CardField::Address, &address.formatted);
@@ -108,8 +119,10 @@ impl Card {
         for link in &site.ticketing_links {
             packer.text(CardField::TicketingSystem, &link.system);
             packer.text(CardField::TicketingOrganization, &link.organization_id);
-            packer.text(CardField::TicketingName, &link.organization_name);
-            packer.text(CardField::TicketingName, &link.external_site_name);
+            packer.text(CardField::TicketingOrganizationName, &link.organization_name);
+            packer.text(CardField::TicketingSite, &link.external_site_id);
+            packer.text(CardField::TicketingSiteName, &link.external_site_name);
+            packer.link_state(link.state);
         }
         site.labels.iter().for_each(|(key, value)| packer.label(key, value));
         packer.pack()
@@ -170,6 +183,12 @@ impl<'a> CardRef<'a> {
         let values =
             self.texts(CardField::Label.mark()).filter_map(|text| text.strip_prefix(key)?.strip_prefix(KEY_END));
         values.take(1).any(fits)
+    }
+
+    /// Whether the far end of some ticketing link is in this state.
+    #[must_use]
+    pub fn has_link(self, state: LinkState) -> bool {
+        self.0.contains(state_mark(state))
     }
 
     /// Whether the folded `part` stands within some text of some field, or in a label's value. The name is not looked
@@ -235,6 +254,11 @@ impl CardPacker {
         }
     }
 
+    /// Adds the state of a ticketing link: a byte.
+    pub fn link_state(&mut self, state: LinkState) {
+        self.0.push(state_mark(state));
+    }
+
     /// Adds a label, its value folded.
     pub fn label(&mut self, key: &str, value: &str) {
         self.0.push(CardField::Label.mark());
@@ -248,6 +272,16 @@ impl CardPacker {
     pub fn pack(self) -> Card {
         // A copy of just the right size: what was set aside for packing would mostly stay unused.
         Card(Box::from(self.0.as_str()))
+    }
+}
+
+/// Says that some link is in the state, with no text behind it, in which a word could be found.
+fn state_mark(state: LinkState) -> char {
+    match state {
+        LinkState::Unverified => '\u{1b}',
+        LinkState::Verified => '\u{1c}',
+        LinkState::Drifted => '\u{1d}',
+        LinkState::Broken => '\u{1e}',
     }
 }
 
@@ -304,6 +338,9 @@ mod tests {
         packer.text(CardField::ContractId, "");
         packer.text(CardField::Address, "Laugavegur 1");
         packer.text(CardField::Address, "Laugavegur 1, 101 Reykjavík");
+        packer.text(CardField::Phone, "+3545451000");
+        packer.text(CardField::TicketingOrganizationName, "Harbour");
+        packer.link_state(LinkState::Drifted);
         packer.label("region", "Nordics");
         packer.label("tier/sla", "Gold");
         packer.pack()
@@ -323,6 +360,10 @@ mod tests {
         assert!(!card.label("reg", |_| true) && !card.label("region", |value| value == "gold"));
         assert!(card.contains("laugavegur 1,") && card.contains("ordic"));
         assert!(!card.contains("region") && !card.contains("head") && !card.contains("c-17laug"));
+        assert!(card.any(CardField::Phone, |text| text == "+3545451000") && card.contains("5451000"));
+        assert!(!card.contains_in("5451000", |field| !field.is_contact()), "a number is of the contact");
+        assert!(card.has_link(LinkState::Drifted) && !card.has_link(LinkState::Broken) && !card.contains("\u{1d}"));
+        assert!(card.any(CardField::TicketingOrganizationName, |text| text == "harbour"), "a state ends the text");
         assert_eq!(Card::default().as_ref().display_name(), "");
         assert!(!Card::default().as_ref().contains("x"));
     }

@@ -1,6 +1,6 @@
 //! What is kept of a site in memory, borrowed from a [`Site`] or straight from the bytes of its record.
 //!
-//! A start reads every site there is: this leaves out what lives in the store alone (note, phones, evidence), and
+//! A start reads every site there is: this leaves out what lives in the store alone (note, kinds of phones, evidence), and
 //! allocates nothing for the rest. Whoever adds a field adds it to [`SiteSketch::from`] too; a test compares the two.
 
 use std::borrow::Cow;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::attention::DismissalSketch;
 use super::id::SiteId;
+use super::phone::Phone;
 use super::site::{Contact, Site, Status, TicketingLink};
 use super::site_address::{AddressState, SiteAddress};
 use super::stack::StackSketch;
@@ -89,7 +90,7 @@ pub struct SiteSketch<'a> {
     pub dismissals: Vec<DismissalSketch>,
 }
 
-/// The person responsible, without phone numbers; every part may be empty.
+/// The person responsible; every part may be empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct ContactSketch<'a> {
@@ -102,6 +103,17 @@ pub struct ContactSketch<'a> {
     /// Last name.
     #[serde(borrow)]
     pub last_name: Text<'a>,
+    /// Phone numbers.
+    #[serde(borrow)]
+    pub phones: Vec<PhoneSketch<'a>>,
+}
+
+/// A phone, without kind and extension.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+pub struct PhoneSketch<'a> {
+    /// The number, in E.164 form.
+    #[serde(borrow)]
+    pub number: Text<'a>,
 }
 
 /// A tie to a customer in a ticketing system: whose it is there.
@@ -116,12 +128,23 @@ pub struct LinkSketch<'a> {
     /// Its display name there.
     #[serde(borrow)]
     pub organization_name: Text<'a>,
+    /// Id of the site there; may be empty.
+    #[serde(borrow)]
+    pub external_site_id: Text<'a>,
     /// The display name of the site there.
     #[serde(borrow, default)]
     pub external_site_name: Text<'a>,
+    /// What the last check of its far end came to.
+    #[serde(default, rename = "check", deserialize_with = "state_of_check")]
+    pub state: LinkState,
+}
+
+impl LinkSketch<'_> {
     /// Whether its far end is gone.
-    #[serde(default, rename = "check", deserialize_with = "is_broken")]
-    pub is_broken: bool,
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.state == LinkState::Broken
+    }
 }
 
 /// The address that a person stated.
@@ -175,7 +198,14 @@ impl<'a> From<&'a Contact> for ContactSketch<'a> {
             email: contact.email.as_str().into(),
             first_name: contact.first_name.as_str().into(),
             last_name: contact.last_name.as_str().into(),
+            phones: contact.phones.iter().map(PhoneSketch::from).collect(),
         }
+    }
+}
+
+impl<'a> From<&'a Phone> for PhoneSketch<'a> {
+    fn from(phone: &'a Phone) -> Self {
+        Self { number: phone.number.as_str().into() }
     }
 }
 
@@ -185,8 +215,9 @@ impl<'a> From<&'a TicketingLink> for LinkSketch<'a> {
             system: link.system.as_str().into(),
             organization_id: link.organization_id.as_str().into(),
             organization_name: link.organization_name.as_str().into(),
+            external_site_id: link.external_site_id.as_str().into(),
             external_site_name: link.external_site_name.as_str().into(),
-            is_broken: link.check.state == LinkState::Broken,
+            state: link.check.state,
         }
     }
 }
@@ -225,16 +256,16 @@ fn pairs<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Text
     if deserializer.is_human_readable() { deserializer.deserialize_map(Pairs) } else { Vec::deserialize(deserializer) }
 }
 
-/// Of a check whether it found the far end gone; packed it stands alone.
-fn is_broken<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+/// Of a check what it came to; packed it stands alone.
+fn state_of_check<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LinkState, D::Error> {
     #[derive(Deserialize)]
     struct Check {
         state: LinkState,
     }
     if deserializer.is_human_readable() {
-        Ok(Check::deserialize(deserializer)?.state == LinkState::Broken)
+        Ok(Check::deserialize(deserializer)?.state)
     } else {
-        bool::deserialize(deserializer)
+        LinkState::deserialize(deserializer)
     }
 }
 

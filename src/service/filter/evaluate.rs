@@ -90,6 +90,7 @@ pub(super) fn holds(test: &Test, site: &Candidate<'_>) -> bool {
         Test::Source { source, is_negated } => (site.source == Some(*source)) != *is_negated,
         Test::Confirmed(wanted) => site.source.is_some_and(Source::is_person) == *wanted,
         Test::Placed(wanted) => site.source.is_some() == *wanted,
+        Test::Link { state, is_negated } => site.card.has_link(*state) != *is_negated,
         Test::Attention { wanted, is_negated } => site.attention.meets(*wanted) != *is_negated,
         Test::Time { field, comparison, time } => {
             let present = match field {

@@ -1,5 +1,7 @@
 //! The fields that a filter may name, and which comparisons each of them takes.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use crate::model::access::{Positions, Sight};
@@ -8,6 +10,7 @@ use crate::model::card::CardField;
 use crate::model::location::Source;
 use crate::model::site::Status;
 use crate::model::text::{fold, shown};
+use crate::model::ticketing::LinkState;
 
 /// A field that holds text; some hold several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub(super) enum TimeField {
 }
 
 /// The fields that hold text, but for labels.
-const TEXTS: [(&str, TextField); 11] = [
+const TEXTS: [(&str, TextField); 15] = [
     ("display_name", TextField::DisplayName),
     ("agent_id", TextField::OnCard(CardField::AgentId)),
     ("customer_id", TextField::OnCard(CardField::CustomerId)),
@@ -41,16 +44,21 @@ const TEXTS: [(&str, TextField); 11] = [
     ("contact.email", TextField::OnCard(CardField::Email)),
     ("contact.first_name", TextField::OnCard(CardField::FirstName)),
     ("contact.last_name", TextField::OnCard(CardField::LastName)),
+    ("contact.phones", TextField::OnCard(CardField::Phone)),
     ("location.address", TextField::OnCard(CardField::Address)),
     ("ticketing_links.system", TextField::OnCard(CardField::TicketingSystem)),
     ("ticketing_links.organization_id", TextField::OnCard(CardField::TicketingOrganization)),
+    ("ticketing_links.organization_name", TextField::OnCard(CardField::TicketingOrganizationName)),
+    ("ticketing_links.external_site_id", TextField::OnCard(CardField::TicketingSite)),
+    ("ticketing_links.external_site_name", TextField::OnCard(CardField::TicketingSiteName)),
 ];
 /// What the key of a label stands behind.
 const LABEL: &str = "labels.";
 /// The fields that hold a time.
 const TIMES: [(&str, TimeField); 2] = [("create_time", TimeField::Created), ("update_time", TimeField::Updated)];
 /// The fields that hold one of a few values.
-const CHOICES: [&str; 5] = ["status", "location.source", "location.confirmed", "location.placed", "attention"];
+const CHOICES: [&str; 6] =
+    ["status", "location.source", "location.confirmed", "location.placed", "attention", "ticketing_links.state"];
 
 /// Every field that a filter may name; of labels what stands before the key.
 #[cfg(test)]
@@ -121,6 +129,8 @@ pub(super) enum Test {
     Confirmed(bool),
     Placed(bool),
     Attention { wanted: Attention, is_negated: bool },
+    /// Whether some ticketing link is in this state.
+    Link { state: LinkState, is_negated: bool },
     Time { field: TimeField, comparison: &'static str, time: Timestamp },
 }
 
@@ -157,7 +167,7 @@ impl Test {
                 !positions.are_exact()
             }
             Self::Source { .. } | Self::Confirmed(_) | Self::Placed(_) => positions == Positions::Hidden,
-            Self::Text { .. } | Self::Status { .. } | Self::Time { .. } => false,
+            Self::Text { .. } | Self::Status { .. } | Self::Link { .. } | Self::Time { .. } => false,
         }
     }
 
@@ -181,11 +191,18 @@ impl Test {
     /// `field sign value`, or what of it makes no sense and why.
     pub(super) fn new(field: &str, sign: &'static str, value: &str) -> Result<Self, (Fault, String)> {
         if let Some(field) = text_field(field) {
-            let pattern = if sign == ":" { Pattern::inside(value) } else { Pattern::exact(value) };
-            return match sign {
-                "=" | "!=" | ":" => Ok(Self::Text { field, pattern, is_negated: sign == "!=" }),
-                _ => Err((Fault::Sign, format!("texts compare by =, != and :, not by {sign}"))),
+            if !["=", "!=", ":"].contains(&sign) {
+                return Err((Fault::Sign, format!("texts compare by =, != and :, not by {sign}")));
+            }
+            let (is_part, is_negated) = (sign == ":", sign == "!=");
+            let value = match field {
+                TextField::OnCard(CardField::Phone) => {
+                    phone_number(value, is_part).map_err(|why| (Fault::Value, why))?.into()
+                }
+                _ => Cow::Borrowed(value),
             };
+            let pattern = if is_part { Pattern::inside(&value) } else { Pattern::exact(&value) };
+            return Ok(Self::Text { field, pattern, is_negated });
         }
         if let Some(field) = time_field(field) {
             let why = || format!("a time is like 2026-11-23T12:00:00Z, got {}", shown(value));
@@ -212,6 +229,7 @@ impl Test {
             "status" => status(value).map(|status| Self::Status { status, is_negated }),
             "location.source" => source(value).map(|source| Self::Source { source, is_negated }),
             "location.confirmed" => truth().map(Self::Confirmed),
+            "ticketing_links.state" => link_state(value).map(|state| Self::Link { state, is_negated }),
             "attention" => attention(value).map(|wanted| Self::Attention { wanted, is_negated }),
             _ => truth().map(Self::Placed),
         };
@@ -223,6 +241,27 @@ fn text_field(name: &str) -> Option<TextField> {
     let found = TEXTS.into_iter().find_map(|(known, field)| (known == name).then_some(field));
     let label = || name.strip_prefix(LABEL).filter(|key| !key.is_empty()).map(|key| TextField::Label(key.to_owned()));
     found.or_else(label)
+}
+
+/// A phone number, or a part of one, as numbers are kept: without what people put between digits, and where the whole
+/// number is meant, with the `+` in front. Stars at its ends stay.
+fn phone_number(value: &str, is_part: bool) -> Result<String, String> {
+    let kept: String = fold(value).chars().filter(|c| !is_between_digits(*c)).collect();
+    let inner = kept.trim_matches('*');
+    let digits = inner.strip_prefix('+').unwrap_or(inner);
+    // Punctuation alone is no number, and would be the pattern of none.
+    let is_empty = value.trim_matches('*').is_empty();
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) || (inner.is_empty() && !is_empty) {
+        let got = shown(value);
+        return Err(format!("a phone number is written in digits, such as +354 545 1000, or a part of them, got {got}"));
+    }
+    let is_without_plus = kept.starts_with(|c: char| c.is_ascii_digit());
+    Ok(if is_without_plus && !is_part { format!("+{kept}") } else { kept })
+}
+
+/// Blanks, and what else people put between the digits of a phone number.
+fn is_between_digits(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '-' | '.' | '/' | '(' | ')' | '\u{2010}'..='\u{2015}')
 }
 
 fn time_field(name: &str) -> Option<TimeField> {
@@ -246,6 +285,19 @@ fn source(value: &str) -> Result<Source, String> {
         "ADDRESS" => Source::Address,
         "PIN" => Source::Pin,
         _ => return Err(format!("a source is GEOIP, DEVICE, ADDRESS or PIN, got {}", shown(value))),
+    })
+}
+
+fn link_state(value: &str) -> Result<LinkState, String> {
+    Ok(match value.to_uppercase().trim_start_matches("TICKETING_LINK_STATE_") {
+        "UNVERIFIED" => LinkState::Unverified,
+        "VERIFIED" => LinkState::Verified,
+        "DRIFTED" => LinkState::Drifted,
+        "BROKEN" => LinkState::Broken,
+        _ => {
+            let got = shown(value);
+            return Err(format!("the state of a link is UNVERIFIED, VERIFIED, DRIFTED or BROKEN, got {got}"));
+        }
     })
 }
 

@@ -17,7 +17,7 @@ const TREE_DEPTH_MAX: usize = 3 * (DEPTH_MAX + 1);
 const SHAPE_BYTES_MAX: usize = 24;
 
 /// Filters of every field, sign and way to join.
-const SEEDS: [&str; 14] = [
+const SEEDS: [&str; 16] = [
     "",
     "status = ONLINE AND location.source != PIN",
     "(status = OFFLINE OR status=UNKNOWN) -customer_id:\"C-17\"",
@@ -30,10 +30,12 @@ const SEEDS: [&str; 14] = [
     "note : \"a \\\"quoted\\\" word\"",
     "\"office malm\u{f6}\" fw-1",
     "agent_id = fw-1 contract_id = '' ticketing_links.system = zendesk ticketing_links.organization_id != 17",
+    "contact.phones : \"+354 (545) 10\" OR contact.phones != 3545451000 contact.phones = *00",
+    "ticketing_links.state = BROKEN ticketing_links.organization_name : x ticketing_links.external_site_id = 22",
     "((((a OR b) c) OR NOT -d) e)",
     "a OR b AND c OR d",
 ];
-const WORDS: [&[u8]; 33] = [
+const WORDS: [&[u8]; 36] = [
     b" AND ",
     b" OR ",
     b" NOT ",
@@ -60,6 +62,9 @@ const WORDS: [&[u8]; 33] = [
     b"location.placed",
     b"attention",
     b"contact.email",
+    b"contact.phones",
+    b"ticketing_links.state",
+    b"+354",
     b"agent_id",
     b"ONLINE",
     b"PIN",

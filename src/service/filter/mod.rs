@@ -2,7 +2,8 @@
 //!
 //! `AND`, `OR`, `NOT`, `-`, parentheses, `=`, `!=`, `:`, `<`, `<=`, `>`, `>=`, and bare words. As in AIP-160, `OR` binds
 //! tighter than `AND`, and two terms side by side are joined by `AND`. Texts compare without case; `*` at either end
-//! of a text stands for anything. A bare word may stand in any text but the note.
+//! of a text stands for anything. A bare word may stand in any text but the note. A condition on a field that a site has
+//! several of, such as phones and links, holds where one of them meets it, and two such conditions may be met by two of them.
 
 mod evaluate;
 mod field;
@@ -158,7 +159,7 @@ impl Node {
         match self {
             Self::All(nodes) | Self::Any(nodes) => nodes.iter().any(Self::looks_at_texts),
             Self::Not(node) => node.looks_at_texts(),
-            Self::Test(test) => matches!(test, Test::Text { .. } | Test::Time { .. }),
+            Self::Test(test) => matches!(test, Test::Text { .. } | Test::Link { .. } | Test::Time { .. }),
         }
     }
 

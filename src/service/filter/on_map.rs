@@ -86,7 +86,7 @@ fn classes_of(node: &Node) -> Option<Classes> {
         Node::Test(Test::Source { source, is_negated }) => Some(either(Classes::of_source(*source), *is_negated)),
         Node::Test(Test::Confirmed(wanted)) => Some(either(Classes::confirmed(), !wanted)),
         Node::Test(Test::Placed(wanted)) => Some(either(Classes::placed(), !wanted)),
-        Node::Test(Test::Text { .. } | Test::Time { .. } | Test::Attention { .. }) => None,
+        Node::Test(Test::Text { .. } | Test::Time { .. } | Test::Link { .. } | Test::Attention { .. }) => None,
     }
 }
 
@@ -109,9 +109,10 @@ mod tests {
     use super::*;
     use crate::model::access::{Contacts, Positions};
     use crate::model::attention::{Attention, AttentionReason};
-    use crate::model::card::CardPacker;
+    use crate::model::card::{Card, CardField, CardPacker};
     use crate::model::location::Source;
     use crate::model::site::Status;
+    use crate::model::ticketing::LinkState;
     use crate::service::filter::Filter;
 
     fn parts(filter: &str) -> (Classes, bool) {
@@ -158,6 +159,8 @@ mod tests {
             "display_name = 'Pump*'",
             "status = OFFLINE OR NOT (attention : * AND labels.tier = gold)",
             "create_time > 2026-11-23T12:00:00Z",
+            "contact.phones : 354",
+            "status = OFFLINE AND ticketing_links.state = BROKEN",
         ] {
             assert!(matches!(MapFilter::parse_for_counts(filter), Err(Error::Scope)), "{filter}");
         }
@@ -176,6 +179,7 @@ mod tests {
             ("pump AND (status = ONLINE OR NOT (location.address = ''))", false, false),
             ("attention = CROWDED", false, false),
             ("display_name = pump OR -attention : *", false, false),
+            ("ticketing_links.state = BROKEN OR contact.phones : 354", true, true),
         ] {
             for (positions, expected) in [(Positions::Approximate, approximate), (Positions::Hidden, hidden)] {
                 let outcome = MapFilter::parse(filter, positions);
@@ -203,6 +207,18 @@ mod tests {
         );
     }
 
+    fn card(is_pump: bool, is_linked: bool, now: jiff::Timestamp) -> Card {
+        let mut packer = CardPacker::new(if is_pump { "Pump 1" } else { "Valve" }, now, now);
+        if is_linked {
+            packer.text(CardField::Phone, "+3545451000");
+            packer.text(CardField::TicketingOrganizationName, "Harbour");
+            packer.text(CardField::TicketingSite, "22");
+            packer.text(CardField::TicketingSiteName, "Quay");
+            packer.link_state(LinkState::Broken);
+        }
+        packer.pack()
+    }
+
     fn any_condition() -> impl Strategy<Value = String> {
         let leaf = prop::sample::select(vec![
             "status = ONLINE",
@@ -216,6 +232,14 @@ mod tests {
             "attention : *",
             "attention = CROWDED",
             "attention != UNPLACED",
+            "contact.phones : \"545 10\"",
+            "contact.phones != \"+354 545-1000\"",
+            "5451000",
+            "ticketing_links.organization_name : harbour",
+            "ticketing_links.external_site_id = 22",
+            "ticketing_links.external_site_name != quay",
+            "ticketing_links.state = BROKEN",
+            "ticketing_links.state != DRIFTED",
         ]);
         leaf.prop_map(str::to_owned).prop_recursive(3, 12, 3, |inner| {
             prop_oneof![
@@ -232,13 +256,14 @@ mod tests {
             conditions in prop::collection::vec(any_condition(), 1..4),
             is_pump: bool,
             is_crowded: bool,
+            is_linked: bool,
         ) {
             let attention = Attention::NONE.with(AttentionReason::Crowded, is_crowded);
             let text = conditions.join(" AND ");
             let MapFilter { selected } = MapFilter::parse(&text, Contacts::Read).unwrap();
             let root = parse(&text, Scope::Map).unwrap().unwrap();
             let now = jiff::Timestamp::UNIX_EPOCH;
-            let card = CardPacker::new(if is_pump { "Pump 1" } else { "Valve" }, now, now).pack();
+            let card = card(is_pump, is_linked, now);
             for status in Status::ALL {
                 for source in Source::ALL.into_iter().map(Some).chain([None]) {
                     let subject = Subject { status, source, attention, card: card.as_ref() };

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::model::attention::AttentionReason;
-use crate::model::site::Status;
+use crate::model::phone::{Phone, PhoneKind};
+use crate::model::site::{Status, TicketingLink};
+use crate::model::ticketing::{LinkCheck, LinkState};
 
 pub(super) fn site() -> Site {
     let mut site =
@@ -14,6 +16,18 @@ pub(super) fn site() -> Site {
     // Folding leaves nothing of it.
     site.contract_id = "\u{3000}".into();
     site.agent = Some("fw-1".parse().unwrap());
+    let phone = |number: &str| Phone { number: number.into(), kind: PhoneKind::Work, extension: "77".into() };
+    site.contact.phones = vec![phone("+3545451000"), phone("+4712345678")];
+    let link = |organization: &str, external_site_id: &str, state| TicketingLink {
+        system: "zendesk".into(),
+        organization_id: organization.into(),
+        organization_name: format!("Harbour {organization}"),
+        external_site_id: external_site_id.into(),
+        external_site_name: if external_site_id.is_empty() { String::new() } else { "Quay".into() },
+        uri: String::new(),
+        check: LinkCheck { state, ..LinkCheck::default() },
+    };
+    site.ticketing_links = vec![link("7", "22", LinkState::Broken), link("19", "", LinkState::Unverified)];
     site
 }
 
@@ -58,6 +72,65 @@ fn tests_of_single_fields() {
     check("display_name = \"hea *\"", false);
     check("display_name = \"* malmö\"", true);
     check("display_name = \"* almö\"", false);
+}
+
+#[test]
+fn phones_are_compared_as_they_are_kept() {
+    for (filter, expected) in [
+        ("contact.phones : \"+4712\"", true),
+        ("contact.phones : \"+47 12-34\"", true),
+        ("contact.phones : \"(545) 10.00\"", true),
+        ("contact.phones : +4754", false),
+        ("contact.phones = \"+47 12 34 56 78\"", true),
+        ("contact.phones = \"47 12 34 56 78\"", true),
+        ("contact.phones = \"12 34 56 78\"", false),
+        ("contact.phones = \"*12 34 56 78\"", true),
+        ("contact.phones = 354*", true),
+        ("contact.phones = 545*", false),
+        ("contact.phones != 3545451000", false),
+        ("contact.phones != 3545451001", true),
+        ("contact.phones = ''", false),
+        ("contact.phones != ''", true),
+        ("contact.phones : *", true),
+        ("contact.phones : \u{ff0b}\u{ff14}\u{ff17}", true),
+        // Neither an extension, nor the end of one number with the beginning of the next.
+        ("contact.phones : 77", false),
+        ("contact.phones : \"1000+47\"", false),
+        ("5451000", true),
+        ("+4712 -5452", true),
+    ] {
+        if filter.contains("1000+47") {
+            check_fault(filter, "at byte 17: a phone number is written in digits");
+        } else {
+            check(filter, expected);
+        }
+    }
+    for filter in ["contact.phones : anna", "contact.phones = '()'", "contact.phones : 1*2", "contact.phones != x12"] {
+        check_fault(filter, "a phone number is written in digits");
+    }
+    check_fault("contact.phones > 354", "at byte 15: texts compare by");
+}
+
+#[test]
+fn conditions_on_links_hold_where_some_link_meets_them() {
+    check("ticketing_links.organization_name = 'harbour 7'", true);
+    check("ticketing_links.organization_name : quay", false);
+    check("ticketing_links.external_site_id = 22", true);
+    check("ticketing_links.external_site_id = ''", false);
+    check("ticketing_links.external_site_name = quay", true);
+    check("ticketing_links.external_site_name : harbour", false);
+    check("ticketing_links.state = BROKEN", true);
+    check("ticketing_links.state : ticketing_link_state_unverified", true);
+    check("ticketing_links.state = DRIFTED", false);
+    check("ticketing_links.state != BROKEN", false);
+    check("ticketing_links.state != VERIFIED", true);
+    // By two links, too.
+    check("ticketing_links.organization_id = 19 ticketing_links.state = BROKEN", true);
+    // A state is no word.
+    check("broken", false);
+    check("harbour quay", true);
+    check_fault("ticketing_links.state = GONE", "at byte 24: the state of a link is");
+    check_fault("ticketing_links.state > BROKEN", "at byte 22: ticketing_links.state compares by");
 }
 
 #[test]
