@@ -11,7 +11,7 @@ const DEPTH_MAX: usize = 4;
 const ITEMS_MAX: usize = 3;
 
 /// Texts that some field takes.
-const GOOD_TEXTS: [&str; 24] = [
+const GOOD_TEXTS: [&str; 25] = [
     "x",
     "acme",
     "fw-1",
@@ -29,6 +29,7 @@ const GOOD_TEXTS: [&str; 24] = [
     "64.1466, -21.9426",
     "9G8F+6X Zurich",
     "status = ONLINE AND labels.tier = gold",
+    "contact.phones : '+354 555' OR ticketing_links.state = BROKEN",
     "create_time desc",
     "zendesk",
     "https://localhost",

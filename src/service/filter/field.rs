@@ -197,7 +197,7 @@ impl Test {
             let (is_part, is_negated) = (sign == ":", sign == "!=");
             let value = match field {
                 TextField::OnCard(CardField::Phone) => {
-                    phone_number(value, is_part).map_err(|why| (Fault::Value, why))?.into()
+                    Cow::Owned(phone_number(value, is_part).map_err(|why| (Fault::Value, why))?)
                 }
                 _ => Cow::Borrowed(value),
             };
@@ -250,7 +250,7 @@ fn phone_number(value: &str, is_part: bool) -> Result<String, String> {
     let inner = kept.trim_matches('*');
     let digits = inner.strip_prefix('+').unwrap_or(inner);
     // Punctuation alone is no number, and would be the pattern of none.
-    let is_empty = value.trim_matches('*').is_empty();
+    let is_empty = value.trim_matches(|c: char| c == '*' || c.is_whitespace()).is_empty();
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) || (inner.is_empty() && !is_empty) {
         let got = shown(value);
         return Err(format!("a phone number is written in digits, such as +354 545 1000, or a part of them, got {got}"));

@@ -95,18 +95,14 @@ fn phones_are_compared_as_they_are_kept() {
         ("contact.phones : \u{ff0b}\u{ff14}\u{ff17}", true),
         // Neither an extension, nor the end of one number with the beginning of the next.
         ("contact.phones : 77", false),
-        ("contact.phones : \"1000+47\"", false),
+        ("contact.phones : 100047", false),
         ("5451000", true),
         ("+4712 -5452", true),
     ] {
-        if filter.contains("1000+47") {
-            check_fault(filter, "at byte 17: a phone number is written in digits");
-        } else {
-            check(filter, expected);
-        }
+        check(filter, expected);
     }
-    for filter in ["contact.phones : anna", "contact.phones = '()'", "contact.phones : 1*2", "contact.phones != x12"] {
-        check_fault(filter, "a phone number is written in digits");
+    for value in ["anna", "'()'", "1*2", "+47x12", "'1000 +47'"] {
+        check_fault(&format!("contact.phones : {value}"), "at byte 17: a phone number is written in digits");
     }
     check_fault("contact.phones > 354", "at byte 15: texts compare by");
 }

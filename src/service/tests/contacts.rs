@@ -26,6 +26,7 @@ impl World {
         let patch = |name: &str, email: &str| SitePatch {
             display_name: Some(name.to_owned()),
             email: Some(email.to_owned()),
+            phones: Some(vec![Phone { number: "+3545451000".to_owned(), ..Phone::default() }]),
             note: Some(format!("the key lies with {email} in the cellar")),
             customer_id: Some("kunde".to_owned()),
             ..SitePatch::default()
@@ -61,6 +62,8 @@ async fn no_filter_looks_at_masked_contacts() {
         "contact.email = 'berta@example.org'",
         "NOT contact.first_name : a",
         "status = ONLINE OR (display_name = pump AND -contact.last_name = *)",
+        "contact.phones : '+354 545'",
+        "pump OR -contact.phones = 3545451000",
     ] {
         assert!(MapFilter::parse(filter, Contacts::Read).is_ok(), "{filter}");
         assert!(is_refused(&MapFilter::parse(filter, Contacts::Masked)), "{filter}");
@@ -68,6 +71,8 @@ async fn no_filter_looks_at_masked_contacts() {
     for filter in [
         "contact.email = 'berta@example.org'",
         "display_name = pump OR -contact.last_name = *",
+        "contact.phones : '+354 545'",
+        "NOT contact.phones = ''",
         "note : berta",
         "note = ''",
         "NOT note : nobody",
@@ -76,11 +81,13 @@ async fn no_filter_looks_at_masked_contacts() {
         assert!(is_refused(&world.listed(&masked, filter).await), "{filter}");
         assert!(world.listed(&world.operator, filter).await.is_ok(), "{filter}");
     }
-    assert_eq!(world.listed(&world.operator, "berta").await.unwrap(), ["pump"]);
-    for nothing in ["berta", "-pump", "example.org", "pump AND berta"] {
+    for word in ["berta", "5451000", "contact.phones = '+354 545-1000'"] {
+        assert_eq!(world.listed(&world.operator, word).await.unwrap(), ["pump"], "{word}");
+    }
+    for nothing in ["berta", "-pump", "example.org", "pump AND berta", "5451000", "+354"] {
         assert!(world.listed(&masked, nothing).await.unwrap().is_empty(), "{nothing}");
     }
-    for filter in ["pump", "kunde", "NOT berta"] {
+    for filter in ["pump", "kunde", "NOT berta", "NOT 5451000"] {
         assert_eq!(world.listed(&masked, filter).await.unwrap(), ["pump"], "{filter}");
     }
 }

@@ -51,12 +51,29 @@ FAULTS = {
     "color = red": "at byte 0",
     # Which byte, not which letter.
     'customer_id = "é" colour = red': "at byte 19",
-    "contact.phones : 354": "at byte 0",
+    "contact.phones : anna": "at byte 17: a phone number is written in digits",
+    "contact.phones < 354": "at byte 15",
+    "contact.phones.number = 354": "at byte 0",
+    "ticketing_links.state = GONE": "at byte 24: the state of a link is",
     "ticketing_links.uri : x": "at byte 0",
     'customer_id = "open': "at byte 14",
     "status = ONLINE AND (customer_id = 7": "at byte 20: this parenthesis is never closed",
     "status = ": "at byte 9",
 }
+# One for each field of contacts and links.
+CONDITIONS = [
+    "pump",
+    "contact.email : x",
+    "contact.first_name : x",
+    "contact.last_name : x",
+    'contact.phones : "+354 545"',
+    "ticketing_links.system = zendesk",
+    "ticketing_links.organization_id = 7",
+    "ticketing_links.organization_name : x",
+    "ticketing_links.external_site_id = 22",
+    "ticketing_links.external_site_name : x",
+    "ticketing_links.state = BROKEN",
+]
 NOTE = "status = ONLINE AND note : pump"
 NOTE_AT = "at byte 20"
 
@@ -161,7 +178,7 @@ def test_good_filters_are_taken_by_all_of_these_requests(world):
     """Else what is refused above might be refused for another reason."""
     caller = world.caller("VIEWER")
     for method in METHODS:
-        request = request_of(method, world, "status = UNKNOWN OR pump")
+        request = request_of(method, world, f"status = UNKNOWN OR {' OR '.join(CONDITIONS)}")
         if method == "ListClusterSites":
             request.cluster_id = f"p-{world.site.rpartition('/')[2]}"
         caller.call(method, request)

@@ -1,4 +1,4 @@
-"""Filters by ticketing link, contact, customer, contract and address on every call of the map.
+"""Filters by ticketing link, contact with its phones, customer, contract and address on every call of the map.
 
 The oracle is Python over what ListSites tells of all sites; tiles and viewports are compared with it, and with one another, at
 every zoom.
@@ -29,13 +29,16 @@ LINES = ["1 Xyzzyqwv Lane", "2 Xyzzyqwv Lane", "3 Plughkjh Hill"]
 FIRST, LAST = ["Anna", "Björn", "Chloé", ""], ["Öström", "Smith", "Smithers", ""]
 CUSTOMERS, CONTRACTS = ["acme", "Acme Two", "globex", ""], ["K-7", "K-17", "L-2", ""]
 SYSTEMS, ORGANIZATIONS = ["zendesk", "syncro", "Our Own Desk"], {"7": "Harbour Trust", "17": "Hill Trust", "19": "Lane & Co"}
+PHONES = ["+3545451000", "+3545551234", "+442079460018"]
+# Ids and names of sites in the system of our own: the others have none.
+FAR_SITES = [("22", "Quay"), ("31", "Quay"), ("31", ""), ("", "")]
 STATUSES = ["ONLINE", "OFFLINE", "UNKNOWN", "MAINTENANCE"]
 # What of a site a filter by texts looks at, and a change copies.
 FIELDS = ("status", "contact", "customer_id", "contract_id", "ticketing_links")
 
 
-def drawn(dice):
-    """The texts of a random site."""
+def drawn(dice, more):
+    """The texts of a random site: phones and sites of links by a chance of their own."""
     first, last = dice.choice(FIRST), dice.choice(LAST)
     email = f"{first or 'desk'}.{dice.randrange(3)}@example.{dice.choice(['net', 'org'])}".encode("ascii", "ignore").decode()
     links = {}
@@ -44,10 +47,13 @@ def drawn(dice):
         link = pb.TicketingLink(
             system=dice.choice(SYSTEMS), organization_id=organization, organization_name=ORGANIZATIONS[organization]
         )
+        if link.system == "Our Own Desk":
+            link.external_site_id, link.external_site_name = more.choice(FAR_SITES)
         links[link.system, link.organization_id] = link
+    phones = [pb.Phone(number=number) for number in more.sample(PHONES, more.choice([0, 1, 1, 2]))]
     return {
         "status": pb.SiteStatus.Value(f"SITE_STATUS_{dice.choice(STATUSES)}"),
-        "contact": pb.Contact(email=dice.choice([email, ""]), first_name=first, last_name=last),
+        "contact": pb.Contact(email=dice.choice([email, ""]), first_name=first, last_name=last, phones=phones),
         "customer_id": dice.choice(CUSTOMERS),
         "contract_id": dice.choice(CONTRACTS),
         "ticketing_links": list(links.values()),
@@ -58,11 +64,11 @@ def drawn(dice):
 def fleet(operator):
     """Pinned, estimated and unplaced sites with random texts; `sites` is what ListSites tells of all of them."""
     print("seed", SEED)
-    account, dice = Account(operator), random.Random(SEED)
+    account, dice, more = Account(operator), random.Random(SEED), random.Random(f"{SEED} phones")
     caller = account.caller()
     for number in range(SITES):
         kind = dice.choices(["PIN", "GEOIP", None], [6, 2, 1])[0]
-        fields = drawn(dice)
+        fields = drawn(dice, more)
         if kind == "GEOIP":
             name = account.activate(ip=dice.choice(ADDRESSES)).site
             caller.UpdateSite(site=pb.Site(name=name, **fields), update_mask=mask(*FIELDS))
@@ -96,15 +102,24 @@ def organizations(site):
     return folded(link.organization_id for link in site.ticketing_links)
 
 
+def external_sites(site):
+    return folded(link.external_site_id for link in site.ticketing_links)
+
+
+def phones(site):
+    return [phone.number for phone in site.contact.phones]
+
+
 def person(site):
-    return folded([site.contact.email, site.contact.first_name, site.contact.last_name])
+    return folded([site.contact.email, site.contact.first_name, site.contact.last_name]) + phones(site)
 
 
 def texts(site):
     """All that a bare word is looked for in: these sites have no labels."""
     links = folded(text for link in site.ticketing_links for text in (link.organization_name, link.external_site_name))
     own = folded([site.display_name, site.agent_id, site.customer_id, site.contract_id])
-    return own + person(site) + address(site) + systems(site) + organizations(site) + links
+    ids = systems(site) + organizations(site) + external_sites(site)
+    return own + person(site) + address(site) + ids + links
 
 
 def is_offline(site):
@@ -127,6 +142,11 @@ FILTERS = {
     "contact.last_name = smith*": lambda site: site.contact.last_name.startswith("Smith"),
     'contact.last_name != "ÖSTRÖM"': lambda site: site.contact.last_name != "Öström",
     'contact.first_name = ""': lambda site: not site.contact.first_name,
+    'contact.phones : "+354 (545)"': lambda site: any("+354545" in number for number in phones(site)),
+    'contact.phones = "44 20-7946 0018"': lambda site: "+442079460018" in phones(site),
+    "contact.phones != +3545451000": lambda site: "+3545451000" not in phones(site),
+    'contact.phones = "*12 34"': lambda site: any(number.endswith("1234") for number in phones(site)),
+    'contact.phones = ""': lambda site: not phones(site),
     "customer_id = acme": lambda site: site.customer_id == "acme",
     "customer_id != acme*": lambda site: not site.customer_id.lower().startswith("acme"),
     "contract_id = k-7": lambda site: site.contract_id == "K-7",
@@ -135,9 +155,19 @@ FILTERS = {
     'ticketing_links.system != "our own desk"': lambda site: "our own desk" not in systems(site),
     "ticketing_links.organization_id = 7": lambda site: "7" in organizations(site),
     'ticketing_links.organization_id = ""': lambda site: not organizations(site),
+    'ticketing_links.organization_name = "harbour trust"': lambda site: any(
+        link.organization_name == "Harbour Trust" for link in site.ticketing_links
+    ),
+    "ticketing_links.external_site_id = 22": lambda site: "22" in external_sites(site),
+    'ticketing_links.external_site_id = ""': lambda site: not external_sites(site),
+    "ticketing_links.external_site_name : QUAY": lambda site: any(
+        link.external_site_name == "Quay" for link in site.ticketing_links
+    ),
+    "ticketing_links.state = UNVERIFIED": lambda site: bool(site.ticketing_links),
     "location.address : lane": lambda site: any("lane" in text for text in address(site)),
     'location.address = ""': lambda site: not address(site),
     "chlo": anywhere("chlo"),
+    "5451000": anywhere("5451000"),
     '"harbour trust"': anywhere("harbour trust"),
     "-lane": lambda site: not anywhere("lane")(site),
     "status = OFFLINE (contact.email : net OR ticketing_links.system = syncro)": lambda site: is_offline(site)

@@ -63,9 +63,22 @@ def test_a_system_is_connected_and_listed_page_by_page(acme, system):
     assert [one.display_name for one in sites] == expected
 
 
+def check_filters_by_state(account, state):
+    """A filter by the state of links finds the account's one site, which has no position, in this state alone: in lists, and on
+    the map, which is told of each check."""
+    caller = account.caller("VIEWER")
+    for name in ("UNVERIFIED", "VERIFIED", "DRIFTED", "BROKEN"):
+        is_in = pb.TicketingLinkState.Value(f"TICKETING_LINK_STATE_{name}") == state
+        for sign, expected in (("=", is_in), ("!=", not is_in)):
+            text = f"ticketing_links.state {sign} {name}"
+            assert len(caller.ListSites(parent=account.name, filter=text).sites) == expected, text
+            assert caller.FitSites(parent=account.name, filter=text).unplaced == expected, text
+
+
 def test_a_link_is_verified_drifts_breaks_and_heals(acme, system):
     connect(acme, system)
     site = acme.create_site(ticketing_links=[link(system, 1, "ACME  ltd")])
+    check_filters_by_state(acme, UNVERIFIED)
     assert site.ticketing_links[0].state == UNVERIFIED and not site.ticketing_links[0].HasField("verify_time")
     # Autotask's pages are at the zone, which is told when the connection is checked.
     assert bool(site.ticketing_links[0].uri) == (system.name != "autotask")
@@ -73,12 +86,15 @@ def test_a_link_is_verified_drifts_breaks_and_heals(acme, system):
     assert now.etag == site.etag, "nobody said anything else"
     assert verified(acme, site).update_time == now.update_time, "and a check that finds nothing new changes nothing"
     assert now.ticketing_links[0].state == VERIFIED and now.ticketing_links[0].HasField("verify_time")
+    check_filters_by_state(acme, VERIFIED)
     system.organizations[1] = "Acme International"
     drifted = verified(acme, site).ticketing_links[0]
     assert (drifted.state, drifted.organization_name) == (DRIFTED, "ACME  ltd")
     assert drifted.found_organization_name == "Acme International"
+    check_filters_by_state(acme, DRIFTED)
     del system.organizations[1]
     assert verified(acme, site).ticketing_links[0].state == BROKEN
+    check_filters_by_state(acme, BROKEN)
     listed = acme.caller().ListAttention(parent=acme.name, reasons=[pb.ATTENTION_REASON_TICKETING_LINK_BROKEN])
     assert [item.site.name for item in listed.items] == [site.name]
     counts = {count.reason: count.site_count for count in listed.counts}

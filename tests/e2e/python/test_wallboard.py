@@ -24,6 +24,8 @@ GUESSES = [
     "labels.tier = gold",
     'location.address : "Laugavegur"',
     'contact.email = "*"',
+    "contact.phones : 354",
+    "ticketing_links.state = UNVERIFIED",
     "note : key",
     "create_time > 2020-01-01T00:00:00Z",
     "status = ONLINE OR NOT (attention : * AND display_name = x)",
