@@ -84,7 +84,7 @@ export const list = {
   search: "Find sites",
   searchHint: "Name, ID, contact, phone, address, note",
   noWords:
-    "No site in view has these words in its name, IDs, contact, address or labels. Typed, they are found in notes and phones, too.",
+    "No site in view has these words in its name, IDs, contact, phones, address or labels. Typed, they are found in notes, too.",
   nothingMatches: "No sites in view match. Zoom out, or change the filter.",
   unplaced: (count: string) => `${count} unplaced`,
   more: "Show more",

@@ -31,7 +31,7 @@ export class SiteFilter {
   linked = $state<Linked | undefined>();
   /** Labels that a site has all of: `key=value`, or a key alone. */
   labels = $state.raw<readonly string[]>([]);
-  /** Words that all stand in the name, customer, contract, contact, address or a label of a site. */
+  /** Words that all stand in the name, customer, contract, contact with its phones, address, a label or a link of a site. */
   words = $state("");
   /** Whether the worst statuses are listed first. */
   problemsFirst = $state(false);

@@ -101,7 +101,8 @@ def texts(path, canary):
     yield f"{canary}\x00\u202e"
     yield canary + "x" * TOO_LONG_CHARS
     if path[-1].name == "filter":
-        for form in ["contact.email = {}@example.org", "contact.phones : {}", "note: {}", 'display_name = "{}', "{} = 1", "status = {}"]:
+        yield f"contact.phones : {canary}"
+        for form in ["contact.email = {}@example.org", "note: {}", 'display_name = "{}', "{} = 1", "status = {}"]:
             yield form.format(canary)
 
 
