@@ -123,15 +123,35 @@ pub(super) enum Fault {
 /// One test of a site.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Test {
-    Text { field: TextField, pattern: Pattern, is_negated: bool },
-    Status { status: Status, is_negated: bool },
-    Source { source: Source, is_negated: bool },
+    Text {
+        field: TextField,
+        pattern: Pattern,
+        is_negated: bool,
+    },
+    Status {
+        status: Status,
+        is_negated: bool,
+    },
+    Source {
+        source: Source,
+        is_negated: bool,
+    },
     Confirmed(bool),
     Placed(bool),
-    Attention { wanted: Attention, is_negated: bool },
+    Attention {
+        wanted: Attention,
+        is_negated: bool,
+    },
     /// Whether some ticketing link is in this state.
-    Link { state: LinkState, is_negated: bool },
-    Time { field: TimeField, comparison: &'static str, time: Timestamp },
+    Link {
+        state: LinkState,
+        is_negated: bool,
+    },
+    Time {
+        field: TimeField,
+        comparison: &'static str,
+        time: Timestamp,
+    },
 }
 
 impl Test {

@@ -14,7 +14,7 @@ use crate::service::filter::{Filter, field_names};
 /// All comparisons of the language; which of them a field takes is asked of the parser.
 const SIGNS: [&str; 7] = ["=", "!=", ":", "<", "<=", ">", ">="];
 /// What is looked for in texts, as sites have it or a part of that.
-const WORDS: [&str; 21] = [
+const WORDS: [&str; 23] = [
     "acme",
     "acme two",
     "two",
@@ -36,7 +36,11 @@ const WORDS: [&str; 21] = [
     "pump",
     "fw-1",
     "lane",
+    "pier",
+    "s-17",
 ];
+/// What is looked for in phone numbers.
+const NUMBERS: [&str; 5] = ["+3545451000", "+4722070017", "4722070017", "+354", "1000"];
 /// Keys of labels; no site has the last one.
 const LABELS: [&str; 3] = ["region", "tier", "none"];
 /// Ways to write a text: each of [`Draw::written`].
@@ -145,7 +149,12 @@ impl Draw {
             | "location.address"
             | "ticketing_links.system"
             | "ticketing_links.organization_id"
+            | "ticketing_links.organization_name"
+            | "ticketing_links.external_site_id"
+            | "ticketing_links.external_site_name"
             | "labels." => self.written(&one_of(&WORDS)),
+            "contact.phones" => self.written(&one_of(&NUMBERS)),
+            "ticketing_links.state" => one_of(&["UNVERIFIED", "VERIFIED", "DRIFTED", "BROKEN"]),
             other => panic!("a filter may name {other}, and no values are drawn for it: add them, and a matcher"),
         };
         // Nothing depends on the case of letters.
@@ -203,6 +212,7 @@ impl Test {
             }
             "create_time" => return self.holds_of(site.created_at),
             "update_time" => return self.holds_of(site.updated_at),
+            "ticketing_links.state" => site.texts_of("ticketing_links.state").contains(&wanted),
             text => {
                 let texts = site.texts_of(text);
                 if self.sign != ":" && self.value.is_empty() {
@@ -233,7 +243,11 @@ impl Test {
     }
 
     fn fits(&self, text: &str) -> bool {
-        let (text, value) = (text.to_lowercase(), self.value.to_lowercase());
+        let (text, mut value) = (text.to_lowercase(), self.value.to_lowercase());
+        // Where a whole number is meant, its plus may be left out.
+        if self.field == "contact.phones" && self.sign != ":" && value.starts_with(|c: char| c.is_ascii_digit()) {
+            value.insert(0, '+');
+        }
         if self.sign == ":" {
             return text.contains(value.trim_matches('*'));
         }

@@ -12,6 +12,7 @@ use super::super::{World, now};
 use crate::model::geo::LatLng;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::location::{Granularity, Source};
+use crate::model::phone::Phone;
 use crate::model::prefix::Prefix;
 use crate::model::site::{Status, TicketingLink};
 use crate::model::site_address::AddressState;
@@ -39,14 +40,17 @@ pub(super) struct Texts {
     email: &'static str,
     first_name: &'static str,
     last_name: &'static str,
+    /// In E.164; empty for none.
+    phone: &'static str,
     note: &'static str,
     labels: BTreeMap<String, String>,
-    /// System and organisation.
-    link: Option<(&'static str, &'static str)>,
+    /// System, organisation, and the site there, which may be none.
+    link: Option<(&'static str, &'static str, &'static str)>,
 }
 
-/// The name of every organisation.
+/// The name of every organisation, and of every site there.
 const ORGANIZATION: &str = "Harbour Trust";
+const EXTERNAL_SITE: &str = "East Pier";
 
 impl Texts {
     /// Some in every field.
@@ -58,9 +62,10 @@ impl Texts {
             email: "anna@example.net",
             first_name: "Björn",
             last_name: "Two",
+            phone: "+3545451000",
             note: "Engine room",
             labels: labels.into_iter().collect(),
-            link: Some(("desk one", "7")),
+            link: Some(("desk one", "7", "s-17")),
         }
     }
 
@@ -68,33 +73,38 @@ impl Texts {
         let one_of = |values: &'static [&'static str]| prop::sample::select(values);
         let ids = (one_of(&["", "acme", "Acme Two", "globex"]), one_of(&["", "K-7", "k-17"]));
         let email = one_of(&["", "anna@example.net", "Desk@example.org"]);
-        let person = (email, one_of(&["", "Anna", "Björn"]), one_of(&["", "Two", "Norther"]));
+        let phone = one_of(&["", "+3545451000", "+4722070017"]);
+        let person = (email, one_of(&["", "Anna", "Björn"]), one_of(&["", "Two", "Norther"]), phone);
         let note = one_of(&["", "Engine room", "call Anna first"]);
         let region = prop::option::of(one_of(&["", "north", "South East"]));
         let tier = prop::option::of(one_of(&["gold", "Golden"]));
-        let link = prop::option::of((one_of(&["desk one", "desk two"]), one_of(&["7", "17"])));
+        let link = (one_of(&["desk one", "desk two"]), one_of(&["7", "17"]), one_of(&["", "s-7", "s-17"]));
+        let link = prop::option::of(link);
         (ids, person, note, (region, tier), link).prop_map(|(ids, person, note, (region, tier), link)| {
             let labels = [("region", region), ("tier", tier)];
             let labels = labels.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
-            let ((customer_id, contract_id), (email, first_name, last_name)) = (ids, person);
-            Self { customer_id, contract_id, email, first_name, last_name, note, labels: labels.collect(), link }
+            let ((customer_id, contract_id), (email, first_name, last_name, phone)) = (ids, person);
+            Self { customer_id, contract_id, email, first_name, last_name, phone, note, labels: labels.collect(), link }
         })
     }
 
     pub(super) fn patch(&self) -> SitePatch {
-        let link = |(system, organization_id): (&str, &str)| TicketingLink {
+        let link = |(system, organization_id, external_site_id): (&str, &str, &str)| TicketingLink {
             system: system.to_owned(),
             organization_id: organization_id.to_owned(),
             organization_name: ORGANIZATION.to_owned(),
-            external_site_id: String::new(),
-            external_site_name: String::new(),
+            external_site_id: external_site_id.to_owned(),
+            external_site_name: if external_site_id.is_empty() { "" } else { EXTERNAL_SITE }.to_owned(),
             uri: String::new(),
             check: LinkCheck::default(),
         };
+        let numbers = [self.phone].into_iter().filter(|number| !number.is_empty());
+        let phones = numbers.map(|number| Phone { number: number.to_owned(), ..Phone::default() });
         SitePatch {
             email: Some(self.email.to_owned()),
             first_name: Some(self.first_name.to_owned()),
             last_name: Some(self.last_name.to_owned()),
+            phones: Some(phones.collect()),
             customer_id: Some(self.customer_id.to_owned()),
             contract_id: Some(self.contract_id.to_owned()),
             note: Some(self.note.to_owned()),
@@ -184,11 +194,19 @@ impl Known {
             "contact.email" => vec![of(|texts| texts.email)],
             "contact.first_name" => vec![of(|texts| texts.first_name)],
             "contact.last_name" => vec![of(|texts| texts.last_name)],
+            "contact.phones" => vec![of(|texts| texts.phone)],
             "location.address" => {
                 self.address.iter().flat_map(|(typed, written, _)| [typed.as_str(), written.as_str()]).collect()
             }
-            "ticketing_links.system" => link.iter().map(|(system, _)| *system).collect(),
-            "ticketing_links.organization_id" => link.iter().map(|(_, organization)| *organization).collect(),
+            "ticketing_links.system" => link.iter().map(|(system, ..)| *system).collect(),
+            "ticketing_links.organization_id" => link.iter().map(|(_, organization, _)| *organization).collect(),
+            "ticketing_links.organization_name" => link.iter().map(|_| ORGANIZATION).collect(),
+            "ticketing_links.external_site_id" => link.iter().map(|(.., site)| *site).collect(),
+            "ticketing_links.external_site_name" => {
+                link.iter().filter(|(.., site)| !site.is_empty()).map(|_| EXTERNAL_SITE).collect()
+            }
+            // Nobody checks links here.
+            "ticketing_links.state" => link.iter().map(|_| "UNVERIFIED").collect(),
             label => {
                 let Some(key) = label.strip_prefix("labels.") else { panic!("no site here has the field {label}") };
                 return self.texts.iter().filter_map(|texts| texts.labels.get(key)).cloned().collect();
@@ -207,15 +225,17 @@ impl Known {
             "contact.email",
             "contact.first_name",
             "contact.last_name",
+            "contact.phones",
             "location.address",
             "ticketing_links.system",
             "ticketing_links.organization_id",
+            "ticketing_links.organization_name",
+            "ticketing_links.external_site_id",
+            "ticketing_links.external_site_name",
             "labels.region",
             "labels.tier",
         ];
-        let has_link = self.texts.as_ref().is_some_and(|texts| texts.link.is_some());
-        let name = has_link.then(|| ORGANIZATION.to_owned());
-        fields.into_iter().flat_map(|field| self.texts_of(field)).chain(name).collect()
+        fields.into_iter().flat_map(|field| self.texts_of(field)).collect()
     }
 }
 
