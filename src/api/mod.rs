@@ -16,6 +16,7 @@ mod panics;
 mod percent;
 pub mod proto;
 pub(crate) mod protocol;
+pub mod public_url;
 mod replica;
 mod rest;
 mod status;
@@ -30,6 +31,7 @@ use crate::service::Waymark;
 use basemap::Basemap;
 pub use caller::{Peer, PeerCertificate};
 pub use grpc::health::Health;
+use public_url::Reached;
 use rest::Gateway;
 use traffic::Traffic;
 
@@ -49,12 +51,13 @@ pub fn router(
     traffic: &Arc<Traffic>,
     basemap: &Arc<Basemap>,
     offered: Offered,
+    reached: &Reached,
 ) -> Result<Router, tonic_reflection::server::Error> {
     let grpc = grpc::router(waymark, health, traffic, offered)?;
     // What is of HTTP/JSON goes the way of gRPC; only what no method takes comes to the pages.
     let gateway = Gateway { grpc: grpc.clone(), traffic: Arc::clone(traffic) };
     let transcode = from_fn_with_state(gateway, rest::transcode);
-    let http = http::router(waymark, health, traffic, basemap, offered).layer(transcode);
+    let http = http::router(waymark, health, traffic, basemap, offered, reached).layer(transcode);
     let keep_up = from_fn_with_state(Arc::clone(waymark), replica::keep_up);
     let wait_for_key = from_fn_with_state(Arc::clone(waymark), identity::wait_for_key);
     Ok(grpc.merge(http).layer(keep_up).layer(wait_for_key).layer(from_fn(panics::contain)))

@@ -32,6 +32,7 @@ use tracing::{error, info, warn};
 
 use self::tls::Certificates;
 use crate::api::traffic::Traffic;
+use crate::api::public_url::Reached;
 use crate::api::{self, Health, Offered};
 use crate::config::{self, Config};
 use crate::geocode::borders::Borders;
@@ -181,7 +182,9 @@ impl App {
         let health = Health::default();
         let traffic = Arc::new(Traffic::new(&config.traffic));
         let own = config.metrics_listen.map(|address| config.listen.for_metrics(address));
-        let router = api::router(&waymark, &health, &traffic, &basemap, offered(&config.listen, own.is_some()))?;
+        let reached = Reached { public_url: config.listen.public_url.clone(), is_tls: certificates.is_some() };
+        let offered = offered(&config.listen, own.is_some());
+        let router = api::router(&waymark, &health, &traffic, &basemap, offered, &reached)?;
         let scheme = if certificates.is_some() { "https" } else { "http" };
         let handshakes = certificates.as_ref().map(|certificates| Handshakes::new(Arc::clone(certificates)));
         let connections = Arc::clone(traffic.connections());

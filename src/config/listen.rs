@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Error;
+use crate::api::public_url::PublicUrl;
 
 /// Where the program listens when nobody says otherwise.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8642);
@@ -84,6 +85,10 @@ pub struct Listen {
     pub connection_grace_s: u32,
     /// Whether gRPC reflection tells which methods there are; without it where the address is a loopback one.
     pub reflection: Option<bool>,
+    /// The address at which callers reach this server, such as `https://waymark.example.com`: `TileJSON` names its tiles by it. Without
+    /// it by the host that each request names, with `https` where `tls` is set.
+    #[schemars(with = "Option<String>")]
+    pub public_url: Option<PublicUrl>,
 }
 
 /// Each costs some tens of KiB.
@@ -118,6 +123,7 @@ impl Default for Listen {
             connection_age_max_s: CONNECTION_AGE_MAX_S,
             connection_grace_s: CONNECTION_GRACE_S,
             reflection: None,
+            public_url: None,
         }
     }
 }

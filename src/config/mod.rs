@@ -201,6 +201,8 @@ mod tests {
         for text in [
             "colour = 1",
             "[listen]\nport = 1",
+            "[listen]\npublic_url = \"waymark.example.com\"",
+            "[listen]\npublic_url = \"https://waymark.example.com/?x\"",
             "[listen]\nconnections_per_address_max = 0",
             "[geoip]\nfiles = []",
             "[service]\ntrusted_proxies = [\"x\"]",

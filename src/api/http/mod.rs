@@ -15,7 +15,7 @@ mod tiles;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -28,6 +28,7 @@ use super::Offered;
 use super::basemap::Basemap;
 use super::grpc::health::Health;
 use super::protocol::is_grpc;
+use super::public_url::Reached;
 use super::rest;
 use super::traffic::Traffic;
 use crate::service::Waymark;
@@ -58,11 +59,13 @@ pub(super) fn router(
     traffic: &Arc<Traffic>,
     basemap: &Arc<Basemap>,
     offered: Offered,
+    reached: &Reached,
 ) -> Router {
     let header = |name: HeaderName, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     let tiles = Router::new()
         .route("/v1/accounts/{account}/tiles.json", get(tiles::tile_json))
         .route("/v1/accounts/{account}/tiles/{z}/{x}/{y}", get(tiles::tile))
+        .layer(Extension(reached.clone()))
         // Their addresses may carry a signature.
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
         // Refusals above all: what a tile says of itself stands.

@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 
 use crate::api::basemap::Basemap;
 use crate::api::proto::waymark::v1 as pb;
+use crate::api::public_url::Reached;
 use crate::api::traffic::Traffic;
 use crate::api::traffic::config::Config as TrafficConfig;
 use crate::api::{self, Health, Offered, Peer};
@@ -67,7 +68,8 @@ impl World {
         let traffic = Arc::new(Traffic::new(&TrafficConfig::default()));
         let basemap = Arc::new(Basemap::default());
         let offered = Offered { reflection: true, metrics: true };
-        let router = api::router(&waymark, &Health::default(), &traffic, &basemap, offered).unwrap();
+        let reached = Reached::default();
+        let router = api::router(&waymark, &Health::default(), &traffic, &basemap, offered, &reached).unwrap();
         let mut world = Self { router, tokens: vec![Some(operator)], names: Vec::new(), _directory: directory };
         world.fill().await;
         world

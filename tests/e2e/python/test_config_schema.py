@@ -18,6 +18,7 @@ SAMPLES = {
     "address": "127.0.0.1:0",
     "metrics_listen": "127.0.0.1:0",
     "private_networks": "10.0.0.0/8",
+    "public_url": "https://waymark.example.com",
     "trusted_proxies": "10.0.0.0/8",
 }
 

@@ -4,7 +4,7 @@ import gzip
 import json
 import random
 import time
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 import brotli
 import grpc
@@ -220,7 +220,7 @@ def test_tiles_that_are_nowhere_are_refused(get, where, field):
     assert (status, fault_of(body)["reason"], fault_of(body)["field"]) == (400, "FIELD_INVALID", field), body
 
 
-def test_a_filter_is_obeyed_and_goes_into_the_description(get, world):
+def test_a_filter_is_obeyed_and_goes_into_the_description(server, get, world):
     queries = ("", 'customer_id = "c1"', "status = OFFLINE")
     by_filter = {query: get(f"{BIG}?filter={quote(query)}")[2] for query in queries}
     assert by_filter[""] == get(BIG)[2] and by_filter["status = OFFLINE"] == b""
@@ -230,8 +230,8 @@ def test_a_filter_is_obeyed_and_goes_into_the_description(get, world):
         assert [answer.mvt for answer in streamed] == [tile]
         described = json.loads(get(f"tiles.json?filter={quote(query)}")[2])
         assert described["tilejson"] == "3.0.0" and described["maxzoom"] == 22
-        path = described["tiles"][0].replace("{z}", "0").replace("{x}", "0").replace("{y}", "0")
-        assert get(path)[2] == tile
+        path = path_at(server.url, first_tile(described["tiles"][0]))
+        assert fetch(server.target, path, world.caller("VIEWER").token)[2] == tile
 
 
 def sign(caller, account, seconds=None, **fields):
@@ -241,6 +241,12 @@ def sign(caller, account, seconds=None, **fields):
 
 def first_tile(path):
     return path.replace("{z}", "0").replace("{x}", "0").replace("{y}", "0")
+
+
+def path_at(base, address):
+    """The path of an address in full, which begins with this base."""
+    assert address.startswith(f"{base}/v1/"), address
+    return address.removeprefix(base)
 
 
 def signature_of(signed):
@@ -256,7 +262,7 @@ def test_a_signed_address_needs_no_header(server, world, get):
     assert headers["etag"] == get(BIG)[1]["etag"]
     status, headers, body = fetch(server.target, signed.tile_json_path)
     assert status == 200 and headers["referrer-policy"] == "no-referrer"
-    path = first_tile(urljoin(signed.tile_json_path, json.loads(body)["tiles"][0]))
+    path = path_at(server.url, first_tile(json.loads(body)["tiles"][0]))
     assert fetch(server.target, path)[2] == tile, "the description's own address is signed too"
     assert fetch(server.target, path + "&r=7", token="wmk_nonsense")[0] == 200, "no header is looked at"
     assert signature_of(signed) not in server.log_text(), "addresses are permissions: no line of the log holds one"

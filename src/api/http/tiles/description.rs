@@ -6,16 +6,18 @@ use super::Admitted;
 use crate::api::percent::encoded;
 use crate::service::map::{FieldKind, LAT_MAX, LAYERS, LayerFields, ZOOM_MAX};
 
-/// Where the tiles are, seen from the document: the server need not know by which name it is reached.
+/// Where the tiles are, seen from the document.
 const TILE_TEMPLATE: &str = "tiles/{z}/{x}/{y}.mvt";
 
-/// The document. It names the tiles with the filter, or with the signature that it was itself asked for with.
-pub(super) fn tile_json(admitted: &Admitted, attributions: &[String]) -> Value {
+/// The document. It names the tiles with the filter, or with the signature that it was itself asked for with; in full behind
+/// `base`, because map libraries take addresses as they stand: MapLibre's worker would look for others beside its own script. Where
+/// there is no base they are relative to the document.
+pub(super) fn tile_json(admitted: &Admitted, base: Option<&str>, attributions: &[String]) -> Value {
     json!({
         "tilejson": "3.0.0",
         "name": format!("waymark sites of {}", admitted.account),
         "scheme": "xyz",
-        "tiles": [template(admitted)],
+        "tiles": [template(admitted, base)],
         "minzoom": 0,
         "maxzoom": ZOOM_MAX,
         // The world, wherever the sites are now: libraries ask for no tile outside, and sites move.
@@ -26,12 +28,14 @@ pub(super) fn tile_json(admitted: &Admitted, attributions: &[String]) -> Value {
     })
 }
 
-fn template(admitted: &Admitted) -> String {
-    match &admitted.signature {
-        Some(signature) => format!("{TILE_TEMPLATE}?signature={signature}"),
-        None if admitted.filter.is_empty() => TILE_TEMPLATE.to_owned(),
-        None => format!("{TILE_TEMPLATE}?filter={}", encoded(&admitted.filter)),
-    }
+fn template(admitted: &Admitted, base: Option<&str>) -> String {
+    let directory = base.map(|base| format!("{base}/v1/accounts/{}/", admitted.account)).unwrap_or_default();
+    let query = match &admitted.signature {
+        Some(signature) => format!("?signature={signature}"),
+        None if admitted.filter.is_empty() => String::new(),
+        None => format!("?filter={}", encoded(&admitted.filter)),
+    };
+    format!("{directory}{TILE_TEMPLATE}{query}")
 }
 
 fn layer(layer: &LayerFields) -> Value {

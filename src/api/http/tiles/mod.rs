@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -22,6 +22,7 @@ use futures_util::stream;
 use super::accept::Accepted;
 use crate::api::caller;
 use crate::api::etag::TileTag;
+use crate::api::public_url::Reached;
 use crate::api::status::{self, Failure};
 use crate::model::Invalid;
 use crate::model::access::Principal;
@@ -78,12 +79,16 @@ pub(super) async fn tile_json(
     State(waymark): State<Arc<Waymark>>,
     Path(account): Path<String>,
     RawQuery(query): RawQuery,
+    Extension(reached): Extension<Reached>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let admitted = Admitted::by(&waymark, &account, query.as_deref(), &headers)?;
     waymark.check_screen(&admitted.principal, &admitted.account, &admitted.filter)?;
-    let body = description::tile_json(&admitted, &waymark.attributions_html());
-    Ok(([CACHING, (header::VARY, "authorization")], Json(body)).into_response())
+    let base = reached.base(&uri, &headers);
+    let body = description::tile_json(&admitted, base.as_deref(), &waymark.attributions_html());
+    // Who asks by another name is told other addresses.
+    Ok(([CACHING, (header::VARY, "authorization, host")], Json(body)).into_response())
 }
 
 /// A caller with a good credential or a good signature, and what they ask for.

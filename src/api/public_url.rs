@@ -1,0 +1,141 @@
+//! Under which address callers reach this server, for documents that name others of its addresses in full: as the operator says,
+//! else as the request itself says.
+//!
+//! Nothing is decided by it, and nobody but who asks is told what they said.
+
+use http::uri::Authority;
+use http::{HeaderMap, Uri, header};
+use serde::Deserialize;
+
+/// Longest address, and longest `host:port`, in bytes: a name of DNS has 253 at most.
+const ADDRESS_BYTES_MAX: usize = 512;
+
+/// What an operator may write.
+const EXPECTED: &str =
+    "an address such as https://waymark.example.com, of at most 512 bytes, without user, query or fragment";
+
+/// An address that others stand behind: `https://host`, perhaps with a port and a path, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PublicUrl(String);
+
+impl TryFrom<String> for PublicUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let uri: Uri = text.parse().map_err(|_| EXPECTED)?;
+        let is_web = matches!(uri.scheme_str(), Some("https" | "http"));
+        let has_host = uri.authority().is_some_and(|authority| is_host(authority.as_str()));
+        // Braces would be taken for those of a template.
+        let is_bare = !text.contains(['?', '#', '{', '}']);
+        let fits = text.len() <= ADDRESS_BYTES_MAX;
+        if is_web && has_host && is_bare && fits {
+            Ok(Self(text.trim_end_matches('/').to_owned()))
+        } else {
+            Err(EXPECTED)
+        }
+    }
+}
+
+/// How the main listener is reached, as far as it is known without a request.
+#[derive(Debug, Clone, Default)]
+pub struct Reached {
+    /// What the operator says; it goes before all that requests say.
+    pub public_url: Option<PublicUrl>,
+    /// Whether the listener itself speaks TLS.
+    pub is_tls: bool,
+}
+
+impl Reached {
+    /// What paths of this server stand behind, without a slash at its end; `None` where neither the operator nor the request says.
+    ///
+    /// A request says which host it is for, and that is its caller's own word: what is made of it goes into the answer to that
+    /// request, and nowhere else.
+    pub(super) fn base(&self, uri: &Uri, headers: &HeaderMap) -> Option<String> {
+        if let Some(PublicUrl(url)) = &self.public_url {
+            return Some(url.clone());
+        }
+        // HTTP/2 says it in the address, HTTP/1.1 in a header.
+        let in_header = || headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = uri.authority().map(Authority::as_str).or_else(in_header)?;
+        let scheme = if self.is_tls { "https" } else { "http" };
+        is_host(host).then(|| format!("{scheme}://{host}"))
+    }
+}
+
+/// Whether a text is a host, perhaps with a port, and holds nothing that could be taken for more.
+fn is_host(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    text.len() <= ADDRESS_BYTES_MAX
+        && text.bytes().all(is_plain)
+        && text.parse::<Authority>().is_ok_and(|authority| !authority.host().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn public(text: &str) -> Option<PublicUrl> {
+        PublicUrl::try_from(text.to_owned()).ok()
+    }
+
+    /// The base for a request to an address, with a `host` or without.
+    fn base(public_url: Option<&str>, is_tls: bool, uri: &str, host: Option<&str>) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        if let Some(host) = host {
+            headers.insert(header::HOST, host.parse().unwrap());
+        }
+        let public_url = public_url.map(|text| public(text).unwrap());
+        Reached { public_url, is_tls }.base(&uri.parse().unwrap(), &headers)
+    }
+
+    #[test]
+    fn an_operator_writes_an_address_of_the_web_and_nothing_behind_it() {
+        for (text, expected) in [
+            ("https://waymark.example.com", "https://waymark.example.com"),
+            ("https://waymark.example.com/", "https://waymark.example.com"),
+            ("http://10.0.0.7:8642", "http://10.0.0.7:8642"),
+            ("https://[2001:db8::1]:8443/maps/", "https://[2001:db8::1]:8443/maps"),
+        ] {
+            assert_eq!(public(text), Some(PublicUrl(expected.to_owned())), "{text}");
+        }
+        for text in [
+            "",
+            "x",
+            "waymark.example.com",
+            "//waymark.example.com",
+            "ftp://waymark.example.com",
+            "https://",
+            "https://user@waymark.example.com",
+            "https://waymark.example.com/?a=b",
+            "https://waymark.example.com/#a",
+            "https://waymark.example.com/{z}",
+            "https://way mark.example.com",
+            &format!("https://waymark.example.com/{}", "x".repeat(ADDRESS_BYTES_MAX)),
+        ] {
+            assert_eq!(public(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_request_says_its_host_where_the_operator_says_nothing() {
+        let host = Some("maps.example.com:8642");
+        assert_eq!(base(None, false, "/v1/x", host).as_deref(), Some("http://maps.example.com:8642"));
+        assert_eq!(base(None, true, "/v1/x", host).as_deref(), Some("https://maps.example.com:8642"));
+        // HTTP/2, whose `host` is no one's business.
+        let whole = "http://[::1]:8642/v1/x";
+        assert_eq!(base(None, false, whole, None).as_deref(), Some("http://[::1]:8642"));
+        assert_eq!(base(None, true, whole, host).as_deref(), Some("https://[::1]:8642"));
+        let told = Some("https://waymark.example.com/maps/");
+        assert_eq!(base(told, false, whole, host).as_deref(), Some("https://waymark.example.com/maps"));
+    }
+
+    #[test]
+    fn what_is_no_host_is_taken_for_none() {
+        for host in ["", ":80", "user@example.com", "example.com/x", "a b", "{z}", "exa\"mple", "example.com?x"] {
+            assert_eq!(base(None, false, "/v1/x", Some(host)), None, "{host}");
+        }
+        assert_eq!(base(None, false, "/v1/x", None), None);
+        assert_eq!(base(None, false, "/v1/x", Some(&"x".repeat(ADDRESS_BYTES_MAX + 1))), None);
+    }
+}
