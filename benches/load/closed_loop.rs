@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::measure::{Figure, nanoseconds, settings};
+use crate::measure::{Figure, nanoseconds, percentile, settings};
 use crate::wire::{Call, Connection, Target};
 
 /// Connections of a loop where nothing else is said: DESIGN.md, section 9.
@@ -93,6 +93,15 @@ impl Loop {
         Ok(())
     }
 
+    /// One round; the time that 99 of 100 of its own calls stay within, in microseconds.
+    pub(crate) async fn round(&mut self) -> Result<Option<f64>> {
+        let before = self.times.len();
+        self.run(settings::slice()).await?;
+        let mut own = self.times[before..].to_vec();
+        own.sort_unstable();
+        Ok(percentile(&own, 99))
+    }
+
     /// One round.
     #[expect(clippy::cast_precision_loss, reason = "counts of calls")]
     async fn run(&mut self, slice: Duration) -> Result<()> {
@@ -143,7 +152,8 @@ impl Loop {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a count of calls")]
-    fn figure(mut self) -> Figure {
+    /// All rounds.
+    pub(crate) fn figure(mut self) -> Figure {
         let calls = self.times.len().max(1);
         let note = format!("{} bytes an answer", self.answer_bytes / calls as u64);
         let mut figure = Figure::of(self.what, "/s", self.rates).with_times(&mut self.times).with_note(note);

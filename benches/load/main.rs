@@ -21,6 +21,7 @@ mod killing;
 #[path = "../measure/mod.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod measure;
+mod paced;
 mod reporting;
 mod searchable;
 mod server;
@@ -107,6 +108,7 @@ async fn measure_shape(shape: Shape, sites: usize) -> Result<()> {
     sheet.add(measure::Figure::of("searchable after the start", "s", vec![searchable]).with_note(note));
     let caller = Caller { address: server.address, filled: &filled };
     serving::measure(&mut sheet, caller, server.id(), &queries).await?;
+    paced::measure(&mut sheet, &plan, caller, &server, &queries).await?;
     starting::writes(&mut sheet, &plan, caller, server.id(), &queries).await?;
     durable::measure(&mut sheet, &plan, caller, server.id()).await?;
     server.end()?;
