@@ -14,7 +14,7 @@ export DEMO_SITES
 export BENCH_SITES
 export MUTANTS
 
-.PHONY: help run setup dashboard test check fuzz torture mutants bench bench-10m bench-compare dist clean
+.PHONY: help run setup dashboard test check fuzz torture mutants bench bench-10m bench-compare bench-all dist clean
 
 help: ## List the targets.
 	@grep -E '^[a-z0-9-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F '|' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -76,7 +76,7 @@ torture: setup dashboard ## Lose power 100000 times, damage 50000 files, kill th
 mutants: setup dashboard ## Build waymark broken in ways that matter, and demand that the tests notice each: half an hour (MUTANTS picks some).
 	@.venv/bin/python scripts/mutants
 
-bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 100000 1000000; 10 million: bench-10m).
+bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 100000 1000000; 10 million: bench-10m; beside others: bench-compare).
 	@scripts/fetch-data
 	cargo build --quiet --release
 	@scripts/build-gazetteer target/release/waymark
@@ -89,6 +89,7 @@ bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 1
 	cargo bench --quiet --bench load
 	cargo bench --quiet --bench load -- fleet
 	benches/report.py
+	@echo 'bench: 10 million sites are `make bench-10m`, PostGIS, Redis and supercluster `make bench-compare`, all of it `make bench-all`'
 
 bench-10m: ## The same at 10 million sites, two hours: 28 GB of disk, 12 GB of memory.
 	$(MAKE) bench BENCH_SITES='10000 10000000'
@@ -96,6 +97,11 @@ bench-10m: ## The same at 10 million sites, two hours: 28 GB of disk, 12 GB of m
 bench-compare: dashboard ## Measure waymark beside supercluster, PostGIS and Redis at 1 million sites.
 	benches/compare/run
 	benches/report.py
+
+bench-all: ## All three, one after the other: over three hours.
+	$(MAKE) bench
+	$(MAKE) bench-10m
+	$(MAKE) bench-compare
 
 dist: dashboard ## Build what is shipped: target/waymark-VERSION-MACHINE.tar.gz, and a Debian package where dpkg-deb is.
 	@scripts/package

@@ -62,6 +62,10 @@ impl Caller<'_> {
         cities.iter().map(|(account, bounds)| self.viewport(*account, bounds, CITY_ZOOM)).collect()
     }
 
+    pub(crate) fn views(&self, views: &[In<BoundingBox>], zoom: u8) -> Result<Vec<Call>> {
+        views.iter().map(|(account, bounds)| self.viewport(*account, bounds, zoom)).collect()
+    }
+
     fn viewport(&self, account: usize, bounds: &BoundingBox, zoom: u8) -> Result<Call> {
         let message = pb::QueryViewportRequest {
             parent: parent(account),

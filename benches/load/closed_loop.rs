@@ -151,8 +151,8 @@ impl Loop {
         Ok(())
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a count of calls")]
     /// All rounds.
+    #[expect(clippy::cast_precision_loss, reason = "a count of calls")]
     pub(crate) fn figure(mut self) -> Figure {
         let calls = self.times.len().max(1);
         let note = format!("{} bytes an answer", self.answer_bytes / calls as u64);

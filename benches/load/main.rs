@@ -108,6 +108,9 @@ async fn measure_shape(shape: Shape, sites: usize) -> Result<()> {
     sheet.add(measure::Figure::of("searchable after the start", "s", vec![searchable]).with_note(note));
     let caller = Caller { address: server.address, filled: &filled };
     serving::measure(&mut sheet, caller, server.id(), &queries).await?;
+    if shape == Shape::Many {
+        serving::each_zoom(&mut sheet, caller, server.id(), &plan).await?;
+    }
     paced::measure(&mut sheet, &plan, caller, &server, &queries).await?;
     starting::writes(&mut sheet, &plan, caller, server.id(), &queries).await?;
     durable::measure(&mut sheet, &plan, caller, server.id()).await?;

@@ -4,9 +4,16 @@ use anyhow::{Context, Result};
 
 use crate::calls::{Caller, EMPTY_GRPC, EMPTY_HTTP, FILTER};
 use crate::closed_loop::{Loop, alternate};
-use crate::data::queries::Queries;
+use crate::data::Plan;
+use crate::data::queries::{Queries, tile_of, view};
+use crate::data::random::Random;
 use crate::measure::{Figure, Sheet};
 use crate::wire::{Call, Target};
+
+/// The last zoom there is.
+const ZOOM_LAST: u8 = 22;
+/// Places that are asked about at each zoom.
+const PLACES: usize = 1_024;
 
 /// Measures all reads of the API; `server` is the id of its process.
 pub(crate) async fn measure(sheet: &mut Sheet, caller: Caller<'_>, server: u32, queries: &Queries) -> Result<()> {
@@ -75,6 +82,31 @@ async fn tiles(sheet: &mut Sheet, caller: Caller<'_>, server: u32, queries: &Que
         Loop::open(format!("HTTP/2 {EMPTY_HTTP}"), &target, caller.empty_http2()?).await?,
         Loop::open("HTTP/2 tiles z0-z14", &target, caller.tiles_http2(&queries.tiles)?).await?,
     ];
+    for figure in alternate(loops, Some(server)).await? {
+        sheet.add(figure);
+    }
+    Ok(())
+}
+
+/// Tiles and views of a screen at each zoom, around sites.
+pub(crate) async fn each_zoom(sheet: &mut Sheet, caller: Caller<'_>, server: u32, plan: &Plan) -> Result<()> {
+    let mut random = Random::new(37);
+    let spots: Vec<_> = (0..PLACES).map(|_| plan.any_site(&mut random)).collect();
+    let target = Target::Http1(caller.address);
+    let mut loops = vec![Loop::open(format!("HTTP/1.1 {EMPTY_HTTP}, for zooms"), &target, Caller::empty_http1()).await?];
+    for zoom in 0..=ZOOM_LAST {
+        let tiles: Vec<_> = spots.iter().map(|site| (site.account, tile_of(site.position, zoom))).collect();
+        loops.push(Loop::open(format!("HTTP/1.1 tile z{zoom}"), &target, caller.tiles_http1(&tiles, "")).await?);
+    }
+    for figure in alternate(loops, Some(server)).await? {
+        sheet.add(figure);
+    }
+    let target = Target::Http2(caller.address);
+    let mut loops = vec![Loop::open(format!("gRPC {EMPTY_GRPC}, for zooms"), &target, caller.empty_grpc()?).await?];
+    for zoom in 0..=ZOOM_LAST {
+        let views: Vec<_> = spots.iter().map(|site| (site.account, view(site.position, zoom))).collect();
+        loops.push(Loop::open(format!("gRPC viewport z{zoom}"), &target, caller.views(&views, zoom)?).await?);
+    }
     for figure in alternate(loops, Some(server)).await? {
         sheet.add(figure);
     }

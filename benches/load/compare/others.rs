@@ -10,6 +10,12 @@ use crate::wire::{Call, postgres, resp};
 pub(super) const KEY: &str = "sites";
 /// Kilometres of a degree of latitude.
 const DEGREE_KM: f64 = 111.195;
+/// Width of the world on the map of PostGIS (EPSG:3857), in metres.
+const WORLD_M: f64 = 40_075_016.685_578_49;
+/// Cells along a side of a tile.
+const CELLS_A_SIDE: f64 = 8.0;
+/// The sites that are online, as `export` writes them.
+const ONLINE_SQL: &str = "AND status = 1";
 /// Redis has no nearest neighbours: one asks within a radius of a kilometre, and widens it until there are enough. As a
 /// script, so that all steps are one call.
 const NEAREST_LUA: &str = "
@@ -21,17 +27,46 @@ const NEAREST_LUA: &str = "
         km = km * 4
     end";
 
-/// A tile of cells, an eighth of its side wide: one point and a count for each, a name where the count is one.
-const TILE_SQL: &str = "
+/// What a tile is made of: cells an eighth of its side wide, one point and a count for each, a name where the count is one. `$FILTER`
+/// says which sites.
+const TILE_CELLS_SQL: &str = "
     WITH tile AS (SELECT ST_TileEnvelope($1::int, $2::int, $3::int) AS bounds),
     cells AS (
         SELECT count(*) AS sites, ST_Centroid(ST_Collect(at)) AS at,
                CASE WHEN count(*) = 1 THEN min(name) END AS name, count(*) FILTER (WHERE status = 1) AS online
-        FROM sites, tile WHERE at && bounds
+        FROM sites, tile WHERE at && bounds $FILTER
         GROUP BY ST_SnapToGrid(at, (ST_XMax(bounds) - ST_XMin(bounds)) / 8)
     ),
     features AS (SELECT sites, name, online, ST_AsMVTGeom(at, bounds, 4096, 256) AS geometry FROM cells, tile)
-    SELECT ST_AsMVT(features, 'sites', 4096, 'geometry') FROM features";
+";
+
+/// The tile of them.
+const TILE_SQL: &str = "SELECT ST_AsMVT(features, 'sites', 4096, 'geometry') FROM features";
+
+/// The sites that the tile counts.
+const TILE_SITES_SQL: &str = "SELECT coalesce(sum(sites), 0)::int8 FROM features WHERE geometry IS NOT NULL";
+
+/// The same cells of a screen, whose side in metres of the map is the last parameter.
+const VIEW_CELLS_SQL: &str = "
+    WITH view AS (
+        SELECT ST_Transform(ST_MakeEnvelope($1::float8, $2::float8, $3::float8, $4::float8, 4326), 3857) AS bounds
+    ),
+    cells AS (
+        SELECT count(*) AS sites, ST_Transform(ST_Centroid(ST_Collect(at)), 4326) AS at,
+               CASE WHEN count(*) = 1 THEN min(name) END AS name, count(*) FILTER (WHERE status = 1) AS online
+        FROM sites, view WHERE at && bounds
+        GROUP BY ST_SnapToGrid(at, $5::float8)
+    )";
+
+const VIEW_SQL: &str = "SELECT sites, name, online, at FROM cells";
+
+const VIEW_SITES_SQL: &str = "SELECT coalesce(sum(sites), 0)::int8 FROM cells";
+
+/// On the plane of the map, as the box is.
+const POLYGON_SQL: &str = "
+    SELECT id, name, status, position FROM sites
+    WHERE ST_Intersects(at, ST_Transform(ST_GeomFromText($1::text, 4326), 3857))
+    LIMIT 1000";
 
 const NEAREST_SQL: &str = "
     SELECT id, name, status, position, ST_Distance(position, ST_Point($1::float8, $2::float8)::geography, false)
@@ -49,15 +84,48 @@ const BOX_SQL: &str = "
 
 /// What is prepared on each connection to PostgreSQL.
 pub(super) fn statements() -> Vec<(String, String)> {
-    [("tile", TILE_SQL), ("nearest", NEAREST_SQL), ("radius", RADIUS_SQL), ("box", BOX_SQL)]
-        .map(|(name, sql)| (name.to_owned(), sql.to_owned()))
-        .to_vec()
+    let tile = |filter: &str, answer: &str| TILE_CELLS_SQL.replace("$FILTER", filter) + answer;
+    let view = |answer: &str| format!("{VIEW_CELLS_SQL} {answer}");
+    let statements = [
+        ("tile", tile("", TILE_SQL)),
+        ("tile_sites", tile("", TILE_SITES_SQL)),
+        ("online_tile", tile(ONLINE_SQL, TILE_SQL)),
+        ("online_tile_sites", tile(ONLINE_SQL, TILE_SITES_SQL)),
+        ("view", view(VIEW_SQL)),
+        ("view_sites", view(VIEW_SITES_SQL)),
+        ("nearest", NEAREST_SQL.to_owned()),
+        ("radius", RADIUS_SQL.to_owned()),
+        ("box", BOX_SQL.to_owned()),
+        ("polygon", POLYGON_SQL.to_owned()),
+    ];
+    statements.map(|(name, sql)| (name.to_owned(), sql)).to_vec()
 }
 
-pub(super) fn postgres_tiles(tiles: &[In<TileId>]) -> Vec<Call> {
-    let call =
-        |(_, tile): &In<TileId>| execute("tile", &[tile.z().to_string(), tile.x().to_string(), tile.y().to_string()]);
+/// Runs a statement of tiles.
+pub(super) fn postgres_tiles(statement: &str, tiles: &[In<TileId>]) -> Vec<Call> {
+    let call = |(_, tile): &In<TileId>| {
+        execute(statement, &[tile.z().to_string(), tile.x().to_string(), tile.y().to_string()])
+    };
     tiles.iter().map(call).collect()
+}
+
+/// Runs a statement of views of a zoom.
+pub(super) fn postgres_views(statement: &str, views: &[In<BoundingBox>], zoom: u8) -> Vec<Call> {
+    let cell = WORLD_M / f64::from(1_u32 << zoom) / CELLS_A_SIDE;
+    let call = |(_, bounds): &In<BoundingBox>| {
+        let edges = [bounds.low.lng(), bounds.low.lat(), bounds.high.lng(), bounds.high.lat(), cell];
+        execute(statement, &edges.map(|value| value.to_string()))
+    };
+    views.iter().map(call).collect()
+}
+
+pub(super) fn postgres_polygons(rings: &[In<Vec<LatLng>>]) -> Vec<Call> {
+    let call = |(_, ring): &In<Vec<LatLng>>| {
+        let corners = ring.iter().chain(ring.first()).map(|corner| format!("{} {}", corner.lng(), corner.lat()));
+        let corners: Vec<String> = corners.collect();
+        execute("polygon", &[format!("POLYGON(({}))", corners.join(","))])
+    };
+    rings.iter().map(call).collect()
 }
 
 pub(super) fn postgres_nearest(spots: &[In<LatLng>]) -> Vec<Call> {

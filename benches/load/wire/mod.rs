@@ -64,9 +64,28 @@ impl Target {
         }
         Ok(rows)
     }
+
+    /// The numbers that the answers to these calls are, summed.
+    pub(crate) async fn sum(&self, calls: &[Call]) -> Result<usize> {
+        let mut connection = self.connect().await?;
+        let mut sum = 0;
+        for call in calls {
+            connection.call(call).await?;
+            sum += usize::try_from(connection.number().context("an answer that is no number")?)?;
+        }
+        Ok(sum)
+    }
 }
 
 impl Connection {
+    /// The number that the last answer is, where it is one.
+    fn number(&self) -> Option<i64> {
+        match self {
+            Self::Postgres(connection) => connection.number,
+            Self::Resp(_) | Self::Http1(_) | Self::Http2(_) => None,
+        }
+    }
+
     /// Makes the call and reads the whole answer; gives the bytes of its body.
     pub(crate) async fn call(&mut self, call: &Call) -> Result<usize> {
         match (self, call) {

@@ -20,6 +20,8 @@ pub(crate) struct Connection {
     buffer: Buffer,
     /// Rows of the last answer.
     pub(super) rows: usize,
+    /// The first column of its last row, where that is a whole number of eight bytes.
+    pub(super) number: Option<i64>,
 }
 
 /// Runs a prepared statement with these parameters.
@@ -62,7 +64,7 @@ impl Connection {
     pub(super) async fn open(address: SocketAddr, statements: &[(String, String)]) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let mut connection = Self { stream, buffer: Buffer::new(), rows: 0 };
+        let mut connection = Self { stream, buffer: Buffer::new(), rows: 0, number: None };
         let mut body = BytesMut::new();
         body.put_i32(PROTOCOL);
         for text in ["user", "postgres", "database", "postgres", ""] {
@@ -82,7 +84,7 @@ impl Connection {
     pub(super) async fn call(&mut self, request: &[u8]) -> Result<usize> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
-        self.rows = 0;
+        (self.rows, self.number) = (0, None);
         let (mut at, mut rows_bytes) = (0, 0);
         loop {
             self.buffer.read(&mut self.stream).await?;
@@ -93,6 +95,7 @@ impl Connection {
                     b'D' => {
                         rows_bytes += body.len();
                         self.rows += 1;
+                        self.number = number_of(body);
                     }
                     _ => {}
                 }
@@ -111,6 +114,12 @@ fn prepare(name: &str, sql: &str) -> Bytes {
     });
     message(&mut bytes, b'S', |_| {});
     bytes.freeze()
+}
+
+/// The first column of a row, where it has eight bytes: behind the number of columns and the column's length.
+fn number_of(row: &[u8]) -> Option<i64> {
+    let column = row.get(6..14).filter(|_| row[2..6] == 8_i32.to_be_bytes())?;
+    Some(i64::from_be_bytes(column.try_into().ok()?))
 }
 
 /// Kind and body of the message that begins at `at`, if all of it has come.

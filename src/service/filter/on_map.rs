@@ -69,6 +69,12 @@ impl MapFilter {
         Self { selected: Selected { classes, texts: texts_of(rest), is_rough: false } }
     }
 
+    /// The conditions that classes do not tell, which a selection is made for; `None` where there are none.
+    #[must_use]
+    pub fn texts(&self) -> Option<&Wants> {
+        self.selected.texts.as_ref()
+    }
+
     /// Which sites the map is to show.
     pub(in crate::service) fn selected(&self) -> &Selected {
         &self.selected
