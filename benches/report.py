@@ -261,7 +261,7 @@ def comparison(sheet, versions):
     if versions:
         yield f"{versions}."
     yield f"Measured {day(sheet['measured_at'])}, a second, in alternating rounds. In process: one thread, tiles to their bytes."
-    yield "Others: 8 connections. PostGIS groups by cells in SQL, Redis gives ids, positions and metres only, and finds the"
+    yield "Others: 8 connections. PostGIS groups by cells in SQL; Redis gives ids, positions and metres only, has no polygons, and finds the"
     yield "nearest by radius. The tables, queries and settings are in [compare](compare) and [load/compare](load/compare)."
     yield ""
     yield f"| | {' | '.join(who)} |"
@@ -270,7 +270,8 @@ def comparison(sheet, versions):
         yield f"| {what} | {' | '.join(number(rates[by]) if by in rates else '–' for by in who)} |"
     for figure in sheet["figures"]:
         if figure["value"] is None:
-            yield f"\n{figure['what'].partition(' by ')[2]}: {figure['note']}."
+            what, _, by = figure["what"].partition(" by ")
+            yield f"\n{by}{'' if what == 'all' else f', {what}'}: {figure['note']}."
     yield ""
 
 

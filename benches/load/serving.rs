@@ -93,7 +93,8 @@ pub(crate) async fn each_zoom(sheet: &mut Sheet, caller: Caller<'_>, server: u32
     let mut random = Random::new(37);
     let spots: Vec<_> = (0..PLACES).map(|_| plan.any_site(&mut random)).collect();
     let target = Target::Http1(caller.address);
-    let mut loops = vec![Loop::open(format!("HTTP/1.1 {EMPTY_HTTP}, for zooms"), &target, Caller::empty_http1()).await?];
+    let mut loops =
+        vec![Loop::open(format!("HTTP/1.1 {EMPTY_HTTP}, for zooms"), &target, Caller::empty_http1()).await?];
     for zoom in 0..=ZOOM_LAST {
         let tiles: Vec<_> = spots.iter().map(|site| (site.account, tile_of(site.position, zoom))).collect();
         loops.push(Loop::open(format!("HTTP/1.1 tile z{zoom}"), &target, caller.tiles_http1(&tiles, "")).await?);

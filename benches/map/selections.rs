@@ -82,6 +82,7 @@ fn made(largest: &mut AccountMap, what: &str, filter: impl Fn(usize) -> String) 
         }
         runs.push(start.elapsed().as_secs_f64() * 1_000.0);
     }
-    let note = "a look at each site of the largest account; p50 and p99 are of the steps between which others get the lock";
+    let note =
+        "a look at each site of the largest account; p50 and p99 are of the steps between which others get the lock";
     Figure::of(what, "ms", runs).with_times(&mut steps).with_note(note)
 }

@@ -31,8 +31,8 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use self::tls::Certificates;
-use crate::api::traffic::Traffic;
 use crate::api::public_url::Reached;
+use crate::api::traffic::Traffic;
 use crate::api::{self, Health, Offered};
 use crate::config::{self, Config};
 use crate::geocode::borders::Borders;

@@ -89,7 +89,7 @@ impl Source<Doubt> for Survey<'_> {
     }
 }
 
-impl<'map> Survey<'map> {
+impl Survey<'_> {
     /// Both planes of a window. Costs a visit of each node above and in it.
     pub(super) fn both(self, window: Window) -> (Clusters, Areas) {
         let (mut clusters, mut areas) = (Plane::new(window), Plane::new(window));

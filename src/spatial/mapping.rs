@@ -265,12 +265,11 @@ impl Leaves {
     pub(super) fn of(view: View<'_>, id: SymbolId, zoom: u8) -> Result<Option<Self>, Refusal> {
         let level = zoom + CELL_LEVELS_BELOW_TILE;
         let parts = match id {
-            SymbolId::Pin(_) => None,
             SymbolId::Cluster(cell) if cell.level() == level => cluster_cells(view, cell)?,
             SymbolId::Area(AreaId { cell, kind: AreaKind::Joined }) if cell.level() == level => {
                 joined_areas(view, cell)?
             }
-            SymbolId::Cluster(_) | SymbolId::Area(AreaId { kind: AreaKind::Joined, .. }) => None,
+            SymbolId::Pin(_) | SymbolId::Cluster(_) | SymbolId::Area(AreaId { kind: AreaKind::Joined, .. }) => None,
             SymbolId::Area(id) => {
                 let (cell, kind) = (id.cell, id.kind);
                 let is_country = kind == AreaKind::Country;

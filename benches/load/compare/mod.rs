@@ -5,25 +5,25 @@
 
 pub(crate) mod export;
 mod others;
+mod questions;
 mod supercluster;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::calls::Caller;
 use crate::closed_loop::{How, Loop, alternate};
-use crate::data::queries::{In, Queries, RADIUS_M, tile_of};
+use crate::data::queries::{In, Queries, tile_of};
 use crate::data::random::Random;
 use crate::data::{self, Plan, Shape};
 use crate::measure::{Figure, Sheet, settings};
 use crate::server::Server;
-use crate::wire::{Call, Target};
+use crate::wire::Target;
 use crate::{QUERIES, fill, searchable};
-use waymark::model::geo::{BoundingBox, LatLng};
-use waymark::spatial::AccountMap;
+use questions::{Expected, Question};
 use waymark::spatial::mercator::TileId;
 
 /// Zooms whose tiles are compared: a continent, a country, a city, a street.
@@ -34,8 +34,8 @@ const SITES_DEFAULT: usize = 1_000_000;
 const TILES: usize = 1_024;
 /// Questions whose answers are counted before they are timed.
 const CHECKED: usize = 512;
-/// Answers may differ by one row of so many.
-const DIFFERENCE_SHARE: usize = 20;
+/// The zoom whose tiles are asked for with a filter too.
+const ZOOM_FILTERED: u8 = 10;
 /// Most sites of an answer, here and there.
 const PAGE: usize = 1_000;
 /// For so long the others are called before they are measured: PostGIS reads its pages then.
@@ -84,7 +84,7 @@ pub(crate) async fn measure(arguments: &[String]) -> Result<()> {
     let filled = fill::directory(Shape::One, &plan).await?;
     let (maps, _) = data::entry::maps(&plan, data::entry::of);
     let queries = Queries::new(&plan, &maps, QUERIES, 3);
-    let expected = Expected::of(&maps, &queries);
+    let expected = Expected::of(&plan, &maps, &queries);
     let mut sheet = Sheet::new("compare", Shape::One.name(), plan.len(), plan.accounts());
     // In process first: the servers are idle then.
     supercluster::measure(&mut sheet, &others, &plan, &maps)?;
@@ -92,19 +92,12 @@ pub(crate) async fn measure(arguments: &[String]) -> Result<()> {
     let server = Server::start(&filled.path)?;
     searchable::wait(&server, &filled).await?;
     let caller = Caller { address: server.address, filled: &filled };
-    for zoom in ZOOMS {
-        let tiles = tiles_of(&plan, zoom);
-        let what = format!("tile z{zoom}");
-        let mut loops = Vec::new();
-        let calls = caller.tiles_http1(&tiles, "");
-        loops.push(Loop::open(by(&what, "waymark over HTTP"), &Target::Http1(caller.address), calls).await?);
-        if let Some(target) = &others.postgres {
-            let calls = others::postgres_tiles(&tiles);
-            loops.push(Loop::open_as(warm(), by(&what, "PostGIS"), target, calls).await?);
-        }
-        add_all(&mut sheet, alternate(loops, None).await?);
+    for question in questions::of_tiles(&plan, caller, &expected) {
+        ask(&mut sheet, ("waymark over HTTP", Target::Http1(caller.address)), &others, question).await?;
     }
-    distances(&mut sheet, caller, &others, &queries, expected).await?;
+    for question in questions::of_queries(caller, &queries, &expected)? {
+        ask(&mut sheet, ("waymark over gRPC", Target::Http2(caller.address)), &others, question).await?;
+    }
     for (name, other) in [("PostGIS", &others.postgres), ("Redis", &others.redis)] {
         if other.is_none() {
             sheet.add(Figure::of(by("all", name), "/s", Vec::new()).with_note("not measured: it was not there"));
@@ -114,79 +107,35 @@ pub(crate) async fn measure(arguments: &[String]) -> Result<()> {
     Ok(sheet.write()?)
 }
 
-/// Sites that the first [`CHECKED`] questions of a kind have in their answers, summed.
-#[derive(Debug, Clone, Copy)]
-struct Expected {
-    nearest: usize,
-    circles: usize,
-    boxes: usize,
-}
-
-impl Expected {
-    fn of(maps: &[AccountMap], queries: &Queries) -> Self {
-        let circle = |(account, at): &In<LatLng>| maps[*account].all().within(*at, RADIUS_M, None, PAGE).unwrap().len();
-        let square = |(account, bounds): &In<BoundingBox>| maps[*account].all().in_box(bounds, None, PAGE).found.len();
-        Self {
-            nearest: queries.spots.iter().take(CHECKED).count() * 10,
-            circles: queries.circles.iter().take(CHECKED).map(circle).sum(),
-            boxes: queries.boxes[0].iter().take(CHECKED).map(square).sum(),
-        }
+/// Asks all of them in turn. Who answers another question is left out, and said to be.
+async fn ask(sheet: &mut Sheet, (name, ours): (&str, Target), others: &Others, question: Question) -> Result<()> {
+    let what = &question.what;
+    if question.ours.is_empty() {
+        sheet.add(Figure::of(by(what, name), "/s", Vec::new()).with_note("no place of these sites has so many"));
+        return Ok(());
     }
-}
-
-/// That another one answers the same question: about as many rows. About, because Redis keeps positions in 52
-/// bits, and globes differ in their radius.
-async fn check(what: &str, target: &Target, calls: &[Call], expected: usize) -> Result<()> {
-    let rows = target.rows(&calls[..calls.len().min(CHECKED)]).await?;
-    let is_alike = rows.abs_diff(expected) * DIFFERENCE_SHARE <= expected;
-    ensure!(is_alike, "{what}: {rows} rows, where waymark has {expected}: it is not the same question");
-    Ok(())
-}
-
-async fn distances(
-    sheet: &mut Sheet,
-    caller: Caller<'_>,
-    others: &Others,
-    queries: &Queries,
-    expected: Expected,
-) -> Result<()> {
-    let asked = [
-        (
-            "nearest 10",
-            caller.nearest(&queries.spots)?,
-            others::postgres_nearest(&queries.spots),
-            others::redis_nearest(&queries.spots),
-            expected.nearest,
-        ),
-        (
-            "radius 10 km, ~100 sites",
-            caller.circles(&queries.circles, 1_000)?,
-            others::postgres_circles(&queries.circles),
-            others::redis_circles(&queries.circles),
-            expected.circles,
-        ),
-        (
-            "box, ~100 sites",
-            caller.boxes(&queries.boxes[0])?,
-            others::postgres_boxes(&queries.boxes[0]),
-            others::redis_boxes(&queries.boxes[0]),
-            expected.boxes,
-        ),
-    ];
-    for (what, ours, to_postgres, to_redis, expected) in asked {
-        let mut loops = vec![Loop::open(by(what, "waymark over gRPC"), &Target::Http2(caller.address), ours).await?];
-        for (name, target, calls) in [("PostGIS", &others.postgres, to_postgres), ("Redis", &others.redis, to_redis)] {
-            if let Some(target) = target {
-                if let Err(cause) = check(&by(what, name), target, &calls, expected).await {
-                    sheet.add(
-                        Figure::of(by(what, name), "/s", Vec::new()).with_note(format!("not measured: {cause:#}")),
-                    );
-                    continue;
-                }
+    let (mut loops, mut alike) = (vec![Loop::open(by(what, name), &ours, question.ours).await?], vec![None]);
+    let to_others =
+        [("PostGIS", &others.postgres, Some(question.to_postgres)), ("Redis", &others.redis, question.to_redis)];
+    for (name, target, calls) in to_others {
+        let (Some(target), Some(calls)) = (target, calls) else { continue };
+        match question.alike.check(target, &calls).await {
+            Ok(found) => {
                 loops.push(Loop::open_as(warm(), by(what, name), target, calls).await?);
+                alike.push(Some(found));
+            }
+            Err(cause) => {
+                let note = format!("not measured: {cause:#}");
+                sheet.add(Figure::of(by(what, name), "/s", Vec::new()).with_note(note));
             }
         }
-        add_all(sheet, alternate(loops, None).await?);
+    }
+    for (figure, found) in alternate(loops, None).await?.into_iter().zip(alike) {
+        let note = found.map(|found| format!("{}; checked before: {found}", figure.note));
+        sheet.add(match note {
+            Some(note) => figure.with_note(note),
+            None => figure,
+        });
     }
     Ok(())
 }
@@ -199,8 +148,4 @@ fn warm() -> How {
 /// Says who was asked.
 fn by(what: &str, who: &str) -> String {
     format!("{what}{BY}{who}")
-}
-
-fn add_all(sheet: &mut Sheet, figures: Vec<Figure>) {
-    figures.into_iter().for_each(|figure| sheet.add(figure));
 }
