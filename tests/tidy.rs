@@ -26,19 +26,22 @@ const FUNCTION_LINES_MAX: usize = 70;
 const IMPORTS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("model", &[]),
-    ("telemetry", &[]),
+    // Of `model` which hosts are this machine; of `secret_file` how a collector's headers are read. It is below all that tell it something,
+    // and knows none of them.
+    ("telemetry", &["model", "secret_file"]),
     ("spatial", &["model"]),
     ("geoip", &["model", "error"]),
     ("http_client", &[]),
     // How secrets lie in files, for all who read or write one.
     ("secret_file", &[]),
     // Both ask strangers over HTTP, and share how; neither knows of the other.
-    ("geocode", &["model", "error", "http_client", "secret_file"]),
-    ("ticketing", &["model", "error", "http_client"]),
+    ("geocode", &["model", "error", "http_client", "secret_file", "telemetry"]),
+    ("ticketing", &["model", "error", "http_client", "telemetry"]),
     // Asks providers for their keys, and says who bears a token; knows no use case.
     ("identity", &["model", "error", "http_client"]),
-    ("store", &["model", "error", "secret_file"]),
-    ("mail", &["model", "secret_file"]),
+    // What the store, mail, geocoders and ticketing systems do for a call is told to traces, by spans that `telemetry` alone makes.
+    ("store", &["model", "error", "secret_file", "telemetry"]),
+    ("mail", &["model", "secret_file", "telemetry"]),
     // Pure: the words of sites, and which have them.
     ("lexicon", &["model"]),
     ("live", &["model", "error", "spatial", "lexicon", "store"]),

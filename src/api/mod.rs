@@ -20,6 +20,7 @@ pub mod public_url;
 mod replica;
 mod rest;
 mod status;
+mod trace;
 pub mod traffic;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use caller::{Peer, PeerCertificate};
 pub use grpc::health::Health;
 use public_url::Reached;
 use rest::Gateway;
+pub use trace::span_names;
 use traffic::Traffic;
 
 /// What the main listener serves beside the methods and pages, as the operator wants it.
@@ -42,6 +44,8 @@ pub struct Offered {
     pub reflection: bool,
     /// `/metrics`, where no listener of its own has it.
     pub metrics: bool,
+    /// Spans of calls, where somebody takes them.
+    pub traces: bool,
 }
 
 /// Everything that the main listener serves: gRPC and gRPC-Web by content type, HTTP/JSON and the rest by path.
@@ -60,7 +64,12 @@ pub fn router(
     let http = http::router(waymark, health, traffic, basemap, offered, reached).layer(transcode);
     let keep_up = from_fn_with_state(Arc::clone(waymark), replica::keep_up);
     let wait_for_key = from_fn_with_state(Arc::clone(waymark), identity::wait_for_key);
-    Ok(grpc.merge(http).layer(keep_up).layer(wait_for_key).layer(from_fn(panics::contain)))
+    let routes = grpc.merge(http).layer(keep_up).layer(wait_for_key).layer(from_fn(panics::contain));
+    if !offered.traces {
+        return Ok(routes);
+    }
+    // Around everything: what a call waits for is a part of it.
+    Ok(routes.layer(from_fn_with_state(Arc::clone(traffic), trace::tell)))
 }
 
 /// What the operator's own listener serves: `/metrics`, and health over HTTP and gRPC.

@@ -14,6 +14,7 @@ mod handshake;
 mod life;
 mod listener;
 pub mod migrate;
+pub mod operator;
 mod proxy_header;
 mod stalled;
 mod stores;
@@ -21,7 +22,7 @@ mod tls;
 pub mod verdict;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -43,7 +44,8 @@ use crate::service::leading::go_on;
 use crate::service::{Parts, Waymark};
 use crate::store::Store;
 use crate::telemetry::build_info::BUILD;
-use crate::{geocode, geoip, identity, mail, secret_file, service, store, telemetry};
+use crate::telemetry::traces::{self, Traces};
+use crate::{geocode, geoip, identity, mail, service, store, telemetry};
 use geocoder::{ConfiguredGeocoder, Reread};
 use handshake::Handshakes;
 use listener::{DRAIN_TIME, Listener, Served};
@@ -72,6 +74,9 @@ pub enum Error {
     /// The mail server is not configured well.
     #[error(transparent)]
     Mail(#[from] mail::Error),
+    /// Traces are not configured well.
+    #[error(transparent)]
+    Traces(#[from] traces::config::Error),
     /// The system does not hand over its signals.
     #[error("cannot listen for signals: {0}")]
     Signal(std::io::Error),
@@ -122,6 +127,9 @@ const LAST_SEEN_TIME_MIN: Duration = Duration::from_secs(1);
 /// Time to write audit records and uses of tokens that are in memory alone: some hundred batches at most.
 const LAST_NOTES_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// Time to send the traces that wait: a collector that is there takes them in milliseconds.
+const LAST_TRACES_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// A program that is ready to serve.
 #[derive(Debug)]
 pub struct App {
@@ -141,6 +149,8 @@ pub struct App {
     certificates: Option<Arc<Certificates>>,
     waymark: Arc<Waymark>,
     issuers: Arc<Issuers>,
+    /// What a collector gets, where one is configured.
+    traces: Option<Traces>,
     hangup: Signal,
 }
 
@@ -151,7 +161,8 @@ impl App {
         let config = config.check()?;
         // From here on a hangup means to look at databases, configuration and certificate, and ends nothing.
         let hangup = signal(SignalKind::hangup()).map_err(Error::Signal)?;
-        telemetry::start(&config.log)?;
+        let traces = config.traces.as_ref().map(|traces| Traces::open(traces, api::span_names)).transpose()?;
+        telemetry::start(&config.log, traces.as_ref().map(Traces::tracer))?;
         info!(version = BUILD.version, commit = BUILD.commit, rustc = BUILD.rustc, target = BUILD.target, "starting");
         let proxies = config.service.trusted_proxies.clone();
         let certificates = config.listen.tls.as_ref().map(Certificates::open).transpose()?;
@@ -183,7 +194,7 @@ impl App {
         let traffic = Arc::new(Traffic::new(&config.traffic));
         let own = config.metrics_listen.map(|address| config.listen.for_metrics(address));
         let reached = Reached { public_url: config.listen.public_url.clone(), is_tls: certificates.is_some() };
-        let offered = offered(&config.listen, own.is_some());
+        let offered = offered(&config.listen, own.is_some(), traces.is_some());
         let router = api::router(&waymark, &health, &traffic, &basemap, offered, &reached)?;
         let scheme = if certificates.is_some() { "https" } else { "http" };
         let handshakes = certificates.as_ref().map(|certificates| Handshakes::new(Arc::clone(certificates)));
@@ -194,7 +205,7 @@ impl App {
         let admin_token = if waymark.has_operator() {
             None
         } else {
-            let hand_over = |secret: &str| hand_over(secret, config.admin_token_file.as_deref());
+            let hand_over = |secret: &str| operator::hand_over(secret, config.admin_token_file.as_deref());
             Some(waymark.create_operator_token("first start", hand_over).await?)
         };
         let url = format!("{scheme}://{}", listener.local_address());
@@ -213,6 +224,7 @@ impl App {
             certificates,
             waymark,
             issuers,
+            traces,
             hangup,
         })
     }
@@ -266,14 +278,17 @@ impl App {
         waymark.write_last_notes(LAST_NOTES_TIME_MAX).await;
         waymark.write_last_seen(DRAIN_TIME.saturating_sub(spent).max(LAST_SEEN_TIME_MIN)).await;
         self.store.close().await;
+        if let Some(traces) = self.traces {
+            traces.close(LAST_TRACES_TIME_MAX).await;
+        }
         info!("closed");
         Ok(())
     }
 }
 
 /// What the main listener serves beside the methods and pages.
-fn offered(listen: &config::Listen, is_metrics_apart: bool) -> Offered {
-    Offered { reflection: listen.serves_reflection(), metrics: !is_metrics_apart }
+fn offered(listen: &config::Listen, is_metrics_apart: bool, traces: bool) -> Offered {
+    Offered { reflection: listen.serves_reflection(), metrics: !is_metrics_apart, traces }
 }
 
 /// Opens the databases, and says what they are.
@@ -363,32 +378,4 @@ async fn reload_at(
         }
     }
     std::future::pending::<()>().await;
-}
-
-/// Writes the operator's secret into the file, if there is one.
-fn hand_over(secret: &str, file: Option<&Path>) -> Result<(), Error> {
-    let Some(path) = file else { return Ok(()) };
-    secret_file::write(path, secret).map_err(|cause| Error::TokenFile { path: path.to_owned(), cause })
-}
-
-/// Makes a new operator's token in the store, of a server that does not run where it is embedded: the way back for an operator
-/// who lost theirs. Whoever can write the store is the operator.
-pub async fn reset_operator(config: &Config) -> Result<String, Error> {
-    let store = stores::open(config).await?;
-    let live = Live::follow(&*store).await?;
-    let waymark = Waymark::new(Parts {
-        store: Arc::clone(&store),
-        live,
-        geoip: Arc::new(Databases::empty()),
-        geocoder: None,
-        borders: None,
-        ticketing: None,
-        post: None,
-        clock: Timestamp::now,
-        config: service::Config::default(),
-    })
-    .await?;
-    let secret = waymark.create_operator_token::<Error>("reset", |_| Ok(())).await?;
-    store.close().await;
-    Ok(secret)
 }

@@ -12,15 +12,23 @@ use crate::config::Config;
 use crate::secret_file;
 use crate::store::embedded::Embedded;
 use crate::store::redis::Redis;
-use crate::store::{self, Store};
+use crate::store::{self, Store, Traced};
 
 /// Which deployment a replica belongs to: a Redis that holds another one is not taken for ours after a restart.
 const DEPLOYMENT_FILE: &str = "deployment.id";
 /// Time between two looks at the lag.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Opens it.
+/// Opens it. Where traces are configured it tells them of its work.
 pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Error> {
+    let store = open_engine(config).await?;
+    if config.traces.is_none() {
+        return Ok(store);
+    }
+    Ok(Arc::new(Traced::new(store)))
+}
+
+async fn open_engine(config: &Config) -> Result<Arc<dyn Store>, Error> {
     let Some(redis) = &config.redis else { return Ok(Arc::new(Embedded::open(&config.data_dir)?)) };
     let known = known(&config.data_dir)?;
     let store = Redis::open_if(redis, |found| match &known {

@@ -55,6 +55,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     note("basemap", told(Basemap::resolve(&config.basemap)));
     note("ticketing", told(credentials_key::find(&config.ticketing, &config.data_dir)));
     note("auth.jwt", told(Issuers::open(&config.auth)));
+    note("traces", config.traces.as_ref().map_or(Ok(()), |traces| told(traces.check())));
     note("mail", config.mail.as_ref().map_or(Ok(()), |mail| told(mail::Mailer::open(mail))));
     found.extend(of_databases(&config.geoip));
     found
@@ -110,6 +111,8 @@ mod tests {
             ("[ticketing]\nkey_file = 'nowhere'", Some((error, "ticketing"))),
             ("[mail]\nhost = 'x'\nfrom = 'x'\npublic_url = 'https://x.example'", Some((error, "mail"))),
             (JWT, Some((error, "auth.jwt"))),
+            ("[traces]\nendpoint = 'http://127.0.0.1:4317'", None),
+            ("[traces]\nendpoint = 'http://collector.example.com:4317'", Some((error, "traces"))),
             ("[geoip]\ndatabases = ['nowhere.mmdb']", Some((warning, "geoip.databases"))),
         ] {
             assert_eq!(found(text), expect.into_iter().collect::<Vec<_>>(), "{text}");

@@ -146,7 +146,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Reset { config, data_dir, output } => {
             let mut config = config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
             config.data_dir = data_dir.unwrap_or(config.data_dir);
-            let secret = app::reset_operator(&config).await?;
+            let secret = app::operator::reset(&config).await?;
             output.tell(&secret, serde_json::json!({ "secret": secret }))
         }
         Command::List { account, output, server } => list(account.as_deref(), output, &server).await,

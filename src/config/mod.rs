@@ -13,7 +13,8 @@ use serde::Deserialize;
 
 use crate::api::traffic;
 use crate::store::redis;
-use crate::{api, geocode, geoip, identity, mail, service, telemetry, ticketing};
+use crate::telemetry::{self, traces};
+use crate::{api, geocode, geoip, identity, mail, service, ticketing};
 pub use listen::{ClientCertificates, Listen, Tls};
 
 /// Everything.
@@ -50,6 +51,8 @@ pub struct Config {
     pub basemap: api::basemap::Config,
     /// Logs.
     pub log: telemetry::Config,
+    /// Traces, and the OpenTelemetry collector that takes them; without it there are none.
+    pub traces: Option<traces::config::Config>,
 }
 
 impl Default for Config {
@@ -69,6 +72,7 @@ impl Default for Config {
             traffic: traffic::config::Config::default(),
             basemap: api::basemap::Config::default(),
             log: telemetry::Config::default(),
+            traces: None,
         }
     }
 }
@@ -220,6 +224,8 @@ mod tests {
             "[ticketing]\nverify_every_h = 65536",
             "[geocode]\nindex = \"x\"",
             "[basemap]\nurl = \"x\"",
+            "[traces]\nendpoint = \"http://127.0.0.1:4317\"\nratio = 1.0",
+            "[traces]\nsample_ratio = 1.0",
             "[auth]\njwks_url = \"x\"",
             "[[auth.jwt]]\nissuer = \"x\"",
             "[[auth.jwt]]\nsecret = \"x\"",

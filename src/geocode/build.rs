@@ -28,6 +28,7 @@ use super::retried::Retried;
 use super::terms::Terms;
 use super::throttled::Throttled;
 use super::timed::Timed;
+use super::traced::Traced;
 
 /// The geocoders of a configuration.
 #[derive(Debug, Default)]
@@ -156,19 +157,22 @@ fn protected(
     let name = Arc::clone(&remote.name);
     let (time_max, times, keep) = (remote.time_max, remote.times, remote.terms.keep);
     let shared = answers.map(|answers| Shared { answers, provider: remote.signature() });
-    let geocoder = around(provider(remote, clock)?, &name, time_max, limiter);
+    let protocol = remote.kind.name();
+    let geocoder = around(provider(remote, clock)?, protocol, &name, time_max, limiter);
     Ok(Link { provider: name, geocoder: Arc::new(Cached::new(geocoder, times, keep, shared)) })
 }
 
-/// What is around a provider below its memory, from the inside: a time for each request, a turn for each, a rest after
-/// failures, repetitions, and one call for equal questions.
+/// What is around a provider below its memory, from the inside: a time for each request, a span for each, a turn for each, a rest
+/// after failures, repetitions, and one call for equal questions.
 fn around(
     geocoder: Arc<dyn Geocoder>,
+    protocol: &'static str,
     name: &Arc<str>,
     time_max: Duration,
     limiter: Arc<dyn Limiter>,
 ) -> Arc<dyn Geocoder> {
     let geocoder = Arc::new(Timed::new(geocoder, Arc::clone(name), time_max));
+    let geocoder = Arc::new(Traced::new(geocoder, protocol));
     let geocoder = Arc::new(Throttled::new(geocoder, Arc::clone(name), limiter));
     let geocoder = Arc::new(Breaker::new(geocoder, Arc::clone(name)));
     let geocoder = Arc::new(Retried::new(geocoder));
@@ -312,7 +316,7 @@ mod tests {
     async fn a_storm_is_the_storms_affair() {
         let fake = Arc::new(Fake::of(vec![Act::AnswerAfter(Duration::from_millis(300)); 200]));
         let limiter = LocalLimits::default().limiter("fake", Duration::from_secs(1));
-        let geocoder = around(Arc::clone(&fake) as _, &"fake".into(), Duration::from_secs(5), limiter);
+        let geocoder = around(Arc::clone(&fake) as _, "photon", &"fake".into(), Duration::from_secs(5), limiter);
         let start = Instant::now();
         let asking = |tenant: &'static str, number: usize| {
             let geocoder = Arc::clone(&geocoder);

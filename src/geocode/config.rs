@@ -116,6 +116,19 @@ pub enum Kind {
     OpenCage,
 }
 
+impl Kind {
+    /// Its name in a file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gazetteer => gazetteer::PROVIDER,
+            Self::Nominatim => "nominatim",
+            Self::Photon => "photon",
+            Self::OpenCage => "opencage",
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -258,13 +271,7 @@ impl ProviderConfig {
     /// Its name; the kind's where none is given.
     #[must_use]
     pub fn name(&self) -> &str {
-        let kind = match self.kind {
-            Kind::Gazetteer => gazetteer::PROVIDER,
-            Kind::Nominatim => "nominatim",
-            Kind::Photon => "photon",
-            Kind::OpenCage => "opencage",
-        };
-        self.name.as_deref().unwrap_or(kind)
+        self.name.as_deref().unwrap_or(self.kind.name())
     }
 
     fn remote(&self, user_agent: &str) -> Result<Remote, Error> {

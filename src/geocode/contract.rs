@@ -20,6 +20,7 @@ use super::retried::Retried;
 use super::terms::Keep;
 use super::throttled::Throttled;
 use super::timed::Timed;
+use super::traced::Traced;
 use super::worlds::{KINDS, provider_at, world};
 use super::{Bias, Candidate, Error, Geocoder, Inquiry, PlaceId, Subject};
 use crate::model::address::{AddressQuery, CountryCode, PostalAddress};
@@ -173,8 +174,9 @@ async fn what_stands_around_a_geocoder_holds_it() {
     let times = Times { found: SOON, empty: SOON };
     let limiter = LocalLimits::default().limiter("fake", Duration::from_millis(10));
     let link = || Link { provider: Fake::PROVIDER.into(), geocoder: fake() };
-    let around: [Arc<dyn Geocoder>; 8] = [
+    let around: [Arc<dyn Geocoder>; 9] = [
         Arc::new(Timed::new(fake(), Arc::clone(&name), SOON)),
+        Arc::new(Traced::new(fake(), Fake::PROVIDER)),
         Arc::new(Throttled::new(fake(), Arc::clone(&name), limiter)),
         Arc::new(Breaker::new(fake(), Arc::clone(&name))),
         Arc::new(Retried::new(fake())),

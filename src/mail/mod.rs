@@ -67,6 +67,21 @@ pub enum Trouble {
     Rejected(u16),
 }
 
+impl NotSent {
+    /// Which of them it is, as traces tell it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Server(Trouble::Unreachable) => "UNREACHABLE",
+            Self::Server(Trouble::TimedOut) => "TIMED_OUT",
+            Self::Server(Trouble::Tls) => "TLS",
+            Self::Server(Trouble::Login) => "LOGIN",
+            Self::Server(Trouble::Rejected(_)) => "REJECTED",
+            Self::Later(_) => "LATER",
+            Self::Never(_) => "NEVER",
+        }
+    }
+}
+
 impl fmt::Display for NotSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

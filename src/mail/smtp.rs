@@ -11,10 +11,12 @@ use lettre::transport::smtp::extension::{ClientId, MailParameter};
 use reqwest::Url;
 use secrecy::ExposeSecret as _;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::config::{Config, Tls};
 use super::message::{Invitation, compose};
 use super::{Error, NotSent, Trouble};
+use crate::telemetry::spans;
 
 /// Longest wait for each step of a dialogue: mail servers may look things up before they answer.
 const STEP_TIME_MAX: Duration = Duration::from_secs(30);
@@ -89,9 +91,18 @@ impl Mailer {
     pub async fn send(&self, invitation: &Invitation) -> Result<(), NotSent> {
         // What is no address now was one when it was stated: as if the server had said so.
         let message = compose(&self.from, &self.public_url, invitation).ok_or(NotSent::Never(553))?;
+        let span = spans::mail();
+        let outcome = self.deliver(&message).instrument(span.clone()).await;
+        if let Err(fault) = &outcome {
+            spans::failed(&span, fault.name());
+        }
+        outcome
+    }
+
+    async fn deliver(&self, message: &lettre::Message) -> Result<(), NotSent> {
         let mut connection = self.connect().await?;
         let outcome = match self.log_in(&mut connection).await {
-            Ok(()) => self.hand_over(&mut connection, &message).await,
+            Ok(()) => self.hand_over(&mut connection, message).await,
             Err(fault) => Err(fault),
         };
         // All is said: how the server takes leave changes nothing.

@@ -12,6 +12,7 @@ mod kind;
 mod observer;
 mod packed;
 pub mod redis;
+mod traced;
 pub mod transfer;
 mod unreadable;
 
@@ -38,6 +39,7 @@ use document::Document;
 pub use kind::Kind;
 pub use observer::{Lag, Observer, Resync};
 pub use packed::PackedToken;
+pub use traced::Traced;
 pub use unreadable::{Unreadable, id_of, scan_on, scan_past};
 
 /// Most records that one [`Store::scan`] answers: a page of the largest list, with room for its filter.

@@ -1,17 +1,22 @@
 //! Logs: where they go and in which form. Everything goes to standard error; standard output is for answers. Panics are told there
-//! and counted.
+//! and counted. `spans` and `traces` are what a collector gets, where one is configured.
 
 pub mod build_info;
+pub mod spans;
+pub mod traces;
 
 use std::any::Any;
 use std::panic::PanicHookInfo;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use opentelemetry_sdk::trace::SdkTracer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing::error;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry};
 
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -41,22 +46,44 @@ pub struct Config {
 pub struct FilterInvalid(#[from] tracing_subscriber::filter::ParseError);
 
 impl Config {
-    /// Which lines.
+    /// Which lines. Spans of traces are in none: they are for collectors.
     pub fn lines(&self) -> Result<EnvFilter, FilterInvalid> {
         let filter = if self.filter.is_empty() { "info" } else { &self.filter };
-        Ok(EnvFilter::try_new(filter)?)
+        let no_spans = format!("{}=off", spans::TARGET).parse()?;
+        Ok(EnvFilter::try_new(filter)?.add_directive(no_spans))
     }
 }
 
-/// Starts logging. A second call changes nothing.
-pub fn start(config: &Config) -> Result<(), FilterInvalid> {
-    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(config.lines()?);
+/// Starts logging, and traces where there is something that makes spans. A second call changes nothing.
+pub fn start(config: &Config, tracer: Option<SdkTracer>) -> Result<(), FilterInvalid> {
+    let lines = config.lines()?;
     // Only a test process starts twice.
-    let _ = match config.format {
-        Format::Text => lines.with_ansi(false).try_init(),
-        Format::Json => lines.json().try_init(),
+    let _ = match tracer {
+        None => start_lines(config.format, lines),
+        Some(tracer) => start_both(config.format, lines, tracer),
     };
     Ok(())
+}
+
+fn start_lines(format: Format, lines: EnvFilter) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(lines);
+    match format {
+        Format::Text => lines.with_ansi(false).try_init(),
+        Format::Json => lines.json().try_init(),
+    }
+}
+
+fn start_both(
+    format: Format,
+    lines: EnvFilter,
+    tracer: SdkTracer,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let written = tracing_subscriber::fmt::layer::<Registry>().with_writer(std::io::stderr);
+    let written = match format {
+        Format::Text => written.with_ansi(false).with_filter(lines).boxed(),
+        Format::Json => written.json().with_filter(lines).boxed(),
+    };
+    Ok(tracing_subscriber::registry().with(written).with(traces::layer(tracer)).try_init()?)
 }
 
 /// Panics of this process so far.
@@ -100,7 +127,21 @@ fn fixed_text(payload: &(dyn Any + Send)) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use tracing::level_filters::LevelFilter;
+
     use super::*;
+
+    #[test]
+    fn no_line_tells_of_spans_however_much_is_wanted() {
+        for (filter, expect) in [("", LevelFilter::INFO), ("trace", LevelFilter::TRACE), ("waymark=debug", LevelFilter::DEBUG)] {
+            let config = Config { filter: filter.to_owned(), ..Config::default() };
+            let lines = config.lines().unwrap();
+            assert_eq!(lines.max_level_hint(), Some(expect), "{filter}");
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+                assert!(spans::mail().is_disabled(), "{filter}");
+            });
+        }
+    }
 
     #[test]
     fn panics_are_counted_and_none_tells_what_it_was_about() {

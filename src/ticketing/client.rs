@@ -13,13 +13,14 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
-use tracing::info;
+use tracing::{Instrument as _, Span, info};
 
 use super::error::{Cause, Error};
 use super::governor::{Governor, Shared, Window};
 use super::target::{Guard, is_refusal};
 use crate::http_client::{self, BodyFault};
 use crate::model::ticketing::System;
+use crate::telemetry::spans;
 
 /// Largest answer, in bytes after decompression: a page of 100 companies with all their fields has some 400 KiB.
 pub(super) const ANSWER_BYTES_MAX: usize = 4 << 20;
@@ -148,11 +149,16 @@ impl Client {
     }
 
     async fn ask<A: DeserializeOwned>(&self, request: Request<'_>) -> Result<Answer<A>, Asked> {
+        let (verb, named) = if request.body.is_some() { (Method::POST, "POST") } else { (Method::GET, "GET") };
+        let span = spans::ticketing(self.system.facts().name, named);
         let asked = timeout(self.setting.time_max, async {
             let _turn = self.setting.governor.turn(self.shared()).await.map_err(Cause::RateLimited)?;
-            self.send(request).await
+            self.send(verb, request, &span).await
         });
-        let asked = asked.await.unwrap_or(Err(Asked::Failed(Cause::TimedOut)));
+        let asked = asked.instrument(span.clone()).await.unwrap_or(Err(Asked::Failed(Cause::TimedOut)));
+        if let Err(Asked::Failed(cause)) = &asked {
+            spans::failed(&span, cause.reason().as_str());
+        }
         if let Err(Asked::Failed(cause @ (Cause::Private(_) | Cause::Unreachable(_)))) = &asked {
             // The caller is told nothing of the operator's network: so this is the one place where it can be read.
             info!(system = self.system.facts().name, %cause, "a ticketing system cannot be asked");
@@ -160,14 +166,18 @@ impl Client {
         asked
     }
 
-    async fn send<A: DeserializeOwned>(&self, request: Request<'_>) -> Result<Answer<A>, Asked> {
+    async fn send<A: DeserializeOwned>(
+        &self,
+        verb: Method,
+        request: Request<'_>,
+        span: &Span,
+    ) -> Result<Answer<A>, Asked> {
         let mut url = self.base.clone();
         url.path_segments_mut().expect("a base URL with a host has a path").pop_if_empty().extend(request.path);
         if !request.parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.parameters);
         }
-        let method = if request.body.is_some() { Method::POST } else { Method::GET };
-        let mut sending = self.http.request(method, url).headers(self.headers.clone());
+        let mut sending = self.http.request(verb, url).headers(self.headers.clone());
         if !self.headers.contains_key(ACCEPT) {
             sending = sending.header(ACCEPT, "application/json");
         }
@@ -176,6 +186,7 @@ impl Client {
         }
         let response = sending.send().await.map_err(broken)?;
         let (status, headers) = (response.status(), response.headers());
+        spans::heard(span, status.as_u16());
         let wait = self.setting.governor.hear(self.shared(), status.as_u16(), headers, Timestamp::now());
         let is_json = http_client::is_json(headers);
         if status == StatusCode::NOT_FOUND && (is_json || !headers.contains_key(CONTENT_TYPE)) {

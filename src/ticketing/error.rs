@@ -86,6 +86,23 @@ impl Cause {
     pub fn of(self, system: System) -> Error {
         Error { system, cause: self }
     }
+
+    /// The reason that callers are given.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::RateLimited(_) => Reason::TicketingRateLimited,
+            Self::Denied(_) | Self::Forbidden(_) | Self::ShowsNone => Reason::TicketingDenied,
+            Self::WrongUrl(_) | Self::Redirected(_) => Reason::TicketingMisconfigured,
+            Self::Cursor => Reason::PageTokenInvalid,
+            Self::Refused(_) | Self::TooManyPages(_) => Reason::TicketingRefused,
+            Self::Unreachable(_)
+            | Self::Private(_)
+            | Self::TimedOut
+            | Self::Failed(_)
+            | Self::Malformed(_)
+            | Self::TooLarge(_) => Reason::TicketingUnavailable,
+        }
+    }
 }
 
 impl Error {
@@ -120,19 +137,7 @@ impl Error {
 
 impl Fault for Error {
     fn reason(&self) -> Reason {
-        match self.cause {
-            Cause::RateLimited(_) => Reason::TicketingRateLimited,
-            Cause::Denied(_) | Cause::Forbidden(_) | Cause::ShowsNone => Reason::TicketingDenied,
-            Cause::WrongUrl(_) | Cause::Redirected(_) => Reason::TicketingMisconfigured,
-            Cause::Cursor => Reason::PageTokenInvalid,
-            Cause::Refused(_) | Cause::TooManyPages(_) => Reason::TicketingRefused,
-            Cause::Unreachable(_)
-            | Cause::Private(_)
-            | Cause::TimedOut
-            | Cause::Failed(_)
-            | Cause::Malformed(_)
-            | Cause::TooLarge(_) => Reason::TicketingUnavailable,
-        }
+        self.cause.reason()
     }
 
     fn retry_after(&self) -> Option<Duration> {

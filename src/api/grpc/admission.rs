@@ -10,6 +10,7 @@ use tonic::Status;
 
 use crate::api::caller;
 use crate::api::status;
+use crate::api::trace;
 use crate::api::traffic::{Call, Method, Ticket, Traffic, Wanted, code_of};
 use crate::service::Waymark;
 
@@ -17,7 +18,7 @@ use crate::service::Waymark;
 pub(super) async fn count(State(traffic): State<Arc<Traffic>>, request: Request, next: Next) -> Response {
     let (target, at) = traffic.noted_of(&request);
     let number = traffic.number_of(target);
-    let call = Call::begin(&traffic, number);
+    let call = Call::begin(&traffic, number, trace::span_of(&request));
     let response = next.run(request).await;
     traffic.calls().of_method(number).answer_began(at.elapsed());
     match code_of(response.headers()) {

@@ -14,7 +14,7 @@ use super::tiles;
 use crate::api::caller::{self, Peer};
 use crate::api::protocol::is_grpc;
 use crate::api::traffic::{Arrival, Asked, Call, Place, Refusal, Route, Target, Ticket, Traffic, Wanted, code_of};
-use crate::api::{replica, status};
+use crate::api::{replica, status, trace};
 use crate::service::Waymark;
 
 /// Longest time until an answer begins, as of gRPC: far above any that is made here, and the end of whoever sends a request
@@ -51,7 +51,8 @@ pub(super) async fn admit(State(keeper): State<Gatekeeper>, mut request: Request
 
 /// A gRPC call of a method that nobody has ends here, because no service took it.
 async fn count_unknown(traffic: &Arc<Traffic>, request: Request, refusal: Option<Response>, next: Next) -> Response {
-    let call = Call::begin(traffic, traffic.number_of(Target::Route(Route::Pages)));
+    let number = traffic.number_of(Target::Route(Route::Pages));
+    let call = Call::begin(traffic, number, trace::span_of(&request));
     let response = match refusal {
         Some(refusal) => refusal,
         None => next.run(request).await,

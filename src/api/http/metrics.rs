@@ -23,6 +23,7 @@ use crate::service::databases::{DatabaseStatus, Freshness};
 use crate::service::sizes::Sizes;
 use crate::telemetry;
 use crate::telemetry::build_info::BUILD;
+use crate::telemetry::traces::{self, Loss};
 
 /// The media type of the text format, version 0.0.4.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -62,6 +63,7 @@ pub(super) async fn metrics(State(sources): State<Sources>, headers: HeaderMap) 
         process::record();
         counter!("waymark_audit_lost_total").absolute(waymark.audit_lost());
         record_identities(&waymark);
+        record_traces();
     });
     let mut page = handle.render();
     calls::write_durations(&traffic, &mut page);
@@ -103,6 +105,16 @@ fn record_identities(waymark: &Waymark) {
     }
     for (cause, count) in waymark.refused_identities() {
         counter!("waymark_jwt_refused_total", "cause" => cause).absolute(count);
+    }
+}
+
+/// What became of spans; zero of all where no collector is configured.
+fn record_traces() {
+    let counts = traces::counts();
+    counter!("waymark_trace_spans_exported_total").absolute(counts.spans_exported());
+    counter!("waymark_trace_exports_failed_total").absolute(counts.exports_failed());
+    for loss in Loss::ALL {
+        counter!("waymark_trace_spans_dropped_total", "reason" => loss.name()).absolute(counts.of(loss));
     }
 }
 

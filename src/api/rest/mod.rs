@@ -85,6 +85,14 @@ pub(super) async fn transcode(State(gateway): State<Gateway>, mut request: Reque
     next.run(request).await
 }
 
+/// What a request over HTTP/JSON is for; `None` where no method has it.
+pub(super) fn binding_of(verb: &Method, path: &str) -> Option<&'static Binding> {
+    match Rules::all().find(verb, path) {
+        Found::Binding(binding, _) => Some(binding),
+        Found::Others(_) | Found::Nothing => None,
+    }
+}
+
 /// Answers in the place of a page what [`transcode`] found no method for.
 pub(super) async fn refuse_unserved(request: Request, next: Next) -> Response {
     match request.extensions().get::<Unserved>() {

@@ -30,6 +30,8 @@ pub(in crate::api) struct Binding {
     pub(in crate::api) verb: Method,
     /// The path.
     pub(in crate::api) template: Template,
+    /// The same as the protos write it.
+    pub(in crate::api) route: String,
     /// What the body is.
     pub(in crate::api) body: Mapping,
     /// The method of gRPC.
@@ -153,7 +155,8 @@ fn binding(method: &MethodDescriptor, rule: &DynamicMessage, number: usize) -> R
     if rule.has_field_by_name("response_body") {
         return Err("answers come whole: response_body is not understood".to_owned());
     }
-    let template = Template::parse(&text_of(rule, name))?;
+    let route = text_of(rule, name);
+    let template = Template::parse(&route)?;
     let input = method.input();
     for variable in template.variables() {
         is_text_of(&input, &variable.field)?;
@@ -165,7 +168,7 @@ fn binding(method: &MethodDescriptor, rule: &DynamicMessage, number: usize) -> R
     };
     let target = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let target = Uri::try_from(target).map_err(|fault| fault.to_string())?;
-    Ok(Binding { verb: verb.clone(), template, body, method: method.clone(), target, number })
+    Ok(Binding { verb: verb.clone(), template, route, body, method: method.clone(), target, number })
 }
 
 fn text_of(rule: &DynamicMessage, name: &str) -> String {

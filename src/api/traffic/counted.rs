@@ -10,23 +10,27 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use hyper::body::{Frame, SizeHint};
 use tonic::{Code, Status};
+use tracing::Span;
 
 use super::Traffic;
 use super::calls::{Route, end_of_code, end_of_status};
+use crate::telemetry::spans;
 
 /// A gRPC call under way, counted as ended when it ends, or when this is dropped.
 #[derive(Debug)]
 pub(in crate::api) struct Call {
     traffic: Arc<Traffic>,
     method: usize,
+    /// The call's span, which ends with it; disabled where it is not traced.
+    span: Span,
     has_ended: bool,
 }
 
 impl Call {
     /// Counts a call that begins.
-    pub(in crate::api) fn begin(traffic: &Arc<Traffic>, method: usize) -> Self {
+    pub(in crate::api) fn begin(traffic: &Arc<Traffic>, method: usize, span: Span) -> Self {
         traffic.calls.of_method(method).begin();
-        Self { traffic: Arc::clone(traffic), method, has_ended: false }
+        Self { traffic: Arc::clone(traffic), method, span, has_ended: false }
     }
 
     /// Counts its end.
@@ -42,6 +46,7 @@ impl Call {
     fn count(&mut self, code: Code) {
         if !std::mem::replace(&mut self.has_ended, true) {
             self.traffic.calls.of_method(self.method).end(end_of_code(code));
+            spans::ended_rpc(&self.span, code.into());
         }
     }
 }

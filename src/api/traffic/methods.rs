@@ -128,7 +128,7 @@ pub(crate) struct Methods {
 
 impl Methods {
     /// Those of all services that one listener serves.
-    pub(super) fn new() -> Self {
+    pub(in crate::api) fn new() -> Self {
         let sets = [
             proto::DESCRIPTORS,
             tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -173,6 +173,16 @@ impl Method {
     /// Whether somebody without a good credential may call it.
     pub(crate) fn needs_no_credential(&self) -> bool {
         self.is_open
+    }
+
+    /// Whether it asks how the server is, and nothing else.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.is_health
+    }
+
+    /// Its name behind its service's, as in paths.
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}", self.service, self.name)
     }
 
     fn new(service: &str, name: &str) -> Self {

@@ -39,8 +39,8 @@ use gate::Gate;
 pub(super) use gate::Place;
 pub(super) use limits::Limit;
 use limits::Limits;
-use methods::{Class, Methods};
-pub(super) use methods::{Lane, Method, is_open};
+use methods::Class;
+pub(super) use methods::{Lane, Method, Methods, is_open};
 pub(super) use refusal::Refusal;
 use untaken::Untaken;
 

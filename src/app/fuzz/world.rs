@@ -67,7 +67,7 @@ impl World {
         let operator = waymark.create_operator_token::<Error>("fuzz", |_| Ok(())).await.unwrap();
         let traffic = Arc::new(Traffic::new(&TrafficConfig::default()));
         let basemap = Arc::new(Basemap::default());
-        let offered = Offered { reflection: true, metrics: true };
+        let offered = Offered { reflection: true, metrics: true, traces: false };
         let reached = Reached::default();
         let router = api::router(&waymark, &Health::default(), &traffic, &basemap, offered, &reached).unwrap();
         let mut world = Self { router, tokens: vec![Some(operator)], names: Vec::new(), _directory: directory };

@@ -49,7 +49,7 @@ pub(super) const HTTP_DURATION: Family = Family {
 };
 
 /// All of them, ordered by subject.
-pub(super) const FAMILIES: [Family; 52] = [
+pub(super) const FAMILIES: [Family; 55] = [
     gauge(
         "waymark_build_info",
         "version, commit, rustc, target",
@@ -150,6 +150,17 @@ pub(super) const FAMILIES: [Family; 52] = [
     gauge("waymark_replica_lag_seconds", "", "Time for which it is not known what others wrote."),
     gauge("waymark_replica_following", "", "1 where the shared store is followed, else 0."),
     counter("waymark_replica_resyncs_total", "", "Times that a partition was read anew."),
+    counter("waymark_trace_spans_exported_total", "", "Spans that the collector of traces took."),
+    counter(
+        "waymark_trace_spans_dropped_total",
+        "reason",
+        "Spans that nobody got: too many waited, their export failed, or the list has none such.",
+    ),
+    counter(
+        "waymark_trace_exports_failed_total",
+        "",
+        "Exports of traces that failed or took too long; the spans in them are dropped.",
+    ),
     gauge("process_resident_memory_bytes", "", "Memory that the process has in use."),
     gauge("process_open_fds", "", "File descriptors that the process has open."),
     gauge("process_max_fds", "", "Most file descriptors that it may have open."),
