@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn no_line_tells_of_spans_however_much_is_wanted() {
-        for (filter, expect) in [("", LevelFilter::INFO), ("trace", LevelFilter::TRACE), ("waymark=debug", LevelFilter::DEBUG)] {
+        let wanted = [("", LevelFilter::INFO), ("trace", LevelFilter::TRACE), ("waymark=debug", LevelFilter::DEBUG)];
+        for (filter, expect) in wanted {
             let config = Config { filter: filter.to_owned(), ..Config::default() };
             let lines = config.lines().unwrap();
             assert_eq!(lines.max_level_hint(), Some(expect), "{filter}");

@@ -59,7 +59,7 @@ pub(super) static HTTP: Listed = Listed {
         "rpc.method",
         "rpc.grpc.status_code",
     ],
-    help: "A request over HTTP, to the beginning of its answer; of HTTP/JSON with the method that it calls, to the end.",
+    help: "A request over HTTP, to the beginning of its answer; one of HTTP/JSON has its method, and goes to the end.",
 };
 
 /// What is done within calls, or beside them.

@@ -21,6 +21,8 @@ const SAMPLE_RATIO: f64 = 0.1;
 const TIMEOUT_MS: NonZeroU32 = NonZeroU32::new(5_000).expect("5000 is not 0");
 /// Longest time of one export that may be stated, in milliseconds: what comes meanwhile waits in memory.
 const TIMEOUT_MS_MAX: u32 = 60_000;
+/// What an endpoint is.
+const FORM: &str = "an address such as http://127.0.0.1:4317 or https://collector.example.com, and nothing behind it";
 
 /// The `[traces]` table.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -122,19 +124,18 @@ impl Config {
     /// Whether the way to the collector is encrypted; refused where it is not and has to be.
     fn is_secure(&self) -> Result<bool, Error> {
         let refuse = |why: &str| Err(Error::of("endpoint", why));
-        let form = "an address such as http://127.0.0.1:4317 or https://collector.example.com:4317, without user, path or query";
-        let Ok(url) = Url::parse(&self.endpoint) else { return refuse(form) };
+        let Ok(url) = Url::parse(&self.endpoint) else { return refuse(FORM) };
         let is_bare = url.username().is_empty() && url.password().is_none() && url.path() == "/";
         let Some(host) = url.host_str().filter(|_| is_bare && url.query().is_none() && url.fragment().is_none()) else {
-            return refuse(form);
+            return refuse(FORM);
         };
         match url.scheme() {
             "https" => Ok(true),
             "http" if is_this_machine(host) => Ok(false),
-            "http" if !self.plain_http => refuse("plain http:// is for this machine alone: use https://, or set plain_http"),
-            "http" if !self.headers.is_empty() => refuse("headers hold secrets, and others read them on the way: use https://"),
+            "http" if !self.plain_http => refuse("http:// is for this machine alone: use https://, or set plain_http"),
+            "http" if !self.headers.is_empty() => refuse("headers hold secrets, and http:// shows them: use https://"),
             "http" => Ok(false),
-            _ => refuse(form),
+            _ => refuse(FORM),
         }
     }
 

@@ -1,4 +1,4 @@
-"""Canaries: a text of its own in every text field of every request, good and bad, is in no log and no metric.
+"""Canaries: a text of its own in every text field of every request, good and bad, is in no log, no metric and no trace.
 
 The walk is over the descriptors: a new field gets its canary without a word here. An answer may hold what it is about.
 An error may tell a caller its own text where that helps to mend it, but never a text of `SILENT`, nor one of another
@@ -16,9 +16,11 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from client import CALL_S_MAX, WATCHES, Account, Caller, Failure, fetch
 from mail_server import MailServer
+from otlp_collector import Collector
 from rules import World, request_for
 from server import Server
-from stubs import methods, pb
+from stubs import PACKAGE, methods, pb
+from test_traces import check_listed
 from ticketing_systems import CREDENTIALS, System, config
 
 # What a canary looks like; no word of any log, and good as a name, an id, a label's key and a part of an address.
@@ -32,6 +34,8 @@ SILENT = re.compile(
     r"(^|\.)(contact(\.|$)|add_phones(\.|$)|note$|owner_email$|user_emails$|support_contact$|credentials$|address_line$|typed$"
     r"|code$|retry_key$|postal_address\.(street|locality)|devices\.(display_name|kind)$)"
 )
+# What exports are let in with.
+COLLECTOR_TOKEN = "Bearer collector-Canary"
 # Seconds a call of a server that writes each step into its log.
 CALL_S = 2 * CALL_S_MAX
 
@@ -199,9 +203,13 @@ def told_by(failure):
 def told(request, tmp_path_factory):
     """What a server wrote and answered while it was asked everything."""
     tmp_path, canaries, failures, taken = tmp_path_factory.mktemp("canaries"), Canaries(), [], set()
-    with MailServer(tmp_path) as mail_server:
+    token = tmp_path / "collector.token"
+    token.write_text(COLLECTOR_TOKEN, encoding="ascii")
+    token.chmod(0o600)
+    with Collector() as collector, MailServer(tmp_path) as mail_server:
         path = tmp_path / "waymark.toml"
-        path.write_text(mail_server.config().read_text(encoding="utf-8") + config(), encoding="utf-8")
+        traces = collector.config(f'headers = [{{ name = "authorization", value_file = "{token}" }}]')
+        path.write_text(mail_server.config().read_text(encoding="utf-8") + config() + traces, encoding="utf-8")
         extra = ["--log", "trace", "--log-format", request.param, "--config", path]
         serving = Server(tmp_path / "data", geoip=False, gazetteer=True, extra=extra)
         with serving as server, grpc.insecure_channel(server.target) as channel:
@@ -209,11 +217,12 @@ def told(request, tmp_path_factory):
             operator.mail_server = mail_server
             world, stranger = World(Account(operator)), Account(operator).caller()
             secrets = [operator.token, stranger.token, world.activated.credential, world.token_secret]
-            secrets += [world.resident_secret, world.account.caller().token, world.resident_email]
+            secrets += [world.resident_secret, world.account.caller().token, world.resident_email, COLLECTOR_TOKEN]
             callers = [world.account.caller(), stranger, operator, Caller(channel, world.resident_secret)]
             for number, (method, path, canary, message) in enumerate(requests(world, canaries)):
                 # The account's own administrator is let in most; the others, and one whose token is a canary, in turn.
                 unknown = Caller(channel, canaries.draw(("authorization", method)))
+                unknown.metadata.append(("tracestate", f"acme={canaries.draw(('tracestate', method))}"))
                 for caller in (callers[0], [*callers[1:], unknown][number % 4]):
                     failure = ask(caller, method, message)
                     if failure:
@@ -224,11 +233,12 @@ def told(request, tmp_path_factory):
             metrics = fetch(server.target, "/metrics", operator.token)
             assert metrics[0] == 200
         stored = b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
-        return canaries, failures, taken, server.log_text(), metrics[2].decode(), stored, secrets
+        assert {headers["authorization"] for headers in collector.headers} == {COLLECTOR_TOKEN}
+        return canaries, failures, taken, server.log_text(), metrics[2].decode(), stored, secrets, collector
 
 
 def test_logs_and_metrics_hold_no_canary(told):
-    canaries, _, _, log, metrics, _, secrets = told
+    canaries, _, _, log, metrics, _, secrets, _ = told
     assert "DEBUG" in log and "TRACE" in log, "all is logged that can be"
     for name, text in [("log", log), ("metrics", metrics)]:
         held = sorted({canaries.owners[canary] for canary in canaries.found_in(text)})
@@ -236,6 +246,20 @@ def test_logs_and_metrics_hold_no_canary(told):
         for number, secret in enumerate(secrets):
             forms = [secret, base64.b64encode(secret.encode()).decode().rstrip("=")]
             assert not any(form in text for form in forms), f"the {name} holds the secret number {number}"
+
+
+def test_traces_hold_no_canary_and_only_what_is_listed(told):
+    canaries, *_, secrets, collector = told
+    traced = {span.name for span in collector.spans}
+    wanted = {f"{PACKAGE}.{service}/{method.name}" for service, method in methods()}
+    assert wanted <= traced, f"all is traced: {sorted(wanted - traced)}"
+    assert {"store.commit", "store.get", "store.scan", "ticketing.ask", "mail.send"} <= traced
+    raw = collector.raw
+    held = sorted({canaries.owners[canary] for canary in canaries.found_in(raw)})
+    assert not held, f"traces hold texts of {held[:20]}"
+    for number, secret in enumerate(secrets):
+        assert secret not in raw, f"traces hold the secret number {number}"
+    check_listed(collector.spans)
 
 
 def test_errors_hold_no_personal_text_and_none_of_another_call(told):
@@ -265,7 +289,7 @@ def test_refused_rows_say_nothing_of_a_person(told):
 
 def test_the_canaries_were_taken(told):
     """Without this the others could pass because nothing ever came in."""
-    canaries, _, taken, _, _, stored, _ = told
+    canaries, _, taken, _, _, stored, _, _ = told
     wanted = {
         ("CreateSite", "site.note"),
         ("CreateSite", "site.contact.email"),
