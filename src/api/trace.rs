@@ -14,7 +14,7 @@ use tracing::{Instrument as _, Span};
 use super::protocol::is_grpc;
 use super::rest;
 use super::rest::rules::Rules;
-use super::traffic::{Methods, Route, Target, Traffic};
+use super::traffic::{Method, Methods, Route, Target, Traffic};
 use crate::telemetry::spans::{self, Names};
 use crate::telemetry::traces;
 
@@ -41,7 +41,7 @@ pub fn span_names() -> Names {
     let rules = Rules::all().bindings().iter().map(|binding| binding.route.clone());
     let others = [TILE, TILE_JSON, BASEMAP_FILE].into_iter().chain(WHOLE).map(str::to_owned);
     Names {
-        methods: Methods::new().all().iter().map(|method| method.full_name()).collect(),
+        methods: Methods::new().all().iter().map(Method::full_name).collect(),
         routes: rules.chain(others).collect(),
     }
 }
@@ -107,8 +107,6 @@ fn traceparent(headers: &HeaderMap) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use axum::Router;
     use axum::body::Body;
     use axum::middleware::from_fn_with_state;

@@ -22,7 +22,7 @@ const TIMEOUT_MS: NonZeroU32 = NonZeroU32::new(5_000).expect("5000 is not 0");
 /// Longest time of one export that may be stated, in milliseconds: what comes meanwhile waits in memory.
 const TIMEOUT_MS_MAX: u32 = 60_000;
 /// What an endpoint is.
-const FORM: &str = "an address such as http://127.0.0.1:4317 or https://collector.example.com, and nothing behind it";
+const FORM: &str = "an address such as http://127.0.0.1:4317 or https://collector.example.com, with nothing more";
 
 /// The `[traces]` table.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
