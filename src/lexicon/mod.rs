@@ -17,6 +17,7 @@
 //!
 //! Is pure and synchronous: knows no store, no lock and no account.
 
+mod asking;
 mod bits;
 mod bulk;
 mod column;
@@ -36,8 +37,6 @@ use std::hash::RandomState;
 use std::sync::Arc;
 
 use bits::Bits;
-use query::Rank;
-use search::Question;
 use segment::Segment;
 
 use crate::model::id::SiteId;
@@ -161,60 +160,6 @@ impl Lexicon {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// The best `limit` hits of a query among the sites that are `wanted`, looking at fields of some classes alone. A filter is
-    /// asked about [`EXAMINED_MAX`] sites at most, best first, and of the largest segment last; `None` wants all.
-    #[must_use]
-    pub fn search(
-        &self,
-        query: &Query,
-        classes: Classes,
-        limit: usize,
-        mut wanted: Option<&mut dyn FnMut(SiteId) -> bool>,
-    ) -> Hits {
-        for (way, words) in query.ways.iter().enumerate() {
-            let mut question = Question {
-                way: words,
-                classes,
-                limit,
-                wanted: wanted.as_mut().map(|wanted| &mut **wanted as &mut dyn FnMut(SiteId) -> bool),
-                examined_max: self.examined_max,
-            };
-            let (hits, is_any) = self.ask(&mut question);
-            if is_any || way + 1 == query.ways.len() {
-                return hits;
-            }
-        }
-        Hits { is_exact: true, ..Hits::default() }
-    }
-
-    /// Asks all segments and the last ones; whether any site has the words, wanted or not.
-    fn ask(&self, question: &mut Question<'_, '_>) -> (Hits, bool) {
-        let (mut total, mut is_exact, mut is_any) = (0, true, false);
-        let mut hits: Vec<(Rank, Vec<u8>, SiteId)> = Vec::new();
-        // The large ones last: it is they of which a filter is not asked about all, and not what changed of late.
-        let mut segments: Vec<&Held> = self.segments.iter().collect();
-        segments.sort_by_key(|held| held.count);
-        for held in segments {
-            let found = question.ask(&held.segment, &held.alive);
-            total += found.total;
-            is_exact &= found.is_exact;
-            is_any |= found.is_any;
-            let named = |(rank, number)| (rank, held.segment.names.get(number), held.segment.site(number));
-            hits.extend(found.hits.into_iter().map(named));
-        }
-        for entry in &self.last {
-            let Some(rank) = question.rank_of(entry) else { continue };
-            is_any = true;
-            if question.wanted.as_mut().is_none_or(|wanted| wanted(entry.site)) {
-                total += 1;
-                hits.push((rank, entry.name.as_bytes().to_vec(), entry.site));
-            }
-        }
-        hits.sort_unstable();
-        hits.truncate(question.limit);
-        (Hits { sites: hits.into_iter().map(|(.., site)| site).collect(), total, is_exact }, is_any)
     }
 
     /// Whether [`Self::merge`] has something to do. Costs a look at each segment.
@@ -349,22 +294,6 @@ impl Lexicon {
                 }
             }
         }
-    }
-}
-
-impl Question<'_, '_> {
-    /// The rank of an entry that has all words.
-    fn rank_of(&self, entry: &Entry) -> Option<Rank> {
-        self.way.iter().try_fold(0, |sum, word| {
-            let fits = |text: &str, ends: bool| {
-                let found =
-                    entry.beginning_with(text).filter(move |(_, column)| (*column == field::PHONE_ENDS) == ends);
-                let allowed = found.filter(|(_, column)| self.classes.allow(*column));
-                allowed.map(|(is_exact, column)| query::rank(column, is_exact)).min()
-            };
-            let ends = word.phone_end.as_deref().and_then(|end| fits(end, true));
-            Some(sum + fits(&word.text, false).into_iter().chain(ends).min()?)
-        })
     }
 }
 

@@ -64,6 +64,8 @@ pub(super) struct Question<'a, 'w> {
     pub(super) wanted: Option<&'w mut dyn FnMut(crate::model::id::SiteId) -> bool>,
     /// How many more may be asked about.
     pub(super) examined_max: usize,
+    /// Whether the alive ones are some sites alone: then nothing that is told may rest on the others, of which lists tell too.
+    pub(super) is_among: bool,
 }
 
 impl Question<'_, '_> {
@@ -90,7 +92,7 @@ impl Question<'_, '_> {
         let mut count_bytes = COUNT_BYTES_MAX;
         for level in levels {
             let is_full = found.hits.len() >= self.limit;
-            if is_full {
+            if is_full && !self.is_among {
                 let cost = level.cost();
                 if self.wanted.is_some() || cost > count_bytes {
                     found.is_exact = false;

@@ -76,12 +76,30 @@ impl Oracle {
                     found.total == some.len() || !found.is_exact && found.total < some.len(),
                     "{typed:?} {found:?}"
                 );
+                self.compare_among(lexicon, &query, classes, limit);
             }
             for site in self.0.values() {
                 let is_hit = query.ways.iter().any(|way| Self::rank_of(site, way, classes).is_some());
                 assert_eq!(!matches(&query, classes, site).is_empty(), is_hit, "{typed:?} {site:?}");
             }
         }
+    }
+}
+
+impl Oracle {
+    /// Asks both among some sites alone: the others might as well not be there.
+    fn compare_among(&self, lexicon: &Lexicon, query: &Query, classes: Classes, limit: usize) {
+        let own: BTreeMap<SiteId, Site> =
+            self.0.iter().filter(|(site, _)| site.as_u128() % 3 == 1).map(|(id, site)| (*id, site.clone())).collect();
+        let (among, alone) = (own.keys().copied().collect::<HashSet<_>>(), Self(own));
+        let odd = |site: SiteId| site.as_u128() % 2 == 1;
+        let (all, some) = (alone.search(query, classes, |_| true), alone.search(query, classes, odd));
+        let found = lexicon.search_among(&among, query, classes, limit, None);
+        assert_eq!(found.sites, all[..all.len().min(limit)], "{query:?} {classes:?} {limit} among");
+        assert_eq!((found.total, found.is_exact), (all.len(), true), "{query:?} {classes:?} {limit} among");
+        let found = lexicon.search_among(&among, query, classes, limit, Some(&mut { odd }));
+        assert_eq!(found.sites, some[..some.len().min(limit)], "{query:?} {classes:?} {limit} odd among");
+        assert_eq!((found.total, found.is_exact), (some.len(), true), "{query:?} {classes:?} {limit} odd among");
     }
 }
 

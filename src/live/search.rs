@@ -3,6 +3,7 @@
 //! The start does not wait for it: maps are served while records are read a second time, notes and phone numbers
 //! included, which no start needs otherwise. Until an account's are in, its searches wait.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -81,6 +82,19 @@ impl SearchedSites {
         wanted: Option<&mut dyn FnMut(SiteId) -> bool>,
     ) -> Hits {
         self.lexicon.read().search(query, classes, limit, wanted)
+    }
+
+    /// The same among some sites alone, as [`Lexicon::search_among`] has them.
+    #[must_use]
+    pub fn search_among(
+        &self,
+        among: &HashSet<SiteId>,
+        query: &Query,
+        classes: Classes,
+        limit: usize,
+        wanted: Option<&mut dyn FnMut(SiteId) -> bool>,
+    ) -> Hits {
+        self.lexicon.read().search_among(among, query, classes, limit, wanted)
     }
 
     /// Waits until all records of the start are in, at most so long; whether they are.
