@@ -34,6 +34,8 @@ pub struct MapView<'map> {
     roster: &'map Roster,
     /// `None` where the roster is that of the whole map.
     selection: Option<&'map Selection>,
+    /// The sites that it is of; `None` for all of the map.
+    all: Option<&'map Selection>,
     classes: Classes,
     view: View<'map>,
 }
@@ -54,7 +56,13 @@ impl<'map> MapView<'map> {
         selection: Option<&'map Selection>,
         classes: Classes,
     ) -> Self {
-        Self { map, roster, selection, classes, view: View::new(&map.entries, &roster.tree, classes) }
+        Self { map, roster, selection, all: None, classes, view: View::new(&map.entries, &roster.tree, classes) }
+    }
+
+    /// The same, of the sites of a selection as if the map held no others: those in view are among them.
+    #[must_use]
+    pub fn among(self, all: Self) -> Self {
+        Self { all: all.selection, ..self }
     }
 
     /// The site; `None` where it is not among those in view.
@@ -85,7 +93,20 @@ impl<'map> MapView<'map> {
     /// The placed sites of the whole map, in view or not.
     #[must_use]
     pub fn account(&self) -> Tally {
-        self.map.whole.tally
+        self.all.map_or(self.map.whole.tally, |all| all.roster.tally)
+    }
+
+    /// The sites of the whole map, in view or not, placed or not, each with its name; in no order. Costs a look at each number that
+    /// was ever given out.
+    #[must_use]
+    pub fn whole(&self) -> Vec<(SiteId, &'map str)> {
+        let (entries, all) = (&self.map.entries, self.all);
+        let numbers = (0..entries.end()).filter(|number| all.is_none_or(|all| all.has(*number)));
+        let named = |number| {
+            let name = entries.subject(number)?.card.display_name();
+            Some((entries[number].site, name))
+        };
+        numbers.filter_map(named).collect()
     }
 
     /// The number of sites without a position.

@@ -54,6 +54,11 @@ impl Selection {
         }
     }
 
+    /// Whether a site is in, placed or not.
+    pub(super) fn has(&self, number: u32) -> bool {
+        self.roster.tree.piles.of(number).is_some() || self.has_unplaced(number)
+    }
+
     pub(super) fn has_unplaced(&self, number: u32) -> bool {
         self.unplaced.contains(&number)
     }
