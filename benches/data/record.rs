@@ -152,5 +152,6 @@ fn credential(account: &AccountId, agent: &AgentId, site: &Site, random: &mut Ra
         contacts: Contacts::default(),
         certificate: None,
         positions: Positions::default(),
+        assigned: None,
     }
 }

@@ -91,6 +91,7 @@ async fn make_accounts(path: &Path, plan: &Plan) -> Result<Filled> {
         expires_at: None,
         contacts: None,
         positions: None,
+        assigned: None,
     };
     for account in (0..plan.accounts()).map(account_id) {
         waymark.create_account(&principal, account.clone(), "An account of the benches", None).await?;

@@ -30,6 +30,7 @@ enum Scope {
     Enrollment,
     Service,
     Wallboard,
+    Field,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -61,6 +62,9 @@ enum Command {
         /// How exactly it shows where sites are: to about a kilometre, or not at all, is for viewers alone [default: exact]
         #[arg(long)]
         positions: Option<Positions>,
+        /// The sites it is good for, by their labels, such as `labels.team = "north"`: for the scope field, which needs it
+        #[arg(long, default_value = "")]
+        assigned: String,
         #[command(flatten)]
         certificate: certificate::Arguments,
         #[command(flatten)]
@@ -125,6 +129,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             expires,
             mask_contacts,
             positions,
+            assigned,
             certificate,
             output,
             server,
@@ -138,6 +143,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
                 expire_time,
                 contacts: contacts.into(),
                 positions: positions_of(positions).into(),
+                assigned,
                 certificate: certificate.binding()?,
                 ..pb::Token::default()
             };
@@ -216,6 +222,7 @@ fn scope_of(scope: Scope) -> pb::TokenScope {
         Scope::Enrollment => pb::TokenScope::Enrollment,
         Scope::Service => pb::TokenScope::Service,
         Scope::Wallboard => pb::TokenScope::Wallboard,
+        Scope::Field => pb::TokenScope::Field,
     }
 }
 

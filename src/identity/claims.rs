@@ -40,6 +40,7 @@ impl Rules {
             agent: None,
             contacts: mapping.contacts(),
             positions: mapping.positions(),
+            assigned: mapping.assigned.clone(),
             secret_number: 0,
             identity: Some(Arc::new(identity)),
         })

@@ -221,6 +221,9 @@ impl Issuer {
         if self.roles.iter().any(RoleMapping::blinds_who_acts) {
             return refuse("roles: positions other than exact are for the role viewer: others act on what they see");
         }
+        if !self.roles.iter().all(RoleMapping::says_whose_sites) {
+            return refuse("roles: assigned says which sites the role field is for, and stands with that role alone");
+        }
         if self.leeway_s > LEEWAY_S_MAX {
             return refuse("leeway_s: at most 60; where clocks differ by more, set them right");
         }
@@ -302,6 +305,7 @@ mod tests {
             "account_claim = -\nroles = [{ value = 'root', role = 'operator' }]",
             "roles = [{ value = 'hall', role = 'wallboard' }]",
             "roles = [{ value = 'partner', role = 'viewer', positions = 'hidden' }]",
+            "roles = [{ value = 'crew', role = 'field', assigned = 'labels.team = north' }]",
             "leeway_s = 60",
             "refresh_s = 30",
             "refresh_s = 5\nrefresh_pause_s = 5",
@@ -323,6 +327,9 @@ mod tests {
             ("roles = [{ value = 'x', role = 'resident' }]", "unknown variant"),
             ("roles = [{ value = 'x', role = 'editor', positions = 'approximate' }]", "the role viewer"),
             ("roles = [{ value = 'x', role = 'viewer', positions = 'about' }]", "unknown variant"),
+            ("roles = [{ value = 'x', role = 'field' }]", "assigned says which sites"),
+            ("roles = [{ value = 'x', role = 'editor', assigned = 'labels.team = north' }]", "with that role alone"),
+            ("roles = [{ value = 'x', role = 'field', assigned = 'status = ONLINE' }]", "sites are assigned by labels"),
             ("algorithms = []", "algorithms"),
             ("algorithms = ['HS256']", "unknown variant"),
             ("algorithms = ['none']", "unknown variant"),

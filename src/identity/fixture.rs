@@ -125,7 +125,8 @@ pub(crate) fn issuers(directory: &std::path::Path, keys: &Value, more: &str) -> 
          algorithms = ['ES256', 'EdDSA', 'RS256', 'PS256']\naccount_claim = 'account'\nrole_claim = 'roles'\n\
          roles = [\n  {{ value = 'tech', role = 'editor' }},\n  {{ value = 'desk', role = 'viewer', mask_contacts = true }},\n  \
          {{ value = 'root', role = 'operator' }},\n  {{ value = 'hall', role = 'wallboard' }},\n  \
-         {{ value = 'partner', role = 'viewer', positions = 'approximate' }},\n]\n{more}",
+         {{ value = 'partner', role = 'viewer', positions = 'approximate' }},\n  \
+         {{ value = 'crew', role = 'field', assigned = 'labels.team = north' }},\n]\n{more}",
         path.display()
     );
     Issuers::open(&toml::from_str::<Config>(&text).unwrap()).unwrap()

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::access::{Contacts, Positions, Scope};
+use crate::model::assignment::Assignment;
 
 /// What a provider's role may do.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -20,6 +21,10 @@ pub struct RoleMapping {
     /// How exactly they are shown where sites are: what is not exact is for viewers alone. A wallboard's are approximate.
     #[serde(default)]
     pub positions: Precision,
+    /// Which sites there are for them, by their labels, such as `labels.team = "north"`: required for the role field, and for no other.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub assigned: Option<Assignment>,
 }
 
 /// How exactly bearers of a role are shown where sites are.
@@ -53,6 +58,8 @@ pub enum Role {
     Service,
     /// A screen that anybody may see: how many sites there are, of which status and about where. It never reads contacts.
     Wallboard,
+    /// Read the sites that are assigned, and change where they are, their contacts and notes.
+    Field,
     /// Everything in every account, as the operator's own token. No account is asked for.
     Operator,
 }
@@ -67,6 +74,7 @@ impl RoleMapping {
             Role::Enrollment => Scope::Enrollment,
             Role::Service => Scope::Service,
             Role::Wallboard => Scope::Wallboard,
+            Role::Field => Scope::Field,
         }
     }
 
@@ -83,6 +91,11 @@ impl RoleMapping {
             Precision::Approximate => Positions::Approximate,
             Precision::Hidden => Positions::Hidden,
         }
+    }
+
+    /// Whether it says which sites there are for its bearers, if it is of those that have to.
+    pub(super) fn says_whose_sites(&self) -> bool {
+        self.assigned.is_some() == (self.role == Role::Field)
     }
 
     /// Whether it leaves something of where sites are out for those who act on it.

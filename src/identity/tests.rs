@@ -7,6 +7,7 @@ use super::fixture::{ISSUER, Pair, claims, issuers, jwks};
 use super::*;
 use crate::error::{Fault as _, Reason};
 use crate::model::access::{Contacts, Positions, Scope};
+use crate::model::assignment::Assignment;
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
@@ -74,6 +75,10 @@ fn a_good_token_says_who_its_bearer_is_and_what_they_may_do() {
     assert_eq!((editor.positions, hall.positions), (Positions::Exact, Positions::Approximate));
     let partner = world.bearer(&json!({ "roles": "partner" })).unwrap();
     assert_eq!((partner.scope, partner.positions), (Scope::Viewer, Positions::Approximate));
+    let crew = world.bearer(&json!({ "roles": "crew" })).unwrap();
+    let assigned = crew.assigned.as_ref().map(Assignment::as_str);
+    assert_eq!((crew.scope, assigned), (Scope::Field, Some("labels.team = \"north\"")));
+    assert!([&editor, &desk, &hall, &partner].iter().all(|other| other.assigned.is_none()));
     let root = world.bearer(&json!({ "roles": ["root"], "account": null })).unwrap();
     assert_eq!((root.scope, root.account), (Scope::Admin, None));
 }

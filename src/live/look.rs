@@ -26,6 +26,9 @@ pub struct Selected {
     pub classes: Classes,
     /// What more is wanted of them.
     pub texts: Option<Wants>,
+    /// Of which sites they are: the others are not there, whatever is counted. `None` for all of the account. Whoever sets it wants no
+    /// others by `texts` either.
+    pub all: Option<Wants>,
     /// Whether each stands where its cell is, to about a kilometre, and not where it is.
     pub is_rough: bool,
 }
@@ -34,9 +37,13 @@ impl Selected {
     /// The view of them, where all of it is made.
     fn view<'map>(&self, map: &'map AccountMap) -> Option<MapView<'map>> {
         let map = if self.is_rough { map.rough()? } else { map };
-        match &self.texts {
-            None => Some(map.within(self.classes)),
-            Some(wants) => map.selected(wants.key(), self.classes),
+        let view = match &self.texts {
+            None => map.within(self.classes),
+            Some(wants) => map.selected(wants.key(), self.classes)?,
+        };
+        match &self.all {
+            None => Some(view),
+            Some(wants) => Some(view.among(map.selected(wants.key(), Classes::ALL)?)),
         }
     }
 
@@ -48,7 +55,8 @@ impl Selected {
         } else {
             map
         };
-        self.texts.as_ref().is_none_or(|wants| map.select(wants, (TERMS_A_STEP / wants.cost()).max(1)))
+        let mut wanted = self.all.iter().chain(&self.texts);
+        wanted.all(|wants| map.select(wants, (TERMS_A_STEP / wants.cost()).max(1)))
     }
 }
 

@@ -84,6 +84,7 @@ fn put_token(account: u8, number: u8) -> Mutation {
         rotation: None,
         certificate: None,
         positions: Positions::default(),
+        assigned: None,
     };
     put(key, Document::Token(token))
 }
@@ -252,7 +253,7 @@ fn an_unreadable_account_or_token_ends_the_start() {
 fn who_waited_while_another_made_the_selection_waits_for_no_reader() {
     let live = LiveAccount::new(account(0));
     let wants = Wants::new("everything", 1, |_: &Subject<'_>| true);
-    let selected = Selected { classes: Classes::ALL, texts: Some(wants.clone()), is_rough: false };
+    let selected = Selected { classes: Classes::ALL, texts: Some(wants.clone()), all: None, is_rough: false };
     let turn = live.selecting.try_lock().unwrap();
     let mut look = pin!(live.look(&selected, |view, _| view.unplaced()));
     let mut context = Context::from_waker(Waker::noop());

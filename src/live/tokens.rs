@@ -121,6 +121,7 @@ mod tests {
             rotation: None,
             certificate: binding,
             positions: Positions::default(),
+            assigned: None,
         }
     }
 

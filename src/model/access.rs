@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::address::CountryCode;
+use super::assignment::Assignment;
 use super::certificate::Binding;
 use super::id::{AccountId, AgentId, SiteId, TokenId};
 use super::instant;
@@ -60,6 +61,9 @@ pub enum Scope {
     Resident,
     /// A screen that anybody may see: how many sites there are, of which status and about where, and nothing else.
     Wallboard,
+    /// Somebody who works on site: reads the sites that are assigned to them, and changes where they are, their contacts and notes.
+    /// There are no others for them.
+    Field,
 }
 
 /// Whether contacts are shown to a token's bearer.
@@ -106,12 +110,22 @@ impl Positions {
 }
 
 /// What of sites a token's bearer sees, where its scope shows sites.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sight {
     /// Of their contacts and notes.
     pub contacts: Contacts,
     /// Of where they are.
     pub positions: Positions,
+    /// Which of them; `None` for all of the account.
+    pub assigned: Option<Assignment>,
+}
+
+impl Sight {
+    /// Whether nothing of a site that is seen is left out.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.contacts.are_masked() && self.positions.are_exact()
+    }
 }
 
 impl From<Contacts> for Sight {
@@ -162,6 +176,9 @@ pub struct Token {
     /// How exactly its bearer is shown where sites are. Tokens that were made before there was a choice see all.
     #[serde(default)]
     pub positions: Positions,
+    /// Which sites a [`Scope::Field`] token is good for; `None` for every other scope.
+    #[serde(default)]
+    pub assigned: Option<Assignment>,
 }
 
 /// The last time that a token got a new secret.
@@ -226,6 +243,8 @@ pub struct Principal {
     pub contacts: Contacts,
     /// How exactly it is shown where sites are.
     pub positions: Positions,
+    /// Which sites there are for it; `None` for all of its account.
+    pub assigned: Option<Assignment>,
     /// The number of the token's secret that it came with: what it began ends with that secret.
     pub secret_number: u32,
     /// Who vouches for it, and for whom, where that is not waymark itself.
@@ -246,7 +265,7 @@ impl Principal {
     /// What of sites it sees.
     #[must_use]
     pub fn sight(&self) -> Sight {
-        Sight { contacts: self.contacts, positions: self.positions }
+        Sight { contacts: self.contacts, positions: self.positions, assigned: self.assigned.clone() }
     }
 
     /// Whether it may see anything at all of `account`.

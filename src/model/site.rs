@@ -26,6 +26,8 @@ pub const LABELS_MAX: usize = 64;
 pub const TICKETING_LINKS_MAX: usize = 32;
 /// Longest label key, in bytes: as in Kubernetes.
 pub const LABEL_KEY_BYTES_MAX: usize = 63;
+/// What is wrong with a key that is none.
+pub(super) const LABEL_KEY_RULE: &str = "a label's key is 1 to 63 of a-z, 0-9, '.', '_', '/' and '-'";
 /// Longest e-mail address, in bytes (RFC 5321, 4.5.3.1.3).
 const EMAIL_BYTES_MAX: usize = 254;
 /// Longest link, in bytes: what browsers and proxies carry without trouble.
@@ -310,14 +312,19 @@ pub fn checked_labels(labels: BTreeMap<String, String>) -> Result<BTreeMap<Strin
     if labels.len() > LABELS_MAX {
         return Err(Invalid::new("labels", format!("at most {LABELS_MAX}, got {}", labels.len())));
     }
-    let allowed = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._/-".contains(b);
     for (key, value) in &labels {
-        if !(1..=LABEL_KEY_BYTES_MAX).contains(&key.len()) || !key.as_bytes().iter().all(allowed) {
-            return Err(Invalid::new("labels", "a label's key is 1 to 63 of a-z, 0-9, '.', '_', '/' and '-'"));
+        if !is_label_key(key) {
+            return Err(Invalid::new("labels", LABEL_KEY_RULE));
         }
         text::line("labels", value, text::LINE_BYTES_MAX)?;
     }
     Ok(labels)
+}
+
+/// Whether a text is as [`LABEL_KEY_RULE`] says.
+pub(super) fn is_label_key(key: &str) -> bool {
+    let allowed = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._/-".contains(b);
+    (1..=LABEL_KEY_BYTES_MAX).contains(&key.len()) && key.as_bytes().iter().all(allowed)
 }
 
 /// Whether the text has the shape of an address that mail can be sent to; the mail server has the last word.

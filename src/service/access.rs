@@ -19,12 +19,18 @@ use crate::model::id::{AccountId, TokenId};
 pub enum Permission {
     /// See the map as on a screen in a hall: symbols without names, about where they are, and counts.
     Look,
-    /// See sites, and of where they are what is shown to the caller.
+    /// See sites, none but those that there are for the caller, and of where they are what is shown to the caller.
+    Find,
+    /// See sites, and what stands beside them: of where they are what is shown to the caller.
     See,
     /// See the map of sites: where it is not exact, one of its own.
     Map,
-    /// See what tells exactly where sites are: histories, networks, what needs attention, what geocoder and databases say.
+    /// See what tells exactly where one site is that there is for the caller: its history, what geocoders say.
+    Study,
+    /// See what tells exactly where sites are: networks, what needs attention, what databases say.
     Read,
+    /// Change one site that there is for the caller: where it is, and what of it is asked of people there.
+    Tend,
     /// Change sites.
     Change,
     /// Let an agent in.
@@ -37,17 +43,21 @@ pub enum Permission {
 
 /// The table of scopes and permissions.
 fn allows(scope: Scope, permission: Permission) -> bool {
-    use Permission::{Administer, Change, Enroll, Look, Map, Read, Report, See};
+    use Permission::{Administer, Change, Enroll, Find, Look, Map, Read, Report, See, Study, Tend};
     match scope {
         Scope::Admin => true,
-        Scope::Editor => matches!(permission, Look | See | Map | Read | Change),
-        Scope::Service => matches!(permission, Look | See | Map | Read | Change | Enroll | Report),
-        Scope::Viewer => matches!(permission, Look | See | Map | Read),
+        Scope::Editor => matches!(permission, Look | Find | See | Map | Study | Read | Tend | Change),
+        Scope::Service => {
+            matches!(permission, Look | Find | See | Map | Study | Read | Tend | Change | Enroll | Report)
+        }
+        Scope::Viewer => matches!(permission, Look | Find | See | Map | Study | Read),
+        // What looks at which sites are assigned, and nothing else: a new use case is for others, until somebody made it look.
+        Scope::Field => matches!(permission, Look | Find | Map | Study | Tend),
         Scope::Wallboard => permission == Look,
         Scope::Enrollment => permission == Enroll,
         // An agent says hello for itself, and activation checks that it is itself. Its site's page is not for it.
         Scope::Agent => match permission {
-            Look | See | Map | Read | Change | Enroll | Report | Administer => false,
+            Look | Find | See | Map | Study | Read | Tend | Change | Enroll | Report | Administer => false,
         },
         // A resident has methods of their own, which look at the access of their site.
         Scope::Resident => false,
@@ -59,8 +69,10 @@ fn allows(scope: Scope, permission: Permission) -> bool {
 fn keeps(positions: Positions, permission: Permission) -> bool {
     match positions {
         Positions::Exact => true,
-        Positions::Approximate => matches!(permission, Permission::Look | Permission::See | Permission::Map),
-        Positions::Hidden => permission == Permission::See,
+        Positions::Approximate => {
+            matches!(permission, Permission::Look | Permission::Find | Permission::See | Permission::Map)
+        }
+        Positions::Hidden => matches!(permission, Permission::Find | Permission::See),
     }
 }
 
@@ -183,6 +195,10 @@ impl Waymark {
         if token.revoked_at.is_some() || is_past(token.expires_at, now) || !token.is_secret_good(secret_number, now) {
             return Err(Error::Credential);
         }
+        // A record that lost the word of which sites must not be good for all of them.
+        if token.scope == Scope::Field && token.assigned.is_none() {
+            return Err(Error::Credential);
+        }
         Ok(Principal {
             token: token.id,
             scope: token.scope,
@@ -190,6 +206,7 @@ impl Waymark {
             agent: token.agent.clone(),
             contacts: token.contacts,
             positions: token.positions,
+            assigned: token.assigned.clone(),
             secret_number,
             identity: None,
         })
@@ -222,7 +239,7 @@ impl Waymark {
 
 /// Whether the principal sees sites themselves, and not the map alone as on a screen in a hall.
 pub(super) fn sees_sites(principal: &Principal) -> bool {
-    allows(principal.scope, Permission::See)
+    allows(principal.scope, Permission::Find)
 }
 
 /// Refuses who does not read contacts what would read or write them.
@@ -246,11 +263,14 @@ pub(super) fn is_past(end: Option<Timestamp>, now: Timestamp) -> bool {
 mod tests {
     use super::*;
 
-    const ALL: [Permission; 8] = [
+    const ALL: [Permission; 11] = [
         Permission::Look,
+        Permission::Find,
         Permission::See,
         Permission::Map,
+        Permission::Study,
         Permission::Read,
+        Permission::Tend,
         Permission::Change,
         Permission::Enroll,
         Permission::Report,
@@ -275,12 +295,13 @@ mod tests {
 
     #[test]
     fn scopes_are_closed() {
-        use Permission::{Administer, Change, Enroll, Look, Map, Read, Report, See};
+        use Permission::{Change, Enroll, Find, Look, Map, Read, Report, See, Study, Tend};
         let table = [
-            (Scope::Admin, vec![Look, See, Map, Read, Change, Enroll, Report, Administer]),
-            (Scope::Editor, vec![Look, See, Map, Read, Change]),
-            (Scope::Service, vec![Look, See, Map, Read, Change, Enroll, Report]),
-            (Scope::Viewer, vec![Look, See, Map, Read]),
+            (Scope::Admin, ALL.to_vec()),
+            (Scope::Editor, vec![Look, Find, See, Map, Study, Read, Tend, Change]),
+            (Scope::Service, vec![Look, Find, See, Map, Study, Read, Tend, Change, Enroll, Report]),
+            (Scope::Viewer, vec![Look, Find, See, Map, Study, Read]),
+            (Scope::Field, vec![Look, Find, Map, Study, Tend]),
             (Scope::Wallboard, vec![Look]),
             (Scope::Enrollment, vec![Enroll]),
             (Scope::Agent, vec![]),
@@ -294,10 +315,10 @@ mod tests {
 
     #[test]
     fn what_tells_exactly_where_sites_are_is_for_who_sees_that() {
-        use Permission::{Look, Map, See};
+        use Permission::{Find, Look, Map, See};
         let kept = |positions| ALL.into_iter().filter(|it| keeps(positions, *it)).collect::<Vec<_>>();
         assert_eq!(kept(Positions::Exact), ALL);
-        assert_eq!(kept(Positions::Approximate), [Look, See, Map]);
-        assert_eq!(kept(Positions::Hidden), [See]);
+        assert_eq!(kept(Positions::Approximate), [Look, Find, See, Map]);
+        assert_eq!(kept(Positions::Hidden), [Find, See]);
     }
 }

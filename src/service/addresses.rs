@@ -80,7 +80,7 @@ impl Waymark {
         stated: StatedAddress<'_>,
         options: &ChangeOptions,
     ) -> Result<AddressOutcome, Error> {
-        self.account_for(principal, account, Permission::Change)?;
+        self.account_for(principal, account, Permission::Tend)?;
         let StatedAddress { query, country, keep_pin } = stated;
         let is_pasted = pasted::parse(query)?.is_some();
         if keep_pin && is_pasted {

@@ -166,6 +166,7 @@ mod tests {
             agent: None,
             contacts: Contacts::Read,
             positions: Positions::default(),
+            assigned: None,
             secret_number: 0,
             identity: None,
         }

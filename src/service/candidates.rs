@@ -111,7 +111,7 @@ impl Waymark {
         site: Option<SiteId>,
         candidates_max: i32,
     ) -> Result<(AddressState, Vec<Choice>), Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::Study)?;
         let limit = super::paging::page_size("candidates_max", candidates_max, CANDIDATES_DEFAULT, CANDIDATES_MAX)?;
         let site = self.seen_site(principal, account, site).await?;
         // Whether one wins is seen beside all others.
@@ -130,7 +130,7 @@ impl Waymark {
         site: Option<SiteId>,
         candidates_max: i32,
     ) -> Result<Vec<Choice>, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::Study)?;
         let limit = super::paging::page_size("candidates_max", candidates_max, CANDIDATES_DEFAULT, CANDIDATES_MAX)?;
         let typed = text::line("typed", typed, ADDRESS_LINE_BYTES_MAX)?;
         let site = self.seen_site(principal, account, site).await?;
@@ -163,7 +163,7 @@ impl Waymark {
         site: Option<SiteId>,
         candidates_max: i32,
     ) -> Result<Vec<Choice>, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::Study)?;
         let limit = super::paging::page_size("candidates_max", candidates_max, CANDIDATES_DEFAULT, CANDIDATES_MAX)?;
         pasted::refuse_null_island("position", position)?;
         let site = self.seen_site(principal, account, site).await?;

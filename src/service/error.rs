@@ -146,6 +146,9 @@ pub enum Error {
     /// The credential is good for other things.
     #[error("the credential's scope does not allow this")]
     Scope,
+    /// The credential is good for other fields of a site.
+    #[error("the credential's scope changes contact, note and location of a site, and not `{0}`")]
+    FieldScope(String),
     /// The token masks contacts, and this would read or write one, or a note.
     #[error("the token masks contacts and notes: it neither reads nor writes them, nor makes a token that does")]
     ContactsMasked,
@@ -306,7 +309,7 @@ impl Fault for Error {
             Self::Credential => Reason::CredentialInvalid,
             Self::Certificate => Reason::ClientCertificateUnknown,
             Self::Identity(refusal) => refusal.reason(),
-            Self::Scope => Reason::ScopeInsufficient,
+            Self::Scope | Self::FieldScope(_) => Reason::ScopeInsufficient,
             Self::ContactsMasked => Reason::ContactsMasked,
             Self::PositionsWithheld => Reason::PositionsWithheld,
             Self::FixMissing => Reason::FixMissing,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::access::{Permission, require_contacts};
+use super::assigned::require_tended_field;
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::record::{Author, change_key, past_prefix, text_key};
@@ -56,7 +57,7 @@ impl Waymark {
         field: &str,
         page: &PageRequest,
     ) -> Result<Page<Change>, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::Study)?;
         self.get_site(principal, account, site).await?;
         if !Field::is_path(field) {
             let why = format!("{} is no field of a history, such as note, contact or location", text::shown(field));
@@ -112,7 +113,7 @@ impl Waymark {
         id: SiteId,
         number: u32,
     ) -> Result<Change, Error> {
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::Study)?;
         let site = self.get_site(principal, account, id).await?.value;
         let record = self.parts.store.get(change_key(account, id, number)).await?;
         let missing = || Error::NotFound(Resource::Change(account.clone(), id, number));
@@ -153,7 +154,7 @@ impl Waymark {
         restoration: &Restoration,
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for(principal, account, Permission::Change)?;
+        self.account_for(principal, account, Permission::Tend)?;
         let Restoration { site: id, change: number, field, request_id } = restoration;
         let request = RequestId::parse(account, request_id, &("restore", id, number, field))?;
         let request = request.as_ref();
@@ -161,6 +162,7 @@ impl Waymark {
         let Some(edit) = change.edits.iter().find(|edit| edit.field.to_string() == *field) else {
             return Err(no_such_field(change, field).into());
         };
+        require_tended_field(principal, &edit.field)?;
         if edit.field.is_private() {
             require_contacts(principal)?;
         }

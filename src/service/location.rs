@@ -34,7 +34,7 @@ impl Waymark {
         keep_pin: bool,
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for(principal, account, Permission::Change)?;
+        self.account_for(principal, account, Permission::Tend)?;
         self.get_site(principal, account, id).await?;
         let choice = self.redeem(principal, account, id, token)?;
         let fix = &choice.fix;
@@ -66,7 +66,7 @@ impl Waymark {
         country: Option<CountryCode>,
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for(principal, account, Permission::Change)?;
+        self.account_for(principal, account, Permission::Tend)?;
         refuse_null_island("position", position)?;
         self.refuse_outside("position", position, country)?;
         let author = Author::of(principal, Cause::PinDropped);
@@ -82,7 +82,7 @@ impl Waymark {
         id: SiteId,
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
-        let live = self.account_for(principal, account, Permission::Change)?;
+        let live = self.account_for(principal, account, Permission::Tend)?;
         self.change_site(account, id, Author::of(principal, Cause::LocationReset), options, |site, now| {
             site.fixes.reset_to_automatic();
             site.address = None;
@@ -101,7 +101,7 @@ impl Waymark {
         source: Source,
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for(principal, account, Permission::Change)?;
+        self.account_for(principal, account, Permission::Tend)?;
         self.change_site(account, id, Author::of(principal, Cause::FixDeleted), options, |site, _| {
             let removed = site.fixes.remove(source).ok_or(Error::FixMissing)?;
             match source {

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod activation;
 pub mod addresses;
 mod advancing;
+mod assigned;
 pub mod attention;
 pub mod audit;
 pub mod call;

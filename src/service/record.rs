@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{Versioned, Waymark, siblings};
 use crate::model::access::Principal;
+use crate::model::assignment::Assignment;
 use crate::model::history::{Actor, Cause, Change, Edit, PastText, diff, replaced_text};
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::site::Site;
@@ -19,17 +20,24 @@ use crate::store::{Expect, Key, Kind, Mutation};
 pub(super) struct Author {
     pub(super) actor: Actor,
     pub(super) cause: Cause,
+    /// Which sites there are for them; `None` for all of the account.
+    pub(super) assigned: Option<Assignment>,
 }
 
 impl Author {
     /// A principal.
     pub(super) fn of(principal: &Principal, cause: Cause) -> Self {
-        Self { actor: principal.into(), cause }
+        Self { assigned: principal.assigned.clone(), ..Self::by(principal.into(), cause) }
+    }
+
+    /// Somebody who changes what the use case found for them.
+    pub(super) fn by(actor: Actor, cause: Cause) -> Self {
+        Self { actor, cause, assigned: None }
     }
 
     /// waymark itself.
     pub(super) fn system(cause: Cause) -> Self {
-        Self { actor: Actor::System, cause }
+        Self::by(Actor::System, cause)
     }
 }
 
@@ -201,7 +209,7 @@ impl Entries {
 
     fn add(&mut self, author: &Author, edits: Vec<Edit>) {
         let number = self.last.saturating_add(1);
-        let Author { actor, cause } = author.clone();
+        let Author { actor, cause, .. } = author.clone();
         let change = Change { number, made_at: self.at, actor, cause, edits, merged: None };
         if let Some((mut open, revision)) = self.open.take().filter(|(open, _)| open.number == self.last)
             && open.merge(&change)

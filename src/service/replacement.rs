@@ -204,7 +204,7 @@ impl Waymark {
             return Vec::new();
         }
         site.updated_at = self.now();
-        let author = Author { actor: actor.clone(), cause: Cause::AgentLeft };
+        let author = Author::by(actor.clone(), Cause::AgentLeft);
         let at = site.updated_at;
         record::replace(&before, revision, &mut site, &author, at)
     }

@@ -121,7 +121,13 @@ fn check(principal: &Principal, token: &Token, resource: &Resource, now: Timesta
     match token.scope {
         Scope::Agent => return refuse("an agent's credential is made by its activation alone"),
         Scope::Resident => return refuse("a resident's token is made by accepting an invitation alone"),
-        Scope::Admin | Scope::Editor | Scope::Viewer | Scope::Enrollment | Scope::Service | Scope::Wallboard => {}
+        Scope::Admin
+        | Scope::Editor
+        | Scope::Viewer
+        | Scope::Enrollment
+        | Scope::Service
+        | Scope::Wallboard
+        | Scope::Field => {}
     }
     if token.certificate.is_some() {
         return refuse("its bearer has a certificate and no secret: renew the certificate, or make another token");

@@ -1,7 +1,8 @@
 //! Search over all sites of an account, as somebody types: ranked, from memory, and each hit from its record.
 //!
 //! Memory says which sites and in which order, the store what they are. A site that was written between the two looks is
-//! asked again whether it is a hit, so that an answer shows no site for words that it does not have.
+//! asked again whether it is a hit, so that an answer shows no site for words that it does not have. Who is assigned some sites searches
+//! these as if the account had no others.
 
 use std::time::Duration;
 
@@ -77,11 +78,11 @@ impl Waymark {
         account: &AccountId,
         search: &Search<'_>,
     ) -> Result<SearchFound, Error> {
-        let live = self.account_for(principal, account, Permission::See)?;
+        let live = self.account_for(principal, account, Permission::Find)?;
         let query = Query::parse(search.typed)?;
         let limit = page_size("page_size", search.page_size, HITS_DEFAULT, HITS_MAX)?;
-        let filter = Filter::parse(search.filter)?.within(principal.sight())?;
-        let classes = searched_classes(principal);
+        let (filter, is_filtered) = (Filter::parse(search.filter)?, !search.filter.trim().is_empty());
+        let (filter, classes) = (filter.within(&principal.sight())?, searched_classes(principal));
         if !live.search.is_whole_within(WHOLE_TIME_MAX).await {
             return Err(Error::SearchNotReady);
         }
@@ -90,8 +91,18 @@ impl Waymark {
         loop {
             let (hits, revision) = if let Some(map) = &filtered {
                 let matching = |view: MapView<'_>, revision| {
-                    let mut wanted = |site: SiteId| view.get(site).is_some();
-                    Ok((live.search.search(&query, classes, limit, Some(&mut wanted)), revision))
+                    let mut is_in = |site: SiteId| view.get(site).is_some();
+                    let mut wanted: Option<&mut dyn FnMut(SiteId) -> bool> = None;
+                    if is_filtered {
+                        wanted = Some(&mut is_in);
+                    }
+                    let hits = if principal.assigned.is_some() {
+                        let among = view.whole().into_iter().map(|(site, _)| site).collect();
+                        live.search.search_among(&among, &query, classes, limit, wanted)
+                    } else {
+                        live.search.search(&query, classes, limit, wanted)
+                    };
+                    Ok((hits, revision))
                 };
                 map.look(matching).await?
             } else {

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::access::Permission;
+use super::assigned::is_for;
 use super::{Error, Versioned, Waymark};
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, SiteId};
@@ -53,7 +54,7 @@ pub struct Suggestion {
 
 impl Waymark {
     /// Positions that a site may have because persons located its siblings, the nearest in the network first, then the
-    /// newest. Empty for a site that a person located itself.
+    /// newest. Empty for a site that a person located itself. Siblings are those that there are for the principal.
     ///
     /// Cost: reads at most 200 records and as many sites, for the address and again for the network.
     pub async fn suggest_locations(
@@ -63,7 +64,7 @@ impl Waymark {
         id: SiteId,
     ) -> Result<Vec<Suggestion>, Error> {
         let site = self.get_site(principal, account, id).await?.value;
-        self.account_for(principal, account, Permission::Read)?;
+        self.account_for(principal, account, Permission::Study)?;
         let is_settled = site.fixes.effective().is_some_and(|fix| fix.source.is_person());
         let Some(home) = site.uplinks.home.filter(|_| !is_settled) else { return Ok(Vec::new()) };
         let mut found = self.located_in(account, IpNet::from(home.ip)).await?;
@@ -79,6 +80,7 @@ impl Waymark {
         let here = site.fixes.effective().map(|fix| fix.position);
         let mut suggestions: Vec<Suggestion> = found
             .into_iter()
+            .filter(|sibling| is_for(principal, &sibling.value))
             .filter_map(|sibling| {
                 let mut sibling = sibling.value;
                 sibling.drop_expired(now);

@@ -4,6 +4,9 @@
 //! reads up to [`SCANNED_MAX`] records, or looks through [`MATCHED_BYTES_MAX`] of text, and then answers a short page with
 //! a token to go on from. Matching is done off the async threads, so that one caller's filter delays nobody else. A record
 //! that cannot be read hides no other: its site is named beside them. A claim on a name that cannot be read hides no site at all.
+//!
+//! Whoever is assigned some sites is listed these, from memory in the order asked for: a pass over the records would tell by where its
+//! pages end how many others there are, and a page token by its text which.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +22,7 @@ use crate::model::Invalid;
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, SiteId};
 use crate::model::site::Site;
-use crate::model::text::shown;
+use crate::model::text::{self, shown};
 use crate::store::document::Document;
 use crate::store::{Key, Kind, Range, Record, Unreadable, faults, scan_on};
 
@@ -87,17 +90,23 @@ impl Waymark {
         query: &SiteQuery,
         page: &PageRequest,
     ) -> Result<PartialPage<Versioned<Site>>, Error> {
-        let live = self.account_for(principal, &query.account, Permission::See)?;
+        let live = self.account_for(principal, &query.account, Permission::Find)?;
         if query.show_deleted && query.order.by_name {
             let why = "deleted sites hold no name: list them in the order of create_time";
             return Err(Invalid::new("show_deleted", why).into());
         }
-        let query = &SiteQuery { filter: query.filter.clone().within(principal.sight())?, ..query.clone() };
+        let query = &SiteQuery {
+            filter: query.filter.clone().within(&principal.sight())?,
+            // A deleted site is assigned to nobody.
+            show_deleted: query.show_deleted && principal.assigned.is_none(),
+            ..query.clone()
+        };
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "sites", query);
         let mut after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);
         let query = Arc::new(query.clone());
-        if let (Some(name), false, None) = (query.filter.name(), query.show_deleted, &after) {
+        let assigned = self.assigned_places(principal, &query).await?;
+        if let (Some(name), false, None, None) = (query.filter.name(), query.show_deleted, &after, &assigned) {
             // Where nobody knows whose it is, each record is asked.
             if let Some(found) = self.load_named(&query.account, name).await? {
                 let (mut rows, _) = self.wanted_of(&live, Arc::clone(&query), vec![found]).await?;
@@ -109,10 +118,14 @@ impl Waymark {
         let (mut items, mut unreadable) = (Vec::new(), Vec::new());
         let (mut scanned, mut matched_bytes, mut page_bytes) = (0, 0, 0);
         loop {
-            let (records, is_last) = self.scan(&query, after.take()).await?;
-            scanned += records.len();
-            let last_index = records.len().saturating_sub(1);
-            let loaded = self.load(&query, records).await?;
+            let (loaded, is_last) = if let Some(places) = &assigned {
+                self.load_assigned(&query, places, after.take()).await?
+            } else {
+                let (records, is_last) = self.scan(&query, after.take()).await?;
+                (self.load(&query, records).await?, is_last)
+            };
+            scanned += loaded.len();
+            let last_index = loaded.len().saturating_sub(1);
             let (rows, bytes) = self.wanted_of(&live, Arc::clone(&query), loaded).await?;
             matched_bytes += bytes;
             for (index, row) in rows.into_iter().enumerate() {
@@ -132,6 +145,55 @@ impl Waymark {
                 return Ok(PartialPage { page: self.page_until(&purpose, items, None::<&Cursor>), unreadable });
             }
         }
+    }
+
+    /// The sites that are assigned to a principal, each behind the cursor that stands at it, in the order of the list; `None` for who sees
+    /// all.
+    async fn assigned_places(
+        &self,
+        principal: &Principal,
+        query: &SiteQuery,
+    ) -> Result<Option<Vec<(String, SiteId)>>, Error> {
+        if principal.assigned.is_none() {
+            return Ok(None);
+        }
+        let Order { by_name, descending } = query.order;
+        let map = self.matching(principal, &query.account, "")?;
+        let cursor = |site: SiteId, name: &str| if by_name { text::fold(name) } else { site.to_string() };
+        let look = map.look(|view, _| {
+            let whole = view.whole().into_iter();
+            whole.map(|(site, name)| (cursor(site, name), site)).collect::<Vec<_>>()
+        });
+        let mut places = look.await;
+        places.sort_unstable();
+        if descending {
+            places.reverse();
+        }
+        Ok(Some(places))
+    }
+
+    /// The next of these sites, and whether they are the last ones.
+    async fn load_assigned(
+        &self,
+        query: &SiteQuery,
+        places: &[(String, SiteId)],
+        after: Option<String>,
+    ) -> Result<(Vec<Row>, bool), Error> {
+        let descending = query.order.descending;
+        let is_behind = |cursor: &String, after: &String| if descending { cursor < after } else { cursor > after };
+        let begin = after.map_or(0, |after| places.partition_point(|(cursor, _)| !is_behind(cursor, &after)));
+        let rest = &places[begin..];
+        let next = &rest[..rest.len().min(CHUNK)];
+        let keys = next.iter().map(|(_, site)| Key::of(&query.account, Kind::Site, site)).collect();
+        let read = self.parts.store.get_each(keys).await?;
+        let rows = next.iter().zip(read).map(|((cursor, id), read)| {
+            let (site, unreadable) = match read {
+                Ok(record) => (record.and_then(|record| site_of(record).ok()), None),
+                Err(_) => (None, Some(*id)),
+            };
+            Row { cursor: cursor.clone(), site, unreadable }
+        });
+        Ok((rows.collect(), rest.len() <= CHUNK))
     }
 
     /// The site of a folded name; `None` where the claim on it is damaged, and no site is known to have it.

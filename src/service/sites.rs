@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::access::{Permission, require_contacts};
+use super::assigned::require_tended;
 use super::error::Resource;
 use super::patch::SitePatch;
 use super::record::Author;
@@ -51,15 +52,16 @@ pub(super) enum Step {
 }
 
 impl Waymark {
-    /// One site, deleted ones too.
+    /// One site, deleted ones too where the principal sees all.
     pub async fn get_site(
         &self,
         principal: &Principal,
         account: &AccountId,
         site: SiteId,
     ) -> Result<Versioned<Site>, Error> {
-        self.account_for(principal, account, Permission::See)?;
-        self.find_site(account, site).await?.ok_or_else(|| missing(account, site))
+        self.account_for(principal, account, Permission::Find)?;
+        let found = self.find_assigned(account, site, principal.assigned.as_ref()).await?;
+        found.ok_or_else(|| missing(account, site))
     }
 
     /// Makes a site without an agent. A repeat with the same `request_id` gives the site of the first call.
@@ -152,7 +154,8 @@ impl Waymark {
         patch: SitePatch,
         options: &ChangeOptions,
     ) -> Result<Versioned<Site>, Error> {
-        let live = self.account_for(principal, account, Permission::Change)?;
+        let live = self.account_for(principal, account, Permission::Tend)?;
+        require_tended(principal, &patch)?;
         if patch.names_private() {
             require_contacts(principal)?;
         }
@@ -273,8 +276,8 @@ impl Waymark {
         change: impl Fn(Site, Timestamp) -> Changing,
     ) -> Result<Versioned<Site>, Error> {
         for _ in 0..ATTEMPTS_MAX {
-            let Versioned { value: before, revision } =
-                self.find_site(account, id).await?.ok_or_else(|| missing(account, id))?;
+            let found = self.find_assigned(account, id, author.assigned.as_ref()).await?;
+            let Versioned { value: before, revision } = found.ok_or_else(|| missing(account, id))?;
             let now = self.now();
             // Whoever changes the site has seen it without what must not be held any more.
             let mut seen = before.clone();

@@ -12,6 +12,7 @@ use super::sealed::SEALED_BYTES_MAX;
 use super::{Error, Waymark};
 use crate::model::Invalid;
 use crate::model::access::{Contacts, Identity, Positions, Principal, Scope};
+use crate::model::assignment::Assignment;
 use crate::model::id::{AccountId, TokenId};
 
 /// How long an address works where the caller does not say: a look at a map, and a new one is asked for in time.
@@ -42,13 +43,16 @@ struct Guest {
     contacts: Contacts,
     #[serde(default)]
     positions: Positions,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assigned: Option<Assignment>,
 }
 
 impl Guest {
     fn of(principal: &Principal) -> Option<Self> {
         let issuer = principal.identity.as_ref()?.issuer.to_string();
         let Principal { scope, contacts, positions, .. } = *principal;
-        Some(Self { issuer, scope, account: principal.account.clone(), contacts, positions })
+        let (account, assigned) = (principal.account.clone(), principal.assigned.clone());
+        Some(Self { issuer, scope, account, contacts, positions, assigned })
     }
 }
 
@@ -123,6 +127,7 @@ impl Waymark {
             agent: None,
             contacts: guest.contacts,
             positions: guest.positions,
+            assigned: guest.assigned,
             secret_number: 0,
             identity: Some(Arc::new(identity)),
         })

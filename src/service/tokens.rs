@@ -12,6 +12,7 @@ use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::{ATTEMPTS_MAX, Error, Waymark};
 use crate::model::access::{Contacts, Positions, Principal, Scope, Token};
+use crate::model::assignment::Assignment;
 use crate::model::id::{AccountId, AgentId, SiteId, TokenId};
 use crate::model::{Invalid, text};
 use crate::store::document::Document;
@@ -32,6 +33,8 @@ pub struct NewToken {
     pub contacts: Option<Contacts>,
     /// How exactly its bearer shall be shown where sites are; `None` for as its scope is by nature.
     pub positions: Option<Positions>,
+    /// Which sites it shall be good for; `None` for every scope but [`Scope::Field`].
+    pub assigned: Option<Assignment>,
 }
 
 impl Waymark {
@@ -59,6 +62,7 @@ impl Waymark {
         if new.expires_at.is_some_and(|end| end <= self.now()) {
             return Err(Invalid::new("token.expire_time", "the end of a token is in the future").into());
         }
+        check_assigned(&new)?;
         let (contacts, positions) = (contacts_of(principal, &new)?, positions_of(&new)?);
         // Who does not read contacts gets no token that does by making one.
         if !contacts.are_masked() {
@@ -80,9 +84,15 @@ impl Waymark {
         display_name: &str,
         hand_over: impl FnOnce(&str) -> Result<(), E>,
     ) -> Result<String, E> {
-        let display_name = display_name.to_owned();
-        let (account, scope) = (None, Scope::Admin);
-        let new = NewToken { account, scope, display_name, expires_at: None, contacts: None, positions: None };
+        let new = NewToken {
+            account: None,
+            scope: Scope::Admin,
+            display_name: display_name.to_owned(),
+            expires_at: None,
+            contacts: None,
+            positions: None,
+            assigned: None,
+        };
         let (token, secret) = self.draw_token(new)?;
         hand_over(&secret)?;
         self.put_token(&token).await?;
@@ -128,6 +138,7 @@ impl Waymark {
             rotation: None,
             certificate: None,
             positions: new.positions.unwrap_or_default(),
+            assigned: new.assigned,
         };
         Ok((token, secret::format(id, random)))
     }
@@ -210,6 +221,7 @@ impl Waymark {
             rotation: None,
             certificate: None,
             positions: Positions::default(),
+            assigned: None,
         };
         (token, secret::format(id, &random))
     }
@@ -250,6 +262,18 @@ fn positions_of(new: &NewToken) -> Result<Positions, Invalid> {
         (Scope::Viewer, wanted) => Ok(wanted.unwrap_or_default()),
         (_, None | Some(Positions::Exact)) => Ok(Positions::Exact),
         (_, Some(_)) => refuse("a VIEWER's token alone is APPROXIMATE or HIDDEN: others act on what they see"),
+    }
+}
+
+/// Whether a token to make says which sites it is good for, if it is of those that do.
+fn check_assigned(new: &NewToken) -> Result<(), Invalid> {
+    let refuse = |why: &str| Err(Invalid::new("token.assigned", why));
+    match (new.scope, &new.assigned) {
+        (Scope::Field, None) => {
+            refuse("a FIELD token is good for sites of some labels alone: say which, such as labels.team = \"north\"")
+        }
+        (Scope::Field, Some(_)) | (_, None) => Ok(()),
+        (_, Some(_)) => refuse("a FIELD token alone is assigned sites: leave it empty, or choose that scope"),
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Visit {
 impl Visit {
     /// Who changes the site by it.
     pub(super) fn author(&self, cause: Cause) -> Author {
-        Author { actor: self.actor.clone(), cause }
+        Author::by(self.actor.clone(), cause)
     }
 }
 

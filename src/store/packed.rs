@@ -116,6 +116,7 @@ pub(super) fn unpack(kind: Kind, bytes: &[u8]) -> Option<Loaded<'_>> {
 mod tests {
     use super::*;
     use crate::model::access::{Contacts, Positions};
+    use crate::model::assignment::Assignment;
     use crate::model::id::{AccountId, SiteId, TokenId};
     use crate::model::site::Site;
     use jiff::Timestamp;
@@ -135,6 +136,7 @@ mod tests {
             rotation: None,
             certificate: None,
             positions: Positions::Approximate,
+            assigned: Some(Assignment::parse("labels.a = b").unwrap()),
         }
     }
 
@@ -180,7 +182,7 @@ mod tests {
             concat!(
                 "0c1030303030303030303030303030303030000102030405060708090a0b0c0d0e0f101112131415161718191a",
                 "1b1c1d1e1f0964617368626f61726402010461636d650110000000000000000000000000000000070466773a31",
-                "0000000180c49fd50c0a01000001",
+                "0000000180c49fd50c0a01000001010e6c6162656c732e61203d20226222",
             )
         );
     }

@@ -11,6 +11,7 @@ use crate::api::proto::waymark::v1 as pb;
 use crate::api::proto::waymark::v1::certificate_binding::KnownBy;
 use crate::model::Invalid;
 use crate::model::access::{Account, Contacts, Identity, Positions, Principal, Scope, Token};
+use crate::model::assignment::Assignment;
 use crate::model::certificate::Binding;
 use crate::service::accounts::AccountPatch;
 use crate::service::rotation::NewSecret;
@@ -20,7 +21,7 @@ use crate::service::rotation::NewSecret;
 pub(in crate::api) fn account(account: &Account, scope: Scope) -> pb::Account {
     let sees_users = match scope {
         Scope::Admin | Scope::Editor | Scope::Service => true,
-        Scope::Viewer | Scope::Enrollment | Scope::Agent | Scope::Resident | Scope::Wallboard => false,
+        Scope::Viewer | Scope::Enrollment | Scope::Agent | Scope::Resident | Scope::Wallboard | Scope::Field => false,
     };
     let is_on_screen = scope == Scope::Wallboard;
     pb::Account {
@@ -68,6 +69,7 @@ pub(in crate::api) fn token(token: &Token) -> pb::Token {
         previous_secret_expire_time: token.rotation.as_ref().map(|rotation| timestamp(rotation.previous_ends_at)),
         certificate: token.certificate.as_ref().map(binding),
         positions: positions(token.positions).into(),
+        assigned: assigned(token.assigned.as_ref()),
     }
 }
 
@@ -114,6 +116,7 @@ pub(in crate::api) fn who(principal: &Principal) -> pb::WhoAmIResponse {
         identity: identity.map(Identity::name).unwrap_or_default(),
         identity_expire_time: identity.map(|identity| timestamp(identity.expires_at)),
         positions: positions(principal.positions).into(),
+        assigned: assigned(principal.assigned.as_ref()),
     }
 }
 
@@ -157,6 +160,19 @@ pub(in crate::api) fn parse_positions(value: i32) -> Result<Option<Positions>, I
     }
 }
 
+/// Which sites somebody is assigned; empty for no word of it.
+fn assigned(assigned: Option<&Assignment>) -> String {
+    assigned.map(|assigned| assigned.as_str().to_owned()).unwrap_or_default()
+}
+
+/// Which sites a token to make shall be good for; `None` where nothing is said.
+pub(in crate::api) fn parse_assigned(text: &str) -> Result<Option<Assignment>, Invalid> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    Assignment::parse(text).map(Some).map_err(|fault| fault.within("token"))
+}
+
 /// A scope.
 pub(super) fn scope(scope: Scope) -> pb::TokenScope {
     match scope {
@@ -168,6 +184,7 @@ pub(super) fn scope(scope: Scope) -> pb::TokenScope {
         Scope::Service => pb::TokenScope::Service,
         Scope::Resident => pb::TokenScope::Resident,
         Scope::Wallboard => pb::TokenScope::Wallboard,
+        Scope::Field => pb::TokenScope::Field,
     }
 }
 
@@ -182,8 +199,9 @@ pub(in crate::api) fn parse_scope(value: i32) -> Result<Scope, Invalid> {
         Ok(pb::TokenScope::Service) => Ok(Scope::Service),
         Ok(pb::TokenScope::Resident) => Ok(Scope::Resident),
         Ok(pb::TokenScope::Wallboard) => Ok(Scope::Wallboard),
+        Ok(pb::TokenScope::Field) => Ok(Scope::Field),
         Ok(pb::TokenScope::Unspecified) | Err(_) => {
-            let allowed = "one of ADMIN, EDITOR, VIEWER, ENROLLMENT, SERVICE, WALLBOARD is required";
+            let allowed = "one of ADMIN, EDITOR, VIEWER, ENROLLMENT, SERVICE, WALLBOARD, FIELD is required";
             Err(Invalid::new("token.scope", format!("{allowed}, got {value}")))
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use crate::api::convert::access::{
-    account, listed_token, parse_account, parse_binding, parse_contacts, parse_positions, parse_rotation, parse_scope,
-    token, who,
+    account, listed_token, parse_account, parse_assigned, parse_binding, parse_contacts, parse_positions,
+    parse_rotation, parse_scope, token, who,
 };
 use crate::api::convert::location::parse_country;
 use crate::api::convert::parse_timestamp;
@@ -98,6 +98,7 @@ impl AdminService for Admin {
             expires_at: expires_at.map_err(Failure::from)?,
             contacts: parse_contacts(wanted.contacts).map_err(Failure::from)?,
             positions: parse_positions(wanted.positions).map_err(Failure::from)?,
+            assigned: parse_assigned(&wanted.assigned).map_err(Failure::from)?,
         };
         let binding = wanted.certificate.as_ref().map(parse_binding).transpose().map_err(Failure::from)?;
         let (made, secret) = match binding {

@@ -21,6 +21,7 @@ fn principal(token: &str, account: Option<&str>) -> Principal {
         agent: None,
         contacts: Contacts::Read,
         positions: Positions::default(),
+        assigned: None,
         identity: None,
     }
 }

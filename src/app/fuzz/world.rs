@@ -31,8 +31,19 @@ use crate::store::Store;
 use crate::store::embedded::Embedded;
 
 /// Who calls: the operator, tokens of each scope, an agent, nobody, and who has something else.
-pub(super) const ROLES: [&str; 10] =
-    ["operator", "admin", "editor", "viewer", "service", "enrollment", "wallboard", "agent", "nobody", "stranger"];
+pub(super) const ROLES: [&str; 11] = [
+    "operator",
+    "admin",
+    "editor",
+    "viewer",
+    "service",
+    "enrollment",
+    "wallboard",
+    "field",
+    "agent",
+    "nobody",
+    "stranger",
+];
 /// Most messages of an answer that are read: a watch goes on for ever.
 const FRAMES_MAX: usize = 4;
 /// How long a message of a stream is waited for: a watch has nothing to tell until something changes.
@@ -86,9 +97,10 @@ impl World {
             .await;
         let parent = || "accounts/acme".to_owned();
         let mut spare = String::new();
-        for scope in ["ADMIN", "EDITOR", "VIEWER", "SERVICE", "ENROLLMENT", "WALLBOARD", "VIEWER"] {
+        for scope in ["ADMIN", "EDITOR", "VIEWER", "SERVICE", "ENROLLMENT", "WALLBOARD", "FIELD", "VIEWER"] {
+            let assigned = if scope == "FIELD" { "labels.team = north".to_owned() } else { String::new() };
             let scope = pb::TokenScope::from_str_name(&format!("TOKEN_SCOPE_{scope}")).unwrap();
-            let token = Some(pb::Token { scope: scope.into(), ..Default::default() });
+            let token = Some(pb::Token { scope: scope.into(), assigned, ..Default::default() });
             let request = pb::CreateTokenRequest { parent: parent(), token };
             let made: pb::CreateTokenResponse = self.made("AdminService/CreateToken", &request).await;
             self.tokens.push(Some(made.secret));
@@ -96,7 +108,8 @@ impl World {
         }
         // The last one is there to be named, and ended.
         self.tokens.pop();
-        let site = Some(pb::Site { display_name: "the site".into(), ..Default::default() });
+        let labels = [("team".to_owned(), "north".to_owned())].into();
+        let site = Some(pb::Site { display_name: "the site".into(), labels, ..Default::default() });
         let request = pb::CreateSiteRequest { parent: parent(), site, ..Default::default() };
         let site: pb::Site = self.made("SiteService/CreateSite", &request).await;
         let request = pb::ActivateAgentRequest {

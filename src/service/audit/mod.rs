@@ -96,7 +96,7 @@ fn prefix_of(account: Option<&AccountId>) -> String {
 /// wallboards none.
 fn sees_persons(scope: Scope) -> bool {
     match scope {
-        Scope::Admin | Scope::Editor | Scope::Viewer | Scope::Service => true,
+        Scope::Admin | Scope::Editor | Scope::Viewer | Scope::Service | Scope::Field => true,
         Scope::Enrollment | Scope::Agent | Scope::Resident | Scope::Wallboard => false,
     }
 }

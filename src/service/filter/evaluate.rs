@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use super::field::{Pattern, Test, TextField, TimeField};
-use crate::model::access::Sight;
+use crate::model::access::{Contacts, Positions};
 use crate::model::attention::Attention;
 use crate::model::card::{CardField, CardRef};
 use crate::model::location::Source;
@@ -61,8 +61,9 @@ impl<'s> Candidate<'s> {
             TextField::Label(key) if pattern.is_of_nothing() => !self.card.label(key, is_some_text),
             TextField::Label(key) => self.card.label(key, fits),
             TextField::Anywhere => fits(self.name()) || self.card.contains(&pattern.text),
-            TextField::AnywhereSeen(sight) => {
-                fits(self.name()) || self.card.contains_in(&pattern.text, |field| is_seen(*sight, field))
+            TextField::AnywhereSeen(contacts, positions) => {
+                let is_seen = |field| is_seen(*contacts, *positions, field);
+                fits(self.name()) || self.card.contains_in(&pattern.text, is_seen)
             }
         }
     }
@@ -73,8 +74,8 @@ impl<'s> Candidate<'s> {
 }
 
 /// Whether a field is shown to who sees so much.
-fn is_seen(sight: Sight, field: CardField) -> bool {
-    !(sight.contacts.are_masked() && field.is_contact()) && (sight.positions.are_exact() || field != CardField::Address)
+fn is_seen(contacts: Contacts, positions: Positions, field: CardField) -> bool {
+    !(contacts.are_masked() && field.is_contact()) && (positions.are_exact() || field != CardField::Address)
 }
 
 /// A label may have an empty value, and folding may leave nothing of a text: both are no text.

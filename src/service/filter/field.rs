@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::model::access::{Positions, Sight};
+use crate::model::access::{Contacts, Positions, Sight};
 use crate::model::attention::{Attention, AttentionReason};
 use crate::model::card::CardField;
 use crate::model::location::Source;
@@ -24,7 +24,7 @@ pub(super) enum TextField {
     /// The name, and every text of the card.
     Anywhere,
     /// The same, without what is not shown to who asks.
-    AnywhereSeen(Sight),
+    AnywhereSeen(Contacts, Positions),
 }
 
 /// A field that holds a time.
@@ -192,15 +192,25 @@ impl Test {
     }
 
     /// Keeps a text that may stand anywhere from what is not shown.
-    pub(super) fn look_within(&mut self, sight: Sight) {
+    pub(super) fn look_within(&mut self, sight: &Sight) {
         if let Self::Text { field: field @ TextField::Anywhere, .. } = self {
-            *field = TextField::AnywhereSeen(sight);
+            *field = TextField::AnywhereSeen(sight.contacts, sight.positions);
         }
     }
 
     /// Whether the test asks for what needs attention, of which the map knows more than records.
     pub(super) fn asks_for_attention(&self) -> bool {
         matches!(self, Self::Attention { .. })
+    }
+
+    /// Whether the test asks for a reason that other sites are, those on the same spot.
+    pub(super) fn asks_for_company(&self) -> bool {
+        matches!(self, Self::Attention { wanted, .. } if wanted.has(AttentionReason::Crowded))
+    }
+
+    /// A label of this value, which has no star at either end.
+    pub(super) fn label(key: &str, value: &str) -> Self {
+        Self::Text { field: TextField::Label(key.to_owned()), pattern: Pattern::exact(value), is_negated: false }
     }
 
     /// A text that may stand in any text field.

@@ -5,6 +5,7 @@
 //! of a text stands for anything. A bare word may stand in any text but the note. A condition on a field that a site has
 //! several of, such as phones and links, holds where one of them meets it, and two such conditions may be met by two of them.
 
+mod assigned;
 mod evaluate;
 mod field;
 #[cfg(test)]
@@ -68,11 +69,10 @@ impl Filter {
         Ok(Self { root: parse(text, Scope::Records)? })
     }
 
-    /// The filter as somebody may ask it who sees so much of sites. One that names a contact or the note is refused where they are
-    /// masked, and one that names where sites are where that is not shown.
-    pub(super) fn within(mut self, sight: Sight) -> Result<Self, Error> {
-        self.root.as_mut().map_or(Ok(()), |root| root.limit_to(sight))?;
-        Ok(self)
+    /// The filter as somebody may ask it who sees so much of sites: of those that are assigned to them, where not all are. One that
+    /// names a contact or the note is refused where they are masked, and one that names where sites are where that is not shown.
+    pub(super) fn within(self, sight: &Sight) -> Result<Self, Error> {
+        Ok(Self { root: within(self.root, sight)? })
     }
 
     /// The name, folded, that every match has, where the filter says one: names are unique, so there is one match at most.
@@ -122,6 +122,15 @@ fn parse(text: &str, scope: Scope) -> Result<Option<Node>, Invalid> {
     parser::parse(&lexer::tokens(text)?, text.len(), scope)
 }
 
+/// The tree as somebody may ask it who sees so much of sites.
+fn within(mut root: Option<Node>, sight: &Sight) -> Result<Option<Node>, Error> {
+    root.as_mut().map_or(Ok(()), |root| root.limit_to(sight))?;
+    match &sight.assigned {
+        None => Ok(root),
+        Some(assignment) => assigned::within(root, assignment).map(Some),
+    }
+}
+
 impl Node {
     fn terms(&self) -> usize {
         match self {
@@ -132,9 +141,9 @@ impl Node {
     }
 
     /// Looks at sites no further than somebody may who sees so much of them.
-    fn limit_to(&mut self, sight: Sight) -> Result<(), Error> {
+    fn limit_to(&mut self, sight: &Sight) -> Result<(), Error> {
         match self {
-            _ if sight == Sight::default() => Ok(()),
+            _ if sight.is_whole() => Ok(()),
             Self::All(nodes) | Self::Any(nodes) => nodes.iter_mut().try_for_each(|node| node.limit_to(sight)),
             Self::Not(node) => node.limit_to(sight),
             Self::Test(test) if sight.contacts.are_masked() && test.names_private() => Err(Error::ContactsMasked),
@@ -160,6 +169,15 @@ impl Node {
             Self::All(nodes) | Self::Any(nodes) => nodes.iter().any(Self::looks_at_texts),
             Self::Not(node) => node.looks_at_texts(),
             Self::Test(test) => matches!(test, Test::Text { .. } | Test::Link { .. } | Test::Time { .. }),
+        }
+    }
+
+    /// Whether it looks at what other sites make of one.
+    fn looks_around(&self) -> bool {
+        match self {
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter().any(Self::looks_around),
+            Self::Not(node) => node.looks_around(),
+            Self::Test(test) => test.asks_for_company(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::evaluate::Candidate;
 use super::field::Test;
-use super::{Node, Scope, parse};
+use super::{Node, Scope, assigned, parse, within};
 use crate::live::Selected;
 use crate::model::access::Sight;
 use crate::service::Error;
@@ -26,13 +26,13 @@ impl fmt::Debug for MapFilter {
 
 impl MapFilter {
     /// Parses a filter; an empty one matches everything. Refuses the note, and says at which byte a fault stands; refuses contacts
-    /// where they are masked, and where sites are where that is not shown. To who sees about where sites are, they are shown there.
+    /// where they are masked, and where sites are where that is not shown. To who sees about where sites are, they are shown there. To who
+    /// is assigned some, these are all that there are.
     pub fn parse(text: &str, sight: impl Into<Sight>) -> Result<Self, Error> {
-        let sight = sight.into();
-        let mut root = parse(text, Scope::Map)?;
-        root.as_mut().map_or(Ok(()), |root| root.limit_to(sight))?;
-        let mut filter = Self::of(root);
+        let sight: Sight = sight.into();
+        let mut filter = Self::of(within(parse(text, Scope::Map)?, &sight)?);
         filter.selected.is_rough = !sight.positions.are_exact();
+        filter.selected.all = sight.assigned.as_ref().and_then(|of| texts_of(vec![assigned::node_of(of)]));
         Ok(filter)
     }
 
@@ -66,7 +66,7 @@ impl MapFilter {
                 None => rest.push(condition),
             }
         }
-        Self { selected: Selected { classes, texts: texts_of(rest), is_rough: false } }
+        Self { selected: Selected { classes, texts: texts_of(rest), all: None, is_rough: false } }
     }
 
     /// The conditions that classes do not tell, which a selection is made for; `None` where there are none.

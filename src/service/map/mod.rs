@@ -217,7 +217,7 @@ impl Waymark {
     /// Which of the account's sites match, for who looks at nothing else of the map: the exact one says that of no more than the filter
     /// asks, which asks for no more than the principal sees.
     pub(super) fn matching(&self, principal: &Principal, account: &AccountId, filter: &str) -> Result<Filtered, Error> {
-        let live = self.account_for(principal, account, Permission::See)?;
+        let live = self.account_for(principal, account, Permission::Find)?;
         Ok(Filtered { live, filter: MapFilter::parse(filter, principal.sight())?.exactly() })
     }
 

@@ -203,6 +203,7 @@ impl Waymark {
             expires_at: None,
             contacts: None,
             positions: None,
+            assigned: None,
         };
         if key.is_empty() { self.draw_token(new) } else { self.derive_resident_token(new, secret_hash, key) }
     }
@@ -232,7 +233,7 @@ impl Waymark {
         }
         access.updated_at = now;
         let actor = Actor::Token { id: token.id, scope: token.scope };
-        let author = Author { actor, cause: Cause::InvitationRedeemed };
+        let author = Author::by(actor, Cause::InvitationRedeemed);
         let mut batch = replace(site, Some(before), Some(&access), &author, now);
         batch.push(Mutation::create(tokens::key_of(token), Document::Token(token.clone())));
         // Read before the invitation is used up: nothing that can fail comes behind the commit.

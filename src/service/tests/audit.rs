@@ -48,6 +48,7 @@ impl World {
             expires_at: None,
             contacts: None,
             positions: None,
+            assigned: None,
         }
     }
 

@@ -28,6 +28,7 @@ impl World {
             expires_at: None,
             contacts: None,
             positions: None,
+            assigned: None,
         }
     }
 

@@ -140,6 +140,7 @@ async fn a_token_that_masks_contacts_makes_none_that_does_not() {
         expires_at: None,
         contacts,
         positions: None,
+        assigned: None,
     };
     assert!(is_refused(&world.waymark.create_token(&masked, new(Some(Contacts::Read))).await));
     for (maker, wanted, made) in [

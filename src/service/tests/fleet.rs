@@ -29,6 +29,7 @@ async fn operator_token(world: &World) -> Token {
         expires_at: None,
         contacts: None,
         positions: None,
+        assigned: None,
     };
     world.waymark.create_token(&world.operator, new).await.unwrap().0
 }

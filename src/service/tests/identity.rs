@@ -41,6 +41,17 @@ async fn what_goes_on_and_signed_addresses_end_with_the_token() {
 }
 
 #[tokio::test]
+async fn a_signed_address_is_of_the_sites_that_are_assigned_to_its_maker() {
+    let (world, pair, _) = world().await;
+    let mut of_crew = claims(now());
+    of_crew["roles"] = "crew".into();
+    let crew = world.waymark.authenticate(&pair.token(&of_crew)).unwrap();
+    let signed = world.waymark.sign_tiles(&crew, &world.account, "", None).unwrap();
+    let (opened, _) = world.waymark.open_tiles(&world.account, &signed.text).unwrap();
+    assert!(opened.assigned.is_some() && opened.assigned == crew.assigned);
+}
+
+#[tokio::test]
 async fn a_token_of_a_provider_is_judged_by_it_and_all_others_as_before() {
     let (world, pair, editor) = world().await;
     let reason = |credential: &str| world.waymark.authenticate(credential).unwrap_err().reason();

@@ -8,6 +8,7 @@ mod connections;
 mod contacts;
 mod erasure;
 mod export;
+mod field;
 mod fleet;
 mod history;
 mod identity;
@@ -118,6 +119,7 @@ impl World {
             agent: None,
             contacts: Contacts::Read,
             positions: Positions::default(),
+            assigned: None,
             secret_number: 0,
             identity: None,
         };

@@ -77,6 +77,7 @@ async fn new_viewer(world: &World) -> String {
         expires_at: None,
         contacts: None,
         positions: None,
+        assigned: None,
     };
     world.waymark.create_token(&world.operator, new).await.unwrap().1
 }

@@ -19,6 +19,7 @@ impl World {
             expires_at: Some(now() + HOUR * 100),
             contacts: Some(contacts),
             positions: None,
+            assigned: None,
         };
         let (token, secret) = self.waymark.create_token(&self.operator, new).await.unwrap();
         (token.id, secret)

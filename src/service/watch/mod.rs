@@ -1,12 +1,13 @@
 //! Watches: answers that go on, for as long as their credential is good and the server runs.
 //!
-//! `sites` tells what becomes of sites, `map` what becomes of the symbols in view, `shown` what of them is new; `drive` runs
-//! one for a client that may stop reading. A watch
+//! `sites` tells what becomes of sites, and `held` which of them to whom; `map` what becomes of the symbols in view, `shown` what of
+//! them is new; `drive` runs one for a client that may stop reading. A watch
 //! makes its next message when the one before was taken, from what is true then: a slow reader costs no memory, delays no
 //! writer, and misses nothing unless it is told so.
 
 mod drive;
 mod found;
+mod held;
 mod map;
 mod shown;
 mod sites;

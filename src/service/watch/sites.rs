@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::drive::{Messages, drive};
 use super::found::{Found, Gathered, Item};
+use super::held::Held;
 use super::{Mark, PROGRESS_EVERY, Seat};
 use crate::live::{self, Commits, Next, Resumed, Standing};
 use crate::model::access::Principal;
@@ -53,7 +54,7 @@ pub struct SiteChanges {
     pub revision: Revision,
     /// Sites as they are now that match.
     pub changed: Vec<Versioned<Site>>,
-    /// Sites that are deleted or do not match, whether they did before or not.
+    /// Sites that are deleted or do not match, whether they did before or not; who is assigned some is told of what it holds alone.
     pub removed: Vec<SiteId>,
 }
 
@@ -62,6 +63,7 @@ pub struct SiteChanges {
 pub struct SiteWatch {
     seat: Seat,
     filter: Arc<Filter>,
+    held: Held,
     phase: Phase,
     /// What is to be sent next.
     ready: VecDeque<Item>,
@@ -122,10 +124,11 @@ struct Missed {
 impl Waymark {
     /// Watches sites of an account.
     pub fn watch_sites(self: &Arc<Self>, principal: &Principal, wanted: SitesWanted) -> Result<SiteWatch, Error> {
-        let seat = Seat::take(self, principal, &wanted.account, Permission::See)?;
+        let seat = Seat::take(self, principal, &wanted.account, Permission::Find)?;
         let mut watch = SiteWatch {
             seat,
-            filter: Arc::new(wanted.filter.within(principal.sight())?),
+            filter: Arc::new(wanted.filter.within(&principal.sight())?),
+            held: Held::by(principal),
             phase: Phase::Resync,
             ready: VecDeque::new(),
             end: None,
@@ -134,6 +137,8 @@ impl Waymark {
         };
         watch.phase = match wanted.resume {
             None => watch.all(),
+            // What it holds is not known here, and of what it missed it may hear of nothing else.
+            Some(_) if watch.held.is_kept() => Phase::Resync,
             Some(resume) => {
                 watch.sent = resume;
                 let from = Standing { revision: resume, ..watch.seat.live().standing() };
@@ -157,6 +162,7 @@ impl SiteWatch {
     pub async fn next(&mut self) -> Result<SiteChanges, Error> {
         loop {
             self.seat.vigil.check()?;
+            self.held.check()?;
             if let Some(message) = self.take() {
                 self.seat.heard_now();
                 return Ok(message);
@@ -189,6 +195,7 @@ impl SiteWatch {
         let (mut changed, mut removed, mut bytes) = (Vec::new(), Vec::new(), 0);
         while changed.len() + removed.len() < SITES_MAX && bytes < MESSAGE_BYTES_MAX {
             match self.ready.pop_front() {
+                Some(item) if !self.held.takes(&item) => {}
                 Some(Item::Changed(site, revision)) => {
                     bytes += site.weight();
                     changed.push(Versioned { value: Arc::unwrap_or_clone(site), revision });
@@ -201,9 +208,12 @@ impl SiteWatch {
         if self.ready.is_empty()
             && let Some((last, revision)) = self.end.take()
         {
-            (mark, self.sent) = (last, revision);
+            (mark, self.sent) = (self.held.marked(last), revision);
         }
-        Some(self.message(mark, changed, removed))
+        // Of writes to other sites it hears no more often than of none.
+        let is_empty = changed.is_empty() && removed.is_empty() && mark == Mark::Ordinary;
+        let is_told = !(is_empty && self.held.is_kept()) || self.seat.is_silent(PROGRESS_EVERY);
+        is_told.then(|| self.message(mark, changed, removed))
     }
 
     /// Reads what changed while the client was away; waits for what it knows and this replica does not.
@@ -228,6 +238,7 @@ impl SiteWatch {
 
     fn resync(&mut self) -> Phase {
         self.end = Some((Mark::Resync, Revision::default()));
+        self.held.forget();
         self.all()
     }
 

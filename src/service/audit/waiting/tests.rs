@@ -23,6 +23,7 @@ fn principal(account: Option<&str>, token: usize) -> Principal {
         agent: None,
         contacts: Contacts::Read,
         positions: Positions::default(),
+        assigned: None,
         secret_number: 0,
         identity: None,
     }

@@ -72,6 +72,7 @@ impl World {
             expires_at: None,
             contacts: None,
             positions: None,
+            assigned: None,
         };
         let (_, secret) = waymark.create_token(&operator, new).await.unwrap();
         let viewer = waymark.authenticate(&secret).unwrap();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::access::{Account, Contacts, Positions, Rotation, Scope, Token};
+use crate::model::assignment::Assignment;
 use crate::model::audit::AuditRecord;
 use crate::model::certificate::Binding;
 use crate::model::connection::{LinkFindings, Sealed, TicketingConnection, Verification, VerificationState};
@@ -101,6 +102,7 @@ fn a_token(text: String, now: Timestamp, site: SiteId, number: u64, secret_hash:
         }),
         certificate: number.is_multiple_of(7).then_some(Binding::Key(secret_hash)),
         positions: Positions::Approximate,
+        assigned: Some(Assignment::parse("labels.team = north").unwrap()),
     }
 }
 
