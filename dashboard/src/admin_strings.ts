@@ -185,6 +185,10 @@ export const access = {
   maskedOwn: "Your own token masks contacts, so those that it makes do, too.",
   maskedBoard: "A wallboard’s token sees none anyway.",
   positions: "Where sites are",
+  assigned: "Which sites",
+  assignedSuch: 'labels.team = "north"',
+  assignedHint: "Those with these labels, joined by AND and OR. Whoever sets a label assigns a site, at once.",
+  assignedTo: (labels: string) => `Sites with ${labels}`,
   expiry: "It ends",
   never: "never",
   days: (days: number) => (days === 1 ? "in a day" : `in ${days} days`),
@@ -278,6 +282,7 @@ export const scope: Record<TokenScope, string> = {
   [TokenScope.SERVICE]: "Service",
   [TokenScope.RESIDENT]: "Resident",
   [TokenScope.WALLBOARD]: "Wallboard",
+  [TokenScope.FIELD]: "Field operator",
 };
 
 /** How exactly a token shows where sites are. */
@@ -297,6 +302,7 @@ export const scopeHint: Partial<Record<TokenScope, string>> = {
   [TokenScope.VIEWER]: "Reads sites.",
   [TokenScope.WALLBOARD]: "For a screen that anybody may see: numbers, and symbols without names about where they are.",
   [TokenScope.EDITOR]: "Reads and changes sites.",
+  [TokenScope.FIELD]: "Works on site: sees the sites of some labels alone, and changes where they are, contacts and notes.",
   [TokenScope.SERVICE]: "Another service: reads and changes sites, and reports for agents.",
   [TokenScope.ENROLLMENT]: "Lets new agents in, and nothing else.",
   [TokenScope.ADMIN]: "Everything in this account, tokens too.",

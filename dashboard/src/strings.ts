@@ -58,6 +58,7 @@ export const map = {
   attribution: "Sources of the data",
   loading: "Loading the sites…",
   rough: "Sites are shown to about a kilometre",
+  assigned: "The sites that are assigned to you",
   baseTrouble: {
     failed: "The base map of this installation cannot be loaded. A plain one is shown until it comes. Trying again.",
     unknown: "The server does not tell which base map to show. A plain one is shown until it does. Trying again.",

@@ -77,9 +77,10 @@ export class Navigation {
   };
 
   #apply(rest: URLSearchParams): void {
-    const { filter, account, opened, pages } = this.#workspace;
+    const { filter, account, opened, pages, session } = this.#workspace;
     filter.restore(rest);
-    const [site, page] = [rest.get("site"), rest.get("page")];
+    // Pages of the account are not for who works on some of its sites.
+    const [site, page] = [rest.get("site"), session.onSite ? null : rest.get("page")];
     pages.show(page === "exchange" || page === "access" ? page : "");
     if (page === TICKETING) this.#workspace.openTicketing();
     else if (this.#workspace.ticketing) this.#workspace.close();

@@ -16,7 +16,7 @@ const LINK_PREFIX = "#token=";
 /** Accounts a page of the chooser. */
 const ACCOUNTS_PAGE_SIZE = 100;
 
-const READERS = [TokenScope.ADMIN, TokenScope.EDITOR, TokenScope.VIEWER, TokenScope.SERVICE];
+const READERS = [TokenScope.ADMIN, TokenScope.EDITOR, TokenScope.VIEWER, TokenScope.SERVICE, TokenScope.FIELD];
 const WRITERS = [TokenScope.ADMIN, TokenScope.EDITOR, TokenScope.SERVICE];
 /** Scopes that this page has something to show to. */
 const SIGNS_IN = [...READERS, TokenScope.WALLBOARD];
@@ -42,6 +42,10 @@ export class Session {
   operator = $state(false);
   /** Whether the token may change sites. */
   editable = $state(false);
+  /** Whether the token may change where sites are, their contacts and notes, if nothing else of them. */
+  tends = $state(false);
+  /** Whether the token is of somebody who works on site: it sees the sites that are assigned to it, and nothing else of the account. */
+  onSite = $state(false);
   /** Whether the token may keep the account's connections. */
   administers = $state(false);
   /** Whether the token shows masked contacts. */
@@ -155,6 +159,8 @@ export class Session {
     );
     this.operator = who.account === "";
     this.editable = WRITERS.includes(who.scope);
+    this.onSite = who.scope === TokenScope.FIELD;
+    this.tends = this.editable || this.onSite;
     this.administers = who.scope === TokenScope.ADMIN;
     this.masks = who.contacts === ContactAccess.MASKED;
     this.rough = who.positions === PositionAccess.APPROXIMATE;
@@ -231,8 +237,8 @@ export class Session {
 }
 
 /** What a token may do, in one text. */
-function rightsOf({ scope, account, contacts, positions }: WhoAmIResponse): string {
-  return `${scope} ${account} ${contacts} ${positions}`;
+function rightsOf({ scope, account, contacts, positions, assigned }: WhoAmIResponse): string {
+  return `${scope} ${account} ${contacts} ${positions} ${assigned}`;
 }
 
 /** An address of this page that logs in with a token: behind the `#`, so that no server and no log ever sees it. */

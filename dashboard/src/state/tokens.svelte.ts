@@ -24,6 +24,8 @@ export interface TokenForm {
   masked: boolean;
   /** For a viewer's alone; others see exactly what they act on. */
   precision: PositionAccess;
+  /** Which sites a field operator's is good for, by their labels; for no other. */
+  assigned: string;
 }
 
 /** A secret that is shown once. */
@@ -98,12 +100,13 @@ export class Tokens {
   }
 
   /** Makes a token; says why it did not go. */
-  async create({ displayName, scope, days, masked, precision }: TokenForm): Promise<Fault | undefined> {
+  async create({ displayName, scope, days, masked, ...form }: TokenForm): Promise<Fault | undefined> {
     const contacts = masked ? ContactAccess.MASKED : ContactAccess.UNSPECIFIED;
-    const positions = scope === TokenScope.VIEWER ? precision : PositionAccess.UNSPECIFIED;
+    const positions = scope === TokenScope.VIEWER ? form.precision : PositionAccess.UNSPECIFIED;
+    const assigned = scope === TokenScope.FIELD ? form.assigned : "";
     const expiry = days > 0 && { expireTime: timestampFromDate(new Date(Date.now() + days * DAY_MS)) };
     try {
-      const request = { parent: this.parent, token: { displayName, scope, contacts, positions, ...expiry } };
+      const request = { parent: this.parent, token: { displayName, scope, contacts, positions, assigned, ...expiry } };
       const { token, secret } = await this.#api.admin.createToken(request);
       if (token) {
         this.made = { token, secret, anew: false };

@@ -229,8 +229,8 @@ export class Workspace {
     await Promise.all([this.listing.refresh(), this.opened.refresh(), this.#attend()]);
   }
 
-  /** What needs attention rests on exact positions: who does not see those hears nothing of it. */
+  /** What needs attention rests on exact positions, and on the sites around: who does not see those hears nothing of it. */
   async #attend(): Promise<void> {
-    if (!this.session.rough) await this.attention.refresh();
+    if (!this.session.rough && !this.session.onSite) await this.attention.refresh();
   }
 }
