@@ -23,6 +23,8 @@ WATCHES = {"WatchSites", "WatchMap", "WatchViewport"}
 CALL_S_MAX = 30
 _numbers = itertools.count(1)
 WORLD = pb.BoundingBox(low=pb.LatLng(lat=-90, lng=-180), high=pb.LatLng(lat=90, lng=180))
+# The sites that an account's caller of the scope FIELD has.
+ASSIGNED = 'labels.team = "north"'
 # Seconds for whatever has to come.
 COMES_S_MAX = 30
 
@@ -95,7 +97,8 @@ class Account:
     def caller(self, scope="ADMIN"):
         """A caller with a token of the scope."""
         if scope not in self._callers:
-            answer = self.operator.CreateToken(parent=self.name, token=pb.Token(scope=scope_value(scope)))
+            token = pb.Token(scope=scope_value(scope), assigned=ASSIGNED if scope == "FIELD" else "")
+            answer = self.operator.CreateToken(parent=self.name, token=token)
             self._callers[scope] = Caller(self.operator.channel, answer.secret)
         return self._callers[scope]
 

@@ -22,6 +22,7 @@ ROLES = [
     '{ value = "wm-partner", role = "viewer", positions = "approximate" }',
     '{ value = "wm-wallboard", role = "wallboard" }',
     '{ value = "wm-root", role = "operator" }',
+    '{ value = "wm-field", role = "field", assigned = "labels.team = north" }',
 ]
 # Seconds that a token lasts unless it is said otherwise.
 TOKEN_S = 300

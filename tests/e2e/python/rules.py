@@ -13,7 +13,7 @@ from client import Caller, mask
 from stubs import methods, pb
 
 # All scopes that CreateToken makes.
-SCOPES = ["ADMIN", "EDITOR", "VIEWER", "SERVICE", "ENROLLMENT", "WALLBOARD"]
+SCOPES = ["ADMIN", "EDITOR", "VIEWER", "SERVICE", "ENROLLMENT", "WALLBOARD", "FIELD"]
 # All scopes that a caller may come with: an agent's credential is made by its activation, a resident's token by accepting
 # an invitation.
 CREDENTIALS = [*SCOPES, "AGENT", "RESIDENT"]
@@ -22,9 +22,13 @@ MEMBERS = [*SCOPES, "AGENT"]
 # Methods that need no token.
 OPEN = ["RedeemInvitation"]
 READERS = ["ADMIN", "EDITOR", "VIEWER", "SERVICE"]
+# Who sees sites, be it those alone that are assigned to them.
+FINDERS = [*READERS, "FIELD"]
 # Who sees the map, if only as on a screen in a hall.
-LOOKERS = [*READERS, "WALLBOARD"]
+LOOKERS = [*FINDERS, "WALLBOARD"]
 WRITERS = ["ADMIN", "EDITOR", "SERVICE"]
+# Who changes where sites are, contacts and notes, be it of those alone that are assigned to them.
+TENDERS = [*WRITERS, "FIELD"]
 # ADMIN may do everything in its account, SERVICE reports for agents, and AGENT says hello for its own agent, which the
 # good request below names.
 ENROLLERS = ["ENROLLMENT", "ADMIN", "SERVICE", "AGENT"]
@@ -131,20 +135,20 @@ RULES = {
     "CancelTicketingVerification": Rule(WRITERS, {"name": "verification"}),
     "ListLinkedSites": Rule(READERS, {"parent": "account"}, {"system": "zendesk"}),
     "SuggestTicketingLinks": Rule(WRITERS, {"connection": "connection", "sites": "sites"}),
-    "SuggestLocations": Rule(READERS, {"site": "site"}),
+    "SuggestLocations": Rule(FINDERS, {"site": "site"}),
     "PreviewDatabase": Rule([]),
     "ApplyDatabase": Rule([]),
     "GetReestimation": Rule([], {}, {"name": "reestimations/none"}),
     "ListReestimations": Rule([]),
     "CancelReestimation": Rule([], {}, {"name": "reestimations/none"}),
     "ActivateAgent": Rule(ENROLLERS, {"parent": "account"}, {"agentId": "fw-1", "agentKey": "A" * 44}),
-    "GetSite": Rule(READERS, {"name": "site"}),
-    "BatchGetSites": Rule(READERS, {"parent": "account", "names": "sites"}),
-    "ListSites": Rule(READERS, {"parent": "account"}),
-    "SearchSites": Rule(READERS, {"parent": "account"}, {"query": "site"}),
+    "GetSite": Rule(FINDERS, {"name": "site"}),
+    "BatchGetSites": Rule(FINDERS, {"parent": "account", "names": "sites"}),
+    "ListSites": Rule(FINDERS, {"parent": "account"}),
+    "SearchSites": Rule(FINDERS, {"parent": "account"}, {"query": "site"}),
     "CreateSite": Rule(WRITERS, {"parent": "account"}, {"site": {"displayName": "made by a rule"}}),
     "UpdateSite": Rule(
-        WRITERS, {"site.name": "site"}, {"site": {"note": "x"}, "updateMask": "note"}, {"validateOnly": True}
+        TENDERS, {"site.name": "site"}, {"site": {"note": "x"}, "updateMask": "note"}, {"validateOnly": True}
     ),
     "DeleteSite": Rule(WRITERS, {"name": "site"}, {}, {"etag": "stale"}),
     "UndeleteSite": Rule(WRITERS, {"name": "site"}, {}, {"etag": "stale"}),
@@ -154,38 +158,38 @@ RULES = {
         {"rows": [{"site": {"note": "x"}, "updateMask": "note"}]},
         {"validateOnly": True},
     ),
-    "GeocodeAddress": Rule(READERS, {"parent": "account", "site": "site"}, {"addressLine": "Paris"}),
-    "SuggestAddresses": Rule(READERS, {"parent": "account", "site": "site"}, {"typed": "Par"}),
-    "ReverseGeocode": Rule(READERS, {"parent": "account", "site": "site"}, {"position": AT}),
-    "SetAddress": Rule(WRITERS, {"site": "site"}, {"addressLine": "Paris"}, {"validateOnly": True}),
-    "ApplyCandidate": Rule(WRITERS, {"site": "site"}, {"candidateToken": "nonsense"}),
-    "SetPin": Rule(WRITERS, {"site": "site"}, {"position": AT}),
-    "ResetLocation": Rule(WRITERS, {"site": "site"}),
-    "DeleteFix": Rule(WRITERS, {"site": "site"}, {"source": "FIX_SOURCE_DEVICE"}),
+    "GeocodeAddress": Rule(FINDERS, {"parent": "account", "site": "site"}, {"addressLine": "Paris"}),
+    "SuggestAddresses": Rule(FINDERS, {"parent": "account", "site": "site"}, {"typed": "Par"}),
+    "ReverseGeocode": Rule(FINDERS, {"parent": "account", "site": "site"}, {"position": AT}),
+    "SetAddress": Rule(TENDERS, {"site": "site"}, {"addressLine": "Paris"}, {"validateOnly": True}),
+    "ApplyCandidate": Rule(TENDERS, {"site": "site"}, {"candidateToken": "nonsense"}),
+    "SetPin": Rule(TENDERS, {"site": "site"}, {"position": AT}),
+    "ResetLocation": Rule(TENDERS, {"site": "site"}),
+    "DeleteFix": Rule(TENDERS, {"site": "site"}, {"source": "FIX_SOURCE_DEVICE"}),
     "ListAttention": Rule(READERS, {"parent": "account"}),
     "DismissAttention": Rule(WRITERS, {"site": "site"}, {"reason": "ATTENTION_REASON_UNPLACED"}),
     "RestoreAttention": Rule(WRITERS, {"site": "site"}, {"reason": "ATTENTION_REASON_UNPLACED"}),
-    "ListSiteChanges": Rule(READERS, {"parent": "site"}),
-    "GetSiteChange": Rule(READERS, {"name": "change"}),
-    "RestoreSiteValue": Rule(WRITERS, {"name": "change"}, {"field": "location.fixes.pin"}, {"validateOnly": True}),
+    "ListSiteChanges": Rule(FINDERS, {"parent": "site"}),
+    "GetSiteChange": Rule(FINDERS, {"name": "change"}),
+    "RestoreSiteValue": Rule(TENDERS, {"name": "change"}, {"field": "location.fixes.pin"}, {"validateOnly": True}),
     "LookupIp": Rule(READERS, {"parent": "account"}, {"ip": "8.8.8.8"}),
     "BatchLookupIp": Rule(READERS, {"parent": "account"}, {"ips": ["8.8.8.8"]}),
     "ListDatabases": Rule([]),
     "ReloadDatabases": Rule([]),
     "QueryViewport": Rule(LOOKERS, {"parent": "account"}, {"viewport": BOX, "zoom": 5}),
-    "ListViewportSites": Rule(READERS, {"parent": "account"}, {"viewport": BOX}),
-    "ListNearestSites": Rule(READERS, {"parent": "account"}, {"position": AT}),
-    "ListSitesWithinRadius": Rule(READERS, {"parent": "account"}, {"center": AT, "radiusM": 1000}),
-    "ListClusterSites": Rule(READERS, {"parent": "account"}, {"clusterId": "0", "zoom": 3}),
-    "LocateSite": Rule(READERS, {"name": "site"}, {"zoom": 3}),
-    "ListPolygonSites": Rule(READERS, {"parent": "account"}, {"polygons": [TRIANGLE]}),
+    "ListViewportSites": Rule(FINDERS, {"parent": "account"}, {"viewport": BOX}),
+    "ListNearestSites": Rule(FINDERS, {"parent": "account"}, {"position": AT}),
+    "ListSitesWithinRadius": Rule(FINDERS, {"parent": "account"}, {"center": AT, "radiusM": 1000}),
+    "ListClusterSites": Rule(FINDERS, {"parent": "account"}, {"clusterId": "0", "zoom": 3}),
+    "LocateSite": Rule(FINDERS, {"name": "site"}, {"zoom": 3}),
+    "ListPolygonSites": Rule(FINDERS, {"parent": "account"}, {"polygons": [TRIANGLE]}),
     "FitSites": Rule(LOOKERS, {"parent": "account"}),
-    "ListNearDuplicates": Rule(READERS, {"parent": "account"}, {"distanceM": 10}),
-    "WatchSites": Rule(READERS, {"parent": "account"}),
+    "ListNearDuplicates": Rule(FINDERS, {"parent": "account"}, {"distanceM": 10}),
+    "WatchSites": Rule(FINDERS, {"parent": "account"}),
     "WatchMap": Rule(LOOKERS, {"parent": "account"}, {"viewport": BOX, "zoom": 5}),
     "WatchViewport": Rule(LOOKERS, {"parent": "account"}, {"viewport": BOX, "zoom": 5}),
-    "StreamTiles": Rule(READERS, {"parent": "account"}, {"tiles": [{"z": 3, "x": 4, "y": 3}]}),
-    "SignTileUrl": Rule(READERS, {"parent": "account"}),
+    "StreamTiles": Rule(FINDERS, {"parent": "account"}, {"tiles": [{"z": 3, "x": 4, "y": 3}]}),
+    "SignTileUrl": Rule(FINDERS, {"parent": "account"}),
     # The operator alone: an account's own ADMIN is refused too.
     "CreateAccount": Rule([], {"account_id": "account_id"}, {"account": {}}),
     # Whoever belongs to an account may see its record.
@@ -234,11 +238,11 @@ OUTPUT_NAMES = {
 
 
 class World:
-    """An account with a placed site, a deleted site and a token: what a request may name."""
+    """An account with a placed site, which is assigned to FIELD, a deleted site and a token: what a request may name."""
 
     def __init__(self, account):
         self.account = account
-        self.site = account.create_site("the site").name
+        self.site = account.create_site("the site", labels={"team": "north"}).name
         account.caller().SetPin(site=self.site, position=pb.LatLng(lat=10.5, lng=10.5))
         self.deleted = account.create_site("the deleted one").name
         account.caller().DeleteSite(name=self.deleted)

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 import test_isolation
-from client import WORLD, Account, Caller, Failure, failure_of, fetch, refused, scope_value, until
+from client import ASSIGNED, WORLD, Account, Caller, Failure, failure_of, fetch, refused, scope_value, until
 from identity_provider import Key, Provider, RemoteProvider, decoded, encoded
 from metrics_page import Metrics
 from rules import SCOPES, World
@@ -65,7 +65,8 @@ def test_a_token_lets_its_bearer_do_what_its_role_is_mapped_to(account, identiti
     masks = scope == "WALLBOARD"
     assert me.contacts == (pb.CONTACT_ACCESS_MASKED if masks else pb.CONTACT_ACCESS_READ)
     assert 0 < me.identity_expire_time.seconds - time.time() <= 60
-    if scope in ("VIEWER", "ENROLLMENT", "WALLBOARD"):
+    assert me.assigned == (ASSIGNED if scope == "FIELD" else "")
+    if scope in ("VIEWER", "ENROLLMENT", "WALLBOARD", "FIELD"):
         site = pb.Site(display_name="x")
         refused("PERMISSION_DENIED", "SCOPE_INSUFFICIENT", lambda: caller.CreateSite(parent=account.name, site=site))
     else:
