@@ -202,12 +202,7 @@ impl App {
         let served = Served { router, traffic: Arc::clone(&traffic), connections };
         let listener = Listener::bind(&config.listen, proxies, handshakes, served).await?;
         let metrics_listener = listen_for_metrics(own, &waymark, &health, traffic).await?;
-        let admin_token = if waymark.has_operator() {
-            None
-        } else {
-            let hand_over = |secret: &str| operator::hand_over(secret, config.admin_token_file.as_deref());
-            Some(waymark.create_operator_token("first start", hand_over).await?)
-        };
+        let admin_token = operator::first(&waymark, config.admin_token_file.as_deref()).await?;
         let url = format!("{scheme}://{}", listener.local_address());
         let stale_max =
             config.redis.as_ref().map_or(Duration::MAX, |redis| Duration::from_secs(redis.stale_max_s.into()));

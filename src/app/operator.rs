@@ -12,8 +12,16 @@ use crate::live::Live;
 use crate::secret_file;
 use crate::service::{self, Parts, Waymark};
 
+/// Makes the first token of a store without an operator, and hands it over; `None` where there is one.
+pub(super) async fn first(waymark: &Waymark, file: Option<&Path>) -> Result<Option<String>, Error> {
+    if waymark.has_operator() {
+        return Ok(None);
+    }
+    waymark.create_operator_token("first start", |secret| hand_over(secret, file)).await.map(Some)
+}
+
 /// Writes the operator's secret into the file, if there is one.
-pub(super) fn hand_over(secret: &str, file: Option<&Path>) -> Result<(), Error> {
+fn hand_over(secret: &str, file: Option<&Path>) -> Result<(), Error> {
     let Some(path) = file else { return Ok(()) };
     secret_file::write(path, secret).map_err(|cause| Error::TokenFile { path: path.to_owned(), cause })
 }

@@ -246,7 +246,7 @@ impl<'t> Parser<'t> {
             return Err(fault("an empty value is that of all sites without the label: say one that some have".into()));
         }
         if value.starts_with('*') || value.ends_with('*') {
-            return Err(fault("a star stands for anything in filters, and for nothing here: say the whole value".into()));
+            return Err(fault("a star stands for anything in filters, and for nothing here: say the value".into()));
         }
         Ok(Condition::Label { key: key.to_owned(), value })
     }

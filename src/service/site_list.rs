@@ -162,9 +162,9 @@ impl Waymark {
         let cursor = |site: SiteId, name: &str| if by_name { text::fold(name) } else { site.to_string() };
         let look = map.look(|view, _| {
             let whole = view.whole().into_iter();
-            whole.map(|(site, name)| (cursor(site, name), site)).collect::<Vec<_>>()
+            Ok(whole.map(|(site, name)| (cursor(site, name), site)).collect::<Vec<_>>())
         });
-        let mut places = look.await;
+        let mut places = look.await?;
         places.sort_unstable();
         if descending {
             places.reverse();

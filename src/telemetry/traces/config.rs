@@ -147,8 +147,8 @@ impl Config {
                 name.parse().map_err(|_| fault(format!("{name:?} is no name of a header with a text")))?;
             let secret = secret_file::read(value_file).map_err(fault)?;
             let value = AsciiMetadataValue::try_from(secret.expose_secret().trim());
-            let mut value = value
-                .map_err(|_| fault(format!("{} has characters that no header may have", value_file.display())))?;
+            let mut value =
+                value.map_err(|_| fault(format!("{} has characters that no header may have", value_file.display())))?;
             value.set_sensitive(true);
             read.insert(key, value);
         }
