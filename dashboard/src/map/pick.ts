@@ -1,6 +1,7 @@
 // Which symbol is under the pointer.
 import type { Map as MapLibre, MapGeoJSONFeature, Point } from "maplibre-gl";
 import type { Position } from "../position.js";
+import { ASIDES } from "./asides.js";
 import { SYMBOL_LAYERS } from "./site_layers.js";
 
 /** How far beside a symbol a click still counts, in pixels. */
@@ -29,10 +30,11 @@ export function pick(map: MapLibre, { x, y }: Point): Picked | undefined {
   const layers = Object.values(SYMBOL_LAYERS)
     .flat()
     .filter((layer) => map.getLayer(layer));
-  const away = ({ geometry }: MapGeoJSONFeature): number => {
+  const away = ({ geometry, properties }: MapGeoJSONFeature): number => {
     if (geometry.type !== "Point") return Infinity;
     const middle = map.project(geometry.coordinates as [number, number]);
-    return Math.hypot(middle.x - x, middle.y - y);
+    const [east, south] = ASIDES[Number(properties.aside ?? 0)] ?? [0, 0];
+    return Math.hypot(middle.x + east - x, middle.y + south - y);
   };
   const [nearest] = map
     .queryRenderedFeatures(box, { layers })

@@ -2,6 +2,7 @@
 // picture is named by what it shows; icons.ts draws it.
 import type { ExpressionSpecification, LayerSpecification, SymbolLayerSpecification } from "maplibre-gl";
 import * as strings from "../strings.js";
+import { ASIDES } from "./asides.js";
 import { FONT } from "./fonts.js";
 import { DONUT_SHARES } from "./icons.js";
 import { type Palette, type Scheme, STATUSES } from "./palette.js";
@@ -17,6 +18,8 @@ const SIZE_STEPS = [10, 100, 1_000];
 /** Pixels around the equator at zoom 0, of tiles of 512 pixels, and metres around it. */
 const WORLD_PX = 512;
 const EQUATOR_M = 40_075_016.7;
+/** The size of names and of the counts of areas, in pixels. */
+const TEXT_PX = 11.5;
 /** Radii of a disc in pixels: below the least it hides behind its ring, above the most it fills the screen anyway. */
 const DISC_PX_MIN = 18;
 const DISC_PX_MAX = 600;
@@ -85,6 +88,7 @@ function areas(scheme: Scheme, palette: Palette): LayerSpecification {
     filter: ["all", OF_KIND.areas, [">", ["get", "count"], 1]],
     layout: {
       "icon-image": ["concat", `ring|${scheme}|`, sizeClass(), ...shares()],
+      "icon-offset": aside(([east, south]) => [east, south]),
       "icon-allow-overlap": true,
       // "~14 sites": somewhere around here, and not on this spot.
       "text-field": [
@@ -95,7 +99,8 @@ function areas(scheme: Scheme, palette: Palette): LayerSpecification {
         { "font-scale": 0.74 },
       ],
       "text-font": [FONT],
-      "text-size": 11.5,
+      "text-size": TEXT_PX,
+      "text-offset": aside(([east, south]) => [east / TEXT_PX, south / TEXT_PX]),
       "text-line-height": 1,
       "text-allow-overlap": true,
       "symbol-sort-key": ["get", "count"],
@@ -165,13 +170,20 @@ function pinLayout(name: ExpressionSpecification): SymbolLayerSpecification["lay
     "icon-allow-overlap": true,
     "text-field": ["step", ["zoom"], "", NAMES_FROM_ZOOM, name],
     "text-font": [FONT],
-    "text-size": 11.5,
+    "text-size": TEXT_PX,
     "text-anchor": "top",
     // Below the ring of the site in hand.
     "text-offset": [0, 1.6],
     "text-optional": true,
     "text-max-width": 12,
   };
+}
+
+/** Something of where an area's mark stands beside its middle. */
+function aside(value: (offset: [number, number]) => [number, number]): ExpressionSpecification {
+  const [middle, ...others] = ASIDES.map((offset) => ["literal", value(offset)]);
+  const cases = others.flatMap((offset, number) => [number + 1, offset]);
+  return ["match", ["coalesce", ["get", "aside"], 0], ...cases, middle] as unknown as ExpressionSpecification;
 }
 
 function textPaint(palette: Palette) {

@@ -6,6 +6,7 @@ import type { Area, Cluster, SiteSummary, SiteTally } from "../gen/waymark/v1/ma
 import { SiteStatus } from "../gen/waymark/v1/site_pb.js";
 import { type MapChanges, WatchMark } from "../gen/waymark/v1/watch_pb.js";
 import type { Position } from "../position.js";
+import { setAside } from "./asides.js";
 import type { StatusKey } from "./palette.js";
 
 const STATUS_KEYS: Record<SiteStatus, StatusKey> = {
@@ -28,8 +29,8 @@ export interface Drawn {
 export class SymbolSet {
   #features = new Map<string, Feature>();
 
-  /** Takes a message of a watch in; `fresh` for the first of a view, which tells all there is. Nothing if none changed. */
-  take(changes: MapChanges, fresh: boolean): Drawn | undefined {
+  /** Takes a message of a watch of `zoom` in; `fresh` for the first of a view, which tells all there is. Nothing if none changed. */
+  take(changes: MapChanges, fresh: boolean, zoom: number): Drawn | undefined {
     const { revision, changed, removedIds, mark } = changes;
     if (fresh) this.#features.clear();
     else if (mark === WatchMark.PROGRESS) return undefined;
@@ -37,7 +38,8 @@ export class SymbolSet {
     for (const pin of changed?.pins ?? []) this.#put(pinFeature(pin));
     for (const cluster of changed?.clusters ?? []) this.#put(clusterFeature(cluster));
     for (const area of changed?.areas ?? []) this.#put(areaFeature(area));
-    return { revision, collection: { type: "FeatureCollection", features: [...this.#features.values()] } };
+    const features = setAside([...this.#features.values()], zoom);
+    return { revision, collection: { type: "FeatureCollection", features } };
   }
 
   /** Where the site's own symbol is; absent where it has none in view. */

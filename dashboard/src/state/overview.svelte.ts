@@ -145,7 +145,7 @@ export class Overview {
     this.legend = changes.legendTally;
     this.unplaced = changes.unplaced;
     this.revision = changes.revision;
-    this.drawn = this.#symbols.take(changes, fresh) ?? this.drawn;
+    this.drawn = this.#symbols.take(changes, fresh, this.#zoom) ?? this.drawn;
     const changed = this.#revision !== undefined && changes.revision !== this.#revision;
     this.#revision = changes.revision;
     if (changed) this.#onChange();
