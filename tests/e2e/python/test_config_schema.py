@@ -16,6 +16,7 @@ EXAMPLES = sorted((ROOT / "deploy").glob("*.toml"))
 # What stands for a text where not any will do.
 SAMPLES = {
     "address": "127.0.0.1:0",
+    "assigned": 'labels.team = "north"',
     "metrics_listen": "127.0.0.1:0",
     "private_networks": "10.0.0.0/8",
     "public_url": "https://waymark.example.com",

@@ -183,7 +183,7 @@ def test_what_is_no_assignment_is_refused(account, fields, field, told):
 
 @pytest.mark.parametrize("text", FILTERS, ids=lambda text: text or "none")
 def test_the_map_is_that_of_an_account_of_these_sites_alone(fleet, text):
-    triangle = {"outer": {"points": [{"lat": 30, "lng": -30}, {"lat": 30, "lng": 150}, {"lat": 80, "lng": 60}]}}
+    triangle = {"outer": {"points": [{"lat": 30, "lng": -29}, {"lat": 30, "lng": 150}, {"lat": 80, "lng": 60}]}}
     far = pb.LatLng(lat=10, lng=100)
     questions = [
         *(("QueryViewport", {"viewport": WORLD, "zoom": zoom}) for zoom in range(5)),

@@ -99,7 +99,7 @@ def test_an_account_has_at_most_as_many_sites_as_the_operator_lets_it(tmp_path):
         full(account.create_site)
         full(lambda: account.activate("agent-2"))
         assert imported().reason == pb.ERROR_REASON_LIMIT_REACHED
-        assert account.activate("agent-1", key=key).site.name == last.site.name, "a known agent comes again"
+        assert account.activate("agent-1", key=key).site == last.site, "a known agent comes again"
         other.create_site()
         account.caller().DeleteSite(name=first.name)
         account.activate("agent-2")
