@@ -27,11 +27,11 @@ pub(super) struct Survey<'map> {
 /// Pins and clusters: of each cell the node, or the chain that its piles are in.
 pub(super) type Clusters = Plane<Slot>;
 /// Areas: of each cell those whose centroid it holds.
-pub(super) type Areas = Plane<Doubt>;
+pub(super) type Areas = Plane<Uncertainty>;
 
 /// What areas tell of their sites' uncertainty.
 #[derive(Debug, Clone)]
-pub(super) struct Doubt {
+pub(super) struct Uncertainty {
     /// Which areas they are, from one on.
     pub(super) ids: SmallVec<[AreaId; 1]>,
     /// The largest known accuracy, in metres.
@@ -40,13 +40,13 @@ pub(super) struct Doubt {
     pub(super) granularity: Granularity,
 }
 
-impl Default for Doubt {
+impl Default for Uncertainty {
     fn default() -> Self {
         Self { ids: SmallVec::new(), radius_m: None, granularity: Granularity::Door }
     }
 }
 
-impl Doubt {
+impl Uncertainty {
     fn widen(&mut self, radius_m: Option<f64>, granularity: Granularity) {
         self.radius_m = self.radius_m.into_iter().chain(radius_m).reduce(f64::max);
         self.granularity = self.granularity.min(granularity);
@@ -66,13 +66,13 @@ struct Planes<'a> {
 
 impl Planes<'_> {
     /// Puts an area of some sites where its centroid is, if that is in the part that is being filled.
-    fn add_area(&mut self, rect: &Rect, mass: &Mass, doubt: &Doubt) {
+    fn add_area(&mut self, rect: &Rect, mass: &Mass, uncertainty: &Uncertainty) {
         let Some(areas) = &mut self.areas else { return };
         let point = mass.centroid();
         if rect.contains(point) {
-            let content = areas.content_at(point, Doubt::default);
+            let content = areas.content_at(point, Uncertainty::default);
             content.mass.merge(mass);
-            content.more.merge(doubt);
+            content.detail.merge(uncertainty);
         }
     }
 }
@@ -83,7 +83,7 @@ impl Source<Slot> for Survey<'_> {
     }
 }
 
-impl Source<Doubt> for Survey<'_> {
+impl Source<Uncertainty> for Survey<'_> {
     fn fill(&self, plane: &mut Areas, rect: &Rect) {
         self.fill_planes(&mut Planes { clusters: None, areas: Some(plane) }, rect);
     }
@@ -179,7 +179,7 @@ impl Survey<'_> {
 
     fn fill_from_chain(self, planes: &mut Planes<'_>, slot: Slot, head: u32, level: u8, rect: &Rect) {
         let view = self.view;
-        let mut areas = SmallVec::<[(Mass, Doubt); 4]>::new();
+        let mut areas = SmallVec::<[(Mass, Uncertainty); 4]>::new();
         for pile in view.piles(head) {
             if view.count_of_pile(pile) == 0 {
                 continue;
@@ -193,26 +193,26 @@ impl Survey<'_> {
                 view.weigh(pile, &mut clusters.content_at(pile.point, || slot).mass);
             }
         }
-        areas.iter().for_each(|(mass, doubt)| planes.add_area(rect, mass, doubt));
+        areas.iter().for_each(|(mass, uncertainty)| planes.add_area(rect, mass, uncertainty));
     }
 
     /// Adds a pile to its area among those of a chain.
-    fn add_to_area(self, areas: &mut SmallVec<[(Mass, Doubt); 4]>, id: AreaId, pile: &Pile) {
+    fn add_to_area(self, areas: &mut SmallVec<[(Mass, Uncertainty); 4]>, id: AreaId, pile: &Pile) {
         let view = self.view;
-        let at = areas.iter().position(|(_, doubt)| doubt.ids[0] == id).unwrap_or_else(|| {
-            areas.push((Mass::default(), Doubt { ids: SmallVec::from_elem(id, 1), ..Doubt::default() }));
+        let at = areas.iter().position(|(_, uncertainty)| uncertainty.ids[0] == id).unwrap_or_else(|| {
+            areas.push((Mass::default(), Uncertainty { ids: SmallVec::from_elem(id, 1), ..Uncertainty::default() }));
             areas.len() - 1
         });
-        let (mass, doubt) = &mut areas[at];
+        let (mass, uncertainty) = &mut areas[at];
         match view.tree.piles.load(pile) {
             Load::Few(_) => view.numbers(pile).for_each(|number| {
                 let site = view.entries[number].facets_at(number, pile.point, pile.stop);
                 mass.add(&site);
-                doubt.widen(site.accuracy_m, site.granularity);
+                uncertainty.widen(site.accuracy_m, site.granularity);
             }),
             Load::Crowd(total) => {
                 mass.merge(&view.area_mass(total));
-                doubt.widen(total.radius_m(view.classes), total.granularity(view.classes));
+                uncertainty.widen(total.radius_m(view.classes), total.granularity(view.classes));
             }
         }
     }
@@ -229,7 +229,7 @@ impl Survey<'_> {
             if mass.count() > 0 {
                 let id = AreaId { cell: Cell::holding(Point { x: cell.west, y: cell.north }, level), kind };
                 let (radius_m, granularity) = (total.radius_m(classes), total.granularity(classes));
-                planes.add_area(rect, &mass, &Doubt { ids: SmallVec::from_elem(id, 1), radius_m, granularity });
+                planes.add_area(rect, &mass, &Uncertainty { ids: SmallVec::from_elem(id, 1), radius_m, granularity });
             }
         }
     }

@@ -27,6 +27,7 @@ pub(super) fn meridians(view: View<'_>, looks: &mut Looks) -> Result<(LatLng, La
     let mut needed: Vec<u32> = gaps.iter().flat_map(|(before, after)| [*before, *after]).collect();
     needed.sort_unstable();
     needed.dedup();
+    looks.take(needed.len())?;
     let mut ends = Ends { view, level, found: vec![None; needed.len()], needed };
     ends.gather(view.tree.root, &Rect::WORLD, looks)?;
     let width = |(west, east): &(LatLng, LatLng)| (east.lng() - west.lng()).rem_euclid(360.0);
@@ -99,6 +100,7 @@ impl Columns {
         if self.are_taken(shifted(cell.west, self.level), shifted(cell.east, self.level)) {
             return Ok(());
         }
+        looks.take(1)?;
         match slot.kind() {
             Kind::Empty => {}
             Kind::Chain(head) => {

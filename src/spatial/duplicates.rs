@@ -36,7 +36,7 @@ pub(super) fn near_duplicates(
     let mut found = Vec::new();
     let (mut is_begun, mut told, mut refusal) = (false, 0, None);
     // Of a great stack no more is looked at than a page may come to.
-    let group_max = limit + OTHERS_MAX + 2;
+    let group_max = limit.saturating_add(OTHERS_MAX + 2);
     let next = walk(view, &World, from, group_max, |group| {
         for (at, &(site, number)) in group.sites.iter().enumerate() {
             let is_full = found.len() >= limit || told >= PAGE_OTHERS_MAX || *group.looks >= LOOKS_MAX;

@@ -31,27 +31,41 @@ pub(super) fn expansion_zoom(view: View<'_>, cluster: Cell, cells_max: usize) ->
     let (mut areas, mut kept, mut cells_left) = (SmallVec::<[AreaId; 2]>::new(), cluster, cells_max);
     for level in cluster.level() + 1..=LEVEL_MAX {
         areas.extend(numbers.iter().filter_map(|number| area_from(view, clusters.content(*number))));
+        if numbers.is_empty() {
+            return Ok(areas_part(view, &areas, level, &mut cells_left));
+        }
         let survey = Survey { view, level };
         // All cells with its sites are neighbours of one kept cell, or that itself.
         let below = Window::of(kept).widened(1).finer();
         let mut finer = survey.one(below).with_outside_max(cells_left);
         numbers = below_of(&clusters, &numbers, &mut finer, &survey);
-        let holders = holders(&mut finer, &survey, &numbers, &areas);
+        let holders = holders(&mut finer, &survey, &numbers, &areas, &mut cells_left);
         match holders.as_deref() {
-            Ok([holder]) if finer.checked().is_ok() => {
-                if let SymbolId::Cluster(cell) = holder {
-                    kept = *cell;
-                } else if areas.len() == 1 {
-                    // Sites of one area are in one symbol at every deeper zoom.
-                    return Ok(None);
-                }
-            }
+            Ok([SymbolId::Cluster(cell)]) if finer.checked().is_ok() => kept = *cell,
+            // All are in areas now, whose cells lie as they lay.
+            Ok([SymbolId::Area(_)]) => {}
             _ => return Ok(Some(level - CELL_LEVELS_BELOW_TILE)),
         }
         cells_left = cells_left.saturating_sub(finer.outside_len());
         clusters = finer;
     }
     Ok(None)
+}
+
+/// The first zoom, from that of a level on, at which the areas are more than one symbol. Nothing that clusters around them
+/// matters any more.
+fn areas_part(view: View<'_>, areas: &[AreaId], from: u8, cells_left: &mut usize) -> Option<u8> {
+    if areas.len() == 1 {
+        return None;
+    }
+    let mut are_apart = |level: u8| {
+        let mut first = None;
+        areas.iter().any(|area| match locate_area(Survey { view, level }, area.cell.corner(), *area, cells_left) {
+            Ok(Some(shown)) => *first.get_or_insert(shown) != shown,
+            _ => true,
+        })
+    };
+    (from..=LEVEL_MAX).find(|level| are_apart(*level)).map(|level| level - CELL_LEVELS_BELOW_TILE)
 }
 
 /// The cells of the next level with sites of these cells. Only the cluster's sites are in them.
@@ -64,7 +78,7 @@ fn below_of(clusters: &Clusters, numbers: &[u32], finer: &mut Clusters, survey: 
 /// The area that sites of a cell are in at all deeper levels, if any stop refining in it.
 fn area_from(view: View<'_>, content: &Content<Slot>) -> Option<AreaId> {
     let cell = content.cell;
-    let has_any = match content.more.kind() {
+    let has_any = match content.detail.kind() {
         Kind::Empty => false,
         Kind::Node(at) => view.areas(at).is_some_and(|areas| areas.stopped.sums.count(view.classes) > 0),
         Kind::Chain(head) => view.piles(head).any(|pile| {
@@ -82,10 +96,12 @@ fn holders(
     survey: &Survey<'_>,
     numbers: &[u32],
     areas: &[AreaId],
+    cells_left: &mut usize,
 ) -> Result<SmallVec<[SymbolId; 4]>, Refusal> {
     let mut holders = SmallVec::new();
     for area in areas {
-        let shown = locate_area(*survey, area.cell.corner(), *area)?.expect("an area of sites in view is not empty");
+        let shown = locate_area(*survey, area.cell.corner(), *area, cells_left)?
+            .expect("an area of sites in view is not empty");
         holders.push(SymbolId::Area(shown));
     }
     for number in numbers {

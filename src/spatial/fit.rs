@@ -14,8 +14,9 @@ use super::view::View;
 /// of the map, all of which are drawn in one row, or a million of which no two are on one meridian, in some 0.2 s.
 pub(super) const FIT_LOOKS_MAX: usize = 8_000_000;
 
-/// The box; `None` where no site is in view. Costs a walk along its edges, and a look at the nodes of up to a few thousand
-/// cells to find where it may be cut open; more where sites are on all meridians. Refuses where that would be too many looks.
+/// The box; `None` where no site is in view. Costs a walk along its edges, and a look at the nodes that tell which columns of
+/// the map are empty, to find where it may be cut open; more where sites are on all meridians. Refuses where that would be too
+/// many looks.
 pub(super) fn fit(view: View<'_>) -> Result<Option<BoundingBox>, Refusal> {
     fit_within(view, FIT_LOOKS_MAX).map(|(bounds, _)| bounds)
 }

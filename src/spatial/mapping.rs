@@ -13,7 +13,7 @@ use super::frame::Rect;
 use super::mercator::{CELL_LEVELS_BELOW_TILE, Cell, LEVEL_MAX, Point};
 use super::node::{Kind, Slot};
 use super::pile::Pile;
-use super::plane::{Plane, Source};
+use super::plane::{OUTSIDE_CELLS_MAX, Plane, Source};
 use super::refusal::Refusal;
 use super::region::Region;
 use super::stop::{Stop, country_level};
@@ -89,26 +89,26 @@ fn cluster(view: View<'_>, clusters: &Clusters, kept: u32, joiners: &[u32]) -> C
         span.south |= u32::from(joiner.cell.y() > cell.y());
     }
     // No cell holds all: whatever stands around may part them at the next level, and only a look at that tells.
-    let split = if joiners.is_empty() { split_level(view, content.more, cell) } else { Some(cell.level() + 1) };
+    let split = if joiners.is_empty() { split_level(view, content.detail, cell) } else { Some(cell.level() + 1) };
     let expansion_zoom = split.filter(|level| *level <= LEVEL_MAX).map(|level| level - CELL_LEVELS_BELOW_TILE);
     Cluster { cell, tally, point: content.point, expansion_zoom, span }
 }
 
 fn area<'map>(view: View<'map>, areas: &Areas, kept: u32, joiners: &[u32]) -> Area<'map> {
     let content = areas.content(kept);
-    let (mut mass, mut doubt) = (content.mass, content.more.clone());
+    let (mut mass, mut uncertainty) = (content.mass, content.detail.clone());
     for joiner in joiners.iter().map(|joiner| areas.content(*joiner)) {
         mass.merge(&joiner.mass);
-        doubt.merge(&joiner.more);
+        uncertainty.merge(&joiner.detail);
     }
     Area {
-        id: id_of(content.cell, &doubt.ids),
+        id: id_of(content.cell, &uncertainty.ids),
         tally: mass.tally,
         point: content.point,
-        radius_m: doubt.radius_m,
-        granularity: doubt.granularity,
+        radius_m: uncertainty.radius_m,
+        granularity: uncertainty.granularity,
         lone: mass.lone().map(|entry| view.entries.get(entry)),
-        widest: doubt.ids.iter().map(|id| id.cell.level()).min().expect("there is an area"),
+        widest: uncertainty.ids.iter().map(|id| id.cell.level()).min().expect("there is an area"),
     }
 }
 
@@ -198,14 +198,15 @@ fn joined_areas(view: View<'_>, cell: Cell) -> Result<Option<Parts>, Refusal> {
 fn ids_of(areas: &mut Areas, survey: &Survey<'_>, kept: u32) -> SmallVec<[AreaId; 4]> {
     let joiners = areas.joiners(kept, survey);
     let numbers = std::iter::once(kept).chain(joiners);
-    numbers.flat_map(|number| areas.content(number).more.ids.iter().copied()).collect()
+    numbers.flat_map(|number| areas.content(number).detail.ids.iter().copied()).collect()
 }
 
 /// What shows the site of a pile at `zoom`.
 pub(super) fn locate(view: View<'_>, site: SiteId, pile: &Pile, zoom: u8) -> Result<SymbolId, Refusal> {
     let survey = Survey { view, level: zoom + CELL_LEVELS_BELOW_TILE };
     if let Some(id) = survey.area_of(pile) {
-        let shown = locate_area(survey, pile.point, id)?.expect("the area of a site in view is not empty");
+        let shown = locate_area(survey, pile.point, id, &mut { OUTSIDE_CELLS_MAX })?
+            .expect("the area of a site in view is not empty");
         return Ok(SymbolId::Area(shown));
     }
     let cell = Cell::holding(pile.point, survey.level);
@@ -217,18 +218,25 @@ pub(super) fn locate(view: View<'_>, site: SiteId, pile: &Pile, zoom: u8) -> Res
     Ok(if stands_alone { SymbolId::Pin(site) } else { SymbolId::Cluster(clusters.content(kept).cell) })
 }
 
-/// What shows the area `id`, in whose cell `point` is; `None` where it has no site.
-pub(super) fn locate_area(survey: Survey<'_>, point: Point, id: AreaId) -> Result<Option<AreaId>, Refusal> {
+/// What shows the area `id`, in whose cell `point` is; `None` where it has no site. Takes the cells that climbs fetch for it off
+/// those that are left.
+pub(super) fn locate_area(
+    survey: Survey<'_>,
+    point: Point,
+    id: AreaId,
+    cells_left: &mut usize,
+) -> Result<Option<AreaId>, Refusal> {
     let mass = survey.area_mass(point, id);
     if mass.count() == 0 {
         return Ok(None);
     }
     let cell = Cell::holding(mass.centroid(), survey.level);
-    let mut areas: Areas = survey.one(Window::of(cell));
+    let mut areas: Areas = survey.one(Window::of(cell)).with_outside_max(*cells_left);
     let number = areas.at(cell.x(), cell.y(), &survey).expect("the cell of an area's centroid is not empty");
     let kept = areas.kept(number, &survey);
     let ids = ids_of(&mut areas, &survey, kept);
     areas.checked()?;
+    *cells_left -= areas.outside_len();
     Ok(Some(id_of(areas.content(kept).cell, &ids)))
 }
 
@@ -274,7 +282,8 @@ impl Leaves {
                 let (cell, kind) = (id.cell, id.kind);
                 let is_country = kind == AreaKind::Country;
                 let is_of_zoom = if is_country { cell.level() == country_level(level) } else { cell.level() < level };
-                let is_shown = is_of_zoom && locate_area(Survey { view, level }, cell.corner(), id)? == Some(id);
+                let is_shown = is_of_zoom
+                    && locate_area(Survey { view, level }, cell.corner(), id, &mut { OUTSIDE_CELLS_MAX })? == Some(id);
                 is_shown.then(|| Parts::from_iter([Part { cell, area: Some(kind) }]))
             }
         };

@@ -204,15 +204,18 @@ impl Cell {
     /// antimeridian, rows end at the southern edge.
     #[must_use]
     pub fn bounds(self, columns: u32, rows: u32) -> BoundingBox {
-        let side = WORLD / f64::from(1_u32 << self.level);
+        self.bounds_by(columns, rows, |row| row_edge_lat(self.level, row))
+    }
+
+    /// The same where the latitudes of northern edges of rows are known.
+    pub(super) fn bounds_by(self, columns: u32, rows: u32, mut lat_of: impl FnMut(u32) -> f64) -> BoundingBox {
         let count = 1_u32 << self.level;
         let end_x = self.x + columns.min(count);
         let east = if end_x > count { end_x - count } else { end_x };
         let south = (self.y + rows).min(count);
-        let north_west = at_edge(f64::from(self.x) * side, f64::from(self.y) * side);
-        let south_east = at_edge(f64::from(east) * side, f64::from(south) * side);
-        let low = corner(south_east.lat(), north_west.lng());
-        let high = corner(north_west.lat(), south_east.lng());
+        let lng_of = |column: u32| f64::from(column) / f64::from(count) * 360.0 - 180.0;
+        let low = corner(lat_of(south), lng_of(self.x));
+        let high = corner(lat_of(self.y), lng_of(east));
         BoundingBox::new(low, high).unwrap_or(BoundingBox::WORLD)
     }
 }
@@ -242,6 +245,12 @@ impl FromStr for Cell {
 pub fn cell_width_m(level: u8, lat: f64) -> f64 {
     let circle_m = TAU * EARTH_RADIUS_M * lat.clamp(-LAT_MAX, LAT_MAX).to_radians().cos();
     circle_m / f64::from(1_u32 << level)
+}
+
+/// Latitude of the northern edge of a row of cells, and of the southern edge of the last one.
+pub(super) fn row_edge_lat(level: u8, row: u32) -> f64 {
+    let side = WORLD / f64::from(1_u32 << level);
+    at_edge(0.0, f64::from(row) * side).lat()
 }
 
 /// The leading `bits` of a coordinate.

@@ -3,12 +3,14 @@
 //! Field numbers are those of the specification's `vector_tile.proto`. The same symbols give the same bytes. Knows
 //! nothing of HTTP and compression.
 
+use smallvec::SmallVec;
+
 use crate::model::location::{Granularity, Source};
 use crate::model::site::Status;
 
 use super::class::Tally;
 use super::layer::{Layer, Value};
-use super::mercator::TileId;
+use super::mercator::{TileId, row_edge_lat};
 use super::symbols::{Area, Cluster, Pin, SymbolId, Symbols};
 
 /// Units along one side of a tile: eight to a pixel of a tile of 512 px.
@@ -118,7 +120,8 @@ pub fn encode(symbols: &Symbols<'_>, tile: TileId) -> Vec<u8> {
     let mut layer = Layer::new(tile, &Key::NAMES, features);
     symbols.pins.iter().for_each(|pin| encode_pin(&mut layer, pin));
     layer.finish("pins", &mut out);
-    symbols.clusters.iter().for_each(|cluster| encode_cluster(&mut layer, cluster));
+    let mut edges = RowEdges::default();
+    symbols.clusters.iter().for_each(|cluster| encode_cluster(&mut layer, cluster, &mut edges));
     layer.finish("clusters", &mut out);
     symbols.areas.iter().for_each(|area| encode_area(&mut layer, area));
     layer.finish("areas", &mut out);
@@ -142,14 +145,29 @@ fn encode_pin(layer: &mut Layer, pin: &Pin<'_>) {
     layer.feature(u64::try_from(folded).expect("masked to 53 bits"), pin.point);
 }
 
-fn encode_cluster(layer: &mut Layer, cluster: &Cluster) {
+/// Latitudes of the edges of rows, which the clusters of a tile share: each of them takes a hyperbolic sine.
+#[derive(Debug, Default)]
+struct RowEdges(SmallVec<[(u32, f64); 12]>);
+
+impl RowEdges {
+    fn lat(&mut self, level: u8, row: u32) -> f64 {
+        let known = self.0.iter().find(|(known, _)| *known == row).map(|(_, lat)| *lat);
+        known.unwrap_or_else(|| {
+            let lat = row_edge_lat(level, row);
+            self.0.push((row, lat));
+            lat
+        })
+    }
+}
+
+fn encode_cluster(layer: &mut Layer, cluster: &Cluster, edges: &mut RowEdges) {
     layer.unique_id(Key::Id as usize, SymbolId::Cluster(cluster.cell));
     encode_tally(layer, &cluster.tally);
     if let Some(zoom) = cluster.expansion_zoom {
         layer.tag(Key::ExpansionZoom as usize, Value::Uint(u64::from(zoom)));
     }
     layer.tag(Key::Stack as usize, Value::Bool(cluster.is_stack()));
-    let bounds = cluster.bounds();
+    let bounds = cluster.bounds_by(|row| edges.lat(cluster.cell.level(), row));
     // Edges of cells: clusters of a row or a column share them, and their values.
     for (key, degrees) in [
         (Key::West, bounds.low.lng()),

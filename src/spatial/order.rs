@@ -30,10 +30,9 @@ pub(super) struct Order {
 impl Order {
     /// The order of these sites, which all are in `entries` as they are now.
     pub(super) fn of(numbers: &[u32], entries: &Entries) -> Self {
-        let mut order = Self::default();
+        let mut order = Self { ids: Ids::of(numbers, entries), ..Self::default() };
         for number in numbers {
             let entry = &entries[*number];
-            order.ids.insert(*number, entries);
             order.stand(entry.position(), entry.class());
         }
         order
@@ -114,6 +113,13 @@ struct Chunk {
 }
 
 impl Ids {
+    fn of(numbers: &[u32], entries: &Entries) -> Self {
+        let mut numbers = numbers.to_vec();
+        numbers.sort_unstable_by_key(|number| entries[*number].site);
+        let chunk = |numbers: &[u32]| Chunk { least: entries[numbers[0]].site, numbers: numbers.to_vec() };
+        Self { chunks: numbers.chunks(CHUNK_MAX).map(chunk).collect() }
+    }
+
     fn insert(&mut self, number: u32, entries: &Entries) {
         let site = entries[number].site;
         if self.chunks.is_empty() {
@@ -125,7 +131,8 @@ impl Ids {
         let rank = chunk.rank(site, entries);
         chunk.numbers.insert(rank, number);
         if chunk.numbers.len() > CHUNK_MAX {
-            let numbers = chunk.numbers.split_off(CHUNK_MAX / 2);
+            // What comes at the end, as new sites do, leaves full chunks behind it.
+            let numbers = chunk.numbers.split_off(if rank == CHUNK_MAX { CHUNK_MAX } else { CHUNK_MAX / 2 });
             let least = entries[numbers[0]].site;
             self.chunks.insert(at + 1, Chunk { least, numbers });
         }
@@ -170,7 +177,10 @@ impl Ids {
 impl Chunk {
     /// How many of its sites have smaller ids.
     fn rank(&self, site: SiteId, entries: &Entries) -> usize {
-        self.numbers.partition_point(|number| entries[*number].site < site)
+        match self.numbers.last() {
+            Some(last) if entries[*last].site < site => self.numbers.len(),
+            _ => self.numbers.partition_point(|number| entries[*number].site < site),
+        }
     }
 }
 

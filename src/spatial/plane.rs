@@ -37,7 +37,7 @@ pub(super) struct Content<T> {
     pub(super) mass: Mass,
     /// The centroid, once all of its sites are in.
     pub(super) point: Point,
-    pub(super) more: T,
+    pub(super) detail: T,
     /// What cells are ordered by, once all sites are in.
     order: (u32, u64),
     verdict: Verdict,
@@ -69,7 +69,7 @@ pub(super) trait Source<T> {
 pub(super) struct Plane<T> {
     /// What is fetched at once.
     window: Window,
-    /// Numbers of contents by place in the window.
+    /// Numbers of contents by place in the window; empty while there are none.
     grid: Vec<u32>,
     /// Numbers of contents, or [`NONE`], of cells outside of the window.
     outside: HashMap<(u32, u32), u32>,
@@ -85,11 +85,11 @@ impl<T> Plane<T> {
         let window = inner.widened(MARGIN);
         Self {
             window,
-            grid: vec![NONE; window.len()],
+            grid: Vec::new(),
             outside: HashMap::new(),
             outside_max: OUTSIDE_CELLS_MAX,
             is_spent: false,
-            contents: Vec::with_capacity(window.len().min(64)),
+            contents: Vec::new(),
         }
     }
 
@@ -104,8 +104,12 @@ impl<T> Plane<T> {
     }
 
     /// The content of the cell that holds `point`, made where it is missing; for who fills the plane.
-    pub(super) fn content_at(&mut self, point: Point, more: impl FnOnce() -> T) -> &mut Content<T> {
+    pub(super) fn content_at(&mut self, point: Point, detail: impl FnOnce() -> T) -> &mut Content<T> {
         let cell = Cell::holding(point, self.window.level);
+        if self.grid.is_empty() {
+            self.grid.resize(self.window.len(), NONE);
+            self.contents.reserve(self.window.len().min(64));
+        }
         let place = match self.window.place(cell.x(), cell.y()) {
             Some(place) => &mut self.grid[place],
             None => self.outside.entry((cell.x(), cell.y())).or_insert(NONE),
@@ -113,7 +117,7 @@ impl<T> Plane<T> {
         if *place == NONE {
             *place = u32::try_from(self.contents.len()).expect("a plane has at most as many cells as sites");
             let (mass, order, verdict) = (Mass::default(), (0, 0), Verdict::Open);
-            self.contents.push(Content { cell, mass, point, more: more(), order, verdict });
+            self.contents.push(Content { cell, mass, point, detail: detail(), order, verdict });
         }
         &mut self.contents[*place as usize]
     }
@@ -145,10 +149,14 @@ impl<T> Plane<T> {
     /// The content of a cell; `None` where the plane has no site.
     pub(super) fn at(&mut self, x: u32, y: u32, source: &impl Source<T>) -> Option<u32> {
         let number = match self.window.place(x, y) {
-            Some(place) => self.grid[place],
+            Some(place) => self.in_window(place),
             None => self.fetched(x, y, source),
         };
         (number != NONE).then_some(number)
+    }
+
+    fn in_window(&self, place: usize) -> u32 {
+        self.grid.get(place).copied().unwrap_or(NONE)
     }
 
     /// The kept cell that a cell belongs to; its own number where it is kept.
@@ -218,7 +226,7 @@ impl<T> Plane<T> {
     fn neighbours(&mut self, number: u32, source: &impl Source<T>) -> [u32; 8] {
         let cell = self.content(number).cell;
         if let Some(places) = self.window.places_around(cell.x(), cell.y()) {
-            return places.map(|place| self.grid[place]);
+            return places.map(|place| self.in_window(place));
         }
         let side = self.window.side();
         NEIGHBOURS.map(|(east, south)| {

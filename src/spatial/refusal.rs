@@ -14,7 +14,7 @@ pub enum Refusal {
     Invalid(#[from] Invalid),
     /// Too many sites would have to be compared.
     #[error(
-        "more than {max} sites are about as near as those asked for: ask for fewer, for a smaller radius, or with a filter",
+        "more than {max} sites would have to be looked at: ask for fewer, for a smaller radius, or with a filter",
         max = NEAR_LOOKS_MAX
     )]
     TooManyNear,
@@ -23,7 +23,7 @@ pub enum Refusal {
     TooManyToFit,
     /// Too many sites would have to be counted one by one.
     #[error(
-        "more than {max} sites would have to be counted one by one at the edge of the box: ask for another box, or with a filter",
+        "counting them takes more than {max} looks along the edge of the box: ask for another box, or with a filter",
         max = COUNT_LOOKS_MAX
     )]
     TooManyToCount,

@@ -1,6 +1,6 @@
 //! Which symbols give way: the order of cells, and how near is too near.
 //!
-//! Pure arithmetic. What follows from it is `board`'s.
+//! Pure arithmetic. What follows from it is `plane`'s.
 
 use super::mercator::Cell;
 

@@ -13,7 +13,7 @@ use crate::model::text::shown;
 
 use super::class::Tally;
 use super::entry::EntryRef;
-use super::mercator::{Cell, Point, cell_width_m};
+use super::mercator::{Cell, Point, cell_width_m, row_edge_lat};
 
 /// All symbols of a tile or viewport. Their sites are each in one symbol, on every map.
 #[derive(Debug, Default, PartialEq)]
@@ -76,7 +76,7 @@ impl Cluster {
     }
 
     /// Whether it is certain that no zoom takes it apart, so that its sites can only be listed: they are on one spot, or so near
-    /// that the deepest zoom has them in one cell, or become one area before they part.
+    /// that the deepest zoom draws them as one, or become one area before they part.
     #[must_use]
     pub fn is_stack(&self) -> bool {
         self.expansion_zoom.is_none()
@@ -85,8 +85,13 @@ impl Cluster {
     /// A box around the cells that its sites lie in: at most 3 × 3 cells.
     #[must_use]
     pub fn bounds(&self) -> BoundingBox {
-        let corner = self.cell.north_west(self.span.west, self.span.north);
-        corner.bounds(1 + self.span.west + self.span.east, 1 + self.span.north + self.span.south)
+        self.bounds_by(|row| row_edge_lat(self.cell.level(), row))
+    }
+
+    /// The same where the latitudes of northern edges of its rows are known.
+    pub(super) fn bounds_by(&self, lat_of: impl FnMut(u32) -> f64) -> BoundingBox {
+        let Span { west, east, north, south } = self.span;
+        self.cell.north_west(west, north).bounds_by(1 + west + east, 1 + north + south, lat_of)
     }
 }
 

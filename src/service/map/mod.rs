@@ -31,7 +31,7 @@ pub use lists::{BoxPage, ClusterPage, NearDuplicate, Neighbour};
 /// Longest time of a tile. It is made in microseconds; behind many others whose filters nobody asked for before it may
 /// have to wait.
 pub(super) const TILE_TIME_MAX: Duration = Duration::from_secs(2);
-/// Longest time of any other look at the map. It takes milliseconds; the first with a filter looks at each site of the
+/// Longest time of any other look at the map. It takes milliseconds, at its limits some 0.2 s; the first with a filter looks at each site of the
 /// account, and may wait for others that do. What was made of it meanwhile is kept, so that the next try goes on there.
 pub(super) const LOOK_TIME_MAX: Duration = Duration::from_secs(20);
 
