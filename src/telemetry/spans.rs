@@ -171,12 +171,14 @@ pub fn http(verb: &str, route: Option<&str>, called: Option<(&str, &str)>) -> Sp
     )
 }
 
-/// Says with which code of gRPC a call ended.
+/// Says with which code of gRPC a call ended, and that it ended now: a streamed answer ends long after the last work on its beginning.
 pub fn ended_rpc(span: &Span, code: i32) {
     span.record("rpc.grpc.status_code", i64::from(code));
     if SERVER_FAULTS.contains(&code) {
         span.record("otel.status_code", "ERROR");
     }
+    // A span's end is when it was left last.
+    span.in_scope(|| ());
 }
 
 /// Says with which status a request over HTTP was answered.

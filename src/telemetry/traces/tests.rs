@@ -104,6 +104,21 @@ async fn a_call_goes_on_from_its_callers_span_and_the_store_from_the_call() {
 }
 
 #[tokio::test]
+async fn a_call_ends_with_its_answer_and_not_where_that_begins() {
+    let collector = taken(1.0, async {
+        let call = spans::rpc("s.v1.Sites", "Get");
+        async {}.instrument(call.clone()).await;
+        drop(spans::http("GET", None, None));
+        spans::ended_rpc(&call, 0);
+    })
+    .await;
+    let taken = collector.spans();
+    let of = |name: &str| taken.iter().find(|span| span.name == name).unwrap();
+    let (call, meanwhile) = (of("s.v1.Sites/Get"), of("GET"));
+    assert!(call.end_time >= meanwhile.end_time, "{call:?} {meanwhile:?}");
+}
+
+#[tokio::test]
 async fn of_none_there_is_nothing_whatever_callers_say() {
     let collector = taken(0.0, async {
         everything().await;

@@ -28,6 +28,9 @@ class Span(NamedTuple):
     parent: str
     attributes: dict
     is_error: bool
+    # Nanoseconds of the server's clock.
+    start: int
+    end: int
 
 
 class Collector:
@@ -111,4 +114,6 @@ def _read(span):
         parent=span.parent_span_id.hex(),
         attributes=attributes,
         is_error=span.status.code == trace_pb2.Status.STATUS_CODE_ERROR,
+        start=span.start_time_unix_nano,
+        end=span.end_time_unix_nano,
     )

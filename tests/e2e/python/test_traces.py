@@ -231,9 +231,14 @@ def test_the_span_of_a_watch_ends_with_it(tmp_path):
         next(watch)
         collector.one(f"{PACKAGE}.AdminService/CreateAccount")
         assert not collector.named(f"{PACKAGE}.SiteService/WatchSites")
+        # What begins and ends while the watch is held open.
+        account.create_site()
+        next(watch)
+        meanwhile = collector.one(f"{PACKAGE}.SiteService/CreateSite")
         watch.cancel()
         span = collector.one(f"{PACKAGE}.SiteService/WatchSites")
         assert span.attributes["rpc.grpc.status_code"] == 1 and not span.is_error, "its client left"
+        assert span.start <= meanwhile.start <= meanwhile.end <= span.end, "it is as long as the watch"
 
 
 class Photon(HttpStub):
