@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, StatusCode};
 use tracing::{Instrument as _, Span};
 
 use super::protocol::is_grpc;
@@ -55,7 +55,8 @@ pub(super) async fn tell(State(traffic): State<Arc<Traffic>>, mut request: Reque
     let is_call = is_grpc(request.headers());
     request.extensions_mut().insert(span.clone());
     let response = next.run(request).instrument(span.clone()).await;
-    if !is_call {
+    // A call that never came to its method has no code of gRPC: what answered it said so in HTTP.
+    if !is_call || response.status() != StatusCode::OK {
         spans::answered_http(&span, response.status().as_u16());
     }
     response
@@ -110,7 +111,7 @@ mod tests {
     use axum::Router;
     use axum::body::Body;
     use axum::middleware::from_fn_with_state;
-    use http::{StatusCode, header};
+    use http::header;
     use parking_lot::Mutex;
     use tower::ServiceExt as _;
     use tracing::field::{Field, Visit};

@@ -11,7 +11,7 @@ use crate::error::Fault as _;
 use crate::model::id::{AccountId, Revision};
 use crate::telemetry::spans;
 
-/// The store. What is done once in the life of a process has no span.
+/// The store. What is asked at a start and at an end has no span, and neither has what memory answers.
 #[derive(Debug)]
 pub struct Traced {
     inner: Arc<dyn Store>,
@@ -114,7 +114,7 @@ impl Store for Traced {
     }
 
     async fn scrub(&self) -> Result<(), Error> {
-        self.inner.scrub().await
+        within(&spans::scrub(), self.inner.scrub()).await
     }
 
     async fn close(&self) {

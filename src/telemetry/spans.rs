@@ -42,7 +42,7 @@ pub(super) struct Listed {
 pub(super) static RPC: Listed = Listed {
     name: "SERVICE/METHOD",
     kind: "server",
-    attributes: &["rpc.system", "rpc.service", "rpc.method", "rpc.grpc.status_code"],
+    attributes: &["rpc.system", "rpc.service", "rpc.method", "rpc.grpc.status_code", "http.response.status_code"],
     help: "A call over gRPC or gRPC-Web, to the end of its answer.",
 };
 
@@ -63,7 +63,7 @@ pub(super) static HTTP: Listed = Listed {
 };
 
 /// What is done within calls, or beside them.
-pub(super) static WITHIN: [Listed; 7] = [
+pub(super) static WITHIN: [Listed; 8] = [
     Listed {
         name: "store.commit",
         kind: "internal",
@@ -87,6 +87,12 @@ pub(super) static WITHIN: [Listed; 7] = [
         kind: "internal",
         attributes: &["waymark.store.kind", "waymark.store.count", "error.type"],
         help: "The wait until a record that was read is as safe as a commit.",
+    },
+    Listed {
+        name: "store.scrub",
+        kind: "internal",
+        attributes: &["error.type"],
+        help: "The rewriting that leaves nothing of what was erased.",
     },
     Listed {
         name: "geocode.ask",
@@ -146,6 +152,7 @@ pub fn rpc(service: &str, method: &str) -> Span {
         rpc.service = service,
         rpc.method = method,
         rpc.grpc.status_code = Empty,
+        http.response.status_code = Empty,
     )
 }
 
@@ -181,7 +188,7 @@ pub fn ended_rpc(span: &Span, code: i32) {
     span.in_scope(|| ());
 }
 
-/// Says with which status a request over HTTP was answered.
+/// Says with which status a request over HTTP was answered, or a call that was answered in HTTP alone.
 pub fn answered_http(span: &Span, status: u16) {
     span.record("http.response.status_code", i64::from(status));
     if status >= SERVER_FAULT_MIN {
@@ -201,6 +208,19 @@ pub fn store(name: &'static str, kind: &dyn Debug, count: Option<usize>) -> Span
         otel.status_code = Empty,
         waymark.store.kind = ?kind,
         waymark.store.count = count.map(number),
+        "error.type" = Empty,
+    )
+}
+
+/// The rewriting of the store after an erasure.
+#[must_use]
+pub fn scrub() -> Span {
+    info_span!(
+        target: TARGET,
+        "scrub",
+        otel.name = "store.scrub",
+        otel.kind = "internal",
+        otel.status_code = Empty,
         "error.type" = Empty,
     )
 }

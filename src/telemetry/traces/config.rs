@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::Url;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use schemars::JsonSchema;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
-use tonic::transport::{Certificate, ClientTlsConfig};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
 use crate::model::host::is_this_machine;
 use crate::secret_file;
@@ -87,11 +90,9 @@ impl Error {
 
 /// The settings, checked, with their files read.
 pub(super) struct Checked {
-    pub(super) endpoint: String,
-    /// `None` for plain HTTP.
-    pub(super) tls: Option<ClientTlsConfig>,
+    /// With its TLS, where it has any.
+    pub(super) endpoint: Endpoint,
     pub(super) headers: MetadataMap,
-    pub(super) time_max: Duration,
 }
 
 impl Config {
@@ -108,17 +109,24 @@ impl Config {
         if self.timeout_ms.get() > TIMEOUT_MS_MAX {
             return Err(Error::of("timeout_ms", format!("at most {TIMEOUT_MS_MAX}, got {}", self.timeout_ms)));
         }
+        Ok(Checked { endpoint: self.reach(is_secure)?, headers: self.read_headers()? })
+    }
+
+    /// The way to the collector. Connects to nobody.
+    fn reach(&self, is_secure: bool) -> Result<Endpoint, Error> {
+        let endpoint = Endpoint::from_shared(self.endpoint.clone());
+        let endpoint = endpoint.map_err(|cause| Error::of("endpoint", cause.to_string()))?;
+        // How long an export takes is looked at where it is sent from.
+        let endpoint = endpoint.connect_timeout(Duration::from_millis(self.timeout_ms.get().into()));
         let authorities = self.ca_file.as_deref().map(authorities).transpose()?;
-        let tls = match authorities {
-            Some(authorities) => ClientTlsConfig::new().ca_certificate(authorities),
-            None => ClientTlsConfig::new().with_native_roots(),
+        if !is_secure {
+            return Ok(endpoint);
+        }
+        let (key, tls) = match authorities {
+            Some(authorities) => ("ca_file", ClientTlsConfig::new().ca_certificate(authorities)),
+            None => ("endpoint", ClientTlsConfig::new().with_native_roots()),
         };
-        Ok(Checked {
-            endpoint: self.endpoint.clone(),
-            tls: is_secure.then_some(tls),
-            headers: self.read_headers()?,
-            time_max: Duration::from_millis(self.timeout_ms.get().into()),
-        })
+        endpoint.tls_config(tls).map_err(|cause| Error::of(key, format!("TLS: {}", causes(&cause))))
     }
 
     /// Whether the way to the collector is encrypted; refused where it is not and has to be.
@@ -157,8 +165,26 @@ impl Config {
 }
 
 fn authorities(path: &Path) -> Result<Certificate, Error> {
-    let pem = fs::read(path).map_err(|cause| Error::of("ca_file", format!("{}: {cause}", path.display())))?;
+    let fault = |why: &str| Error::of("ca_file", format!("{}: {why}", path.display()));
+    let pem = fs::read(path).map_err(|cause| fault(&cause.to_string()))?;
+    let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let found = found.map_err(|_| fault("it is no PEM"))?;
+    let mut roots = RootCertStore::empty();
+    if found.is_empty() || found.into_iter().any(|certificate| roots.add(certificate).is_err()) {
+        return Err(fault("certificates of authorities are expected, in PEM, at least one"));
+    }
     Ok(Certificate::from_pem(pem))
+}
+
+/// An error with what it comes from, which says more than itself.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(below) = cause {
+        told = format!("{told}: {below}");
+        cause = below.source();
+    }
+    told
 }
 
 #[cfg(test)]
@@ -223,6 +249,22 @@ mod tests {
             assert!(toml::from_str::<Config>(&text).is_err(), "{line}");
         }
         assert!(toml::from_str::<Config>("sample_ratio = 1.0").is_err(), "without a collector");
+    }
+
+    #[test]
+    fn authorities_are_certificates() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ca.pem");
+        let lines = format!("endpoint = 'https://collector.example.com'\nca_file = '{}'", file.display());
+        for pem in [
+            "",
+            "not PEM at all",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "-----BEGIN CERTIFICATE-----\nno end",
+        ] {
+            fs::write(&file, pem).unwrap();
+            assert_eq!(refused(&lines), Some("ca_file"), "{pem}");
+        }
     }
 
     #[test]

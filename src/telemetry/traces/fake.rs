@@ -8,6 +8,7 @@ use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind, Status, TraceFl
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use parking_lot::Mutex;
+use tonic::Code;
 
 use super::queue::{Deliver, NotTaken};
 
@@ -55,6 +56,8 @@ enum Mood {
     Takes,
     Hangs,
     Refuses,
+    /// So many of each batch.
+    Rejects(usize),
 }
 
 impl Collector {
@@ -64,6 +67,10 @@ impl Collector {
 
     pub(super) fn refusing() -> Self {
         Self { mood: Mood::Refuses, ..Self::default() }
+    }
+
+    pub(super) fn rejecting(spans: usize) -> Self {
+        Self { mood: Mood::Rejects(spans), ..Self::default() }
     }
 
     /// How large the batches are that it took.
@@ -78,14 +85,15 @@ impl Collector {
 }
 
 impl Deliver for Collector {
-    async fn deliver(&self, batch: Vec<SpanData>) -> Result<(), NotTaken> {
+    async fn deliver(&self, batch: Vec<SpanData>) -> Result<usize, NotTaken> {
         match self.mood {
             Mood::Takes => {
                 self.taken.lock().push(batch);
-                Ok(())
+                Ok(0)
             }
             Mood::Hangs => pending().await,
-            Mood::Refuses => Err(NotTaken),
+            Mood::Refuses => Err(NotTaken::Refused(Code::Unavailable)),
+            Mood::Rejects(spans) => Ok(spans),
         }
     }
 }

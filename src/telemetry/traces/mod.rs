@@ -65,7 +65,7 @@ impl Traces {
     /// something to send. Called within a runtime of tokio.
     pub fn open(config: &Config, names: fn() -> Names) -> Result<Self, Error> {
         let resource = resource();
-        let collector = otlp::connect(config.resolve()?, &resource)?;
+        let collector = otlp::connect(config.resolve()?, &resource);
         Ok(Self::sent_to(collector, config, resource, names, &COUNTS))
     }
 

@@ -2,6 +2,7 @@
 //!
 //! What finds no room, and what a collector does not take, is counted and gone. Nothing is sent twice.
 
+use std::fmt;
 use std::mem::take;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
+use tonic::Code;
 use tracing::warn;
 
 use super::counts::{Counts, Loss};
@@ -27,13 +29,27 @@ const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// Whoever takes spans.
 pub(super) trait Deliver: Send + Sync + 'static {
-    /// Hands over a batch.
-    fn deliver(&self, batch: Vec<SpanData>) -> impl Future<Output = Result<(), NotTaken>> + Send;
+    /// Hands over a batch, once; answers how many of its spans were rejected.
+    fn deliver(&self, batch: Vec<SpanData>) -> impl Future<Output = Result<usize, NotTaken>> + Send;
 }
 
-/// A batch that was not taken. What the collector says of it may hold anything, and is not kept.
+/// Why a batch was not taken. What else the collector says of it may hold anything, and is not kept.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct NotTaken;
+pub(super) enum NotTaken {
+    /// With this code; the collector that is not reached has one too.
+    Refused(Code),
+    /// It took too long.
+    TimedOut,
+}
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(code) => write!(formatter, "{code:?}"),
+            Self::TimedOut => formatter.write_str("TimedOut"),
+        }
+    }
+}
 
 /// The end of the queue that spans are put into when they end.
 #[derive(Debug)]
@@ -132,20 +148,26 @@ impl<D: Deliver> Sending<D> {
         if count == 0 {
             return;
         }
-        if let Ok(Ok(())) = timeout(self.time_max, self.collector.deliver(spans)).await {
-            self.counts.exported(count);
-        } else {
-            self.counts.export_failed();
-            self.counts.lost(Loss::Failed, count);
-            self.tell();
+        let delivered = timeout(self.time_max, self.collector.deliver(spans)).await;
+        match delivered.unwrap_or(Err(NotTaken::TimedOut)) {
+            Ok(rejected) => {
+                let rejected = rejected.min(count);
+                self.counts.exported(count - rejected);
+                self.counts.lost(Loss::Failed, rejected);
+            }
+            Err(why) => {
+                self.counts.export_failed();
+                self.counts.lost(Loss::Failed, count);
+                self.tell(why);
+            }
         }
     }
 
-    fn tell(&mut self) {
+    fn tell(&mut self, why: NotTaken) {
         let now = Instant::now();
         if self.told_at.is_none_or(|told| now >= told + TELL_EVERY) {
             self.told_at = Some(now);
-            warn!("the collector of traces takes none: see traces.endpoint and waymark_trace_spans_dropped_total");
+            warn!(%why, "the collector of traces takes none: see traces.endpoint and waymark_trace_spans_dropped_total");
         }
     }
 }
@@ -219,6 +241,19 @@ mod tests {
             let failed = u64::try_from(WAITING_MAX + 1).unwrap();
             assert_eq!((counts.of(Loss::Failed), counts.spans_exported()), (failed, 0));
             assert_eq!(counts.exports_failed(), 1 + u64::try_from(WAITING_MAX.div_ceil(BATCH_MAX)).unwrap());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_batch_that_is_taken_in_part_the_rest_is_lost() {
+        // A collector may say anything.
+        for (rejected, expect) in [(1, (2, 1)), (7, (0, 3))] {
+            let Running { queue, counts, end, task, .. } = run(Collector::rejecting(rejected));
+            put(&queue, 3);
+            end.send(()).unwrap();
+            task.await.unwrap();
+            assert_eq!((counts.spans_exported(), counts.of(Loss::Failed)), expect, "{rejected}");
+            assert_eq!(counts.exports_failed(), 0);
         }
     }
 

@@ -44,6 +44,7 @@ async fn everything() {
             spans::counted(&span, 2);
             spans::failed(&span, "STORAGE_FULL");
         }
+        spans::failed(&spans::scrub(), "STORAGE_FULL");
         let asked = spans::geocode("photon", "forward");
         spans::failed(&asked, "GEOCODER_UNAVAILABLE");
         let asked = spans::ticketing("zendesk", "GET");
@@ -57,6 +58,7 @@ async fn everything() {
     .instrument(call.clone())
     .await;
     spans::ended_rpc(&call, 13);
+    spans::answered_http(&call, 415);
     spans::ended_rpc(&request, 0);
     spans::answered_http(&request, 503);
     // One of a caller's own words for a method, and of a page that is not there.

@@ -41,8 +41,10 @@ class Collector:
         self.port, self.credentials = port, credentials
         # What came: whole requests, their spans, and the headers of each.
         self.requests, self.spans, self.headers = [], [], []
-        # The code that every export is refused with, if any.
-        self.refuses = None
+        # The code that every export is refused with, if any, and what was refused.
+        self.refuses, self.refused = None, []
+        # How many spans of each export are said to be rejected.
+        self.rejects = 0
         self.speaks = threading.Event()
         self.speaks.set()
         export = grpc.unary_unary_rpc_method_handler(
@@ -94,13 +96,16 @@ class Collector:
     def _export(self, request, context):
         self.speaks.wait(SILENT_S_MAX)
         if self.refuses:
+            self.refused.append(request)
             context.abort(self.refuses, "not now")
         self.headers.append({name: value for name, value in context.invocation_metadata()})
         self.requests.append(request)
         for resource in request.resource_spans:
             for scope in resource.scope_spans:
                 self.spans.extend(map(_read, scope.spans))
-        return ExportTraceServiceResponse()
+        if not self.rejects:
+            return ExportTraceServiceResponse()
+        return ExportTraceServiceResponse(partial_success={"rejected_spans": self.rejects, "error_message": "not all"})
 
 
 def _read(span):

@@ -53,7 +53,12 @@ def check_listed(spans):
         assert span.kind == kind and span.attributes.keys() <= attributes, span
 
 
-def test_a_call_and_its_commit_are_one_trace_and_the_callers(tmp_path):
+def test_a_call_and_its_commit_are_one_trace_and_the_callers(tmp_path, monkeypatch):
+    # What OpenTelemetry takes from the environment elsewhere.
+    for name in ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
+        monkeypatch.setenv(name, f"authorization=Bearer {CANARY},x-note={CANARY}")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", f"host.name={CANARY}")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     token = tmp_path / "collector.token"
     token.write_text("Bearer of-the-collector\n", encoding="ascii")
     token.chmod(0o600)
@@ -87,6 +92,7 @@ def test_a_call_and_its_commit_are_one_trace_and_the_callers(tmp_path):
     told = {json.dumps({pair.key: pair.value.string_value for pair in resource.attributes}) for resource in resources}
     assert len(told) == 1 and json.loads(told.pop()).keys() == {"service.name", "service.version"}
     assert {headers["authorization"] for headers in collector.headers} == {"Bearer of-the-collector"}
+    assert CANARY not in str(collector.headers)
 
 
 @pytest.mark.parametrize(
@@ -159,14 +165,35 @@ def test_a_collector_that_says_nothing_holds_nobody_up(tmp_path):
         assert "the last traces were not taken in time" in server.log_text()
 
 
-def test_what_a_collector_refuses_is_counted(tmp_path):
+@pytest.mark.parametrize("code", [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE])
+def test_what_a_collector_refuses_is_counted_and_not_sent_again(tmp_path, code):
     with Collector() as collector:
-        collector.refuses = grpc.StatusCode.RESOURCE_EXHAUSTED
+        collector.refuses = code
         with serving(tmp_path, collector.config()) as (server, operator):
             operator.WhoAmI()
             until("no failed export is counted", lambda: Metrics.of(server)[FAILED] >= 1)
             assert Metrics.of(server)[DROPPED, "failed"] >= 1
             assert "not now" not in server.log_text(), "a stranger's text"
+            assert code.name.title().replace("_", "") in server.log_text(), "but the code"
+        came = [
+            span.span_id
+            for request in collector.refused
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+        assert came and len(came) == len(set(came)), "one request a batch"
+
+
+def test_what_a_collector_rejects_of_an_export_is_lost(tmp_path):
+    with Collector() as collector:
+        collector.rejects = 1_000_000
+        with serving(tmp_path, collector.config()) as (server, operator):
+            operator.WhoAmI()
+            until("no rejected span is counted", lambda: Metrics.of(server)[DROPPED, "failed"] >= 1)
+            page = Metrics.of(server)
+            assert page["waymark_trace_spans_exported_total"] == 0 and page[FAILED] == 0
+            assert "not all" not in server.log_text(), "a stranger's text"
 
 
 def web(server, method, token):
