@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
@@ -193,7 +194,7 @@ impl App {
         let health = Health::default();
         let traffic = Arc::new(Traffic::new(&config.traffic));
         let own = config.metrics_listen.map(|address| config.listen.for_metrics(address));
-        let reached = Reached { public_url: config.listen.public_url.clone(), is_tls: certificates.is_some() };
+        let reached = reached(&config.listen, &proxies);
         let offered = offered(&config.listen, own.is_some(), traces.is_some());
         let router = api::router(&waymark, &health, &traffic, &basemap, offered, &reached)?;
         let scheme = if certificates.is_some() { "https" } else { "http" };
@@ -284,6 +285,13 @@ impl App {
 /// What the main listener serves beside the methods and pages.
 fn offered(listen: &config::Listen, is_metrics_apart: bool, traces: bool) -> Offered {
     Offered { reflection: listen.serves_reflection(), metrics: !is_metrics_apart, traces }
+}
+
+/// How callers reach the main listener. Who trusts proxies, or lets others reach a plain port, has something before it that may speak TLS.
+fn reached(listen: &config::Listen, proxies: &[IpNet]) -> Reached {
+    let is_tls = listen.tls.is_some();
+    let is_behind_proxy = !proxies.is_empty() || (listen.allow_plaintext && !is_tls);
+    Reached { public_url: listen.public_url.clone(), is_tls, is_behind_proxy }
 }
 
 /// Opens the databases, and says what they are.

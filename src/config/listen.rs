@@ -86,7 +86,8 @@ pub struct Listen {
     /// Whether gRPC reflection tells which methods there are; without it where the address is a loopback one.
     pub reflection: Option<bool>,
     /// The address at which callers reach this server, such as `https://waymark.example.com`: `TileJSON` names its tiles by it. Without
-    /// it by the host that each request names, with `https` where `tls` is set.
+    /// it by the host that each request names, with `https` where `tls` is set; and where proxies are trusted, or plaintext is allowed,
+    /// relative to itself.
     #[schemars(with = "Option<String>")]
     pub public_url: Option<PublicUrl>,
 }

@@ -63,9 +63,8 @@ pub(super) fn router(
 ) -> Router {
     let header = |name: HeaderName, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     let tiles = Router::new()
-        .route("/v1/accounts/{account}/tiles.json", get(tiles::tile_json))
+        .route("/v1/accounts/{account}/tiles.json", get(tiles::tile_json).layer(Extension(reached.clone())))
         .route("/v1/accounts/{account}/tiles/{z}/{x}/{y}", get(tiles::tile))
-        .layer(Extension(reached.clone()))
         // Their addresses may carry a signature.
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
         // Refusals above all: what a tile says of itself stands.

@@ -87,8 +87,9 @@ pub(super) async fn tile_json(
     waymark.check_screen(&admitted.principal, &admitted.account, &admitted.filter)?;
     let base = reached.base(&uri, &headers);
     let body = description::tile_json(&admitted, base.as_deref(), &waymark.attributions_html());
-    // Who asks by another name is told other addresses.
-    Ok(([CACHING, (header::VARY, "authorization, host")], Json(body)).into_response())
+    // Who asks by another name may be told other addresses.
+    let vary = if reached.is_told_by_requests() { "authorization, host" } else { "authorization" };
+    Ok(([CACHING, (header::VARY, vary)], Json(body)).into_response())
 }
 
 /// A caller with a good credential or a good signature, and what they ask for.
