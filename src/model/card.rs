@@ -44,7 +44,7 @@ pub enum CardField {
 }
 
 impl CardField {
-    /// All of them.
+    /// All of them, in the order of their marks, of which the first is 1.
     const ALL: [Self; 14] = [
         Self::AgentId,
         Self::CustomerId,
@@ -195,27 +195,35 @@ impl<'a> CardRef<'a> {
     /// through.
     #[must_use]
     pub fn contains(self, part: &str) -> bool {
-        let Some(begin) = self.0.find(NAME_END) else { return false };
-        let rest = &self.0[begin..];
-        let Some(texts) = rest.find(is_mark).map(|begin| &rest[begin..]) else { return false };
         // No part holds a mark, so one search tells that it stands nowhere; where it stands may still be a label's key.
-        texts.contains(part)
-            && texts.split(is_mark).any(|text| text.split_once(KEY_END).map_or(text, |(_, value)| value).contains(part))
+        self.behind_name().1.contains(part) && self.contains_in(part, |_| true)
     }
 
-    /// The same, of some fields alone.
+    /// The same, of some fields alone. How long it takes does not tell what the others hold: nothing is looked for in them.
     #[must_use]
     pub fn contains_in(self, part: &str, is_meant: impl Fn(CardField) -> bool) -> bool {
-        // One look at the whole card tells of most that they hold it nowhere.
-        self.contains(part)
-            && CardField::ALL.into_iter().filter(|field| is_meant(*field)).any(|field| {
-                self.any(field, |text| text.split_once(KEY_END).map_or(text, |(_, value)| value).contains(part))
-            })
+        let mut rest = self.behind_name().1;
+        while let Some(mark) = rest.bytes().next() {
+            let (text, others) = rest[1..].split_at(rest[1..].find(is_mark).unwrap_or(rest.len() - 1));
+            // States of links are no fields.
+            if CardField::ALL.get(usize::from(mark) - 1).is_some_and(|field| is_meant(*field))
+                && text.split_once(KEY_END).map_or(text, |(_, value)| value).contains(part)
+            {
+                return true;
+            }
+            rest = others;
+        }
+        false
     }
 
     fn times(self) -> &'a str {
+        self.behind_name().0
+    }
+
+    /// The times, and the texts with their marks.
+    fn behind_name(self) -> (&'a str, &'a str) {
         let rest = self.0.split_once(NAME_END).map_or("", |(_, rest)| rest);
-        &rest[..rest.find(is_mark).unwrap_or(rest.len())]
+        rest.split_at(rest.find(is_mark).unwrap_or(rest.len()))
     }
 
     fn texts(self, mark: char) -> impl Iterator<Item = &'a str> {
@@ -322,79 +330,4 @@ fn timestamp(nanoseconds: i128) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::model::text::fold;
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn full() -> Card {
-        let mut packer = CardPacker::new("Head Office Malmö", at("2026-11-01T10:00:00.5Z"), at("2026-11-02T00:00:00Z"));
-        packer.text(CardField::CustomerId, "C-17");
-        packer.text(CardField::ContractId, "");
-        packer.text(CardField::Address, "Laugavegur 1");
-        packer.text(CardField::Address, "Laugavegur 1, 101 Reykjavík");
-        packer.text(CardField::Phone, "+3545451000");
-        packer.text(CardField::TicketingOrganizationName, "Harbour");
-        packer.link_state(LinkState::Drifted);
-        packer.label("region", "Nordics");
-        packer.label("tier/sla", "Gold");
-        packer.pack()
-    }
-
-    #[test]
-    fn a_card_gives_back_what_was_packed() {
-        let card = full();
-        let card = card.as_ref();
-        assert_eq!(card.display_name(), "Head Office Malmö");
-        assert_eq!(card.created_at(), at("2026-11-01T10:00:00.5Z"));
-        assert_eq!(card.updated_at(), at("2026-11-02T00:00:00Z"));
-        assert!(card.any(CardField::CustomerId, |text| text == "c-17"));
-        assert!(!card.any(CardField::ContractId, |_| true) && !card.any(CardField::AgentId, |_| true));
-        assert!(card.any(CardField::Address, |text| text.ends_with("reykjavík")));
-        assert!(card.label("region", |value| value == "nordics") && card.label("tier/sla", |value| value == "gold"));
-        assert!(!card.label("reg", |_| true) && !card.label("region", |value| value == "gold"));
-        assert!(card.contains("laugavegur 1,") && card.contains("ordic"));
-        assert!(!card.contains("region") && !card.contains("head") && !card.contains("c-17laug"));
-        assert!(card.any(CardField::Phone, |text| text == "+3545451000") && card.contains("5451000"));
-        assert!(!card.contains_in("5451000", |field| !field.is_contact()), "a number is of the contact");
-        assert!(card.has_link(LinkState::Drifted) && !card.has_link(LinkState::Broken) && !card.contains("\u{1d}"));
-        assert!(card.any(CardField::TicketingOrganizationName, |text| text == "harbour"), "a state ends the text");
-        assert_eq!(Card::default().as_ref().display_name(), "");
-        assert!(!Card::default().as_ref().contains("x"));
-    }
-
-    proptest! {
-        #[test]
-        fn times_and_texts_come_back(
-            name in "\\PC{0,20}",
-            texts in prop::collection::vec((1..=2_u8, "\\PC{0,8}"), 0..6),
-            created in -377_705_023_201_000_000_000_i128..253_402_207_200_999_999_999,
-            since in -1_000_000_000_000_i128..1_000_000_000_000,
-        ) {
-            let created_at = Timestamp::from_nanosecond(created).unwrap();
-            let updated_at = Timestamp::from_nanosecond(created + since).unwrap();
-            let mut packer = CardPacker::new(&name, created_at, updated_at);
-            let mut texts = texts;
-            texts.sort();
-            for (field, text) in &texts {
-                let field = if *field == 1 { CardField::AgentId } else { CardField::CustomerId };
-                packer.text(field, text);
-            }
-            let packed = packer.pack();
-            let card = packed.as_ref();
-            prop_assert_eq!(card.display_name(), name);
-            prop_assert_eq!(&CardRef::of(card.packed()).to_card(), &packed);
-            prop_assert_eq!((card.created_at(), card.updated_at()), (created_at, updated_at));
-            for (field, text) in &texts {
-                let folded = fold(text);
-                let field = if *field == 1 { CardField::AgentId } else { CardField::CustomerId };
-                prop_assert!(folded.is_empty() || card.any(field, |packed| packed == folded), "{:?}", card);
-            }
-        }
-    }
-}
+mod tests;
