@@ -273,16 +273,29 @@ fn text_field(name: &str) -> Option<TextField> {
     found.or_else(label)
 }
 
+/// Most digits of a phone number (E.164).
+const PHONE_DIGITS_MAX: usize = 15;
+
 /// A phone number, or a part of one, as numbers are kept: without what people put between digits, and where the whole
-/// number is meant, with the `+` in front. Stars at its ends stay. The fault does not tell a person's number back.
+/// number is meant, with the `+` in front. Stars at its ends stay. What no number can be is refused, instead of a filter that finds
+/// nothing. The fault does not tell a person's number back.
 fn phone_number(value: &str, is_part: bool) -> Result<String, String> {
     let kept: String = fold(value).chars().filter(|c| !is_between_digits(*c)).collect();
-    let inner = kept.trim_matches('*');
+    // Of a whole number a star at each end is for anything, and no other one.
+    let (is_open_left, inner) = match kept.strip_prefix('*') {
+        _ if is_part => (true, kept.trim_matches('*')),
+        Some(rest) => (true, rest.strip_suffix('*').unwrap_or(rest)),
+        None => (false, kept.strip_suffix('*').unwrap_or(&kept)),
+    };
     let digits = inner.strip_prefix('+').unwrap_or(inner);
     // Punctuation alone is no number, and would be the pattern of none.
     let is_empty = value.trim_matches(|c: char| c == '*' || c.is_whitespace()).is_empty();
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) || (inner.is_empty() && !is_empty) {
         return Err("a phone number is written in digits, such as +354 545 1000, or a part of them".to_owned());
+    }
+    if !is_open_left && (digits.starts_with('0') || digits.len() > PHONE_DIGITS_MAX) {
+        let why = "begin with + and the country's calling code, such as +354 545 1000; a number has at most";
+        return Err(format!("{why} {PHONE_DIGITS_MAX} digits"));
     }
     let is_without_plus = kept.starts_with(|c: char| c.is_ascii_digit());
     Ok(if is_without_plus && !is_part { format!("+{kept}") } else { kept })

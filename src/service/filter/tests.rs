@@ -105,6 +105,19 @@ fn phones_are_compared_as_they_are_kept() {
         check_fault(&format!("contact.phones : {value}"), "at byte 17: a phone number is written in digits");
     }
     check_fault("contact.phones > 354", "at byte 15: texts compare by");
+    // What no number can be: that of a country at home, the prefix of calls abroad, too many digits, a star within.
+    for value in ["0545451000", "+0545451000", "'00354 545 1000'", "00354*", "1234567890123456", "+1234567890123456*"] {
+        check_fault(&format!("contact.phones = {value}"), "at byte 17: begin with + and the country's calling code");
+        check_fault(&format!("contact.phones != {value}"), "a number has at most 15 digits");
+    }
+    for value in ["**47", "47**", "***"] {
+        check_fault(&format!("contact.phones = {value}"), "at byte 17: a phone number is written in digits");
+    }
+    check("contact.phones = 123456789012345", false);
+    check("contact.phones = *000", true);
+    check("contact.phones = *0700*", false);
+    check("contact.phones : 000", true);
+    check("contact.phones : **47", true);
 }
 
 #[test]

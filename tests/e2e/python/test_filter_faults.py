@@ -53,6 +53,7 @@ FAULTS = {
     'customer_id = "é" colour = red': "at byte 19",
     "contact.phones : anna": "at byte 17: a phone number is written in digits",
     "contact.phones < 354": "at byte 15",
+    "contact.phones = 0545451000": "at byte 17: begin with + and the country's calling code",
     "contact.phones.number = 354": "at byte 0",
     "ticketing_links.state = GONE": "at byte 24: the state of a link is",
     "ticketing_links.uri : x": "at byte 0",
