@@ -9,8 +9,10 @@ use waymark::model::evidence::NetworkKind;
 use waymark::model::evidence::{GeocodedEvidence, Storage};
 use waymark::model::id::{AccountId, AgentId, TokenId};
 use waymark::model::location::{DatabaseEvidence, Evidence, Fix, Granularity, Source};
-use waymark::model::site::{Contact, Site};
+use waymark::model::phone::{Phone, PhoneKind};
+use waymark::model::site::{Contact, Site, TicketingLink};
 use waymark::model::site_address::{AddressState, SiteAddress};
+use waymark::model::ticketing::LinkCheck;
 use waymark::model::{geo::LatLng, text};
 use waymark::store::document::{AgentClaim, Document, NameClaim};
 use waymark::store::{Expect, Key, Kind, Mutation};
@@ -21,6 +23,10 @@ use super::random::Random;
 const SEED: u64 = 23;
 /// Of so many sites one has labels.
 const LABELS_EVERY: usize = 3;
+/// Of so many one has a phone.
+const PHONE_EVERY: usize = 2;
+/// Of so many one has a link to a ticketing system.
+const LINK_EVERY: usize = 4;
 /// First second of the sites' history.
 const FIRST_SECOND: i64 = 1_760_000_000;
 
@@ -80,6 +86,13 @@ fn site(account: &AccountId, agent: &AgentId, planned: &super::Site, random: &mu
         site.labels.insert("region".into(), ["north", "south", "east", "west"][random.below(4)].into());
         site.labels.insert("tier".into(), ["gold", "silver", "bronze"][random.below(3)].into());
     }
+    if planned.number.is_multiple_of(PHONE_EVERY) {
+        let number = format!("+354{:07}", planned.number % 10_000_000);
+        site.contact.phones = vec![Phone { number, kind: PhoneKind::Work, extension: String::new() }];
+    }
+    if planned.number.is_multiple_of(LINK_EVERY) {
+        site.ticketing_links = vec![link(planned.number)];
+    }
     site.fixes.put(estimate(planned.estimate, made_at, agent));
     if !planned.is_estimate {
         let typed = format!("Main Street {}, Springfield", planned.number % 300);
@@ -89,6 +102,19 @@ fn site(account: &AccountId, agent: &AgentId, planned: &super::Site, random: &mu
         site.address = Some(SiteAddress { formatted: typed, state: AddressState::Applied, ..stated });
     }
     site
+}
+
+/// As a ticketing system has it: an organisation of some hundred sites.
+fn link(number: usize) -> TicketingLink {
+    TicketingLink {
+        system: "zendesk".into(),
+        organization_id: format!("{}", 36_000 + number / 400),
+        organization_name: format!("Customer {}", number / 400),
+        external_site_id: format!("{}", 900_000 + number),
+        external_site_name: format!("Branch {number}"),
+        uri: String::new(),
+        check: LinkCheck::default(),
+    }
 }
 
 fn estimate(position: LatLng, made_at: Timestamp, agent: &AgentId) -> Fix {

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use waymark::live::BriefLock;
+use waymark::live::{BriefLock, TERMS_A_STEP};
 use waymark::model::access::Contacts;
 use waymark::model::card::CardField;
 use waymark::service::filter::{MapFilter, TERMS_MAX};
@@ -21,8 +21,6 @@ use crate::measure::{Figure, Sheet, nanoseconds, settings, time};
 const CALLS: usize = 4_000;
 /// Sites looked at before others get the lock.
 const STEP: u32 = 1_024;
-/// Terms asked of sites before others get the lock: the server's own step.
-const TERMS_A_STEP: u32 = 4_096;
 
 /// Measures selections of the largest account.
 pub(crate) fn measure(

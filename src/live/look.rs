@@ -12,7 +12,7 @@ use crate::spatial::{AccountMap, Wants};
 
 /// What a selection in the making may cost before it lets others have the lock, in terms asked of a site: some 100 to 300
 /// microseconds, whatever the filter.
-const TERMS_A_STEP: u32 = 4_096;
+pub const TERMS_A_STEP: u32 = 4_096;
 /// Sites whose names are looked at before others may have the lock: some 100 to 300 microseconds.
 const NAMES_A_STEP: u32 = 4_096;
 

@@ -43,7 +43,7 @@ pub use brief_lock::BriefLock;
 pub use changes::{Change, Commit, Commits, Missed, Next, Resumed, Standing};
 pub use entry::entry_of;
 pub use links::LinkedSites;
-pub use look::Selected;
+pub use look::{Selected, TERMS_A_STEP};
 pub use mails::{MailKey, WaitingMails};
 pub use presence::{Heard, Presence, WRITTEN_EVERY};
 pub use runs::Runs;

@@ -150,12 +150,14 @@ impl Client {
 
     async fn ask<A: DeserializeOwned>(&self, request: Request<'_>) -> Result<Answer<A>, Asked> {
         let (verb, named) = if request.body.is_some() { (Method::POST, "POST") } else { (Method::GET, "GET") };
-        let span = spans::ticketing(self.system.facts().name, named);
+        let mut span = Span::none();
         let asked = timeout(self.setting.time_max, async {
             let _turn = self.setting.governor.turn(self.shared()).await.map_err(Cause::RateLimited)?;
-            self.send(verb, request, &span).await
+            // The wait for a turn is ours, and no request.
+            span = spans::ticketing(self.system.facts().name, named);
+            self.send(verb, request, &span).instrument(span.clone()).await
         });
-        let asked = asked.instrument(span.clone()).await.unwrap_or(Err(Asked::Failed(Cause::TimedOut)));
+        let asked = asked.await.unwrap_or(Err(Asked::Failed(Cause::TimedOut)));
         if let Err(Asked::Failed(cause)) = &asked {
             spans::failed(&span, cause.reason().as_str());
         }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -14,6 +14,9 @@ use prost::Message;
 use tokio::net::TcpStream;
 
 use super::Call;
+
+/// What stands before a message: whether it is compressed, and how long it is.
+const PREFIX_BYTES: usize = 5;
 
 /// A request, made ready.
 #[derive(Debug, Clone)]
@@ -61,7 +64,7 @@ pub(crate) fn get(address: SocketAddr, path: &str, secret: Option<&str>) -> Resu
 
 /// A unary gRPC call, such as of `MapService/QueryViewport`.
 pub(crate) fn grpc(address: SocketAddr, method: &str, secret: &str, message: &impl Message) -> Result<Call> {
-    let mut body = BytesMut::with_capacity(message.encoded_len() + 5);
+    let mut body = BytesMut::with_capacity(message.encoded_len() + PREFIX_BYTES);
     body.put_u8(0);
     body.put_u32(u32::try_from(message.encoded_len())?);
     message.encode(&mut body)?;
@@ -101,6 +104,20 @@ impl Connection {
     }
 
     pub(super) async fn call(&mut self, prepared: &Prepared) -> Result<usize> {
+        let mut length = 0;
+        self.send(prepared, |data| length += data.len()).await?;
+        Ok(length)
+    }
+
+    /// A unary gRPC call, whose answer is decoded.
+    pub(super) async fn ask<M: Message + Default>(&mut self, prepared: &Prepared) -> Result<M> {
+        let mut answer = Vec::new();
+        self.send(prepared, |data| answer.extend_from_slice(data)).await?;
+        Ok(M::decode(answer.get(PREFIX_BYTES..).context("an answer without a message")?)?)
+    }
+
+    /// Hands over the parts of the answer's body as they come.
+    async fn send(&mut self, prepared: &Prepared, take: impl FnMut(&Bytes)) -> Result<()> {
         let mut request = Request::new(Once(prepared.body.clone()));
         *request.method_mut() = prepared.method.clone();
         *request.uri_mut() = prepared.uri.clone();
@@ -114,23 +131,26 @@ impl Connection {
         // An answer without a body has its status among the headers.
         let mut grpc_status = answer.headers().get("grpc-status").cloned();
         let mut body = answer.into_body();
-        let length = drain(&mut body, &mut grpc_status).await?;
+        drain(&mut body, &mut grpc_status, take).await?;
         if prepared.body.is_some() && grpc_status.as_ref().is_none_or(|status| status.as_bytes() != b"0") {
             bail!("grpc-status {grpc_status:?} of {}", prepared.uri.path());
         }
-        Ok(length)
+        Ok(())
     }
 }
 
-async fn drain(body: &mut Incoming, grpc_status: &mut Option<HeaderValue>) -> Result<usize> {
-    let mut length = 0;
+async fn drain(
+    body: &mut Incoming,
+    grpc_status: &mut Option<HeaderValue>,
+    mut take: impl FnMut(&Bytes),
+) -> Result<()> {
     while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
         let frame = frame?;
         if let Some(data) = frame.data_ref() {
-            length += data.len();
+            take(data);
         } else if let Some(trailers) = frame.trailers_ref() {
             *grpc_status = trailers.get("grpc-status").cloned();
         }
     }
-    Ok(length)
+    Ok(())
 }

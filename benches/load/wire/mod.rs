@@ -1,6 +1,6 @@
 //! Connections that make one call after another, with as little work as a client can do.
 //!
-//! Requests are made before the clock starts. Answers are read to their end and checked for success, and not decoded:
+//! Requests are made before the clock starts. Answers are read to their end and checked for success, and not decoded unless they are asked for:
 //! generator and server share the cores, and what the generator does not do is left to the server.
 
 pub(crate) mod http1;
@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
+use prost::Message;
 
 /// A call, made ready.
 #[derive(Debug, Clone)]
@@ -93,6 +94,14 @@ impl Connection {
             (Self::Http2(connection), Call::Http2(request)) => connection.call(request).await,
             (Self::Resp(connection), Call::Raw(bytes)) => connection.call(bytes).await,
             (Self::Postgres(connection), Call::Raw(bytes)) => connection.call(bytes).await,
+            _ => bail!("a call of another protocol"),
+        }
+    }
+
+    /// Makes a unary gRPC call, and decodes its answer.
+    pub(crate) async fn ask<M: Message + Default>(&mut self, call: &Call) -> Result<M> {
+        match (self, call) {
+            (Self::Http2(connection), Call::Http2(request)) => connection.ask(request).await,
             _ => bail!("a call of another protocol"),
         }
     }
