@@ -185,7 +185,19 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_taken_for_none() {
-        for host in ["", ":80", "example.com:0", "example.com:65536", "example.com:", "user@example.com", "example.com/x", "a b", "{z}", "exa\"mple", "example.com?x"] {
+        for host in [
+            "",
+            ":80",
+            "example.com:0",
+            "example.com:65536",
+            "example.com:",
+            "user@example.com",
+            "example.com/x",
+            "a b",
+            "{z}",
+            "exa\"mple",
+            "example.com?x",
+        ] {
             assert_eq!(base(None, false, "/v1/x", Some(host)), None, "{host}");
         }
         assert_eq!(base(None, false, "/v1/x", None), None);
