@@ -3,41 +3,10 @@
 //!
 //! Nothing is decided by it, and nobody but who asks is told what they said.
 
-use std::num::NonZeroU16;
-
 use http::uri::Authority;
 use http::{HeaderMap, Uri, header};
-use serde::Deserialize;
 
-/// Longest address, and longest `host:port`, in bytes: a name of DNS has 253 at most.
-const ADDRESS_BYTES_MAX: usize = 512;
-
-/// What an operator may write.
-const EXPECTED: &str =
-    "an address such as https://waymark.example.com, of at most 512 bytes, without user, query or fragment";
-
-/// An address that others stand behind: `https://host`, perhaps with a port and a path, without a slash at its end.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct PublicUrl(String);
-
-impl TryFrom<String> for PublicUrl {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let uri: Uri = text.parse().map_err(|_| EXPECTED)?;
-        let is_web = matches!(uri.scheme_str(), Some("https" | "http"));
-        let has_host = uri.authority().is_some_and(|authority| is_host(authority.as_str()));
-        // Braces would be taken for those of a template.
-        let is_bare = !text.contains(['?', '#', '{', '}']);
-        let fits = text.len() <= ADDRESS_BYTES_MAX;
-        if is_web && has_host && is_bare && fits {
-            Ok(Self(text.trim_end_matches('/').to_owned()))
-        } else {
-            Err(EXPECTED)
-        }
-    }
-}
+use crate::model::public_url::{PublicUrl, is_host};
 
 /// How the main listener is reached, as far as it is known without a request.
 #[derive(Debug, Clone, Default)]
@@ -62,8 +31,8 @@ impl Reached {
     /// A request says which host it is for, and that is its caller's own word: what is made of it goes into the answer to that
     /// request, and nowhere else.
     pub(super) fn base(&self, uri: &Uri, headers: &HeaderMap) -> Option<String> {
-        if let Some(PublicUrl(url)) = &self.public_url {
-            return Some(url.clone());
+        if let Some(url) = &self.public_url {
+            return Some(url.as_str().to_owned());
         }
         if self.is_behind_proxy {
             return None;
@@ -83,25 +52,12 @@ impl Reached {
     }
 }
 
-/// Whether a text is a host, perhaps with a port, and holds nothing that could be taken for more.
-fn is_host(text: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    let is_port = |port: &str| {
-        port.is_empty() || port.strip_prefix(':').is_some_and(|digits| digits.parse::<NonZeroU16>().is_ok())
-    };
-    text.len() <= ADDRESS_BYTES_MAX
-        && text.bytes().all(is_plain)
-        && text.parse::<Authority>().is_ok_and(|authority| {
-            !authority.host().is_empty() && text.strip_prefix(authority.host()).is_some_and(is_port)
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn public(text: &str) -> Option<PublicUrl> {
-        PublicUrl::try_from(text.to_owned()).ok()
+        text.parse().ok()
     }
 
     /// The base for a request to an address, with a `host` or without.
@@ -112,37 +68,6 @@ mod tests {
         }
         let public_url = public_url.map(|text| public(text).unwrap());
         Reached { public_url, is_tls, is_behind_proxy: false }.base(&uri.parse().unwrap(), &headers)
-    }
-
-    #[test]
-    fn an_operator_writes_an_address_of_the_web_and_nothing_behind_it() {
-        for (text, expected) in [
-            ("https://waymark.example.com", "https://waymark.example.com"),
-            ("https://waymark.example.com/", "https://waymark.example.com"),
-            ("http://10.0.0.7:8642", "http://10.0.0.7:8642"),
-            ("https://[2001:db8::1]:8443/maps/", "https://[2001:db8::1]:8443/maps"),
-        ] {
-            assert_eq!(public(text), Some(PublicUrl(expected.to_owned())), "{text}");
-        }
-        for text in [
-            "",
-            "x",
-            "waymark.example.com",
-            "//waymark.example.com",
-            "ftp://waymark.example.com",
-            "https://",
-            "https://user@waymark.example.com",
-            "https://waymark.example.com/?a=b",
-            "https://waymark.example.com/#a",
-            "https://waymark.example.com/{z}",
-            "https://way mark.example.com",
-            "https://waymark.example.com:0",
-            "https://waymark.example.com:65536",
-            "https://waymark.example.com:",
-            &format!("https://waymark.example.com/{}", "x".repeat(ADDRESS_BYTES_MAX)),
-        ] {
-            assert_eq!(public(text), None, "{text}");
-        }
     }
 
     #[test]
@@ -201,6 +126,6 @@ mod tests {
             assert_eq!(base(None, false, "/v1/x", Some(host)), None, "{host}");
         }
         assert_eq!(base(None, false, "/v1/x", None), None);
-        assert_eq!(base(None, false, "/v1/x", Some(&"x".repeat(ADDRESS_BYTES_MAX + 1))), None);
+        assert_eq!(base(None, false, "/v1/x", Some(&"x".repeat(1_024))), None);
     }
 }

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lettre::message::Mailbox;
-use reqwest::Url;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::model::host::is_this_machine;
+use crate::model::public_url::PublicUrl;
 use crate::secret_file;
 
 /// How the connection to the mail server is protected.
@@ -59,7 +59,7 @@ fn starttls() -> Tls {
 pub(super) struct Checked {
     pub(super) port: u16,
     pub(super) from: Mailbox,
-    pub(super) public_url: Url,
+    pub(super) public_url: PublicUrl,
     pub(super) login: Option<(String, SecretString)>,
     pub(super) authorities: Option<Vec<u8>>,
 }
@@ -90,16 +90,9 @@ impl Config {
 }
 
 /// The address in links. Plain HTTP only to this machine: who reads the link on its way has the access.
-fn public_url(text: &str) -> Result<Url, Error> {
-    let why = "an address such as https://waymark.example.com, without user, query or fragment";
-    let url = Url::parse(text).map_err(|_| setting("public_url", why))?;
-    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-    let host = url.host_str().unwrap_or_default();
-    let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_this_machine(host);
-    if is_bare && is_safe && url.fragment().is_none() && !host.is_empty() {
-        return Ok(url);
-    }
-    Err(setting("public_url", why))
+fn public_url(text: &str) -> Result<PublicUrl, Error> {
+    let url: PublicUrl = text.parse().map_err(|why| setting("public_url", why))?;
+    if url.is_private() { Ok(url) } else { Err(setting("public_url", "http:// is for this machine alone: use https://")) }
 }
 
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {

@@ -2,7 +2,8 @@
 
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
-use reqwest::Url;
+
+use crate::model::public_url::PublicUrl;
 
 /// What an invitation says, to whom.
 #[derive(Clone)]
@@ -30,13 +31,12 @@ impl std::fmt::Debug for Invitation {
 }
 
 /// The link: its secret stands behind the `#`, which browsers send to nobody.
-pub(super) fn link(public_url: &Url, secret: &str) -> String {
-    let base = public_url.as_str().trim_end_matches('/');
-    format!("{base}/invitation#{secret}")
+pub(super) fn link(public_url: &PublicUrl, secret: &str) -> String {
+    format!("{}/invitation#{secret}", public_url.as_str())
 }
 
 /// The message; `None` where an address is none.
-pub(super) fn compose(from: &Mailbox, public_url: &Url, invitation: &Invitation) -> Option<Message> {
+pub(super) fn compose(from: &Mailbox, public_url: &PublicUrl, invitation: &Invitation) -> Option<Message> {
     // A line in a header, whatever a name holds. They are checked when they are stated; this holds without that.
     let line = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
     let (account, site) = (line(&invitation.account), line(&invitation.site));

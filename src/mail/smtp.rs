@@ -8,7 +8,6 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, MailParameter};
-use reqwest::Url;
 use secrecy::ExposeSecret as _;
 use tokio::time::timeout;
 use tracing::Instrument as _;
@@ -16,6 +15,7 @@ use tracing::Instrument as _;
 use super::config::{Config, Tls};
 use super::message::{Invitation, compose};
 use super::{Error, NotSent, Trouble};
+use crate::model::public_url::PublicUrl;
 use crate::telemetry::spans;
 
 /// Longest wait for each step of a dialogue: mail servers may look things up before they answer.
@@ -38,7 +38,7 @@ pub struct Mailer {
     parameters: Option<TlsParameters>,
     credentials: Option<Credentials>,
     from: Mailbox,
-    public_url: Url,
+    public_url: PublicUrl,
     pub(super) limits: Limits,
 }
 

@@ -24,6 +24,7 @@ mod personal_location;
 pub mod phone;
 pub mod polygon;
 pub mod prefix;
+pub mod public_url;
 pub mod reestimation;
 pub mod resident;
 pub mod retention;
