@@ -85,8 +85,11 @@ pub(crate) async fn measure(
         "p99 of {CONNECTIONS} connections beside {WRITERS} writers, divided by p99 without, within each round; {reached}, {BATCH} a call"
     );
     // Beside fewer changes it would be the answer to another question.
-    let (growth, note) =
-        if least < PACE_MIN { (Vec::new(), format!("not measured: the pace was not held; {note}")) } else { (growth, note) };
+    let (growth, note) = if least < PACE_MIN {
+        (Vec::new(), format!("not measured: the pace was not held; {note}"))
+    } else {
+        (growth, note)
+    };
     sheet.add(Figure::of("p99 growth of HTTP tiles by 10,000 changes/s", "×", growth).with_note(note));
     Ok(())
 }

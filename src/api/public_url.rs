@@ -6,7 +6,8 @@
 use http::uri::Authority;
 use http::{HeaderMap, Uri, header};
 
-use crate::model::public_url::{PublicUrl, is_host};
+pub use crate::model::public_url::PublicUrl;
+use crate::model::public_url::is_host;
 
 /// How the main listener is reached, as far as it is known without a request.
 #[derive(Debug, Clone, Default)]

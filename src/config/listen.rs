@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Error;
-use crate::model::public_url::PublicUrl;
+use crate::api::public_url::PublicUrl;
 
 /// Where the program listens when nobody says otherwise.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8642);

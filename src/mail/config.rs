@@ -92,7 +92,10 @@ impl Config {
 /// The address in links. Plain HTTP only to this machine: who reads the link on its way has the access.
 fn public_url(text: &str) -> Result<PublicUrl, Error> {
     let url: PublicUrl = text.parse().map_err(|why| setting("public_url", why))?;
-    if url.is_private() { Ok(url) } else { Err(setting("public_url", "http:// is for this machine alone: use https://")) }
+    if !url.is_private() {
+        return Err(setting("public_url", "http:// is for this machine alone: use https://"));
+    }
+    Ok(url)
 }
 
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {

@@ -167,7 +167,10 @@ impl<D: Deliver> Sending<D> {
         let now = Instant::now();
         if self.told_at.is_none_or(|told| now >= told + TELL_EVERY) {
             self.told_at = Some(now);
-            warn!(%why, "the collector of traces takes none: see traces.endpoint and waymark_trace_spans_dropped_total");
+            warn!(
+                %why,
+                "the collector of traces takes none: see traces.endpoint and waymark_trace_spans_dropped_total"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-"""TileJSON names its tiles in full, by the name that the server is asked by or by the operator's; behind a proxy by the operator's alone."""
+"""TileJSON names its tiles in full, by the name that it is asked by or the operator's; behind a proxy by that alone."""
 
 import http.client
 import json
