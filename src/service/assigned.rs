@@ -54,6 +54,13 @@ pub(super) fn require_tended_field(principal: &Principal, field: &Field) -> Resu
     if principal.assigned.is_none() || is_tended { Ok(()) } else { Err(Error::FieldScope(field.to_string())) }
 }
 
+/// Whether the principal is told of a field in histories: who is assigned sites, of nothing that methods tell which are not theirs. Residents
+/// and devices have such.
+pub(super) fn is_told(principal: &Principal, field: &Field) -> bool {
+    let is_others = || ["resident_access", "device_count", "devices"].into_iter().any(|group| field.is_within(group));
+    principal.assigned.is_none() || !is_others()
+}
+
 impl Waymark {
     /// The site's record, where there is such a site for who is assigned these; for who sees all, any. To the former a deleted site
     /// is none, and one whose record cannot be read, so that nobody knows whose it is.

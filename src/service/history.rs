@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::access::{Permission, require_contacts};
-use super::assigned::require_tended_field;
+use super::assigned::{is_told, require_tended_field};
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::record::{Author, change_key, past_prefix, text_key};
@@ -45,10 +45,11 @@ pub struct Restoration {
 }
 
 impl Waymark {
-    /// A page of a site's changes, the newest first; with `field` those of that field, or of fields in it.
+    /// A page of a site's changes, the newest first; with `field` those of that field, or of fields in it. Of edits that the principal is
+    /// not told of nothing is listed.
     ///
-    /// Cost: reads the page's entries and one more; with a field, 32 to twice as many as it has to look at,
-    /// and at most 10,000.
+    /// Cost: reads the page's entries and one more; with a field, or for who is not told of all, 32 to twice as many as it has
+    /// to look at, and at most 10,000.
     pub async fn list_changes(
         &self,
         principal: &Principal,
@@ -69,7 +70,7 @@ impl Waymark {
         let (mut items, mut scanned, mut bytes) = (Vec::new(), 0, 0);
         let mut chunk = CHUNK_MIN;
         loop {
-            if field.is_empty() {
+            if field.is_empty() && principal.assigned.is_none() {
                 chunk = (limit + 1 - items.len()).min(CHUNK_MAX);
             }
             let range = Range {
@@ -85,10 +86,11 @@ impl Waymark {
             let count = records.len();
             scanned += count;
             for (index, record) in records.into_iter().enumerate() {
-                let change = change_in(record)?;
+                let mut change = change_in(record)?;
                 let number = change.number;
                 after = Some(number);
-                if field.is_empty() || change.edits.iter().any(|edit| edit.field.is_within(field)) {
+                let is_there = keep_told(principal, &mut change);
+                if is_there && (field.is_empty() || change.edits.iter().any(|edit| edit.field.is_within(field))) {
                     bytes += change.weight();
                     items.push(change);
                 }
@@ -105,7 +107,7 @@ impl Waymark {
         }
     }
 
-    /// One change, with its texts whole.
+    /// One change, with its texts whole. To who is told of none of its edits there is none.
     pub async fn get_change(
         &self,
         principal: &Principal,
@@ -117,7 +119,8 @@ impl Waymark {
         let site = self.get_site(principal, account, id).await?.value;
         let record = self.parts.store.get(change_key(account, id, number)).await?;
         let missing = || Error::NotFound(Resource::Change(account.clone(), id, number));
-        self.whole_change(&site, record.ok_or_else(missing)?).await
+        let mut change = self.whole_change(&site, record.ok_or_else(missing)?).await?;
+        if keep_told(principal, &mut change) { Ok(change) } else { Err(missing()) }
     }
 
     /// The change in a record of a site's history, with its texts whole.
@@ -244,6 +247,13 @@ impl Waymark {
         }
         Ok(forgotten)
     }
+}
+
+/// Leaves of a change's edits those that the principal is told of; whether there is such a change for them.
+fn keep_told(principal: &Principal, change: &mut Change) -> bool {
+    let was_empty = change.edits.is_empty();
+    change.edits.retain(|edit| is_told(principal, &edit.field));
+    was_empty || !change.edits.is_empty()
 }
 
 /// Why a change is none of a field.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::assignment::Assignment;
 use crate::model::geo::BoundingBox;
-use crate::model::history::Cause;
+use crate::model::history::{Actor, Cause, Change, Edit, Field, Value};
 use crate::model::id::SiteId;
 use crate::service::Error;
 use crate::service::filter::Filter;
@@ -99,6 +99,67 @@ async fn a_token_that_lost_the_word_of_which_sites_is_good_for_none() {
         world.waymark.put_token(&token).await.unwrap();
         assert_eq!(world.waymark.authenticate(&secret).is_ok(), assigned.is_some());
     }
+}
+
+#[tokio::test]
+async fn a_field_operator_without_sites_is_refused_everything() {
+    let world = World::new().await;
+    let site = world.of_team("pump", "north").await;
+    let lost = Principal { assigned: None, ..world.crew() };
+    let (filter, order) = (Filter::parse("").unwrap(), Order { by_name: false, descending: false });
+    let query = SiteQuery { account: world.account.clone(), filter, order, show_deleted: false };
+    let answers = [
+        world.waymark.get_site(&lost, &world.account, site).await.err(),
+        world.waymark.list_sites(&lost, &query, &PageRequest::default()).await.err(),
+        world.waymark.viewport(&lost, &world.account, &BoundingBox::WORLD, 2, "").await.err(),
+        world.waymark.list_changes(&lost, &world.account, site, "", &PageRequest::default()).await.err(),
+    ];
+    for refused in answers {
+        assert!(matches!(refused, Some(Error::Scope)), "{refused:?}");
+    }
+}
+
+/// An entry of what one of their methods does not tell is none, and stands in no page.
+#[tokio::test]
+async fn histories_tell_no_field_operator_of_residents_and_devices() {
+    let world = World::new().await;
+    let (site, crew, acme) = (world.of_team("pump", "north").await, world.crew(), &world.account);
+    let edit = |field| Edit { field, from: None, to: Some(Value::Text("x".to_owned())) };
+    let untold = || vec![edit(Field::ResidentEmail), edit(Field::Device("cam".into())), edit(Field::DeviceCount)];
+    let mixed = || -> Vec<Edit> { untold().into_iter().chain([edit(Field::Note)]).collect() };
+    // The first entry is of the site's making.
+    let entries = (2..60).map(|number| {
+        let edits = if number % 20 == 0 { mixed() } else { untold() };
+        let (actor, cause) = (Actor::System, Cause::Updated);
+        let change = Change { number, made_at: now(), actor, cause, edits, merged: None };
+        Mutation::create(record::change_key(acme, site, number), Document::Change(Box::new(change)))
+    });
+    world.store.commit(entries.collect()).await.unwrap();
+    let list = async |principal: &Principal, field: &str, size, token: &str| {
+        let page = PageRequest { size, token: token.to_owned() };
+        world.waymark.list_changes(principal, acme, site, field, &page).await.unwrap()
+    };
+    let numbers = |items: &[Change]| items.iter().map(|change| change.number).collect::<Vec<_>>();
+    for size in [1, 2, 1_000] {
+        let (mut told, mut token) = (Vec::new(), String::new());
+        loop {
+            let page = list(&crew, "", size, &token).await;
+            told.extend(page.items);
+            token = page.next_token;
+            if token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(numbers(&told), [40, 20, 1], "{size}");
+        assert_eq!(told[0].edits, [edit(Field::Note)]);
+    }
+    for field in ["resident_access", "resident_access.owner_email", "devices", "devices.cam", "device_count"] {
+        assert!(list(&crew, field, 1_000, "").await.items.is_empty(), "{field}");
+        assert_eq!(list(&world.operator, field, 1_000, "").await.items.len(), 58, "{field}");
+    }
+    assert_eq!(world.waymark.get_change(&crew, acme, site, 40).await.unwrap().edits, [edit(Field::Note)]);
+    assert!(is_missing(&world.waymark.get_change(&crew, acme, site, 41).await));
+    assert_eq!(world.waymark.get_change(&world.operator, acme, site, 41).await.unwrap().edits, untold());
 }
 
 #[tokio::test]

@@ -340,6 +340,27 @@ def test_it_works_on_its_sites_and_says_so(account):
     assert crew.ResetLocation(site=site).name == site
 
 
+def test_histories_tell_nothing_of_residents_and_devices(account):
+    """GetResidentAccess and ListDevices are refused, and what they would say is not told aside."""
+    site = account.create_site("Pump", labels={"team": "north"}).name
+    admin, crew = account.caller(), crew_of(account)
+    access = pb.ResidentAccess(name=f"{site}/residentAccess", owner_email="jo@example.org")
+    admin.UpdateResidentAccess(resident_access=access, update_mask=mask("owner_email"))
+    admin.ReportDevices(parent=site, devices=[pb.Device(id="cam", display_name="Front door")])
+    admin.UpdateSite(site=pb.Site(name=site, note="told"), update_mask=mask("note"))
+    groups = ("resident_access", "devices", "device_count")
+    for group in groups:
+        assert admin.ListSiteChanges(parent=site, field=group).changes, group
+        assert not crew.ListSiteChanges(parent=site, field=group).changes, group
+    every = admin.ListSiteChanges(parent=site).changes
+    own = all_pages(crew.ListSiteChanges, "changes", parent=site, page_size=1)
+    assert [change.name for change in own] == [every[0].name, every[-1].name]
+    for change in own:
+        assert not any(edit.field.startswith(groups) for edit in change.edits)
+    for change in every[1:-1]:
+        refused("NOT_FOUND", "RESOURCE_NOT_FOUND", lambda c=change: crew.GetSiteChange(name=c.name))
+
+
 def test_contacts_are_as_the_token_shows_them(account):
     site = account.create_site(labels={"team": "north"}, note="a secret", contact=pb.Contact(first_name="Anna")).name
     crew = crew_of(account, contacts=pb.CONTACT_ACCESS_MASKED)
