@@ -11,7 +11,7 @@ use crate::model::sketch::SiteSketch;
 
 /// Stands first in what is packed. To be raised whenever a packed type changes: fields are told apart by their
 /// order alone. A test holds the bytes.
-pub(super) const LAYOUT: u8 = 12;
+pub(super) const LAYOUT: u8 = 13;
 
 /// The copy for a document, where memory keeps something of it and reading that from JSON would be slow: there are as
 /// many sites and tokens as there are agents, and few accounts.
@@ -173,14 +173,14 @@ mod tests {
         assert_eq!(
             hex(Document::Site(Box::new(site))),
             concat!(
-                "0c10000000000000000000000000000000070461636d65064d616c6dc3b6000000000000000000000000000000",
+                "0d10000000000000000000000000000000070461636d65064d616c6dc3b6000000000000000000000000000000",
                 "80c49fd50c0a80c49fd50c0a0000",
             )
         );
         assert_eq!(
             hex(Document::Token(token())),
             concat!(
-                "0c1030303030303030303030303030303030000102030405060708090a0b0c0d0e0f101112131415161718191a",
+                "0d1030303030303030303030303030303030000102030405060708090a0b0c0d0e0f101112131415161718191a",
                 "1b1c1d1e1f0964617368626f61726402010461636d650110000000000000000000000000000000070466773a31",
                 "0000000180c49fd50c0a01000001010e6c6162656c732e61203d20226222",
             )
