@@ -220,6 +220,10 @@ impl Waymark {
         permission: Permission,
     ) -> Result<Arc<LiveAccount>, Error> {
         let live = self.visible_account(principal, account)?;
+        // Where the word of which sites is missing, wherever it was lost, it must not mean all of them.
+        if principal.scope == Scope::Field && principal.assigned.is_none() {
+            return Err(Error::Scope);
+        }
         if !allows(principal.scope, permission) {
             return Err(Error::Scope);
         }
