@@ -4,6 +4,7 @@
 //! asked again whether it is a hit, so that an answer shows no site for words that it does not have. Who is assigned some sites searches
 //! these as if the account had no others.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::access::Permission;
@@ -89,22 +90,23 @@ impl Waymark {
         let filtered = if filter.is_empty() { None } else { Some(self.matching(principal, account, search.filter)?) };
         let mut attempt = 1;
         loop {
-            let (hits, revision) = if let Some(map) = &filtered {
+            let (hits, revision) = if let Some(map) = filtered.as_ref().filter(|_| is_filtered) {
                 let matching = |view: MapView<'_>, revision| {
                     let mut is_in = |site: SiteId| view.get(site).is_some();
-                    let mut wanted: Option<&mut dyn FnMut(SiteId) -> bool> = None;
-                    if is_filtered {
-                        wanted = Some(&mut is_in);
-                    }
                     let hits = if principal.assigned.is_some() {
-                        let among = view.whole().into_iter().map(|(site, _)| site).collect();
-                        live.search.search_among(&among, &query, classes, limit, wanted)
+                        let among = view.whole().collect();
+                        live.search.search_among(&among, &query, classes, limit, Some(&mut is_in))
                     } else {
-                        live.search.search(&query, classes, limit, wanted)
+                        live.search.search(&query, classes, limit, Some(&mut is_in))
                     };
                     Ok((hits, revision))
                 };
                 map.look(matching).await?
+            } else if let Some(map) = &filtered {
+                // Of the assigned ones all are wanted: the map is not looked at for longer than it takes to name them.
+                let named = map.look(|view, revision| Ok((view.whole().collect::<HashSet<_>>(), revision)));
+                let (among, revision) = named.await?;
+                (live.search.search_among(&among, &query, classes, limit, None), revision)
             } else {
                 // Read first: what is committed meanwhile may be in, what was committed before is.
                 let revision = live.revision();

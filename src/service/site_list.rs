@@ -105,7 +105,7 @@ impl Waymark {
         let purpose = || query_purpose(principal, "sites", query);
         let mut after = self.cursor::<Cursor>(&purpose, page)?.map(|cursor| cursor.0);
         let query = Arc::new(query.clone());
-        let assigned = self.assigned_places(principal, &query).await?;
+        let assigned = self.assigned_places(principal, &query, after.as_deref()).await?;
         if let (Some(name), false, None, None) = (query.filter.name(), query.show_deleted, &after, &assigned) {
             // Where nobody knows whose it is, each record is asked.
             if let Some(found) = self.load_named(&query.account, name).await? {
@@ -119,7 +119,7 @@ impl Waymark {
         let (mut scanned, mut matched_bytes, mut page_bytes) = (0, 0, 0);
         loop {
             let (loaded, is_last) = if let Some(places) = &assigned {
-                self.load_assigned(&query, places, after.take()).await?
+                self.load_assigned(&query, &places[scanned..]).await?
             } else {
                 let (records, is_last) = self.scan(&query, after.take()).await?;
                 (self.load(&query, records).await?, is_last)
@@ -147,53 +147,65 @@ impl Waymark {
         }
     }
 
-    /// The sites that are assigned to a principal, each behind the cursor that stands at it, in the order of the list; `None` for who sees
-    /// all.
+    /// The next sites that are assigned to a principal, in the order of the list, behind `after`: as many as a page looks at, and one
+    /// more; `None` for who sees all. Each has its folded name where that is the order.
+    ///
+    /// Costs a look at each assigned site, and none at others.
     async fn assigned_places(
         &self,
         principal: &Principal,
         query: &SiteQuery,
+        after: Option<&str>,
     ) -> Result<Option<Vec<(String, SiteId)>>, Error> {
         if principal.assigned.is_none() {
             return Ok(None);
         }
         let Order { by_name, descending } = query.order;
         let map = self.matching(principal, &query.account, "")?;
-        let cursor = |site: SiteId, name: &str| if by_name { text::fold(name) } else { site.to_string() };
-        let look = map.look(|view, _| {
-            let whole = view.whole().into_iter();
-            Ok(whole.map(|(site, name)| (cursor(site, name), site)).collect::<Vec<_>>())
-        });
-        let mut places = look.await?;
-        places.sort_unstable();
-        if descending {
-            places.reverse();
+        if !by_name {
+            let after: Option<SiteId> = after.and_then(|after| after.parse().ok());
+            let is_next = |site: &SiteId| after.is_none_or(|after| is_behind(site, &after, descending));
+            let sites: Vec<SiteId> = map.look(|view, _| Ok(view.whole().filter(is_next).collect())).await?;
+            let next = first(sites.into_iter(), descending, SCANNED_MAX + 1);
+            return Ok(Some(next.into_iter().map(|site| (String::new(), site)).collect()));
         }
-        Ok(Some(places))
+        // All names in one text: they are folded when others may have the map again.
+        let look = map.look(|view, _| {
+            let (mut names, mut ends) = (String::new(), Vec::new());
+            for (site, name) in view.whole_named() {
+                names.push_str(name);
+                ends.push((site, names.len()));
+            }
+            Ok((names, ends))
+        });
+        let (names, ends) = look.await?;
+        let after = after.map(str::to_owned);
+        let folding = tokio::task::spawn_blocking(move || {
+            let mut begin = 0;
+            let places = ends.into_iter().map(|(site, end)| {
+                let name = &names[std::mem::replace(&mut begin, end)..end];
+                (text::fold(name), site)
+            });
+            let is_next = |(name, _): &(String, SiteId)| after.as_ref().is_none_or(|it| is_behind(name, it, descending));
+            first(places.filter(is_next), descending, SCANNED_MAX + 1)
+        });
+        Ok(Some(faults::joined(folding.await)?))
     }
 
-    /// The next of these sites, and whether they are the last ones.
-    async fn load_assigned(
-        &self,
-        query: &SiteQuery,
-        places: &[(String, SiteId)],
-        after: Option<String>,
-    ) -> Result<(Vec<Row>, bool), Error> {
-        let descending = query.order.descending;
-        let is_behind = |cursor: &String, after: &String| if descending { cursor < after } else { cursor > after };
-        let begin = after.map_or(0, |after| places.partition_point(|(cursor, _)| !is_behind(cursor, &after)));
-        let rest = &places[begin..];
-        let next = &rest[..rest.len().min(CHUNK)];
+    /// The first of these sites, and whether they are the last ones.
+    async fn load_assigned(&self, query: &SiteQuery, places: &[(String, SiteId)]) -> Result<(Vec<Row>, bool), Error> {
+        let next = &places[..places.len().min(CHUNK)];
         let keys = next.iter().map(|(_, site)| Key::of(&query.account, Kind::Site, site)).collect();
         let read = self.parts.store.get_each(keys).await?;
-        let rows = next.iter().zip(read).map(|((cursor, id), read)| {
+        let rows = next.iter().zip(read).map(|((name, id), read)| {
             let (site, unreadable) = match read {
                 Ok(record) => (record.and_then(|record| site_of(record).ok()), None),
                 Err(_) => (None, Some(*id)),
             };
-            Row { cursor: cursor.clone(), site, unreadable }
+            let cursor = if query.order.by_name { name.clone() } else { id.to_string() };
+            Row { cursor, site, unreadable }
         });
-        Ok((rows.collect(), rest.len() <= CHUNK))
+        Ok((rows.collect(), places.len() <= CHUNK))
     }
 
     /// The site of a folded name; `None` where the claim on it is damaged, and no site is known to have it.
@@ -289,6 +301,27 @@ impl Row {
     }
 }
 
+/// Whether one stands behind the other in the order of a list.
+fn is_behind<T: Ord>(one: &T, other: &T, descending: bool) -> bool {
+    if descending { one < other } else { one > other }
+}
+
+/// The first `count` of these in order; `count` is at least 1. Holds no more than twice as many.
+fn first<T: Ord>(all: impl Iterator<Item = T>, descending: bool, count: usize) -> Vec<T> {
+    let order = |one: &T, other: &T| if descending { other.cmp(one) } else { one.cmp(other) };
+    let mut kept = Vec::new();
+    for each in all {
+        kept.push(each);
+        if kept.len() == 2 * count {
+            kept.select_nth_unstable_by(count, order);
+            kept.truncate(count);
+        }
+    }
+    kept.sort_unstable_by(order);
+    kept.truncate(count);
+    kept
+}
+
 /// The cursor at a claim on a name, and the site that has it. Of a claim that cannot be read it is the site that has the name.
 fn claimed(read: Result<Record, Unreadable>, owners: &HashMap<String, SiteId>) -> (String, Option<SiteId>) {
     match read {
@@ -305,5 +338,26 @@ impl SiteQuery {
     fn wants(&self, site: &Site, live: &LiveAccount) -> bool {
         let is_there = self.show_deleted || site.deleted_at.is_none();
         is_there && self.filter.matches(site, |site| live.attention_of(site))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_many_are_kept_in_order() {
+        let mixed = |count: u32| (0..count).map(|number| number * 7 % 1_009);
+        for all in [0, 1, 9, 10, 11, 19, 20, 21, 500, 1_009] {
+            for (descending, count) in [(false, 1), (true, 1), (false, 10), (true, 10), (false, 2_000)] {
+                let mut sorted: Vec<u32> = mixed(all).collect();
+                sorted.sort_unstable();
+                if descending {
+                    sorted.reverse();
+                }
+                sorted.truncate(count);
+                assert_eq!(first(mixed(all), descending, count), sorted, "{count} of {all}");
+            }
+        }
     }
 }

@@ -96,17 +96,26 @@ impl<'map> MapView<'map> {
         self.all.map_or(self.map.whole.tally, |all| all.roster.tally)
     }
 
-    /// The sites of the whole map, in view or not, placed or not, each with its name; in no order. Costs a look at each number that
-    /// was ever given out.
-    #[must_use]
-    pub fn whole(&self) -> Vec<(SiteId, &'map str)> {
+    /// The sites of the whole map, in view or not, placed or not, in no order. Costs a look at each of them, and of a map that is
+    /// not of some sites at each number that was ever given out.
+    pub fn whole(&self) -> impl Iterator<Item = SiteId> + use<'map> {
+        let entries = &self.map.entries;
+        self.numbers().map(move |number| entries[number].site)
+    }
+
+    /// The same, each with its name.
+    pub fn whole_named(&self) -> impl Iterator<Item = (SiteId, &'map str)> + use<'map> {
+        let entries = &self.map.entries;
+        let named = move |number| Some((entries[number].site, entries.subject(number)?.card.display_name()));
+        self.numbers().filter_map(named)
+    }
+
+    /// The numbers of the sites of the whole map.
+    fn numbers(&self) -> impl Iterator<Item = u32> + use<'map> {
         let (entries, all) = (&self.map.entries, self.all);
-        let numbers = (0..entries.end()).filter(|number| all.is_none_or(|all| all.has(*number)));
-        let named = |number| {
-            let name = entries.subject(number)?.card.display_name();
-            Some((entries[number].site, name))
-        };
-        numbers.filter_map(named).collect()
+        let end = if all.is_none() { entries.end() } else { 0 };
+        let of_map = (0..end).filter(move |number| entries.subject(*number).is_some());
+        of_map.chain(all.into_iter().flat_map(Selection::numbers))
     }
 
     /// The number of sites without a position.

@@ -276,6 +276,17 @@ impl Piles {
         }
     }
 
+    /// The numbers of the entries of all piles, in no order. Costs a look at each pile that there is, or was at the same time as others.
+    pub(super) fn all_numbers(&self) -> impl Iterator<Item = u32> {
+        let numbers = move |pile: u32| {
+            let numbers = self.numbers(&self.all[pile]);
+            // A razed pile names an entry that stands elsewhere, or nowhere.
+            let standing = numbers.first().and_then(|number| self.places.get(*number));
+            if standing.is_some_and(|standing| standing.pile == pile) { numbers } else { &[] }
+        };
+        (0..self.all.end()).flat_map(numbers).copied()
+    }
+
     fn great(&self, pile: &Pile) -> Option<&Great> {
         match pile.members {
             Members::One(_) => None,

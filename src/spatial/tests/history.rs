@@ -154,6 +154,11 @@ fn check_all(map: &AccountMap, entries: &BTreeMap<SiteId, Entry>) {
         if let Some(selection) = map.selections.get(want.key(), &map.entries) {
             check(&map.entries, &selection.roster, &wanted);
             let view = map.selected(want.key(), Classes::ALL).unwrap();
+            let mut whole: Vec<SiteId> = view.among(view).whole().collect();
+            whole.sort_unstable();
+            assert_eq!(whole, wanted.keys().copied().collect::<Vec<_>>(), "each once, and none that left");
+            let named = view.among(view).whole_named();
+            named.for_each(|(site, name)| assert_eq!(name, wanted[&site].card.as_ref().display_name()));
             for (site, entry) in entries {
                 let expected = want.has(entry).then_some(entry.place.is_some());
                 let found = view.get(*site).map(|standing| matches!(standing, Standing::Placed(_)));
