@@ -306,8 +306,8 @@ fn is_behind<T: Ord>(one: &T, other: &T, descending: bool) -> bool {
     if descending { one < other } else { one > other }
 }
 
-/// The first `count` of these in order; `count` is at least 1. Holds no more than twice as many.
-fn first<T: Ord>(all: impl Iterator<Item = T>, descending: bool, count: usize) -> Vec<T> {
+/// The first `count` of these in order, or backwards; `count` is at least 1. Holds no more than twice as many.
+pub(super) fn first<T: Ord>(all: impl Iterator<Item = T>, descending: bool, count: usize) -> Vec<T> {
     let order = |one: &T, other: &T| if descending { other.cmp(one) } else { one.cmp(other) };
     let mut kept = Vec::new();
     for each in all {

@@ -12,9 +12,9 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use super::drive::{Messages, drive};
-use super::found::{Found, Gathered, Item};
+use super::found::{self, Found, Gathered, Item};
 use super::held::Held;
-use super::{Mark, PROGRESS_EVERY, Seat};
+use super::{Mark, PROGRESS_EVERY, Seat, own};
 use crate::live::{self, Commits, Next, Resumed, Standing};
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision, SiteId};
@@ -23,7 +23,7 @@ use crate::service::access::Permission;
 use crate::service::filter::Filter;
 use crate::service::reach::REACH_MAX;
 use crate::service::{Error, Versioned, Waymark};
-use crate::store::{Key, Kind, Range, faults, scan_past};
+use crate::store::{Key, Kind, Range, Record, scan_past};
 
 /// Most sites of one message, and about most bytes: a client that stops reading leaves one in memory, and what was read for the
 /// next one. A thousand such clients hold less than 300 MB.
@@ -31,8 +31,6 @@ const SITES_MAX: usize = 500;
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Least and most records of one read: as many as fill a message.
 const CHUNK: (usize, usize) = (4, 100);
-/// Most text that is looked through for a filter without leaving the thread: some tens of microseconds.
-const MATCHED_HERE_MAX: usize = 64 * 1024;
 
 /// Which sites are watched.
 #[derive(Debug, Clone)]
@@ -108,6 +106,8 @@ struct All {
     base: Standing,
     /// Sites that changed after they were read.
     again: BTreeSet<SiteId>,
+    /// The next of the assigned sites, where the client hears of these alone.
+    own: BTreeSet<SiteId>,
 }
 
 /// Sites that changed.
@@ -128,7 +128,7 @@ impl Waymark {
         let mut watch = SiteWatch {
             seat,
             filter: Arc::new(wanted.filter.within(&principal.sight())?),
-            held: Held::by(principal),
+            held: Held::by(principal, &self.watchers.held),
             phase: Phase::Resync,
             ready: VecDeque::new(),
             end: None,
@@ -243,32 +243,54 @@ impl SiteWatch {
     }
 
     fn all(&self) -> Phase {
-        Phase::All(All { after: None, base: self.seat.live().standing(), again: BTreeSet::new() })
+        let (again, own) = (BTreeSet::new(), BTreeSet::new());
+        Phase::All(All { after: None, base: self.seat.live().standing(), again, own })
     }
 
     /// Reads a page of all sites, and takes note of what changed in those before.
     async fn read_all(&mut self, mut all: All) -> Result<Phase, Error> {
         let Some((changed, base)) = self.seat.live().changed_since(all.base) else { return Ok(Phase::Resync) };
-        all.again.extend(changed.into_iter().filter(|site| Some(*site) <= all.after));
+        let is_kept = self.held.is_kept();
+        // Of assigned ones also those that are read below: they may be assigned only since then.
+        let is_read = |site: &SiteId| if is_kept { !all.own.contains(site) } else { Some(*site) <= all.after };
+        all.again.extend(changed.into_iter().filter(is_read));
         all.base = base;
-        let range = Range {
-            after: all.after.map(|site| site.to_string()),
-            limit: self.chunk,
-            ..Range::all(Some(self.seat.account().clone()), Kind::Site)
-        };
-        let (records, is_last) = {
-            let _turn = self.seat.reading().await;
-            scan_past(self.seat.store(), range, |_| {}).await?
-        };
+        let (records, is_last) = if is_kept { self.read_own(&mut all).await? } else { self.scan(&all).await? };
         let found: Vec<Found> = records.into_iter().map(Found::of).collect::<Result<_, _>>()?;
-        all.after = found.last().map(Found::site).or(all.after);
+        all.after = all.after.max(found.last().map(Found::site));
         self.size_chunk(&found);
         let items = self.judge(found).await?;
         self.ready.extend(items.into_iter().filter(|item| matches!(item, Item::Changed(..))));
         if !is_last {
             return Ok(Phase::All(all));
         }
-        Ok(Phase::Missed(Missed { sites: all.again, base: all.base, commits: None }))
+        let sites = own::heard_of(&self.seat.vigil, &self.held, all.again).await?;
+        Ok(Phase::Missed(Missed { sites, base: all.base, commits: None }))
+    }
+
+    /// The next records of all sites, and whether they are the last ones.
+    async fn scan(&self, all: &All) -> Result<(Vec<Record>, bool), Error> {
+        let range = Range {
+            after: all.after.map(|site| site.to_string()),
+            limit: self.chunk,
+            ..Range::all(Some(self.seat.account().clone()), Kind::Site)
+        };
+        let _turn = self.seat.reading().await;
+        Ok(scan_past(self.seat.store(), range, |_| {}).await?)
+    }
+
+    /// The same of those that are assigned, so that no message ends where others stand between.
+    async fn read_own(&self, all: &mut All) -> Result<(Vec<Record>, bool), Error> {
+        if all.own.is_empty() {
+            all.own = own::behind(&self.seat.vigil, all.after).await?;
+        }
+        let sites = own::pop(&mut all.own, self.chunk);
+        all.after = sites.last().copied().or(all.after);
+        let is_last = sites.len() < self.chunk && own::behind(&self.seat.vigil, all.after).await?.is_empty();
+        let keys = sites.iter().map(|site| Key::of(self.seat.account(), Kind::Site, site)).collect();
+        let _turn = self.seat.reading().await;
+        let read = self.seat.store().get_each(keys).await?;
+        Ok((read.into_iter().filter_map(|read| read.ok().flatten()).collect(), is_last))
     }
 
     /// Reads the present state of some of the sites that were missed; when none is left, follows the commits.
@@ -278,7 +300,7 @@ impl SiteWatch {
                 missed.commits = Some(self.seat.live().commits());
             }
             let Some((changed, base)) = self.seat.live().changed_since(missed.base) else { return Ok(Phase::Resync) };
-            missed.sites.extend(changed);
+            missed.sites.extend(own::heard_of(&self.seat.vigil, &self.held, changed.into_iter().collect()).await?);
             missed.base = base;
         }
         if missed.sites.is_empty()
@@ -286,12 +308,7 @@ impl SiteWatch {
         {
             return self.settle(commits, missed.base).await;
         }
-        let mut sites = Vec::with_capacity(self.chunk);
-        while sites.len() < self.chunk
-            && let Some(site) = missed.sites.pop_first()
-        {
-            sites.push(site);
-        }
+        let sites = own::pop(&mut missed.sites, self.chunk);
         let keys = sites.iter().map(|site| Key::of(self.seat.account(), Kind::Site, site)).collect();
         let records = {
             let _turn = self.seat.reading().await;
@@ -322,7 +339,7 @@ impl SiteWatch {
         let mut gathered = Gathered::default();
         loop {
             match commits.try_next() {
-                Ok(Next::Commit(commit)) => gathered.put(&commit),
+                Ok(Next::Commit(commit)) => gathered.put(&commit, self.held.minding()),
                 Ok(Next::Quiet(revision)) if revision >= newest => {
                     let items = self.judge(gathered.found()).await?;
                     self.ready.extend(items);
@@ -348,7 +365,7 @@ impl SiteWatch {
         loop {
             match commits.try_next() {
                 Ok(Next::Commit(commit)) => {
-                    gathered.put(&commit);
+                    gathered.put(&commit, self.held.minding());
                     if gathered.bytes >= MESSAGE_BYTES_MAX {
                         break;
                     }
@@ -376,13 +393,6 @@ impl SiteWatch {
 
     /// What the client is told of each.
     async fn judge(&self, found: Vec<Found>) -> Result<Vec<Item>, Error> {
-        let cost: usize = found.iter().map(|each| each.cost(&self.filter)).sum();
-        if cost <= MATCHED_HERE_MAX {
-            return Ok(found.into_iter().map(|each| each.judge(&self.filter, self.seat.live())).collect());
-        }
-        let (filter, live) = (Arc::clone(&self.filter), Arc::clone(self.seat.live()));
-        let judge = move || found.into_iter().map(|each| each.judge(&filter, &live)).collect();
-        let judging = tokio::task::spawn_blocking(judge);
-        Ok(faults::joined(judging.await)?)
+        found::judge(found, &self.filter, self.seat.live()).await
     }
 }
