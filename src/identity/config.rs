@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::role::{Role, RoleMapping};
+use crate::model::assignment::ASSIGNMENTS_MAX;
 use crate::model::host::is_this_machine;
 use crate::model::id::AccountId;
 
@@ -224,6 +225,10 @@ impl Issuer {
         if !self.roles.iter().all(RoleMapping::says_whose_sites) {
             return refuse("roles: assigned says which sites the role field is for, and stands with that role alone");
         }
+        let assigned: HashSet<_> = self.roles.iter().filter_map(|role| Some(role.assigned.as_ref()?.as_str())).collect();
+        if assigned.len() > ASSIGNMENTS_MAX {
+            return refuse("roles: at most 128 different assigned: the map keeps the sites of each");
+        }
         if self.leeway_s > LEEWAY_S_MAX {
             return refuse("leeway_s: at most 60; where clocks differ by more, set them right");
         }
@@ -293,6 +298,20 @@ mod tests {
             Ok(config) => config.check().err().map(|cause| cause.to_string()).unwrap_or_default(),
             Err(cause) => cause.message().to_owned(),
         }
+    }
+
+    #[test]
+    fn there_is_an_end_to_different_assignments() {
+        let roles_of = |assignments: usize| {
+            let role = |number: usize| {
+                let crew = number % assignments;
+                format!("{{ value = 'crew {number}', role = 'field', assigned = 'labels.crew = c{crew}' }}")
+            };
+            let roles: Vec<String> = (0..130).map(role).collect();
+            check(&format!("roles = [{}]", roles.join(", ")))
+        };
+        assert_eq!(roles_of(ASSIGNMENTS_MAX), "");
+        assert!(roles_of(ASSIGNMENTS_MAX + 1).contains("at most 128 different"));
     }
 
     #[test]

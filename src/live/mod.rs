@@ -355,6 +355,12 @@ impl Live {
         self.tokens.read().known_by(bindings)
     }
 
+    /// The tokens of an account, good or not, that are good for some of its sites.
+    #[must_use]
+    pub fn assigned_tokens_of(&self, account: &AccountId) -> Vec<Arc<Token>> {
+        self.tokens.read().assigned_of(account)
+    }
+
     /// The first `limit` tokens of an account, or the operator's, behind `after`, ordered by id.
     #[must_use]
     pub fn tokens_of(&self, account: Option<&AccountId>, after: Option<TokenId>, limit: usize) -> Vec<Arc<Token>> {

@@ -39,28 +39,33 @@ pub(super) struct Tokens {
     listed: HashMap<Option<AccountId>, BTreeSet<TokenId>>,
     /// Those whose bearers have certificates. No agent's is among them.
     certified: HashMap<Binding, BTreeSet<TokenId>>,
+    /// Those that are good for some sites, by account.
+    assigned: HashMap<AccountId, BTreeSet<TokenId>>,
 }
 
 impl Tokens {
     pub(super) fn put(&mut self, token: &Token) {
         self.listed.entry(token.account.clone()).or_default().insert(token.id);
         let kept = Kept::of(token);
-        self.note_certificate(&kept);
+        self.note(&kept);
         self.by_id.insert(token.id, kept);
     }
 
-    fn note_certificate(&mut self, kept: &Kept) {
-        if let Kept::Open(token) = kept
-            && let Some(binding) = &token.certificate
-        {
+    /// Takes note of by what else it is looked for.
+    fn note(&mut self, kept: &Kept) {
+        let Kept::Open(token) = kept else { return };
+        if let Some(binding) = &token.certificate {
             self.certified.entry(binding.clone()).or_default().insert(token.id);
+        }
+        if let Some(account) = token.account.as_ref().filter(|_| token.assigned.is_some()) {
+            self.assigned.entry(account.clone()).or_default().insert(token.id);
         }
     }
 
     /// Brings in many of one account at once: sorted first, which is much faster than one by one.
     pub(super) fn extend(&mut self, account: Option<AccountId>, tokens: Vec<(TokenId, Kept)>) {
         self.listed.entry(account).or_default().append(&mut tokens.iter().map(|(id, _)| *id).collect());
-        tokens.iter().for_each(|(_, kept)| self.note_certificate(kept));
+        tokens.iter().for_each(|(_, kept)| self.note(kept));
         self.by_id.extend(tokens);
     }
 
@@ -79,6 +84,9 @@ impl Tokens {
             tokens.retain(|token| by_id.contains_key(token));
             !tokens.is_empty()
         });
+        if let Some(tokens) = account.and_then(|account| self.assigned.get_mut(account)) {
+            tokens.retain(|token| by_id.contains_key(token));
+        }
     }
 
     pub(super) fn get(&self, token: TokenId) -> Option<Arc<Token>> {
@@ -89,6 +97,12 @@ impl Tokens {
     pub(super) fn known_by(&self, bindings: &[Binding]) -> Vec<Arc<Token>> {
         let named = bindings.iter().filter_map(|binding| self.certified.get(binding)).flatten();
         named.filter_map(|token| self.get(*token)).collect()
+    }
+
+    /// The tokens of an account, good or not, that are good for some of its sites.
+    pub(super) fn assigned_of(&self, account: &AccountId) -> Vec<Arc<Token>> {
+        let ids = self.assigned.get(account).into_iter().flatten();
+        ids.filter_map(|token| self.get(*token)).collect()
     }
 
     /// The first `limit` tokens of an account, or the operator's, behind `after`, ordered by id.

@@ -3,16 +3,17 @@
 #[cfg(test)]
 mod fuzz;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::access::{hash_secret, random_bytes, require_contacts, secret};
+use super::access::{hash_secret, is_past, random_bytes, require_contacts, secret};
 use super::error::Resource;
 use super::paging::{Page, PageRequest, query_purpose};
 use super::{ATTEMPTS_MAX, Error, Waymark};
 use crate::model::access::{Contacts, Positions, Principal, Scope, Token};
-use crate::model::assignment::Assignment;
+use crate::model::assignment::{ASSIGNMENTS_MAX, Assignment};
 use crate::model::id::{AccountId, AgentId, SiteId, TokenId};
 use crate::model::{Invalid, text};
 use crate::store::document::Document;
@@ -63,12 +64,23 @@ impl Waymark {
             return Err(Invalid::new("token.expire_time", "the end of a token is in the future").into());
         }
         check_assigned(&new)?;
+        self.require_room_for(&new)?;
         let (contacts, positions) = (contacts_of(principal, &new)?, positions_of(&new)?);
         // Who does not read contacts gets no token that does by making one.
         if !contacts.are_masked() {
             require_contacts(principal)?;
         }
         self.draw_token(NewToken { contacts: Some(contacts), positions: Some(positions), ..new })
+    }
+
+    /// Refuses a token of other sites than all that are good, where these are of as many different ones as there may be.
+    fn require_room_for(&self, new: &NewToken) -> Result<(), Error> {
+        let (Some(account), Some(assigned)) = (&new.account, &new.assigned) else { return Ok(()) };
+        let (tokens, now) = (self.parts.live.assigned_tokens_of(account), self.now());
+        let are_good = tokens.iter().filter(|token| token.revoked_at.is_none() && !is_past(token.expires_at, now));
+        let known: HashSet<&str> = are_good.filter_map(|token| Some(token.assigned.as_ref()?.as_str())).collect();
+        let is_full = known.len() >= ASSIGNMENTS_MAX && !known.contains(assigned.as_str());
+        if is_full { Err(Error::TooMany("different assignments of tokens", ASSIGNMENTS_MAX)) } else { Ok(()) }
     }
 
     /// Whether the operator has a token, good or not.

@@ -13,10 +13,14 @@ use super::entries::Entries;
 use super::roster::{Roster, Snapshot};
 use super::wants::Wants;
 
-/// What all selections of a map together may cost each change of a site, in terms asked of it, while others wait for the
+/// What all selections of filters together may cost each change of a site, in terms asked of it, while others wait for the
 /// lock: some 30 microseconds. Room for 8 of the longest filters, or for 60 of one term. One is kept whatever it costs.
 pub(super) const SELECTED_COST_MAX: u64 = 1_024;
-/// Sites that all selections of a map together may hold, in sites of the map: a selected site costs some 60 bytes.
+/// What all selections of assignments together may cost it: 140 microseconds at most, and some 60 where each is of a label or two. Room
+/// for 128 of 20 labels, which is as many as an account's tokens have.
+pub(super) const ASSIGNED_COST_MAX: u64 = 4_608;
+/// Sites that all selections of filters together may hold, and those of assignments again, in sites of the map: a selected site costs some
+/// 60 bytes.
 pub(super) const SELECTED_SHARE_MAX: usize = 2;
 /// Changes beyond the number of sites after which a selection that nobody used is dropped: by then keeping it has cost
 /// more than making it anew.
@@ -107,28 +111,92 @@ impl Selection {
     }
 }
 
-/// The selections of a map, by the key of what they want.
-#[derive(Debug, Default)]
+/// The selections of a map. Those of assignments are kept beside those of filters, of which people type new ones all the time: or
+/// one would push the other out, and each question of somebody on site look at all sites anew.
+#[derive(Debug)]
 pub(super) struct Selections {
-    all: HashMap<Arc<str>, Selection>,
-    uses: AtomicU64,
-    /// What all cost a change.
-    cost: u64,
-    /// Sites of all.
-    sites: usize,
+    assigned: Group,
+    filtered: Group,
+}
+
+impl Default for Selections {
+    fn default() -> Self {
+        Self { assigned: Group::new(ASSIGNED_COST_MAX), filtered: Group::new(SELECTED_COST_MAX) }
+    }
 }
 
 impl Selections {
     /// The selection of this key, if it is complete.
     pub(super) fn get(&self, key: &str, entries: &Entries) -> Option<&Selection> {
-        let found = self.all.get(key)?;
-        found.is_used(self.uses.fetch_add(1, Ordering::Relaxed));
-        (found.looked_at == entries.end()).then_some(found)
+        self.assigned.get(key, entries).or_else(|| self.filtered.get(key, entries))
     }
 
     /// Goes on with the selection of these, begun where it is missing: looks at the next `count` entries. Answers
     /// whether it is complete. Others make room for it as it grows.
     pub(super) fn go_on(&mut self, wants: &Wants, entries: &Entries, count: u32) -> bool {
+        // A filter that asks for all that is assigned is answered by that.
+        let is_assigned = wants.is_assignment() || self.assigned.all.contains_key(wants.key());
+        let group = if is_assigned { &mut self.assigned } else { &mut self.filtered };
+        group.go_on(wants, entries, count)
+    }
+
+    /// Makes all follow a site's change.
+    pub(super) fn follow(&mut self, entries: &Entries, number: u32, old: Option<&Snapshot>, new: Option<&Snapshot>) {
+        self.assigned.follow(entries, number, old, new);
+        self.filtered.follow(entries, number, old, new);
+    }
+
+    /// Drops what was not used for longest, until the rest are within their bounds; one of each kind is always kept.
+    pub(super) fn make_room(&mut self, entries: &Entries) {
+        self.assigned.make_room(entries);
+        self.filtered.make_room(entries);
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.assigned.all.len() + self.filtered.all.len()
+    }
+
+    /// Cost and sites of all, as kept.
+    #[cfg(test)]
+    pub(super) fn counted(&self) -> (u64, usize) {
+        (self.assigned.cost + self.filtered.cost, self.assigned.sites + self.filtered.sites)
+    }
+
+    /// Cost and sites of all, as they are.
+    #[cfg(test)]
+    pub(super) fn recounted(&self) -> (u64, usize) {
+        let all = || self.assigned.all.values().chain(self.filtered.all.values());
+        let cost = all().map(|selection| u64::from(selection.wants.cost())).sum();
+        (cost, all().map(|selection| selection.roster.len()).sum())
+    }
+}
+
+/// Selections that make room for one another, by the key of what they want.
+#[derive(Debug)]
+struct Group {
+    all: HashMap<Arc<str>, Selection>,
+    uses: AtomicU64,
+    /// What all cost a change, and may cost it.
+    cost: u64,
+    cost_max: u64,
+    /// Sites of all.
+    sites: usize,
+}
+
+impl Group {
+    fn new(cost_max: u64) -> Self {
+        Self { all: HashMap::new(), uses: AtomicU64::default(), cost: 0, cost_max, sites: 0 }
+    }
+
+    /// The selection of this key, if it is complete.
+    fn get(&self, key: &str, entries: &Entries) -> Option<&Selection> {
+        let found = self.all.get(key)?;
+        found.is_used(self.uses.fetch_add(1, Ordering::Relaxed));
+        (found.looked_at == entries.end()).then_some(found)
+    }
+
+    fn go_on(&mut self, wants: &Wants, entries: &Entries, count: u32) -> bool {
         let now = self.uses.fetch_add(1, Ordering::Relaxed);
         let selection = self.all.entry(Arc::clone(wants.key())).or_insert_with(|| {
             self.cost += u64::from(wants.cost());
@@ -142,8 +210,7 @@ impl Selections {
         is_complete
     }
 
-    /// Makes all follow a site's change.
-    pub(super) fn follow(&mut self, entries: &Entries, number: u32, old: Option<&Snapshot>, new: Option<&Snapshot>) {
+    fn follow(&mut self, entries: &Entries, number: u32, old: Option<&Snapshot>, new: Option<&Snapshot>) {
         if self.all.is_empty() {
             return;
         }
@@ -164,32 +231,14 @@ impl Selections {
     }
 
     /// Drops what was not used for longest, until the rest are within their bounds; one is always kept.
-    pub(super) fn make_room(&mut self, entries: &Entries) {
+    fn make_room(&mut self, entries: &Entries) {
         let sites_max = entries.len() * SELECTED_SHARE_MAX;
-        while self.all.len() > 1 && (self.cost > SELECTED_COST_MAX || self.sites > sites_max) {
+        while self.all.len() > 1 && (self.cost > self.cost_max || self.sites > sites_max) {
             let uses = self.all.iter().map(|(key, selection)| (selection.last_used.load(Ordering::Relaxed), key));
             let (_, oldest) = uses.min().expect("there are two at least");
             let dropped = self.all.remove(&Arc::clone(oldest)).expect("its key was found");
             self.cost -= u64::from(dropped.wants.cost());
             self.sites -= dropped.roster.len();
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Cost and sites of all, as kept.
-    #[cfg(test)]
-    pub(super) fn counted(&self) -> (u64, usize) {
-        (self.cost, self.sites)
-    }
-
-    /// Cost and sites of all, as they are.
-    #[cfg(test)]
-    pub(super) fn recounted(&self) -> (u64, usize) {
-        let cost = self.all.values().map(|selection| u64::from(selection.wants.cost())).sum();
-        (cost, self.all.values().map(|selection| selection.roster.len()).sum())
     }
 }

@@ -17,6 +17,7 @@ pub struct Wants {
     key: Arc<str>,
     terms: u32,
     condition: Condition,
+    is_assignment: bool,
 }
 
 impl fmt::Debug for Wants {
@@ -33,7 +34,19 @@ impl Wants {
         condition: impl Fn(&Subject<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
         let terms = u32::try_from(terms).unwrap_or(u32::MAX);
-        Self { key: key.into(), terms, condition: Arc::new(condition) }
+        Self { key: key.into(), terms, condition: Arc::new(condition), is_assignment: false }
+    }
+
+    /// The same as what is assigned to somebody, which all that they ask rests on: no filter that somebody typed makes room of its
+    /// selection.
+    #[must_use]
+    pub fn of_assignment(self) -> Self {
+        Self { is_assignment: true, ..self }
+    }
+
+    /// Whether it is what is assigned to somebody.
+    pub(super) fn is_assignment(&self) -> bool {
+        self.is_assignment
     }
 
     /// The text that stands for it.

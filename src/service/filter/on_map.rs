@@ -32,7 +32,8 @@ impl MapFilter {
         let sight: Sight = sight.into();
         let mut filter = Self::of(within(parse(text, Scope::Map)?, &sight)?);
         filter.selected.is_rough = !sight.positions.are_exact();
-        filter.selected.all = sight.assigned.as_ref().and_then(|of| texts_of(vec![assigned::node_of(of)]));
+        let all = sight.assigned.as_ref().and_then(|of| texts_of(vec![assigned::node_of(of)]));
+        filter.selected.all = all.map(Wants::of_assignment);
         Ok(filter)
     }
 

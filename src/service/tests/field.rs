@@ -1,7 +1,7 @@
 //! Who is assigned some sites, where nobody outside can look: writes that are overtaken by a label, records that are damaged.
 
 use super::*;
-use crate::model::assignment::Assignment;
+use crate::model::assignment::{ASSIGNMENTS_MAX, Assignment};
 use crate::model::geo::BoundingBox;
 use crate::model::history::{Actor, Cause, Change, Edit, Field, Value};
 use crate::model::id::SiteId;
@@ -99,6 +99,32 @@ async fn a_token_that_lost_the_word_of_which_sites_is_good_for_none() {
         world.waymark.put_token(&token).await.unwrap();
         assert_eq!(world.waymark.authenticate(&secret).is_ok(), assigned.is_some());
     }
+}
+
+#[tokio::test]
+async fn there_is_an_end_to_different_assignments_that_are_good() {
+    let world = World::new().await;
+    let make = async |team: usize| {
+        let new = NewToken {
+            account: Some(world.account.clone()),
+            scope: Scope::Field,
+            display_name: String::new(),
+            expires_at: None,
+            contacts: None,
+            positions: None,
+            assigned: Some(Assignment::parse(&format!("labels.team = t{team}")).unwrap()),
+        };
+        world.waymark.create_token(&world.operator, new).await
+    };
+    let (first, _) = make(0).await.unwrap();
+    for team in 1..ASSIGNMENTS_MAX {
+        make(team).await.unwrap();
+    }
+    let refused = make(ASSIGNMENTS_MAX).await;
+    assert!(matches!(refused, Err(Error::TooMany(_, ASSIGNMENTS_MAX))), "{refused:?}");
+    make(1).await.expect("no other one than there are");
+    world.waymark.revoke_token(&world.operator, Some(&world.account), first.id).await.unwrap();
+    make(ASSIGNMENTS_MAX).await.expect("the first one is good no more");
 }
 
 #[tokio::test]

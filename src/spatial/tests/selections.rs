@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use proptest::prelude::*;
 
 use super::world::{at, entry};
+use crate::model::assignment::{ASSIGNMENTS_MAX, TERMS_MAX};
 use crate::model::id::SiteId;
 use crate::model::site::Status;
 use crate::spatial::class::Classes;
@@ -104,6 +105,39 @@ fn a_selection_that_nobody_uses_is_dropped_and_one_in_use_is_kept() {
     }
     assert!(map.selected("unused", Classes::ALL).is_none());
     assert_eq!(map.selections.len(), 1);
+}
+
+#[test]
+fn what_is_assigned_makes_no_room_for_filters_nor_for_as_many_others_as_there_may_be() {
+    // 61 crews pushed one another out, and each look was at every site again.
+    let mut map = sites(100);
+    let looks = Arc::new(AtomicU32::new(0));
+    let crew = |number: usize, terms| {
+        let looks = Arc::clone(&looks);
+        let own = format!("site {}", number % 100);
+        let wants = Wants::new(format!("crew {number}"), terms, move |subject: &Subject<'_>| {
+            looks.fetch_add(1, Ordering::Relaxed);
+            subject.card.display_name() == own
+        });
+        wants.of_assignment()
+    };
+    for _ in 0..3 {
+        for number in 0..ASSIGNMENTS_MAX {
+            let wants = crew(number, TERMS_MAX);
+            while map.selected(wants.key(), Classes::ALL).is_none() {
+                map.select(&wants, 7);
+            }
+            let filter = everybody(&format!("filter {number}"), 1_000);
+            while !map.select(&filter, 50) {}
+        }
+    }
+    assert_eq!(looks.load(Ordering::Relaxed) as usize, ASSIGNMENTS_MAX * 100, "each looked at each site once");
+    assert_eq!(map.selections.len(), ASSIGNMENTS_MAX + 1);
+    let again = Wants::new("crew 7", TERMS_MAX, |_: &Subject<'_>| panic!("it is there"));
+    assert!(map.select(&again, 100));
+    assert!(map.select(&crew(1_000, TERMS_MAX), 100));
+    assert_eq!(map.selections.len(), ASSIGNMENTS_MAX + 1, "there is an end to them, too");
+    assert_eq!(kept(&map, &["crew 0", "crew 1", "crew 7", "crew 1000"]), [false, true, true, true]);
 }
 
 /// What happens to a map of few sites and some filters: those of a status, of so many terms.
