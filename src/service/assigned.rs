@@ -77,4 +77,22 @@ impl Waymark {
             found => Ok(found?.filter(|found| assigned.holds(&found.value))),
         }
     }
+
+    /// Those of these sites that are assigned to the principal, as memory has it; all for who sees all.
+    pub(super) async fn assigned_of(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        mut sites: Vec<SiteId>,
+    ) -> Result<Vec<SiteId>, Error> {
+        if principal.assigned.is_none() {
+            return Ok(sites);
+        }
+        let map = self.matching(principal, account, "")?;
+        let look = map.look(|view, _| {
+            sites.retain(|site| view.get(*site).is_some());
+            Ok(sites)
+        });
+        look.await
+    }
 }

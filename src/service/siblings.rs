@@ -17,13 +17,16 @@ use crate::model::location::Fix;
 use crate::model::site::Site;
 use crate::model::uplink::Seen;
 use crate::store::document::{Document, LocatedSite};
-use crate::store::{Expect, Key, Kind, Mutation, Range, scan_past};
+use crate::store::{Expect, Key, Kind, Mutation, Range, Record, scan_past};
 
 /// Most suggestions of one site.
 pub const SUGGESTIONS_MAX: usize = 20;
 /// Most records that are read for them, of the address and of the network each: behind a carrier's address there may be very
 /// many sites. The proto tells it.
 const LOOKED_AT_MAX: usize = 200;
+/// Most records that are passed over for who is assigned some of them, until so many of these are found. Behind more of others than that, how
+/// many these are tells; no address has so many located sites but a carrier's.
+const PASSED_OVER_MAX: usize = 10_000;
 /// Shortest prefixes of databases that make siblings: beyond, a network is a provider's, and says nothing of places.
 /// An account's own networks do so at any length.
 const SIBLINGS_PREFIX_MIN: (u8, u8) = (22, 40);
@@ -56,7 +59,8 @@ impl Waymark {
     /// Positions that a site may have because persons located its siblings, the nearest in the network first, then the
     /// newest. Empty for a site that a person located itself. Siblings are those that there are for the principal.
     ///
-    /// Cost: reads at most 200 records and as many sites, for the address and again for the network.
+    /// Cost: reads at most 200 records and as many sites, for the address and again for the network; for who is assigned some sites up to
+    /// 10,200 records, of which the others' are passed over.
     pub async fn suggest_locations(
         &self,
         principal: &Principal,
@@ -67,10 +71,10 @@ impl Waymark {
         self.account_for(principal, account, Permission::Study)?;
         let is_settled = site.fixes.effective().is_some_and(|fix| fix.source.is_person());
         let Some(home) = site.uplinks.home.filter(|_| !is_settled) else { return Ok(Vec::new()) };
-        let mut found = self.located_in(account, IpNet::from(home.ip)).await?;
+        let mut found = self.located_in(principal, account, IpNet::from(home.ip)).await?;
         let shared = self.shared_network(account, home);
         if let Some(network) = shared {
-            for sibling in self.located_in(account, network).await? {
+            for sibling in self.located_in(principal, account, network).await? {
                 if !found.iter().any(|known| known.value.id == sibling.value.id) {
                     found.push(sibling);
                 }
@@ -109,21 +113,43 @@ impl Waymark {
         Some(home.network).filter(|network| network.prefix_len() >= min)
     }
 
-    /// Sites that persons located and that come from `network`, as far as they can be read.
-    async fn located_in(&self, account: &AccountId, network: IpNet) -> Result<Vec<Versioned<Site>>, Error> {
+    /// Sites that persons located and that come from `network`, as far as they can be read. The first of those that there are for the
+    /// principal: where a number of all is looked at, it tells how many others there are.
+    async fn located_in(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        network: IpNet,
+    ) -> Result<Vec<Versioned<Site>>, Error> {
         let last = address_text(network.broadcast());
+        let is_inside = |record: &Record| record.key.id.get(..last.len()) <= Some(last.as_str());
         // Ids are compared as texts: every one of the first address is behind the address alone.
-        let range = Range {
-            after: Some(address_text(network.network())),
-            limit: LOOKED_AT_MAX,
-            ..Range::all(Some(account.clone()), Kind::Located)
-        };
-        let (records, _) = scan_past(&*self.parts.store, range, |_| {}).await?;
-        let inside = records.into_iter().take_while(|record| record.key.id.get(..last.len()) <= Some(last.as_str()));
-        let keys = inside.filter_map(|record| match record.document {
-            Document::Located(located) => Some(Key::of(account, Kind::Site, located.site)),
-            _ => None,
-        });
+        let mut after = address_text(network.network());
+        let (mut found, mut passed_over) = (Vec::new(), 0);
+        loop {
+            let range = Range {
+                after: Some(after),
+                limit: LOOKED_AT_MAX,
+                ..Range::all(Some(account.clone()), Kind::Located)
+            };
+            let (records, is_end) = scan_past(&*self.parts.store, range, |_| {}).await?;
+            let next = records.last().filter(|record| !is_end && is_inside(record)).map(|record| record.key.id.clone());
+            let located = records.into_iter().take_while(is_inside).filter_map(|record| match record.document {
+                Document::Located(located) => Some(located.site),
+                _ => None,
+            });
+            let located: Vec<SiteId> = located.collect();
+            let count = located.len();
+            let own = self.assigned_of(principal, account, located).await?;
+            passed_over += count - own.len();
+            found.extend(own);
+            let is_done = principal.assigned.is_none() || found.len() >= LOOKED_AT_MAX || passed_over > PASSED_OVER_MAX;
+            match next {
+                Some(next) if !is_done => after = next,
+                _ => break,
+            }
+        }
+        let keys = found.iter().take(LOOKED_AT_MAX).map(|site| Key::of(account, Kind::Site, site));
         let sites = self.parts.store.get_each(keys.collect()).await?;
         let sites = sites.into_iter().filter_map(|read| read.ok().flatten());
         let sites = sites.filter_map(|record| match record.document {
