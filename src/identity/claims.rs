@@ -46,6 +46,17 @@ impl Rules {
         })
     }
 
+    /// Whether there is a role that makes principals like this one, of an account that the provider may name.
+    pub(super) fn give(&self, principal: &Principal) -> bool {
+        let Principal { scope, contacts, positions, .. } = *principal;
+        let is_like = |role: &RoleMapping| {
+            (role.scope(), role.contacts(), role.positions()) == (scope, contacts, positions)
+                && role.assigned == principal.assigned
+        };
+        let is_named = |account: &AccountId| self.accounts.is_empty() || self.accounts.contains(account);
+        principal.account.as_ref().is_none_or(is_named) && self.roles.iter().any(is_like)
+    }
+
     /// When the token ends, if it is good now. Both ends give the leeway.
     fn check_times(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, Refusal> {
         let (expires, made) = (time(claims, "exp")?, time(claims, "iat")?);

@@ -116,17 +116,28 @@ pub(crate) fn claims(now: Timestamp) -> Value {
     })
 }
 
+/// The roles of [`issuers`].
+const ROLES: &str = "\
+    { value = 'tech', role = 'editor' },\n\
+    { value = 'desk', role = 'viewer', mask_contacts = true },\n\
+    { value = 'root', role = 'operator' },\n\
+    { value = 'hall', role = 'wallboard' },\n\
+    { value = 'partner', role = 'viewer', positions = 'approximate' },\n\
+    { value = 'crew', role = 'field', assigned = 'labels.team = north' },\n";
+
 /// Providers whose keys are in a file of a directory. `more` are further lines of the table.
 pub(crate) fn issuers(directory: &std::path::Path, keys: &Value, more: &str) -> Issuers {
+    issuers_with(directory, keys, ROLES, more)
+}
+
+/// The same with other roles.
+pub(crate) fn issuers_with(directory: &std::path::Path, keys: &Value, roles: &str, more: &str) -> Issuers {
     let path = directory.join("keys.json");
     std::fs::write(&path, keys.to_string()).unwrap();
     let text = format!(
         "[[jwt]]\nissuer = '{ISSUER}'\naudience = 'waymark'\njwks_file = '{}'\n\
          algorithms = ['ES256', 'EdDSA', 'RS256', 'PS256']\naccount_claim = 'account'\nrole_claim = 'roles'\n\
-         roles = [\n  {{ value = 'tech', role = 'editor' }},\n  {{ value = 'desk', role = 'viewer', mask_contacts = true }},\n  \
-         {{ value = 'root', role = 'operator' }},\n  {{ value = 'hall', role = 'wallboard' }},\n  \
-         {{ value = 'partner', role = 'viewer', positions = 'approximate' }},\n  \
-         {{ value = 'crew', role = 'field', assigned = 'labels.team = north' }},\n]\n{more}",
+         roles = [\n{roles}]\n{more}",
         path.display()
     );
     Issuers::open(&toml::from_str::<Config>(&text).unwrap()).unwrap()

@@ -126,10 +126,10 @@ impl Issuers {
         !self.all.is_empty() && credential.contains('.')
     }
 
-    /// Whether a provider is still configured.
+    /// Whether a provider is still configured, with a role by which its tokens make principals that may do, and see, what this one may.
     #[must_use]
-    pub fn knows(&self, issuer: &str) -> bool {
-        self.by_name.contains_key(issuer)
+    pub fn give(&self, issuer: &str, principal: &Principal) -> bool {
+        self.by_name.get(issuer).is_some_and(|at| self.all[*at].rules.give(principal))
     }
 
     /// Who the bearer of a token is. Asks nobody, and waits for nobody.

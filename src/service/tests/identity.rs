@@ -4,7 +4,7 @@ use super::*;
 use crate::error::{Fault as _, Reason};
 use crate::identity::Issuers;
 use crate::identity::error::Refusal;
-use crate::identity::fixture::{ISSUER, Pair, claims, issuers, jwks};
+use crate::identity::fixture::{ISSUER, Pair, claims, issuers, issuers_with, jwks};
 use crate::model::history::Actor;
 use crate::service::Error;
 use crate::service::audit::{AuditQuery, Class};
@@ -49,6 +49,24 @@ async fn a_signed_address_is_of_the_sites_that_are_assigned_to_its_maker() {
     let signed = world.waymark.sign_tiles(&crew, &world.account, "", None).unwrap();
     let (opened, _) = world.waymark.open_tiles(&world.account, &signed.text).unwrap();
     assert!(opened.assigned.is_some() && opened.assigned == crew.assigned);
+}
+
+/// A server that begins anew with narrower roles took what it had signed before for an hour.
+#[tokio::test]
+async fn a_signed_address_is_good_while_there_is_a_role_that_gives_as_much() {
+    let (mut world, pair, editor) = world().await;
+    let signed = world.waymark.sign_tiles(&editor, &world.account, "", None).unwrap().text;
+    for (roles, is_good) in [
+        ("{ value = 'tech', role = 'viewer' }", false),
+        ("{ value = 'tech', role = 'editor', mask_contacts = true }", false),
+        ("{ value = 'tech', role = 'field', assigned = 'labels.team = north' }", false),
+        ("{ value = 'other', role = 'editor' }", true),
+    ] {
+        let issuers = Arc::new(issuers_with(world.directory.path(), &jwks([&pair]), roles, ""));
+        world.waymark = world.waymark.with_issuers(issuers);
+        let opened = world.waymark.open_tiles(&world.account, &signed);
+        assert_eq!(opened.is_ok(), is_good, "{roles}");
+    }
 }
 
 #[tokio::test]
