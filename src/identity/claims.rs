@@ -52,6 +52,7 @@ impl Rules {
         let is_like = |role: &RoleMapping| {
             (role.scope(), role.contacts(), role.positions()) == (scope, contacts, positions)
                 && role.assigned == principal.assigned
+                && (role.role == Role::Operator) == principal.account.is_none()
         };
         let is_named = |account: &AccountId| self.accounts.is_empty() || self.accounts.contains(account);
         principal.account.as_ref().is_none_or(is_named) && self.roles.iter().any(is_like)

@@ -127,11 +127,8 @@ impl Waymark {
         let mut after = address_text(network.network());
         let (mut found, mut passed_over) = (Vec::new(), 0);
         loop {
-            let range = Range {
-                after: Some(after),
-                limit: LOOKED_AT_MAX,
-                ..Range::all(Some(account.clone()), Kind::Located)
-            };
+            let range =
+                Range { after: Some(after), limit: LOOKED_AT_MAX, ..Range::all(Some(account.clone()), Kind::Located) };
             let (records, is_end) = scan_past(&*self.parts.store, range, |_| {}).await?;
             let next = records.last().filter(|record| !is_end && is_inside(record)).map(|record| record.key.id.clone());
             let located = records.into_iter().take_while(is_inside).filter_map(|record| match record.document {

@@ -186,7 +186,8 @@ impl Waymark {
                 let name = &names[std::mem::replace(&mut begin, end)..end];
                 (text::fold(name), site)
             });
-            let is_next = |(name, _): &(String, SiteId)| after.as_ref().is_none_or(|it| is_behind(name, it, descending));
+            let is_next =
+                |(name, _): &(String, SiteId)| after.as_ref().is_none_or(|it| is_behind(name, it, descending));
             first(places.filter(is_next), descending, SCANNED_MAX + 1)
         });
         Ok(Some(faults::joined(folding.await)?))

@@ -139,11 +139,7 @@ impl Connection {
     }
 }
 
-async fn drain(
-    body: &mut Incoming,
-    grpc_status: &mut Option<HeaderValue>,
-    mut take: impl FnMut(&Bytes),
-) -> Result<()> {
+async fn drain(body: &mut Incoming, grpc_status: &mut Option<HeaderValue>, mut take: impl FnMut(&Bytes)) -> Result<()> {
     while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
         let frame = frame?;
         if let Some(data) = frame.data_ref() {

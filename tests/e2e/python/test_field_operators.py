@@ -216,6 +216,28 @@ def test_the_map_is_that_of_an_account_of_these_sites_alone(fleet, text):
     assert own == alone
 
 
+def watched(caller, account, text):
+    """The messages of a watch of sites until it is current."""
+    watcher, told = SiteWatcher(caller, account.name, text), []
+    while not watcher.is_current:
+        told.append(watcher.take())
+    watcher.stream.cancel()
+    return told
+
+
+@pytest.mark.parametrize("text", ["", "status = ONLINE", "labels.team = south"])
+def test_a_watch_begins_with_the_messages_of_these_sites_alone(fleet, text):
+    """Where a message ends would tell how many sites of others stand between."""
+    own, alone = (
+        [
+            (message.mark, [site.display_name for site in message.changed_sites], list(message.removed_sites))
+            for message in watched(caller, account, text)
+        ]
+        for caller, account in ((fleet.crew, fleet.full), (fleet.viewer, fleet.alone))
+    )
+    assert own == alone
+
+
 def test_clusters_open_and_sites_are_located_as_there(fleet):
     callers = ((fleet.crew, fleet.full), (fleet.viewer, fleet.alone))
     for zoom in (1, 3):
@@ -527,6 +549,23 @@ def test_a_sibling_that_is_not_assigned_is_no_suggestion(account):
         admin.SetPin(site=site, position=pb.LatLng(lat=lat, lng=10.5))
     assert len(admin.SuggestLocations(site=sites[0]).suggestions) == 2
     assert [found.site for found in crew.SuggestLocations(site=sites[0]).suggestions] == [sites[1]]
+
+
+def test_many_siblings_of_others_hide_none(account):
+    """Of an address so many are looked at: those of others would use them up, and their number be told by what is missing."""
+    admin, crew = account.caller(), crew_of(account)
+
+    def located(team, lat):
+        site = account.activate(ip="8.8.4.4").site
+        admin.UpdateSite(site=pb.Site(name=site, labels={"team": team}), update_mask=mask("labels"))
+        admin.SetPin(site=site, position=pb.LatLng(lat=lat, lng=10.5))
+        return site
+
+    for _ in range(201):
+        located("south", 20.5)
+    own, asked = located("north", 10.5), account.activate(ip="8.8.4.4").site
+    admin.UpdateSite(site=pb.Site(name=asked, labels={"team": "north"}), update_mask=mask("labels"))
+    assert [found.site for found in crew.SuggestLocations(site=asked).suggestions] == [own]
 
 
 def test_a_signed_address_is_of_the_sites_as_they_are_assigned_now(server, account):
