@@ -225,9 +225,8 @@ impl Issuer {
         if !self.roles.iter().all(RoleMapping::says_whose_sites) {
             return refuse("roles: assigned says which sites the role field is for, and stands with that role alone");
         }
-        let assigned: HashSet<_> =
-            self.roles.iter().filter_map(|role| Some(role.assigned.as_ref()?.as_str())).collect();
-        if assigned.len() > ASSIGNMENTS_MAX {
+        let assigned = self.roles.iter().filter_map(|role| Some(role.assigned.as_ref()?.as_str()));
+        if assigned.collect::<HashSet<_>>().len() > ASSIGNMENTS_MAX {
             return refuse("roles: at most 128 different assigned: the map keeps the sites of each");
         }
         if self.leeway_s > LEEWAY_S_MAX {

@@ -186,9 +186,8 @@ impl Waymark {
                 let name = &names[std::mem::replace(&mut begin, end)..end];
                 (text::fold(name), site)
             });
-            let is_next =
-                |(name, _): &(String, SiteId)| after.as_ref().is_none_or(|it| is_behind(name, it, descending));
-            first(places.filter(is_next), descending, SCANNED_MAX + 1)
+            let is_next = |name: &String| after.as_ref().is_none_or(|after| is_behind(name, after, descending));
+            first(places.filter(|(name, _)| is_next(name)), descending, SCANNED_MAX + 1)
         });
         Ok(Some(faults::joined(folding.await)?))
     }

@@ -552,7 +552,7 @@ def test_a_sibling_that_is_not_assigned_is_no_suggestion(account):
 
 
 def test_many_siblings_of_others_hide_none(account):
-    """Of an address so many are looked at: those of others would use them up, and their number be told by what is missing."""
+    """Of an address so many are looked at: those of others would use them up, and what is missing tell their number."""
     admin, crew = account.caller(), crew_of(account)
 
     def located(team, lat):
