@@ -17,7 +17,7 @@ function eighth(turn: number): [number, number] {
   return [Math.round(ASIDE_PX * Math.cos(angle)), Math.round(ASIDE_PX * Math.sin(angle))];
 }
 
-/** The features, each area of several sites with the first place for its mark at `zoom` where no other one is; in the middle where all are taken. */
+/** The features, each area of several sites with the first place for its mark at `zoom` where no other one is, or the roomiest of all. */
 export function setAside(features: Feature[], zoom: number): Feature[] {
   const marks = new Marks();
   const areas = features.filter(isCount);
@@ -30,12 +30,10 @@ export function setAside(features: Feature[], zoom: number): Feature[] {
   for (const area of areas.sort(greater)) {
     const [x, y] = pixel(area, zoom);
     const places = ASIDES.map(([east, south]): [number, number] => [x + east, y + south]);
-    const free = Math.max(
-      0,
-      places.findIndex((place) => marks.isFree(place)),
-    );
-    marks.add(places[free] ?? [x, y]);
-    if (free > 0) asides.set(area, free);
+    const rooms = places.map((place) => marks.room(place));
+    const best = rooms.indexOf(Math.max(...rooms));
+    marks.add(places[best] ?? [x, y]);
+    if (best > 0) asides.set(area, best);
   }
   return features.map((feature) => {
     const aside = asides.get(feature);
@@ -69,10 +67,11 @@ class Marks {
     this.#squares.set(key, [...(this.#squares.get(key) ?? []), mark]);
   }
 
-  isFree([x, y]: [number, number]): boolean {
+  /** Pixels to the nearest mark; from where marks are apart, however far it is. */
+  room([x, y]: [number, number]): number {
     const steps = [-APART_PX, 0, APART_PX];
     const near = steps.flatMap((east) => steps.flatMap((south) => this.#squares.get(this.#key([x + east, y + south])) ?? []));
-    return near.every(([left, top]) => Math.hypot(left - x, top - y) >= APART_PX);
+    return Math.min(APART_PX, ...near.map(([left, top]) => Math.hypot(left - x, top - y)));
   }
 
   #key([x, y]: [number, number]): string {

@@ -79,3 +79,21 @@ test("marks keep apart wherever they can, whatever their order, and stay within 
     }
   }
 });
+
+test("among clusters on all sides a count has the roomiest place", () => {
+  const places = new Map();
+  const features = [];
+  const middle = [90_000, 80_000];
+  for (const [east, south] of [-2, -1, 0, 1, 2].flatMap((east) => [-2, -1, 0, 1, 2].map((south) => [east, south]))) {
+    const id = `${east},${south}`;
+    places.set(id, [middle[0] + 60 * east, middle[1] + 60 * south]);
+    features.push(feature(id, "clusters", 9, places.get(id)));
+  }
+  places.set("area", middle);
+  const marks = drawn([...features, feature("area", "areas", 700, middle)], places);
+  const [x, y] = marks.get("area");
+  const others = [...marks].filter(([id]) => id !== "area").map(([, place]) => place);
+  const nearest = Math.min(...others.map(([left, top]) => Math.hypot(left - x, top - y)));
+  // Between four of them there would be 42.
+  assert.ok(nearest > 25, `${nearest} px`);
+});
