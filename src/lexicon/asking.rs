@@ -22,24 +22,13 @@ impl Lexicon {
         limit: usize,
         wanted: Option<&mut dyn FnMut(SiteId) -> bool>,
     ) -> Hits {
-        self.answer(None, query, classes, limit, wanted)
+        self.search_among(None, query, classes, limit, wanted)
     }
 
-    /// The same as if no other sites were in than these: which way of the query is taken, and how many hits are counted, tells
-    /// nothing of the others. Costs a look for each of them besides.
+    /// The same as if no other sites were in than these, if some are named: which way of the query is taken, and how many hits are
+    /// counted, tells nothing of the others. Costs a look for each of them besides.
     #[must_use]
     pub fn search_among(
-        &self,
-        among: &HashSet<SiteId>,
-        query: &Query,
-        classes: Classes,
-        limit: usize,
-        wanted: Option<&mut dyn FnMut(SiteId) -> bool>,
-    ) -> Hits {
-        self.answer(Some(among), query, classes, limit, wanted)
-    }
-
-    fn answer(
         &self,
         among: Option<&HashSet<SiteId>>,
         query: &Query,

@@ -94,10 +94,10 @@ impl Oracle {
         let (among, alone) = (own.keys().copied().collect::<HashSet<_>>(), Self(own));
         let odd = |site: SiteId| site.as_u128() % 2 == 1;
         let (all, some) = (alone.search(query, classes, |_| true), alone.search(query, classes, odd));
-        let found = lexicon.search_among(&among, query, classes, limit, None);
+        let found = lexicon.search_among(Some(&among), query, classes, limit, None);
         assert_eq!(found.sites, all[..all.len().min(limit)], "{query:?} {classes:?} {limit} among");
         assert_eq!((found.total, found.is_exact), (all.len(), true), "{query:?} {classes:?} {limit} among");
-        let found = lexicon.search_among(&among, query, classes, limit, Some(&mut { odd }));
+        let found = lexicon.search_among(Some(&among), query, classes, limit, Some(&mut { odd }));
         assert_eq!(found.sites, some[..some.len().min(limit)], "{query:?} {classes:?} {limit} odd among");
         assert_eq!((found.total, found.is_exact), (some.len(), true), "{query:?} {classes:?} {limit} odd among");
     }

@@ -72,23 +72,11 @@ impl Default for SearchedSites {
 }
 
 impl SearchedSites {
-    /// The best `limit` hits, as [`Lexicon::search`] has them. Holds the lock for as long as it takes.
+    /// The best `limit` hits, as [`Lexicon::search_among`] has them. Holds the lock for as long as it takes.
     #[must_use]
     pub fn search(
         &self,
-        query: &Query,
-        classes: Classes,
-        limit: usize,
-        wanted: Option<&mut dyn FnMut(SiteId) -> bool>,
-    ) -> Hits {
-        self.lexicon.read().search(query, classes, limit, wanted)
-    }
-
-    /// The same among some sites alone, as [`Lexicon::search_among`] has them.
-    #[must_use]
-    pub fn search_among(
-        &self,
-        among: &HashSet<SiteId>,
+        among: Option<&HashSet<SiteId>>,
         query: &Query,
         classes: Classes,
         limit: usize,

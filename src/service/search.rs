@@ -93,12 +93,8 @@ impl Waymark {
             let (hits, revision) = if let Some(map) = filtered.as_ref().filter(|_| is_filtered) {
                 let matching = |view: MapView<'_>, revision| {
                     let mut is_in = |site: SiteId| view.get(site).is_some();
-                    let hits = if principal.assigned.is_some() {
-                        let among = view.whole().collect();
-                        live.search.search_among(&among, &query, classes, limit, Some(&mut is_in))
-                    } else {
-                        live.search.search(&query, classes, limit, Some(&mut is_in))
-                    };
+                    let among: Option<HashSet<SiteId>> = principal.assigned.is_some().then(|| view.whole().collect());
+                    let hits = live.search.search(among.as_ref(), &query, classes, limit, Some(&mut is_in));
                     Ok((hits, revision))
                 };
                 map.look(matching).await?
@@ -106,11 +102,11 @@ impl Waymark {
                 // Of the assigned ones all are wanted: the map is not looked at for longer than it takes to name them.
                 let named = map.look(|view, revision| Ok((view.whole().collect::<HashSet<_>>(), revision)));
                 let (among, revision) = named.await?;
-                (live.search.search_among(&among, &query, classes, limit, None), revision)
+                (live.search.search(Some(&among), &query, classes, limit, None), revision)
             } else {
                 // Read first: what is committed meanwhile may be in, what was committed before is.
                 let revision = live.revision();
-                (live.search.search(&query, classes, limit, None), revision)
+                (live.search.search(None, &query, classes, limit, None), revision)
             };
             let read = self.read_hits(account, &hits.sites, |site| {
                 let is_wanted = site.deleted_at.is_none() && filter.matches(site, |id| live.attention_of(id));

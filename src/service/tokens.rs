@@ -38,6 +38,16 @@ pub struct NewToken {
     pub assigned: Option<Assignment>,
 }
 
+#[cfg(test)]
+impl NewToken {
+    /// One of nothing but a name and a scope.
+    pub(super) fn of(account: Option<&AccountId>, scope: Scope, display_name: &str) -> Self {
+        let account = account.cloned();
+        let display_name = display_name.to_owned();
+        Self { account, scope, display_name, expires_at: None, contacts: None, positions: None, assigned: None }
+    }
+}
+
 impl Waymark {
     /// Makes a token and gives its secret, once.
     pub async fn create_token(&self, principal: &Principal, new: NewToken) -> Result<(Token, String), Error> {

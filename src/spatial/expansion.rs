@@ -5,7 +5,7 @@
 use smallvec::SmallVec;
 
 use super::board::{Clusters, Survey};
-use super::mapping::{Numbers, cluster_on, locate_area};
+use super::mapping::{Numbers, cluster_on, locate_area_within};
 use super::mercator::{CELL_LEVELS_BELOW_TILE, Cell, LEVEL_MAX};
 use super::node::{Kind, Slot};
 use super::plane::Content;
@@ -60,9 +60,11 @@ fn areas_part(view: View<'_>, areas: &[AreaId], from: u8, cells_left: &mut usize
     }
     let mut are_apart = |level: u8| {
         let mut first = None;
-        areas.iter().any(|area| match locate_area(Survey { view, level }, area.cell.corner(), *area, cells_left) {
-            Ok(Some(shown)) => *first.get_or_insert(shown) != shown,
-            _ => true,
+        areas.iter().any(|area| {
+            match locate_area_within(Survey { view, level }, area.cell.corner(), *area, cells_left) {
+                Ok(Some(shown)) => *first.get_or_insert(shown) != shown,
+                _ => true,
+            }
         })
     };
     (from..=LEVEL_MAX).find(|level| are_apart(*level)).map(|level| level - CELL_LEVELS_BELOW_TILE)
@@ -100,7 +102,7 @@ fn holders(
 ) -> Result<SmallVec<[SymbolId; 4]>, Refusal> {
     let mut holders = SmallVec::new();
     for area in areas {
-        let shown = locate_area(*survey, area.cell.corner(), *area, cells_left)?
+        let shown = locate_area_within(*survey, area.cell.corner(), *area, cells_left)?
             .expect("an area of sites in view is not empty");
         holders.push(SymbolId::Area(shown));
     }

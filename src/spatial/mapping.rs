@@ -205,8 +205,7 @@ fn ids_of(areas: &mut Areas, survey: &Survey<'_>, kept: u32) -> SmallVec<[AreaId
 pub(super) fn locate(view: View<'_>, site: SiteId, pile: &Pile, zoom: u8) -> Result<SymbolId, Refusal> {
     let survey = Survey { view, level: zoom + CELL_LEVELS_BELOW_TILE };
     if let Some(id) = survey.area_of(pile) {
-        let shown = locate_area(survey, pile.point, id, &mut { OUTSIDE_CELLS_MAX })?
-            .expect("the area of a site in view is not empty");
+        let shown = locate_area(survey, pile.point, id)?.expect("the area of a site in view is not empty");
         return Ok(SymbolId::Area(shown));
     }
     let cell = Cell::holding(pile.point, survey.level);
@@ -218,9 +217,13 @@ pub(super) fn locate(view: View<'_>, site: SiteId, pile: &Pile, zoom: u8) -> Res
     Ok(if stands_alone { SymbolId::Pin(site) } else { SymbolId::Cluster(clusters.content(kept).cell) })
 }
 
-/// What shows the area `id`, in whose cell `point` is; `None` where it has no site. Takes the cells that climbs fetch for it off
-/// those that are left.
-pub(super) fn locate_area(
+/// What shows the area `id`, in whose cell `point` is; `None` where it has no site.
+fn locate_area(survey: Survey<'_>, point: Point, id: AreaId) -> Result<Option<AreaId>, Refusal> {
+    locate_area_within(survey, point, id, &mut { OUTSIDE_CELLS_MAX })
+}
+
+/// The same, with the cells that climbs fetch for it taken off those that are left.
+pub(super) fn locate_area_within(
     survey: Survey<'_>,
     point: Point,
     id: AreaId,
@@ -282,8 +285,7 @@ impl Leaves {
                 let (cell, kind) = (id.cell, id.kind);
                 let is_country = kind == AreaKind::Country;
                 let is_of_zoom = if is_country { cell.level() == country_level(level) } else { cell.level() < level };
-                let is_shown = is_of_zoom
-                    && locate_area(Survey { view, level }, cell.corner(), id, &mut { OUTSIDE_CELLS_MAX })? == Some(id);
+                let is_shown = is_of_zoom && locate_area(Survey { view, level }, cell.corner(), id)? == Some(id);
                 is_shown.then(|| Parts::from_iter([Part { cell, area: Some(kind) }]))
             }
         };

@@ -48,7 +48,7 @@ async fn filled(directory: &std::path::Path) -> Arc<Embedded> {
 
 fn total(live: &Live, account: u8, typed: &str) -> usize {
     let live = live.account(&account_id(account)).unwrap();
-    live.search.search(&Query::parse(typed).unwrap(), Classes::ALL, 3, None).total
+    live.search.search(None, &Query::parse(typed).unwrap(), Classes::ALL, 3, None).total
 }
 
 async fn is_whole(live: &Live, account: u8) -> bool {

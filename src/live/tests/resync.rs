@@ -80,7 +80,7 @@ fn told_beside(live: &Live) -> Vec<String> {
         }
         told.push(account.prefix_count().to_string());
         for typed in ["a", "b", "c", "k", "x", "z"] {
-            let hits = account.search.search(&Query::parse(typed).unwrap(), Texts::ALL, 100, None);
+            let hits = account.search.search(None, &Query::parse(typed).unwrap(), Texts::ALL, 100, None);
             let mut sites = hits.sites;
             sites.sort_unstable();
             told.push(format!("{typed} {sites:?}"));

@@ -41,15 +41,7 @@ impl World {
     }
 
     fn viewer(&self) -> NewToken {
-        NewToken {
-            account: Some(self.account.clone()),
-            scope: Scope::Viewer,
-            display_name: "viewer".into(),
-            expires_at: None,
-            contacts: None,
-            positions: None,
-            assigned: None,
-        }
+        NewToken::of(Some(&self.account), Scope::Viewer, "viewer")
     }
 
     /// All records that a query wants, in pages of a size.

@@ -21,15 +21,7 @@ fn certificate(key: u8) -> ClientCertificate {
 
 impl World {
     fn machine(&self, scope: Scope) -> NewToken {
-        NewToken {
-            account: Some(self.account.clone()),
-            scope,
-            display_name: "machine".into(),
-            expires_at: None,
-            contacts: None,
-            positions: None,
-            assigned: None,
-        }
+        NewToken::of(Some(&self.account), scope, "machine")
     }
 
     async fn certified(&self, binding: Binding) -> Result<Token, Error> {

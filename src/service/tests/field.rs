@@ -86,15 +86,7 @@ async fn a_record_that_cannot_be_read_tells_nothing_of_others() {
 async fn a_token_that_lost_the_word_of_which_sites_is_good_for_none() {
     let world = World::new().await;
     for assigned in [None, world.crew().assigned] {
-        let new = NewToken {
-            account: Some(world.account.clone()),
-            scope: Scope::Field,
-            display_name: String::new(),
-            expires_at: None,
-            contacts: None,
-            positions: None,
-            assigned: assigned.clone(),
-        };
+        let new = NewToken { assigned: assigned.clone(), ..NewToken::of(Some(&world.account), Scope::Field, "") };
         let (token, secret) = world.waymark.draw_token(new).unwrap();
         world.waymark.put_token(&token).await.unwrap();
         assert_eq!(world.waymark.authenticate(&secret).is_ok(), assigned.is_some());
@@ -106,13 +98,8 @@ async fn there_is_an_end_to_different_assignments_that_are_good() {
     let world = World::new().await;
     let make = async |team: usize| {
         let new = NewToken {
-            account: Some(world.account.clone()),
-            scope: Scope::Field,
-            display_name: String::new(),
-            expires_at: None,
-            contacts: None,
-            positions: None,
             assigned: Some(Assignment::parse(&format!("labels.team = t{team}")).unwrap()),
+            ..NewToken::of(Some(&world.account), Scope::Field, "")
         };
         world.waymark.create_token(&world.operator, new).await
     };

@@ -22,15 +22,7 @@ async fn on(config: &RedisConfig) -> World {
 }
 
 async fn operator_token(world: &World) -> Token {
-    let new = NewToken {
-        account: None,
-        scope: Scope::Admin,
-        display_name: "operator".to_owned(),
-        expires_at: None,
-        contacts: None,
-        positions: None,
-        assigned: None,
-    };
+    let new = NewToken::of(None, Scope::Admin, "operator");
     world.waymark.create_token(&world.operator, new).await.unwrap().0
 }
 

@@ -70,15 +70,7 @@ impl Behind {
 
 /// The secret of a token that may look at the account.
 async fn new_viewer(world: &World) -> String {
-    let new = NewToken {
-        account: Some(world.account.clone()),
-        scope: Scope::Viewer,
-        display_name: "viewer".into(),
-        expires_at: None,
-        contacts: None,
-        positions: None,
-        assigned: None,
-    };
+    let new = NewToken::of(Some(&world.account), Scope::Viewer, "viewer");
     world.waymark.create_token(&world.operator, new).await.unwrap().1
 }
 

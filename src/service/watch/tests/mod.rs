@@ -65,15 +65,7 @@ impl World {
         if waymark.parts.live.account(&id()).is_none() {
             waymark.create_account(&operator, id(), "Acme", None).await.unwrap();
         }
-        let new = NewToken {
-            account: Some(id()),
-            scope: Scope::Viewer,
-            display_name: "viewer".into(),
-            expires_at: None,
-            contacts: None,
-            positions: None,
-            assigned: None,
-        };
+        let new = NewToken::of(Some(&id()), Scope::Viewer, "viewer");
         let (_, secret) = waymark.create_token(&operator, new).await.unwrap();
         let viewer = waymark.authenticate(&secret).unwrap();
         Self { waymark, store, viewer, operator }
