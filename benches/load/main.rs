@@ -52,11 +52,14 @@ async fn main() -> Result<()> {
         Some("activation") => activating::measure().await,
         Some("fleet") => fleet::measure().await,
         Some("growth") => growth_alone().await,
+        Some("durable") => durable_alone().await,
         Some("query") => query_alone(&arguments[1..].join(" ")).await,
         Some("compare") => compare::measure(&arguments[1..]).await,
         Some("export") => compare::export::write(&arguments[1..]),
         Some(other) => {
-            bail!("unknown: {other}; say nothing, `activation`, `fleet`, `growth`, `query NAME`, `compare` or `export`")
+            bail!(
+                "unknown: {other}; say nothing, `activation`, `fleet`, `growth`, `durable`, `query NAME`, `compare` or `export`"
+            )
         }
     }
 }
@@ -91,6 +94,19 @@ async fn query_alone(what: &str) -> Result<()> {
     searchable::wait(&server, &filled).await?;
     let mut sheet = Sheet::new("query", Shape::One.name(), plan.len(), 1);
     serving::one_alone(&mut sheet, caller, server.id(), &queries, what).await?;
+    server.end()
+}
+
+/// Durable writes on the last of the sizes in many accounts, for a profiler.
+async fn durable_alone() -> Result<()> {
+    let sites = settings::sites().last().copied().context("BENCH_SITES names no size")?;
+    let plan = Plan::new(Shape::Many, sites);
+    let filled = fill::directory(Shape::Many, &plan).await?;
+    let server = Server::start(&filled.path)?;
+    let caller = Caller { address: server.address, filled: &filled };
+    searchable::wait(&server, &filled).await?;
+    let mut sheet = Sheet::new("durable", Shape::Many.name(), plan.len(), plan.accounts());
+    durable::measure(&mut sheet, &plan, caller, server.id()).await?;
     server.end()
 }
 
