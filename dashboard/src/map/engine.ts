@@ -7,6 +7,7 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { Position } from "../position.js";
 import { FINE_FROM_ZOOM, OUTLINES, outlinesUrl } from "./base_layers.js";
 import { type Chosen, type Focus, FOCUS, focusData, SELECTION, selectionData } from "./focus_layers.js";
+import { IconShelf } from "./icon_shelf.js";
 import { drawIcon, PIXEL_RATIO } from "./icons.js";
 import { type CandidateMark, type MarkerEvents, Markers } from "./markers.js";
 import type { OwnBase } from "./own_base.js";
@@ -119,7 +120,7 @@ export class Engine {
     this.#map.touchZoomRotate.disableRotation();
     this.#map.keyboard.disableRotation();
     this.#map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-left");
-    this.#map.setMissingStyleImageResolver((name) => this.#icon(name));
+    new IconShelf(this.#map, drawIcon, PIXEL_RATIO);
     this.#markers = new Markers(this.#map, options.events, (position) => this.#keep(position));
     this.#sharpening = new Sharpening(this.#map);
     new Pointer(this.#map, options.events, () => this.#placing);
@@ -292,11 +293,6 @@ export class Engine {
     const shown = { symbols, focus: this.#focus, chosen: this.#chosen, globe: this.#globe, still };
     [this.#styled, this.#isStyled] = [{ shown, detail: this.#detail }, false];
     return styleOf(this.#scheme, this.#detail, shown, this.#base?.[this.#scheme]);
-  }
-
-  #icon(name: string): void {
-    const image = drawIcon(name);
-    if (image && !this.#map.hasImage(name)) this.#map.addImage(name, image, { pixelRatio: PIXEL_RATIO });
   }
 
   #listen(): void {
