@@ -71,9 +71,9 @@ pub(super) fn router(
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .with_state(Arc::clone(waymark));
     let pages = invitation::router(waymark)
-        .fallback(dashboard::file)
         .layer(CompressionLayer::new())
-        // Encodes itself.
+        // What follows has its codings at hand.
+        .fallback(dashboard::file)
         .route("/openapi.json", get(openapi::document))
         .layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, content_security_policy(basemap)))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))

@@ -64,7 +64,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn answer(forms: &Forms, headers: &HeaderMap) -> Response {
-    let coding = if Accepted::of(headers).wants(Coding::Gzip) { Coding::Gzip } else { Coding::Identity };
+    let coding = Accepted::of(headers).best_of(&[Coding::Gzip, Coding::Identity]).unwrap_or(Coding::Identity);
     let form = if coding == Coding::Gzip { &forms.gzip } else { &forms.plain };
     let common =
         [(header::ETAG, form.etag.as_str()), (header::CACHE_CONTROL, "no-cache"), (header::VARY, "accept-encoding")];
