@@ -18,6 +18,7 @@ export const app = {
   signOut: "Sign out",
   loading: "Loading…",
   retry: "Try again",
+  partFailed: "A part of this page could not be loaded.",
   mapFailed: "The map could not start. It needs WebGL 2; the list works without it.",
 };
 

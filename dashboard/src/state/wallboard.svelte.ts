@@ -9,11 +9,8 @@ import { SiteStatus } from "../gen/waymark/v1/site_pb.js";
 import { type CountryAt, loadCountries } from "../map/countries.js";
 import type { Position } from "../position.js";
 import { Paced } from "./paced.js";
+import type { WallboardWish } from "./wallboard_wish.js";
 
-/** Seconds that a region is shown, where the address does not say. */
-const SECONDS_DEFAULT = 20;
-const SECONDS_MIN = 5;
-const SECONDS_MAX = 3_600;
 /** Regions of a round: a wallboard comes back to each every few minutes. */
 const REGIONS_MAX = 10;
 /** Zoom at which the world is asked for, and the sides of a region in degrees. */
@@ -46,13 +43,6 @@ const RELOAD_PAUSE_MS = 5_000;
 /** Pause in milliseconds behind a load that failed: in a quiet account no change asks for the next one. */
 const RETRY_PAUSE_MS = 10_000;
 
-/** How a wallboard is wished for in the page's address: `?wallboard`, `?wallboard&seconds=30`, `?wallboard&names`. */
-export interface WallboardWish {
-  seconds: number;
-  /** Whether names of sites are told. */
-  names: boolean;
-}
-
 /** Sites that need attention for one reason. */
 export interface Problem {
   reason: AttentionReason;
@@ -69,25 +59,6 @@ export interface Region {
   high: Position;
   /** Where its symbols are, and of how many sites each is. */
   spots: { at: Position; sites: number }[];
-}
-
-/** What an address wishes for; absent for no wallboard. */
-export function wallboardWish(search: string): WallboardWish | undefined {
-  const wishes = new URLSearchParams(search);
-  if (!wishes.has("wallboard")) return undefined;
-  const asked = Number(wishes.get("seconds") ?? SECONDS_DEFAULT);
-  const seconds = Number.isFinite(asked) ? Math.min(SECONDS_MAX, Math.max(SECONDS_MIN, asked)) : SECONDS_DEFAULT;
-  return { seconds, names: wishes.has("names") };
-}
-
-/** What is shown to a wallboard's own token, whatever the address wishes for: it reads no names. */
-export function namelessWish(search: string): WallboardWish {
-  return { seconds: SECONDS_DEFAULT, ...wallboardWish(search), names: false };
-}
-
-/** The address of a wallboard. */
-export function wallboardUrl(): string {
-  return "/?wallboard";
 }
 
 export class WallboardTour {
