@@ -5,9 +5,10 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { feature, mesh } from "topojson-client";
 
-/** The degrees of detail, with the decimals of a degree that each deserves: 0.01 is about 1 km, finer than either was drawn. */
+/** The degrees of detail, with the decimals of a degree that each deserves: half of 0.1 is about 6 km, less than a pixel where the coarse
+ *  one is drawn, and 0.01 is finer than either was. */
 const DETAILS = [
-  ["110m", 2],
+  ["110m", 1],
   ["50m", 2],
 ];
 /** Points a side of the grid that is searched for a label's spot: finer changes no label visibly. */
