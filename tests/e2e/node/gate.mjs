@@ -1,6 +1,6 @@
 // A gate between a page and its server, through which a test lets calls go, holds them, refuses them, breaks them off, loses their
-// answers, or lets a stream stay open and say nothing more: what networks do to pages. Passes all else on, byte for byte, and keeps
-// what a test wants to read of it.
+// answers, or lets a stream stay open and say nothing more: what networks do to pages. Passes all else on, byte for byte, keeps
+// what a test wants to read of it, and weighs all: what workers and fonts take goes by here too.
 import http from "node:http";
 
 /** Milliseconds for which a held call waits for its test at most. */
@@ -15,6 +15,8 @@ export class Gate {
   #listeners = new Map();
   /** What came through of the answers of methods that a test wants to read. */
   #kept = new Map();
+  /** What went to the page, by path. */
+  #weights = new Map();
 
   static async before(server) {
     const gate = new Gate();
@@ -59,6 +61,11 @@ export class Gate {
   /** What was answered to calls of a method since `keep`, as far as it came by now. */
   kept(method) {
     return Buffer.concat(this.#kept.get(method) ?? []);
+  }
+
+  /** What went to the page by now, by path: bytes of heads and of bodies, as they were encoded, and the last coding. */
+  weights() {
+    return [...this.#weights].map(([path, weight]) => ({ path, ...weight }));
   }
 
   /** Lets streams of a method stay open and carry nothing more, the ones that are open and new ones. */
@@ -127,11 +134,13 @@ export class Gate {
     const { hostname, port } = new URL(this.server.url);
     const onward = http.request({ hostname, port, path: url, method: verb, headers }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
+      const weight = this.#weigh(url, answer);
       let silent = false;
       answer.on("data", (chunk) => {
         silent ||= this.#rules.get(method)?.kind === "silence";
         if (silent) return;
         this.#kept.get(method)?.push(chunk);
+        weight.bodies += chunk.length;
         response.write(chunk);
         this.#listeners.get(method)?.();
       });
@@ -142,5 +151,17 @@ export class Gate {
     onward.on("error", () => response.destroy());
     response.on("close", () => onward.destroy());
     onward.end(body);
+  }
+
+  /** Begins to weigh an answer: its head is its first line, a line for each of its fields, and an empty one. */
+  #weigh(url, { statusCode, statusMessage, rawHeaders, headers }) {
+    const path = url.split("?")[0];
+    const weight = this.#weights.get(path) ?? { heads: 0, bodies: 0 };
+    const first = `HTTP/1.1 ${statusCode} ${statusMessage}\r\n\r\n`;
+    // Behind a name stand ": ", behind a value the line's end.
+    weight.heads += rawHeaders.reduce((bytes, text) => bytes + Buffer.byteLength(text) + 2, first.length);
+    weight.coding = headers["content-encoding"];
+    this.#weights.set(path, weight);
+    return weight;
   }
 }
