@@ -45,6 +45,7 @@ GAZETTEER = ("geocode", "gazetteer", 5_000)
 AGENTS = ("activation", "agents", 10_000)
 GROWTH = ("growth", "one", 10 * MILLION)
 FLEET = ("fleet", "one", MILLION)
+DASHBOARD = ("dashboard", "one", MILLION)
 
 
 def rate(id, what, sheet, figure, limit):
@@ -64,8 +65,8 @@ def most(id, what, sheet, figure, limit, unit, field="value", scale=1.0):
     return Target(id, what, sheet, figure, field, "at_most", limit, unit, scale)
 
 
-def told(id, what, sheet, figure, unit):
-    return Target(id, what, sheet, figure, "value", "at_most", None, unit)
+def told(id, what, sheet, figure, unit, scale=1.0):
+    return Target(id, what, sheet, figure, "value", "at_most", None, unit, scale)
 
 
 TARGETS = [
@@ -113,6 +114,13 @@ TARGETS = [
     found("M14-written", "as written", 99),
     found("M14-typo", "one typo", 95),
     found("M14-accents", "without accents", 98),
+    most("M17-bytes", "page, workers, fonts and calls over the wire until the first map, in br", DASHBOARD, "bytes shipped", 700, "kB", scale=1e-3),
+    most("M17-gzip", "the same files in gzip, without heads", DASHBOARD, "its files in gzip", 700, "kB", scale=1e-3),
+    most("M17-map", "first map after log-in, 1 M demo sites in one account, on loopback", DASHBOARD, "first map", 2.0, "s", scale=1e-3),
+    most("M17-task", "longest task of the page's thread, dragged and zoomed z0–z14, by the clock", DASHBOARD, "longest task by the clock", 100, "ms"),
+    told("M17-task-cpu", "the same by processor time", DASHBOARD, "longest task by processor time", "ms"),
+    told("M17-heap", "heap of the page behind that", DASHBOARD, "heap of the page", "MB", 1e-6),
+    told("M17-memory", "the whole process of page and workers", DASHBOARD, "process of page and workers", "MB", 1e-6),
 ]
 
 
@@ -120,7 +128,7 @@ def main():
     sheets = [json.loads(path.read_text()) for path in sorted(MEASURED.glob("*.json"))]
     if not sheets:
         sys.exit(f"report: nothing was measured: {MEASURED} holds no results; run make bench")
-    order = ["map", "search", "store", "load", "fleet", "growth", "activation", "geoip", "geocode", "compare"]
+    order = ["map", "search", "store", "load", "fleet", "growth", "activation", "geoip", "geocode", "dashboard", "compare"]
     sheets.sort(key=lambda sheet: (order.index(sheet["bench"]), sheet["shape"], sheet["sites"]))
     versions = MEASURED / "compare.versions"
     results = {
@@ -283,12 +291,14 @@ def table(sheet):
         "geoip": f"{sheet['sites']:,} addresses of real networks, in turn",
         "geocode": f"{sheet['sites']:,} of Iceland's addresses, of the world's towns and of its postcodes",
         "activation": f"{sheet['sites']:,} agents and more in one account",
+        "dashboard": f"the page in Chromium, {sheet['sites']:,} sites in one account",
     }
     yield ""
     title = about.get(sheet["bench"], f"{sheet['sites']:,} sites in {accounts}")
     yield f"### {sheet['bench']}: {title}"
     yield ""
-    profile = "" if sheet["profile"] == "bench" else f" **Built as {sheet['profile']}: no measure of anything.**"
+    built = {"bench": "", "release": " The server is a release build without link-time optimization."}
+    profile = built.get(sheet["profile"], f" **Built as {sheet['profile']}: no measure of anything.**")
     about = sheet["machine"]
     yield f"Measured {day(sheet['measured_at'])}, commit {about['commit']}, {about['rustc']}, {about['cpu']}, {about['cores']} cores.{profile}"
     if any("server_us" in figure for figure in sheet["figures"]):

@@ -8,15 +8,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { densest } from "./densest.mjs";
 
 const require = createRequire(new URL("../../tests/e2e/node/", import.meta.url));
 const { chromium } = require("playwright-core");
-const { VectorTile } = require("@mapbox/vector-tile");
-const { PbfReader } = require("pbf");
 
 const EXECUTABLES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"];
-const ACCOUNT = "account-0000";
+const ACCOUNT = "accounts/account-0000";
 const SHOTS = [2, 6, 10, 14];
 // With the list beside it the map is 960 px wide, so the world fits it at zoom 1 exactly, and each key adds 1.
 const SIZE = { width: 1290, height: 800 };
@@ -55,7 +54,7 @@ async function ready() {
 }
 
 async function shoot(browser, url) {
-  const target = await densest(url);
+  const target = await densest({ url, account: ACCOUNT, token: filled.viewers[0], layers: ["clusters"], deepest: SHOTS.at(-1) - 1 });
   const page = await browser.newPage({ viewport: SIZE });
   page.setDefaultTimeout(STEP_MS_MAX);
   await page.goto(url);
@@ -109,24 +108,4 @@ async function drag(page, middle, target) {
     await page.mouse.up();
     await settled(page);
   }
-}
-
-/** Where most sites are: from zoom to zoom to the greatest cluster of the tile that holds the last one. */
-async function densest(url) {
-  let found = { x: 0.5, y: 0.5 };
-  for (let z = 0; z <= SHOTS.at(-1) - 1; z += 1) {
-    const [x, y] = [Math.floor(found.x * 2 ** z), Math.floor(found.y * 2 ** z)];
-    const headers = { authorization: `Bearer ${filled.viewers[0]}` };
-    const answer = await fetch(`${url}/v1/accounts/${ACCOUNT}/tiles/${z}/${x}/${y}.mvt`, { headers });
-    const { clusters } = new VectorTile(new PbfReader(new Uint8Array(await answer.arrayBuffer()))).layers;
-    let most = 0;
-    for (let index = 0; index < (clusters?.length ?? 0); index += 1) {
-      const feature = clusters.feature(index);
-      if (feature.properties.count <= most) continue;
-      const [[point]] = feature.loadGeometry();
-      found = { x: (x + point.x / clusters.extent) / 2 ** z, y: (y + point.y / clusters.extent) / 2 ** z };
-      most = feature.properties.count;
-    }
-  }
-  return found;
 }
