@@ -59,7 +59,15 @@ export function focusLayers(palette: Palette): { under: LayerSpecification[]; ov
         type: "fill",
         source: FOCUS,
         filter: ["==", ["get", "kind"], "accuracy"],
-        paint: { "fill-color": color, "fill-opacity": 0.14, "fill-outline-color": color },
+        paint: { "fill-color": color, "fill-opacity": 0.14 },
+      },
+      {
+        // A fill's own outline is as faint as the fill.
+        id: "accuracy-edges",
+        type: "line",
+        source: FOCUS,
+        filter: ["==", ["get", "kind"], "accuracy"],
+        paint: { "line-color": color, "line-width": 1 },
       },
       {
         // Around pins, and below the numbers of clusters: there may be thousands.

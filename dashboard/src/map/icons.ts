@@ -18,6 +18,14 @@ const ARC_WIDTHS: Record<StatusKey, number> = { online: 0.72, offline: 1.3, main
 const UNKNOWN_DASH = [1.6, 1.6];
 /** Half the width of a pin's shape in screen pixels. */
 const PIN_RADIUS = 7;
+/** How much paper there is within an area's ring, of 1: the land shines through. */
+export const RING_PAPER = 0.78;
+/** Screen pixels of paper beyond what is drawn in a status's colour, which land and sea alone would not set off enough. */
+const EDGE_PX = 1;
+/** The broken ring around an approximate pin: its radius, its width, its strokes and gaps, in screen pixels. */
+const HALO_RADIUS = PIN_RADIUS + 5;
+const HALO_WIDTH = 1.2;
+const HALO_DASH = [2.6, 2.4];
 
 /** The picture of a name that site_layers.ts made; nothing for any other name. */
 export function drawIcon(name: string): ImageData | undefined {
@@ -73,9 +81,9 @@ function drawSheet(ctx: OffscreenCanvasRenderingContext2D, palette: Palette, rad
 /** A thin broken ring that the land shines through: sites somewhere around here. */
 function drawRing(palette: Palette, radius: number, shares: number[]): ImageData | undefined {
   return canvas(2 * radius + 4, (ctx) => {
-    ctx.globalAlpha = 0.78;
+    ctx.globalAlpha = RING_PAPER;
     ctx.fillStyle = palette.paper;
-    circle(ctx, radius);
+    circle(ctx, radius + EDGE_PX);
     ctx.fill();
     ctx.globalAlpha = 1;
     arcs(ctx, palette, radius, 2.5, shares, [4.2, 2.4]);
@@ -124,14 +132,22 @@ function drawPin(palette: Palette, status: StatusKey, confirmed: boolean): Image
     outline(ctx, status, confirmed ? PIN_RADIUS : PIN_RADIUS - 1);
     ctx.fillStyle = ctx.strokeStyle = color;
     ctx.lineWidth = 2.4;
-    if (confirmed) ctx.fill();
-    else ctx.stroke();
-    if (confirmed) return;
-    ctx.setLineDash([2.6, 2.4]);
-    ctx.lineWidth = 1.2;
-    circle(ctx, PIN_RADIUS + 5);
+    if (confirmed) return ctx.fill();
     ctx.stroke();
+    drawHalo(ctx, palette, color);
   });
+}
+
+/** A broken ring, on paper of its own. */
+function drawHalo(ctx: OffscreenCanvasRenderingContext2D, palette: Palette, color: string): void {
+  circle(ctx, HALO_RADIUS);
+  ctx.strokeStyle = palette.paper;
+  ctx.lineWidth = HALO_WIDTH + 2 * EDGE_PX;
+  ctx.stroke();
+  ctx.setLineDash(HALO_DASH);
+  ctx.strokeStyle = color;
+  ctx.lineWidth = HALO_WIDTH;
+  ctx.stroke();
 }
 
 /** Online is a circle, offline a diamond, maintenance a triangle, unknown a square. */

@@ -1,4 +1,4 @@
-// The map's colours, light and dark. The page's own colours are in style/tokens.css; the statuses are the same in both.
+// The map's colours, light and dark. The page's own colours are in style/tokens.css; statuses and areas are the same in both.
 export type Scheme = "light" | "dark";
 export type StatusKey = "online" | "offline" | "unknown" | "maintenance";
 
@@ -19,20 +19,23 @@ export interface Palette {
   status: Record<StatusKey, string>;
 }
 
-/** Told apart by lightness as well as by hue, for those who do not see red and green apart. */
+/**
+ * Statuses stand out from paper three to one, and are told apart by those who do not see red and green: tests/e2e/node/contrast.test.mjs
+ * has the figures. The land and the sea are no paper, so what is drawn on them brings some along (`icons.ts`).
+ */
 export const PALETTES: Record<Scheme, Palette> = {
   light: {
     water: "#d5e4eb",
     land: "#f8f7f3",
     coast: "#b4c8d1",
     border: "#d9d5ca",
-    label: "#82806f",
+    label: "#716f5f",
     labelHalo: "#f8f7f3",
     ink: "#16232b",
     paper: "#ffffff",
     area: "#3d6ea8",
     focus: "#0e7490",
-    status: { online: "#17936b", offline: "#c8371b", unknown: "#8593a0", maintenance: "#e2a412" },
+    status: { online: "#148f68", offline: "#b52b12", unknown: "#6b7d92", maintenance: "#b58000" },
   },
   dark: {
     water: "#0d151b",

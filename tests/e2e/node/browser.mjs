@@ -89,9 +89,9 @@ export const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
 /** The resource name of a site of the demo account. */
 export const siteName = (id) => (id.startsWith("accounts/") ? id : `accounts/demo/sites/${id}`);
 
-/** Logs in by typing a token. */
-export async function logIn(page, server, token) {
-  await page.goto(`${server.url}/`);
+/** Logs in by typing a token, on the page that a hash names. */
+export async function logIn(page, server, token, hash = "") {
+  await page.goto(`${server.url}/${hash}`);
   await byId(page, "login-token").fill(token);
   await byId(page, "login-submit").click();
   await byId(page, "map").waitFor();
@@ -105,30 +105,84 @@ export async function symbolsDrawn(page) {
   });
 }
 
+/** A desk's page on the map of the demo account, over a position, when symbols are drawn. */
+export async function openMapAt({ browser, server, token }, { lat, lng }, zoom) {
+  const { page, faults } = await openPage({ browser, server, token }, SIZES[0]);
+  await logIn(page, server, token, `#account=demo&map=${zoom}/${lat}/${lng}`);
+  await symbolsDrawn(page);
+  return { page, faults };
+}
+
+/** Waits until the map is at rest and says all this of itself, by the names that `report.ts` tells it by. */
+export function shows(page, wanted) {
+  const isSo = (wanted) => {
+    const data = document.querySelector('[data-testid="map"]')?.dataset ?? {};
+    return data.idle === "true" && Object.entries(wanted).every(([key, value]) => data[key] === value);
+  };
+  return page.waitForFunction(isSo, wanted);
+}
+
+/**
+ * What the map shows around its middle, as many pixels to each side as asked for: a function that gives the colour so many pixels
+ * right of the middle and below it, which need not be whole numbers, as three numbers up to 255.
+ */
+export async function pixelsOfMap(page, across, down) {
+  const { x, y } = await middleOfMap(page);
+  const clip = { x: Math.floor(x) - across, y: Math.floor(y) - down, width: 2 * across + 1, height: 2 * down + 1 };
+  const colorAt = await seen(page, clip);
+  return (right, below) => colorAt(x + right, y + below);
+}
+
 /** The colour of the map so many pixels right of its middle and below it, as three numbers up to 255. */
-export async function colorOfMap(page, right = 0, below = 0) {
-  const box = await byId(page, "map").boundingBox();
-  const [x, y] = [Math.round(box.x + box.width / 2) + right, Math.round(box.y + box.height / 2) + below];
-  const png = (await page.screenshot({ clip: { x: x - 1, y: y - 1, width: 3, height: 3 } })).toString("base64");
-  return page.evaluate(async (png) => {
+async function colorOfMap(page, right, below) {
+  const middle = await middleOfMap(page);
+  const [x, y] = [Math.round(middle.x) + right, Math.round(middle.y) + below];
+  return (await seen(page, { x: x - 1, y: y - 1, width: 3, height: 3 }))(x, y);
+}
+
+async function middleOfMap(page) {
+  const { x, y, width, height } = await byId(page, "map").boundingBox();
+  return { x: x + width / 2, y: y + height / 2 };
+}
+
+/** What a part of the window shows, as a function that gives the colour at a place in the window. */
+async function seen(page, clip) {
+  const png = (await page.screenshot({ clip })).toString("base64");
+  const data = await page.evaluate(async ({ png, width, height }) => {
     const image = new Image();
     image.src = `data:image/png;base64,${png}`;
     await image.decode();
-    const canvas = new OffscreenCanvas(3, 3).getContext("2d");
+    const canvas = new OffscreenCanvas(width, height).getContext("2d");
     canvas.drawImage(image, 0, 0);
-    return [...canvas.getImageData(1, 1, 1, 1).data].slice(0, 3);
-  }, png);
+    let bytes = "";
+    for (const byte of canvas.getImageData(0, 0, width, height).data) bytes += String.fromCharCode(byte);
+    return btoa(bytes);
+  }, { png, width: clip.width, height: clip.height });
+  const bytes = Buffer.from(data, "base64");
+  return (x, y) => {
+    const pixel = Math.floor(y - clip.y) * clip.width + Math.floor(x - clip.x);
+    return [...bytes.subarray(4 * pixel, 4 * pixel + 3)];
+  };
 }
 
-/** Waits until the map has a colour there: what it draws comes piece by piece. */
-export async function colored(page, expect, right = 0, below = 0) {
+/** Waits until a look at the map finds nothing wrong: what it draws comes piece by piece. `look` gives what is wrong, or nothing. */
+export async function comes(page, look) {
   const end = Date.now() + STEP_MS_MAX;
   for (;;) {
-    const found = await colorOfMap(page, right, below);
-    if (found.every((shade, at) => Math.abs(shade - expect[at]) <= SHADE)) return;
-    assert.ok(Date.now() < end, `the map is ${found} there, not ${expect}`);
+    const wrong = await look();
+    if (!wrong) return;
+    assert.ok(Date.now() < end, wrong);
     await page.evaluate(() => new Promise((resume) => requestAnimationFrame(resume)));
   }
+}
+
+/** Waits until the map has a colour there. */
+export function colored(page, expect, right = 0, below = 0) {
+  return comes(page, async () => {
+    const found = await colorOfMap(page, right, below);
+    const isSo = found.every((shade, at) => Math.abs(shade - expect[at]) <= SHADE);
+    return isSo ? "" : `the map is ${found} there, not ${expect}`;
+  });
 }
 
 /** Opens the page of the site that is listed first, by its own row: another may be the first by the time of the click. */

@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, colored, launch, openPage, shoot, symbolsDrawn } from "./browser.mjs";
+import { byId, colored, launch, openMapAt, shoot, shows } from "./browser.mjs";
 import { mmdb } from "./mmdb.mjs";
+import { pure, shades } from "./modules.mjs";
 import { GAZETTEER, Server } from "./server.mjs";
 
 // A spot in the sea, far from the demo's sites.
@@ -23,15 +24,14 @@ const TOGETHER_DEG = 0.00003;
 // Where both are clusters, with no other site in view.
 const FROM_AFAR = 8;
 const IN_TOWN = 4;
-// The colours of what is offline and of paper, on light screens.
-const OFFLINE = [200, 55, 27];
-const PAPER = [255, 255, 255];
 // An address of which a database knows the country alone, and where it puts that.
 const SOMEWHERE = { ip: "81.2.69.142", network: "81.2.69.0/24", country: "MN", lat: 46.86, lng: 103.85 };
 
-let server, token, browser, dir;
+let server, token, browser, dir, paper, offline;
 
 before(async () => {
+  const { light } = (await pure("map/palette.ts")).PALETTES;
+  [paper, offline] = [light.paper, light.status.offline].map(shades);
   dir = await mkdtemp(path.join(tmpdir(), "waymark-country-"));
   const { network, country, lat, lng } = SOMEWHERE;
   const record = { country: { iso_code: country }, location: { latitude: { double: lat }, longitude: { double: lng } } };
@@ -64,22 +64,7 @@ async function placed(displayName, place, granularity) {
 }
 
 const data = (page) => byId(page, "map").evaluate((element) => ({ ...element.dataset }));
-const shows = (page, wanted) => {
-  const isSo = (wanted) => {
-    const data = document.querySelector('[data-testid="map"]').dataset;
-    return data.idle === "true" && Object.entries(wanted).every(([key, value]) => data[key] === value);
-  };
-  return page.waitForFunction(isSo, wanted);
-};
-
-async function opened({ lat, lng }, zoom) {
-  const { page, faults } = await openPage({ browser, server, token }, { width: 1280, height: 900 });
-  await page.goto(`${server.url}/#account=demo&map=${zoom}/${lat}/${lng}`);
-  await byId(page, "login-token").fill(token);
-  await byId(page, "login-submit").click();
-  await symbolsDrawn(page);
-  return { page, faults };
-}
+const opened = (position, zoom) => openMapAt({ browser, server, token }, position, zoom);
 
 async function clickMiddle(page) {
   const box = await byId(page, "map").boundingBox();
@@ -187,11 +172,11 @@ test("a pin that a machine gave is hollow in a broken ring, one that a person ga
   }
   const hollow = await opened(at, 14);
   await shows(hollow.page, { pins: "2" });
-  await colored(hollow.page, PAPER);
+  await colored(hollow.page, paper);
   await shoot(hollow.page, "map-approximate");
   const filled = await opened(beside, 14);
   await shows(filled.page, { pins: "2" });
-  await colored(filled.page, OFFLINE);
+  await colored(filled.page, offline);
   assert.deepEqual([...hollow.faults, ...filled.faults], []);
   await hollow.page.context().close();
   await filled.page.context().close();
