@@ -2,7 +2,7 @@
 import type { Map as MapLibre, MapGeoJSONFeature, Point } from "maplibre-gl";
 import type { Position } from "../position.js";
 import { ASIDES } from "./asides.js";
-import { SYMBOL_LAYERS } from "./site_layers.js";
+import { NAMES, SYMBOL_LAYERS } from "./site_layers.js";
 
 /** How far beside a symbol a click still counts, in pixels. */
 const TOLERANCE_PX = 3;
@@ -27,9 +27,7 @@ export function pick(map: MapLibre, { x, y }: Point): Picked | undefined {
     [x - TOLERANCE_PX, y - TOLERANCE_PX],
     [x + TOLERANCE_PX, y + TOLERANCE_PX],
   ];
-  const layers = Object.values(SYMBOL_LAYERS)
-    .flat()
-    .filter((layer) => map.getLayer(layer));
+  const layers = [...Object.values(SYMBOL_LAYERS).flat(), NAMES].filter((layer) => map.getLayer(layer));
   const away = ({ geometry, properties }: MapGeoJSONFeature): number => {
     if (geometry.type !== "Point") return Infinity;
     const middle = map.project(geometry.coordinates as [number, number]);
@@ -47,9 +45,9 @@ function pickedOf(feature: MapGeoJSONFeature, zoom: number): Picked | undefined 
   if (feature.geometry.type !== "Point") return undefined;
   const [lng, lat] = feature.geometry.coordinates as [number, number];
   const position = { lat, lng };
-  const { id, site, stack, expansion_zoom: expansion } = feature.properties;
-  if (feature.layer.id === "pins") return { kind: "site", id: String(id), position };
-  if (feature.layer.id === "lone-areas" && site) return { kind: "site", id: String(site), position };
+  const { kind, id, site, stack, expansion_zoom: expansion } = feature.properties;
+  if (kind === "pins") return { kind: "site", id: String(id), position };
+  if (site) return { kind: "site", id: String(site), position };
   if (typeof expansion === "number" && !stack) {
     return { kind: "expand", id: String(id), zoom, least: Math.max(expansion, zoom + 1), position };
   }

@@ -1,16 +1,20 @@
 // Writes what the map shows into attributes of its element whenever it has come to rest, for tests and for the curious.
-import type { Map as MapLibre } from "maplibre-gl";
+import type { Map as MapLibre, MapGeoJSONFeature } from "maplibre-gl";
 import { FOCUS_LAYERS, RINGS } from "./focus_layers.js";
 import type { Scheme } from "./palette.js";
-import { SYMBOL_LAYERS } from "./site_layers.js";
+import { NAMES, SYMBOL_LAYERS } from "./site_layers.js";
 
 /** Names that are told at most: a test looks at few sites. */
 const NAMES_MAX = 50;
 
-/** Sets `data-scheme` and `data-size`, the colours and the size ("WxH") that it is drawn in, `data-revision` (of the
+/** Layers that have texts: names of sites where there is room for them, counts always. */
+const TEXT_LAYERS = [NAMES, "areas", "clusters"];
+
+/** Sets `data-scheme` and `data-size`, the colours and the size ("WxH") that it is drawn in, `data-projection`, `data-revision` (of the
  *  symbols drawn), `data-center` ("lat,lng"), `data-zoom`, `data-idle`, the counts of
- *  symbols drawn, `data-sites`, of the sites that they stand for, `data-names`, those of lone sites as JSON, the counts of
- *  accuracy circles and of selected sites' rings, and `data-hovered`, where the ring of the pointer's site is. */
+ *  symbols drawn, `data-sites`, of the sites that they stand for, `data-names`, those of lone sites as JSON, `data-texts`, what is
+ *  written on the map of sites, as JSON, the counts of accuracy circles and of selected sites' rings, and `data-hovered`, where the
+ *  ring of the pointer's site is. */
 export function report(map: MapLibre, element: HTMLElement, scheme: Scheme, revision: bigint | undefined): void {
   const { lat, lng } = map.getCenter();
   const { clientWidth, clientHeight } = map.getCanvas();
@@ -18,6 +22,7 @@ export function report(map: MapLibre, element: HTMLElement, scheme: Scheme, revi
   element.dataset.size = `${clientWidth}x${clientHeight}`;
   element.dataset.center = `${lat.toFixed(6)},${lng.toFixed(6)}`;
   element.dataset.zoom = map.getZoom().toFixed(3);
+  element.dataset.projection = String(map.getProjection().type);
   let sites = 0;
   const names = new Set<string>();
   for (const [kind, layers] of Object.entries(SYMBOL_LAYERS)) {
@@ -29,6 +34,8 @@ export function report(map: MapLibre, element: HTMLElement, scheme: Scheme, revi
   }
   element.dataset.sites = String(sites);
   element.dataset.names = JSON.stringify([...names].slice(0, NAMES_MAX));
+  const texts = map.queryRenderedFeatures({ layers: TEXT_LAYERS.filter((layer) => map.getLayer(layer)) }).map(textOf);
+  element.dataset.texts = JSON.stringify([...new Set(texts)].slice(0, NAMES_MAX));
   for (const [kind, layer] of Object.entries(FOCUS_LAYERS)) {
     const features = map.getLayer(layer) ? map.queryRenderedFeatures({ layers: [layer] }) : [];
     element.dataset[kind] = String(new Set(features.map(({ properties }) => properties.id)).size);
@@ -36,6 +43,11 @@ export function report(map: MapLibre, element: HTMLElement, scheme: Scheme, revi
   element.dataset.hovered = hovered(map);
   if (revision !== undefined) element.dataset.revision = String(revision);
   element.dataset.idle = "true";
+}
+
+/** What is written for a symbol, as its layer writes it. */
+function textOf({ layer }: MapGeoJSONFeature): string {
+  return layer.type === "symbol" ? String(layer.layout?.["text-field"] ?? "") : "";
 }
 
 /** Where the ring of the site that the pointer is on is drawn, "lat,lng" as finely as it is; empty for none. */

@@ -1,6 +1,6 @@
-// The sites' layers: discs and rings for areas, donuts for clusters, shapes for pins, and their labels. Each symbol's
-// picture is named by what it shows; icons.ts draws it.
-import type { ExpressionSpecification, LayerSpecification, SymbolLayerSpecification } from "maplibre-gl";
+// The sites' layers: discs and rings for areas, donuts for clusters, shapes for pins, and names. Each symbol's picture is
+// named by what it shows; icons.ts draws it.
+import type { ExpressionSpecification, LayerSpecification } from "maplibre-gl";
 import * as strings from "../strings.js";
 import { ASIDES } from "./asides.js";
 import { FONT } from "./fonts.js";
@@ -9,8 +9,12 @@ import { type Palette, type Scheme, STATUSES } from "./palette.js";
 
 /** Name of the source of the sites' symbols. */
 export const SITES = "sites";
-/** Zoom from which pins have their names beside them. */
+/** Zoom from which pins have their names below them. */
 const NAMES_FROM_ZOOM = 7;
+/** How far below its middle a site's name begins, in the name's own size: below the ring of the site in hand, and below the
+ *  picture of the site itself, which the name would have to give way to. */
+const BELOW_PIN: [number, number] = [0, 1.7];
+const BELOW_RING: [number, number] = [0, 2.1];
 /** Deepest zoom that a disc is sized for. */
 const ZOOM_MAX = 22;
 /** Counts from which a donut is of the next size class. */
@@ -25,17 +29,22 @@ const DISC_PX_MIN = 18;
 const DISC_PX_MAX = 600;
 /** The features of each kind of symbol. */
 const OF_KIND = { pins: ofKind("pins"), clusters: ofKind("clusters"), areas: ofKind("areas") };
+/** The areas of a single site. */
+const LONE: ExpressionSpecification = ["all", OF_KIND.areas, ["==", ["get", "count"], 1]];
 
-/** Layers that answer to the pointer, by what they show. */
+/** Layers of symbols, by what they show, and that of names. They answer to the pointer. */
 export const SYMBOL_LAYERS = { pins: ["pins"], clusters: ["clusters"], areas: ["lone-areas", "areas"] };
+export const NAMES = "names";
 
+/** From the lowest to the highest. MapLibre gives room in the other order: names take what all the symbols leave of it. */
 export function siteLayers(scheme: Scheme, palette: Palette): LayerSpecification[] {
   return [
     discs(palette),
+    names(palette),
     areas(scheme, palette),
-    loneAreas(scheme, palette),
+    loneAreas(scheme),
     clusters(scheme, palette),
-    pins(scheme, palette),
+    pins(scheme),
   ];
 }
 
@@ -80,6 +89,28 @@ function byDiscSize(
   return ["interpolate", by, ["zoom"], ...stops.flat()] as unknown as ExpressionSpecification;
 }
 
+/** Names of single sites. A layer of their own: together with their shapes they would come before the donuts. */
+function names(palette: Palette): LayerSpecification {
+  return {
+    id: NAMES,
+    type: "symbol",
+    source: SITES,
+    minzoom: NAMES_FROM_ZOOM,
+    filter: ["any", OF_KIND.pins, LONE],
+    layout: {
+      "text-field": ["coalesce", ["get", "name"], ""],
+      "text-font": [FONT],
+      "text-size": TEXT_PX,
+      "text-anchor": "top",
+      "text-offset": ["case", isVague(), ["literal", BELOW_RING], ["literal", BELOW_PIN]],
+      "text-max-width": 12,
+      // The worst have room first.
+      "symbol-sort-key": ["index-of", ["case", OF_KIND.pins, ["get", "status"], soleStatus()], ["literal", STATUSES]],
+    },
+    paint: textPaint(palette),
+  };
+}
+
 function areas(scheme: Scheme, palette: Palette): LayerSpecification {
   return {
     id: "areas",
@@ -110,22 +141,21 @@ function areas(scheme: Scheme, palette: Palette): LayerSpecification {
 }
 
 /** A single site whose place is not well known. */
-function loneAreas(scheme: Scheme, palette: Palette): LayerSpecification {
+function loneAreas(scheme: Scheme): LayerSpecification {
   return {
     id: "lone-areas",
     type: "symbol",
     source: SITES,
-    filter: ["all", OF_KIND.areas, ["==", ["get", "count"], 1]],
+    filter: LONE,
     layout: {
-      ...pinLayout(["coalesce", ["get", "name"], ""]),
+      "icon-allow-overlap": true,
       "icon-image": [
         "case",
-        ["to-boolean", ["get", "vague"]],
+        isVague(),
         ["concat", `ring|${scheme}|0`, ...shares()],
         ["concat", `pin|${scheme}|`, soleStatus(), "|false"],
       ],
     },
-    paint: textPaint(palette),
   };
 }
 
@@ -148,34 +178,18 @@ function clusters(scheme: Scheme, palette: Palette): LayerSpecification {
   };
 }
 
-function pins(scheme: Scheme, palette: Palette): LayerSpecification {
+function pins(scheme: Scheme): LayerSpecification {
   return {
     id: "pins",
     type: "symbol",
     source: SITES,
     filter: OF_KIND.pins,
     layout: {
-      ...pinLayout(["get", "name"]),
+      "icon-allow-overlap": true,
       "icon-image": ["concat", `pin|${scheme}|`, ["get", "status"], "|", ["to-string", ["get", "confirmed"]]],
       // The worst lie on top.
       "symbol-sort-key": ["-", ["index-of", ["get", "status"], ["literal", STATUSES]]],
     },
-    paint: textPaint(palette),
-  };
-}
-
-/** A shape with a name below it, where there is room for the name. */
-function pinLayout(name: ExpressionSpecification): SymbolLayerSpecification["layout"] {
-  return {
-    "icon-allow-overlap": true,
-    "text-field": ["step", ["zoom"], "", NAMES_FROM_ZOOM, name],
-    "text-font": [FONT],
-    "text-size": TEXT_PX,
-    "text-anchor": "top",
-    // Below the ring of the site in hand.
-    "text-offset": [0, 1.6],
-    "text-optional": true,
-    "text-max-width": 12,
   };
 }
 
@@ -203,6 +217,11 @@ function shares(): ExpressionSpecification[] {
     const share: ExpressionSpecification = ["ceil", ["/", ["*", sites, DONUT_SHARES], ["max", 1, ["get", "count"]]]];
     return ["concat", "|", ["to-string", share]];
   });
+}
+
+/** Whether a site is known to a country or a region alone, and drawn as a ring. */
+function isVague(): ExpressionSpecification {
+  return ["to-boolean", ["get", "vague"]];
 }
 
 /** The status of an area's only site. */
