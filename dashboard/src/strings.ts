@@ -84,7 +84,7 @@ export const list = {
   some: (matching: string, all: string) => `${matching} of ${all} placed`,
   only: (status: string) => `Only sites with status ${status}`,
   search: "Find sites",
-  searchHint: "Name, ID, contact, phone, address, note",
+  searchHint: "Name, contact, address or note",
   noWords:
     "No site in view has these words in its name, IDs, contact, phones, address or labels. Typed, they are found in notes, too.",
   nothingMatches: "No sites in view match. Zoom out, or change the filter.",

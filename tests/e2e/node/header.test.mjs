@@ -1,4 +1,5 @@
-// The bar above map and list in a real browser, when it has most to say: each of its parts stays on one line and in the window.
+// The bar above map and list in a real browser, when it has most to say: each of its parts stays on one line and in the window. And
+// the search field below it says all of its hint.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { byId, launch, logIn, openFirstSite, openPage } from "./browser.mjs";
@@ -65,6 +66,25 @@ test("the bar breaks no word with thousands of sites and an unsaved edit, at any
     assert.ok(tally, `${width}: the tally is whole`);
     const brand = await page.locator("header h1").evaluate((title) => title.scrollWidth <= title.clientWidth);
     assert.ok(brand, `${width}: the name is whole`);
+  }
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("the search field has room for its hint, at any width", async () => {
+  const { page, faults } = await openPage({ browser, server, token });
+  await logIn(page, server, token);
+  await page.evaluate(() => document.fonts.ready);
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 800 });
+    const { words, room } = await byId(page, "search").evaluate((field) => {
+      const { font, paddingLeft, paddingRight } = getComputedStyle(field);
+      const pen = document.createElement("canvas").getContext("2d");
+      pen.font = font;
+      const room = field.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight);
+      return { words: pen.measureText(field.placeholder).width, room };
+    });
+    assert.ok(words > 0 && words <= room, `${width}: ${words} px of hint in ${room}`);
   }
   assert.deepEqual(faults, []);
   await page.context().close();
