@@ -14,7 +14,9 @@ export const menu = {
 };
 
 export const renewal = {
-  hint: "What you were doing waits, with all that you typed. A token with the same rights takes it up.",
+  hint:
+    "What you were doing waits, with all that you typed. A token with the same rights takes it up. With another one your unsaved edits " +
+    "of sites stay, as far as it may see them.",
   discard: "Let go of it",
 };
 

@@ -43,6 +43,16 @@ export class Draft<T> {
     return this.value !== undefined && JSON.stringify(this.value) !== JSON.stringify(this.#base);
   }
 
+  /** What is typed, by the part, as far as it is not as the record is; of a part that was taken away, nothing. */
+  get edits(): [string, unknown][] {
+    const [mine, base] = [this.value, this.#base];
+    if (mine === undefined || base === undefined) return [];
+    const of = this.#parts?.of ?? ((value: T) => new Map(Object.entries(value as object)));
+    const [typed, was] = [of(mine), of(base)];
+    const differs = (key: string): boolean => JSON.stringify(typed.get(key)) !== JSON.stringify(was.get(key));
+    return [...new Set([...was.keys(), ...typed.keys()])].filter(differs).map((key) => [key, typed.get(key)]);
+  }
+
   begin(value: T, etag: string): void {
     this.value = value;
     this.#base = structuredClone(value);

@@ -1,18 +1,40 @@
-// What is typed on sites' pages and not saved: it outlives the page that it was typed on, and the end of a session.
+// What is typed on sites' pages and not saved: it outlives the page that it was typed on, and the token that it was typed with. What
+// the present token may not save, or may not see, is put aside until one comes that may.
 import { SvelteMap } from "svelte/reactivity";
 import { Draft } from "./draft.svelte.js";
 import type { Parts } from "./merge.js";
+import { NOBODY, type Rights, standing } from "./rights.js";
+
+interface Entry {
+  site: string;
+  part: string;
+  draft: Draft<unknown>;
+  /** Of the tokens that it was shown to, those that see most. */
+  rights: Rights;
+}
+
+/** An edit that was put aside, and may be read. */
+export interface KeptEdit {
+  site: string;
+  part: string;
+  /** What is typed, by the field. */
+  typed: [string, unknown][];
+}
 
 export class Drafts {
-  #all = new SvelteMap<string, { site: string; draft: Draft<unknown> }>();
+  /** Those that the present token goes on with. */
+  #all = new SvelteMap<string, Entry>();
+  /** Those that were put aside: all of them say something that is not saved. */
+  #kept = $state.raw<Entry[]>([]);
+  #rights = $state.raw(NOBODY);
 
   /** The draft of a part of a site: the one that was left there, or a new one. Without `parts` nothing is merged in it. */
   of<T>(site: string, part: string, parts?: Parts<T>): Draft<T> {
-    const key = `${site}#${part}`;
+    const key = keyOf(site, part);
     const known = this.#all.get(key);
     if (known) return known.draft as Draft<T>;
     const draft = new Draft<T>(parts);
-    this.#all.set(key, { site, draft: draft as Draft<unknown> });
+    this.#all.set(key, { site, part, draft: draft as Draft<unknown>, rights: this.#rights });
     return draft;
   }
 
@@ -22,11 +44,55 @@ export class Drafts {
     return [...new Set(edited.map(({ site }) => site))];
   }
 
+  /** Whether anything is typed that is not saved, shown or not. */
   get isDirty(): boolean {
-    return [...this.#all.values()].some(({ draft }) => draft.isDirty);
+    return this.#kept.length > 0 || [...this.#all.values()].some(({ draft }) => draft.isDirty);
+  }
+
+  /** What was put aside and may be read by the present token, which may not save it. */
+  get readable(): KeptEdit[] {
+    const readable = this.#kept.filter(({ site, rights }) => standing(rights, this.#rights, site) !== "hidden");
+    return readable.map(({ site, part, draft }) => ({ site, part, typed: draft.edits }));
+  }
+
+  /** Of how many sites edits were put aside that the present token is not shown. */
+  get hidden(): number {
+    const hidden = this.#kept.filter(({ site, rights }) => standing(rights, this.#rights, site) === "hidden");
+    return new Set(hidden.map(({ site }) => site)).size;
+  }
+
+  /** Another token signed in: what it may go on with is taken up, and the rest of what is typed put aside. */
+  admit(rights: Rights): void {
+    const typed = [...this.#all.values(), ...this.#kept].filter(({ draft }) => draft.isDirty);
+    this.#all.clear();
+    const kept: Entry[] = [];
+    for (const entry of typed) {
+      const key = keyOf(entry.site, entry.part);
+      const goesOn = !this.#all.has(key) && standing(entry.rights, rights, entry.site) === "open";
+      // The record as this token is shown it comes in, too.
+      if (goesOn) this.#all.set(key, { ...entry, rights });
+      else kept.push(entry);
+    }
+    this.#kept = kept;
+    this.#rights = rights;
+  }
+
+  /** Lets go of what was put aside. */
+  discardKept(): void {
+    this.#kept = [];
+  }
+
+  /** Lets go of what was put aside of a part of all sites whose names begin so, as when it was erased. */
+  forgetKept(sites: string, part: string): void {
+    this.#kept = this.#kept.filter((entry) => entry.part !== part || !entry.site.startsWith(sites));
   }
 
   clear(): void {
     this.#all.clear();
+    this.#kept = [];
   }
+}
+
+function keyOf(site: string, part: string): string {
+  return `${site}#${part}`;
 }

@@ -7,6 +7,7 @@ import { ContactAccess } from "../gen/waymark/v1/token_pb.js";
 import { TokenScope } from "../gen/waymark/v1/token_scope_pb.js";
 import * as strings from "../strings.js";
 import { Drafts } from "./drafts.svelte.js";
+import { isSame, NOBODY, READERS, rightsOf, WRITERS } from "./rights.js";
 
 const TOKEN_KEY = "waymark.token";
 const ACCOUNT_KEY = "waymark.account";
@@ -16,8 +17,6 @@ const LINK_PREFIX = "#token=";
 /** Accounts a page of the chooser. */
 const ACCOUNTS_PAGE_SIZE = 100;
 
-const READERS = [TokenScope.ADMIN, TokenScope.EDITOR, TokenScope.VIEWER, TokenScope.SERVICE, TokenScope.FIELD];
-const WRITERS = [TokenScope.ADMIN, TokenScope.EDITOR, TokenScope.SERVICE];
 /** Scopes that this page has something to show to. */
 const SIGNS_IN = [...READERS, TokenScope.WALLBOARD];
 
@@ -64,8 +63,8 @@ export class Session {
 
   #token = "";
   #api: Api | undefined;
-  /** What the token may do, in one text; another token with the same one takes the session over. */
-  #rights = "";
+  /** What the token may see and do; another token that may the same takes the session over. */
+  #rights = NOBODY;
 
   /** The services, for a signed-in caller. */
   get api(): Api {
@@ -101,7 +100,7 @@ export class Session {
       const who = await admin.whoAmI({});
       if (!SIGNS_IN.includes(who.scope)) this.notice = strings.login.wrongScope;
       else if (who.positions === PositionAccess.HIDDEN) this.notice = strings.login.noMap;
-      else if (this.phase === "renewing" && rightsOf(who) === this.#rights) this.#renew(token, who, byHand);
+      else if (this.phase === "renewing" && isSame(rightsOf(who), this.#rights)) this.#renew(token, who, byHand);
       else await this.#begin(token, who, byHand);
     } catch (error) {
       const fault = faultOf(error);
@@ -166,9 +165,8 @@ export class Session {
     this.rough = who.positions === PositionAccess.APPROXIMATE;
     this.wallboardOnly = !READERS.includes(who.scope);
     this.tokenName = who.token;
-    // What was typed by the right of one token is nothing for another one.
-    if (rightsOf(who) !== this.#rights) this.drafts.clear();
     this.#rights = rightsOf(who);
+    this.drafts.admit(this.#rights);
     this.epoch += 1;
     this.#keep(token, byHand);
     if (who.account) this.choose(who.account);
@@ -234,11 +232,6 @@ export class Session {
     this.notice = notice;
     this.phase = "signed-out";
   }
-}
-
-/** What a token may do, in one text. */
-function rightsOf({ scope, account, contacts, positions, assigned }: WhoAmIResponse): string {
-  return `${scope} ${account} ${contacts} ${positions} ${assigned}`;
 }
 
 /** An address of this page that logs in with a token: behind the `#`, so that no server and no log ever sees it. */

@@ -194,6 +194,7 @@ export class Workspace {
   /** Loads again what shows a site once persons were erased from it; with `location` its address and pin, too. */
   async erased(site: string, location: boolean): Promise<void> {
     if (location) this.relocation.discard(site);
+    if (location) this.session.drafts.forgetKept(site, "location");
     const isOpen = this.opened.name === site;
     // The history goes behind the site's last version: no newer one tells of it.
     await Promise.all([this.#reload(), isOpen && this.history.load(), isOpen && this.residence.load()]);
@@ -202,6 +203,7 @@ export class Workspace {
   /** The same once they were erased from all sites of the account. */
   async erasedAll(location: boolean): Promise<void> {
     if (location) this.session.drafts.dirty(this.account).forEach((site) => this.relocation.discard(site));
+    if (location) this.session.drafts.forgetKept(`${this.account}/`, "location");
     const { name } = this.opened;
     await (name ? this.erased(name, location) : this.#reload());
   }

@@ -4,6 +4,8 @@ import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const STEP_MS_MAX = 30_000;
+// Milliseconds for a page to notice what becomes of its connection: a watch that is silent counts as lost after 25 seconds.
+const NOTICED_MS_MAX = 60_000;
 // How far a drawn colour may be from the one that was asked for, of 255.
 const SHADE = 3;
 const EXECUTABLES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -92,9 +94,31 @@ export const siteName = (id) => (id.startsWith("accounts/") ? id : `accounts/dem
 /** Logs in by typing a token, on the page that a hash names. */
 export async function logIn(page, server, token, hash = "") {
   await page.goto(`${server.url}/${hash}`);
+  await typeToken(page, token);
+}
+
+/** Types a token into the form that asks for one, and waits for the account. */
+export async function typeToken(page, token) {
   await byId(page, "login-token").fill(token);
   await byId(page, "login-submit").click();
   await byId(page, "map").waitFor();
+}
+
+/** Waits until the page says one of these of its connection. */
+export function linkIs(page, ...kinds) {
+  const link = page.locator(kinds.map((kind) => `[data-testid="link-state"][data-kind="${kind}"]`).join(", "));
+  return link.waitFor({ state: "attached", timeout: NOTICED_MS_MAX });
+}
+
+/** Faults of a page, but for those that the browser itself tells of connections and of a token that was refused. */
+export const ownFaults = (faults) => faults.filter((fault) => !/Failed to load resource|net::ERR|401/.test(fault));
+
+/** Begins to edit the note of the site that is listed first; its resource name. */
+export async function typeNote(page, text) {
+  const name = await openFirstSite(page);
+  await byId(page, "record-edit").click();
+  await byId(page, "record-note").fill(text);
+  return name;
 }
 
 /** Waits until the map has drawn symbols of any kind. */
