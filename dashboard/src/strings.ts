@@ -95,6 +95,7 @@ export const list = {
   onlyUnplaced: "No site has a position yet. Those without one are behind “unplaced” in the bar.",
   unplacedEmpty: "Every site has a position.",
   unplacedUnread: "Every site whose record can be read has a position.",
+  cut: (count: string) => `The list ends with ${count} sites. Zoom in, or filter, to see the others.`,
   dissolved: "That group has changed meanwhile; here is what is in view now.",
 };
 

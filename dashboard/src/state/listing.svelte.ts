@@ -18,8 +18,8 @@ const FAR_ROWS = 1_000;
 const ALL_PAGE_SIZE = 1_000;
 /** Rows behind those that are seen with which the next page is asked for. */
 const AHEAD = 40;
-/** Most rows of a list: with more it would be higher than browsers make a box (33,554,428 pixels). */
-const ROWS_MAX = 600_000;
+/** Most rows of a list: so many are a gigabyte of a browser's memory. */
+export const ROWS_MAX = 2_000_000;
 /** Pause in milliseconds before the list follows a moving map. */
 const SETTLE_MS = 150;
 
@@ -63,8 +63,10 @@ export class Listing {
   fault = $state.raw<Fault | undefined>();
   /** Whether the symbol that was listed has dissolved and the view is shown in its place. */
   dissolved = $state(false);
-  /** Whether there is more to load. */
+  /** Whether there is more to load, */
   more = $state(false);
+  /** or there would be, and the list is as long as lists become. */
+  cut = $state(false);
   /** Names of sites that perhaps belong to what is listed: their records cannot be read. */
   unreachable = $state.raw<string[]>([]);
 
@@ -73,6 +75,8 @@ export class Listing {
   #filter: SiteFilter;
   #view: View | undefined;
   #pages: LoadedPage[] = [];
+  /** Where each row is, by its name. */
+  #places = new Map<string, number>();
   /** The rows that are seen, the last one excluded. */
   #seen = { from: 0, to: PAGE_SIZE };
   #pending = new AbortController();
@@ -95,8 +99,9 @@ export class Listing {
   /** Lists something else. */
   show(scope: Scope): void {
     this.scope = scope;
-    this.#pages = [];
+    [this.#pages, this.#places] = [[], new Map()];
     [this.rows, this.unreachable] = [[], []];
+    this.cut = false;
     this.total = undefined;
     this.dissolved = false;
     void this.reload();
@@ -124,6 +129,13 @@ export class Listing {
     await this.#load((signal) => this.#renew(signal));
   }
 
+  /** Where a site's row is among those that are loaded; -1 where it is not. */
+  placeOf(name: string): number {
+    const at = this.#places.get(name) ?? -1;
+    // The places are those of these rows, which whoever asks follows.
+    return at < this.rows.length ? at : -1;
+  }
+
   /** Loads the next page. */
   async loadMore(): Promise<void> {
     const last = this.#pages.at(-1);
@@ -131,7 +143,7 @@ export class Listing {
     const size = this.rows.length < FAR_ROWS ? PAGE_SIZE : FAR_PAGE_SIZE;
     await this.#load(async (signal) => {
       const page = await this.#fetch(last.next, size, signal);
-      if (!signal.aborted) this.#take([...this.#pages, page]);
+      if (!signal.aborted) this.#append(page);
     });
   }
 
@@ -197,15 +209,35 @@ export class Listing {
     return seen.length > 0 || this.#pages.length === 0 ? seen : [0];
   }
 
-  /** Shows these pages. A site that moved from one to another between two answers stands once. */
+  /** Shows these pages. */
   #take(pages: LoadedPage[]): void {
-    this.#pages = pages;
-    const rows = new Map(pages.flatMap((page) => page.rows.map((row) => [row.name, row])));
-    this.rows = [...rows.values()];
-    this.unreachable = [...new Set(pages.flatMap(({ unreachable = [] }) => unreachable))];
-    const last = pages.at(-1);
-    this.more = last !== undefined && last.next !== "" && this.rows.length < ROWS_MAX;
-    this.total = pages.findLast((page) => !page.stale && page.total !== undefined)?.total ?? this.total;
+    this.#pages = [];
+    this.#places = new Map();
+    this.#lay(pages, []);
+  }
+
+  /** Shows one more. However many there are, this costs what it holds, and a copy of what is there. */
+  #append(page: LoadedPage): void {
+    this.#lay([page], this.rows.slice());
+  }
+
+  /** Shows pages behind the rows that are there. A site that moved from one to another between two answers stands once. */
+  #lay(pages: LoadedPage[], rows: Row[]): void {
+    for (const page of pages) {
+      this.#pages.push(page);
+      for (const row of page.rows) {
+        const at = this.#places.get(row.name) ?? rows.length;
+        this.#places.set(row.name, at);
+        rows[at] = row;
+      }
+    }
+    this.rows = rows;
+    this.unreachable = [...new Set(this.#pages.flatMap(({ unreachable = [] }) => unreachable))];
+    const last = this.#pages.at(-1);
+    const isMore = last !== undefined && last.next !== "";
+    this.cut = isMore && rows.length >= ROWS_MAX;
+    this.more = isMore && !this.cut;
+    this.total = this.#pages.findLast((page) => !page.stale && page.total !== undefined)?.total ?? this.total;
   }
 
   /** A page, with rows unless it is the last one: one that has looked at many sites may be empty. */
