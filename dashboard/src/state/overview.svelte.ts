@@ -5,7 +5,7 @@
 // map as soon as it is told. Tiles would have to be asked for anew, all of them, at each change anywhere, and each shows
 // another instant. They remain what other maps are served with.
 import type { Api } from "../api/client.js";
-import { faultOf } from "../api/fault.js";
+import { type FaultKind, faultOf } from "../api/fault.js";
 import type { SiteTally } from "../gen/waymark/v1/map_pb.js";
 import type { MapChanges } from "../gen/waymark/v1/watch_pb.js";
 import { type Drawn, SymbolSet } from "../map/symbols.js";
@@ -17,6 +17,23 @@ import type { SiteFilter } from "./filter.svelte.js";
 const PAUSES_MS = [500, 1_000, 2_000, 5_000, 10_000];
 /** A watch says something every 10 seconds: one that is silent for so many milliseconds has lost its connection. */
 const SILENCE_MS_MAX = 25_000;
+
+/** Answers to a watch after which the same watch would be answered so again. */
+const REFUSALS: FaultKind[] = ["invalid", "missing", "forbidden"];
+
+/**
+ * `opening`: asked for, and nothing is heard yet. `live`: what is shown is kept up to date. `broken`: it is not, and a watch is tried
+ * again and again. `ended`: the server refused it, so it is tried again when somebody wants that, or asks for another view.
+ */
+export type Watching = "opening" | "live" | "broken" | "ended";
+
+/** Who hears of what the watch tells. */
+export interface OverviewTold {
+  /** The account's data changed since the last word, whoever changed it. */
+  onChange: () => void;
+  /** Something is heard again after a watch ended: perhaps of another server than before. */
+  onAgain: () => void;
+}
 
 export class Overview {
   /** All placed sites. */
@@ -31,13 +48,14 @@ export class Overview {
   revision = $state(0n);
   /** The symbols in view and around it. */
   drawn = $state.raw<Drawn | undefined>();
-  /** Whether the server cannot be reached. */
-  offline = $state(false);
+  watching = $state<Watching>("opening");
+  /** Why the watch ended; empty while it has not. */
+  refusal = $state("");
 
   #api: Api;
   #account: string;
   #filter: SiteFilter;
-  #onChange: () => void;
+  #told: OverviewTold;
   #isNameless: boolean;
   #symbols = new SymbolSet();
   /** Before the map says what it shows, all: the tallies are of the whole account anyway. */
@@ -45,18 +63,22 @@ export class Overview {
   #zoom = 0;
   #revision: bigint | undefined;
   #failures = 0;
+  /** Whether a watch ended, and nothing was heard since. */
+  #ended = false;
   #watch: AbortController | undefined;
 
-  /**
-   * `onChange` runs when the account's data changed since the last word, whoever changed it. With `isNameless` the names of
-   * sites never come to the page.
-   */
-  constructor(api: Api, account: string, filter: SiteFilter, onChange: () => void, isNameless = false) {
+  /** With `isNameless` the names of sites never come to the page. */
+  constructor(api: Api, account: string, filter: SiteFilter, told: OverviewTold, isNameless = false) {
     this.#api = api;
     this.#account = account;
     this.#filter = filter;
-    this.#onChange = onChange;
+    this.#told = told;
     this.#isNameless = isNameless;
+  }
+
+  /** Whether what is shown may have changed since. */
+  get offline(): boolean {
+    return this.watching === "broken" || this.watching === "ended";
   }
 
   start(): void {
@@ -97,17 +119,31 @@ export class Overview {
     void this.#follow(this.#watch);
   }
 
-  /** Follows one watch after the other, until it is aborted or the server refuses it for good. */
+  /** Watches anew after an outage: until something is heard, nothing is up to date. */
+  reconnect(): void {
+    this.watching = "broken";
+    this.#ended = true;
+    this.watch();
+  }
+
+  /** Follows one watch after the other, until it is aborted or the server refuses it. */
   async #follow(watch: AbortController): Promise<void> {
     while (!watch.signal.aborted) {
       try {
-        await this.#listen(watch.signal);
+        const heard = await this.#listen(watch.signal);
+        // One that ends in order, as when a server drains, is begun again before anything is missed.
+        if (!heard && !watch.signal.aborted) this.watching = "broken";
+        this.#ended = true;
       } catch (error) {
         if (watch.signal.aborted) return;
-        const { kind } = faultOf(error);
+        this.#ended = true;
+        const { kind, message } = faultOf(error);
+        const isRefused = REFUSALS.includes(kind);
         // Whatever the reason, the page is not live now, and must not look so.
-        this.offline = true;
-        if (kind === "signed-out" || kind === "invalid" || kind === "missing" || kind === "forbidden") return;
+        this.watching = isRefused ? "ended" : "broken";
+        this.refusal = isRefused ? message : "";
+        // Of a token that ended the session makes something; it watches again when it goes on.
+        if (isRefused || kind === "signed-out") return;
       }
       const pause = PAUSES_MS[Math.min(this.#failures, PAUSES_MS.length - 1)];
       this.#failures += 1;
@@ -115,7 +151,8 @@ export class Overview {
     }
   }
 
-  async #listen(aborted: AbortSignal): Promise<void> {
+  /** Follows one watch to its end; says whether anything was heard. */
+  async #listen(aborted: AbortSignal): Promise<boolean> {
     const silence = new AbortController();
     const signal = AbortSignal.any([aborted, silence.signal]);
     let alarm = setTimeout(() => silence.abort(), SILENCE_MS_MAX);
@@ -132,13 +169,15 @@ export class Overview {
         this.#take(changes, fresh);
         fresh = false;
       }
+      return !fresh;
     } finally {
       clearTimeout(alarm);
     }
   }
 
   #take(changes: MapChanges, fresh: boolean): void {
-    this.offline = false;
+    this.watching = "live";
+    this.refusal = "";
     this.#failures = 0;
     this.tally = changes.accountTally;
     this.matching = changes.matchingTally;
@@ -148,7 +187,9 @@ export class Overview {
     this.drawn = this.#symbols.take(changes, fresh, this.#zoom) ?? this.drawn;
     const changed = this.#revision !== undefined && changes.revision !== this.#revision;
     this.#revision = changes.revision;
-    if (changed) this.#onChange();
+    if (changed) this.#told.onChange();
+    if (this.#ended) this.#told.onAgain();
+    this.#ended = false;
   }
 
   /** A page that nobody sees holds no connection: browsers have six for all pages of a server. */

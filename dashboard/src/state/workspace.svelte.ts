@@ -16,6 +16,7 @@ import { Navigation } from "./navigation.svelte.js";
 import { OpenedSite } from "./opened.svelte.js";
 import { Overview } from "./overview.svelte.js";
 import { PageKeys } from "./page_keys.js";
+import { PageVersion } from "./page_version.svelte.js";
 import { Pages } from "./pages.svelte.js";
 import { Paced } from "./paced.js";
 import { Pulse } from "./pulse.svelte.js";
@@ -70,6 +71,7 @@ export class Workspace {
   readonly facets: Facets;
   readonly pages: Pages;
   readonly pulse: Pulse;
+  readonly version = new PageVersion();
 
   /** Whether the page of the ticketing systems is open, in the place of a site's. */
   ticketing = $state(false);
@@ -87,7 +89,8 @@ export class Workspace {
   constructor(session: Session) {
     this.session = session;
     this.account = session.account;
-    this.overview = new Overview(session.api, this.account, this.filter, () => this.#reloads.ask());
+    const told = { onChange: () => this.#reloads.ask(), onAgain: () => void this.version.look() };
+    this.overview = new Overview(session.api, this.account, this.filter, told);
     this.listing = new Listing(session.api, this.account, this.filter);
     this.opened = new OpenedSite(session.api, (site, moved) => this.#changedHere(site, moved));
     this.relocation = new Relocation(session.api, this.account, this.opened, session.drafts);
@@ -115,6 +118,7 @@ export class Workspace {
     this.navigation.start();
     this.overview.start();
     this.pulse.start();
+    this.version.start();
     void this.#attend();
   }
 
@@ -125,7 +129,7 @@ export class Workspace {
   }
 
   #catchUp(): void {
-    this.overview.watch();
+    this.overview.reconnect();
     this.#reloads.ask();
   }
 
@@ -134,6 +138,7 @@ export class Workspace {
     this.facets.stop();
     this.overview.stop();
     this.pulse.stop();
+    this.version.stop();
     this.#reloads.stop();
     this.listing.stop();
     this.pages.stop();

@@ -1,16 +1,32 @@
 // A gate between a page and its server, through which a test lets calls go, holds them, refuses them, breaks them off, loses their
-// answers, or lets a stream stay open and say nothing more: what networks do to pages. Passes all else on, byte for byte, keeps
-// what a test wants to read of it, and weighs all: what workers and fonts take goes by here too.
+// answers, sends them to another server, or lets a stream stay open and say nothing more: what networks do to pages. Passes all else on,
+// byte for byte, keeps what a test wants to read of it, and weighs all: what workers and fonts take goes by here too.
 import http from "node:http";
 
 /** Milliseconds for which a held call waits for its test at most. */
 const HELD_MS_MAX = 60_000;
-/** What a refused call is answered with: INTERNAL of gRPC, as a whole answer without a message. */
-const REFUSAL = { "content-type": "application/grpc-web+proto", "grpc-status": "13", "grpc-message": "the disk is full" };
+/** What a refused call is answered with, as a whole answer without a message: INTERNAL of gRPC, where a test says nothing else. */
+const INTERNAL = 13;
+const refusal = (status, message) => ({
+  "content-type": "application/grpc-web+proto", "grpc-status": `${status}`, "grpc-message": message,
+});
+/** What of a question would let its answer be a short one, or a packed one; and of an answer what is not true of another text. */
+const SHORTENS = ["accept-encoding", "if-none-match"];
+const OF_TEXT = ["content-length", "content-encoding", "etag", "transfer-encoding"];
 
 export class Gate {
-  /** Calls by the name of their method, such as `ListViewportSites`. */
+  /** Calls by the name of their method, such as `ListViewportSites`; the page itself has none. */
   #rules = new Map();
+  /** Other servers that answer calls of a method. */
+  #servers = new Map();
+  /** What changes the text of answers of a method. */
+  #changes = new Map();
+  /** Who waits for the next call of a method. */
+  #awaited = new Map();
+  /** Answers that are being passed on. */
+  #passing = new Set();
+  /** While nothing goes through: what lets all calls go on. */
+  #frozen;
   /** Who waits for the next piece of a method's answers. */
   #listeners = new Map();
   /** What came through of the answers of methods that a test wants to read. */
@@ -32,9 +48,10 @@ export class Gate {
     return this.#set(method, "hold");
   }
 
-  /** Answers calls of a method with an error. */
-  refuse(method) {
+  /** Answers calls of a method with an error of gRPC. */
+  refuse(method, status = INTERNAL, message = "the disk is full") {
     void this.#set(method, "refuse");
+    this.#rules.get(method).headers = refusal(status, message);
   }
 
   /** Answers calls of a method with a status of HTTP, and no words. */
@@ -68,6 +85,42 @@ export class Gate {
     return [...this.#weights].map(([path, weight]) => ({ path, ...weight }));
   }
 
+  /** Breaks the connections off over which a method is being answered now. */
+  sever(method) {
+    for (const passing of this.#passing) if (passing.method === method) passing.response.destroy();
+  }
+
+  /**
+   * Lets nothing through any more, and ends no connection: calls wait here until `thaw` and reach their server then, whoever
+   * has given them up meanwhile. Answers that were under way, streams too, never go on.
+   */
+  freeze() {
+    for (const passing of this.#passing) passing.silent = true;
+    const frozen = {};
+    frozen.over = new Promise((resolve) => (frozen.end = resolve));
+    this.#frozen = frozen;
+  }
+
+  thaw() {
+    this.#frozen?.end();
+    this.#frozen = undefined;
+  }
+
+  /** Has calls of a method answered by another server; `undefined` gives them back to the gate's own. */
+  turn(method, server) {
+    this.#servers.set(method, server);
+  }
+
+  /** Changes the text of whatever is answered to a method, as a server of another version would write it. */
+  change(method, rewrite) {
+    this.#changes.set(method, rewrite);
+  }
+
+  /** Resolves with the headers of the next call of a method. */
+  arrived(method) {
+    return new Promise((resolve) => this.#awaited.set(method, resolve));
+  }
+
   /** Lets streams of a method stay open and carry nothing more, the ones that are open and new ones. */
   silence(method) {
     void this.#set(method, "silence");
@@ -87,6 +140,7 @@ export class Gate {
 
   async stop() {
     for (const method of [...this.#rules.keys()]) this.open(method);
+    this.thaw();
     this.listener.closeAllConnections();
     await new Promise((resolve) => this.listener.close(resolve));
   }
@@ -102,17 +156,19 @@ export class Gate {
   async #pass(request, response) {
     const method = request.url.split("/").at(-1).split("?")[0];
     const rule = this.#rules.get(method);
+    this.#awaited.get(method)?.(request.headers);
     if (rule?.kind !== "lose") rule?.reach();
     if (rule?.kind === "cut") return void request.socket.destroy();
     if (rule?.kind === "refuse" || rule?.kind === "fail") {
       request.resume();
       if (rule.kind === "fail") return void response.writeHead(rule.status).end();
-      return void response.writeHead(200, REFUSAL).end();
+      return void response.writeHead(200, rule.headers).end();
     }
     // The body is read meanwhile: whoever holds it back would hold the page's connection.
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     if (rule?.kind === "hold") await Promise.race([rule.released, new Promise((resolve) => setTimeout(resolve, HELD_MS_MAX).unref())]);
+    await this.#frozen?.over;
     if (rule?.kind === "lose") return this.#lose(rule, request, Buffer.concat(chunks));
     this.#forward(method, request, Buffer.concat(chunks), response);
   }
@@ -131,25 +187,35 @@ export class Gate {
   }
 
   #forward(method, { url, method: verb, headers }, body, response) {
-    const { hostname, port } = new URL(this.server.url);
-    const onward = http.request({ hostname, port, path: url, method: verb, headers }, (answer) => {
+    const { hostname, port } = new URL((this.#servers.get(method) ?? this.server).url);
+    const change = this.#changes.get(method);
+    const asked = change ? without(headers, SHORTENS) : headers;
+    const passing = { method, response, silent: false };
+    const onward = http.request({ hostname, port, path: url, method: verb, headers: asked }, (answer) => {
+      passing.silent ||= this.#frozen !== undefined;
+      // The server has answered a call that its caller gave up while it was held: nobody hears of it.
+      if (passing.silent || response.destroyed) return void answer.resume();
+      if (change) return void rewritten(answer, change, response).catch(() => response.destroy());
       response.writeHead(answer.statusCode, answer.headers);
       const weight = this.#weigh(url, answer);
-      let silent = false;
+      this.#passing.add(passing);
       answer.on("data", (chunk) => {
-        silent ||= this.#rules.get(method)?.kind === "silence";
-        if (silent) return;
+        passing.silent ||= this.#rules.get(method)?.kind === "silence";
+        if (passing.silent) return;
         this.#kept.get(method)?.push(chunk);
         weight.bodies += chunk.length;
         response.write(chunk);
         this.#listeners.get(method)?.();
       });
-      answer.on("end", () => silent || response.end());
+      answer.on("end", () => passing.silent || response.end());
       answer.on("error", () => response.destroy());
       response.flushHeaders();
     });
     onward.on("error", () => response.destroy());
-    response.on("close", () => onward.destroy());
+    response.on("close", () => {
+      this.#passing.delete(passing);
+      onward.destroy();
+    });
     onward.end(body);
   }
 
@@ -164,4 +230,15 @@ export class Gate {
     this.#weights.set(path, weight);
     return weight;
   }
+}
+
+/** Headers without some of them. */
+const without = (headers, names) => Object.fromEntries(Object.entries(headers).filter(([name]) => !names.includes(name)));
+
+/** Passes an answer on with another text. */
+async function rewritten(answer, change, response) {
+  const chunks = [];
+  for await (const chunk of answer) chunks.push(chunk);
+  response.writeHead(answer.statusCode, without(answer.headers, OF_TEXT));
+  response.end(change(Buffer.concat(chunks).toString()));
 }
