@@ -11,6 +11,8 @@ import { MapService } from "../gen/waymark/v1/map_service_pb.js";
 import { ResidentAccessService } from "../gen/waymark/v1/resident_access_service_pb.js";
 import { SiteService } from "../gen/waymark/v1/site_service_pb.js";
 import { TicketingService } from "../gen/waymark/v1/ticketing_service_pb.js";
+import { faultOf } from "./fault.js";
+import { accountOf, Revisions } from "./revisions.js";
 
 /** A call that has not answered after so many milliseconds counts as failed: far above any answer of a sound server. */
 const CALL_TIMEOUT_MS = 20_000;
@@ -18,8 +20,14 @@ const CALL_TIMEOUT_MS = 20_000;
 /** The same of an erasure, which writes the store's files anew: the server takes ten minutes at most. */
 export const ERASE_TIMEOUT_MS = 660_000;
 
-/** The services, all called with one token. */
+/** A server that does not know enough yet did nothing; it waited for 5 seconds. */
+const NOT_READY = "NOT_READY";
+/** Asks of one that is behind, before that is told: as many as there is time for. */
+const TRIES_MAX = 3;
+
+/** The services, all called with one token, and what is known by what they answered. */
 export interface Api {
+  revisions: Revisions;
   activation: Client<typeof ActivationService>;
   admin: Client<typeof AdminService>;
   attention: Client<typeof AttentionService>;
@@ -51,12 +59,14 @@ export function connect(token: () => string, onRejected: (token: string) => void
       throw watched(error);
     }
   };
+  const revisions = new Revisions();
   const transport = createGrpcWebTransport({
     baseUrl: location.origin,
-    interceptors: [authorize],
+    interceptors: [authorize, keepingUp(revisions)],
     defaultTimeoutMs: CALL_TIMEOUT_MS,
   });
   return {
+    revisions,
     activation: createClient(ActivationService, transport),
     admin: createClient(AdminService, transport),
     attention: createClient(AttentionService, transport),
@@ -67,6 +77,25 @@ export function connect(token: () => string, onRejected: (token: string) => void
     map: createClient(MapService, transport),
     residents: createClient(ResidentAccessService, transport),
     ticketing: createClient(TicketingService, transport),
+  };
+}
+
+/** Has calls answered by who knows what the page knows. Streams say what that is themselves: their requests are read once. */
+function keepingUp(revisions: Revisions): Interceptor {
+  return (next) => async (request) => {
+    const asked: Record<string, string> = request.stream ? {} : revisions.asked(accountOf(request.message));
+    for (const [name, value] of Object.entries(asked)) request.header.set(name, value);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const response = await next(request);
+        revisions.heed(response.header);
+        return response;
+      } catch (error) {
+        revisions.heed(ConnectError.from(error).metadata);
+        const isBehind = Object.keys(asked).length > 0 && faultOf(error).reason === NOT_READY;
+        if (!isBehind || tries === TRIES_MAX) throw error;
+      }
+    }
   };
 }
 

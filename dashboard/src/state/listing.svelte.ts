@@ -129,6 +129,18 @@ export class Listing {
     await this.#load((signal) => this.#renew(signal));
   }
 
+  /** Shows what a change of a site was answered with; an answer that was asked for before may be of before. */
+  took(site: Site): void {
+    const at = this.placeOf(site.name);
+    if (at < 0) return;
+    const row = rowOf(site);
+    for (const page of this.#pages) page.rows = page.rows.map((one) => (one.name === row.name ? row : one));
+    const rows = this.rows.slice();
+    rows[at] = row;
+    this.rows = rows;
+    if (this.loading) void this.refresh();
+  }
+
   /** Where a site's row is among those that are loaded; -1 where it is not. */
   placeOf(name: string): number {
     const at = this.#places.get(name) ?? -1;

@@ -162,7 +162,9 @@ export class Overview {
       const asked = { viewport, zoom: this.#zoom, filter: this.#filter.text, omitNames: this.#isNameless };
       const request = { parent: this.#account, ...asked };
       let fresh = true;
-      for await (const { changes } of this.#api.map.watchViewport(request, { signal, timeoutMs: 0 })) {
+      // A watch of who is behind would show again what was true before.
+      const headers = this.#api.revisions.asked(this.#account);
+      for await (const { changes } of this.#api.map.watchViewport(request, { signal, timeoutMs: 0, headers })) {
         clearTimeout(alarm);
         alarm = setTimeout(() => silence.abort(), SILENCE_MS_MAX);
         if (!changes || aborted.aborted) continue;
@@ -183,6 +185,9 @@ export class Overview {
     this.matching = changes.matchingTally;
     this.legend = changes.legendTally;
     this.unplaced = changes.unplaced;
+    // It goes back where the store lost writes, and with it all that was known of them.
+    if (!fresh && changes.revision < this.revision) this.#api.revisions.forget(this.#account);
+    this.#api.revisions.note(this.#account, changes.revision);
     this.revision = changes.revision;
     this.drawn = this.#symbols.take(changes, fresh, this.#zoom) ?? this.drawn;
     const changed = this.#revision !== undefined && changes.revision !== this.#revision;

@@ -227,6 +227,7 @@ export class Workspace {
   }
 
   #changedHere(site: Site, moved: boolean): void {
+    this.listing.took(site);
     this.#reloads.ask();
     const { position, granularity } = site.location ?? {};
     if (moved && position && granularity !== undefined) this.visit(position, granularity);

@@ -1,14 +1,9 @@
 // What becomes of an open page when its server dies, stands still, lags behind, or ends its token: it says so, comes back by
 // itself, and loses nothing that was typed.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import net from "node:net";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, launch, logIn, openFirstSite, openPage, shoot } from "./browser.mjs";
+import { byId, launch, linkIs as told, logIn, openFirstSite, openPage, ownFaults as own, shoot, typeNote as beginNote } from "./browser.mjs";
+import { Redis } from "./redis.mjs";
 import { Server } from "./server.mjs";
 
 /** Milliseconds for a page to notice what happened: a watch that is silent counts as lost after 25 seconds. */
@@ -27,20 +22,6 @@ after(async () => {
   await browser?.close();
   await server?.stop();
 });
-
-const told = (page, kind) =>
-  page.locator(`[data-testid="link-state"][data-kind="${kind}"]`).waitFor({ state: "attached", timeout: NOTICED_MS_MAX });
-
-/** Faults of a page, but for those that the browser itself tells of connections and of a token that was refused. */
-const own = (faults) => faults.filter((fault) => !/Failed to load resource|net::ERR|401/.test(fault));
-
-/** Begins to edit a site's note; its resource name. */
-async function beginNote(page, text) {
-  const name = await openFirstSite(page);
-  await byId(page, "record-edit").click();
-  await byId(page, "record-note").fill(text);
-  return name;
-}
 
 async function saveNote(page, name, text) {
   await byId(page, "record-save").click();
@@ -171,60 +152,26 @@ test("an import waits for a server that is gone, and goes on by itself", async (
 });
 
 test("a replica that has lost the others says how old what it shows may be", async () => {
-  const dir = await mkdtemp(path.join(tmpdir(), "waymark-redis-"));
-  const port = await freePort();
-  const settings = ["--bind", "127.0.0.1", "--port", `${port}`, "--save", "", "--appendonly", "yes", "--appendfsync", "always"];
-  const redis = spawn("redis-server", settings, { cwd: dir, stdio: "ignore" });
-  const gone = new Promise((resolve) => redis.once("exit", resolve));
+  const redis = await Redis.start();
   let replica;
   try {
-    await answers(port);
-    const key = path.join(dir, "credentials.key");
-    await writeFile(key, randomBytes(32).toString("base64"), { mode: 0o600 });
-    const configuration = `[ticketing]\nkey_file = "${key}"\n[redis]\nmode = "single"\nnodes = ["127.0.0.1:${port}"]\npartitions = 4\n`;
-    replica = await Server.bare([], configuration);
+    replica = await Server.bare([], redis.configuration());
     const secret = await replica.fill(3);
     const { page } = await openPage({ browser, server: replica, token: secret });
     await logIn(page, replica, secret);
     await byId(page, "site-row").first().waitFor();
     await told(page, "sound");
-    redis.kill("SIGSTOP");
+    redis.signal("SIGSTOP");
     await told(page, "stale");
     await page.getByText(/has not heard from the others for \d+ seconds/).waitFor();
     await shoot(page, "connection-stale");
-    redis.kill("SIGCONT");
+    redis.signal("SIGCONT");
     await told(page, "sound");
     await page.context().close();
     await replica.stop();
     replica = undefined;
   } finally {
-    redis.kill("SIGCONT");
     replica?.process.kill("SIGKILL");
-    redis.kill("SIGKILL");
-    await gone;
-    await rm(dir, { recursive: true, force: true });
+    await redis.stop();
   }
 });
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = net.createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
-/** Waits until somebody listens on a port. */
-async function answers(port) {
-  const once = () =>
-    new Promise((resolve) => {
-      const socket = net.connect(port, "127.0.0.1");
-      socket.once("connect", () => socket.end(() => resolve(true)));
-      socket.once("error", () => resolve(false));
-    });
-  const end = Date.now() + NOTICED_MS_MAX;
-  while (!(await once())) assert.ok(Date.now() < end, "redis-server does not start");
-}

@@ -1,9 +1,10 @@
 // A TCP proxy on loopback that hands everything on, and cuts connections: when a marked answer comes, which is lost on its way, or when
-// it is told to.
+// it is told to. It holds everything, too, as a way does that is clogged.
 import net from "node:net";
 
 export class Cutting {
   #opened = new Set();
+  #held = false;
 
   /** Hands connections on to a server. The first answer that holds `marker` never arrives; without a marker all do. */
   static async before(server, marker) {
@@ -19,6 +20,18 @@ export class Cutting {
   /** Cuts all connections there are; new ones are handed on. */
   cut() {
     for (const socket of this.#opened) socket.destroy();
+  }
+
+  /** Lets nothing through, and ends no connection; nothing of it is lost. */
+  hold() {
+    this.#held = true;
+    for (const socket of this.#opened) socket.pause();
+  }
+
+  /** Lets through what was held, and all that comes. */
+  letGo() {
+    this.#held = false;
+    for (const socket of this.#opened) socket.resume();
   }
 
   async stop() {
@@ -51,5 +64,6 @@ export class Cutting {
         client.write(bytes);
       }
     });
+    if (this.#held) both.forEach((socket) => socket.pause());
   }
 }

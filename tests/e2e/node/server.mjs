@@ -54,7 +54,8 @@ export class Server {
     }
     server.args = args;
     await server.#begin();
-    server.adminToken = (await readFile(server.tokenFile, "utf8")).trim();
+    // Of several over one store the first has it.
+    server.adminToken = existsSync(server.tokenFile) ? (await readFile(server.tokenFile, "utf8")).trim() : "";
     return server;
   }
 
