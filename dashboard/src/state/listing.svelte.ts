@@ -29,7 +29,7 @@ export type View = Box;
 /** What is listed. */
 export type Scope =
   | { kind: "view" }
-  | { kind: "symbol"; id: string; zoom: number; stack: boolean; position: Position }
+  | { kind: "symbol"; id: string; zoom: number; stack: boolean }
   | { kind: "unplaced" };
 
 export interface Row {

@@ -1,5 +1,6 @@
 // Ties the page's address to what is shown: deep links, and the browser's back and forward. Runs while the page is open.
 import { accountId, siteName } from "../api/names.js";
+import { isSameScope, queueOf, saysList, scopeOf, storeListed } from "./listed.js";
 import { Place, type Stand } from "./place.js";
 import type { Workspace } from "./workspace.svelte.js";
 
@@ -47,9 +48,10 @@ export class Navigation {
   }
 
   #shown(): URLSearchParams {
-    const { filter, opened, account, pages, ticketing } = this.#workspace;
+    const { filter, opened, account, pages, ticketing, attention, listing } = this.#workspace;
     const rest = new URLSearchParams();
     filter.store(rest);
+    storeListed(listing.scope, attention.open ? attention.kind : undefined, rest);
     const page = pages.shown || (ticketing ? TICKETING : "");
     if (page) rest.set("page", page);
     if (opened.name) rest.set("site", opened.name.slice(`${account}/sites/`.length));
@@ -57,7 +59,10 @@ export class Navigation {
   }
 
   #write(): void {
-    this.#place.show(this.#shown());
+    const shown = this.#shown();
+    // A group that has dissolved is left by nobody's step: the way back would lead to it, and from there on again.
+    const isGone = this.#workspace.listing.dissolved && saysList(this.#place.rest) && !saysList(shown);
+    this.#place.show(shown, !isGone);
   }
 
   #arrive(): void {
@@ -79,6 +84,7 @@ export class Navigation {
   #apply(rest: URLSearchParams): void {
     const { filter, account, opened, pages, session } = this.#workspace;
     filter.restore(rest);
+    this.#list(rest);
     // Pages of the account are not for who works on some of its sites.
     const [site, page] = [rest.get("site"), session.onSite ? null : rest.get("page")];
     pages.show(page === "exchange" || page === "access" ? page : "");
@@ -89,5 +95,15 @@ export class Navigation {
     if (name && name !== opened.name) this.#workspace.openNamed(name);
     else if (!name && opened.name) this.#workspace.close();
     this.#place.adopt(this.#shown());
+  }
+
+  /** What stands in the list's place. */
+  #list(rest: URLSearchParams): void {
+    const { attention, listing, hasQueue } = this.#workspace;
+    const queue = hasQueue ? queueOf(rest) : undefined;
+    if (queue === undefined) this.#workspace.endQueue();
+    else if (!attention.open || attention.kind !== queue) void attention.begin(queue);
+    const scope = scopeOf(rest);
+    if (!isSameScope(scope, listing.scope)) this.#workspace.relist(scope);
   }
 }

@@ -1,13 +1,16 @@
-// Where the keys go when a site's page opens, to its heading, and when it closes, back to what it was opened from.
+// Where the keys go when a site's page opens, to its heading, and when it closes, back to what it was opened from; and where
+// they go when what they are on is taken away: near, and never to the top of the page.
 import { tick } from "svelte";
 
 /** Ids of the page and of its heading. */
 const PAGE = "site-page";
 const HEADING = "site-heading";
+/** Id of what holds the list, or the queue in its place. */
+const LIST = "sites";
 /** What has keys as a whole, whichever part of it was pressed. */
 const WHOLES = "#attention, #site-rows";
 /** Where the keys go when what the page was opened from is gone, the first that is shown. */
-const HOMES = ["attention", "site-rows", "sites"];
+const HOMES = ["attention", "site-rows", LIST];
 
 export class PageKeys {
   #from: Element | undefined;
@@ -31,6 +34,46 @@ export class PageKeys {
     const [target] = [from, ...homes].filter((element) => element?.isConnected && element.checkVisibility());
     if (target instanceof HTMLElement) target.focus({ preventScroll: true });
   }
+
+  /** Something else is about to stand in the list's place. Who is in it stays in it. */
+  async stayInList(): Promise<void> {
+    if (!document.getElementById(LIST)?.contains(document.activeElement)) return;
+    await tick();
+    if (isNowhere()) toList();
+  }
+}
+
+/** Puts the keys on the list, once what it is to show has its place. */
+export async function goToList(): Promise<void> {
+  await tick();
+  toList();
+}
+
+/** Does something that may take away, or disable for a while, what the keys are on. They stay there where they can, else go to `home`. */
+export async function keepKeys(task: () => unknown, home: () => HTMLElement | null | undefined): Promise<void> {
+  const from = document.activeElement;
+  await task();
+  await tick();
+  if (from === null || from === document.body || (document.activeElement !== from && !isNowhere())) return;
+  const stays = from instanceof HTMLElement && from.isConnected && from.checkVisibility() && !from.matches(":disabled");
+  const target = stays ? from : home();
+  if (target !== document.activeElement) target?.focus();
+}
+
+/** Gives the keys to `home`, where what had them is gone. Who is elsewhere stays there. */
+export async function takeKeys(home: () => HTMLElement | null | undefined): Promise<void> {
+  await tick();
+  if (isNowhere()) home()?.focus();
+}
+
+/** Whether the keys are on nothing that is there. */
+function isNowhere(): boolean {
+  const active = document.activeElement;
+  return active === null || active === document.body;
+}
+
+function toList(): void {
+  document.getElementById(LIST)?.focus({ preventScroll: true });
 }
 
 function isInPage(element: Element): boolean {

@@ -1,5 +1,5 @@
-// The address of the page behind its `#`, which no server sees: where the map stands, the filter, the open site and page. A
-// new entry of the browser's history for each of these; moves of the map change the present one. Holds no token.
+// The address of the page behind its `#`, which no server sees: where the map stands, the filter, what is listed, the open site
+// and page. A new entry of the browser's history for each of these; moves of the map change the present one. Holds no token.
 import type { Position } from "../position.js";
 
 /** Pause in milliseconds between two changes of the present entry: browsers refuse too many. */
@@ -30,6 +30,11 @@ export class Place {
     return this.#stand;
   }
 
+  /** What the address says besides the map. */
+  get rest(): URLSearchParams {
+    return this.#rest;
+  }
+
   /** Reads the address; what it says besides the map. An address of another account's says nothing. */
   read(): URLSearchParams {
     clearTimeout(this.#replacing);
@@ -54,13 +59,14 @@ export class Place {
     this.#rest = rest;
   }
 
-  /** Writes what is shown besides the map, as a new entry of the history where it differs. */
-  show(rest: URLSearchParams): void {
+  /** Writes what is shown besides the map, as a new entry of the history where it differs; in the present one where it is no step. */
+  show(rest: URLSearchParams, isStep: boolean): void {
     if (rest.toString() === this.#rest.toString()) return;
     clearTimeout(this.#replacing);
     history.replaceState(null, "", this.#text());
     this.#rest = rest;
-    history.pushState(null, "", this.#text());
+    if (isStep) history.pushState(null, "", this.#text());
+    else history.replaceState(null, "", this.#text());
   }
 
   stop(): void {

@@ -11,7 +11,7 @@ import { Connections } from "./connections.svelte.js";
 import { Facets } from "./facets.svelte.js";
 import { SiteFilter } from "./filter.svelte.js";
 import { SiteHistory } from "./history.svelte.js";
-import { Listing, type Row } from "./listing.svelte.js";
+import { Listing, type Row, type Scope } from "./listing.svelte.js";
 import { Navigation } from "./navigation.svelte.js";
 import { OpenedSite } from "./opened.svelte.js";
 import { Overview } from "./overview.svelte.js";
@@ -104,7 +104,9 @@ export class Workspace {
     this.attention = new Attention(
       session.api,
       this.account,
-      ({ site: { location } }) => location?.position && this.visit(location.position, location.granularity),
+      // The page of a site has the map, while one is open.
+      ({ site: { location } }) =>
+        this.opened.name === "" && location?.position && this.visit(location.position, location.granularity),
       () => this.#reloads.ask(),
     );
     this.navigation = new Navigation(this);
@@ -112,6 +114,11 @@ export class Workspace {
     const erased = (location: boolean) => this.erasedAll(location);
     this.pages = new Pages(session.api, this.account, () => this.#reloads.ask(), erased);
     this.pulse = new Pulse(session.api, () => this.#catchUp());
+  }
+
+  /** What needs attention rests on exact positions, and on the sites around: who does not see those hears nothing of it. */
+  get hasQueue(): boolean {
+    return !this.session.rough && !this.session.onSite;
   }
 
   start(): void {
@@ -164,6 +171,31 @@ export class Workspace {
   /** Sends the map to a position that is known so finely. */
   visit(position: Position, granularity: Granularity): void {
     this.flight = { to: position, least: ZOOMS[granularity] };
+  }
+
+  /** Lists something in the place of the queue, and of a page that may cover it. */
+  list(scope: Scope): void {
+    this.endQueue();
+    this.relist(scope);
+    if (scope.kind !== "view") this.close();
+  }
+
+  /** Lists something else, behind whatever is open. */
+  relist(scope: Scope): void {
+    void this.#keys.stayInList();
+    this.listing.show(scope);
+  }
+
+  /** Opens the queue in the place of the list, and of a page that may cover it. */
+  openQueue(): void {
+    this.close();
+    void this.attention.begin();
+  }
+
+  endQueue(): void {
+    if (!this.attention.open) return;
+    void this.#keys.stayInList();
+    this.attention.end();
   }
 
   /** Looks at the sites that the filter has just been set to. */
@@ -237,8 +269,7 @@ export class Workspace {
     await Promise.all([this.listing.refresh(), this.opened.refresh(), this.#attend()]);
   }
 
-  /** What needs attention rests on exact positions, and on the sites around: who does not see those hears nothing of it. */
   async #attend(): Promise<void> {
-    if (!this.session.rough && !this.session.onSite) await this.attention.refresh();
+    if (this.hasQueue) await this.attention.refresh();
   }
 }
