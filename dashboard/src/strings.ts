@@ -87,6 +87,10 @@ export const list = {
   searchHint: "Name, contact, address or note",
   noWords:
     "No site in view has these words in its name, IDs, contact, phones, address or labels. Typed, they are found in notes, too.",
+  apart: (count: string) =>
+    count === "1"
+      ? "1 site without a position matches: it is behind “unplaced” in the bar."
+      : `${count} sites without a position match: they are behind “unplaced” in the bar.`,
   nothingMatches: "No sites in view match. Zoom out, or change the filter.",
   unplaced: (count: string) => `${count} unplaced`,
   more: "Show more",
@@ -102,7 +106,10 @@ export const list = {
 export const search = {
   hits: "Best hits",
   total: (count: string) => (count === "1" ? "1 hit" : count === "0" ? "No hits" : `${count} hits`),
-  show: "Filter map and list",
+  more: "More hits",
+  show: "Show all in list and on the map",
+  /** What the filter of list and map does otherwise than the search. */
+  showHow: "With these words as they are written, accents too, but not in notes.",
   /** By the field's path. */
   field: {
     agent_id: "Agent",
@@ -267,11 +274,16 @@ export const locate = {
   found: (count: number) => (count === 1 ? "1 place found" : `${count} places found. Choose the right one.`),
   coarse: (level: string) => `That names a whole ${level}. Type on, or use it as it is.`,
   apply: "Use this",
+  applyTo: (address: string) => `Use this: ${address}`,
   confidence: (percent: string) => `${percent} match`,
   fromPosition: (distance: string) => `${distance} from the present position`,
   fromGeoip: (distance: string) => `${distance} from the GeoIP estimate`,
   placePin: "Place pin",
-  pinHint: "Click the map where the site is, then drag the pin until it is right. By keys: Here, arrows, Enter.",
+  pinHint: "Click the map where the site is, then drag the pin until it is right. By keys: Here, arrows, Enter; or its coordinates.",
+  coordinates: "Coordinates of the pin",
+  coordinatesHint: "64.1466, -21.9426",
+  put: "Put it there",
+  noCoordinates: "Latitude and longitude in decimal degrees, such as 64.1466, -21.9426 or 64.1466° N, 21.9426° W.",
   here: "Here",
   hereHint: "Puts the pin at the middle of the map",
   pinAt: (position: string) => `New pin at ${position}`,

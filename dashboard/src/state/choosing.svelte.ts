@@ -9,9 +9,14 @@ export class Choosing<Found> {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asking: AbortController | undefined;
 
+  /** Rows of the list: what was found, and what else can be chosen behind it. */
+  get rows(): number {
+    return this.found.length;
+  }
+
   /** Moves along the list with the keys, round its ends; past an end none is active. */
   step(by: 1 | -1): void {
-    const places = this.found.length + 1;
+    const places = this.rows + 1;
     this.active = ((this.active + 1 + by + places) % places) - 1;
   }
 

@@ -5,6 +5,10 @@ import { SiteStatus } from "../gen/waymark/v1/site_pb.js";
 
 /** Longest words that are looked for: what the server takes, less what stands around them. */
 const WORDS_LENGTH_MAX = 200;
+/** A phone as people write it, with something between its digits, */
+const PHONE = /^\+?[\d()./-]+$/;
+/** and fewest digits of what is looked for as a phone. */
+const PHONE_DIGITS_MIN = 3;
 /** Most labels asked for at once, */
 const LABELS_MAX = 8;
 /** and the longest of them. */
@@ -137,10 +141,14 @@ function labelTerm(label: string): string {
   return value ? `${key} = "${escaped(value)}"` : `${key} != ""`;
 }
 
-/** Words in quotes, so that none reads as a sign or a keyword. */
+/** Words in quotes, so that none reads as a sign or a keyword. Phones are kept as digits alone: so they are looked for, too. */
 function wordTerms(words: string): string[] {
   const parts = words.slice(0, WORDS_LENGTH_MAX).split(/\s+/).filter(Boolean);
-  return parts.map((word) => `"${escaped(word)}"`);
+  return parts.map((word) => {
+    const phone = PHONE.test(word) ? word.replace(/[()./-]/g, "") : word;
+    const isOther = phone !== word && phone.length >= PHONE_DIGITS_MIN;
+    return isOther ? `"${escaped(word)}" OR "${phone}"` : `"${escaped(word)}"`;
+  });
 }
 
 function escaped(text: string): string {

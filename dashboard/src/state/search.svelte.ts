@@ -5,8 +5,10 @@ import { AsYouType } from "./as_you_type.svelte.js";
 
 /** Pause in typing, in milliseconds, after which is asked: shorter than the time between two keys. */
 const PAUSE_MS = 60;
-/** Hits asked for: as many as are read at a glance. */
-const HITS_MAX = 8;
+/** Hits asked for: as many as are read at a glance, */
+const HITS_FIRST = 8;
+/** and as many as the server gives: beyond them more words lead on, or the filter. */
+const HITS_MAX = 50;
 /** Longest query that the server takes, in bytes, */
 const QUERY_BYTES_MAX = 256;
 /** and most words. */
@@ -25,6 +27,10 @@ export class SiteSearch extends AsYouType<SearchHit> {
 
   #api: Api;
   #account: string;
+  /** What was asked for last. */
+  #asked = { query: "", filter: "" };
+  /** Whether as many hits are listed as the server gives. */
+  #wide = $state(false);
 
   constructor(api: Api, account: string) {
     super();
@@ -35,17 +41,38 @@ export class SiteSearch extends AsYouType<SearchHit> {
   /** Asks for what has the words of `typed`, among the sites of the filter, once typing rests. */
   ask(typed: string, filter: string): void {
     if (!isQuery(typed)) return this.close();
-    const request = { parent: this.#account, query: typed, filter, pageSize: HITS_MAX };
-    this.askAfter(PAUSE_MS, async (signal) => {
-      const { hits, totalSize, isTotalExact } = await this.#api.sites.searchSites(request, { signal });
-      if (!signal.aborted) [this.total, this.exact] = [totalSize, isTotalExact];
-      return hits;
-    });
+    this.#asked = { query: typed, filter };
+    this.#list(PAUSE_MS, HITS_FIRST, -1);
+  }
+
+  /** Lists as many hits as the server gives, with the keys on the first that is new. */
+  more(): void {
+    this.#list(0, HITS_MAX, this.found.length);
+  }
+
+  /** Whether the server gives more hits than are listed, as far as it has told. */
+  get hasMore(): boolean {
+    return !this.#wide && this.total !== undefined && (!this.exact || this.total > BigInt(this.found.length));
+  }
+
+  /** Behind the hits is what leads to more of them, where there are more, and what lists and draws all. */
+  override get rows(): number {
+    return this.total === undefined ? 0 : this.found.length + Number(this.hasMore) + 1;
   }
 
   override close(): void {
     super.close();
     this.total = undefined;
+  }
+
+  #list(pause: number, pageSize: number, active: number): void {
+    const request = { parent: this.#account, ...this.#asked, pageSize };
+    const load = async (signal: AbortSignal): Promise<SearchHit[]> => {
+      const { hits, totalSize, isTotalExact } = await this.#api.sites.searchSites(request, { signal });
+      if (!signal.aborted) [this.total, this.exact, this.#wide] = [totalSize, isTotalExact, pageSize === HITS_MAX];
+      return hits;
+    };
+    this.askAfter(pause, load, active);
   }
 }
 
