@@ -1,67 +1,22 @@
 // Every view as axe-core sees it, light and dark, on a desk and on a phone: no serious fault. And by the keys alone.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { byId, launch, logIn, openFirstSite, openPage, shoot, SIZES, symbolsDrawn } from "./browser.mjs";
+import { look } from "./axe.mjs";
+import { byId, isFocused, launch, logIn, openFirstSite, openMore, openPage, shoot, SIZES, symbolsDrawn, tabTo } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-/** Faults that a page must not have. */
-const GRAVE = ["serious", "critical"];
-/** More steps by the Tab key than any page has. */
-const TABS_MAX = 150;
-
-let server, token, browser, axe;
+let server, token, browser;
 
 before(async () => {
   server = await Server.bare();
   token = await server.fill(12);
   browser = await launch();
-  axe = await readFile(AXE, "utf8");
 });
 
 after(async () => {
   await browser?.close();
   await server?.stop();
 });
-
-/** The grave faults of what is shown now, in one size and scheme. */
-async function faultsNow(page) {
-  // The page's policy lets no script in; the browser's own tools do.
-  const session = await page.context().newCDPSession(page);
-  await session.send("Runtime.evaluate", { expression: axe });
-  const options = { runOnly: { type: "tag", values: TAGS }, resultTypes: ["violations"] };
-  const violations = await page.evaluate(async (options) => (await window.axe.run(document, options)).violations, options);
-  await session.detach();
-  return violations
-    .filter(({ impact }) => GRAVE.includes(impact))
-    .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id} ${target.join(" ")}: ${failureSummary}`));
-}
-
-/** Notes the grave faults of a view in each size and scheme, so that one run tells of all of them. */
-async function look(page, view, found) {
-  const before = page.viewportSize();
-  for (const size of SIZES) {
-    for (const colorScheme of ["light", "dark"]) {
-      await page.setViewportSize(size);
-      await page.emulateMedia({ colorScheme });
-      const scrolls = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-      const faults = await faultsNow(page);
-      if (scrolls > 0) faults.push(`it is ${scrolls} px too wide`);
-      found.push(...faults.map((fault) => `${view}, ${size.width} px, ${colorScheme}: ${fault}`));
-    }
-  }
-  await page.setViewportSize(before);
-  await page.emulateMedia({ colorScheme: null });
-}
-
-async function openMore(page, entry, shown) {
-  await byId(page, "open-more").click();
-  await byId(page, entry).click();
-  await byId(page, shown).waitFor();
-}
 
 test("log-in and choice of an account", async () => {
   const found = [];
@@ -159,18 +114,6 @@ async function logInTo(page, account) {
   await byId(page, "account").filter({ hasText: account }).first().click();
   await byId(page, "map").waitFor();
 }
-
-/** Goes on by the Tab key until something is in focus. */
-async function tabTo(page, selector) {
-  for (let steps = 0; steps < TABS_MAX; steps += 1) {
-    if (await page.evaluate((selector) => document.activeElement.matches(selector), selector)) return;
-    await page.keyboard.press("Tab");
-  }
-  assert.fail(`the Tab key does not come to ${selector}`);
-}
-
-/** Waits until the keys are on a part of the page. */
-const isFocused = (page, selector) => page.locator(`${selector}:focus`).waitFor();
 
 /** Opens the site that is listed first, and comes back to its row; then opens it again. */
 async function openByKeys(page) {

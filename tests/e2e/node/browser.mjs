@@ -6,6 +6,8 @@ import { chromium } from "playwright-core";
 const STEP_MS_MAX = 30_000;
 // Milliseconds for a page to notice what becomes of its connection: a watch that is silent counts as lost after 25 seconds.
 const NOTICED_MS_MAX = 60_000;
+// More steps by the Tab key than any page has.
+const TABS_MAX = 150;
 // How far a drawn colour may be from the one that was asked for, of 255.
 const SHADE = 3;
 const EXECUTABLES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -225,6 +227,25 @@ export async function openFound(page, displayName) {
   await byId(page, "hit").first().click();
   await byId(page, "site-position").waitFor();
 }
+
+/** Opens a page of the account from the menu in the bar. */
+export async function openMore(page, entry, shown) {
+  await byId(page, "open-more").click();
+  await byId(page, entry).click();
+  await byId(page, shown).waitFor();
+}
+
+/** Goes on by the Tab key until something is in focus. */
+export async function tabTo(page, selector) {
+  for (let steps = 0; steps < TABS_MAX; steps += 1) {
+    if (await page.evaluate((selector) => document.activeElement.matches(selector), selector)) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`the Tab key does not come to ${selector}`);
+}
+
+/** Waits until the keys are on a part of the page. */
+export const isFocused = (page, selector) => page.locator(`${selector}:focus`).waitFor();
 
 /** The part of a site's page that tells of its resident, found by the site's name; and how to wait for what it says. */
 export async function openResidentOf(signIn, displayName) {
