@@ -43,6 +43,7 @@ impl Rules {
             assigned: mapping.assigned.clone(),
             secret_number: 0,
             identity: Some(Arc::new(identity)),
+            guest: None,
         })
     }
 

@@ -53,7 +53,7 @@ impl Live {
         others
     }
 
-    /// Takes a record out that is no more. Sites are purged and networks deleted; accounts and tokens keep their records. The
+    /// Takes a record out that is no more. Sites are purged, networks deleted, and shares that are over make room; accounts and tokens keep their records. The
     /// other sites that it changes.
     pub(super) fn forget(&self, mutation: &Mutation) -> Vec<SiteId> {
         let account = mutation.key.partition.as_ref().and_then(|account| self.account(account));
@@ -71,6 +71,11 @@ impl Live {
                 }
             }
             Kind::Mail => self.mails.follow(&mutation.key, false),
+            Kind::Share => {
+                if let Ok(share) = mutation.key.id.parse() {
+                    self.shares.forget(share);
+                }
+            }
             Kind::Prefix => {
                 if let Ok(network) = mutation.key.id.parse() {
                     account.prefixes.write().remove(&network);
@@ -91,6 +96,7 @@ impl Observer for Live {
                 Some(Document::Token(token)) => self.tokens.write().put(token),
                 Some(Document::Site(site)) => others.extend(self.apply_site(site)),
                 Some(Document::Prefix(prefix)) => self.apply_prefix(mutation, prefix),
+                Some(Document::Share(share)) => self.shares.put(share),
                 Some(
                     Document::SiteName(_)
                     | Document::Agent(_)

@@ -17,6 +17,7 @@ mod recent;
 mod resync;
 mod runs;
 mod search;
+mod shares;
 mod tokens;
 mod waiting;
 
@@ -48,6 +49,7 @@ pub use mails::{MailKey, WaitingMails};
 pub use presence::{Heard, Presence, WRITTEN_EVERY};
 pub use runs::Runs;
 pub use search::SearchedSites;
+pub use shares::Shares;
 pub use waiting::{Waiting, WaitingSites};
 
 /// One account in memory.
@@ -267,6 +269,8 @@ pub struct Live {
     pub mails: WaitingMails,
     /// Runs that began.
     pub runs: Runs,
+    /// Sites that other accounts see.
+    pub shares: Shares,
 }
 
 impl Live {
@@ -284,6 +288,7 @@ impl Live {
                 Err(cause) => return Err(cause),
             }
             loaded.load_prefixes(store, &account.id).await?;
+            live.shares.load(store, &account.id).await?;
             if !loaded.map.read().is_empty() {
                 loaded.search.await_records();
             }

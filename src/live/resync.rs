@@ -50,6 +50,7 @@ impl Live {
                 Some(Document::Token(token)) => self.tokens.write().put(token),
                 Some(Document::Site(site)) => drop(self.apply_site(site)),
                 Some(Document::Prefix(prefix)) => self.apply_prefix(mutation, prefix),
+                Some(Document::Share(share)) => self.shares.put(share),
                 Some(Document::Mail(_)) => self.mails.follow(&mutation.key, true),
                 _ => {}
             }
@@ -65,6 +66,7 @@ impl Live {
                 self.mails.forget(&(account.clone(), id));
             }
         }
+        self.shares.retain_of(account, |share| !is_gone(Kind::Share, share.to_string()));
         let Some(live) = self.account(account) else { return };
         let mut sites: BTreeSet<SiteId> = live.map.read().ids().into_iter().collect();
         // Deleted ones are on no map, and some of them still hold what has to be dropped.

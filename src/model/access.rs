@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::address::CountryCode;
 use super::assignment::Assignment;
 use super::certificate::Binding;
-use super::id::{AccountId, AgentId, SiteId, TokenId};
+use super::id::{AccountId, AgentId, ShareId, SiteId, TokenId};
 use super::instant;
 
 /// A tenant: it owns sites and tokens, and sees nothing of other tenants.
@@ -86,6 +86,12 @@ impl Contacts {
     pub fn are_masked(self) -> bool {
         self == Self::Masked
     }
+
+    /// What is shown where both of these say it.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self.are_masked() { self } else { other }
+    }
 }
 
 /// How exactly a token's bearer is shown where sites are.
@@ -106,6 +112,16 @@ impl Positions {
     #[must_use]
     pub fn are_exact(self) -> bool {
         self == Self::Exact
+    }
+
+    /// What is shown where both of these say it: the coarser one.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Hidden, _) | (_, Self::Hidden) => Self::Hidden,
+            (Self::Approximate, _) | (_, Self::Approximate) => Self::Approximate,
+            (Self::Exact, Self::Exact) => Self::Exact,
+        }
     }
 }
 
@@ -228,6 +244,15 @@ impl Identity {
     }
 }
 
+/// By what somebody sees sites of another account than their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guest {
+    /// Their own account, in which their token is kept.
+    pub home: AccountId,
+    /// The share.
+    pub share: ShareId,
+}
+
 /// Who asks: made from a token that was good at that moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
@@ -249,9 +274,26 @@ pub struct Principal {
     pub secret_number: u32,
     /// Who vouches for it, and for whom, where that is not waymark itself.
     pub identity: Option<Arc<Identity>>,
+    /// By which share it is in `account`, where that is not its own. Then `assigned` are the sites of the share.
+    pub guest: Option<Guest>,
 }
 
 impl Principal {
+    /// The account in which its token is kept; `None` for the operator's own.
+    #[must_use]
+    pub fn home(&self) -> Option<&AccountId> {
+        self.guest.as_ref().map_or(self.account.as_ref(), |guest| Some(&guest.home))
+    }
+
+    /// The same in its own account. What a share left of its sight is not given back.
+    #[must_use]
+    pub fn at_home(&self) -> Self {
+        match &self.guest {
+            None => self.clone(),
+            Some(guest) => Self { account: Some(guest.home.clone()), assigned: None, guest: None, ..self.clone() },
+        }
+    }
+
     /// The principal's name in histories: `agent:fw-17`, `token:0123456789abcdef` or `identity:https://id.example.com|anna`.
     #[must_use]
     pub fn actor(&self) -> String {

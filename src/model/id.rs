@@ -221,6 +221,34 @@ impl fmt::Display for TokenId {
     }
 }
 
+/// A share's id, the same in both of its accounts. It opens nothing: what is handed over is a secret besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ShareId(TokenId);
+
+impl ShareId {
+    /// An id from the first 64 of these random bits.
+    #[must_use]
+    pub fn from_random(random: &[u8; 32]) -> Self {
+        Self(TokenId::from_random(random))
+    }
+}
+
+impl FromStr for ShareId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let refuse = |_| Invalid::new("share", "a share id is 16 of 0-9 and a-f");
+        text.parse().map(Self).map_err(refuse)
+    }
+}
+
+impl fmt::Display for ShareId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The number of a committed write, ever growing within a store. 0 is the empty store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

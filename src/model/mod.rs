@@ -29,6 +29,7 @@ pub mod reestimation;
 pub mod resident;
 pub mod retention;
 pub mod rough;
+pub mod share;
 pub mod site;
 pub mod site_address;
 pub mod site_devices;

@@ -209,6 +209,7 @@ impl Waymark {
             assigned: token.assigned.clone(),
             secret_number,
             identity: None,
+            guest: None,
         })
     }
 

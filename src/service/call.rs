@@ -169,6 +169,7 @@ mod tests {
             assigned: None,
             secret_number: 0,
             identity: None,
+            guest: None,
         }
     }
 

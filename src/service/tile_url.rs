@@ -129,6 +129,7 @@ impl Waymark {
             assigned: guest.assigned,
             secret_number: 0,
             identity: Some(Arc::new(identity)),
+            guest: None,
         };
         if self.issuers.give(&issuer, &principal) { Ok(principal) } else { Err(Error::Credential) }
     }

@@ -13,6 +13,7 @@ use crate::model::id::SiteId;
 use crate::model::prefix::Prefix;
 use crate::model::reestimation::Reestimation;
 use crate::model::resident::ResidentAccess;
+use crate::model::share::Share;
 use crate::model::site::Site;
 use crate::model::site_devices::SiteDevices;
 
@@ -120,6 +121,8 @@ pub enum Document {
     Audit(Box<AuditRecord>),
     /// When a token was used last.
     TokenUse(TokenUse),
+    /// Sites that another account sees.
+    Share(Box<Share>),
 }
 
 impl Document {
@@ -146,6 +149,7 @@ impl Document {
             Self::Lease(lease) => serde_json::to_vec(lease),
             Self::Audit(record) => serde_json::to_vec(record),
             Self::TokenUse(last) => serde_json::to_vec(last),
+            Self::Share(share) => serde_json::to_vec(share),
         }
     }
 
@@ -172,6 +176,7 @@ impl Document {
             Kind::Lease => Self::Lease(serde_json::from_slice(bytes)?),
             Kind::Audit => Self::Audit(Box::new(serde_json::from_slice(bytes)?)),
             Kind::TokenUse => Self::TokenUse(serde_json::from_slice(bytes)?),
+            Kind::Share => Self::Share(Box::new(serde_json::from_slice(bytes)?)),
         })
     }
 }
@@ -211,7 +216,8 @@ impl<'row> Loaded<'row> {
             | Kind::SiteDevices
             | Kind::Mail
             | Kind::Audit
-            | Kind::TokenUse => None,
+            | Kind::TokenUse
+            | Kind::Share => None,
         })
     }
 }

@@ -47,6 +47,8 @@ pub enum Kind {
     Audit = 23,
     /// When a token was used last; id: the token's. All in the operator's partition: no use counts in an account's revisions.
     TokenUse = 24,
+    /// Sites that another account sees; id: the share's. In the partition of the account whose sites they are.
+    Share = 25,
 }
 
 impl Kind {
@@ -80,10 +82,11 @@ impl Kind {
     pub(super) const LOADED: [Self; 3] = [Self::Account, Self::Token, Self::Site];
 
     /// The kinds that observers keep something of.
-    pub(super) const IN_MEMORY: [Self; 5] = [Self::Account, Self::Token, Self::Site, Self::Prefix, Self::Mail];
+    pub(super) const IN_MEMORY: [Self; 6] =
+        [Self::Account, Self::Token, Self::Site, Self::Prefix, Self::Mail, Self::Share];
 
     /// All kinds.
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Account,
         Self::Token,
         Self::Site,
@@ -104,6 +107,7 @@ impl Kind {
         Self::Lease,
         Self::Audit,
         Self::TokenUse,
+        Self::Share,
     ];
 
     /// The kind of a discriminant.

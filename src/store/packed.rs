@@ -36,7 +36,8 @@ pub(super) fn pack(document: &Document) -> Option<Vec<u8>> {
         | Document::SiteDevices(_)
         | Document::Mail(_)
         | Document::Audit(_)
-        | Document::TokenUse(_) => None,
+        | Document::TokenUse(_)
+        | Document::Share(_) => None,
     }
 }
 
@@ -108,7 +109,8 @@ pub(super) fn unpack(kind: Kind, bytes: &[u8]) -> Option<Loaded<'_>> {
         | Kind::SiteDevices
         | Kind::Mail
         | Kind::Audit
-        | Kind::TokenUse => None,
+        | Kind::TokenUse
+        | Kind::Share => None,
     }
 }
 

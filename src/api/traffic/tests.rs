@@ -23,6 +23,7 @@ fn principal(token: &str, account: Option<&str>) -> Principal {
         positions: Positions::default(),
         assigned: None,
         identity: None,
+        guest: None,
     }
 }
 

@@ -12,7 +12,7 @@ use super::*;
 
 const ACCOUNTS: u8 = 2;
 /// The kinds that an engine tells anew.
-const KINDS: [Kind; 5] = [Kind::Account, Kind::Token, Kind::Site, Kind::Prefix, Kind::Mail];
+const KINDS: [Kind; 6] = [Kind::Account, Kind::Token, Kind::Site, Kind::Prefix, Kind::Mail, Kind::Share];
 
 fn put_prefix(account: u8, number: u8, name: String) -> Mutation {
     let network: ipnet::IpNet = format!("10.{number}.0.0/16").parse().unwrap();

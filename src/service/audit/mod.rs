@@ -40,6 +40,9 @@ pub enum Class {
     Pages,
     /// It shows what administrators see: like calls are told together.
     Look,
+    /// It administers what two accounts have together, whose record is in one of them: told to the account that the call names, and
+    /// not beside what it writes.
+    Across,
     /// Its answers show persons: those that were given are told together, where the token reads contacts.
     Persons,
 }
@@ -120,7 +123,7 @@ impl Waymark {
                 (true, Reason::OutcomeUnknown.as_str())
             }
             Class::Write | Class::Pages => (!(state.is_recorded && reason.is_empty()), reason),
-            Class::Look => (true, reason),
+            Class::Look | Class::Across => (true, reason),
             Class::Persons => {
                 let is_answered = reason.is_empty();
                 (is_answered && sees_persons(principal.scope) && !principal.contacts.are_masked(), reason)

@@ -79,7 +79,7 @@ pub(super) struct Rooms {
 impl Rooms {
     /// Takes note of a call: in the record of its like, or in a new one where there is room for it.
     pub(super) fn note(&mut self, note: &Note<'_>, now: Timestamp) {
-        let owner = Owner { account: note.principal.account.clone(), administers: note.administers };
+        let owner = Owner { account: note.principal.home().cloned(), administers: note.administers };
         let habit = (note.principal.token, note.method);
         let mut likeness = Likeness {
             scope: note.principal.scope,

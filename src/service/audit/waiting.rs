@@ -41,12 +41,12 @@ pub(super) struct Note<'call> {
 impl Note<'_> {
     /// The record of it as of one call.
     pub(super) fn record(&self, resource: String, now: Timestamp) -> AuditRecord {
-        let Principal { account, token, scope, identity, .. } = self.principal;
+        let Principal { token, scope, identity, .. } = self.principal;
         AuditRecord {
             at: now,
             last_at: now,
             calls: 1,
-            actor: Some((account.clone(), *token, *scope)),
+            actor: Some((self.principal.home().cloned(), *token, *scope)),
             identity: identity.as_ref().map(|identity| identity.name()).unwrap_or_default(),
             method: self.method.to_owned(),
             resource,
@@ -92,7 +92,7 @@ impl Waiting {
             let counted = match class {
                 Class::Write => None,
                 Class::Pages => self.pages.take(partition, &record),
-                Class::Look | Class::Persons => return None,
+                Class::Look | Class::Persons | Class::Across => return None,
             };
             state.record = Some(match counted {
                 Some(counted) => counted,

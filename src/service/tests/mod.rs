@@ -122,6 +122,7 @@ impl World {
             assigned: None,
             secret_number: 0,
             identity: None,
+            guest: None,
         };
         let waymark = Waymark::new(Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,

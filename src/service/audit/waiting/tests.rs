@@ -26,6 +26,7 @@ fn principal(account: Option<&str>, token: usize) -> Principal {
         assigned: None,
         secret_number: 0,
         identity: None,
+        guest: None,
     }
 }
 

@@ -11,11 +11,12 @@ use crate::model::certificate::Binding;
 use crate::model::connection::{LinkFindings, Sealed, TicketingConnection, Verification, VerificationState};
 use crate::model::geo::LatLng;
 use crate::model::history::{Actor, Cause, Change};
-use crate::model::id::{AccountId, SiteId, TokenId};
+use crate::model::id::{AccountId, ShareId, SiteId, TokenId};
 use crate::model::location::Granularity;
 use crate::model::prefix::Prefix;
 use crate::model::reestimation::{Findings, Mode, Reach, Reestimation, State};
 use crate::model::resident::ResidentAccess;
+use crate::model::share::{Act, Share};
 use crate::model::site::Site;
 use crate::model::site_devices::SiteDevices;
 use crate::model::ticketing::System;
@@ -68,6 +69,7 @@ pub(super) fn document(kind: Kind, number: u64) -> Document {
         Kind::Lease => Document::Lease(Lease { holder: text }),
         Kind::Audit => Document::Audit(Box::new(an_audit_record(text, now, number))),
         Kind::TokenUse => Document::TokenUse(TokenUse { used_at: now }),
+        Kind::Share => Document::Share(Box::new(a_share(text, now, hash))),
     }
 }
 
@@ -103,6 +105,25 @@ fn a_token(text: String, now: Timestamp, site: SiteId, number: u64, secret_hash:
         certificate: number.is_multiple_of(7).then_some(Binding::Key(secret_hash)),
         positions: Positions::Approximate,
         assigned: Some(Assignment::parse("labels.team = north").unwrap()),
+    }
+}
+
+fn a_share(text: String, now: Timestamp, code_hash: [u8; 32]) -> Share {
+    let act = || Act { by: "other".parse().unwrap(), at: now };
+    Share {
+        id: ShareId::from_random(&code_hash),
+        owner: account(),
+        display_name: text,
+        sites: Assignment::parse("labels.team = north").unwrap(),
+        contacts: Contacts::Masked,
+        positions: Positions::Approximate,
+        code_hash,
+        proposed_at: now,
+        offered_until: now,
+        expires_at: Some(now),
+        accepted: Some(act()),
+        declined_at: None,
+        ended: Some(act()),
     }
 }
 
