@@ -5,7 +5,7 @@
 use ipnet::IpNet;
 
 use crate::model::Invalid;
-use crate::model::id::{AccountId, SiteId, TokenId};
+use crate::model::id::{AccountId, ShareId, SiteId, TokenId};
 use crate::model::prefix::parse_network;
 use crate::model::text::shown;
 use crate::model::ticketing::System;
@@ -119,6 +119,23 @@ pub(super) fn verification<'name>(field: &str, name: &'name str) -> Result<(Acco
     let account = account.parse().map_err(|fault: Invalid| Invalid::new(field, fault.why))?;
     let is_good = (1..=REESTIMATION_ID_BYTES_MAX).contains(&id.len());
     if is_good { Ok((account, id)) } else { Err(malformed(field, form, name)) }
+}
+
+/// The account and share of `accounts/{account}/shares/{share}` in the request's `field`.
+pub(super) fn share(field: &str, name: &str) -> Result<(AccountId, ShareId), Invalid> {
+    let parts: Vec<&str> = name.split('/').collect();
+    let ["accounts", account, "shares", id] = parts.as_slice() else {
+        return Err(malformed(field, "accounts/{account}/shares/{share}", name));
+    };
+    let renamed = |fault: Invalid| Invalid::new(field, fault.why);
+    let parsed = (account.parse().map_err(renamed)?, id.parse().map_err(renamed)?);
+    call::is_about(|| name.to_owned());
+    Ok(parsed)
+}
+
+/// The share's name.
+pub(super) fn of_share(account: &AccountId, share: ShareId) -> String {
+    format!("accounts/{account}/shares/{share}")
 }
 
 /// The connection's name.

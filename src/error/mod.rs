@@ -95,6 +95,10 @@ pub enum Reason {
     ResidentAccessState,
     /// An invitation is unknown, used, expired, revoked or superseded.
     InvitationInvalid,
+    /// The code of a share is unknown, used, declined, withdrawn or expired.
+    ShareCodeInvalid,
+    /// The account sees sites of the other one by another share.
+    ShareInEffect,
     /// No mail server is configured.
     MailNotConfigured,
     /// The time given was not enough.
@@ -190,6 +194,8 @@ impl Reason {
             Self::TokenRotating => "TOKEN_ROTATING",
             Self::ResidentAccessState => "RESIDENT_ACCESS_STATE",
             Self::InvitationInvalid => "INVITATION_INVALID",
+            Self::ShareCodeInvalid => "SHARE_CODE_INVALID",
+            Self::ShareInEffect => "SHARE_IN_EFFECT",
             Self::MailNotConfigured => "MAIL_NOT_CONFIGURED",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::LimitReached => "LIMIT_REACHED",
@@ -233,7 +239,7 @@ impl Reason {
             | Self::GeocoderRefused
             | Self::TicketingRefused
             | Self::PositionOutsideCountry => Kind::InvalidArgument,
-            Self::ResourceNotFound | Self::InvitationInvalid => Kind::NotFound,
+            Self::ResourceNotFound | Self::InvitationInvalid | Self::ShareCodeInvalid => Kind::NotFound,
             Self::ResourceExists | Self::SiteNameTaken | Self::RequestIdReused | Self::AgentElsewhere => {
                 Kind::AlreadyExists
             }
@@ -245,6 +251,7 @@ impl Reason {
             | Self::TokenEnded
             | Self::TokenRotating
             | Self::ResidentAccessState
+            | Self::ShareInEffect
             | Self::MailNotConfigured
             | Self::ValueNotRestorable
             | Self::GeocoderUnsupported

@@ -18,7 +18,7 @@ use super::text::{LINE_BYTES_MAX, folded, line, shown};
 pub const BYTES_MAX: usize = 1_024;
 /// Most labels of one: each change of a site is held against all of them.
 pub const TERMS_MAX: usize = 20;
-/// Most different ones of an account's tokens that are good, and of the roles of an identity provider: for each the map keeps its sites,
+/// Most different ones of an account's tokens that are good and its shares that are not over, and of the roles of an identity provider: for each the map keeps its sites,
 /// and holds each change of a site against it.
 pub const ASSIGNMENTS_MAX: usize = 128;
 /// Deepest nesting: bounds the parser's stack.

@@ -64,6 +64,12 @@ fn allows(scope: Scope, permission: Permission) -> bool {
     }
 }
 
+/// Whether a permission opens nothing but what a share shows. Histories are left out: they tell what was before the share, and who works
+/// for the account.
+fn is_open_to_guests(permission: Permission) -> bool {
+    matches!(permission, Permission::Look | Permission::Find | Permission::Map)
+}
+
 /// Whether a permission opens nothing that tells more of where sites are than is shown to the caller. What is not known to keep that
 /// is refused: a new use case is for who sees all, until somebody made it keep it.
 fn keeps(positions: Positions, permission: Permission) -> bool {
@@ -158,13 +164,15 @@ impl Waymark {
         self.principal_behind(&*self.parts.live.token(token).ok_or(Error::Credential)?, secret_number)
     }
 
-    /// The same principal as it is now, while what it came with is good: asked for again and again by what goes on.
+    /// The same principal as it is now, while what it came with is good, and the share by which it is where it is: asked for again and
+    /// again by what goes on.
     pub fn present(&self, principal: &Principal) -> Result<Principal, Error> {
-        match &principal.identity {
-            Some(identity) if identity.expires_at <= self.now() => Err(Refusal::Expired.into()),
-            Some(_) => Ok(principal.clone()),
-            None => self.principal_of(principal.token, principal.secret_number),
-        }
+        let at_home = match &principal.identity {
+            Some(identity) if identity.expires_at <= self.now() => return Err(Refusal::Expired.into()),
+            Some(_) => principal.at_home(),
+            None => self.principal_of(principal.token, principal.secret_number)?,
+        };
+        self.present_guest(principal, at_home)
     }
 
     /// Whether a credential cannot be judged before its identity provider's keys are looked at again.
@@ -222,10 +230,11 @@ impl Waymark {
     ) -> Result<Arc<LiveAccount>, Error> {
         let live = self.visible_account(principal, account)?;
         // Where the word of which sites is missing, wherever it was lost, it must not mean all of them.
-        if principal.scope == Scope::Field && principal.assigned.is_none() {
+        let is_confined = principal.scope == Scope::Field || principal.guest.is_some();
+        if is_confined && principal.assigned.is_none() {
             return Err(Error::Scope);
         }
-        if !allows(principal.scope, permission) {
+        if !allows(principal.scope, permission) || (principal.guest.is_some() && !is_open_to_guests(permission)) {
             return Err(Error::Scope);
         }
         if keeps(principal.positions, permission) { Ok(live) } else { Err(Error::PositionsWithheld) }
@@ -240,6 +249,11 @@ impl Waymark {
         let live = self.parts.live.account(account).filter(|_| principal.belongs_to(account));
         live.ok_or_else(|| Error::NotFound(Resource::Account(account.clone())))
     }
+}
+
+/// Whether somebody of this scope sees the sites that others share with their account: who sees all of its own.
+pub(super) fn sees_shares(scope: Scope) -> bool {
+    allows(scope, Permission::See)
 }
 
 /// Whether the principal sees sites themselves, and not the map alone as on a screen in a hall.
@@ -315,6 +329,26 @@ mod tests {
         for (scope, allowed) in table {
             let of = |test: &dyn Fn(Permission) -> bool| ALL.into_iter().filter(|it| test(*it)).collect::<Vec<_>>();
             assert_eq!(of(&|permission| allows(scope, permission)), allowed, "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn guests_look_at_sites_and_do_nothing_else() {
+        use Permission::{Find, Look, Map};
+        let open: Vec<_> = ALL.into_iter().filter(|it| is_open_to_guests(*it)).collect();
+        assert_eq!(open, [Look, Find, Map]);
+        for (scope, expected) in [
+            (Scope::Admin, true),
+            (Scope::Editor, true),
+            (Scope::Service, true),
+            (Scope::Viewer, true),
+            (Scope::Field, false),
+            (Scope::Wallboard, false),
+            (Scope::Enrollment, false),
+            (Scope::Agent, false),
+            (Scope::Resident, false),
+        ] {
+            assert_eq!(sees_shares(scope), expected, "{scope:?}");
         }
     }
 

@@ -95,13 +95,18 @@ impl Waymark {
         Ok(live.account())
     }
 
-    /// The accounts that the principal sees, ordered by id.
+    /// The accounts that the principal sees, those of which it sees sites by shares among them, ordered by id.
     pub fn list_accounts(&self, principal: &Principal, page: &PageRequest) -> Result<Page<Arc<Account>>, Error> {
         let limit = page.limit()?;
         let purpose = || query_purpose(principal, "accounts", &());
         let after: Option<AccountId> = self.cursor(&purpose, page)?;
         let accounts = match &principal.account {
-            Some(own) => vec![self.account(principal, own)?],
+            Some(own) => {
+                let mut accounts = vec![self.account(principal, own)?];
+                accounts.extend(self.shared_accounts(principal));
+                accounts.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+                accounts
+            }
             None => self.parts.live.accounts(),
         };
         let behind = accounts.into_iter().filter(|account| after.as_ref().is_none_or(|after| account.id > *after));

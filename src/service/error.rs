@@ -11,7 +11,7 @@ use super::checks::OutsideCountry;
 use crate::error::{Fault, Reason};
 use crate::model::Invalid;
 use crate::model::history::Field;
-use crate::model::id::{AccountId, Revision, SiteId, TokenId};
+use crate::model::id::{AccountId, Revision, ShareId, SiteId, TokenId};
 use crate::model::resident::Refused;
 use crate::model::ticketing::System;
 use crate::spatial::refusal::Refusal;
@@ -40,6 +40,8 @@ pub enum Resource {
     Connection(AccountId, System),
     /// A run that checks an account's ticketing links.
     Verification(AccountId, String),
+    /// A share of an account, be it of its sites or of those of another one.
+    Share(AccountId, ShareId),
 }
 
 impl Resource {
@@ -57,6 +59,7 @@ impl Resource {
             Self::Reestimation(_) => "Reestimation",
             Self::Connection(..) => "TicketingConnection",
             Self::Verification(..) => "TicketingVerification",
+            Self::Share(..) => "Share",
         }
     }
 }
@@ -80,6 +83,7 @@ impl fmt::Display for Resource {
                 write!(f, "accounts/{account}/ticketingConnections/{}", system.facts().name)
             }
             Self::Verification(account, id) => write!(f, "accounts/{account}/ticketingVerifications/{id}"),
+            Self::Share(account, share) => write!(f, "accounts/{account}/shares/{share}"),
         }
     }
 }
@@ -194,6 +198,12 @@ pub enum Error {
     /// No good invitation. One text for unknown, used, expired, revoked and superseded.
     #[error("this invitation is not a good one: it works once and for some days, so ask for a new one")]
     Invitation,
+    /// No code of a share that can be accepted. One text for unknown, used, declined, withdrawn and expired.
+    #[error("this is not the code of a share that waits: it works once and for two weeks, so ask its owner for a new one")]
+    ShareCode,
+    /// The account sees sites of that one by a share already.
+    #[error("{0} is in effect between the same accounts: end it first, or have one share made of both")]
+    ShareInEffect(Resource),
     /// There is no mail server.
     #[error("no mail server is configured, so nobody can be invited: the operator sets [mail] in the configuration")]
     MailNotConfigured,
@@ -321,6 +331,8 @@ impl Fault for Error {
             Self::TokenRotating(_) => Reason::TokenRotating,
             Self::Resident(_) => Reason::ResidentAccessState,
             Self::Invitation => Reason::InvitationInvalid,
+            Self::ShareCode => Reason::ShareCodeInvalid,
+            Self::ShareInEffect(_) => Reason::ShareInEffect,
             Self::MailNotConfigured => Reason::MailNotConfigured,
             Self::TooLate(_) => Reason::DeadlineExceeded,
             Self::Ending | Self::TicketingOff | Self::Behind(_) => Reason::NotReady,

@@ -69,7 +69,7 @@ impl Waymark {
     /// Makes a signature that shows the account's sites that match the filter, and no others.
     ///
     /// `ttl`: `None` for 15 minutes; more than none, at most an hour. It ends with the principal's own token in any
-    /// case.
+    /// case, and with the share by which the account is seen. `principal` is as it came, in its own account.
     pub fn sign_tiles(
         &self,
         principal: &Principal,
@@ -77,7 +77,7 @@ impl Waymark {
         filter: &str,
         ttl: Option<SignedDuration>,
     ) -> Result<TileSignature, Error> {
-        self.check_tiles(principal, account, filter)?;
+        self.check_tiles(&self.within(principal, account), account, filter)?;
         let ttl = ttl.unwrap_or(TTL_DEFAULT);
         if !(ttl.is_positive() && ttl <= TTL_MAX) {
             let limit = TTL_MAX.as_secs();
@@ -98,7 +98,7 @@ impl Waymark {
         Ok(TileSignature { text, ends_at })
     }
 
-    /// Who may see tiles by this signature, and the filter that stands in it.
+    /// Who may see tiles by this signature, in their own account, and the filter that stands in it.
     ///
     /// One answer for signatures that are malformed, altered, another account's, expired, or of a token that is no
     /// longer good. What the principal may do is asked with each tile, as for any other.

@@ -74,7 +74,9 @@ impl Waymark {
             return Err(Invalid::new("token.expire_time", "the end of a token is in the future").into());
         }
         check_assigned(&new)?;
-        self.require_room_for(&new)?;
+        if let (Some(account), Some(assigned)) = (&new.account, &new.assigned) {
+            self.require_room_for(account, assigned)?;
+        }
         let (contacts, positions) = (contacts_of(principal, &new)?, positions_of(&new)?);
         // Who does not read contacts gets no token that does by making one.
         if !contacts.are_masked() {
@@ -83,14 +85,16 @@ impl Waymark {
         self.draw_token(NewToken { contacts: Some(contacts), positions: Some(positions), ..new })
     }
 
-    /// Refuses a token of other sites than all that are good, where these are of as many different ones as there may be.
-    fn require_room_for(&self, new: &NewToken) -> Result<(), Error> {
-        let (Some(account), Some(assigned)) = (&new.account, &new.assigned) else { return Ok(()) };
-        let (tokens, now) = (self.parts.live.assigned_tokens_of(account), self.now());
+    /// Refuses a token or a share of other sites than all that are good, where these are of as many different ones as there may be.
+    pub(super) fn require_room_for(&self, account: &AccountId, assigned: &Assignment) -> Result<(), Error> {
+        let (live, now) = (&self.parts.live, self.now());
+        let (tokens, shares) = (live.assigned_tokens_of(account), live.shares.made_by(account));
         let are_good = tokens.iter().filter(|token| token.revoked_at.is_none() && !is_past(token.expires_at, now));
-        let known: HashSet<&str> = are_good.filter_map(|token| Some(token.assigned.as_ref()?.as_str())).collect();
+        let of_tokens = are_good.filter_map(|token| Some(token.assigned.as_ref()?.as_str()));
+        let of_shares = shares.iter().filter(|share| !share.state(now).is_over()).map(|share| share.sites.as_str());
+        let known: HashSet<&str> = of_tokens.chain(of_shares).collect();
         let is_full = known.len() >= ASSIGNMENTS_MAX && !known.contains(assigned.as_str());
-        if is_full { Err(Error::TooMany("different assignments of tokens", ASSIGNMENTS_MAX)) } else { Ok(()) }
+        if is_full { Err(Error::TooMany("different assignments of tokens and shares", ASSIGNMENTS_MAX)) } else { Ok(()) }
     }
 
     /// Whether the operator has a token, good or not.

@@ -16,20 +16,23 @@ use crate::model::certificate::Binding;
 use crate::service::accounts::AccountPatch;
 use crate::service::rotation::NewSecret;
 
-/// An account, as a scope may see it: its people's addresses are for who manages residents, and whoever takes a token from a screen
-/// sees what stands on the screen, its name.
-pub(in crate::api) fn account(account: &Account, scope: Scope) -> pb::Account {
+/// An account, as somebody may see it: its people's addresses are for who manages residents, and whoever takes a token from a screen, or
+/// sees but some of its sites by a share, sees its name.
+pub(in crate::api) fn account(account: &Account, principal: &Principal) -> pb::Account {
+    let scope = principal.scope;
+    let is_at_home = principal.guest.is_none() && principal.belongs_to(&account.id);
     let sees_users = match scope {
+        _ if !is_at_home => false,
         Scope::Admin | Scope::Editor | Scope::Service => true,
         Scope::Viewer | Scope::Enrollment | Scope::Agent | Scope::Resident | Scope::Wallboard | Scope::Field => false,
     };
-    let is_on_screen = scope == Scope::Wallboard;
+    let is_name_alone = scope == Scope::Wallboard || !is_at_home;
     pb::Account {
         name: names::of_account(&account.id),
         display_name: account.display_name.clone(),
-        country_code: optional_text(account.country.filter(|_| !is_on_screen)),
+        country_code: optional_text(account.country.filter(|_| !is_name_alone)),
         user_emails: if sees_users { account.user_emails.clone() } else { Vec::new() },
-        support_contact: if is_on_screen { String::new() } else { account.support_contact.clone() },
+        support_contact: if is_name_alone { String::new() } else { account.support_contact.clone() },
         create_time: Some(timestamp(account.created_at)),
         update_time: Some(timestamp(account.updated_at)),
     }
@@ -120,7 +123,7 @@ pub(in crate::api) fn who(principal: &Principal) -> pb::WhoAmIResponse {
     }
 }
 
-fn contacts(contacts: Contacts) -> pb::ContactAccess {
+pub(super) fn contacts(contacts: Contacts) -> pb::ContactAccess {
     match contacts {
         Contacts::Read => pb::ContactAccess::Read,
         Contacts::Masked => pb::ContactAccess::Masked,
@@ -161,7 +164,7 @@ pub(in crate::api) fn parse_positions(value: i32) -> Result<Option<Positions>, I
 }
 
 /// Which sites somebody is assigned; empty for no word of it.
-fn assigned(assigned: Option<&Assignment>) -> String {
+pub(super) fn assigned(assigned: Option<&Assignment>) -> String {
     assigned.map(|assigned| assigned.as_str().to_owned()).unwrap_or_default()
 }
 

@@ -14,6 +14,7 @@ pub(super) mod prefix;
 pub(super) mod reestimation;
 pub(super) mod resident;
 pub(super) mod search;
+pub(super) mod share;
 pub(super) mod site;
 pub(super) mod ticketing;
 pub(super) mod watch;

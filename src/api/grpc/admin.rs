@@ -47,14 +47,15 @@ impl AdminService for Admin {
             support_contact: new.support_contact,
         };
         let made = self.0.create_account_with(&principal, id, fields).await.map_err(Failure)?;
-        Ok(Response::new(account(&made, principal.scope)))
+        Ok(Response::new(account(&made, &principal)))
     }
 
     async fn get_account(&self, request: Request<pb::GetAccountRequest>) -> Result<Response<pb::Account>, Status> {
         let principal = caller::of(&self.0, &request)?;
         let id = names::account("name", &request.get_ref().name).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &id);
         let found = self.0.account(&principal, &id).map_err(Failure)?;
-        Ok(Response::new(account(&found, principal.scope)))
+        Ok(Response::new(account(&found, &principal)))
     }
 
     async fn list_accounts(
@@ -65,7 +66,7 @@ impl AdminService for Admin {
         let message = request.into_inner();
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let page = self.0.list_accounts(&principal, &page).map_err(Failure)?;
-        let accounts = page.items.iter().map(|item| account(item, principal.scope)).collect();
+        let accounts = page.items.iter().map(|item| account(item, &principal)).collect();
         Ok(Response::new(pb::ListAccountsResponse { accounts, next_page_token: page.next_token }))
     }
 
@@ -80,7 +81,7 @@ impl AdminService for Admin {
         let mask = message.update_mask.unwrap_or_default().paths;
         let patch = parse_account(stated, &mask).map_err(Failure::from)?;
         let changed = self.0.update_account(&principal, &id, patch).await.map_err(Failure)?;
-        Ok(Response::new(account(&changed, principal.scope)))
+        Ok(Response::new(account(&changed, &principal)))
     }
 
     async fn create_token(

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::service::Waymark;
-use crate::service::audit::Class::{self, Look, Pages, Persons, Write};
+use crate::service::audit::Class::{self, Across, Look, Pages, Persons, Write};
 
 /// The package of all methods, as paths begin.
 const PACKAGE: &str = "/waymark.v1.";
@@ -49,6 +49,10 @@ const AUDITED: &[(&str, Class)] = &[
     ("ResidentAccessService.InviteResident", Write),
     ("ResidentAccessService.ResendInvitation", Write),
     ("ResidentAccessService.RevokeResidentAccess", Write),
+    ("ShareService.ProposeShare", Write),
+    ("ShareService.AcceptShare", Across),
+    ("ShareService.DeclineShare", Across),
+    ("ShareService.EndShare", Across),
     ("SiteService.GetSite", Persons),
     ("SiteService.BatchGetSites", Persons),
     ("SiteService.ListSites", Persons),

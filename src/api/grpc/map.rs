@@ -28,6 +28,7 @@ impl MapService for Maps {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         let viewport = parse_bounding_box("viewport", message.viewport.as_ref()).map_err(Failure::from)?;
         let view = self.0.viewport(&principal, &account, &viewport, message.zoom, &message.filter).await;
         let view = view.map_err(Failure)?;
@@ -50,6 +51,7 @@ impl MapService for Maps {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         let bounds = parse_bounding_box("viewport", message.viewport.as_ref()).map_err(Failure::from)?;
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let found = self.0.list_box(&principal, &account, &bounds, &message.filter, &page).await.map_err(Failure)?;
@@ -67,6 +69,7 @@ impl MapService for Maps {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         let position = parse_lat_lng("position", message.position.as_ref()).map_err(Failure::from)?;
         let near = self.0.list_nearest(&principal, &account, position, message.page_size, &message.filter).await;
         let near = near.map_err(Failure)?;
@@ -80,6 +83,7 @@ impl MapService for Maps {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         let center = parse_lat_lng("center", message.center.as_ref()).map_err(Failure::from)?;
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let circle = (center, message.radius_m);
@@ -96,6 +100,7 @@ impl MapService for Maps {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let symbol = (message.cluster_id.as_str(), message.zoom);
         let found = self.0.list_cluster(&principal, &account, symbol, &message.filter, &page).await;
@@ -114,6 +119,7 @@ impl MapService for Maps {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let (account, id) = names::site("name", &message.name).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         let found = self.0.locate_site(&principal, &account, id, message.zoom, &message.filter).await;
         let (cluster, site) = found.map_err(Failure)?;
         let site = Some(summary(&SiteNames::of(&account), site));
@@ -127,6 +133,7 @@ impl MapService for Maps {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         let polygons = parse_polygons(&message.polygons).map_err(Failure::from)?;
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let page = self.0.list_polygons(&principal, &account, &polygons, &message.filter, &page).await;
@@ -139,6 +146,7 @@ impl MapService for Maps {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         let fit = self.0.fit(&principal, &account, &message.filter).await.map_err(Failure)?;
         Ok(Response::new(pb::FitSitesResponse {
             bounds: fit.bounds.as_ref().map(bounding_box),
@@ -155,6 +163,7 @@ impl MapService for Maps {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         let page = PageRequest { size: message.page_size, token: message.page_token };
         let page = self.0.list_near_duplicates(&principal, &account, message.distance_m, &message.filter, &page);
         let page = page.await.map_err(Failure)?;

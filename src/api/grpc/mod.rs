@@ -15,6 +15,7 @@ mod location;
 mod map;
 mod prefixes;
 mod residents;
+mod shares;
 mod sites;
 mod ticketing;
 mod tiles;
@@ -43,6 +44,7 @@ use super::proto::waymark::v1::location_service_server::LocationServiceServer;
 use super::proto::waymark::v1::map_service_server::MapServiceServer;
 use super::proto::waymark::v1::prefix_service_server::PrefixServiceServer;
 use super::proto::waymark::v1::resident_access_service_server::ResidentAccessServiceServer;
+use super::proto::waymark::v1::share_service_server::ShareServiceServer;
 use super::proto::waymark::v1::site_service_server::SiteServiceServer;
 use super::proto::waymark::v1::ticketing_service_server::TicketingServiceServer;
 use super::traffic::Traffic;
@@ -106,6 +108,7 @@ pub(super) fn router(
             ResidentAccessServiceServer::new(residents::Residents(of()))
                 .max_decoding_message_size(max("ResidentAccess")),
         )
+        .add_service(ShareServiceServer::new(shares::Shares(of())).max_decoding_message_size(max("Share")))
         .add_service(SiteServiceServer::new(sites::Sites(of())).max_decoding_message_size(max("Site")))
         .add_service(
             TicketingServiceServer::new(ticketing::Ticketing(of())).max_decoding_message_size(max("Ticketing")),

@@ -30,6 +30,7 @@ impl SiteService for Sites {
     async fn get_site(&self, request: Request<pb::GetSiteRequest>) -> Result<Response<pb::Site>, Status> {
         let principal = caller::of(&self.0, &request)?;
         let (account, id) = names::site("name", &request.get_ref().name).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         answer(&self.0, &principal, self.0.get_site(&principal, &account, id).await)
     }
 
@@ -48,6 +49,7 @@ impl SiteService for Sites {
             }
         });
         let ids = named.collect::<Result<Vec<_>, Invalid>>().map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         let found = self.0.batch_get_sites(&principal, &account, &ids).await.map_err(Failure)?;
         Ok(Response::new(pb::BatchGetSitesResponse {
             sites: found.into_iter().map(|found| site(&self.0, &principal, found)).collect(),
@@ -67,6 +69,7 @@ impl SiteService for Sites {
             show_deleted: message.show_deleted,
         };
         let page = PageRequest { size: message.page_size, token: message.page_token };
+        let principal = self.0.within(&principal, &query.account);
         let PartialPage { page, unreadable } = self.0.list_sites(&principal, &query, &page).await.map_err(Failure)?;
         Ok(Response::new(pb::ListSitesResponse {
             sites: page.items.into_iter().map(|found| site(&self.0, &principal, found)).collect(),
@@ -82,6 +85,7 @@ impl SiteService for Sites {
         let principal = caller::of(&self.0, &request)?;
         let message = request.into_inner();
         let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+        let principal = self.0.within(&principal, &account);
         let search = Search { typed: &message.query, filter: &message.filter, page_size: message.page_size };
         let found = self.0.search_sites(&principal, &account, &search).await.map_err(Failure)?;
         Ok(Response::new(search_answer(&self.0, &principal, found)))

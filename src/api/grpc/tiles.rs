@@ -30,6 +30,7 @@ pub(super) fn stream(
     let principal = caller::of(waymark, &request)?;
     let message = request.into_inner();
     let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+    let principal = waymark.within(&principal, &account);
     let tiles = parse_tiles(&message.tiles).map_err(Failure::from)?;
     waymark.check_tiles(&principal, &account, &message.filter).map_err(Failure)?;
     let course = Course { waymark: Arc::clone(waymark), principal, account, filter: message.filter };

@@ -29,6 +29,7 @@ pub(super) fn sites(
     let principal = caller::of(waymark, request)?;
     let message = request.get_ref();
     let account = names::account("parent", &message.parent).map_err(Failure::from)?;
+    let principal = waymark.within(&principal, &account);
     let filter = Filter::parse(&message.filter).map_err(Failure::from)?;
     let resume = (message.resume_revision != 0).then_some(Revision(message.resume_revision));
     let names = SiteNames::of(&account);
@@ -87,7 +88,7 @@ fn follow<T: 'static>(
     moves: BoxStream<'static, Result<View, Error>>,
     wrap: impl Fn(pb::MapChanges) -> T + Send + 'static,
 ) -> Result<Response<Messages<T>>, Status> {
-    let watch = waymark.watch_map(principal, &account, view).map_err(Failure)?;
+    let watch = waymark.watch_map(&waymark.within(principal, &account), &account, view).map_err(Failure)?;
     let message = move |changes: Result<_, Error>| Ok(wrap(map_changes(&account, changes.map_err(Failure)?)));
     Ok(told_at_once(watch.messages(moves).map(message).boxed()))
 }

@@ -180,7 +180,8 @@ impl Seat {
         let live = waymark.account_for(principal, account, permission)?;
         let ending = waymark.watchers.ending.subscribe();
         let (waymark, principal) = (Arc::clone(waymark), principal.clone());
-        let place = waymark.watchers.place(account)?;
+        // Guests leave an account the places that it has.
+        let place = waymark.watchers.place(principal.home().unwrap_or(account))?;
         let vigil = Vigil { waymark, principal, permission, account: account.clone(), live, ending };
         Ok(Self { vigil, heard: Instant::now(), _place: place })
     }

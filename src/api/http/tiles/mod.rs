@@ -122,6 +122,7 @@ impl Admitted {
             return Err(Invalid::new("filter", "the filter of a signed address stands in its signature").into());
         }
         let filter = sealed.or(query.filter).unwrap_or_default();
+        let principal = waymark.within(&principal, &account);
         Ok(Self { principal, account, filter, signature: query.signature })
     }
 }
