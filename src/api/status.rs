@@ -384,6 +384,8 @@ mod tests {
             Reason::JwtUnmapped,
             Reason::HttpUnsupported,
             Reason::PositionsWithheld,
+            Reason::ShareCodeInvalid,
+            Reason::ShareInEffect,
         ] {
             let name = format!("ERROR_REASON_{}", reason.as_str());
             assert!(pb::ErrorReason::from_str_name(&name).is_some(), "{name}");

@@ -23,6 +23,7 @@ mod output;
 mod personal_data;
 mod progress;
 mod serve;
+mod share;
 mod sheet;
 mod site;
 mod token;
@@ -83,6 +84,8 @@ enum Command {
     Account(account::Arguments),
     /// Keeps tokens
     Token(token::Arguments),
+    /// Shares sites with other accounts
+    Share(share::Arguments),
     /// Tells who administered what, and who read of persons
     Audit(audit::Arguments),
     /// Moves all data from one machine into a Redis that replicas share, or back
@@ -154,6 +157,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Account(arguments) => account::run(arguments).await,
         Command::Token(arguments) => token::run(arguments).await,
+        Command::Share(arguments) => share::run(arguments).await,
         Command::Audit(arguments) => audit::run(arguments).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Gazetteer(arguments) => gazetteer::run(arguments),

@@ -34,7 +34,7 @@ enum Scope {
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Positions {
+pub(super) enum Positions {
     Exact,
     Approximate,
     Hidden,
@@ -226,7 +226,7 @@ fn scope_of(scope: Scope) -> pb::TokenScope {
     }
 }
 
-fn positions_of(positions: Option<Positions>) -> pb::PositionAccess {
+pub(super) fn positions_of(positions: Option<Positions>) -> pb::PositionAccess {
     match positions {
         None => pb::PositionAccess::Unspecified,
         Some(Positions::Exact) => pb::PositionAccess::Exact,
@@ -236,7 +236,7 @@ fn positions_of(positions: Option<Positions>) -> pb::PositionAccess {
 }
 
 /// The time so far from now.
-fn end_of(life: &str) -> anyhow::Result<prost_types::Timestamp> {
+pub(super) fn end_of(life: &str) -> anyhow::Result<prost_types::Timestamp> {
     let end = Timestamp::now().checked_add(length_of(life)?)?;
     Ok(prost_types::Timestamp { seconds: end.as_second(), nanos: end.subsec_nanosecond() })
 }

@@ -12,6 +12,7 @@ import { LocationService } from "./gen/waymark/v1/location_service_pb.js";
 import { MapService } from "./gen/waymark/v1/map_service_pb.js";
 import { PrefixService } from "./gen/waymark/v1/prefix_service_pb.js";
 import { ResidentAccessService } from "./gen/waymark/v1/resident_access_service_pb.js";
+import { ShareService } from "./gen/waymark/v1/share_service_pb.js";
 import { SiteService } from "./gen/waymark/v1/site_service_pb.js";
 import { TicketingService } from "./gen/waymark/v1/ticketing_service_pb.js";
 import type { SiteEvent } from "./ledger.js";
@@ -47,6 +48,7 @@ export interface WaymarkClient {
   readonly map: Client<typeof MapService>;
   readonly prefixes: Client<typeof PrefixService>;
   readonly residents: Client<typeof ResidentAccessService>;
+  readonly shares: Client<typeof ShareService>;
   readonly sites: Client<typeof SiteService>;
   readonly ticketing: Client<typeof TicketingService>;
 
@@ -91,6 +93,7 @@ export function connect(options: Options): WaymarkClient {
       map: createClient(MapService, repeating),
       prefixes: createClient(PrefixService, repeating),
       residents: createClient(ResidentAccessService, repeating),
+      shares: createClient(ShareService, repeating),
       sites,
       ticketing: createClient(TicketingService, repeating),
       watchSites: (on, options = {}) => watchSites(sites, on, options),

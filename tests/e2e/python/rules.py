@@ -49,6 +49,8 @@ PLACELESS = [
     "ListDevices",
     "GetAccount",
     "ListAccounts",
+    "GetShare",
+    "ListShares",
     "WhoAmI",
 ]
 # And who sees it to about a kilometre (APPROXIMATE). The rest of what a VIEWER may call is POSITIONS_WITHHELD: so is a new
@@ -88,7 +90,7 @@ class Rule:
     # Who may call it.
     scopes: list
     # Resource-name field -> kind: account, account_id, site, sites (repeated), token, prefix, change, access,
-    # connection, verification.
+    # connection, verification, share.
     names: dict = field(default_factory=dict)
     # The rest of a good request, in JSON form.
     rest: dict = field(default_factory=dict)
@@ -200,6 +202,12 @@ RULES = {
     "ListTokens": Rule(["ADMIN"], {"parent": "account"}),
     "RevokeToken": Rule(["ADMIN"], {"name": "token"}),
     "RotateToken": Rule(["ADMIN"], {"name": "token"}, {}, {"requestId": "nonsense"}),
+    "ProposeShare": Rule(["ADMIN"], {"parent": "account"}, {"share": {"sites": 'labels.team = "north"'}}),
+    "GetShare": Rule(READERS, {"name": "share"}),
+    "ListShares": Rule(READERS, {"parent": "account"}),
+    "AcceptShare": Rule(["ADMIN"], {"parent": "account"}, {"code": "wms_nonsense"}),
+    "DeclineShare": Rule(["ADMIN"], {"parent": "account"}, {"code": "wms_nonsense"}),
+    "EndShare": Rule(["ADMIN"], {"name": "share"}),
     "ListAuditRecords": Rule(["ADMIN"], {"parent": "account"}),
     "EraseSitePersonalData": Rule(["ADMIN"], {"name": "site"}, {}, {"validateOnly": True}),
     "EraseAccountPersonalData": Rule(["ADMIN"], {"name": "account"}, {}, {"validateOnly": True}),
@@ -234,6 +242,10 @@ OUTPUT_NAMES = {
     ("Account", "name"): "UpdateAccount's `account.name` has a rule; CreateAccount leaves it empty",
     ("Token", "name"): "stays empty in CreateToken",
     ("Token", "site"): "output only",
+    ("Share", "name"): "output only",
+    ("Share", "owner"): "output only",
+    ("Share", "recipient"): "output only",
+    ("Share", "ended_by"): "output only",
 }
 
 
@@ -251,6 +263,8 @@ class World:
         self.token, self.token_secret = made.token.name, made.secret
         prefix = pb.Prefix(cidr="10.8.0.0/16", position=pb.LatLng(lat=10.5, lng=10.5))
         self.prefix = account.caller().CreatePrefix(parent=account.name, prefix=prefix).name
+        share = pb.Share(sites='labels.team = "north"')
+        self.share = account.caller().ProposeShare(parent=account.name, share=share).share.name
         credentials = {"email": "a@example.com", "api_token": "a secret"}
         connection = pb.TicketingConnection(system="zendesk", base_url=SYSTEM_URL, credentials=credentials)
         made = account.caller().CreateTicketingConnection(parent=account.name, connection=connection)
@@ -282,6 +296,7 @@ class World:
             "change": f"{self.site}/changes/2",
             "connection": self.connection,
             "verification": self.verification,
+            "share": self.share,
             "access": self.access,
         }[kind]
 

@@ -86,6 +86,7 @@ def foreign_names(kind, own, foreign):
         "connection": [foreign.connection],
         # Runs are numbered in their account, which has one of this number itself.
         "verification": [foreign.verification],
+        "share": [foreign.share, foreign.share.replace(stranger.name, home.name)],
     }[kind]
 
 
@@ -104,6 +105,7 @@ def absent_names(kind, own, foreign):
         "access": [f"{parent}/sites/{uuid.uuid4()}/residentAccess" for parent in parents],
         "connection": [f"{nobody}/ticketingConnections/zendesk", *absent_connections(foreign.account, own.account)],
         "verification": [f"{parent}/ticketingVerifications/{absent_run()}" for parent in parents],
+        "share": [f"{parent}/shares/{secrets.token_hex(8)}" for parent in parents],
     }[kind]
 
 
@@ -206,7 +208,8 @@ def test_an_agents_credential_opens_no_tile(server, own, foreign, path):
 
 
 def test_what_is_listed_is_ones_own(own, foreign):
-    marks = [foreign.account.id, *(name.rpartition("/")[2] for name in (foreign.site, foreign.deleted, foreign.token))]
+    things = (foreign.site, foreign.deleted, foreign.token, foreign.share)
+    marks = [foreign.account.id, *(name.rpartition("/")[2] for name in things)]
     for scope in SCOPES:
         caller = own.account.caller(scope)
         for method in ALL:
