@@ -26,6 +26,7 @@ mod renewal;
 mod residents;
 mod retention;
 mod rotation;
+mod sharing;
 mod suggestions;
 mod ticketing;
 mod unreadable;

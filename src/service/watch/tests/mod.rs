@@ -1,6 +1,7 @@
 //! A small world to watch, with a model of what was true at each revision; and what holds for all watches.
 
 mod forks;
+mod guests;
 mod map;
 mod sites;
 
