@@ -337,8 +337,8 @@ mod tests {
         let text = code::format(&owner, share, &[7; 32]);
         assert!(text.starts_with("wms_acme.0123456789abcdef."), "{text}");
         assert_eq!(code::parse(&text), Some((owner, share, [7; 32])));
-        let long = format!("{text}{}", "A".repeat(CODE_BYTES_MAX));
-        for bad in ["", "wms_", "wms_acme", "wms_acme.x.y", &text[1..], &text[..text.len() - 1], &format!("{text}."), &long] {
+        let (long, more) = (format!("{text}{}", "A".repeat(CODE_BYTES_MAX)), format!("{text}."));
+        for bad in ["", "wms_", "wms_acme", "wms_acme.x.y", &text[1..], &text[..text.len() - 1], &more, &long] {
             assert_eq!(code::parse(bad), None, "{bad}");
         }
     }

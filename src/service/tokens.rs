@@ -93,8 +93,10 @@ impl Waymark {
         let of_tokens = are_good.filter_map(|token| Some(token.assigned.as_ref()?.as_str()));
         let of_shares = shares.iter().filter(|share| !share.state(now).is_over()).map(|share| share.sites.as_str());
         let known: HashSet<&str> = of_tokens.chain(of_shares).collect();
-        let is_full = known.len() >= ASSIGNMENTS_MAX && !known.contains(assigned.as_str());
-        if is_full { Err(Error::TooMany("different assignments of tokens and shares", ASSIGNMENTS_MAX)) } else { Ok(()) }
+        if known.len() >= ASSIGNMENTS_MAX && !known.contains(assigned.as_str()) {
+            return Err(Error::TooMany("different assignments of tokens and shares", ASSIGNMENTS_MAX));
+        }
+        Ok(())
     }
 
     /// Whether the operator has a token, good or not.
