@@ -14,13 +14,12 @@ use crate::service::sharing::{NewShare, ShownShare};
 pub(in crate::api) fn share(shown: &ShownShare) -> pb::Share {
     let ShownShare { account, share, state, owner_name, recipient_name } = shown;
     let ended_at = share.ended.as_ref().map(|ended| ended.at).or(share.declined_at);
-    let by = |act: &Option<Act>| act.as_ref().map(|act| names::of_account(&act.by)).unwrap_or_default();
     pb::Share {
         name: names::of_share(account, share.id),
         display_name: share.display_name.clone(),
         owner: names::of_account(&share.owner),
         owner_display_name: owner_name.clone(),
-        recipient: by(&share.accepted),
+        recipient: by(share.accepted.as_ref()),
         recipient_display_name: recipient_name.clone(),
         sites: assigned(Some(&share.sites)),
         contacts: contacts(share.contacts).into(),
@@ -31,8 +30,13 @@ pub(in crate::api) fn share(shown: &ShownShare) -> pb::Share {
         expire_time: share.expires_at.map(timestamp),
         accept_time: share.accepted.as_ref().map(|accepted| timestamp(accepted.at)),
         end_time: ended_at.map(timestamp),
-        ended_by: by(&share.ended),
+        ended_by: by(share.ended.as_ref()),
     }
+}
+
+/// The account that did it; empty for none.
+fn by(act: Option<&Act>) -> String {
+    act.map(|act| names::of_account(&act.by)).unwrap_or_default()
 }
 
 fn state_of(state: ShareState) -> pb::ShareState {
