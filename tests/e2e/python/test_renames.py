@@ -90,6 +90,7 @@ OF_OTHERS = {
     "Prefix",
     "PrefixEvidence",
     "ResidentDevice",
+    "Share",
     "TicketingConnection",
     "TicketingSystem",
     "Token",
