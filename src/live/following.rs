@@ -53,8 +53,8 @@ impl Live {
         others
     }
 
-    /// Takes a record out that is no more. Sites are purged, networks deleted, and shares that are over make room; accounts and tokens keep their records. The
-    /// other sites that it changes.
+    /// Takes a record out that is no more. Sites are purged, networks deleted, and shares that are over make room; accounts and tokens
+    /// keep their records. The other sites that it changes.
     pub(super) fn forget(&self, mutation: &Mutation) -> Vec<SiteId> {
         let account = mutation.key.partition.as_ref().and_then(|account| self.account(account));
         let Some(account) = account else { return Vec::new() };

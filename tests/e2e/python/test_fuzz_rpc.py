@@ -76,7 +76,8 @@ def call(channel, service, method, content, metadata):
 def names_of(world, other):
     """What of a world may be named, by the fields that name it; another's too, and what does not exist."""
     sites = [world.site, world.deleted, world.activated.site, other.site, f"{world.account.name}/sites/x"]
-    all_names = [world.name_of(kind) for kind in ("account", "token", "prefix", "change", "connection", "verification", "access")]
+    kinds = ("account", "token", "prefix", "change", "connection", "verification", "access", "share")
+    all_names = [world.name_of(kind) for kind in kinds]
     any_name = [*all_names, *sites, "reestimations/none", other.account.name]
     names = {field: any_name for field in ("name", "parent", "names", "sites", "connection")}
     return names | {"site": sites, "agent_id": ["fw-1", "fw-2", "a/b"], "account_id": [world.account.id, "a", "-"]}

@@ -171,6 +171,31 @@ def test_a_token_that_is_revoked_ends_everywhere(fleet, owner):
     refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", lambda: other.ListSites(parent=parent))
 
 
+def test_a_share_is_accepted_on_any_of_them_and_ends_everywhere(fleet, owner):
+    """Proposed on one, accepted on another one, which may not have heard of it; seen on a third, and ended there at once."""
+    parent, guests = owner.name, Account(owner.operator)
+    site = owner.create_site("shared", labels={"team": "north"}).name
+    admin = fleet.caller(1, fleet.lets_in(owner.caller("ADMIN").token, parent))
+    accepting = fleet.caller(1, fleet.lets_in(guests.caller("ADMIN").token, guests.name))
+    other = fleet.caller(2, fleet.lets_in(guests.caller("VIEWER").token, guests.name))
+    share = pb.Share(sites='labels.team = "north"')
+    proposed = owner.caller("ADMIN").ProposeShare(parent=parent, share=share)
+    accepting.AcceptShare(parent=guests.name, code=proposed.code)
+    until("a share is unknown", lambda: is_known(other, parent))
+    assert other.GetSite(name=site).display_name == "shared"
+    watcher = SiteWatcher(other, parent)
+    assert watcher.take().mark == CURRENT
+    admin.EndShare(name=proposed.share.name)
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(refused, "NOT_FOUND", "RESOURCE_NOT_FOUND", lambda: list(watcher.stream))
+        try:
+            ended.result(ENDED_S_MAX)
+        finally:
+            watcher.stream.cancel()
+    assert not is_known(other, parent)
+    refused("NOT_FOUND", "SHARE_CODE_INVALID", lambda: accepting.AcceptShare(parent=guests.name, code=proposed.code))
+
+
 def test_every_write_says_what_to_wait_for_elsewhere(fleet, owner):
     """Answers of tokens, accesses, imports and deletions told no revision: a new token was unknown elsewhere for a while."""
     parent, admin = owner.name, owner.caller("ADMIN")
