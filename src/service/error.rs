@@ -199,7 +199,9 @@ pub enum Error {
     #[error("this invitation is not a good one: it works once and for some days, so ask for a new one")]
     Invitation,
     /// No code of a share that can be accepted. One text for unknown, used, declined, withdrawn and expired.
-    #[error("this is not the code of a share that waits: it works once and for 14 days, so ask its owner for a new one")]
+    #[error(
+        "this is not the code of a share that waits: it works once and for 14 days, so ask its owner for a new one"
+    )]
     ShareCode,
     /// The account sees sites of that one by a share already.
     #[error("{0} is in effect between the same accounts: end it first, or have one share made of both")]

@@ -34,6 +34,13 @@ pub(super) struct Found {
     pub(super) remarks: Vec<String>,
 }
 
+impl Found {
+    /// Takes a remark in, once for all nodes that it is made of.
+    fn remark(&mut self, remark: Option<String>) {
+        self.remarks.extend(remark.filter(|remark| !self.remarks.contains(remark)));
+    }
+}
+
 /// What may lose what was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Danger {
@@ -85,6 +92,7 @@ pub(super) async fn look(nodes: &Nodes) -> RedisResult<Found> {
 
 async fn look_at(nodes: &Nodes, master: &mut MultiplexedConnection, found: &mut Found) -> RedisResult<()> {
     found.dangers.extend(look_at_master(master).await?);
+    found.remark(takes_torn(MASTER, master).await?);
     for replica in nodes.named_by(master).await? {
         look_at_replica(nodes, &replica, found).await;
     }
@@ -96,22 +104,33 @@ async fn look_at_replica(nodes: &Nodes, (host, port): &Address, found: &mut Foun
     let look = async {
         let mut there = nodes.open_replica(&(host.clone(), *port)).await?;
         let is_chosen = is_ever_master(nodes.settings.mode, &mut there).await?;
-        Ok::<_, RedisError>((dangers(&mut there).await?, is_chosen))
+        Ok::<_, RedisError>((dangers(&mut there).await?, is_chosen, takes_torn(REPLICA, &mut there).await?))
     };
     let name = format!("the replica {host}:{port} of this Redis");
     match look.await {
-        Ok((dangers, true)) => {
-            found.dangers.extend(dangers.iter().map(|danger| Danger::of(&name, REPLICA, danger)));
+        Ok((dangers, is_chosen, torn)) => {
+            found.remark(torn);
+            if is_chosen {
+                found.dangers.extend(dangers.iter().map(|danger| Danger::of(&name, REPLICA, danger)));
+            } else {
+                let would = format!("{name} would lose what was acknowledged, if it were made master");
+                found.remarks.extend(dangers.iter().map(|danger| format!("{would}: {danger}")));
+            }
         }
-        Ok((dangers, false)) => found.remarks.extend(
-            dangers
-                .iter()
-                .map(|danger| format!("{name} would lose what was acknowledged, if it were made master: {danger}")),
-        ),
         Err(cause) => {
             found.remarks.push(format!("{name} cannot be asked whether it keeps what was acknowledged: {cause}"));
         }
     }
+}
+
+/// What is to be told of a node that starts on a file whose end a kill tore, which is no danger to what was acknowledged.
+async fn takes_torn(kind: &str, connection: &mut MultiplexedConnection) -> RedisResult<Option<String>> {
+    let takes = setting(connection, "aof-load-truncated").await?.as_deref() == Some("yes");
+    Ok(takes.then(|| {
+        format!(
+            "{kind} may bring half of a write to life that a kill tore: set aof-load-truncated no (docs/replicas.md)"
+        )
+    }))
 }
 
 /// Looks at the master behind a connection alone.

@@ -1,13 +1,15 @@
 //! The follower of a partition: reads its stream, checks that nothing is missing, and tells the observer.
 //!
-//! Entries are numbered without gaps, and each names the random tag of the one before it. So a stream that was cut, a Redis
-//! that was emptied or set back, and a failover that lost commits are all noticed, and everything is read anew. A key of the partition
+//! Entries are numbered without gaps, each names the random tag of the one before it, and the revisions of an account follow one another.
+//! So a stream that was cut, a Redis that was emptied or set back or mixed lost commits with others, and a failover that lost commits are
+//! all noticed, and everything is read anew. A key of the partition
 //! that another program made something else is told, and waited for.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value, cmd};
 use tokio::sync::{mpsc, watch};
@@ -66,6 +68,8 @@ pub(super) struct Follower {
     pub(super) pending: Arc<Pending>,
     pub(super) progress: watch::Sender<Progress>,
     pub(super) observer: Option<Arc<dyn Observer>>,
+    /// The last revision of each account, as far as it is known from what was told.
+    pub(super) told: Mutex<HashMap<String, Revision>>,
 }
 
 /// Why following stopped.
@@ -110,6 +114,7 @@ impl Follower {
                 Some(None) => return,
                 Some(Some(Follow { from, observer })) => {
                     self.observer = Some(observer);
+                    self.told.get_mut().clear();
                     if let Some(position) = from {
                         self.progress.send_modify(|progress| progress.position = position);
                     }
@@ -292,11 +297,16 @@ impl Follower {
         if entry.before != at.tag {
             return Err(Stop::Forked("Redis lost commits and took others"));
         }
+        let last = self.told.lock().get(&entry.account).copied();
+        if last.is_some_and(|last| entry.revision.0 != last.0 + 1) {
+            return Err(Stop::Forked("the revisions of an account do not follow one another"));
+        }
         let mutations = value::heard(&entry.account, &entry.told);
         let mutations = mutations.ok_or(Stop::Alien("an entry of the stream cannot be read"))?;
         if let Some(observer) = &self.observer {
             observer.committed(entry.revision, &mutations);
         }
+        self.told.lock().insert(entry.account.clone(), entry.revision);
         self.pending.is_seen(&entry.tag, entry.revision);
         let position = Position { sequence: entry.sequence, tag: entry.tag.clone() };
         self.progress.send_modify(|progress| progress.position = position);
@@ -321,6 +331,8 @@ impl Follower {
             let is_here = |account: &str| self.names.partition(account) == self.partition;
             observer.resynced(Resync::Accounts { is_among: &is_here, present: &present });
         }
+        let known = there.revisions.iter().filter_map(|(account, revision)| Some((account.clone(), (*revision)?)));
+        *self.told.lock() = known.collect();
         self.pending.are_seen(there.position.sequence);
         self.progress.send_modify(|progress| {
             progress.position = there.position.clone();

@@ -75,6 +75,7 @@ impl Lane {
             pending: Arc::clone(&pending),
             progress,
             observer: None,
+            told: Mutex::default(),
         };
         // Both end with the lane, whose ends of the channels they wait for.
         for task in [tokio::spawn(writer.run()), tokio::spawn(follower.run(orders))] {

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::load::agree;
 use super::memory::{claim, key, put, replica, until};
 use super::server::{SAFE, Server};
 use crate::store::redis::Redis;
-use crate::store::{Error, Mutation, Store as _};
+use crate::store::{Error, Mutation, Revision, Store as _};
 
 /// What stands in a record that is erased.
 const CANARY: &str = "kanarienvogel";
@@ -78,6 +79,24 @@ async fn an_entry_of_another_program_is_told_and_can_be_taken_away() {
     until("it does not go on", || store.lag().trouble.is_none()).await;
     store.commit(vec![put("acme", "two", 2)]).await.unwrap();
     until("it does not follow", || memory.records.lock().len() == 2).await;
+}
+
+/// As where Redis ran half of a batch that was lost.
+#[tokio::test]
+async fn revisions_that_do_not_follow_one_another_are_read_anew() {
+    let server = Server::start();
+    let (store, memory) = replica(&server.config("skipped")).await;
+    store.commit(vec![put("acme", "one", 1)]).await.unwrap();
+    let revisions = store.names.revisions(store.names.partition("acme"));
+    server.run::<u64>(&["HSET", &revisions, "acme", "2"]).unwrap();
+    let told = store.commit(vec![put("acme", "two", 2)]).await;
+    // What Redis acknowledged is in doubt where it mixed commits.
+    assert!(matches!(told, Ok(Revision(3)) | Err(Error::Unknown { .. })), "{told:?}");
+    until("nobody reads anew", || *memory.resyncs.lock() == 1).await;
+    assert_eq!(*memory.continued.lock(), Some(false));
+    agree(&store, &["acme".to_owned()], &[&memory]).await;
+    assert_eq!(store.commit(vec![put("acme", "three", 3)]).await.unwrap(), Revision(4));
+    assert_eq!(store.lag().resyncs, 1);
 }
 
 /// The files below a directory that hold the canary.

@@ -63,8 +63,8 @@ pub(super) struct Memory {
 impl Observer for Memory {
     fn committed(&self, revision: Revision, mutations: &[Mutation]) {
         let account = mutations[0].key.partition.as_ref().unwrap().to_string();
-        let last = self.revisions.lock().insert(account, revision);
-        assert!(last.is_none_or(|last| revision == Revision(last.0 + 1)), "told out of order, or not all");
+        let last = self.revisions.lock().insert(account.clone(), revision);
+        assert!(last.is_none_or(|last| revision.0 == last.0 + 1), "{account} was told {revision:?} after {last:?}");
         self.put(mutations);
     }
 

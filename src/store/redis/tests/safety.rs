@@ -4,6 +4,7 @@ use super::memory::{key, put, replica, until};
 use super::server::Server;
 use crate::store::redis::Redis;
 use crate::store::redis::config::Config;
+use crate::store::redis::deployment;
 use crate::store::{Error, Store};
 
 /// Settings of a Redis and the values that they are given, what is told then, and the values that mend it.
@@ -50,6 +51,16 @@ async fn settings_that_lose_writes_stop_them_until_they_are_mended() {
         let revision = store.commit(vec![put("acme", word, 1)]).await.unwrap();
         assert_eq!(memory.revisions.lock().get("acme"), Some(&revision));
     }
+}
+
+#[tokio::test]
+async fn who_starts_on_a_file_that_a_kill_tore_is_remarked() {
+    let server = Server::start();
+    let (store, _) = replica(&server.config("torn")).await;
+    let remarks = async || deployment::look(&store.nodes).await.unwrap().remarks;
+    assert!(matches!(&remarks().await[..], [remark] if remark.contains("aof-load-truncated")));
+    set(&server, &[("aof-load-truncated", "no")]);
+    assert_eq!(remarks().await, Vec::<String>::new());
 }
 
 /// Of the look that comes now and then nobody knows when it is: what goes to a new connection does not wait for it.
