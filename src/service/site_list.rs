@@ -3,7 +3,7 @@
 //! Cost: one pass over the records of the account in the order asked for, some at a time; a filter that few sites match
 //! reads up to [`SCANNED_MAX`] records, or looks through [`MATCHED_BYTES_MAX`] of text, and then answers a short page with
 //! a token to go on from. Matching is done off the async threads, so that one caller's filter delays nobody else. A record
-//! that cannot be read hides no other: its site is named beside them. A claim on a name that cannot be read hides no site at all.
+//! that cannot be read hides no other: its site is named beside them. A damaged claim on a name hides no site at all.
 //!
 //! Whoever is assigned some sites is listed these, from memory in the order asked for: a pass over the records would tell by where its
 //! pages end how many others there are, and a page token by its text which.
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Permission;
 use super::filter::Filter;
+use super::name_claims::is_named;
 use super::paging::{PageRequest, PartialPage, query_purpose};
 use super::{Error, Versioned, Waymark, site_of};
 use crate::live::LiveAccount;
@@ -244,17 +245,37 @@ impl Waymark {
         }
         let damaged: Vec<String> = records.iter().filter_map(|read| Some(read.as_ref().err()?.id.clone())).collect();
         let owners = if damaged.is_empty() { HashMap::new() } else { self.owners_of(&query.account, damaged).await? };
-        let claims = records.into_iter().map(|read| claimed(read, &owners));
-        let claims: Vec<(String, Option<SiteId>)> = claims.collect();
+        let claims: Vec<(String, Option<SiteId>)> = records.into_iter().map(|read| claimed(read, &owners)).collect();
+        let mut rows = self.rows_of(&query.account, &claims).await?;
+        let doubted = rows.iter().zip(&claims).filter(|(row, _)| !row.is_as_claimed());
+        let doubted = doubted.filter_map(|(_, (name, site))| Some((name.clone(), (*site)?))).collect();
+        let mended = self.misplaced_of(&query.account, doubted).await?;
+        if mended.is_empty() {
+            return Ok(rows);
+        }
+        for (row, (_, owner)) in self.rows_of(&query.account, &mended).await?.into_iter().zip(&mended) {
+            let Some(at) = rows.iter().position(|known| known.cursor == row.cursor) else { continue };
+            let lost = claims[at].1.filter(|_| owner.is_none() && rows[at].site.is_none());
+            let lost = if let Some(site) = lost { self.find_lost(&query.account, site).await? } else { None };
+            rows[at] = Row { unreadable: row.unreadable.or(lost), ..row };
+        }
+        Ok(rows)
+    }
+
+    /// The places of names, and the sites that claim them.
+    async fn rows_of(&self, account: &AccountId, claims: &[(String, Option<SiteId>)]) -> Result<Vec<Row>, Error> {
         let ids = claims.iter().filter_map(|(_, site)| *site);
-        let keys = ids.map(|site| Key::of(&query.account, Kind::Site, site)).collect();
+        let keys = ids.map(|site| Key::of(account, Kind::Site, site)).collect();
         let mut sites = self.parts.store.get_each(keys).await?.into_iter();
-        let row = |(cursor, site): (String, Option<SiteId>)| match site.and_then(|_| sites.next()) {
-            Some(Ok(record)) => Row { cursor, site: record.and_then(|it| site_of(it).ok()), unreadable: None },
-            Some(Err(_)) => Row { cursor, site: None, unreadable: site },
-            None => Row { cursor, site: None, unreadable: None },
+        let row = |(name, site): &(String, Option<SiteId>)| {
+            let cursor = name.clone();
+            match site.and_then(|_| sites.next()) {
+                Some(Ok(record)) => Row { cursor, site: record.and_then(|it| site_of(it).ok()), unreadable: None },
+                Some(Err(_)) => Row { cursor, site: None, unreadable: *site },
+                None => Row { cursor, site: None, unreadable: None },
+            }
         };
-        Ok(claims.into_iter().map(row).collect())
+        Ok(claims.iter().map(row).collect())
     }
 
     /// The rows with the wanted sites alone, as they are shown, and how many bytes of text were looked through.
@@ -298,6 +319,11 @@ impl Row {
             // What is no id of a site was never one of ours.
             Err(Unreadable { id, .. }) => Self { unreadable: id.parse().ok(), cursor: id, site: None },
         }
+    }
+
+    /// Whether it is the place of a name, and the site there has it or cannot be read.
+    fn is_as_claimed(&self) -> bool {
+        self.unreadable.is_some() || self.site.as_ref().is_some_and(|site| is_named(&site.value, &self.cursor))
     }
 }
 

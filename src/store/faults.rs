@@ -47,9 +47,9 @@ impl Told {
     }
 }
 
-/// Takes note of a read that met a record which a disk or another program changed: each read counts, and the log tells of each record
-/// once. Gives what is known of it.
-pub(super) fn unreadable(partition: &str, kind: Kind, id: &str, path: &Path) -> Unreadable {
+/// Takes note of a read that met a record which a disk or another program changed, or one that says what others show not to be so: each
+/// read counts, and the log tells of each record once. Gives what is known of it.
+pub(crate) fn unreadable(partition: &str, kind: Kind, id: &str, path: &Path) -> Unreadable {
     CORRUPT_READS.fetch_add(1, Ordering::Relaxed);
     let word = TOLD.lock().word(partition, kind, id);
     match word {

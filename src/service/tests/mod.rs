@@ -19,6 +19,7 @@ mod limits;
 mod lists;
 mod map_history;
 mod maps;
+mod name_claims;
 mod networks;
 mod reach;
 mod reestimation;

@@ -15,8 +15,8 @@ use crate::service::{Error, Versioned};
 use crate::store::document::NameClaim;
 
 /// Sites of these tests; one of them is damaged.
-const SITES: usize = 5;
-const DAMAGED: usize = 2;
+pub(super) const SITES: usize = 5;
+pub(super) const DAMAGED: usize = 2;
 
 /// What all pages of something name, and the sites that none of them can read.
 type Told = (Vec<SiteId>, Vec<SiteId>);
@@ -32,7 +32,7 @@ impl World {
         (world, ids, damaged)
     }
 
-    async fn listed_in(&self, order: Order, filter: &str, size: i32) -> Told {
+    pub(super) async fn listed_in(&self, order: Order, filter: &str, size: i32) -> Told {
         let filter = Filter::parse(filter).unwrap();
         let query = &SiteQuery { account: self.account.clone(), filter, order, show_deleted: false };
         let page = async |page| self.waymark.list_sites(&self.operator, query, &page).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_record_that_cannot_be_read_is_refused_by_name_and_stays_as_it_is() {
 }
 
 impl World {
-    fn claim_on(&self, name: &str) -> Key {
+    pub(super) fn claim_on(&self, name: &str) -> Key {
         Key::of(&self.account, Kind::SiteName, name)
     }
 
@@ -130,13 +130,13 @@ impl World {
         self.store.corrupt_records.lock().len()
     }
 
-    async fn create_named(&self, name: &str) -> Result<SiteId, Error> {
+    pub(super) async fn create_named(&self, name: &str) -> Result<SiteId, Error> {
         let patch = SitePatch { display_name: Some(name.to_owned()), ..SitePatch::default() };
         let made = self.waymark.create_site(&self.operator, &self.account, patch, "").await;
         made.map(|site| site.value.id)
     }
 
-    async fn rename(&self, site: SiteId, name: &str, validate_only: bool) -> Result<SiteId, Error> {
+    pub(super) async fn rename(&self, site: SiteId, name: &str, validate_only: bool) -> Result<SiteId, Error> {
         let patch = SitePatch { display_name: Some(name.to_owned()), ..SitePatch::default() };
         let options = ChangeOptions { validate_only, ..ChangeOptions::default() };
         let changed = self.waymark.update_site(&self.operator, &self.account, site, patch, &options).await;
@@ -144,8 +144,8 @@ impl World {
     }
 }
 
-const BY_TIME: Order = Order { by_name: false, descending: false };
-const BY_NAME: Order = Order { by_name: true, descending: false };
+pub(super) const BY_TIME: Order = Order { by_name: false, descending: false };
+pub(super) const BY_NAME: Order = Order { by_name: true, descending: false };
 
 /// A damaged claim on a name took its site out of lists by name without a word, and ended the list that asked for that name.
 #[tokio::test]

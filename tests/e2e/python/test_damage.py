@@ -3,6 +3,8 @@
 import contextlib
 import json
 import sqlite3
+import struct
+import zlib
 
 import grpc
 import pytest
@@ -193,3 +195,46 @@ def test_records_that_another_program_overwrote_are_each_named(two):
     assert two.store.run("DEL", claims) == ":1"
     until("names are not theirs again", lambda: lists_around(caller, account.name, set()) == set(names))
     run("check-store", two.directory / "replica1.toml")
+
+
+def claim_of(account, name, site):
+    """What Redis keeps of a site's claim on a folded name, whole, as `src/store/redis/value.rs` writes it."""
+    document = json.dumps({"site": site.rpartition("/")[2]}).encode()
+    summed = account.id.encode() + bytes([0, SITE_NAME]) + name.encode() + b"\0" + document
+    return struct.pack(">QII", 1, zlib.crc32(summed), len(document)) + document
+
+
+def test_whole_claims_on_names_that_are_of_the_wrong_site_or_of_none_hide_nobody(two):
+    """A site whose name was said to be another's was in no list by name, and whoever wanted the name was told that it is taken."""
+    account = owner_of(two)
+    names = placed(account, 3)
+    token, parent = lets_in(two, account), account.name
+    records, claims = (key(account, f"records:{account.id}:{kind}") for kind in (SITE, SITE_NAME))
+    ids = key(account, f"ids:{account.id}:{SITE}")
+    callers = [two.caller(number, token) for number in range(2)]
+
+    def misplace():
+        assert two.store.run("HSET", claims, "site 1", claim_of(account, "site 1", names[0])) == ":0", "it is another key"
+
+    before = damage_met(two.servers[0])
+    for caller in callers:
+        misplace()
+        assert lists_around(caller, parent, set()) == set(names)
+        misplace()
+        assert names_of(caller.ListSites(parent=parent, filter='display_name = "site 1"')) == [names[1]]
+        misplace()
+        site = pb.Site(name=names[0], display_name="Site 1")
+        change = lambda site=site, caller=caller: caller.UpdateSite(site=site, update_mask=mask("display_name"))  # noqa: E731
+        refused("ALREADY_EXISTS", "SITE_NAME_TAKEN", change)
+    assert damage_met(two.servers[0]) > before
+    assert all("made anew" in two.said(number) for number in range(2))
+
+    # The claim of a site that is not there any more: its name is the operator's matter.
+    assert two.store.run("HDEL", records, names[2].rpartition("/")[2]) == ":1"
+    for caller in callers:
+        assert lists_around(caller, parent, {names[2]}) == set(names[:2])
+        site = pb.Site(display_name="site 2")
+        refused("DATA_LOSS", "STORAGE_CORRUPT", lambda site=site, caller=caller: caller.CreateSite(parent=parent, site=site))
+    assert two.store.run("ZREM", ids, names[2].rpartition("/")[2]) == ":1"
+    assert all(lists_around(caller, parent, set()) == set(names[:2]) for caller in callers)
+    assert all(is_written(two.caller(number, token), parent) for number in range(2)), "the account takes writes"
