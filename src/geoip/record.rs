@@ -15,7 +15,7 @@ pub(super) use self::network::Flags;
 use self::network::NetworkFields;
 use crate::model::address::CountryCode;
 use crate::model::geo::{DISTANCE_M_MAX, LatLng};
-use crate::model::text::LINE_BYTES_MAX;
+use crate::model::text::{LINE_BYTES_MAX, is_forbidden};
 
 /// The fields of one record that waymark uses, borrowed from the database. Decoded in one pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -112,7 +112,7 @@ fn accuracy_m(radius_km: f64) -> Option<f64> {
 /// A name that can be shown on one line; anything else is no name.
 fn name(text: &str) -> &str {
     let text = text.trim();
-    if text.len() > LINE_BYTES_MAX || text.chars().any(char::is_control) { "" } else { text }
+    if text.len() > LINE_BYTES_MAX || text.chars().any(is_forbidden) { "" } else { text }
 }
 
 /// `{"latitude": …, "longitude": …, "accuracy_radius": …, "time_zone": …}`.

@@ -141,6 +141,10 @@ fn fields_of_unknown_or_wrong_types_do_not_hide_the_others() {
         flat("CH", &"y".repeat(256), &long, 1.5, 2.5),
         &format!("1.5,2.5 - Region 8.8.8.0/24 [|{}|CH]", "y".repeat(256)),
     );
+    // What would turn the words beside it around, and what is of several lines.
+    for bad in ["Hafn\u{202e}gnp", "Two\nlines"] {
+        check_record(flat("CH", "Zurich", bad, 1.5, 2.5), "1.5,2.5 - Region 8.8.8.0/24 [|Zurich|CH]");
+    }
 }
 
 #[test]

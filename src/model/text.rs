@@ -105,7 +105,8 @@ pub fn is_unseen(c: char) -> bool {
 }
 
 /// Control characters, and the marks that reorder a line so that it reads as something else.
-pub(super) fn is_forbidden(c: char) -> bool {
+#[must_use]
+pub fn is_forbidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

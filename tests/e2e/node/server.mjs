@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
-const BINARY = process.env.WAYMARK_BIN ?? path.join(ROOT, "target/debug/waymark");
+export const BINARY = process.env.WAYMARK_BIN ?? path.join(ROOT, "target/debug/waymark");
 export const GEOIP = ["ipv4", "ipv6"].map((family) => path.join(ROOT, `data/fetched/dbip/dbip-city-${family}.mmdb`));
 export const GAZETTEER = path.join(ROOT, "data/built/gazetteer");
 const BUF = path.join(ROOT, "tests/e2e/node_modules/.bin/buf");

@@ -1,14 +1,13 @@
 // A map library that is not ours draws the sites from a signed TileJSON address and nothing else, as README tells it to.
 import assert from "node:assert/strict";
-import { createServer, request } from "node:http";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { launch, openPage } from "./browser.mjs";
+import { Front } from "./front.mjs";
 import { ROOT, Server } from "./server.mjs";
 
 const SITES = 30;
-const LIBRARY = path.join(ROOT, "dashboard/node_modules/maplibre-gl/dist");
 const PAGE = `<!doctype html><link rel="icon" href="data:,"><link rel="stylesheet" href="/library/maplibre-gl.css">
 <div id="map" style="width: 800px; height: 600px"></div>
 <script type="module">
@@ -18,57 +17,13 @@ const map = new Map({ container: "map", style, center: [60, 20], zoom: 1, fadeDu
 map.on("error", ({ error }) => console.error(error.message));
 map.on("load", () => { window.map = map; });
 </script>`;
-const TYPES = { ".mjs": "text/javascript", ".css": "text/css" };
 
 let server, token, browser, front;
-
-/**
- * What stands before a server of tiles and the page that shows them, so that both are of one origin: hands on what is under `/v1/`,
- * and keeps what was asked there and answered.
- */
-class Front {
-  async start() {
-    this.asked = [];
-    this.http = createServer((question, answer) => this.#answer(question, answer));
-    await new Promise((resolve) => this.http.listen(0, "127.0.0.1", resolve));
-    this.url = `http://127.0.0.1:${this.http.address().port}`;
-    return this;
-  }
-
-  async #answer(question, answer) {
-    const { method, url, headers } = question;
-    if (url.startsWith("/v1/")) {
-      const { hostname, port } = new URL(server.url);
-      // The headers as they come, `host` among them.
-      const onward = request({ hostname, port, method, path: url, headers }, (found) => {
-        this.asked.push({ url, headers, status: found.statusCode });
-        answer.writeHead(found.statusCode, found.headers);
-        found.pipe(answer);
-      });
-      onward.on("error", () => answer.destroy());
-      question.pipe(onward);
-      return;
-    }
-    const name = url.match(/^\/library\/([\w.-]+)/)?.[1];
-    const type = name ? (TYPES[path.extname(name)] ?? "application/json") : "text/html";
-    try {
-      const body = name ? await readFile(path.join(LIBRARY, name)) : PAGE;
-      answer.writeHead(200, { "content-type": type }).end(body);
-    } catch {
-      answer.writeHead(404).end();
-    }
-  }
-
-  stop() {
-    this.http.closeAllConnections();
-    return new Promise((resolve) => this.http.close(resolve));
-  }
-}
 
 before(async () => {
   server = await Server.bare();
   token = await server.fill(SITES);
-  front = await new Front().start();
+  front = await new Front(server, PAGE).start();
   browser = await launch();
 });
 
