@@ -57,7 +57,8 @@ export class Markers {
         event.stopPropagation();
         this.#events.onCandidate(index);
       });
-      return new Marker({ element, anchor: "bottom" }).setLngLat([position.lng, position.lat]).addTo(this.#map);
+      // Its pointed corner stands at the place.
+      return new Marker({ element, anchor: "bottom-left" }).setLngLat([position.lng, position.lat]).addTo(this.#map);
     });
   }
 
