@@ -2,6 +2,7 @@
 //! the answer is no fault of the server's own, and it comes.
 
 mod requests;
+mod rest;
 mod world;
 
 use prost_reflect::{DescriptorPool, MethodDescriptor};

@@ -5,6 +5,7 @@
 //! (`make fuzz`), `WAYMARK_FUZZ_SEED` repeats a run. A mutant that panics or does not end is printed as Rust writes it, so
 //! that it can be put into a test. Knows nothing of what is asked.
 
+mod json;
 mod mutator;
 mod numbers;
 mod wire;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub(crate) use json::mutate_json;
 pub(crate) use mutator::{Mutator, TEXTS};
 pub(crate) use numbers::Numbers;
 pub(crate) use wire::mutate_message;

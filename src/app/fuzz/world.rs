@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use http::{HeaderMap, Request, StatusCode, Version};
+use axum::body::{Body, to_bytes};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use hyper::body::Body as _;
 use jiff::Timestamp;
 use prost::Message;
@@ -50,6 +50,13 @@ const FRAMES_MAX: usize = 4;
 const FRAME_TIME: Duration = Duration::from_millis(20);
 /// How long an answer may take: the server gives up before.
 const ANSWER_TIME: Duration = Duration::from_mins(1);
+
+/// What a request over HTTP was answered.
+pub(super) struct Answer {
+    pub(super) head: http::response::Parts,
+    /// All of an object of JSON; the beginning of all else.
+    pub(super) body: Vec<u8>,
+}
 
 /// The program, and what there is to name.
 pub(super) struct World {
@@ -151,6 +158,24 @@ impl World {
     pub(super) async fn call(&self, path: &str, role: usize, message: &[u8]) -> (Code, String) {
         let (status, _) = self.ask(path, role, message).await;
         (status.code(), status.message().to_owned())
+    }
+
+    /// The answer to a request over HTTP, of somebody in this role.
+    pub(super) async fn fetch(&self, mut request: Request<Body>, role: usize) -> Answer {
+        if let Some(token) = &self.tokens[role] {
+            let bearer = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+            request.headers_mut().insert(header::AUTHORIZATION, bearer);
+        }
+        request.extensions_mut().insert(Peer(SocketAddr::from(([8, 8, 8, 8], 40_000))));
+        let answer = async {
+            let response = self.router.clone().oneshot(request).await.unwrap();
+            let (head, body) = response.into_parts();
+            // One object, whole; all else may go on for ever.
+            let is_json = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+            let body = if is_json { to_bytes(body, usize::MAX).await.unwrap().to_vec() } else { read(body).await.0 };
+            Answer { head, body }
+        };
+        tokio::time::timeout(ANSWER_TIME, answer).await.expect("the server ends each call in time")
     }
 
     /// Asserts that it still answers.
