@@ -87,6 +87,7 @@ bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 1
 	cargo bench --quiet --bench search
 	cargo bench --quiet --bench store
 	cargo bench --quiet --bench load
+	cargo bench --quiet --bench load -- overload
 	cargo bench --quiet --bench load -- fleet
 	benches/report.py
 	@echo 'bench: 10 million sites are `make bench-10m`, PostGIS, Redis and supercluster `make bench-compare`, all of it `make bench-all`'

@@ -128,7 +128,7 @@ def main():
     sheets = [json.loads(path.read_text()) for path in sorted(MEASURED.glob("*.json"))]
     if not sheets:
         sys.exit(f"report: nothing was measured: {MEASURED} holds no results; run make bench")
-    order = ["map", "search", "store", "load", "fleet", "growth", "activation", "geoip", "geocode", "dashboard", "compare"]
+    order = ["map", "search", "store", "load", "overload", "fleet", "growth", "activation", "geoip", "geocode", "dashboard", "compare"]
     sheets.sort(key=lambda sheet: (order.index(sheet["bench"]), sheet["shape"], sheet["sites"]))
     versions = MEASURED / "compare.versions"
     results = {
@@ -287,6 +287,7 @@ def table(sheet):
     accounts = "one account" if sheet["accounts"] == 1 else f"{sheet['accounts']:,} accounts"
     about = {
         "store": f"{sheet['shape']}: durable commits of one site, of {sheet['sites']:,} in one account",
+        "overload": f"three times too much of one account, and another that asks a little; {sheet['sites']:,} sites in {accounts}",
         "fleet": f"two replicas over one Redis, {sheet['sites']:,} sites in {accounts}",
         "geoip": f"{sheet['sites']:,} addresses of real networks, in turn",
         "geocode": f"{sheet['sites']:,} of Iceland's addresses, of the world's towns and of its postcodes",

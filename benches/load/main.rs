@@ -21,6 +21,7 @@ mod killing;
 #[path = "../measure/mod.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod measure;
+mod overload;
 mod paced;
 mod reporting;
 mod searchable;
@@ -53,13 +54,13 @@ async fn main() -> Result<()> {
         Some("fleet") => fleet::measure().await,
         Some("growth") => growth_alone().await,
         Some("durable") => durable_alone().await,
+        Some("overload") => overload::measure().await,
         Some("query") => query_alone(&arguments[1..].join(" ")).await,
         Some("compare") => compare::measure(&arguments[1..]).await,
         Some("export") => compare::export::write(&arguments[1..]),
         Some(other) => {
-            bail!(
-                "unknown: {other}; say nothing, `activation`, `fleet`, `growth`, `durable`, `query NAME`, `compare` or `export`"
-            )
+            let known = "`activation`, `durable`, `fleet`, `growth`, `overload`, `query NAME`, `compare` or `export`";
+            bail!("unknown: {other}; say nothing, {known}")
         }
     }
 }

@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -17,6 +19,14 @@ use super::Call;
 
 /// What stands before a message: whether it is compressed, and how long it is.
 const PREFIX_BYTES: usize = 5;
+/// Where a call says how it ended.
+const STATUS: &str = "grpc-status";
+const DETAILS: &str = "grpc-status-details-bin";
+/// Codes of those for whom there is no room.
+const RESOURCE_EXHAUSTED: u16 = 8;
+const UNAVAILABLE: u16 = 14;
+/// What stands in the details that say when to come again.
+const RETRY_INFO: &[u8] = b"google.rpc.RetryInfo";
 
 /// A request, made ready.
 #[derive(Debug, Clone)]
@@ -27,10 +37,21 @@ pub(crate) struct Prepared {
     body: Option<Bytes>,
 }
 
-#[derive(Debug)]
+/// A connection; clones of it call over the same one, beside one another.
+#[derive(Debug, Clone)]
 pub(crate) struct Connection {
     sender: SendRequest<Once>,
     authority: String,
+}
+
+/// How a call of gRPC ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Answered,
+    /// There is no room now; whether it says when to come again.
+    Refused { advises: bool },
+    /// Anything else.
+    Failed { code: u16 },
 }
 
 /// A body of one piece, or none.
@@ -116,8 +137,28 @@ impl Connection {
         Ok(M::decode(answer.get(PREFIX_BYTES..).context("an answer without a message")?)?)
     }
 
-    /// Hands over the parts of the answer's body as they come.
+    /// A unary gRPC call, and how it ended, whatever that is.
+    pub(super) async fn end(&mut self, prepared: &Prepared) -> Result<End> {
+        let end = self.exchange(prepared, |_| ()).await?;
+        let code = end.get(STATUS).and_then(|status| status.to_str().ok()?.parse::<u16>().ok());
+        Ok(match code.context("an answer without a grpc-status")? {
+            0 => End::Answered,
+            RESOURCE_EXHAUSTED | UNAVAILABLE => End::Refused { advises: advises(&end) },
+            code => End::Failed { code },
+        })
+    }
+
     async fn send(&mut self, prepared: &Prepared, take: impl FnMut(&Bytes)) -> Result<()> {
+        let end = self.exchange(prepared, take).await?;
+        let grpc_status = end.get(STATUS);
+        if prepared.body.is_some() && grpc_status.is_none_or(|status| status.as_bytes() != b"0") {
+            bail!("grpc-status {grpc_status:?} of {}", prepared.uri.path());
+        }
+        Ok(())
+    }
+
+    /// Hands over the parts of the answer's body as they come; what stands at its end.
+    async fn exchange(&mut self, prepared: &Prepared, take: impl FnMut(&Bytes)) -> Result<HeaderMap> {
         let mut request = Request::new(Once(prepared.body.clone()));
         *request.method_mut() = prepared.method.clone();
         *request.uri_mut() = prepared.uri.clone();
@@ -128,25 +169,29 @@ impl Connection {
         if !status.is_success() {
             bail!("{} answered {status} to {}", self.authority, prepared.uri.path());
         }
+        let (head, mut body) = answer.into_parts();
+        let trailers = drain(&mut body, take).await?;
         // An answer without a body has its status among the headers.
-        let mut grpc_status = answer.headers().get("grpc-status").cloned();
-        let mut body = answer.into_body();
-        drain(&mut body, &mut grpc_status, take).await?;
-        if prepared.body.is_some() && grpc_status.as_ref().is_none_or(|status| status.as_bytes() != b"0") {
-            bail!("grpc-status {grpc_status:?} of {}", prepared.uri.path());
-        }
-        Ok(())
+        Ok(trailers.unwrap_or(head.headers))
     }
 }
 
-async fn drain(body: &mut Incoming, grpc_status: &mut Option<HeaderValue>, mut take: impl FnMut(&Bytes)) -> Result<()> {
+/// Whether the end of a call says when to come again.
+fn advises(end: &HeaderMap) -> bool {
+    let details = end.get(DETAILS).map(HeaderValue::as_bytes).unwrap_or_default();
+    let length = details.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let details = STANDARD_NO_PAD.decode(&details[..length]).unwrap_or_default();
+    details.windows(RETRY_INFO.len()).any(|part| part == RETRY_INFO)
+}
+
+/// Reads a body to its end; the trailers, where there are some.
+async fn drain(body: &mut Incoming, mut take: impl FnMut(&Bytes)) -> Result<Option<HeaderMap>> {
+    let mut trailers = None;
     while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
-        let frame = frame?;
-        if let Some(data) = frame.data_ref() {
-            take(data);
-        } else if let Some(trailers) = frame.trailers_ref() {
-            *grpc_status = trailers.get("grpc-status").cloned();
+        match frame?.into_data() {
+            Ok(data) => take(&data),
+            Err(frame) => trailers = frame.into_trailers().ok().or(trailers),
         }
     }
-    Ok(())
+    Ok(trailers)
 }

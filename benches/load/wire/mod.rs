@@ -106,6 +106,22 @@ impl Connection {
         }
     }
 
+    /// Makes a unary gRPC call, and reads how it ended, whatever that is.
+    pub(crate) async fn end(&mut self, call: &Call) -> Result<http2::End> {
+        match (self, call) {
+            (Self::Http2(connection), Call::Http2(request)) => connection.end(request).await,
+            _ => bail!("a call of another protocol"),
+        }
+    }
+
+    /// The same connection, for a call beside others.
+    pub(crate) fn beside(&self) -> Result<Self> {
+        match self {
+            Self::Http2(connection) => Ok(Self::Http2(connection.clone())),
+            Self::Http1(_) | Self::Resp(_) | Self::Postgres(_) => bail!("one call at a time"),
+        }
+    }
+
     /// Rows of the last answer; `None` where answers are not looked into.
     fn rows(&self) -> Option<usize> {
         match self {
