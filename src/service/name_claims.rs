@@ -22,25 +22,46 @@ use crate::store::{Expect, Key, Kind, Mutation, Range, Record, Unreadable, fault
 /// Where a claim is that can be read and is misplaced: no use case knows of files.
 const PLACE: &str = "the store";
 
+/// Whose a name is.
+#[derive(Debug)]
+pub(super) struct Claimant {
+    /// The site.
+    pub(super) id: SiteId,
+    /// Its record, by which the claim was found to be right; `None` where that cannot be read, or was not needed.
+    pub(super) record: Option<Box<Versioned<Site>>>,
+}
+
 impl Waymark {
     /// The site that a claim on a name is of; `None` where nobody claims the name. An error where the claim is damaged, and no site is
     /// known to have the name.
     pub(super) async fn claimant(&self, account: &AccountId, key: &Key) -> Result<Option<SiteId>, Error> {
+        Ok(self.read_claimant(account, key).await?.map(|claimant| claimant.id))
+    }
+
+    /// The same, with the site's record, for whoever goes on with that.
+    pub(super) async fn read_claimant(&self, account: &AccountId, key: &Key) -> Result<Option<Claimant>, Error> {
         for _ in 0..ATTEMPTS_MAX {
             let claim = match self.claim(key).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(claim)) => claim,
-                Err(cause) if cause.is_of_one_record() => return self.owner_instead(account, key, cause).await,
+                Err(cause) if cause.is_of_one_record() => {
+                    return self.owner_instead(account, key, cause).await.map(Some);
+                }
                 Err(cause) => return Err(cause),
             };
-            let (site, _) = claim;
-            if self.has_name(account, site, &key.id).await? {
-                return Ok(Some(site));
+            let (id, _) = claim;
+            match self.read_site(account, id).await? {
+                Ok(Some(site)) if is_named(&site.value, &key.id) => {
+                    return Ok(Some(Claimant { id, record: Some(Box::new(site)) }));
+                }
+                Ok(_) => {}
+                // It has whatever is claimed for it.
+                Err(_) => return Ok(Some(Claimant { id, record: None })),
             }
             // A site that left the name since its claim was read took the claim along.
             if self.claim(key).await? == Some(claim) {
                 let cause = misplaced(account, &key.id).into();
-                return self.owner_instead(account, key, Error::Store(cause)).await;
+                return self.owner_instead(account, key, Error::Store(cause)).await.map(Some);
             }
         }
         Err(Error::Contention(Resource::Account(account.clone()).to_string()))
@@ -55,18 +76,10 @@ impl Waymark {
         }
     }
 
-    /// Whether a site has a folded name. One whose record cannot be read has whatever is claimed for it.
-    async fn has_name(&self, account: &AccountId, site: SiteId, name: &str) -> Result<bool, Error> {
-        Ok(match self.read_site(account, site).await? {
-            Ok(site) => site.is_some_and(|site| is_named(&site.value, name)),
-            Err(_) => true,
-        })
-    }
-
     /// The site that has the name of a damaged claim; `cause` where none is known to.
-    async fn owner_instead(&self, account: &AccountId, key: &Key, cause: Error) -> Result<Option<SiteId>, Error> {
+    async fn owner_instead(&self, account: &AccountId, key: &Key, cause: Error) -> Result<Claimant, Error> {
         let mut owners = self.owners_of(account, vec![key.id.clone()]).await?;
-        owners.remove(&key.id).map(Some).ok_or(cause)
+        owners.remove(&key.id).map(|id| Claimant { id, record: None }).ok_or(cause)
     }
 
     /// Of claims whose sites were found to have other names, or not to be there, those that are misplaced, by name, with the site that

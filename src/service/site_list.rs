@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Permission;
 use super::filter::Filter;
-use super::name_claims::is_named;
+use super::name_claims::{Claimant, is_named};
 use super::paging::{PageRequest, PartialPage, query_purpose};
 use super::{Error, Versioned, Waymark, site_of};
 use crate::live::LiveAccount;
@@ -211,12 +211,16 @@ impl Waymark {
 
     /// The site of a folded name; `None` where the claim on it is damaged, and no site is known to have it.
     async fn load_named(&self, account: &AccountId, name: &str) -> Result<Option<Row>, Error> {
-        let claimant = match self.claimant(account, &Key::of(account, Kind::SiteName, name)).await {
+        let claimant = match self.read_claimant(account, &Key::of(account, Kind::SiteName, name)).await {
             Err(cause) if cause.is_of_one_record() => return Ok(None),
             claimant => claimant?,
         };
-        let Some(id) = claimant else { return Ok(Some(Row::default())) };
-        Ok(Some(match self.read_site(account, id).await? {
+        let Some(Claimant { id, record }) = claimant else { return Ok(Some(Row::default())) };
+        let read = match record {
+            Some(site) => Ok(Some(*site)),
+            None => self.read_site(account, id).await?,
+        };
+        Ok(Some(match read {
             Ok(site) => Row { site, ..Row::default() },
             Err(_) => Row { unreadable: Some(id), ..Row::default() },
         }))

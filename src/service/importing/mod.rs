@@ -17,6 +17,7 @@ use super::addresses::Answer;
 use super::candidates::{Choice, state_of};
 use super::error::Resource;
 use super::location::{drop_pin, settle_address};
+use super::name_claims::Claimant;
 use super::record::{self, Author};
 use super::requests::RequestId;
 use super::sites::{ChangeOptions, Draft, Step, site_name_key};
@@ -25,7 +26,7 @@ use crate::error::{Fault as _, Kind as FaultKind, Reason};
 use crate::live::LiveAccount;
 use crate::model::access::Principal;
 use crate::model::history::Cause;
-use crate::model::id::{AccountId, SiteId};
+use crate::model::id::AccountId;
 use crate::model::location::Source;
 use crate::model::phone::{PHONES_MAX, Phone};
 use crate::model::site::{LABELS_MAX, Site};
@@ -110,7 +111,7 @@ impl Waymark {
         }
         for _ in 0..ATTEMPTS_MAX {
             let done = match self.site_of_row(&owner.id, &row).await? {
-                Some(id) => self.change_by_row(principal, &owner.id, id, &row, validate_only).await,
+                Some(found) => self.change_by_row(principal, &owner.id, found, &row, validate_only).await,
                 None => self.create_by_row(principal, live, &row, validate_only).await.map(Some),
             };
             match done {
@@ -124,21 +125,21 @@ impl Waymark {
         Err(Error::Contention(Resource::Account(owner.id.clone()).to_string()))
     }
 
-    /// The site that a row is of; `None` where it is to be made.
-    async fn site_of_row(&self, account: &AccountId, row: &SiteRow) -> Result<Option<SiteId>, Error> {
+    /// The site that a row is of, with its record where that was read; `None` where it is to be made.
+    async fn site_of_row(&self, account: &AccountId, row: &SiteRow) -> Result<Option<Claimant>, Error> {
         match &row.key {
-            RowKey::Site(id) => Ok(Some(*id)),
+            RowKey::Site(id) => Ok(Some(Claimant { id: *id, record: None })),
             RowKey::Agent(agent) => {
                 let record = self.parts.store.get(Key::of(account, Kind::Agent, agent)).await?;
                 let why = || Invalid::new("agent_id", "no site of the account has this agent");
                 match record.ok_or_else(why)?.document {
-                    Document::Agent(claim) => Ok(Some(claim.site)),
+                    Document::Agent(claim) => Ok(Some(Claimant { id: claim.site, record: None })),
                     _ => Err(Error::Mismatched { key: Key::of(account, Kind::Agent, agent) }),
                 }
             }
             RowKey::Name => {
                 let key = Key::of(account, Kind::SiteName, text::fold(row.name()));
-                self.claimant(account, &key).await
+                self.read_claimant(account, &key).await
             }
         }
     }
@@ -188,7 +189,7 @@ impl Waymark {
         &self,
         principal: &Principal,
         account: &AccountId,
-        id: SiteId,
+        Claimant { id, record }: Claimant,
         row: &SiteRow,
         validate_only: bool,
     ) -> Result<Option<Imported>, Error> {
@@ -197,9 +198,10 @@ impl Waymark {
             Some(request) if row.key == RowKey::Name => self.find_answer(account, &request).await?,
             _ => None,
         };
-        let mut present = match made.as_ref() {
-            Some(made) => made.clone(),
-            None => self.standing_site(account, id).await?,
+        let mut present = match (made.as_ref(), record) {
+            (Some(made), _) => made.clone(),
+            (None, Some(found)) => *found,
+            (None, None) => self.standing_site(account, id).await?,
         };
         // As `commit_over` shows it.
         present.value.drop_expired(self.now());
@@ -288,8 +290,9 @@ impl Waymark {
 /// Whether a fault is a row's own, rather than one that every row would meet.
 fn is_of_a_row(cause: &Error) -> bool {
     let kind = cause.reason().kind();
-    // A row without a contact fares better with a token that masks contacts.
+    // A row without a contact fares better with a token that masks contacts, and one of another site where a record is damaged.
     matches!(cause.reason(), Reason::LimitReached | Reason::ContactsMasked)
+        || cause.is_of_one_record()
         || matches!(
             kind,
             FaultKind::InvalidArgument

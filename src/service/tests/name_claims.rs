@@ -4,6 +4,7 @@ use super::unreadable::{BY_NAME, BY_TIME, DAMAGED, SITES};
 use super::*;
 use crate::error::{Fault as _, Reason};
 use crate::model::id::SiteId;
+use crate::service::importing::Outcome;
 use crate::service::importing::row::{RowKey, Said, SiteRow};
 use crate::service::patch::SitePatch;
 use crate::service::site_list::Order;
@@ -36,6 +37,20 @@ impl World {
         world.waymark.delete_site(&world.operator, &world.account, gone, String::new()).await.unwrap();
         let wrong = [ids[0], gone, NOWHERE];
         (world, ids, wrong)
+    }
+}
+
+/// A row of a sheet that names a site, and says what is noted of it.
+fn row_of(name: &str, note: &str) -> SiteRow {
+    let (display_name, note) = (Some(name.to_owned()), Some(note.to_owned()));
+    SiteRow {
+        key: RowKey::Name,
+        patch: SitePatch { display_name, note, ..SitePatch::default() },
+        set_labels: std::collections::BTreeMap::new(),
+        add_phones: Vec::new(),
+        position: Said::Nothing,
+        address: Said::Nothing,
+        request_id: String::new(),
     }
 }
 
@@ -84,18 +99,9 @@ async fn the_name_that_a_wrong_site_claims_is_its_own_sites() {
             assert_eq!(world.claimed_by("site 2").await, Some(named), "{site}, attempt {attempt}");
         }
         world.misplace("site 2", site).await;
-        let (display_name, note) = (Some("site 2".to_owned()), Some(site.to_string()));
-        let row = SiteRow {
-            key: RowKey::Name,
-            patch: SitePatch { display_name, note, ..SitePatch::default() },
-            set_labels: std::collections::BTreeMap::new(),
-            add_phones: Vec::new(),
-            position: Said::Nothing,
-            address: Said::Nothing,
-            request_id: String::new(),
-        };
-        let rows = world.waymark.import_sites(&world.operator, &world.account, vec![Ok(row)], false).await;
-        rows.unwrap().remove(0).unwrap();
+        let rows = vec![Ok(row_of("site 2", &site.to_string()))];
+        let rows = world.waymark.import_sites(&world.operator, &world.account, rows, false).await;
+        assert_eq!(rows.unwrap().remove(0).unwrap().outcome, Outcome::Updated, "{site}");
         let written = world.waymark.get_site(&world.operator, &world.account, named).await.unwrap();
         assert_eq!(written.value.note, site.to_string(), "a row of a sheet");
     }
@@ -119,6 +125,11 @@ async fn a_name_that_a_wrong_site_claims_and_nobody_has_is_left_to_the_operator(
         for refused in [world.create_named("nobody").await, world.rename(other, "nobody", false).await] {
             assert_eq!(refused.unwrap_err().reason(), Reason::StorageCorrupt, "{site}");
         }
+        // One of the rows of a sheet is refused, and the others are not.
+        let rows = vec![Ok(row_of("nobody", "whose")), Ok(row_of("somebody", "theirs"))];
+        let mut rows = world.waymark.import_sites(&world.operator, &world.account, rows, true).await.unwrap();
+        assert_eq!(rows.pop().unwrap().unwrap().outcome, Outcome::Created, "{site}");
+        assert_eq!(rows.pop().unwrap().unwrap_err().reason(), Reason::StorageCorrupt, "{site}");
         assert_eq!(world.claimed_by("nobody").await, Some(site), "it was written over");
     }
 }
