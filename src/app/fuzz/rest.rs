@@ -217,13 +217,11 @@ impl Way {
 fn take(message: &mut Value, path: &str) -> String {
     let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
     let Some(fields) = message.as_object_mut() else { return String::new() };
-    match rest {
-        Some(rest) => fields.get_mut(&camel(first)).map(|inner| take(inner, rest)).unwrap_or_default(),
-        None => {
-            let value = fields.remove(&camel(first)).unwrap_or_default();
-            value.as_str().unwrap_or_default().to_owned()
-        }
+    if let Some(rest) = rest {
+        return fields.get_mut(&camel(first)).map(|inner| take(inner, rest)).unwrap_or_default();
     }
+    let value = fields.remove(&camel(first)).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Writes what is left of a message as parameters, each with the sign before it.
@@ -289,7 +287,9 @@ fn outcome(asked: &Asked, answer: &Answer) -> String {
         return format!("{status} of a page");
     }
     assert_eq!(error["code"], status.as_u16(), "{}: {body}", request());
-    let reason = error["details"].as_array().and_then(|details| details.iter().find_map(|one| one["reason"].as_str()));
+    // Of a method it stands in the details; pages have it beside the message.
+    let details = error["details"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let reason = error["reason"].as_str().or_else(|| details.iter().find_map(|one| one["reason"].as_str()));
     assert!(reason.is_some_and(|reason| !reason.is_empty()), "{}: {body}", request());
     format!("{status} {} {}", reason.unwrap_or_default(), sketch(error["message"].as_str().unwrap_or_default()))
 }
