@@ -1,9 +1,9 @@
 //! The follower of a partition: reads its stream, checks that nothing is missing, and tells the observer.
 //!
-//! Entries are numbered without gaps, each names the random tag of the one before it, and the revisions of an account follow one another.
-//! So a stream that was cut, a Redis that was emptied or set back or mixed lost commits with others, and a failover that lost commits are
-//! all noticed, and everything is read anew. A key of the partition
-//! that another program made something else is told, and waited for.
+//! Entries are numbered without gaps, each names the random tag of the one before it, and the revisions of an account follow one
+//! another. So a stream that was cut, a Redis that was emptied or set back or mixed lost commits with others, and a failover
+//! that lost commits are all noticed, and everything is read anew. A key of the partition that another program made something
+//! else is told, and waited for; so is an entry that no commit wrote, or half of one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -209,8 +209,12 @@ impl Follower {
     async fn read_on(&self, connection: &mut MultiplexedConnection, continues: &mut bool) -> Result<(), Stop> {
         // What was missed while nobody followed is noticed before anything is said to be current; and so is a stream that is none.
         let at = self.progress.borrow().position.clone();
-        self.is_next_there(&at, connection).await?;
+        let is_more_there = self.is_next_there(&at, connection).await?;
         *continues = self.check(connection).await?;
+        if is_more_there && *continues {
+            // It would be told, and taken back by the next check, without end.
+            return Err(Stop::Alien("the stream goes on behind the last commit, which no waymark wrote"));
+        }
         loop {
             let entries = self.read(connection).await?;
             if entries.is_empty() {
@@ -298,7 +302,7 @@ impl Follower {
             return Err(Stop::Forked("Redis lost commits and took others"));
         }
         let last = self.told.lock().get(&entry.account).copied();
-        if last.is_some_and(|last| entry.revision.0 != last.0 + 1) {
+        if last.is_some_and(|last| last.0.checked_add(1) != Some(entry.revision.0)) {
             return Err(Stop::Forked("the revisions of an account do not follow one another"));
         }
         let mutations = value::heard(&entry.account, &entry.told);

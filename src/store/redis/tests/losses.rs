@@ -99,6 +99,28 @@ async fn revisions_that_do_not_follow_one_another_are_read_anew() {
     assert_eq!(store.lag().resyncs, 1);
 }
 
+/// As where Redis ran half of a batch whose number nobody had taken since: it was told, taken back and told again without end.
+#[tokio::test]
+async fn an_entry_behind_the_last_commit_is_told_and_can_be_taken_away() {
+    let server = Server::start();
+    let (store, memory) = replica(&server.config("behind")).await;
+    store.commit(vec![put("acme", "one", 1)]).await.unwrap();
+    let partition = store.names.partition("acme");
+    let (stream, head) = (store.names.stream(partition), store.names.head(partition));
+    let tag: String = server.run(&["HGET", &head, "tag"]).unwrap();
+    let half = ["XADD", &stream, "2-0", "p", &tag, "t", "half", "a", "acme", "r", "2", "m", ""];
+    server.run::<String>(&half).unwrap();
+    until("nothing is said", || store.lag().trouble.is_some_and(|why| why.contains("behind the last commit"))).await;
+    assert!(store.lag().resyncs <= 2, "it is read anew again and again");
+    assert_eq!(memory.revisions.lock().get("acme"), Some(&Revision(1)), "what was never done is told");
+    assert!(store.commit(vec![put("acme", "two", 2)]).await.is_err(), "Redis takes no number that is there");
+    assert_eq!(server.run::<u64>(&["XDEL", &stream, "2-0"]), Ok(1));
+    server.run::<()>(&["XSETID", &stream, "1-0"]).unwrap();
+    until("it does not go on", || store.lag().trouble.is_none()).await;
+    assert_eq!(store.commit(vec![put("acme", "two", 2)]).await.unwrap(), Revision(2));
+    agree(&store, &["acme".to_owned()], &[&memory]).await;
+}
+
 /// The files below a directory that hold the canary.
 fn found_in(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
