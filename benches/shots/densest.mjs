@@ -12,6 +12,7 @@ export async function densest({ url, account, token, layers, deepest }) {
     const [x, y] = [Math.floor(found.x * 2 ** z), Math.floor(found.y * 2 ** z)];
     const headers = { authorization: `Bearer ${token}` };
     const answer = await fetch(new URL(`/v1/${account}/tiles/${z}/${x}/${y}.mvt`, url), { headers });
+    if (!answer.ok) throw new Error(`the tile ${z}/${x}/${y} is answered with ${answer.status}`);
     const tile = new VectorTile(new PbfReader(new Uint8Array(await answer.arrayBuffer())));
     let most = 0;
     for (const layer of layers.map((name) => tile.layers[name]).filter(Boolean)) {
