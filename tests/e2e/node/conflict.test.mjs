@@ -1,7 +1,7 @@
 // Two people on one record: each field is merged or becomes a choice, and nothing that was typed is ever lost.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { byId, HOSTILE, launch, logIn, openFirstSite, openPage, shoot } from "./browser.mjs";
+import { byId, HOSTILE, launch, linkIs, logIn, openFirstSite, openPage, shoot } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const SITES = 12;
@@ -186,12 +186,11 @@ test("an edit outlives its page, a restart of the server, a revoked token, and a
   await field(page, "contractId").waitFor();
   assert.equal(await field(page, "contractId").inputValue(), "not saved yet");
 
-  const link = (kinds) => page.locator(kinds.map((kind) => `[data-testid="link-state"][data-kind="${kind}"]`).join(", "));
   const stopped = server.restart();
-  await link(["lost", "connecting"]).waitFor();
+  await linkIs(page, "lost", "connecting");
   assert.equal(await field(page, "contractId").inputValue(), "not saved yet");
   await stopped;
-  await link(["back", "sound"]).waitFor({ state: "attached" });
+  await linkIs(page, "back", "sound");
   assert.equal(await field(page, "contractId").inputValue(), "not saved yet");
   await shoot(page, "unsaved", byId(page, "unsaved"));
 

@@ -2,7 +2,7 @@
 // itself, and loses nothing that was typed.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { byId, launch, linkIs as told, logIn, openFirstSite, openPage, ownFaults as own, shoot, typeNote as beginNote } from "./browser.mjs";
+import { byId, launch, linkIs, logIn, openFirstSite, openPage, ownFaults, shoot, typeNote, typeToken } from "./browser.mjs";
 import { Redis } from "./redis.mjs";
 import { Server } from "./server.mjs";
 
@@ -33,10 +33,10 @@ async function saveNote(page, name, text) {
 test("a server that is killed and comes back: the page says so, resumes, and keeps what was typed", async () => {
   const { page, faults } = await openPage({ browser, server, token });
   await logIn(page, server, token);
-  await told(page, "sound");
-  const name = await beginNote(page, TYPED);
+  await linkIs(page, "sound");
+  const name = await typeNote(page, TYPED);
   await server.kill();
-  await told(page, "lost");
+  await linkIs(page, "lost");
   await page.getByText("what you type is kept").waitFor();
   await shoot(page, "connection-lost");
   // Saving does not go now, says so, and keeps the words.
@@ -45,36 +45,36 @@ test("a server that is killed and comes back: the page says so, resumes, and kee
   assert.equal(await byId(page, "record-note").inputValue(), TYPED);
 
   await server.revive();
-  await told(page, "back");
+  await linkIs(page, "back");
   await shoot(page, "connection-back");
   await saveNote(page, name, TYPED);
   // The watch lives again: what others change is seen.
   const site = { name, displayName: "renamed behind the outage" };
   await server.call("SiteService", "UpdateSite", { site, updateMask: "displayName" }, token);
   await byId(page, "site-panel").getByText(site.displayName).first().waitFor();
-  assert.deepEqual(own(faults), []);
+  assert.deepEqual(ownFaults(faults), []);
   await page.context().close();
 });
 
 test("a server that stands still is slow, then lost, and is found again", async () => {
   const { page, faults } = await openPage({ browser, server, token });
   await logIn(page, server, token);
-  await told(page, "sound");
-  const name = await beginNote(page, `${TYPED} again`);
+  await linkIs(page, "sound");
+  const name = await typeNote(page, `${TYPED} again`);
   server.process.kill("SIGSTOP");
   try {
-    await told(page, "slow");
+    await linkIs(page, "slow");
     await shoot(page, "connection-slow");
-    await told(page, "lost");
+    await linkIs(page, "lost");
   } finally {
     server.process.kill("SIGCONT");
   }
-  await page.locator('[data-testid="link-state"]:is([data-kind="back"], [data-kind="sound"])').waitFor({ state: "attached", timeout: NOTICED_MS_MAX });
+  await linkIs(page, "back", "sound");
   await saveNote(page, name, `${TYPED} again`);
   const site = { name, displayName: "renamed behind the standstill" };
   await server.call("SiteService", "UpdateSite", { site, updateMask: "displayName" }, token);
   await byId(page, "site-panel").getByText(site.displayName).first().waitFor();
-  assert.deepEqual(own(faults), []);
+  assert.deepEqual(ownFaults(faults), []);
   await page.context().close();
 });
 
@@ -83,7 +83,7 @@ test("a token that is revoked hides the account, and another one of the same rig
   const [first, second] = await Promise.all([0, 1].map(() => server.call("AdminService", "CreateToken", request, server.adminToken)));
   const { page, faults } = await openPage({ browser, server, token: first.secret });
   await logIn(page, server, first.secret);
-  const name = await beginNote(page, TYPED);
+  const name = await typeNote(page, TYPED);
   await server.call("AdminService", "RevokeToken", { name: first.token.name }, server.adminToken);
   await byId(page, "login-token").waitFor({ timeout: NOTICED_MS_MAX });
   await page.getByText("Your session ended").waitFor();
@@ -95,15 +95,14 @@ test("a token that is revoked hides the account, and another one of the same rig
   await byId(page, "login-token").fill("wmk_nonsense");
   await byId(page, "login-submit").click();
   await page.getByRole("alert").getByText("This token is not accepted").waitFor();
-  await byId(page, "login-token").fill(second.secret);
-  await byId(page, "login-submit").click();
+  await typeToken(page, second.secret);
   await byId(page, "site-panel").waitFor();
   assert.equal(await byId(page, "record-note").inputValue(), TYPED);
   await saveNote(page, name, TYPED);
   const site = { name, displayName: "renamed behind the renewal" };
   await server.call("SiteService", "UpdateSite", { site, updateMask: "displayName" }, token);
   await byId(page, "site-panel").getByText(site.displayName).first().waitFor();
-  assert.deepEqual(own(faults), []);
+  assert.deepEqual(ownFaults(faults), []);
   await page.context().close();
 });
 
@@ -121,8 +120,7 @@ test("a token of another right finds nothing of what the former one showed", asy
   await byId(page, "site-panel").getByText("for few eyes").waitFor();
   await server.call("AdminService", "RevokeToken", { name: seeing.token.name }, server.adminToken);
   await byId(page, "login-token").waitFor({ timeout: NOTICED_MS_MAX });
-  await byId(page, "login-token").fill(masked.secret);
-  await byId(page, "login-submit").click();
+  await typeToken(page, masked.secret);
   await byId(page, "site-row").first().waitFor();
   // The address names the site, so it opens again, as the new token sees it.
   await byId(page, "site-panel").getByText("•••").first().waitFor();
@@ -147,7 +145,7 @@ test("an import waits for a server that is gone, and goes on by itself", async (
   const request = { parent: "accounts/demo", filter: 'display_name : "Outage"', pageSize: 1000 };
   const { sites } = await server.call("SiteService", "ListSites", request, token);
   assert.equal(sites.length, rows.length, "each row is one site");
-  assert.deepEqual(own(faults), []);
+  assert.deepEqual(ownFaults(faults), []);
   await page.context().close();
 });
 
@@ -160,13 +158,13 @@ test("a replica that has lost the others says how old what it shows may be", asy
     const { page } = await openPage({ browser, server: replica, token: secret });
     await logIn(page, replica, secret);
     await byId(page, "site-row").first().waitFor();
-    await told(page, "sound");
+    await linkIs(page, "sound");
     redis.signal("SIGSTOP");
-    await told(page, "stale");
+    await linkIs(page, "stale");
     await page.getByText(/has not heard from the others for \d+ seconds/).waitFor();
     await shoot(page, "connection-stale");
     redis.signal("SIGCONT");
-    await told(page, "sound");
+    await linkIs(page, "sound");
     await page.context().close();
     await replica.stop();
     replica = undefined;

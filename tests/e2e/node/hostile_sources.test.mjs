@@ -303,13 +303,10 @@ test("features of a file are text, as are their properties' names and the file's
 test("an address of the page is text, whatever a link has in it", async () => {
   const own = (key) => new URLSearchParams({ account: "demo", [key]: TEXTS.handler });
   const alone = (key) => new URLSearchParams({ [key]: TEXTS.handler });
-  const links = [...["site", "map", "q", "status", "page", "label"].map(own), ...["account", "token"].map(alone)];
+  const links = [...["site", "map", "q", "status", "page", "label", "queue", "list"].map(own), ...["account", "token"].map(alone)];
   for (const link of links) {
     const { page, faults } = await openPage({ browser, server, token });
-    await page.goto(`${server.url}/#${link}`);
-    await byId(page, "login-token").fill(token);
-    await byId(page, "login-submit").click();
-    await byId(page, "map").waitFor();
+    await logIn(page, server, token, `#${link}`);
     if (link.has("site")) await byId(page, "site-panel").getByTestId("error-banner").waitFor();
     await isSound(page, `#${link}`);
     // Of a token that is none the browser tells by itself.

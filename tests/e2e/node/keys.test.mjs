@@ -28,16 +28,12 @@ const press = async (page, id, key = "Enter") => {
 
 async function open(hash = "") {
   const { page, faults } = await openPage({ browser, server, token });
-  await page.goto(`${server.url}/${hash}`);
-  await byId(page, "login-token").fill(token);
-  await byId(page, "login-submit").click();
-  await byId(page, "map").waitFor();
+  await logIn(page, server, token, hash);
   return { page, faults };
 }
 
 test("a pin is placed by coordinates that are typed, and what are none says so", async () => {
-  const { page, faults } = await openPage({ browser, server, token });
-  await logIn(page, server, token);
+  const { page, faults } = await open();
   const name = await openFirstSite(page);
   await press(page, "place-pin");
   await isFocused(page, at("pin-here"));

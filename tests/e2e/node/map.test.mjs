@@ -50,9 +50,7 @@ const drawn = (page, sites) =>
 
 async function opened(hash = "") {
   const { page, faults } = await openPage({ browser, server, token }, { width: 1280, height: 900 });
-  await page.goto(`${server.url}/${hash}`);
-  await byId(page, "login-token").fill(token);
-  await byId(page, "login-submit").click();
+  await logIn(page, server, token, hash);
   await symbolsDrawn(page);
   return { page, faults };
 }

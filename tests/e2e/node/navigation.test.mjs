@@ -1,7 +1,7 @@
 // Where addresses and the browser's way back lead: the queue, the lists beside the map, and a search that is shown as a whole.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { byId, isFocused, launch, openPage, shoot } from "./browser.mjs";
+import { byId, isFocused, launch, logIn, openPage, shoot } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const PARENT = "accounts/demo";
@@ -36,10 +36,7 @@ after(async () => {
 
 async function opened(hash = "", secret = token) {
   const { page, faults } = await openPage({ browser, server, token: secret });
-  await page.goto(`${server.url}/${hash}`);
-  await byId(page, "login-token").fill(secret);
-  await byId(page, "login-submit").click();
-  await byId(page, "map").waitFor();
+  await logIn(page, server, secret, hash);
   return { page, faults };
 }
 

@@ -2,7 +2,7 @@
 // stream that stays open and says nothing, no map. It says so in words, nothing else stops, and nothing that was typed is lost.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { byId, launch, logIn, openFirstSite, openPage, shoot, symbolsDrawn } from "./browser.mjs";
+import { byId, launch, linkIs, logIn, openFirstSite, openPage, ownFaults, shoot, symbolsDrawn } from "./browser.mjs";
 import { Gate } from "./gate.mjs";
 import { Server } from "./server.mjs";
 
@@ -55,13 +55,10 @@ async function pulseAnswered(page) {
   await page.evaluate(() => fetch("/healthz").then((answer) => answer.text()));
 }
 
-const told = (page, kind) => page.locator(`[data-testid="link-state"][data-kind="${kind}"]`).waitFor({ state: "attached" });
 const list = (page) => byId(page, "site-list");
-/** Faults of a page, but for those that the browser itself tells of connections. */
-const own = (faults) => faults.filter((fault) => !/Failed to load resource|net::ERR/.test(fault));
 
 async function close({ page, faults }) {
-  assert.deepEqual(own(faults), []);
+  assert.deepEqual(ownFaults(faults), []);
   await page.context().close();
 }
 
@@ -123,7 +120,7 @@ test("an error is told where it happened, in words, with a way to try again", as
   await banner.getByText("That did not work. the disk is full").waitFor();
   assert.equal(await page.getByText("No sites in view").count(), 0, "an error is not an empty list");
   await symbolsDrawn(page);
-  await told(page, "sound");
+  await linkIs(page, "sound");
   await shoot(page, "state-error");
   gate.open("ListViewportSites");
   await banner.getByRole("button", { name: "Try again" }).click();
@@ -169,10 +166,10 @@ test("a stream that stays open and says nothing is noticed by its silence, and a
   const { page, faults } = await open();
   await logIn(page, gate, token);
   await symbolsDrawn(page);
-  await told(page, "sound");
+  await linkIs(page, "sound");
   gate.silence("WatchViewport");
   await page.clock.fastForward(SILENCE_MS);
-  await told(page, "connecting");
+  await linkIs(page, "connecting");
   await page.getByText("The live connection is interrupted").waitFor();
   // All else goes on: the server answers whatever it is asked.
   const name = await openFirstSite(page);
@@ -181,7 +178,7 @@ test("a stream that stays open and says nothing is noticed by its silence, and a
   gate.open("WatchViewport");
   // The one that was begun meanwhile is as silent.
   await page.clock.fastForward(SILENCE_MS);
-  await page.locator('[data-testid="link-state"]:is([data-kind="back"], [data-kind="sound"])').waitFor({ state: "attached" });
+  await linkIs(page, "back", "sound");
   const site = { name, displayName: "renamed behind the silence" };
   await server.call("SiteService", "UpdateSite", { site, updateMask: "displayName" }, token);
   await byId(page, "site-panel").getByText(site.displayName).first().waitFor();
@@ -192,7 +189,7 @@ test("a stream that says that nothing happens is no silent one", async () => {
   const { page, faults } = await open();
   await logIn(page, gate, token);
   await symbolsDrawn(page);
-  await told(page, "sound");
+  await linkIs(page, "sound");
   await pulseAnswered(page);
   await page.evaluate(() => {
     const link = document.querySelector('[data-testid="link-state"]');
@@ -214,17 +211,17 @@ test("an answer that takes long is told while it is waited for, and told no more
   const { page, faults } = await open();
   await logIn(page, gate, token);
   await symbolsDrawn(page);
-  await told(page, "sound");
+  await linkIs(page, "sound");
   const held = gate.hold("WhoAmI");
   await page.clock.fastForward(PULSE_MS);
   await held;
   await page.clock.fastForward(SLOW_MS);
-  await told(page, "slow");
+  await linkIs(page, "slow");
   await page.getByText("The server answers slowly").waitFor();
   await shoot(page, "state-slow");
   gate.open("WhoAmI");
   await page.clock.fastForward(PULSE_MS);
-  await told(page, "sound");
+  await linkIs(page, "sound");
   await close({ page, faults });
 });
 
@@ -236,12 +233,12 @@ test("a device without a network says that it is the device, keeps what is typed
   await byId(page, "record-edit").click();
   await byId(page, "record-note").fill(TYPED);
   await page.context().setOffline(true);
-  await told(page, "lost");
+  await linkIs(page, "lost");
   await page.getByText("This device has no network").waitFor();
   await shoot(page, "state-offline");
   await page.context().setOffline(false);
   await page.clock.fastForward(PULSE_MS);
-  await page.locator('[data-testid="link-state"]:is([data-kind="back"], [data-kind="sound"])').waitFor({ state: "attached" });
+  await linkIs(page, "back", "sound");
   assert.equal(await byId(page, "record-note").inputValue(), TYPED);
   await byId(page, "record-save").click();
   await byId(page, "record-note").waitFor({ state: "detached" });

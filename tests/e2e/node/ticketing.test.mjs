@@ -327,9 +327,8 @@ test("an organisation and a site of it are picked by typing, or typed as ids", a
   await byId(page, "link").filter({ hasText: "Site Warehouse" }).waitFor();
   assert.match(await byId(page, "link").textContent(), /Apex Holding.*Site Warehouse.*Never checked/s);
   await shoot(page, "site-link-with-site", byId(page, "link"));
-  const saved = (await siteOf(name)).ticketingLinks.map((link) => [
-    link.system, link.organizationId, link.organizationName, link.externalSiteId, link.externalSiteName,
-  ]);
+  const fields = ["system", "organizationId", "organizationName", "externalSiteId", "externalSiteName"];
+  const saved = (await siteOf(name)).ticketingLinks.map((link) => fields.map((field) => link[field]));
   assert.deepEqual(saved, [["autotask", "2", "Apex Holding", "22", "Warehouse"]]);
   // The site is called otherwise there by now: what was picked stays, and the page tells both.
   await systems.set("autotask", { sites: { 2: { 21: "Head Office", 22: "Depot" } } });
@@ -389,8 +388,7 @@ test("suggestions tell why, a tie is a tie, and nothing is linked but by a perso
   const twins = page.locator('[data-testid="proposal"][data-system="autotask"]');
   await twins.locator('[data-testid="verdict"]').filter({ hasText: "A tie: 2 fit equally well" }).waitFor();
   // An address decides between twins, and the page says what of it is the same.
-  const stated = { site: name, addressLine: "Hafnarstræti 5, 600 Akureyri" };
-  await server.call("LocationService", "SetAddress", stated, editor);
+  await server.call("LocationService", "SetAddress", { site: name, addressLine: "Hafnarstræti 5, 600 Akureyri" }, editor);
   await byId(page, "links-suggest").click();
   const match = twins.locator('[data-testid="link-suggestion"]').filter({ hasText: "Clear match" });
   await match.waitFor();
