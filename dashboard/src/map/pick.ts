@@ -10,7 +10,7 @@ const TOLERANCE_PX = 3;
 export type Picked =
   | { kind: "site"; id: string; position: Position }
   | Expandable
-  | { kind: "list"; id: string; zoom: number; stack: boolean; position: Position };
+  | { kind: "list"; id: string; zoom: number; stack: boolean };
 
 /** A cluster that is drawn at `zoom`, and does not fall apart before `least`: where it does is to be asked. */
 export interface Expandable {
@@ -51,5 +51,5 @@ function pickedOf(feature: MapGeoJSONFeature, zoom: number): Picked | undefined 
   if (typeof expansion === "number" && !stack) {
     return { kind: "expand", id: String(id), zoom, least: Math.max(expansion, zoom + 1), position };
   }
-  return { kind: "list", id: String(id), zoom, stack: Boolean(stack), position };
+  return { kind: "list", id: String(id), zoom, stack: Boolean(stack) };
 }

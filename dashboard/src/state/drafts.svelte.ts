@@ -82,9 +82,10 @@ export class Drafts {
     this.#kept = [];
   }
 
-  /** Lets go of what was put aside of a part of all sites whose names begin so, as when it was erased. */
-  forgetKept(sites: string, part: string): void {
-    this.#kept = this.#kept.filter((entry) => entry.part !== part || !entry.site.startsWith(sites));
+  /** Lets go of what was put aside of a part of a site, or of all sites of an account, as when it was erased. */
+  forgetKept(owner: string, part: string): void {
+    const isOf = ({ site }: Entry): boolean => site === owner || site.startsWith(`${owner}/`);
+    this.#kept = this.#kept.filter((entry) => entry.part !== part || !isOf(entry));
   }
 
   clear(): void {

@@ -11,6 +11,8 @@ const LIST = "sites";
 const WHOLES = "#attention, #site-rows";
 /** Where the keys go when what the page was opened from is gone, the first that is shown. */
 const HOMES = ["attention", "site-rows", LIST];
+/** What of a form is typed in or chosen from. */
+export const FIELDS = ":is(input, select, textarea):not(:disabled)";
 
 export class PageKeys {
   #from: Element | undefined;

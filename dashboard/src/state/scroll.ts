@@ -3,7 +3,7 @@
 // proportion; and near both ends the two are the same, so that both can be reached. All in pixels.
 
 /** Highest box: below what browsers make of it (17,895,697 in Firefox, 33,554,428 in others). */
-export const BOX_PX_MAX = 15_000_000;
+const BOX_PX_MAX = 15_000_000;
 /** A greater move is one of the scroll bar: a pixel of that is more, on any screen, and a turn of a wheel is less. */
 const GREAT_PX = 5_000;
 /** So near an end of the box its rows are at the same distance from theirs. */

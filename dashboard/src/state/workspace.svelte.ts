@@ -240,7 +240,7 @@ export class Workspace {
   /** The same once they were erased from all sites of the account. */
   async erasedAll(location: boolean): Promise<void> {
     if (location) this.session.drafts.dirty(this.account).forEach((site) => this.relocation.discard(site));
-    if (location) this.session.drafts.forgetKept(`${this.account}/`, "location");
+    if (location) this.session.drafts.forgetKept(this.account, "location");
     const { name } = this.opened;
     await (name ? this.erased(name, location) : this.#reload());
   }
