@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -161,8 +161,17 @@ async fn capacity(target: &Target, calls: Vec<Call>) -> Result<Figure> {
 struct Round {
     counted: Counted,
     seconds: f64,
-    alone: Vec<Option<u32>>,
-    beside: Vec<Option<u32>>,
+    alone: Vec<Asked>,
+    beside: Vec<Asked>,
+}
+
+/// A call of the other account; times in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// From when it was due to its sending: what the generator is behind.
+    late: u32,
+    /// From its sending to its answer; none where it was refused.
+    answered: Option<u32>,
 }
 
 impl Round {
@@ -179,29 +188,31 @@ impl Round {
     }
 }
 
-/// Asks at its pace, whether it is answered or not; the time of each call from its sending, and none for one that was refused.
-async fn ask(connection: &Connection, calls: &[Call]) -> Result<Vec<Option<u32>>> {
+/// Asks at its pace, whether it is answered or not.
+async fn ask(connection: &Connection, calls: &[Call]) -> Result<Vec<Asked>> {
     let begun = Instant::now();
     let (period, mut number) = (Duration::from_secs(1) / ASKED_PER_S, 0);
     let mut running = JoinSet::new();
     while period * number < ASKING {
-        tokio::time::sleep_until((begun + period * number).into()).await;
+        let due = begun + period * number;
+        tokio::time::sleep_until(due.into()).await;
         let (mut connection, call) = (connection.beside()?, calls[number as usize % calls.len()].clone());
         running.spawn(async move {
-            let sent = Instant::now();
-            match connection.end(&call).await? {
-                End::Answered => Ok(Some(nanoseconds(sent))),
-                End::Refused { .. } => Ok(None),
-                End::Failed { code } => Err(anyhow!("a call of the other account ended with {code}")),
-            }
+            let (late, sent) = (nanoseconds(due), Instant::now());
+            let answered = match connection.end(&call).await? {
+                End::Answered => Some(nanoseconds(sent)),
+                End::Refused { .. } => None,
+                End::Failed { code } => bail!("a call of the other account ended with {code}"),
+            };
+            Ok::<_, anyhow::Error>(Asked { late, answered })
         });
         number += 1;
     }
-    let mut times = Vec::new();
+    let mut asked = Vec::new();
     while let Some(done) = running.join_next().await {
-        times.push(done??);
+        asked.push(done??);
     }
-    Ok(times)
+    Ok(asked)
 }
 
 /// Who offers too much: on a thread and a runtime of its own, so that the other account's calls do not wait behind its.
@@ -237,13 +248,7 @@ struct Lane {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls")]
-async fn offer(
-    target: &Target,
-    calls: &[Call],
-    rate: f64,
-    counts: &Arc<Counts>,
-    ends: &Arc<AtomicBool>,
-) -> Result<()> {
+async fn offer(target: &Target, calls: &[Call], rate: f64, counts: &Arc<Counts>, ends: &Arc<AtomicBool>) -> Result<()> {
     let mut lanes = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
         lanes.push(Lane { connection: target.connect().await?, room: Arc::new(Semaphore::new(CALLS_EACH)) });
@@ -305,22 +310,25 @@ fn tell(sheet: &mut Sheet, rounds: &[Round], capacity: &str, rate: f64) {
 /// What the other account had, before and meanwhile.
 #[expect(clippy::cast_precision_loss, reason = "counts of calls")]
 fn tell_other(sheet: &mut Sheet, rounds: &[Round]) {
-    let note = "gRPC nearest 10, at this pace whether it is answered or not; times from the sending";
+    let note = "gRPC nearest 10, at this pace whether it is answered or not; times from the sendings";
     let mut p99s = [Vec::new(), Vec::new()];
     for (place, what) in ["alone", "beside the overload"].into_iter().enumerate() {
-        let (mut all, mut rates, mut refused) = (Vec::new(), Vec::new(), 0);
+        let (mut all, mut late, mut rates, mut refused) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for round in rounds {
             let asked = if place == 0 { &round.alone } else { &round.beside };
-            let mut answered: Vec<u32> = asked.iter().copied().flatten().collect();
+            let mut answered: Vec<u32> = asked.iter().filter_map(|call| call.answered).collect();
             answered.sort_unstable();
             refused += asked.len() - answered.len();
             rates.push(answered.len() as f64 / ASKING.as_secs_f64());
             p99s[place].push(percentile(&answered, 99).unwrap_or(f64::NAN));
             all.extend(answered);
+            late.extend(asked.iter().map(|call| call.late));
         }
+        late.sort_unstable();
+        let late = percentile(&late, 99).unwrap_or_default();
         let what = format!("another account, {ASKED_PER_S} a second, {what}");
         let figure = Figure::of(what, "/s", rates).with_times(&mut all);
-        sheet.add(figure.with_note(format!("{note}; {refused} refused")));
+        sheet.add(figure.with_note(format!("{note}, which were up to {late:.0} µs late (p99); {refused} refused")));
     }
     let [alone, beside] = p99s;
     let growth = beside.iter().zip(&alone).map(|(beside, alone)| beside / alone).collect();

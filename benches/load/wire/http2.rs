@@ -1,4 +1,4 @@
-//! HTTP/2, and gRPC on it, by hyper's own client: one connection, one call at a time.
+//! HTTP/2, and gRPC on it, by hyper's own client: one connection, and one call at a time, but for clones of it.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -49,9 +49,13 @@ pub(crate) struct Connection {
 pub(crate) enum End {
     Answered,
     /// There is no room now; whether it says when to come again.
-    Refused { advises: bool },
+    Refused {
+        advises: bool,
+    },
     /// Anything else.
-    Failed { code: u16 },
+    Failed {
+        code: u16,
+    },
 }
 
 /// A body of one piece, or none.
