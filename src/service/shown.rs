@@ -4,6 +4,7 @@
 
 use super::{Versioned, Waymark};
 use crate::model::access::Principal;
+use crate::model::location::{Fix, Source};
 use crate::model::rough::shown_as;
 use crate::model::site::Site;
 
@@ -17,11 +18,12 @@ pub struct Shown {
 }
 
 impl Waymark {
-    /// The site as [`Self::shown`], as far as the principal sees where it is.
+    /// The site as [`Self::shown`], as far as the principal sees where it is. A guest is not told who of the account located it.
     #[must_use]
     pub fn shown_to(&self, principal: &Principal, versioned: Versioned<Site>) -> Shown {
         let Versioned { value, revision } = self.shown(versioned);
         let etag = self.etag_of(&value);
+        let value = if principal.guest.is_some() { without_makers(value) } else { value };
         Shown { site: Versioned { value: shown_as(principal.positions, value), revision }, etag }
     }
 
@@ -43,4 +45,18 @@ impl Waymark {
         }
         versioned
     }
+}
+
+/// The site without who located it and stated its address: tokens and people of the account whose it is.
+fn without_makers(mut site: Site) -> Site {
+    let mut fixes: Vec<Fix> = std::mem::take(&mut site.fixes).into();
+    // Of an estimate it says no more than what made it.
+    for fix in fixes.iter_mut().filter(|fix| fix.source != Source::GeoIp) {
+        fix.made_by.clear();
+    }
+    site.fixes = fixes.into();
+    if let Some(address) = &mut site.address {
+        address.stated_by.clear();
+    }
+    site
 }

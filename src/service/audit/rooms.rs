@@ -1,9 +1,11 @@
 //! Records that are counted up in memory: like calls as one, and those of each account in rooms of its own, so that whoever calls
 //! without end loses what is told of it, and nobody else does.
 //!
-//! Knows no lock, and nothing of when records are written. What a room does not take is counted in a record of its account.
+//! Knows no lock, and nothing of when records are written. What a room does not take is counted in a record of its account, and what
+//! guests read in one of the account that they read.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 
@@ -62,8 +64,9 @@ struct Room {
     lines: HashMap<Habit, HashMap<Likeness, Line>>,
     /// How many lines there are.
     count: usize,
-    /// Calls that it had no room for, as one record beside the others.
-    lost: Option<Line>,
+    /// Calls that it had no room for, as one record beside the others for each account that they are told to: the owner's own, and those
+    /// that its people see by shares.
+    lost: HashMap<Option<AccountId>, Line>,
 }
 
 /// All rooms.
@@ -99,7 +102,7 @@ impl Rooms {
         }
         let key = if self.make_room(&owner, now) { key_apart(note.account, now) } else { None };
         let Some(key) = key else {
-            self.lose(&owner, 1, now);
+            self.lose(&owner, note.account, 1, now);
             return;
         };
         let mut line = Line::new(key, note.record(likeness.resource.clone(), now));
@@ -121,7 +124,7 @@ impl Rooms {
         for room in self.by_owner.values_mut() {
             room.are_written(written, now);
         }
-        self.by_owner.retain(|_, room| room.count > 0 || room.lost.is_some());
+        self.by_owner.retain(|_, room| room.count > 0 || !room.lost.is_empty());
         self.count = self.by_owner.values().map(|room| room.count).sum();
     }
 
@@ -143,24 +146,26 @@ impl Rooms {
         let Some(largest) = largest.filter(|(_, room)| room.count > own + 1).map(|(owner, _)| owner.clone()) else {
             return false;
         };
-        let Some(line) = self.by_owner.get_mut(&largest).and_then(Room::give_up) else { return false };
+        let Some((account, line)) = self.by_owner.get_mut(&largest).and_then(Room::give_up) else { return false };
         self.count -= 1;
         // Those that are on their way to the store at this moment count as lost, too.
         let unwritten = line.record.calls.saturating_sub(line.written);
         if unwritten > 0 {
-            self.lose(&largest, unwritten, now);
+            self.lose(&largest, account.as_ref(), unwritten, now);
         }
         true
     }
 
-    /// Counts calls that are lost, in a record of their owner's account.
-    fn lose(&mut self, owner: &Owner, calls: u64, now: Timestamp) {
+    /// Counts calls that are lost, in a record of the account that they would have been told to; the operator's own in the operator's.
+    fn lose(&mut self, owner: &Owner, account: Option<&AccountId>, calls: u64, now: Timestamp) {
         self.lost += calls;
+        let account = owner.account.as_ref().and(account);
         let room = self.by_owner.entry(owner.clone()).or_default();
-        if room.lost.is_none() {
-            room.lost = key_apart(owner.account.as_ref(), now).map(|key| Line::new(key, record_of_lost(now)));
-        }
-        if let Some(line) = &mut room.lost {
+        let line = match room.lost.entry(account.cloned()) {
+            Entry::Occupied(there) => Some(there.into_mut()),
+            Entry::Vacant(free) => key_apart(account, now).map(|key| free.insert(Line::new(key, record_of_lost(now)))),
+        };
+        if let Some(line) = line {
             line.count(calls, now);
         }
     }
@@ -168,11 +173,11 @@ impl Rooms {
 
 impl Room {
     fn all(&self) -> impl Iterator<Item = &Line> {
-        self.lines.values().flat_map(HashMap::values).chain(&self.lost)
+        self.lines.values().flat_map(HashMap::values).chain(self.lost.values())
     }
 
-    /// Takes one of its lines out.
-    fn give_up(&mut self) -> Option<Line> {
+    /// Takes one of its lines out, with the account that it is told to.
+    fn give_up(&mut self) -> Option<(Option<AccountId>, Line)> {
         let habit = *self.lines.keys().next()?;
         let lines = self.lines.get_mut(&habit)?;
         let likeness = lines.keys().next()?.clone();
@@ -181,7 +186,7 @@ impl Room {
             self.lines.remove(&habit);
         }
         self.count -= 1;
-        Some(line)
+        Some((likeness.account, line))
     }
 
     fn are_written(&mut self, written: &HashMap<&Key, u64>, now: Timestamp) {
@@ -190,9 +195,7 @@ impl Room {
         }
         self.lines.retain(|_, lines| !lines.is_empty());
         self.count = self.lines.values().map(HashMap::len).sum();
-        if self.lost.as_mut().is_some_and(|line| !line.is_going_on(written, now)) {
-            self.lost = None;
-        }
+        self.lost.retain(|_, line| line.is_going_on(written, now));
     }
 }
 

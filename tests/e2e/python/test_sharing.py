@@ -232,7 +232,10 @@ def test_the_coarser_of_share_and_token_is_shown(account, guests, operator):
     refused("PERMISSION_DENIED", "POSITIONS_WITHHELD", lambda: hidden.FitSites(parent=account.name))
     exactly = Account(operator)
     share_with(account, exactly, contacts=pb.CONTACT_ACCESS_READ)
-    assert "64.1465" in str(exactly.caller().GetSite(name=site))
+    shown = exactly.caller().GetSite(name=site)
+    assert "64.1465" in str(shown)
+    [own] = account.caller().GetSite(name=site).location.fixes
+    assert own.maker.startswith("token:") and [fix.maker for fix in shown.location.fixes] == [""], "it tells who works there"
     assert token_of(exactly, contacts=pb.CONTACT_ACCESS_MASKED).GetSite(name=site).contact_masked
 
 

@@ -2,9 +2,9 @@
 
 use super::super::rooms::{ROOM_MAX, WAITING_MAX};
 use super::*;
-use crate::model::access::{Contacts, Positions, Scope};
+use crate::model::access::{Contacts, Guest, Positions, Scope};
 use crate::model::audit::LOST;
-use crate::model::id::Revision;
+use crate::model::id::{Revision, ShareId};
 use crate::store::Error as StoreError;
 
 fn now() -> Timestamp {
@@ -239,6 +239,23 @@ fn a_flood_takes_the_room_of_nobody_else_and_says_how_much_was_not_kept() {
     // What is known already goes on being counted.
     note(&waiting, &principal(Some("loud"), 0), READ);
     assert_eq!(waiting.lost(), 10);
+}
+
+/// Behind a flood of other reads guests read of persons, and the account that they read was not told that anything was missing.
+#[test]
+fn what_is_lost_of_a_guests_reads_is_told_to_the_account_that_they_read() {
+    let waiting = Waiting::default();
+    let home: AccountId = "loud".parse().unwrap();
+    let guest = Guest { home, share: ShareId::from_random(&[1; 32]) };
+    let guest = Principal { guest: Some(guest), ..principal(Some("host"), 1) };
+    for token in 0..ROOM_MAX {
+        note(&waiting, &principal(Some("loud"), token), READ);
+    }
+    for _ in 0..3 {
+        note(&waiting, &guest, READ);
+    }
+    note(&waiting, &principal(Some("loud"), ROOM_MAX), READ);
+    assert_eq!((waiting.lost(), lost(&waiting, "host"), lost(&waiting, "loud")), (4, 3, 1));
 }
 
 #[test]
