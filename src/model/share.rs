@@ -15,8 +15,8 @@ use super::id::{AccountId, ShareId};
 pub const OPEN_MAX: usize = 32;
 /// Most accounts whose sites one account sees by shares: a list of accounts looks at all of them.
 pub const RECEIVED_MAX: usize = 64;
-/// Most shares that an account made and that are kept, those that are over among them: a proposal takes the place of the one that
-/// was made first of these.
+/// Most shares that an account made and that are kept: behind that a proposal takes the place of the one that was proposed first of those
+/// that are over.
 pub const KEPT_MAX: usize = 256;
 /// For how long a proposal can be accepted: a code that is found later in a mailbox opens nothing.
 pub const OFFER: SignedDuration = SignedDuration::from_hours(14 * 24);

@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 
 use crate::lexicon::{Classes as Texts, Query};
+use crate::model::assignment::Assignment;
 use crate::model::connection::Sealed;
+use crate::model::id::ShareId;
 use crate::model::prefix::Prefix;
+use crate::model::share::{Act, Share};
 use crate::store::document::QueuedMail;
 use crate::store::{Range, Resync, Store};
 
@@ -39,13 +42,37 @@ fn put_mail(account: u8, number: u8) -> Mutation {
     put(Key::of(&account_id(account), Kind::Mail, number), Document::Mail(mail))
 }
 
+fn put_share(account: u8, number: u8, is_accepted: bool) -> Mutation {
+    let now = Timestamp::UNIX_EPOCH;
+    let share = Share {
+        // One account's shares are no other's.
+        id: ShareId::from_random(&[number * 2 + account; 32]),
+        owner: account_id(account),
+        display_name: String::new(),
+        sites: Assignment::parse("labels.region = x").unwrap(),
+        contacts: Contacts::Masked,
+        positions: Positions::Exact,
+        code_hash: [number; 32],
+        proposed_at: now,
+        offered_until: now,
+        expires_at: None,
+        accepted: is_accepted.then(|| Act { by: account_id(1 - account), at: now }),
+        declined_at: None,
+        ended: None,
+    };
+    put(Key::of(&share.owner, Kind::Share, share.id), Document::Share(Box::new(share)))
+}
+
 /// One step: of sites and tokens, or of what stands beside them.
 fn any_step() -> impl Strategy<Value = Mutation> {
-    let beside = (0..ACCOUNTS, 0..4_u8, "[a-c]{1,2}", 0..5_u8).prop_map(|(account, number, name, step)| match step {
+    let beside = (0..ACCOUNTS, 0..4_u8, "[a-c]{1,2}", 0..8_u8).prop_map(|(account, number, name, step)| match step {
         0 => Mutation::delete(put_prefix(account, number, name).key),
         1 => Mutation::delete(put_mail(account, number).key),
         2 => Mutation::delete(put_token(account, number).key),
         3 => put_mail(account, number),
+        4 => Mutation::delete(put_share(account, number, false).key),
+        5 => put_share(account, number, false),
+        6 => put_share(account, number, true),
         _ => put_prefix(account, number, name),
     });
     prop_oneof![3 => step(), 2 => beside]
@@ -71,7 +98,7 @@ async fn tell_anew(live: &Live, store: &dyn Store, continues: bool) {
     live.resynced(Resync::Accounts { is_among: &|_| true, present: &accounts });
 }
 
-/// What stands beside the map: networks, and what searches find.
+/// What stands beside the map: networks, shares, and what searches find.
 fn told_beside(live: &Live) -> Vec<String> {
     let mut told = Vec::new();
     for account in live.lives() {
@@ -79,6 +106,7 @@ fn told_beside(live: &Live) -> Vec<String> {
             told.push(format!("{:?}", account.prefix_of(format!("10.{number}.0.1").parse().unwrap())));
         }
         told.push(account.prefix_count().to_string());
+        told.push(format!("{:?}", live.shares.list(&account.account().id, None, usize::MAX)));
         for typed in ["a", "b", "c", "k", "x", "z"] {
             let hits = account.search.search(None, &Query::parse(typed).unwrap(), Texts::ALL, 100, None);
             let mut sites = hits.sites;

@@ -183,8 +183,8 @@ def test_a_share_is_accepted_on_any_of_them_and_ends_everywhere(fleet, owner):
     accepting.AcceptShare(parent=guests.name, code=proposed.code)
     until("a share is unknown", lambda: is_known(other, parent))
     assert other.GetSite(name=site).display_name == "shared"
-    watcher = SiteWatcher(other, parent)
-    assert watcher.take().mark == CURRENT
+    watcher = SiteWatcher(other, parent).read_to(1)
+    assert list(watcher.sites) == [site]
     admin.EndShare(name=proposed.share.name)
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(refused, "NOT_FOUND", "RESOURCE_NOT_FOUND", lambda: list(watcher.stream))
