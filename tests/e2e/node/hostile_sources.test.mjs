@@ -203,7 +203,7 @@ test("what GeoIP files say is text: names of places, of networks and of themselv
   await close(ofCountry, "a time zone");
 });
 
-test("what a gazetteer was built from is text: its streets and towns, and whom it names", async () => {
+test("what a gazetteer was built from is text: its streets and towns, and whom it names", async (t) => {
   const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
   const file = path.join(dir, "doors.csv");
   // As few words as a name may have that is looked up as one.
@@ -213,6 +213,7 @@ test("what a gazetteer was built from is text: its streets and towns, and whom i
   const source = `${file},country=IS,attribution=${HOSTILE}`;
   await promisify(execFile)(BINARY, ["gazetteer", "build", "--openaddresses", source, "--out", index]);
   const other = await Server.bare(["--gazetteer", index]);
+  t.after(() => other.stop());
   const editor = await other.fill(1);
   const opened = await openPage({ browser, server: other, token: editor });
   const { page } = opened;
@@ -225,7 +226,6 @@ test("what a gazetteer was built from is text: its streets and towns, and whom i
   await byId(page, "candidate-apply").first().click();
   await shows(byId(page, "locate-message"), /^Moved/);
   await close(opened, "a gazetteer");
-  await other.stop();
 });
 
 test("whom files, geocoders and base maps want named is text, and of markup words and web links alone", async () => {
@@ -242,9 +242,10 @@ test("whom files, geocoders and base maps want named is text, and of markup word
   await close(opened, "attributions");
 });
 
-test("the attribution of TileJSON, which map libraries set into their pages as it is, has no markup of others", async () => {
+test("the attribution of TileJSON, which map libraries set into their pages as it is, has no markup of others", async (t) => {
   const { tileJsonPath } = await server.call("MapService", "SignTileUrl", { parent: PARENT, ttl: "600s" }, token);
   const front = await new Front(server, PAGE).start();
+  t.after(() => front.stop());
   const { page, faults } = await openPage({ browser, server: front, token });
   await page.goto(front.url);
   await page.waitForFunction(() => window.map);
@@ -260,7 +261,6 @@ test("the attribution of TileJSON, which map libraries set into their pages as i
   assert.equal(await page.title(), "waymark", "something ran");
   assert.deepEqual(faults, []);
   await page.context().close();
-  await front.stop();
 });
 
 test("who somebody is at an identity provider is text, where it says whose word a pin is", async () => {

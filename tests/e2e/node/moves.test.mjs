@@ -26,7 +26,7 @@ const DOORS = {
   Qamea: { lat: -16.77, lng: -179.76 },
   Quito: { lat: -0.22, lng: -78.51 },
 };
-/** Pixels by which the middle of a mark may be drawn beside its place. */
+/** Pixels by which the tip of a mark may be drawn beside its place. */
 const DRAWN_PX = 1.5;
 
 let server, token, browser, dir, geocoder;
@@ -206,18 +206,18 @@ test("candidates stand on the map by their numbers, each at its place, and list 
   labels.forEach((label, at) => assert.ok(label.includes(listed[at]), `${label} is not ${listed[at]}`));
 
   // All of them come into view; each then is where the map's middle and zoom put it, by its tip.
-  const inView = ([first, last]) => {
+  const inView = (wanted) => {
     const map = document.querySelector('[data-testid="map"]');
     const { left, top, right, bottom } = map.getBoundingClientRect();
     const boxes = [...document.querySelectorAll(".candidate-mark")].map((mark) => mark.getBoundingClientRect());
     const isSeen = (box) => box.left > left && box.right < right && box.top > top && box.bottom < bottom;
     const [lat, lng] = map.dataset.center.split(",").map(Number);
-    const isThere = Math.abs(lat - first) < 0.2 && Math.abs(lng - last) < 0.2;
+    const isThere = Math.abs(lat - wanted.lat) < 0.2 && Math.abs(lng - wanted.lng) < 0.2;
     return map.dataset.idle === "true" && isThere && boxes.every(isSeen);
   };
-  await page.waitForFunction(inView, [DOORS.Reykjavik.lat, DOORS.Reykjavik.lng]);
+  await page.waitForFunction(inView, DOORS.Reykjavik);
   await shoot(page, "moves-candidates", byId(page, "candidate"));
-  await page.waitForFunction(inView, [DOORS.Reykjavik.lat, DOORS.Reykjavik.lng]);
+  await page.waitForFunction(inView, DOORS.Reykjavik);
   const drawn = await page.evaluate(() => {
     const map = document.querySelector('[data-testid="map"]');
     const { left, top, width, height } = map.getBoundingClientRect();
