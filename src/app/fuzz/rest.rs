@@ -185,7 +185,8 @@ impl Way {
         while let Some((before, behind)) = rest.split_once('{') {
             let (inside, behind) = behind.split_once('}').expect("a brace is closed");
             let field = inside.split_once('=').map_or(inside, |(field, _)| field);
-            target = target + before + &take(&mut message, field);
+            target.push_str(before);
+            target.push_str(&take(&mut message, field));
             rest = behind;
         }
         target.push_str(rest);
