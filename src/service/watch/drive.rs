@@ -17,7 +17,8 @@ pub type Messages<M> = BoxStream<'static, Result<M, Error>>;
 
 /// The same messages, ended early where the watch has to end.
 pub(super) fn drive<M: Send + 'static>(mut vigil: Vigil, mut messages: Messages<M>) -> Messages<M> {
-    let (sender, receiver) = mpsc::channel(1);
+    // A channel has room for 32 at once, of which one is used: for their addresses, and not for messages.
+    let (sender, receiver) = mpsc::channel::<Box<M>>(1);
     let (tell, told) = oneshot::channel();
     let ending = vigil.ending.clone();
     tokio::spawn(async move {
@@ -32,7 +33,7 @@ pub(super) fn drive<M: Send + 'static>(mut vigil: Vigil, mut messages: Messages<
                 () = sender.closed() => return,
             };
             match message {
-                Some(Ok(message)) => room.send(message),
+                Some(Ok(message)) => room.send(Box::new(message)),
                 Some(Err(fault)) => break fault,
                 None => break Error::Ending,
             }
@@ -44,7 +45,7 @@ pub(super) fn drive<M: Send + 'static>(mut vigil: Vigil, mut messages: Messages<
     // Without a word the task panicked, unless it went with the server.
     let silence = move || if *ending.borrow() { Error::Ending } else { Error::WatchFailed };
     let end = stream::once(async move { Err(told.await.unwrap_or_else(|_| silence())) });
-    let taken = stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+    let taken = stream::unfold(receiver, |mut receiver| async move { Some((*receiver.recv().await?, receiver)) });
     taken.map(Ok).chain(end).boxed()
 }
 
