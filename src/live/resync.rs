@@ -59,7 +59,12 @@ impl Live {
 
     fn end_anew(&self, partition: Option<&AccountId>, present: &HashSet<(Kind, String)>) {
         let is_gone = |kind: Kind, id: String| !present.contains(&(kind, id));
-        self.tokens.write().retain_of(partition, |token: TokenId| !is_gone(Kind::Token, token.to_string()));
+        // Looked for while others read on: each call asks for a token, and as a rule none is gone.
+        let mut tokens: Vec<TokenId> = self.tokens.read().ids_of(partition);
+        tokens.retain(|token| is_gone(Kind::Token, token.to_string()));
+        if !tokens.is_empty() {
+            self.tokens.write().forget(partition, &tokens);
+        }
         let Some(account) = partition else { return };
         for (_, id) in self.mails.keys().into_iter().filter(|(of, _)| of == account) {
             if is_gone(Kind::Mail, id.clone()) {
@@ -68,11 +73,11 @@ impl Live {
         }
         self.shares.retain_of(account, |share| !is_gone(Kind::Share, share.to_string()));
         let Some(live) = self.account(account) else { return };
-        let mut sites: BTreeSet<SiteId> = live.map.read().ids().into_iter().collect();
+        let sites = live.map.read().ids();
         // Deleted ones are on no map, and some of them still hold what has to be dropped.
-        sites.extend(live.waiting.sites());
-        sites.extend(live.links.behind(None, usize::MAX));
-        for site in sites.into_iter().filter(|site| is_gone(Kind::Site, site.to_string())) {
+        let sites = sites.into_iter().chain(live.waiting.sites()).chain(live.links.behind(None, usize::MAX));
+        let gone: BTreeSet<SiteId> = sites.filter(|site| is_gone(Kind::Site, site.to_string())).collect();
+        for site in gone {
             self.forget(&Mutation::delete(Key::of(account, Kind::Site, site)));
         }
         let networks = live.prefixes.read().networks();

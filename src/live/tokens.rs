@@ -69,17 +69,20 @@ impl Tokens {
         self.by_id.extend(tokens);
     }
 
-    /// Forgets those of an account, or the operator's, that are not to stay.
-    pub(super) fn retain_of(&mut self, account: Option<&AccountId>, stays: impl Fn(TokenId) -> bool) {
+    /// The ids of those of an account, or the operator's.
+    pub(super) fn ids_of(&self, account: Option<&AccountId>) -> Vec<TokenId> {
+        self.listed.get(&account.cloned()).into_iter().flatten().copied().collect()
+    }
+
+    /// Forgets some of an account, or the operator's.
+    pub(super) fn forget(&mut self, account: Option<&AccountId>, gone: &[TokenId]) {
         let Some(listed) = self.listed.get_mut(&account.cloned()) else { return };
-        let by_id = &mut self.by_id;
-        listed.retain(|token| {
-            let stays = stays(*token);
-            if !stays {
-                by_id.remove(token);
+        for token in gone {
+            if listed.remove(token) {
+                self.by_id.remove(token);
             }
-            stays
-        });
+        }
+        let by_id = &self.by_id;
         self.certified.retain(|_, tokens| {
             tokens.retain(|token| by_id.contains_key(token));
             !tokens.is_empty()
@@ -157,7 +160,11 @@ mod tests {
         assert_eq!(numbers(&tokens, &names), [1, 3]);
         assert_eq!(numbers(&tokens, &names[1..]), [3]);
         assert_eq!(numbers(&tokens, &[Binding::Uri("x:a".to_owned())]), [0; 0]);
-        tokens.retain_of(third.account.as_ref(), |id| id != third.id);
+        assert_eq!(tokens.ids_of(third.account.as_ref()).len(), 3);
+        tokens.forget(None, &[third.id]);
+        assert_eq!(numbers(&tokens, &names), [1, 3], "it is no token of the operator's");
+        tokens.forget(third.account.as_ref(), &[third.id]);
+        assert_eq!(tokens.ids_of(third.account.as_ref()).len(), 2);
         assert_eq!(numbers(&tokens, &names), [1]);
         assert_eq!(tokens.certified.len(), 1, "what is gone is held");
     }
