@@ -5,7 +5,7 @@
 //! that lost commits are all noticed, and everything is read anew. A key of the partition that another program made something
 //! else is told, and waited for; so is an entry that no commit wrote, or half of one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,6 @@ use super::head::{self, Head, Position};
 use super::node::{self, Nodes};
 use super::pending::Pending;
 use super::trouble::{PLACE, Trouble};
-use super::walk::Walk;
 use super::{junk, keys::Names, value};
 
 /// For so long Redis waits for an entry before it answers that there is none.
@@ -73,7 +72,7 @@ pub(super) struct Follower {
 }
 
 /// Why following stopped.
-enum Stop {
+pub(super) enum Stop {
     /// The connection failed.
     Lost(String),
     /// Entries are missing.
@@ -349,50 +348,5 @@ impl Follower {
             "a partition of Redis was read anew"
         );
         Ok(())
-    }
-
-    async fn resync_account(
-        &self,
-        observer: &dyn Observer,
-        account: &str,
-        revision: Revision,
-        continues: bool,
-        connection: &mut MultiplexedConnection,
-    ) -> Result<usize, Stop> {
-        let Ok(partition) = value::partition_of(account) else { return Ok(0) };
-        let place = super::place(&self.nodes.settings.prefix);
-        let mut present = HashSet::new();
-        // What was told and is a part of what is there need not be read.
-        let standing = observer.standing(partition.as_ref());
-        let known = if continues && standing <= revision { standing } else { Revision::default() };
-        for kind in super::super::Kind::IN_MEMORY {
-            let mut walk = Walk::new(&self.names, &self.generation, account, kind).beyond(known);
-            while let Some(call) = walk.call() {
-                let page = match call.query_async::<Value>(connection).await {
-                    Ok(answer) => walk.take(answer)?,
-                    Err(cause) => match Trouble::of(&cause) {
-                        trouble if trouble.is_of_index() && walk.leave_index() => {
-                            trouble.told();
-                            continue;
-                        }
-                        _ => return Err(cause.into()),
-                    },
-                };
-                let rows = page.told(account, kind, &place);
-                let mut mutations = Vec::with_capacity(rows.len());
-                for row in rows {
-                    if !row.is_known(known) {
-                        match row.mutation(partition.as_ref(), kind) {
-                            Some(mutation) => mutations.push(mutation),
-                            None => drop(faults::unreadable(account, kind, &row.id, &place)),
-                        }
-                    }
-                    present.insert((kind, row.id));
-                }
-                observer.resynced(Resync::Records(&mutations));
-            }
-        }
-        observer.resynced(Resync::End { partition: partition.as_ref(), revision, present: &present, continues });
-        Ok(present.len())
     }
 }

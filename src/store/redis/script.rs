@@ -92,6 +92,9 @@ return head
 /// descends, how many, and where its caller knows records of up to a revision, that as eight bytes: those are answered with the eight
 /// bytes of their own. Answers ids and values; an id without a value where another program took it away, and no values where it made
 /// the records something else. `INDEX` where the ids are something else, or are gone while there are records.
+///
+/// Where some are known, values are read eight at a time: a few are copied within one buffer of Redis (16 KiB), a page of them in
+/// megabytes of new ones, of which next to nothing is answered. Revisions are numbers below 2^53, which Lua's numbers hold exactly.
 const PAGE_TEXT: &str = "#!lua flags=no-writes
 if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[1] then return redis.error_reply('FOREIGN it was emptied, or holds the data of another deployment') end
 local ids
@@ -110,22 +113,22 @@ if #ids == 0 then
   end
   return {}
 end
-local values = redis.pcall('HMGET', KEYS[2], unpack(ids))
-if values.err then
-  if not string.find(values.err, 'WRONGTYPE', 1, true) then return values end
-  values = {}
-end
-local function is_known(value)
-  for at = 1, 8 do
-    local own, known = string.byte(value, at) or 255, string.byte(ARGV[6], at)
-    if own ~= known then return own < known end
+local values, known, step = {}, nil, #ids
+if ARGV[6] then known, step = struct.unpack('>I8', ARGV[6]), 8 end
+for from = 1, #ids, step do
+  local some = redis.pcall('HMGET', KEYS[2], unpack(ids, from, math.min(from + step - 1, #ids)))
+  if some.err then
+    if not string.find(some.err, 'WRONGTYPE', 1, true) then return some end
+    values = {}
+    break
   end
-  return true
-end
-if ARGV[6] then
-  for at = 1, #ids do
-    local value = values[at]
-    if value and is_known(value) then values[at] = string.sub(value, 1, 8) end
+  if not known then
+    values = some
+    break
+  end
+  for at, value in ipairs(some) do
+    if value and #value >= 8 and struct.unpack('>I8', value) <= known then value = string.sub(value, 1, 8) end
+    values[from + at - 1] = value
   end
 end
 return {ids, values}

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "tests tell seeds, tallies, and what they skip")]
 
 mod access;
+mod anew;
 mod cluster;
 mod documents;
 mod junk;
