@@ -1,4 +1,4 @@
-// The words of importing, exporting, tokens, accounts and the wallboard: what people read, and nothing else.
+// The words of importing, exporting, tokens, accounts, guests and the wallboard: what people read, and nothing else.
 import { AttentionReason } from "./gen/waymark/v1/attention_pb.js";
 import { AddressState } from "./gen/waymark/v1/location_pb.js";
 import { ImportOutcome } from "./gen/waymark/v1/import_service_pb.js";
@@ -9,7 +9,7 @@ export const menu = {
   open: "More",
   label: "More of this account",
   exchange: "Import and export",
-  access: "Tokens and accounts",
+  access: "Tokens, shares, accounts",
   wallboard: "Wallboard",
 };
 
@@ -171,7 +171,7 @@ function damagedSites(names: string[]): string {
 }
 
 export const access = {
-  title: "Tokens and accounts",
+  title: "Tokens, shares, accounts",
   tokens: "Tokens",
   tokensHint: "Each person and each program has a token of its own, so that one can be ended without the others.",
   forbidden: "Your token does not keep tokens: an admin’s does.",
@@ -249,6 +249,17 @@ export const access = {
   present: "shown now",
   show: "Show it",
   moreAccounts: "More accounts",
+};
+
+/** What is read by who sees sites of another account by a share. */
+export const guest = {
+  sharedBy: (owner: string) => `Shared by ${owner}, to look at`,
+  back: "Back to your own account",
+  chooseHint: "Your own account, and those that share sites with it. Which one do you want to see?",
+  own: (id: string) => `${id}, your own`,
+  shares: (id: string) => `${id}, shares sites`,
+  noMap: (id: string) => `${id}, shares no positions, so there is no map`,
+  over: (owner: string) => `${owner} does not share sites with your account any more.`,
 };
 
 export const accountData = {

@@ -9,6 +9,7 @@ import { ImportService } from "../gen/waymark/v1/import_service_pb.js";
 import { LocationService } from "../gen/waymark/v1/location_service_pb.js";
 import { MapService } from "../gen/waymark/v1/map_service_pb.js";
 import { ResidentAccessService } from "../gen/waymark/v1/resident_access_service_pb.js";
+import { ShareService } from "../gen/waymark/v1/share_service_pb.js";
 import { SiteService } from "../gen/waymark/v1/site_service_pb.js";
 import { TicketingService } from "../gen/waymark/v1/ticketing_service_pb.js";
 import { faultOf } from "./fault.js";
@@ -37,6 +38,7 @@ export interface Api {
   location: Client<typeof LocationService>;
   map: Client<typeof MapService>;
   residents: Client<typeof ResidentAccessService>;
+  shares: Client<typeof ShareService>;
   ticketing: Client<typeof TicketingService>;
 }
 
@@ -76,6 +78,7 @@ export function connect(token: () => string, onRejected: (token: string) => void
     location: createClient(LocationService, transport),
     map: createClient(MapService, transport),
     residents: createClient(ResidentAccessService, transport),
+    shares: createClient(ShareService, transport),
     ticketing: createClient(TicketingService, transport),
   };
 }

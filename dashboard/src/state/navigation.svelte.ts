@@ -85,8 +85,8 @@ export class Navigation {
     const { filter, account, opened, pages, session } = this.#workspace;
     filter.restore(rest);
     this.#list(rest);
-    // Pages of the account are not for who works on some of its sites.
-    const [site, page] = [rest.get("site"), session.onSite ? null : rest.get("page")];
+    // Pages of the account are not for who sees some of its sites alone.
+    const [site, page] = [rest.get("site"), session.confined ? null : rest.get("page")];
     pages.show(page === "exchange" || page === "access" ? page : "");
     if (page === TICKETING) this.#workspace.openTicketing();
     else if (this.#workspace.ticketing) this.#workspace.close();

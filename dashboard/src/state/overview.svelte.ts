@@ -33,6 +33,8 @@ export interface OverviewTold {
   onChange: () => void;
   /** Something is heard again after a watch ended: perhaps of another server than before. */
   onAgain: () => void;
+  /** The account is not there any more, for who asks. */
+  onMissing?: () => void;
 }
 
 export class Overview {
@@ -142,6 +144,7 @@ export class Overview {
         // Whatever the reason, the page is not live now, and must not look so.
         this.watching = isRefused ? "ended" : "broken";
         this.refusal = isRefused ? message : "";
+        if (kind === "missing") this.#told.onMissing?.();
         // Of a token that ended the session makes something; it watches again when it goes on.
         if (isRefused || kind === "signed-out") return;
       }

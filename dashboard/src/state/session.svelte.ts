@@ -1,12 +1,15 @@
 // Who is signed in. Holds the token (in this tab's session storage alone) and gives out the services called with it.
 import { type Api, connect } from "../api/client.js";
 import { faultOf } from "../api/fault.js";
+import { accountId } from "../api/names.js";
 import type { Account, WhoAmIResponse } from "../gen/waymark/v1/admin_service_pb.js";
 import { PositionAccess } from "../gen/waymark/v1/location_pb.js";
+import type { Share } from "../gen/waymark/v1/share_service_pb.js";
 import { ContactAccess } from "../gen/waymark/v1/token_pb.js";
 import { TokenScope } from "../gen/waymark/v1/token_scope_pb.js";
 import * as strings from "../strings.js";
 import { Drafts } from "./drafts.svelte.js";
+import { receivedShares } from "./received_shares.js";
 import { isSame, NOBODY, READERS, rightsOf, WRITERS } from "./rights.js";
 
 const TOKEN_KEY = "waymark.token";
@@ -22,19 +25,25 @@ const SIGNS_IN = [...READERS, TokenScope.WALLBOARD];
 
 export class Session {
   /**
-   * `choosing`: signed in as the operator, with no account chosen yet. `renewing`: the token ended while an account was shown;
-   * the account waits unseen, with all that was typed, for another token of the same right.
+   * `choosing`: signed in with a token that opens several accounts, and none is chosen yet. `renewing`: the token ended while an
+   * account was shown; the account waits unseen, with all that was typed, for another token of the same right.
    */
   phase = $state<"starting" | "signed-out" | "choosing" | "ready" | "renewing">("starting");
   /** Counts the sessions: what one showed is nothing for the next. */
   epoch = $state(0);
   /** `accounts/{account}`; empty until one is chosen. */
   account = $state("");
-  /** The operator's choice, as far as it is loaded. */
+  /** The account that the token belongs to; empty for the operator's. */
+  home = $state("");
+  /** The shares in effect by which the token opens other accounts, one of each, as they were when they were last asked for. */
+  shared = $state.raw<Share[]>([]);
+  /** The share that shows the account; absent where it is the token's own. */
+  guest = $state.raw<Share | undefined>();
+  /** The accounts to choose from, as far as they are loaded. */
   accounts = $state.raw<Account[]>([]);
   /** Token of the chooser's next page; empty at the end. */
   accountsNext = $state("");
-  /** A sentence for the log-in form: why one has to sign in again, or why it failed. */
+  /** A sentence for the log-in form or the chooser: why one has to sign in or choose again, or why it failed. */
   notice = $state("");
   checking = $state(false);
   /** Whether the token is the operator's, who sees every account. */
@@ -65,6 +74,17 @@ export class Session {
   #api: Api | undefined;
   /** What the token may see and do; another token that may the same takes the session over. */
   #rights = NOBODY;
+  #who: WhoAmIResponse | undefined;
+
+  /** Whether some sites of the account are seen alone, and nothing else of it: by who works on site, and by a guest. */
+  get confined(): boolean {
+    return this.onSite || this.guest !== undefined;
+  }
+
+  /** Whether histories are shown: they hold exact positions, and what was before a share. */
+  get readsHistory(): boolean {
+    return !this.rough && this.guest === undefined;
+  }
 
   /** The services, for a signed-in caller. */
   get api(): Api {
@@ -112,19 +132,64 @@ export class Session {
     }
   }
 
-  /** Shows an account, `accounts/{account}`. */
+  /** Shows an account, `accounts/{account}`: another one than the token's own as far as a share shows it, where there is one. */
   choose(account: string): void {
-    this.account = account;
-    sessionStorage.setItem(ACCOUNT_KEY, account);
+    const opened = this.opens(account) ? account : this.home;
+    this.#entitle(this.shared.find(({ owner }) => owner === opened));
+    this.account = opened;
+    this.notice = "";
+    sessionStorage.setItem(ACCOUNT_KEY, opened);
     this.phase = "ready";
   }
 
-  /** Back to the choice of accounts. The operator alone has one. */
+  /** Whether the token opens an account on this page, which shows nothing without a map. */
+  opens(account: string): boolean {
+    const share = this.shared.find(({ owner }) => owner === account);
+    return this.operator || account === this.home || (share !== undefined && share.positions !== PositionAccess.HIDDEN);
+  }
+
+  /** Back to the choice of accounts. The operator has one, and who sees sites of other accounts by shares. */
   async chooseAgain(): Promise<void> {
     sessionStorage.removeItem(ACCOUNT_KEY);
     this.account = "";
+    this.guest = undefined;
     this.phase = "choosing";
-    await this.#firstAccounts();
+    try {
+      await Promise.all([this.#firstAccounts(), this.lookForShares()]);
+    } catch (error) {
+      this.notice = faultOf(error).message;
+    }
+  }
+
+  /** Asks which other accounts the token opens by shares. */
+  async lookForShares(): Promise<void> {
+    if (!seesShares(this.#who)) return;
+    const { epoch } = this;
+    const shared = await receivedShares(this.api, this.home);
+    if (epoch === this.epoch) this.shared = shared;
+  }
+
+  /** Nothing is told of the account any more: where that is because a share is over, nothing of it stays on the screen. */
+  async lookAgain(): Promise<void> {
+    const before = this.guest;
+    if (!before) return;
+    try {
+      await this.lookForShares();
+    } catch {
+      // What is wrong with the connection is told, and it is asked again with the next watch.
+      return;
+    }
+    if (this.phase !== "ready" || this.guest !== before) return;
+    const now = this.shared.find(({ owner }) => owner === before.owner);
+    if (now?.name === before.name) return;
+    if (now && this.opens(now.owner)) {
+      // Another one, which waited: it may show other sites, and more or less of them.
+      this.epoch += 1;
+      this.choose(now.owner);
+      return;
+    }
+    this.notice = strings.guest.over(before.ownerDisplayName || accountId(before.owner));
+    await this.chooseAgain();
   }
 
   /** Loads the chooser's next page. */
@@ -151,26 +216,38 @@ export class Session {
   }
 
   async #begin(token: string, who: WhoAmIResponse, byHand: boolean): Promise<void> {
+    const chosen = sessionStorage.getItem(ACCOUNT_KEY) ?? "";
+    const shared = chosen !== "" && chosen !== who.account && seesShares(who) ? await sharesOf(token, who.account) : [];
     this.#token = token;
     this.#api = connect(
       () => this.#token,
       (used) => this.#rejected(used),
     );
+    this.#who = who;
     this.operator = who.account === "";
-    this.editable = WRITERS.includes(who.scope);
-    this.onSite = who.scope === TokenScope.FIELD;
-    this.tends = this.editable || this.onSite;
-    this.administers = who.scope === TokenScope.ADMIN;
-    this.masks = who.contacts === ContactAccess.MASKED;
-    this.rough = who.positions === PositionAccess.APPROXIMATE;
-    this.wallboardOnly = !READERS.includes(who.scope);
+    [this.home, this.shared] = [who.account, shared];
+    this.#entitle(undefined);
     this.tokenName = who.token;
     this.#rights = rightsOf(who);
     this.drafts.admit(this.#rights);
     this.epoch += 1;
     this.#keep(token, byHand);
-    if (who.account) this.choose(who.account);
+    if (who.account) this.choose(chosen);
     else await this.#resumeChoice();
+  }
+
+  /** What the token may see and do, of another account as far as the share shows it, where nothing is changed. */
+  #entitle(share: Share | undefined): void {
+    const who = this.#who;
+    if (!who) return;
+    this.guest = share;
+    this.editable = !share && WRITERS.includes(who.scope);
+    this.onSite = who.scope === TokenScope.FIELD;
+    this.tends = this.editable || this.onSite;
+    this.administers = !share && who.scope === TokenScope.ADMIN;
+    this.masks = who.contacts === ContactAccess.MASKED || (share !== undefined && share.contacts !== ContactAccess.READ);
+    this.rough = [who.positions, share?.positions].includes(PositionAccess.APPROXIMATE);
+    this.wallboardOnly = !READERS.includes(who.scope);
   }
 
   /** Goes on where the former token ended. */
@@ -229,9 +306,25 @@ export class Session {
     this.#api = undefined;
     this.account = "";
     this.accounts = [];
+    this.shared = [];
+    this.guest = undefined;
     this.notice = notice;
     this.phase = "signed-out";
   }
+}
+
+/** Whether who this is sees sites of other accounts by shares: it is of those who see all of their own. */
+function seesShares(who: WhoAmIResponse | undefined): boolean {
+  return who !== undefined && who.account !== "" && READERS.includes(who.scope) && who.scope !== TokenScope.FIELD;
+}
+
+/** What a token opens by shares, before anything of a session is done with it; nothing where that is not told. */
+async function sharesOf(token: string, account: string): Promise<Share[]> {
+  const api = connect(
+    () => token,
+    () => undefined,
+  );
+  return receivedShares(api, account).catch(() => []);
 }
 
 /** An address of this page that logs in with a token: behind the `#`, so that no server and no log ever sees it. */

@@ -89,7 +89,11 @@ export class Workspace {
   constructor(session: Session) {
     this.session = session;
     this.account = session.account;
-    const told = { onChange: () => this.#reloads.ask(), onAgain: () => void this.version.look() };
+    const told = {
+      onChange: () => this.#reloads.ask(),
+      onAgain: () => void this.version.look(),
+      onMissing: () => void session.lookAgain(),
+    };
     this.overview = new Overview(session.api, this.account, this.filter, told);
     this.listing = new Listing(session.api, this.account, this.filter);
     this.opened = new OpenedSite(session.api, (site, moved) => this.#changedHere(site, moved));
@@ -118,7 +122,7 @@ export class Workspace {
 
   /** What needs attention rests on exact positions, and on the sites around: who does not see those hears nothing of it. */
   get hasQueue(): boolean {
-    return !this.session.rough && !this.session.onSite;
+    return !this.session.rough && !this.session.confined;
   }
 
   start(): void {
