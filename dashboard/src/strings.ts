@@ -339,4 +339,6 @@ export const faultField: Record<string, string> = {
   address_line: "Address",
   base_url: "Address of the system",
   names: "Sites",
+  sites: "Which sites",
+  code: "Code",
 };

@@ -4,6 +4,7 @@ import { AccountData } from "./account_data.svelte.js";
 import { Accounts } from "./accounts.svelte.js";
 import { Exporting } from "./exporting.svelte.js";
 import { Importing } from "./importing.svelte.js";
+import type { Shares } from "./shares.svelte.js";
 import { Tokens } from "./tokens.svelte.js";
 
 export type PageName = "" | "exchange" | "access";
@@ -16,6 +17,8 @@ export class Pages {
   readonly tokens: Tokens;
   readonly accounts: Accounts;
   readonly data: AccountData;
+  /** Made by the part that shows them, whose code is loaded with it. */
+  shares: Shares | undefined;
 
   /** `onChange` runs when sites were changed, `onErased` when persons were erased; with `location` where they live, too. */
   constructor(api: Api, account: string, onChange: () => void, onErased: (location: boolean) => Promise<void>) {
