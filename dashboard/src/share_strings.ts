@@ -3,7 +3,7 @@ import { ShareState } from "./gen/waymark/v1/share_service_pb.js";
 
 export const share = {
   title: "Shares",
-  hint: "Sites that people of another account see too, and do not change; as they see sites of this one, so this account sees theirs.",
+  hint: "Sites of one account that the people of another one see too, and do not change. Who proposes gets a code, and who is handed it accepts.",
   propose: "Propose a share",
   enter: "Enter a code",
   made: "Sites of this account that others see",
