@@ -2,7 +2,7 @@
 //!
 //! A proposal is to nobody by name: a code goes from people to people, outside of waymark, so that no account can be found by proposing to
 //! it. The record is in the partition of the account whose sites they are, and each step is written over what was read, so that of
-//! two at once one counts. What a share shows is [`super::guests`]' business.
+//! two at once one counts. What a share shows is the business of `guests.rs`.
 
 use std::sync::Arc;
 
