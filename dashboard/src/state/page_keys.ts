@@ -16,17 +16,25 @@ export const FIELDS = ":is(input, select, textarea):not(:disabled)";
 
 export class PageKeys {
   #from: Element | undefined;
+  /** Whether the keys wait for the page, whose code is loaded when the first one opens. */
+  #isAwaited = false;
 
   /** A site's page opens, or is asked for again. What has the keys now gets them back. */
   async enter(): Promise<void> {
     const active = document.activeElement;
     if (active && active !== document.body && !isInPage(active)) this.#from = active.closest(WHOLES) ?? active;
     await tick();
-    document.getElementById(HEADING)?.focus({ preventScroll: true });
+    this.#isAwaited = !toHeading();
+  }
+
+  /** The page stands there. */
+  arrive(): void {
+    if (this.#isAwaited) this.#isAwaited = !toHeading();
   }
 
   /** It is about to close. Who is elsewhere already stays there. */
   async leave(): Promise<void> {
+    this.#isAwaited = false;
     const active = document.activeElement;
     if (active && active !== document.body && !isInPage(active)) return;
     const from = this.#from;
@@ -72,6 +80,13 @@ export async function takeKeys(home: () => HTMLElement | null | undefined): Prom
 function isNowhere(): boolean {
   const active = document.activeElement;
   return active === null || active === document.body;
+}
+
+/** Puts the keys on the page's heading; `false` where there is none. */
+function toHeading(): boolean {
+  const heading = document.getElementById(HEADING);
+  heading?.focus({ preventScroll: true });
+  return heading !== null;
 }
 
 function toList(): void {

@@ -84,7 +84,7 @@ export class Workspace {
 
   /** Loads again what changes may have touched. */
   #reloads = new Paced(() => this.#reload(), RELOAD_PAUSE_MS);
-  #keys = new PageKeys();
+  readonly keys = new PageKeys();
 
   constructor(session: Session) {
     this.session = session;
@@ -186,7 +186,7 @@ export class Workspace {
 
   /** Lists something else, behind whatever is open. */
   relist(scope: Scope): void {
-    void this.#keys.stayInList();
+    void this.keys.stayInList();
     this.listing.show(scope);
   }
 
@@ -198,7 +198,7 @@ export class Workspace {
 
   endQueue(): void {
     if (!this.attention.open) return;
-    void this.#keys.stayInList();
+    void this.keys.stayInList();
     this.attention.end();
   }
 
@@ -226,7 +226,7 @@ export class Workspace {
   }
 
   close(): void {
-    if (this.opened.name) void this.#keys.leave();
+    if (this.opened.name) void this.keys.leave();
     this.opened.close();
     this.relocation.attend("");
     this.ticketing = false;
@@ -259,7 +259,7 @@ export class Workspace {
     this.ticketing = false;
     if (name !== this.opened.name) this.relocation.attend(name);
     this.opened.open(name);
-    void this.#keys.enter();
+    void this.keys.enter();
   }
 
   #changedHere(site: Site, moved: boolean): void {

@@ -34,7 +34,7 @@ const EDGE_OFF_PX_MAX = 3;
 // Zooms at which a pin stands in the way of a name, and at which it is four times as far.
 const CROWDED = 12;
 const ROOMY = 14;
-const LONG_NAME = "Harbour warehouse";
+const LONG_NAMES = ["Harbour warehouse", "Railway warehouse"];
 
 let server, token, service, browser, light;
 
@@ -139,14 +139,14 @@ test("an area's disc is as wide as its sites are known to, and says how many are
 
 for (const [number, what, other] of [[0, "donuts", "clusters"], [1, "other pins", "pins"]]) {
   test(`names give way to ${what}, and are there where there is room`, async () => {
-    const quay = HARBOURS[number];
-    await pinned(LONG_NAME, quay);
+    const [quay, long, signal] = [HARBOURS[number], LONG_NAMES[number], `Signal box ${number}`];
+    await pinned(long, quay);
     // So near that the name would lie on it, which begins 18 px below its pin and is some 100 px wide; and so far that both are symbols of their own.
     const near = beside(quay, [66, 24], CROWDED);
-    await pinned("Signal box", near);
-    if (other === "clusters") await pinned("Signal box 2", near);
+    await pinned(signal, near);
+    if (other === "clusters") await pinned(`${signal} b`, near);
     const symbols = other === "clusters" ? { pins: "1", clusters: "1", sites: "3" } : { pins: "2", clusters: "0", sites: "2" };
-    const beyond = other === "clusters" ? "2" : "Signal box";
+    const beyond = other === "clusters" ? "2" : signal;
 
     const crowded = await opened(quay, CROWDED);
     await shows(crowded.page, { ...symbols, texts: JSON.stringify([beyond]) });
@@ -154,7 +154,7 @@ for (const [number, what, other] of [[0, "donuts", "clusters"], [1, "other pins"
     const roomy = await opened(quay, ROOMY);
     await shows(roomy.page, symbols);
     const texts = await roomy.page.locator('[data-testid="map"]').getAttribute("data-texts");
-    assert.deepEqual(JSON.parse(texts).sort(), [LONG_NAME, beyond].sort());
+    assert.deepEqual(JSON.parse(texts).sort(), [long, beyond].sort());
     for (const { page, faults } of [crowded, roomy]) {
       assert.deepEqual(faults, []);
       await page.context().close();
