@@ -183,6 +183,7 @@ def held(target, sheets):
         "date": day(sheet["measured_at"]),
         "sites": sheet["sites"],
         "accounts": sheet["accounts"],
+        "machine": sheet["machine"],
         "name": figures[0]["what"],
     }
 
@@ -239,7 +240,9 @@ def targets(figures):
         few = "told, not held" if figure["hold"] is None else "too few sites to say"
         none = "not measured" if figure["value"] is None else few
         met = {True: "met", False: "**not met**", None: none}[figure["met"]]
-        if figure.get("is_close"):
+        if id.startswith("M10") and figure["runs"]:
+            met += f"; starts in turn: {', '.join(number(run) for run in figure['runs'])}"
+        elif figure.get("is_close"):
             met += f", close: rounds from {number(min(figure['runs']))} to {number(max(figure['runs']))}"
         yield f"| {id} | {figure['what']} | {hold} | {measured(id, figure)} | {met} |"
     yield ""

@@ -201,7 +201,8 @@ test("every placed site counts exactly once at every zoom from 0 to 22, and no t
     symbols = found.symbols;
     context.diagnostic(`z${z}: ${found.count} sites in ${symbols.length} symbols, ${found.tiles} tiles`);
     assert.equal(found.count, placed, `zoom ${z}`);
-    checkSpacing(z, symbols.filter(({ isArea }) => !isArea));
+    // Pins and clusters keep apart, and so do areas; discs lie below what stands on them.
+    for (const kind of [false, true]) checkSpacing(z, symbols.filter(({ isArea }) => isArea === kind));
   }
 });
 

@@ -276,6 +276,7 @@ def test_a_write_is_on_the_map_at_once(account):
         (box(float("nan"), 0, 1, 1), "viewport.low.lat"),
         (box(0, float("inf"), 1, 1), "viewport.low.lng"),
         (box(1, 0, 0, 1), "viewport.low.lat"),
+        (box(1, 0, 1, 1), "viewport.low.lat"),
         (box(0, 5, 1, 5), "viewport.low.lng"),
     ],
 )
