@@ -63,11 +63,11 @@ impl Waymark {
         if newcomer.is_some() { self.recognize(credential, account) } else { Ok(()) }
     }
 
-    /// Whether the bearer is good, and the account there for it.
+    /// Whether the bearer is good, and the account there for it, as their own or by a share.
     fn recognize(&self, credential: Credential<'_>, account: Option<&AccountId>) -> Result<(), Error> {
         let principal = self.identify(credential)?;
         match account {
-            Some(account) => self.visible_account(&principal, account).map(drop),
+            Some(account) => self.visible_account(&self.within(&principal, account), account).map(drop),
             None => require_operator(&principal),
         }
     }

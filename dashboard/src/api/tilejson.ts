@@ -16,6 +16,9 @@ const HOMES: [RegExp, string][] = [
   [/Natural Earth/i, "https://www.naturalearthdata.com"],
 ];
 const SEPARATOR = /\s*[·|;]\s*/;
+/** A tag with its attributes, and where in it a handler's name begins and ends. */
+const TAG = /<(?:"[^"]*"|'[^']*'|[^>"'])*>/g;
+const HANDLER = /([\s/"'])on\w+(?=\s*=)/gi;
 
 /** The attribution as the server writes it: text with links, in HTML. */
 export async function loadAttribution(account: string, authorization: string): Promise<string> {
@@ -28,9 +31,13 @@ export async function loadAttribution(account: string, authorization: string): P
   }
 }
 
-/** Takes the attribution apart. The markup is parsed in a document of its own, which runs and loads nothing. */
+/**
+ * Takes the attribution apart. The markup is parsed in a document of its own, which runs and loads nothing; handlers in it are
+ * renamed first, because browsers report them to the page's policy all the same.
+ */
 export function attributionParts(attribution: string): AttributionPart[] {
-  const { body } = new DOMParser().parseFromString(attribution, "text/html");
+  const silent = attribution.replace(TAG, (tag) => tag.replace(HANDLER, "$1title"));
+  const { body } = new DOMParser().parseFromString(silent, "text/html");
   return Array.from(body.childNodes).flatMap((node): AttributionPart[] => {
     const text = node.textContent?.trim() ?? "";
     if (node instanceof HTMLAnchorElement && /^https?:$/.test(node.protocol))

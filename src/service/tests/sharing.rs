@@ -3,9 +3,10 @@
 use super::*;
 use crate::model::access::Token;
 use crate::model::assignment::Assignment;
-use crate::model::id::{ShareId, SiteId};
+use crate::model::id::{Revision, ShareId, SiteId};
 use crate::model::share::{KEPT_MAX, OPEN_MAX, Share, ShareState, Step};
 use crate::service::Error;
+use crate::service::certificates::Credential;
 use crate::service::paging::PageRequest;
 use crate::service::patch::SitePatch;
 use crate::service::sharing::{NewShare, ShownShare};
@@ -92,6 +93,24 @@ async fn of_two_that_accept_at_once_one_is_let_in() {
     assert!(is_missing(&world.waymark.share(&world.operator, &account("beta"), share.share.id)));
     // Whoever did not hear the answer asks again, and is told the same.
     assert_eq!(world.accept("gamma", &code).await.unwrap().state, ShareState::Active);
+}
+
+#[tokio::test]
+async fn guests_wait_for_what_they_know_of_the_other_account_and_strangers_do_not() {
+    let world = World::of_three().await;
+    let (share, code) = world.proposed(of_team("north")).await;
+    world.accept("beta", &code).await.unwrap();
+    let mut secrets = Vec::new();
+    for name in ["beta", "gamma"] {
+        let new = NewToken::of(Some(&account(name)), Scope::Viewer, "");
+        secrets.push(world.waymark.create_token(&world.operator, new).await.unwrap().1);
+    }
+    let known =
+        async |secret: &str| world.waymark.reach(Credential::Secret(secret), Some(&world.account), Revision(1)).await;
+    assert!(known(&secrets[0]).await.is_ok());
+    assert!(is_missing(&known(&secrets[1]).await));
+    world.end("acme", share.share.id).await.unwrap();
+    assert!(is_missing(&known(&secrets[0]).await));
 }
 
 #[tokio::test]
