@@ -38,7 +38,7 @@ export const share = {
   offer: "This is offered",
   from: "Whose sites",
   shown: "What is shown",
-  ends: "It ends",
+  ends: "How long",
   accept: "Accept",
   accepting: "Accepting…",
   already: "Your account accepted this share before: it sees these sites.",
