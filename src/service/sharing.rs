@@ -163,14 +163,7 @@ impl Waymark {
         account: &AccountId,
         code: &str,
     ) -> Result<ShownShare, Error> {
-        self.account_for(principal, account, Permission::Administer)?;
-        let offer = Offer::of(code)?;
-        let accept = |share: &mut Share| {
-            offer.check(share)?;
-            self.accepted(account, share)
-        };
-        let share = self.commit_over_share(&offer.key, || Error::ShareCode, accept).await?;
-        Ok(self.shown_share(account, Arc::new(share)))
+        self.answer_offer(principal, account, code, |share| self.accepted(account, share)).await
     }
 
     /// Declines a share: its code opens nothing any more. A repeat changes nothing. The administrators of the account that was to accept.
@@ -180,14 +173,7 @@ impl Waymark {
         account: &AccountId,
         code: &str,
     ) -> Result<ShownShare, Error> {
-        self.account_for(principal, account, Permission::Administer)?;
-        let offer = Offer::of(code)?;
-        let decline = |share: &mut Share| {
-            offer.check(share)?;
-            share.decline(self.now()).ok_or(Error::ShareCode)
-        };
-        let share = self.commit_over_share(&offer.key, || Error::ShareCode, decline).await?;
-        Ok(self.shown_share(account, Arc::new(share)))
+        self.answer_offer(principal, account, code, |share| share.decline(self.now()).ok_or(Error::ShareCode)).await
     }
 
     /// Ends a share at once, or takes it back before it is accepted; ending one that is over changes nothing. The administrators of either
@@ -269,6 +255,24 @@ impl Waymark {
         let over = made.iter().filter(|share| share.state(now).is_over());
         let first = over.min_by_key(|share| (share.proposed_at, share.id)).filter(|_| made.len() >= KEPT_MAX);
         Ok(first.map(|share| Mutation::delete(key_of(share))))
+    }
+
+    /// Writes an account's answer over the share that a code opens.
+    async fn answer_offer(
+        &self,
+        principal: &Principal,
+        account: &AccountId,
+        code: &str,
+        answer: impl Fn(&mut Share) -> Result<Step, Error>,
+    ) -> Result<ShownShare, Error> {
+        self.account_for(principal, account, Permission::Administer)?;
+        let offer = Offer::of(code)?;
+        let checked = |share: &mut Share| {
+            offer.check(share)?;
+            answer(share)
+        };
+        let share = self.commit_over_share(&offer.key, || Error::ShareCode, checked).await?;
+        Ok(self.shown_share(account, Arc::new(share)))
     }
 
     /// Reads a share, and writes what `change` makes of it over what was read: again and again while others are faster.
