@@ -51,17 +51,19 @@ impl std::error::Error for Unreadable {}
 
 type Read<T> = Result<T, Unreadable>;
 
-/// What is wanted, and what was found; its beginning, for it may be long.
+/// What is wanted, and of what kind that is which was found. No value is told back: it may be of a person, or a secret.
 fn wanted<T>(what: &str, value: &Value) -> Read<T> {
-    Err(Unreadable::new(format!("{what}, got {}", brief(value))))
+    Err(Unreadable::new(format!("{what}, got {}", kind_of(value))))
 }
 
-fn brief(value: &Value) -> String {
+fn kind_of(value: &Value) -> &'static str {
     match value {
-        Value::String(text) => shown(text),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
-        other => other.to_string(),
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }
 
@@ -186,7 +188,7 @@ fn one(kind: &Kind, value: &Value) -> Read<Dynamic> {
             let names = || described.values().map(|value| value.name().to_owned()).collect::<Vec<_>>().join(", ");
             match described.get_value_by_name(name) {
                 Some(found) => Dynamic::EnumNumber(found.number()),
-                None => return wanted(&format!("one of {}", names()), value),
+                None => return Err(Unreadable::new(format!("one of {}, got {}", names(), shown(name)))),
             }
         }
         Kind::Message(described) => Dynamic::Message(message(described.clone(), value)?),

@@ -35,6 +35,9 @@ use template::Captured;
 
 /// How much longer JSON may be than the message that it stands for: names of fields stand in it, and numbers as texts.
 const BODY_FACTOR: usize = 2;
+/// Bytes of a body that is too long for its call which are read all the same, and thrown away: over HTTP/1 whoever is still sending
+/// hears that the connection ended, and not what is wrong. Eight times the longest body of all.
+const READ_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What the name of a service ends with.
 const SERVICE: &str = "Service";
 
@@ -183,21 +186,24 @@ impl Asked {
     }
 }
 
-/// A body, if it is not longer than that.
+/// A body, if it is not longer than that; one that is, is read as far as [`READ_BYTES_MAX`] before that is told.
 async fn read(mut body: Body, bytes_max: usize) -> Result<Vec<u8>, Status> {
-    let mut bytes = Vec::new();
-    if body.size_hint().lower() > bytes_max as u64 {
+    let (mut bytes, mut length) = (Vec::new(), 0_usize);
+    if body.size_hint().lower() > READ_BYTES_MAX as u64 {
         return Err(json::body_too_long(bytes_max));
     }
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let frame = frame.map_err(|_| json::invalid(Invalid::new(request::BODY, "it broke off")))?;
         let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > bytes_max {
-            return Err(json::body_too_long(bytes_max));
+        length = length.saturating_add(data.len());
+        if length > READ_BYTES_MAX {
+            break;
         }
-        bytes.extend_from_slice(&data);
+        if length <= bytes_max {
+            bytes.extend_from_slice(&data);
+        }
     }
-    Ok(bytes)
+    if length > bytes_max { Err(json::body_too_long(bytes_max)) } else { Ok(bytes) }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::to_bytes;
@@ -125,6 +126,29 @@ async fn what_is_wrong_with_a_body_is_found_when_its_message_is_read() {
     // Nobody reads the body of who is not let in.
     let (status, _) = ask(request("POST", "/v1/accounts/a/sites:batchGet"), "{").await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
+}
+
+/// Ten megabytes were refused when their length was known, and the connection with them: who was sending heard of that alone.
+#[tokio::test]
+async fn a_body_that_is_too_long_is_read_to_its_end_within_bounds() {
+    const CHUNK_BYTES: usize = 64 * 1024;
+    let beyond = READ_BYTES_MAX / CHUNK_BYTES + 1;
+    for (chunks, expect) in [(160, 160), (2 * beyond, beyond)] {
+        let read = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&read);
+        let chunk = Bytes::from(vec![b' '; CHUNK_BYTES]);
+        let sent = (0..chunks).map(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Infallible>(chunk.clone())
+        });
+        let create = request("POST", "/v1/accounts/a/sites").header("content-type", "application/json");
+        let (status, told) = ask(create, Body::from_stream(stream::iter(sent))).await;
+        assert_eq!(
+            (status, &told["error"]["details"][0]["reason"]),
+            (StatusCode::TOO_MANY_REQUESTS, &json!("LIMIT_REACHED"))
+        );
+        assert_eq!(read.load(Ordering::Relaxed), expect);
+    }
 }
 
 #[tokio::test]

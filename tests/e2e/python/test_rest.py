@@ -153,7 +153,11 @@ def test_what_is_no_json_is_told_with_line_and_column(server, world):
     # The message is longer than its method takes, and the body is not.
     answer = ask(server.target, "POST", path, token, {"note": "x" * 300_000})
     assert (answer.status, answer.reason) == (429, "LIMIT_REACHED")
-    assert ask(server.target, "GET", path, token).status == 200
+    # Ten megabytes at once: who sends them hears why they are not taken, and nothing of them is kept.
+    answer = ask(server.target, "POST", path, token, {"displayName": "ten megabytes", "note": "x" * (10 << 20)})
+    assert (answer.status, answer.reason) == (429, "LIMIT_REACHED")
+    listed = ask(server.target, "GET", path, token)
+    assert listed.status == 200 and b"ten megabytes" not in listed.body
 
 
 def test_a_form_of_another_page_is_refused_and_so_is_a_cookie(server, world):

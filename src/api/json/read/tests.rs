@@ -59,9 +59,9 @@ fn faults_say_where_they_are() {
     for (name, value, told) in [
         ("Site", json!({"colour": 1}), "colour: Site has no such field"),
         ("Site", json!([]), "an object is wanted"),
-        ("Site", json!({"note": 7}), "note: a text is wanted, got 7"),
+        ("Site", json!({"note": 7}), "note: a text is wanted, got a number"),
         ("Site", json!({"displayName": "x", "display_name": "x"}), "it stands under its other name too"),
-        ("Site", json!({"labels": {"floor": 2}}), "labels.floor: a text is wanted, got 2"),
+        ("Site", json!({"labels": {"floor": 2}}), "labels.floor: a text is wanted, got a number"),
         ("Site", json!({"contact": {"phones": [{"kind": "FAX"}]}}), "contact.phones[0].kind: one of PHONE_KIND_"),
         ("Site", json!({"status": 1.5}), "status: a text is wanted"),
         ("Site", json!({"revision": 1e30}), "revision: a whole number that fits"),
@@ -100,6 +100,28 @@ fn what_was_found_is_told_back_in_short() {
     {
         let told = read("Site", &value).unwrap_err().to_string();
         assert!(told.len() < 500, "{told}");
+    }
+}
+
+/// A phone that was written as a number came back in the error, and so did a credential.
+#[test]
+fn no_value_of_a_wrong_kind_is_told_back() {
+    const NUMBER: u64 = 3_545_551_234;
+    for (name, value) in [
+        ("Site", json!({"contact": "kanari"})),
+        ("Site", json!({"contact": {"email": ["kanari"]}})),
+        ("Site", json!({"contact": {"phones": "kanari"}})),
+        ("Site", json!({"contact": {"phones": ["kanari"]}})),
+        ("Site", json!({"contact": {"phones": [{"number": NUMBER}]}})),
+        ("Site", json!({"contact": {"phones": [{"kind": ["kanari"]}]}})),
+        ("Site", json!({"labels": {"floor": {"x": "kanari"}}})),
+        ("Site", json!({"note": {"kanari": NUMBER}})),
+        ("Site", json!({"contactMasked": "kanari"})),
+        ("TicketingConnection", json!({"credentials": {"api_token": NUMBER}})),
+        ("LatLng", json!({"lat": "kanari"})),
+    ] {
+        let told = read(name, &value).unwrap_err().to_string();
+        assert!(!told.contains("kanari") && !told.contains(&NUMBER.to_string()), "{value}: {told}");
     }
 }
 
