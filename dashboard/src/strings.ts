@@ -249,6 +249,7 @@ export const site = {
   customer: "Customer ID",
   contract: "Contract ID",
   note: "Note",
+  tooLong: (most: number, bytes: number) => `at most ${most} bytes, got ${bytes}`,
   labels: "Labels",
   ticketing: "Ticketing",
   activated: "Activated",

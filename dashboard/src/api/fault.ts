@@ -46,6 +46,11 @@ export function faultOf(error: unknown): Fault {
   return { kind, message: sentence(kind, rawMessage), reason: reasonIn(details) };
 }
 
+/** The fault of a field that a server would refuse, found before one is asked; told as a server's word on it is. */
+export function refusedField(path: string, why: string): Fault {
+  return { kind: "invalid", message: sentence("invalid", `${path}: ${why}`), reason: "FIELD_INVALID" };
+}
+
 /** Whether a call that failed so may have done what it was to do, or a part of it: its answer may have been lost behind the deed. */
 export function mayHaveActed({ kind, reason }: Fault): boolean {
   return !IDLE_KINDS.includes(kind) && !IDLE_REASONS.includes(reason);

@@ -2,10 +2,17 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Api } from "../api/client.js";
-import { type Fault, faultOf } from "../api/fault.js";
+import { type Fault, faultOf, refusedField } from "../api/fault.js";
 import { type Site, type SiteSchema, SiteStatus } from "../gen/waymark/v1/site_pb.js";
 import type { TicketingFailure } from "../gen/waymark/v1/ticketing_service_pb.js";
+import * as strings from "../strings.js";
 import { filledPhones, type PhoneForm, phonesOf } from "./phones.js";
+
+/**
+ * Longest note in bytes, as the server has it. A longer one is not sent: of megabytes the server reads the beginning and ends the
+ * connection, and a browser that is still sending tells of that alone.
+ */
+const NOTE_BYTES_MAX = 64 * 1024;
 
 /** The fields that the form edits: plain texts, the status and the phones. */
 export interface SiteForm {
@@ -97,6 +104,8 @@ export class OpenedSite {
     const differs = (field: keyof SiteForm): boolean => JSON.stringify(form[field]) !== JSON.stringify(before[field]);
     const changed = (Object.keys(MASK) as (keyof SiteForm)[]).filter(differs);
     if (changed.length === 0) return undefined;
+    const noteBytes = changed.includes("note") ? new TextEncoder().encode(form.note).length : 0;
+    if (noteBytes > NOTE_BYTES_MAX) return refusedField("site.note", strings.site.tooLong(NOTE_BYTES_MAX, noteBytes));
     const { displayName, status, note, customerId, contractId, email, firstName, lastName } = form;
     const contact = { email, firstName, lastName, phones: filledPhones(form.phones) };
     const paths = changed.map((field) => MASK[field]);
