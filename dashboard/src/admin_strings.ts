@@ -90,6 +90,7 @@ export const importing = {
   notAFeature: "each object is a Feature",
   noPoint: "a Point of longitude and latitude, or null",
   twice: (line: number) => `line ${line} is of the same site: keep one of them`,
+  nameTwice: (line: number) => `line ${line} has the same name: keep one of them`,
   otherLength: (cells: number, headings: number) =>
     `it has ${cells} fields, and the heading has ${headings}: is a quotation mark missing?`,
   formula: "it is a formula, and a formula’s value is not in the file: save values, or write ' before a text",

@@ -54,7 +54,7 @@ export async function readSheet(text: string, kind: SheetKind, match: Match, par
       row.fault = error;
     }
     rows.push(row);
-    refuseTwice(repeats, keyOf(keys, match, parent), row);
+    refuseTwice(repeats, claimsOf(keys, match, parent), row);
     if (rows.length % ROWS_A_TURN === 0) await new Promise((resume) => setTimeout(resume));
   }
   return rows;
@@ -74,23 +74,31 @@ interface Source {
   read: (reading: RowReading) => void;
 }
 
-/** Which of two rows of one site is meant, nobody can tell: neither is applied. */
-function refuseTwice(repeats: Map<string, SheetRow>, key: string, row: SheetRow): void {
-  if (!key) return;
-  const first = repeats.get(key);
-  if (!first) {
-    repeats.set(key, row);
-    return;
+/** What a row has to itself: a key that no other one has, and what is said of two that have it. */
+type Claim = [key: string, twice: (line: number) => string];
+
+/** Which of two rows of one site, or with one name, is meant, nobody can tell: neither is applied. */
+function refuseTwice(repeats: Map<string, SheetRow>, claims: Claim[], row: SheetRow): void {
+  let isTold = false;
+  for (const [key, twice] of claims) {
+    const first = repeats.get(key);
+    if (!first) {
+      repeats.set(key, row);
+      continue;
+    }
+    if (!isTold) row.fault = new RowFault("name", twice(first.line));
+    isTold = true;
+    first.fault ??= new RowFault("name", twice(row.line));
   }
-  row.fault = new RowFault("name", words.twice(first.line));
-  first.fault ??= new RowFault("name", words.twice(row.line));
 }
 
-function keyOf({ name, siteId, agentId }: Keys, match: Match, parent: string): string {
-  if (match === "agent_id") return agentId && `agent ${agentId}`;
-  if (match === "site_id" && siteId) return `site ${siteOf(siteId, parent)}`;
+function claimsOf({ name, siteId, agentId }: Keys, match: Match, parent: string): Claim[] {
+  const claims: Claim[] = [];
+  if (match === "agent_id" && agentId) claims.push([`agent ${agentId}`, words.twice]);
+  if (match === "site_id" && siteId) claims.push([`site ${siteOf(siteId, parent)}`, words.twice]);
   const folded = name.normalize("NFKC").toLowerCase().trim().replace(/\s+/g, " ");
-  return folded && `name ${folded}`;
+  if (folded) claims.push([`name ${folded}`, match === "name" ? words.twice : words.nameTwice]);
+  return claims;
 }
 
 function* csvRows(text: string, match: Match): Generator<Source> {

@@ -49,8 +49,17 @@ pub(super) struct Sheet {
     pub(super) rows: u64,
     /// SHA-256 of the file in hexadecimal, and what sites are found by.
     pub(super) digest: String,
-    /// Rows that name the same site as another, with that other's line.
-    repeated: HashMap<u64, u64>,
+    /// Rows that cannot stand beside another one.
+    repeated: HashMap<u64, Repeat>,
+}
+
+/// What a row has in common with another one.
+#[derive(Debug, Clone, Copy)]
+struct Repeat {
+    /// Where that one stands.
+    line: u64,
+    /// Whether both are known to be of one site, or would have one name.
+    is_site: bool,
 }
 
 /// What a row names its site by, before anything else of it is looked at.
@@ -102,7 +111,7 @@ impl Sheet {
             Form::Features => Box::new(feature_rows::rows(&self.file, self.by, &self.parent)?),
         };
         let told = move |(at, row): Numbered| match self.repeated.get(&at.row) {
-            Some(other) => (at, Err(Fault::new("name", self.form.twice(*other)))),
+            Some(repeat) => (at, Err(Fault::new("name", self.form.twice(*repeat)))),
             None => (at, row),
         };
         let changed = std::iter::once_with(move || self.refuse_changed()).filter_map(Result::err).map(Err);
@@ -125,35 +134,42 @@ impl Sheet {
 }
 
 impl Form {
-    /// What is wrong with a row that names the same site as the one at `other`.
-    fn twice(&self, other: u64) -> String {
+    /// What is wrong with a row that cannot stand beside another one.
+    fn twice(&self, Repeat { line, is_site }: Repeat) -> String {
         let what = match self {
             Self::Csv(_) => "line",
             Self::Features => "feature",
         };
-        format!("{what} {other} is of the same site: keep one of them")
+        let has = if is_site { "is of the same site" } else { "has the same name" };
+        format!("{what} {line} {has}: keep one of them")
     }
 }
 
-/// Which rows name one site.
+/// Which rows name one site, or give one name.
 #[derive(Debug, Default)]
 struct Repeats<'a> {
     by: Match,
     parent: &'a str,
     rows: u64,
     first: HashMap<[u8; 16], RowAt>,
-    found: HashMap<u64, u64>,
+    found: HashMap<u64, Repeat>,
 }
 
 impl Repeats<'_> {
     fn note(&mut self, at: RowAt, named: Option<&Named>) {
         self.rows += 1;
         let Some(named) = named else { return };
-        let (kind, key) = match self.by {
-            Match::SiteId if !named.site_id.is_empty() => ("site", site_id(&named.site_id, self.parent).to_owned()),
-            Match::AgentId => ("agent", named.agent_id.clone()),
-            Match::Name | Match::SiteId => ("name", text::fold(&named.name)),
-        };
+        match self.by {
+            Match::SiteId if !named.site_id.is_empty() => self.meet(at, "site", site_id(&named.site_id, self.parent)),
+            Match::AgentId => self.meet(at, "agent", &named.agent_id),
+            Match::Name | Match::SiteId => {}
+        }
+        // Two sites have no one name: which of the rows goes through would be chance, and one without an id may mean the other's site.
+        self.meet(at, "name", &text::fold(&named.name));
+    }
+
+    /// Takes note of what a row is known by, and of whoever is known by the same.
+    fn meet(&mut self, at: RowAt, kind: &str, key: &str) {
         if key.is_empty() {
             return;
         }
@@ -161,9 +177,10 @@ impl Repeats<'_> {
         let key = Sha256::digest(format!("{kind} {key}")).first_chunk().copied().unwrap_or_default();
         let before = *self.first.entry(key).or_insert(at);
         if before != at {
-            self.found.insert(at.row, before.line);
+            let is_site = kind != "name" || self.by == Match::Name;
             // Which of them is meant, nobody can tell: neither is applied.
-            self.found.entry(before.row).or_insert(at.line);
+            self.found.entry(at.row).or_insert(Repeat { line: before.line, is_site });
+            self.found.entry(before.row).or_insert(Repeat { line: at.line, is_site });
         }
     }
 }

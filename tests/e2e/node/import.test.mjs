@@ -1,11 +1,15 @@
 // The page on which many sites come from a file and go to one: dry run, report, import, cancel, resume, export.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { after, before, test } from "node:test";
 import { byId, HOSTILE, launch, logIn, openPage, shoot } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const MANY = 600;
+/** Longest file that the page reads, in bytes. */
+const FILE_BYTES_MAX = 64 * 1024 * 1024;
 
 let server, token, browser;
 
@@ -137,9 +141,10 @@ test("features give points as pins, and lists and nulls as what they are", async
 
 test("what is no sheet is told so in words", async () => {
   const { page, faults } = await openImport();
+  const said = (words) => byId(page, "exchange").locator('[data-testid="error-banner"]').filter({ hasText: words }).waitFor();
   const told = async (name, bytes, words) => {
     await byId(page, "import-file").setInputFiles({ name, mimeType: "text/csv", buffer: bytes });
-    await byId(page, "exchange").locator('[data-testid="error-banner"]').filter({ hasText: words }).waitFor();
+    await said(words);
   };
   await told("empty.csv", Buffer.from(""), "The file is empty");
   await told("heading.csv", Buffer.from("name,adress\nA,B\n"), "No column is called “adress”");
@@ -148,6 +153,17 @@ test("what is no sheet is told so in words", async () => {
   await told("utf16.csv", Buffer.from("\ufeffname\nÅ\n", "utf16le"), "no text in UTF-8");
   await told("latin1.csv", Buffer.from([0x6e, 0x61, 0x6d, 0x65, 0x0a, 0xe9, 0x0a]), "no text in UTF-8");
   await told("text.geojson", Buffer.from("name,note\n"), "Line 1 is no feature");
+  const dir = await mkdtemp(path.join(tmpdir(), "waymark-sheet-"));
+  try {
+    // Of holes alone: it takes no room on the disk.
+    const large = path.join(dir, "large.csv");
+    await writeFile(large, "");
+    await truncate(large, FILE_BYTES_MAX + 1);
+    await byId(page, "import-file").setInputFiles(large);
+    await said("A file has at most 64 MiB.");
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
   assert.deepEqual(faults, []);
   await page.context().close();
 });
@@ -241,6 +257,16 @@ test("what is exported is what the command line exports, and comes back as it wa
   await phase(page, "checked");
   const { all, unchanged } = await counts(page);
   assert.equal(unchanged, all);
+
+  // Two sites have no one name, whatever their rows are found by.
+  const [{ name }] = await named("");
+  await choose(page, "renamed.csv", `site_id,name\n${name.split("/").at(-1)},New Pier\n,new  PIER\n,Old Pier\n`);
+  await page.waitForFunction(() => document.querySelector('[data-testid="outcome"][data-outcome="all"] b')?.textContent === "3");
+  await phase(page, "checked");
+  const told = await byId(page, "import-row").evaluateAll((rows) => rows.map((row) => row.innerText.replaceAll(/\s+/g, " ")));
+  assert.match(told[0], /refused name: line 3 has the same name/);
+  assert.match(told[1], /refused name: line 2 has the same name/);
+  assert.match(told[2], /^4 Old Pier would be created/);
   assert.deepEqual(faults, []);
   await page.context().close();
 });

@@ -160,6 +160,37 @@ fn a_site_is_found_by_what_the_import_says() {
     check(&found, &[(2, "line 4"), (3, ""), (4, "line 2")]);
 }
 
+/// Rows that are found by ids were compared by these alone: of two with one name one went through, whichever was first, and one without an
+/// id could change the site that another row renamed.
+#[test]
+fn two_rows_of_one_name_are_told_whatever_they_are_found_by() {
+    let text = "site_id,name\n1,A\n2,a \n3,B\n,b\n4,\n5,\n1,C\n,c\n,D\n";
+    let expect = [
+        // Line 8 is of the same site, too: what was seen first is told.
+        (2, "line 3 has the same name"),
+        (3, "line 2 has the same name"),
+        (4, "line 5 has the same name"),
+        (5, "line 4 has the same name"),
+        (6, ""),
+        (7, ""),
+        (8, "line 2 is of the same site"),
+        (9, "line 8 has the same name"),
+        (10, ""),
+    ];
+    check(&rows_of(text, Format::Csv, Match::SiteId), &expect);
+    let text = "agent_id,name\na-1,A\na-2,A\na-3,\na-4,\na-3,B\n";
+    let expect = [
+        (2, "line 3 has the same name"),
+        (3, "line 2 has the same name"),
+        (4, "line 6 is of the same site"),
+        (5, ""),
+        (6, "line 4 is of the same site"),
+    ];
+    check(&rows_of(text, Format::Csv, Match::AgentId), &expect);
+    // By names alone one name is one site.
+    check(&rows("name\nA\na\nB\n"), &[(2, "line 3 is of the same site"), (3, "line 2 is of the same site"), (4, "")]);
+}
+
 #[test]
 fn features_are_rows() {
     let collection = r#"{"type":"FeatureCollection","features":[
