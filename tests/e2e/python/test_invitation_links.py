@@ -1,4 +1,4 @@
-"""What an invitation's link is made of: 256 random bits behind a `#`, of which the store has nothing but a hash."""
+"""What an invitation's link is made of: 256 random bits behind a `#`, of which the store has nothing but a hash; and who tries many."""
 
 import base64
 import contextlib
@@ -13,14 +13,17 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 
-from client import Account, Caller, fetch
+from client import Account, Caller, failure_of, fetch
 from fleet import single
 from mail_server import MailServer
 from redis_server import Redis
 from residents import Home, wait_until
 from server import Server
 from stubs import pb
+from test_traffic import retry_s
 
+# Tries of one address in a minute.
+TRIES_MAX = 300
 RANDOM_BYTES = 32
 # Of 256 bits that are drawn by themselves 128 differ, give or take 8: that fewer than 70 do happens to one pair in 10^12.
 DIFFERENT_BITS_MIN = 70
@@ -87,6 +90,23 @@ def test_the_secret_stands_in_the_fragment_alone(account, mail_server, server):
         assert headers["referrer-policy"] == "no-referrer"
     assert home.state() == "INVITED"
     home.resident(code)
+
+
+def test_who_tries_codes_waits_for_the_next_minute_and_others_do_not(account, mail_server):
+    home = Home(account)
+    home.editor.InviteResident(name=home.name)
+    code = mail_server.code(home.email)
+    guess = ".".join([*code.split(".")[:2], "A" * 43])
+    guesser, neighbour = (Caller(account.operator.channel, forwarded_for=ip) for ip in ("62.40.98.7", "62.40.99.7"))
+    told = []
+    # A minute may end in between.
+    while len(told) <= 2 * TRIES_MAX and (not told or told[-1].reason == "INVITATION_INVALID"):
+        told.append(failure_of(lambda: guesser.RedeemInvitation(code=guess)))
+    last = told.pop()
+    assert (last.code.name, last.reason) == ("RESOURCE_EXHAUSTED", "LIMIT_REACHED")
+    assert len(told) >= TRIES_MAX and 0 < retry_s(last) <= 60
+    assert home.state() == "INVITED"
+    assert neighbour.RedeemInvitation(code=code).secret.startswith("wmk_")
 
 
 def forms(random):

@@ -12,6 +12,7 @@ import pytest
 from client import Account, Caller, mask, refused
 from server import ASN_FILE, Server
 from stubs import pb
+from test_history import check_chain
 from test_import import Importer
 
 # Texts that mean something to somebody on the way: spreadsheets, CSV, JSON, mail, terminals, people.
@@ -374,6 +375,21 @@ def test_rows_that_are_sent_again_make_nothing_twice(operator):
     refused_row = send()
     assert (refused_row.outcome, refused_row.field) == (pb.IMPORT_OUTCOME_REFUSED, "position")
     assert account.caller().GetSite(name=first.name).note == ""
+
+
+def test_rows_of_one_call_that_name_one_site_make_it_once_and_lose_nothing(operator):
+    """A sheet with such rows is refused before it is sent; whoever sends them has several writers of one site."""
+    account, rows = Account(operator), 8
+    row_of = lambda n: pb.SiteRow(  # noqa: E731
+        site=pb.Site(display_name=["Pier", "PIER "][n % 2], note=f"by {n}"), update_mask=mask("note"), set_labels={f"row{n}": "x"}
+    )
+    results = account.caller().ImportSites(parent=account.name, rows=[row_of(n) for n in range(rows)]).results
+    outcomes = sorted(one.outcome for one in results)
+    assert outcomes == [pb.IMPORT_OUTCOME_CREATED] + [pb.IMPORT_OUTCOME_UPDATED] * (rows - 1), results
+    (site,) = account.caller().ListSites(parent=account.name).sites
+    assert {one.name for one in results} == {site.name}
+    assert dict(site.labels) == {f"row{n}": "x" for n in range(rows)} and site.note in {f"by {n}" for n in range(rows)}
+    assert len(check_chain(account.caller(), site.name)) == rows, "each of them is in its history"
 
 
 @pytest.mark.parametrize("text", [b"name\nB\r\nC\r\n", b"name\rB\rC\r", b"name\r\nB\nC\n"], ids=["mixed", "returns", "feeds"])
