@@ -2,13 +2,18 @@
 
 import concurrent.futures
 import time
+from contextlib import ExitStack
 
 import grpc
 import pytest
 
 from client import Account, Caller, failure_of, refused
+from fleet import Fleet, known_to, single
+from redis_contents import everything, files
+from redis_server import Redis
 from server import Server
 from stubs import pb
+from test_ticketing import in_base64
 from ticketing_accounts import (  # noqa: F401, F811 (pytest finds fixtures by their names)
     DONE_S_MAX,
     RUNNING,
@@ -22,7 +27,7 @@ from ticketing_accounts import (  # noqa: F401, F811 (pytest finds fixtures by t
     verified,
     zendesk,
 )
-from ticketing_systems import CREDENTIALS
+from ticketing_systems import CANARY, CREDENTIALS
 
 
 def test_a_connection_that_is_shown_nothing_breaks_no_link(acme, system):
@@ -86,3 +91,24 @@ def test_nothing_tells_who_is_inside(tmp_path, zendesk):
         for word in ("public", "private", "localhost"):
             assert word not in repr(failure) + str(failure.details), failure
         assert "localhost is at an address that is not public" in server.log_text()
+
+
+def test_no_credential_is_in_redis_and_each_server_opens_it(tmp_path, zendesk):
+    home = tmp_path / "redis"
+    home.mkdir()
+    with ExitStack() as stack:
+        redis = stack.enter_context(Redis(home, keeps=True))
+        local = 'private_networks = ["127.0.0.0/8"]\nverify_every_h = 0'
+        fleet = Fleet(tmp_path, single(redis), stack, ticketing=local)
+        for _ in range(2):
+            fleet.add()
+        account = Account(Caller(fleet.channels[0], fleet.servers[0].admin_token))
+        made = connect(account, zendesk)
+        token = fleet.lets_in(account.caller().token, account.name)
+        known_to(fleet.caller(1, token), account.name, made.revision).CheckTicketingConnection(name=made.name)
+        assert zendesk.asked, "the other server was let in with it"
+        stored = b"".join([everything(redis), *files(redis).values()])
+        assert b"zendesk" in stored, "the store is looked at"
+        said = "".join(server.log_text() for server in fleet.servers)
+        for secret in (CANARY, *in_base64(CANARY), fleet.key.read_text(encoding="ascii").strip()):
+            assert secret.encode() not in stored and secret not in said
