@@ -72,10 +72,11 @@ test("a sheet is looked at row by row, nothing changes before it is told to, and
     "twice;;;;;;7",
     "Too short;x",
     "Formula;=1+1;;;;;9",
+    "=2+2;a name;;;;;10",
   ].join("\r\n");
   await choose(page, "harbours.csv", sheet);
   await phase(page, "checked");
-  assert.deepEqual(await counts(page), { all: 9, refused: 6, created: 2, updated: 1, unchanged: 0 });
+  assert.deepEqual(await counts(page), { all: 10, refused: 7, created: 2, updated: 1, unchanged: 0 });
   // Lines are those of an editor: a cell of two lines moves all that follow.
   const lines = await byId(page, "import-row").evaluateAll((rows) => rows.map((row) => row.innerText.replaceAll(/\s+/g, " ")));
   assert.match(lines[0], /^2 New Harbour would be created note, status, label.tier, pin/);
@@ -85,21 +86,23 @@ test("a sheet is looked at row by row, nothing changes before it is told to, and
   assert.match(lines[5], /^8 Twice refused name: line 9 is of the same site/);
   assert.match(lines[7], /^10 .*refused it has 2 fields, and the heading has 7/);
   assert.match(lines[8], /^11 Formula refused note: it is a formula/);
+  assert.match(lines[9], /^12 =2\+2 refused name: it is a formula/);
   assert.deepEqual(await named('display_name = "New Harbour"'), [], "a look changes nothing");
   await shoot(page, "import-preview", byId(page, "import-progress"));
 
   await page.locator('[data-outcome="refused"][data-testid="outcome"]').click();
-  assert.equal(await byId(page, "import-row").count(), 6);
+  assert.equal(await byId(page, "import-row").count(), 7);
   await page.locator('[data-outcome="all"]').click();
 
   const download = page.waitForEvent("download");
   await byId(page, "import-report").click();
   const report = await readFile(await (await download).path(), "utf8");
   assert.match(report, /5,Broken Status,,refused,status,/);
+  assert.match(report, /\r\n12,'=2\+2,,refused,name,/, "a report holds no formula");
 
   await byId(page, "import-run").click();
   await phase(page, "done");
-  assert.deepEqual(await counts(page), { all: 9, refused: 6, created: 2, updated: 1, unchanged: 0 });
+  assert.deepEqual(await counts(page), { all: 10, refused: 7, created: 2, updated: 1, unchanged: 0 });
   const [made] = await named('display_name = "New Harbour"');
   assert.equal(made.location.source, "FIX_SOURCE_PIN");
   assert.equal(made.labels.tier, "gold");
