@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use redis::Value;
 use redis::aio::MultiplexedConnection;
@@ -103,9 +104,13 @@ impl Follower {
         connection: &mut MultiplexedConnection,
     ) -> Result<(), Stop> {
         for kind in Kind::IN_MEMORY {
-            let mut walk = Walk::new(&self.names, &self.generation, account, kind).beyond(wanted.known);
+            let asked = self.records.get();
+            let mut walk = Walk::new(&self.names, &self.generation, account, kind).beyond(wanted.known).by(asked);
             while let Some(call) = walk.call() {
-                let page = match call.query_async::<Value>(connection).await {
+                let begun = Instant::now();
+                let answer = call.query_async::<Value>(connection).await;
+                let took = begun.elapsed();
+                let page = match answer.inspect_err(|cause| self.records.failed(asked, cause)) {
                     Ok(answer) => walk.take(answer)?,
                     Err(cause) => match Trouble::of(&cause) {
                         trouble if trouble.is_of_index() && walk.leave_index() => {
@@ -115,6 +120,9 @@ impl Follower {
                         _ => return Err(cause.into()),
                     },
                 };
+                if page.len() >= asked {
+                    self.records.came(asked, took);
+                }
                 let place = PLACES.acquire().await.map_err(|closed| Stop::Lost(closed.to_string()))?;
                 let wanted = Arc::clone(wanted);
                 let decoding = tokio::task::spawn_blocking(move || wanted.decode(kind, page));

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::super::{Observer, Resync, Revision, faults};
+use super::amount::Amount;
 use super::entry::{Entry, Raw, entry};
 use super::head::{self, Head, Position};
 use super::node::{self, Nodes};
@@ -28,7 +29,7 @@ const BLOCK: Duration = Duration::from_millis(500);
 /// After so much more a connection is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
 /// Most entries of one answer.
-const ENTRIES_MAX: usize = 256;
+pub(super) const ENTRIES_MAX: usize = 256;
 /// Time between two attempts to reach Redis.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Time between two attempts where Redis is of another generation: only an operator can help.
@@ -67,6 +68,10 @@ pub(super) struct Follower {
     pub(super) pending: Arc<Pending>,
     pub(super) progress: watch::Sender<Progress>,
     pub(super) observer: Option<Arc<dyn Observer>>,
+    /// Entries that one answer may have.
+    pub(super) entries: Amount,
+    /// Records that one may have where everything is read anew.
+    pub(super) records: Amount,
     /// The last revision of each account, as far as it is known from what was told.
     pub(super) told: Mutex<HashMap<String, Revision>>,
 }
@@ -215,12 +220,11 @@ impl Follower {
             return Err(Stop::Alien("the stream goes on behind the last commit, which no waymark wrote"));
         }
         loop {
-            let entries = self.read(connection).await?;
+            let (entries, is_all) = self.read(connection).await?;
             if entries.is_empty() {
                 *continues |= self.check(connection).await?;
                 continue;
             }
-            let is_all = entries.len() < ENTRIES_MAX;
             for entry in entries {
                 self.tell(&entry.ok_or(Stop::Alien("the stream holds what no waymark wrote"))?)?;
                 *continues = true;
@@ -231,14 +235,22 @@ impl Follower {
         }
     }
 
-    async fn read(&self, connection: &mut MultiplexedConnection) -> RedisResult<Vec<Option<Entry>>> {
+    /// The next entries, and whether there are no others behind them.
+    async fn read(&self, connection: &mut MultiplexedConnection) -> RedisResult<(Vec<Option<Entry>>, bool)> {
+        let (asked, begun) = (self.entries.get(), Instant::now());
         let last = format!("{}-0", self.progress.borrow().position.sequence);
         let mut read = cmd("XREAD");
-        read.arg("COUNT").arg(ENTRIES_MAX).arg("BLOCK").arg(u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX));
+        read.arg("COUNT").arg(asked).arg("BLOCK").arg(u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX));
         read.arg("STREAMS").arg(self.names.stream(self.partition)).arg(last);
-        let streams: Option<Vec<(String, Raw)>> = read.query_async(connection).await?;
+        let answer: RedisResult<Option<Vec<(String, Raw)>>> = read.query_async(connection).await;
+        let streams = answer.inspect_err(|cause| self.entries.failed(asked, cause))?;
         let entries = streams.into_iter().flatten().flat_map(|(_, entries)| entries);
-        Ok(entries.map(|(id, fields)| entry(&id, fields)).collect())
+        let entries: Vec<Option<Entry>> = entries.map(|(id, fields)| entry(&id, fields)).collect();
+        let is_all = entries.len() < asked;
+        if !is_all {
+            self.entries.came(asked, begun.elapsed());
+        }
+        Ok((entries, is_all))
     }
 
     /// Where the partition stands, if the node is still a master: one that was demoted answers as well.

@@ -11,10 +11,12 @@ use tokio::task::JoinHandle;
 use tracing::error;
 
 use super::super::{Error, faults};
-use super::follower::{Follow, Follower, Progress};
+use super::amount::Amount;
+use super::follower::{ENTRIES_MAX, Follow, Follower, Progress};
 use super::head::{self, Head, Position};
 use super::keys::{self, Names};
 use super::node::Nodes;
+use super::pages::PAGE;
 use super::pending::Pending;
 use super::reader::Reader;
 use super::trouble::{PLACE, Trouble};
@@ -75,6 +77,8 @@ impl Lane {
             pending: Arc::clone(&pending),
             progress,
             observer: None,
+            entries: Amount::new(ENTRIES_MAX),
+            records: Amount::new(PAGE),
             told: Mutex::default(),
         };
         // Both end with the lane, whose ends of the channels they wait for.

@@ -4,6 +4,7 @@
 //! writes, and appends to the partition's stream. Every replica reads all streams, its own writes too, so each one's memory
 //! goes through the same commits in the same order; a write is acknowledged when this replica has read it back.
 
+mod amount;
 mod anew;
 pub mod config;
 mod deployment;

@@ -21,6 +21,8 @@ pub(super) struct Walk<'a> {
     kind: Kind,
     /// Records of up to this revision are known, and need not be answered whole.
     known: Revision,
+    /// Most records of one answer.
+    page: usize,
     state: State,
 }
 
@@ -39,7 +41,8 @@ enum State {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(names: &'a Names, generation: &'a str, account: &'a str, kind: Kind) -> Self {
-        Self { names, generation, account, kind, known: Revision::default(), state: State::Ordered(None) }
+        let (known, state) = (Revision::default(), State::Ordered(None));
+        Self { names, generation, account, kind, known, page: PAGE, state }
     }
 
     /// The same walk for who knows all records of up to a revision.
@@ -47,17 +50,24 @@ impl<'a> Walk<'a> {
         Self { known, ..self }
     }
 
+    /// The same walk with so many records an answer, at least one and at most [`PAGE`].
+    pub(super) fn by(self, page: usize) -> Self {
+        Self { page, ..self }
+    }
+
     /// What to ask next; `None` at the end.
     pub(super) fn call(&self) -> Option<Cmd> {
-        let Self { names, generation, account, kind, known, state } = self;
+        let Self { names, generation, account, kind, known, page, state } = self;
         match state {
             State::Ordered(after) => {
-                let page = pages::call(names, generation, account, *kind, &Bounds::behind(after.as_deref()));
-                Some(if *known == Revision::default() { page } else { pages::call_beyond(page, *known) })
+                let mut bounds = Bounds::behind(after.as_deref());
+                bounds.limit = *page;
+                let call = pages::call(names, generation, account, *kind, &bounds);
+                Some(if *known == Revision::default() { call } else { pages::call_beyond(call, *known) })
             }
             State::Listing(_) => Some(pages::ids_call(names, generation, account, *kind, RECORDS_MAX)),
             State::Listed(ids) if !ids.is_empty() => {
-                let (_, next) = ids.split_at(ids.len().saturating_sub(PAGE));
+                let (_, next) = ids.split_at(ids.len().saturating_sub(*page));
                 Some(pages::values_call(names, generation, account, *kind, next))
             }
             State::Listed(_) | State::Ended => None,
@@ -81,7 +91,7 @@ impl<'a> Walk<'a> {
                 Ok(Page::default())
             }
             State::Listed(mut ids) => {
-                let taken = ids.split_off(ids.len().saturating_sub(PAGE));
+                let taken = ids.split_off(ids.len().saturating_sub(self.page));
                 self.state = State::Listed(ids);
                 Ok(Page::of(taken, from_redis_value(answer)?))
             }

@@ -16,6 +16,7 @@ mod replies;
 mod safety;
 mod sentinel;
 pub(crate) mod server;
+mod slow;
 mod swizzle;
 mod torture;
 mod transfer;

@@ -178,6 +178,8 @@ pub(super) enum Way {
     Clog,
     /// Lets commands through, holds answers back, and ends nothing.
     Deaf,
+    /// Lets commands through, and of answers so many bytes a second on each connection.
+    Slow(u32),
 }
 
 impl Way {
@@ -193,7 +195,7 @@ pub(super) struct Proxy {
     way: watch::Sender<Way>,
     /// Connections that were cut.
     pub(super) cuts: Arc<AtomicUsize>,
-    /// Pieces of a connection that were held back.
+    /// Pieces of a connection that were held back, or slowed down.
     pub(super) held: Arc<AtomicUsize>,
 }
 
@@ -241,10 +243,13 @@ async fn pass(mut client: TcpStream, port: u16, mut ways: watch::Receiver<Way>, 
             },
             read = server.read(&mut answered) => {
                 hold(now.clone(), held, true).await;
-                let is_lost = *now.borrow() == Way::LoseAnswers;
+                let way = *now.borrow();
                 match read {
-                    Ok(_) if is_lost => return None,
-                    Ok(count) if count > 0 => client.write_all(&answered[..count]).await.ok()?,
+                    Ok(_) if way == Way::LoseAnswers => return None,
+                    Ok(count) if count > 0 => {
+                        slow(way, count, held).await;
+                        client.write_all(&answered[..count]).await.ok()?;
+                    }
                     _ => return Some(()),
                 }
             },
@@ -259,5 +264,14 @@ async fn hold(mut ways: watch::Receiver<Way>, held: &AtomicUsize, is_answer: boo
         held.fetch_add(1, Ordering::SeqCst);
         // The way ends with the test.
         let _ = ways.wait_for(|way| !way.holds(is_answer)).await;
+    }
+}
+
+/// Waits for as long as the way takes for so many bytes of an answer.
+async fn slow(way: Way, count: usize, held: &AtomicUsize) {
+    if let Way::Slow(bytes_per_s) = way {
+        held.fetch_add(1, Ordering::SeqCst);
+        let bytes = u32::try_from(count).unwrap();
+        tokio::time::sleep(Duration::from_secs(1) * bytes / bytes_per_s).await;
     }
 }
