@@ -1,7 +1,8 @@
-"""The way from a server to its Redis: a TCP proxy on loopback that hands everything on, is cut, or loses answers."""
+"""The way from a server to its Redis: a TCP proxy on loopback that hands everything on, is cut, is slow, or loses answers."""
 
 import socket
 import threading
+import time
 
 OPEN, CUT, LOSES_ANSWERS = "open", "cut", "loses answers"
 
@@ -12,6 +13,8 @@ class Way:
     def __init__(self, port):
         self.to = ("127.0.0.1", port)
         self.state, self.lost = OPEN, 0
+        # Bytes of answers that each connection hands on in a second; 0 for as many as come. And how many were slowed down.
+        self.bytes_per_s, self.slowed = 0, 0
         # What a request holds from which on answers are lost.
         self.markers = ()
         self.lock = threading.Lock()
@@ -34,10 +37,15 @@ class Way:
         with self.lock:
             self.markers = markers
 
+    def slow(self, bytes_per_s):
+        """From now on answers take their time."""
+        with self.lock:
+            self.bytes_per_s = bytes_per_s
+
     def set(self, state):
         """From now on; a way that is cut ends what goes over it."""
         with self.lock:
-            self.state, self.markers = state, ()
+            self.state, self.markers, self.bytes_per_s = state, (), 0
             ended = list(self.open) if state == CUT else []
         for end in ended:
             _shut(end)
@@ -70,8 +78,11 @@ class Way:
                         self.state = LOSES_ANSWERS
                     loses = is_answer and self.state == LOSES_ANSWERS
                     self.lost += loses
+                    takes_s = len(chunk) / self.bytes_per_s if is_answer and self.bytes_per_s else 0
+                    self.slowed += len(chunk) if takes_s else 0
                 if loses:
                     break
+                time.sleep(takes_s)
                 sink.sendall(chunk)
         except OSError:
             pass

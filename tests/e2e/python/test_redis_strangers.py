@@ -1,14 +1,15 @@
 """What befalls the Redis of a deployment: another deployment on its prefix, another number of partitions, junk of other programs, streams
-that are cut, answers that are lost. Each is noticed and said, and nothing is silently wrong."""
+that are cut, ways that are slow, answers that are lost. Each is noticed and said, and nothing is silently wrong."""
 
 import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
+import grpc
 import pytest
 
-from client import WORLD, Account, Caller, failure_of, mask, refused, until
+from client import WORLD, Account, Caller, Failure, failure_of, mask, refused, until
 from fleet import PARTITIONS, Fleet, agree, known_to, single, told
 from load import Recorder
 from redis_fleets import PREFIX
@@ -24,6 +25,8 @@ from watch_oracles import RESYNC, Taken, bookmarkable, differences, held, ordere
 SITE = 3
 # Redis tells by it whether anything of it is not as it was.
 DIGEST = ["--enable-debug-command", "local"]
+# What a slow way carries, and writes of which it cannot carry all in the time that an answer may take.
+SLOW_BYTES_PER_S, BURST, LONG = 200_000, 40, "n" * 40_000
 
 
 @contextmanager
@@ -252,6 +255,39 @@ def test_a_replica_that_is_behind_never_answers_from_before_what_its_caller_know
         until("it does not come back", lambda: told(fleet, 1, "following") == 1)
         assert look(known) >= written
         assert known.GetSite(name=name).note == "meanwhile"
+
+
+def test_a_replica_behind_a_slow_way_answers_nothing_older_than_it_is_asked_for_and_catches_up(tmp_path):
+    """R12. It asked for all that it had missed at once, was given up before it had it, and asked for all of it again."""
+    with deployment(tmp_path, 2, ways=[1]) as fleet:
+        account, way = owner_of(fleet), fleet.ways[1]
+        names = placed(account, BURST)
+        token = fleet.lets_in(account.caller("EDITOR").token, account.name)
+        here, away = fleet.caller(0, token), fleet.caller(1, token)
+        agree(fleet, token, account.name)
+        resyncs, waited = told(fleet, 1, "resyncs_total"), []
+        way.slow(SLOW_BYTES_PER_S)
+        for name in names:
+            written = rewrite(here, pb.Site(name=name, note=LONG)).revision
+        known = known_to(away, account.name, written)
+
+        def is_answered():
+            try:
+                seen = known.QueryViewport(parent=account.name, viewport=WORLD).revision
+            except grpc.RpcError as error:
+                waited.append(Failure(error).reason)
+                return False
+            assert seen >= written, "it answers from before what its caller knows"
+            return True
+
+        until("it never catches up", is_answered)
+        assert waited and set(waited) == {"NOT_READY"}, f"it was never behind: {waited}"
+        assert way.slowed > BURST * len(LONG), "the way was not slow"
+        assert told(fleet, 1, "resyncs_total") == resyncs, "the stream has all of it"
+        way.set(OPEN)
+        until("it is behind still", lambda: told(fleet, 1, "following") == 1)
+        agree(fleet, token, account.name)
+        assert {site.note for site in listed(away, account.name, "").values()} == {LONG}
 
 
 def test_a_write_whose_answer_is_lost_is_done_once_wherever_it_is_repeated(tmp_path):
