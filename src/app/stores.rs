@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::Error;
+use super::{Error, credentials_key};
 use crate::api::Health;
 use crate::config::Config;
 use crate::secret_file;
+use crate::service::vault::{self, KEY_BYTES};
+use crate::store::document::Document;
 use crate::store::embedded::Embedded;
 use crate::store::redis::Redis;
-use crate::store::{self, Store, Traced};
+use crate::store::{self, Key, Kind, Mutation, Store, Traced};
 
 /// Which deployment a replica belongs to: a Redis that holds another one is not taken for ours after a restart.
 const DEPLOYMENT_FILE: &str = "deployment.id";
@@ -37,6 +39,7 @@ async fn open_engine(config: &Config) -> Result<Arc<dyn Store>, Error> {
     })
     .await?;
     if known.is_none() {
+        refuse_other_key(config, &store).await?;
         remember(&config.data_dir, store.deployment())?;
     }
     info!(deployment = store.deployment(), "the store is a Redis that replicas share");
@@ -66,6 +69,58 @@ fn foreign(data_dir: &Path, known: &str, found: Option<&str>) -> store::Error {
             found.unwrap_or("none")
         ),
     )
+}
+
+/// Where the mark of the key stands that a shared store's credentials are encrypted with.
+fn key_mark() -> Key {
+    Key::operator(Kind::Secret, "credentials-key")
+}
+
+/// Refuses a deployment that this server never took part in, and whose key for credentials is another one: as where a deployment of its
+/// own was to begin, and its prefix is taken. Nothing was written until then.
+async fn refuse_other_key(config: &Config, store: &Redis) -> Result<(), Error> {
+    let found = match store.get(key_mark()).await {
+        // The log names it, and nobody's key can be told from it.
+        Err(store::Error::Corrupt { .. }) => None,
+        found => found?,
+    };
+    let own = credentials_key::find(&config.ticketing, &config.data_dir)?;
+    let (Some(Document::Secret(mark)), Some(own)) = (found.map(|record| record.document), own) else { return Ok(()) };
+    if mark == vault::mark_of(&own) {
+        return Ok(());
+    }
+    let cause = format!(
+        "redis.prefix is that of deployment {}, in which this server never took part, and whose credentials another key encrypts: choose \
+         another prefix for a deployment of its own, or give it the key that the other servers have",
+        store.deployment()
+    );
+    Err(store::Error::Configuration { cause }.into())
+}
+
+/// Notes which key the credentials of a shared store are encrypted with: another one's servers are told by it. Says so where it was another
+/// one before.
+pub(super) async fn note_key(store: &dyn Store, key: &[u8; KEY_BYTES]) {
+    let mark = vault::mark_of(key);
+    match note_mark(store, mark).await {
+        // Another replica was faster.
+        Ok(()) | Err(store::Error::Conflict { .. }) => {}
+        Err(cause) => warn!(%cause, "it is not noted which key credentials are encrypted with"),
+    }
+}
+
+async fn note_mark(store: &dyn Store, mark: [u8; 32]) -> Result<(), store::Error> {
+    let noted = match store.get(key_mark()).await? {
+        None => Mutation::create(key_mark(), Document::Secret(mark)),
+        Some(record) if matches!(&record.document, Document::Secret(found) if *found == mark) => return Ok(()),
+        Some(record) => {
+            warn!(
+                "the key for credentials is another one than this deployment's servers had: what was encrypted with that one is not read; \
+                 give all of them the same"
+            );
+            Mutation::replace(key_mark(), record.revision, Document::Secret(mark))
+        }
+    };
+    store.commit(vec![noted]).await.map(drop)
 }
 
 /// Writes down which deployment this is.

@@ -15,6 +15,12 @@ pub const KEY_BYTES: usize = 32;
 /// Bytes of a key's hash that tell which key it is: enough to tell a handful apart, and of no use to guess it.
 const KEY_ID_BYTES: usize = 4;
 
+/// Tells a key from all others: a hash of it, by which nobody finds it.
+#[must_use]
+pub fn mark_of(key: &[u8; KEY_BYTES]) -> [u8; 32] {
+    Sha256::digest([&b"waymark mark of a credentials key\0"[..], key].concat()).into()
+}
+
 /// The deployment's key.
 pub struct Vault {
     key: RandomizedNonceKey,
@@ -79,6 +85,8 @@ mod tests {
             let forged = Sealed { text: STANDARD.encode(forged), ..sealed.clone() };
             assert_eq!(vault.open("acme/zendesk", &forged), None, "byte {at}");
         }
+        assert_eq!(mark_of(&[7; KEY_BYTES]), mark_of(&[7; KEY_BYTES]));
+        assert_ne!(mark_of(&[7; KEY_BYTES]), mark_of(&[8; KEY_BYTES]));
         let told = format!("{vault:?} {sealed:?}");
         assert!(!told.contains(&sealed.text) && !told.contains("7, 7"), "{told}");
     }

@@ -1,6 +1,8 @@
 """What befalls the Redis of a deployment: another deployment on its prefix, another number of partitions, junk of other programs, streams
 that are cut, ways that are slow, answers that are lost. Each is noticed and said, and nothing is silently wrong."""
 
+import base64
+import secrets
 import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -101,6 +103,44 @@ def test_another_deployment_and_another_number_of_partitions_are_refused_and_cha
             fleet.again(0)
             assert len(fleet.caller(0, token).ListSites(parent="accounts/acme").sites) == count
             until("it tells no change", lambda: one.store.ask("DEBUG", "DIGEST") != digest)
+
+
+def test_a_deployment_that_was_to_begin_on_the_prefix_of_another_one_is_refused_and_changes_nothing(tmp_path):
+    """It joined as if it were a replica: two operators' servers did the mails, addresses and lookups of both."""
+    with deployment(tmp_path / "one", 1) as one, ExitStack() as stack:
+        account = owner_of(one, "acme")
+        names, token = placed(account, 2), account.caller("EDITOR").token
+        assert one.servers[0].stop() == 0
+        digest = one.store.ask("DEBUG", "DIGEST")
+        home = tmp_path / "other"
+        home.mkdir()
+        # With a key of its own, as whoever sets a deployment up makes one.
+        other = Fleet(home, single(one.store), stack)
+        for _ in range(2):
+            with pytest.raises(AssertionError, match="in which this server never took part.* choose another prefix"):
+                other.add()
+            assert not (home / "replica0" / "deployment.id").exists(), "the next start would be let in"
+        assert one.store.ask("DEBUG", "DIGEST") == digest, "who was refused wrote something"
+        # With the deployment's key it is one more replica of it.
+        other.key.write_bytes(one.key.read_bytes())
+        other.add()
+        assert {site.name for site in other.caller(0, token).ListSites(parent=account.name).sites} == set(names)
+
+
+def test_a_server_that_comes_back_with_another_key_says_so_once_and_serves(tmp_path):
+    with deployment(tmp_path, 1) as fleet:
+        account = owner_of(fleet)
+        [name] = placed(account, 1)
+        token = account.caller("EDITOR").token
+        said = []
+        for key in (fleet.key.read_text("ascii"), base64.b64encode(secrets.token_bytes(32)).decode(), None):
+            assert fleet.servers[0].stop() == 0
+            if key:
+                fleet.key.write_text(key, encoding="ascii")
+            fleet.again(0)
+            assert fleet.caller(0, token).GetSite(name=name).name == name
+            said.append("the key for credentials is another one" in fleet.said(0))
+        assert said == [False, True, False]
 
 
 def test_a_record_that_another_program_wrote_is_named_and_the_others_are_served(tmp_path):
