@@ -66,13 +66,16 @@ class Redis:
     def arguments(self):
         return ["--bind", "127.0.0.1", "--port", str(self.port), "--save", "", *self.settings]
 
-    def start(self):
-        """Starts it, or starts it again."""
+    def command(self):
+        """What starts it."""
         program = shutil.which("redis-server")
         assert program, "redis-server is missing: run scripts/install-tools test"
+        return [program, *self.arguments()]
+
+    def start(self):
+        """Starts it, or starts it again."""
         self.mend()
-        command = [program, *self.arguments()]
-        self.process = subprocess.Popen(command, cwd=self.directory, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self.command(), cwd=self.directory, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_S_MAX
         while True:
             with socket.socket() as probe:
