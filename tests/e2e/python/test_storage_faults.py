@@ -1,6 +1,7 @@
 """Faults of the disk and the system under a running server: full, failing, slow, held, out of descriptors, stopped."""
 
 import contextlib
+import hashlib
 import os
 import re
 import resource
@@ -18,6 +19,7 @@ import grpc
 import pytest
 
 from client import Account, Caller, Failure, failure_of, health, mask, refused
+from databases import DBIP, written
 from server import BINARY, Server
 from stubs import pb
 
@@ -28,6 +30,10 @@ NOTE_BYTES = 60_000
 GROWTH_BYTES = 1024 * 1024
 # More than there are descriptors, and less than the system queues for a listener.
 CONNECTIONS = 100
+# Descriptors of a server that has few, and those of them that it has for itself: `OTHERS` in src/app/descriptors.rs.
+FILES, OTHER_FILES = 300, 256
+# For so long a watch goes on beside that.
+CALLS_S_MAX = 120
 IS_ROOT = os.geteuid() == 0
 
 
@@ -338,6 +344,37 @@ def test_without_descriptors_present_calls_go_on_and_new_ones_wait(tmp_path):
         with grpc.insecure_channel(server.target) as fresh:
             assert Caller(fresh, editor.token).GetSite(name=site).note == "19", "by itself"
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+
+
+def test_connections_leave_the_files_of_the_store_and_of_a_reload_alone(tmp_path):
+    """F12. As many clients as there are descriptors do not take those that the server has for itself."""
+    file = written(tmp_path / "city.mmdb", "DBIP-City-Lite", {"64.0.0.0/2": DBIP})
+    server = Server(tmp_path / "data", geoip=False, extra=["--geoip", file])
+    server.command = ["prlimit", f"--nofile={FILES}:{FILES}", *server.command]
+    with server, grpc.insecure_channel(server.target) as channel, contextlib.ExitStack() as opened:
+        account = Account(Caller(channel, server.admin_token), "acme")
+        editor, site = account.caller("EDITOR"), account.create_site(note="0").name
+        descriptors = lambda: len(os.listdir(f"/proc/{server.process.pid}/fd"))  # noqa: E731
+        used, (host, port) = descriptors(), server.target.rsplit(":", 1)
+        # A connection with a watch is needed, and none of those that come takes its place.
+        watch = editor.begin("WatchSites", pb.WatchSitesRequest(parent=account.name), CALLS_S_MAX)
+        next(watch)
+        for _ in range(FILES):
+            opened.enter_context(socket.create_connection((host, int(port)), WAIT_S_MAX))
+        deadline = time.monotonic() + WAIT_S_MAX
+        # One of the connections is there already.
+        while descriptors() < used + FILES - OTHER_FILES - 1:
+            assert time.monotonic() < deadline, "too few connections come through for a test"
+            time.sleep(0.01)
+        written(file, "DBIP-City-Lite", {"64.0.0.0/2": DBIP, "81.0.0.0/8": DBIP})
+        [database] = account.operator.ReloadDatabases().databases
+        assert database.in_use.sha256 == hashlib.sha256(file.read_bytes()).hexdigest(), "the reload found no descriptor"
+        for number in range(1, 20):
+            set_note(editor, site, str(number))
+            assert editor.GetSite(name=site).note == str(number), "the store found none, or the connection was cut"
+        watch.cancel()
+        assert descriptors() < FILES
+        assert "too many open files" not in server.log_text().lower()
 
 
 def test_a_server_that_was_stopped_for_a_while_goes_on_where_it_was(tmp_path):
