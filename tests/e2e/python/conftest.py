@@ -28,6 +28,7 @@ LONG_FILES = [
     "test_migrate.py",
     "test_reestimation.py",
     "test_replicas.py",
+    "test_redis_account.py",
 ]
 
 

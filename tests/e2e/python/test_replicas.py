@@ -14,6 +14,7 @@ from fleet import REPLICAS, TILES, Fleet, agree, is_known, known_to, single
 from load import Recorder
 from redis_server import Redis
 from stubs import pb
+from test_traffic import retry_s
 from test_watches import CURRENT, SiteWatcher
 from watch_oracles import PROGRESS, Taken, bookmarkable, ordered, unique
 
@@ -96,6 +97,7 @@ def test_a_redis_that_dies_stops_writes_and_no_reads(fleet, owner):
         failure = failure_of(lambda: fleet.caller(number, token).CreateSite(parent=parent, site=site))
         assert failure.code == grpc.StatusCode.UNAVAILABLE, failure
         assert failure.reason in ("STORAGE_UNAVAILABLE", "OUTCOME_UNKNOWN"), failure
+        assert retry_s(failure) > 0, "it says when to ask again"
         assert time.monotonic() - begun < 10
         tally = fleet.caller(number, token).QueryViewport(parent=parent, viewport=WORLD).account_tally
         assert tally.total == 1
