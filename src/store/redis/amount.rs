@@ -1,15 +1,16 @@
-//! How much is asked of Redis at once: less where the way to it is so slow that it does not come in time, and more when it does again.
+//! How much is asked of Redis at once: less where it does not come, and more when it does again.
 //!
-//! Who asks for as much again would get nothing, however long the way is open: each answer is given up before its end.
+//! An answer is given up where the way is too slow for it, and Redis drops a client for whom it would have to keep too much. Who asks for
+//! as much again gets nothing, however long the way is open.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redis::RedisError;
+use redis::{ErrorKind, RedisError};
 
 /// Twice as much as came within so long comes in time as well.
 const SOON: Duration = Duration::from_millis(500);
-/// So many times less is asked after an answer that was late: each costs all the time that it may take.
+/// So many times less is asked after an answer that did not come: each costs all the time that it may take.
 const LESS: usize = 4;
 
 /// How many entries, or records.
@@ -38,9 +39,10 @@ impl Amount {
         }
     }
 
-    /// Those that were asked did not come.
+    /// As many as were asked did not come.
     pub(super) fn failed(&self, asked: usize, cause: &RedisError) {
-        if cause.is_timeout() {
+        // What Redis itself says is an answer, and no matter of its size.
+        if !matches!(cause.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
             self.now.store((asked / LESS).max(1), Ordering::Relaxed);
         }
     }
@@ -53,12 +55,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn less_is_asked_where_it_is_late_and_as_much_as_before_where_it_is_soon() {
-        let (amount, late) = (Amount::new(256), RedisError::from(io::Error::from(io::ErrorKind::TimedOut)));
-        amount.failed(256, &RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset)));
-        assert_eq!(amount.get(), 256, "a way that is cut is not slow");
-        for expected in [64, 16, 4, 1, 1] {
-            amount.failed(amount.get(), &late);
+    fn less_is_asked_where_nothing_comes_and_as_much_as_before_where_it_is_soon() {
+        let (amount, refused) = (Amount::new(256), redis::make_extension_error("OOM".to_owned(), None));
+        amount.failed(256, &refused);
+        assert_eq!(amount.get(), 256, "it was answered");
+        for (kind, expected) in [
+            (io::ErrorKind::TimedOut, 64),
+            (io::ErrorKind::ConnectionReset, 16),
+            (io::ErrorKind::UnexpectedEof, 4),
+            (io::ErrorKind::BrokenPipe, 1),
+            (io::ErrorKind::TimedOut, 1),
+        ] {
+            amount.failed(amount.get(), &RedisError::from(io::Error::from(kind)));
             assert_eq!(amount.get(), expected);
         }
         amount.came(1, SOON);

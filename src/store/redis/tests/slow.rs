@@ -1,15 +1,20 @@
-//! A way to Redis on which answers take their time: a replica that is far behind asks for less at once, and comes to the end of it.
+//! Answers that do not come because of their size: a replica that is far behind asks for less at once, and comes to the end of it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::load::agree;
-use super::memory::{KIND, put, replica, until};
+use super::memory::{KIND, Replica, put, replica, until};
 use super::server::{Proxy, Server, Way, config};
+use crate::store::redis::Redis;
 use crate::store::redis::pages::PAGE;
 use crate::store::{Revision, Store as _};
 
 /// Seconds for which a follower waits for an answer, and some more.
 const ANSWER_S: usize = 3;
+/// Commits that a replica missed, and records of each.
+const COMMITS: u128 = 300;
+const RECORDS: usize = 60;
 
 /// What stands in Redis' answer, without the marks between.
 fn bytes_of(answer: &redis::Value) -> usize {
@@ -20,36 +25,66 @@ fn bytes_of(answer: &redis::Value) -> usize {
     }
 }
 
-/// R12. It asked for as many entries as would not come in time, again and again, and told none of them.
-#[tokio::test]
-async fn a_replica_that_is_behind_a_slow_way_catches_up_by_fewer_entries_at_once() {
-    const BYTES_PER_S: u32 = 512 * 1024;
-    const COMMITS: u128 = 300;
-    const RECORDS: usize = 60;
-    let (server, accounts) = (Server::start(), ["acme".to_owned()]);
-    let (direct, _) = replica(&server.config("slow")).await;
+/// A store, and a replica that was cut off from Redis when it had the first commit.
+async fn cut_off(server: &Server, prefix: &str) -> (Arc<Redis>, Proxy, Replica) {
+    let (direct, _) = replica(&server.config(prefix)).await;
     let proxy = Proxy::to(server.port).await;
-    let (away, memory) = replica(&config(proxy.port, "slow")).await;
+    let away = replica(&config(proxy.port, prefix)).await;
     direct.commit(vec![put("acme", "first", 0)]).await.unwrap();
-    agree(&direct, &accounts, &[&memory]).await;
+    agree(&direct, &["acme".to_owned()], &[&away.1]).await;
     proxy.set(Way::Cut);
-    until("it does not notice", || away.lag().trouble.is_some()).await;
+    until("it does not notice", || away.0.lag().trouble.is_some()).await;
+    (direct, proxy, away)
+}
+
+/// Commits what the replica misses; the last revision, and how much the next answer to it would be.
+async fn go_on(server: &Server, direct: &Redis) -> (Revision, usize) {
     let mut last = Revision::default();
     for commit in 0..COMMITS {
         let batch = (0..RECORDS).map(|record| put("acme", &format!("r{record}"), commit)).collect();
         last = direct.commit(batch).await.unwrap();
     }
     let stream = direct.names.stream(direct.names.partition("acme"));
-    let all: redis::Value = server.run(&["XRANGE", &stream, "-", "+", "COUNT", "256"]).unwrap();
-    let in_time = usize::try_from(BYTES_PER_S).unwrap() * ANSWER_S;
-    assert!(bytes_of(&all) > in_time, "all of it comes in time: {} bytes", bytes_of(&all));
+    let next: redis::Value = server.run(&["XRANGE", &stream, "2-0", "+", "COUNT", "256"]).unwrap();
+    (last, bytes_of(&next))
+}
+
+/// R12. It asked for as many entries as would not come in time, again and again, and told none of them.
+#[tokio::test]
+async fn a_replica_that_is_behind_a_slow_way_catches_up_by_fewer_entries_at_once() {
+    const BYTES_PER_S: u32 = 512 * 1024;
+    let server = Server::start();
+    let (direct, proxy, (away, memory)) = cut_off(&server, "slow").await;
+    let (last, bytes) = go_on(&server, &direct).await;
+    assert!(bytes > usize::try_from(BYTES_PER_S).unwrap() * ANSWER_S, "all of it comes in time: {bytes} bytes");
     proxy.set(Way::Slow(BYTES_PER_S));
     until("it does not catch up", || memory.revisions.lock().get("acme") == Some(&last)).await;
     assert!(proxy.held.load(Ordering::SeqCst) > 0, "the way was not slow");
     assert_eq!(*memory.resyncs.lock(), 0, "the stream has all of it");
     proxy.set(Way::Open);
     until("it is behind still", || away.lag().trouble.is_none()).await;
-    agree(&direct, &accounts, &[&memory]).await;
+    agree(&direct, &["acme".to_owned()], &[&memory]).await;
+}
+
+/// R13, as far as there is something of it: nobody subscribes, and Redis drops any client for whom it would have to keep too much.
+#[tokio::test]
+async fn a_replica_that_redis_drops_for_the_size_of_an_answer_catches_up_by_fewer_entries_at_once() {
+    const KEPT_BYTES: usize = 400_000;
+    let server = Server::start();
+    let (direct, proxy, (away, memory)) = cut_off(&server, "drop").await;
+    let (last, bytes) = go_on(&server, &direct).await;
+    assert!(bytes > KEPT_BYTES, "Redis keeps all of it: {bytes} bytes");
+    let limit = format!("normal {KEPT_BYTES} 0 0");
+    server.run::<()>(&["CONFIG", "SET", "client-output-buffer-limit", &limit]).unwrap();
+    proxy.set(Way::Open);
+    until("it does not catch up", || memory.revisions.lock().get("acme") == Some(&last)).await;
+    let told: String = server.run(&["INFO", "stats"]).unwrap();
+    let drops = told.lines().find_map(|line| line.strip_prefix("client_output_buffer_limit_disconnections:"));
+    assert!(drops.is_some_and(|drops| drops != "0"), "nobody was dropped: {told}");
+    assert_eq!(*memory.resyncs.lock(), 0, "the stream has all of it");
+    until("it is behind still", || away.lag().trouble.is_none()).await;
+    server.run::<()>(&["CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0"]).unwrap();
+    agree(&direct, &["acme".to_owned()], &[&memory]).await;
 }
 
 /// The same of records, where the stream has no more what was missed.
@@ -57,14 +92,8 @@ async fn a_replica_that_is_behind_a_slow_way_catches_up_by_fewer_entries_at_once
 async fn a_partition_is_read_anew_over_a_slow_way_by_fewer_records_at_once() {
     const BYTES_PER_S: u32 = 40 * 1024;
     const BATCH: usize = 500;
-    let (server, accounts) = (Server::start(), ["acme".to_owned()]);
-    let (direct, _) = replica(&server.config("page")).await;
-    let proxy = Proxy::to(server.port).await;
-    let (away, memory) = replica(&config(proxy.port, "page")).await;
-    direct.commit(vec![put("acme", "first", 0)]).await.unwrap();
-    agree(&direct, &accounts, &[&memory]).await;
-    proxy.set(Way::Cut);
-    until("it does not notice", || away.lag().trouble.is_some()).await;
+    let server = Server::start();
+    let (direct, proxy, (away, memory)) = cut_off(&server, "page").await;
     let numbers: Vec<usize> = (0..2 * PAGE).collect();
     for batch in numbers.chunks(BATCH) {
         direct.commit(batch.iter().map(|number| put("acme", &format!("r{number}"), 1)).collect()).await.unwrap();
@@ -72,12 +101,11 @@ async fn a_partition_is_read_anew_over_a_slow_way_by_fewer_records_at_once() {
     let (stream, records) = (direct.names.stream(direct.names.partition("acme")), direct.names.records("acme", KIND));
     server.run::<u64>(&["XTRIM", &stream, "MAXLEN", "0"]).unwrap();
     let page = bytes_of(&server.run(&["HVALS", &records]).unwrap()) / 2;
-    let in_time = usize::try_from(BYTES_PER_S).unwrap() * ANSWER_S;
-    assert!(page > in_time, "a page comes in time: {page} bytes");
+    assert!(page > usize::try_from(BYTES_PER_S).unwrap() * ANSWER_S, "a page comes in time: {page} bytes");
     proxy.set(Way::Slow(BYTES_PER_S));
     until("it is not read anew", || *memory.resyncs.lock() == 1).await;
     assert!(proxy.held.load(Ordering::SeqCst) > 0, "the way was not slow");
     proxy.set(Way::Open);
-    agree(&direct, &accounts, &[&memory]).await;
+    agree(&direct, &["acme".to_owned()], &[&memory]).await;
     assert_eq!((memory.records.lock().len(), away.lag().resyncs), (2 * PAGE + 1, 1));
 }
