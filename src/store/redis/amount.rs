@@ -11,7 +11,7 @@ use redis::{ErrorKind, RedisError};
 /// Twice as much as came within so long comes in time as well.
 const SOON: Duration = Duration::from_millis(500);
 /// So many times less is asked after an answer that did not come: each costs all the time that it may take.
-const LESS: usize = 4;
+pub(super) const LESS: usize = 4;
 
 /// How many entries, or records.
 #[derive(Debug)]

@@ -58,6 +58,8 @@ async fn load_parts(store: &Redis, parts: &Mutex<VecDeque<Part>>, mut visit: Vis
                 Ok(answer) => walk.take(answer).map_err(|cause| Trouble::of_read(&cause))?,
                 Err(cause) if trouble::is_of_index(&cause) && walk.leave_index() => continue,
                 Err(Error::Damaged { .. }) if kind == Kind::Site && walk.has_no_index() => break,
+                // It may be more than comes in time. A Redis that is not there refuses less as soon as much.
+                Err(Error::Unavailable { .. }) if walk.ask_less() => continue,
                 Err(cause) => return Err(cause),
             };
             let rows = page.told(&account, kind, &told);

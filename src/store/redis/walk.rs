@@ -5,6 +5,7 @@
 use redis::{Cmd, RedisResult, Value, from_redis_value};
 
 use super::super::Kind;
+use super::amount::LESS;
 use super::keys::Names;
 use super::pages::{self, Bounds, PAGE, Page};
 use crate::model::id::Revision;
@@ -53,6 +54,13 @@ impl<'a> Walk<'a> {
     /// The same walk with so many records an answer, at least one and at most [`PAGE`].
     pub(super) fn by(self, page: usize) -> Self {
         Self { page, ..self }
+    }
+
+    /// Goes on with fewer records an answer; whether there can be fewer.
+    pub(super) fn ask_less(&mut self) -> bool {
+        let before = self.page;
+        self.page = (before / LESS).max(1);
+        self.page < before
     }
 
     /// What to ask next; `None` at the end.

@@ -1,14 +1,19 @@
 //! Answers that do not come because of their size: a replica that is far behind asks for less at once, and comes to the end of it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jiff::Timestamp;
 
 use super::load::agree;
 use super::memory::{KIND, Replica, put, replica, until};
 use super::server::{Proxy, Server, Way, config};
+use crate::model::id::AccountId;
+use crate::model::site::Site;
+use crate::store::document::Document;
 use crate::store::redis::Redis;
 use crate::store::redis::pages::PAGE;
-use crate::store::{Revision, Store as _};
+use crate::store::{Error, Key, Kind, Loaded, Mutation, Revision, Store as _, Visit};
 
 /// Seconds for which a follower waits for an answer, and some more.
 const ANSWER_S: usize = 3;
@@ -108,4 +113,33 @@ async fn a_partition_is_read_anew_over_a_slow_way_by_fewer_records_at_once() {
     proxy.set(Way::Open);
     agree(&direct, &["acme".to_owned()], &[&memory]).await;
     assert_eq!((memory.records.lock().len(), away.lag().resyncs), (2 * PAGE + 1, 1));
+}
+
+/// A start ended where a page of sites with long notes did not come in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_over_a_slow_way_reads_fewer_records_at_once() {
+    const BYTES_PER_S: u32 = 1024 * 1024;
+    const SITES: usize = 80;
+    const NOTE_BYTES: usize = 60_000;
+    let (server, account) = (Server::start(), "acme".parse::<AccountId>().unwrap());
+    let direct = server.open("start").await;
+    for number in 0..SITES {
+        let mut site = Site::new(account.clone(), format!("site {number}"), Timestamp::UNIX_EPOCH);
+        site.note = "n".repeat(NOTE_BYTES);
+        let key = Key::of(&account, Kind::Site, site.id);
+        direct.commit(vec![Mutation::create(key, Document::Site(Box::new(site)))]).await.unwrap();
+    }
+    assert!(SITES * NOTE_BYTES > usize::try_from(BYTES_PER_S).unwrap() * ANSWER_S, "all of it comes in time");
+    let proxy = Proxy::to(server.port).await;
+    let late = Redis::open(&config(proxy.port, "start")).await.unwrap();
+    proxy.set(Way::Slow(BYTES_PER_S));
+    let loaded = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&loaded);
+    let visit = Box::new(move |found: Result<Loaded<'_>, Error>| {
+        assert!(matches!(found, Ok(Loaded::Site(_))));
+        count.fetch_add(1, Ordering::SeqCst);
+    }) as Visit;
+    late.load(vec![visit]).await.unwrap();
+    assert_eq!(loaded.load(Ordering::SeqCst), SITES, "one is missing, or was given twice");
+    assert!(proxy.held.load(Ordering::SeqCst) > 0, "the way was not slow");
 }
