@@ -39,6 +39,8 @@ class Scene:
         self.tokens = [fleet.lets_in(one.caller("EDITOR").token, one.name) for one in self.accounts]
         self.crowds = [self.crowd(account, number) for number, account in enumerate(self.accounts)]
         self.writers, self.recorders = [], []
+        # Seconds from the end of a master until all write again, where one ended.
+        self.back_s = None
         # Of each account, and of each filter: revision -> what ListSites answered.
         self.states = [{filter: {} for filter in ("", CROWDED, CHANGED)} for _ in self.accounts]
         for number, account in enumerate(self.accounts):
@@ -161,10 +163,14 @@ def lose_the_master(scene):
     redis, account = scene.redis, scene.accounts[0].id
     dead = redis.master_of(account)
     dead.kill()
+    killed = time.monotonic()
     struck = [writer.client for writer in scene.writers[: len(scene.writers) // ACCOUNTS]]
     until("no writer heard of it", lambda: scene.answers() and all(client.heard for client in struck))
     until("nobody takes over", lambda: redis.master_of(account) not in (None, dead))
     redis.comes_back(dead)
+    before = scene.answers()
+    until("it is not written again", lambda: all(now > then for now, then in zip(scene.answers(), before)))
+    scene.back_s = time.monotonic() - killed
     scene.goes_on("it does not go on with another master")
     until("Redis does not come together again", redis.is_whole)
 
@@ -195,6 +201,8 @@ def clog_in_turn(scene):
 def check_writes(scene):
     """What was acknowledged is there, once and whole, and nothing else is."""
     counts = {"answers": sum(scene.answers()), "healed_s": round(scene.healed_s, 1)}
+    if scene.back_s is not None:
+        counts["back_s"] = round(scene.back_s, 1)
     for number, account in enumerate(scene.accounts):
         there = listed(scene.fleet.caller(0, scene.tokens[number]), account.name, "")
         mine = [writer for writer in scene.writers if writer.client.parent == account.name]
