@@ -38,8 +38,7 @@ async fn open_engine(config: &Config) -> Result<Arc<dyn Store>, Error> {
         _ => Ok(()),
     })
     .await?;
-    if known.is_none() {
-        refuse_other_key(config, &store).await?;
+    if known.is_none() && takes_part(config, &store).await? {
         remember(&config.data_dir, store.deployment())?;
     }
     info!(deployment = store.deployment(), "the store is a Redis that replicas share");
@@ -76,18 +75,19 @@ fn key_mark() -> Key {
     Key::operator(Kind::Secret, "credentials-key")
 }
 
-/// Refuses a deployment that this server never took part in, and whose key for credentials is another one: as where a deployment of its
-/// own was to begin, and its prefix is taken. Nothing was written until then.
-async fn refuse_other_key(config: &Config, store: &Redis) -> Result<(), Error> {
+/// Whether a server that never took part in a deployment does from now on. One whose key for credentials is another one than the deployment's
+/// is refused: it was to begin a deployment of its own, and the prefix is taken. Nothing was written until then.
+async fn takes_part(config: &Config, store: &Redis) -> Result<bool, Error> {
     let found = match store.get(key_mark()).await {
         // The log names it, and nobody's key can be told from it.
         Err(store::Error::Corrupt { .. }) => None,
         found => found?,
     };
-    let own = credentials_key::find(&config.ticketing, &config.data_dir)?;
-    let (Some(Document::Secret(mark)), Some(own)) = (found.map(|record| record.document), own) else { return Ok(()) };
+    let Some(Document::Secret(mark)) = found.map(|record| record.document) else { return Ok(true) };
+    // A command may do without a key: nobody serves without one.
+    let Ok(Some(own)) = credentials_key::find(&config.ticketing, &config.data_dir) else { return Ok(false) };
     if mark == vault::mark_of(&own) {
-        return Ok(());
+        return Ok(true);
     }
     let cause = format!(
         "redis.prefix is that of deployment {}, in which this server never took part, and whose credentials another key encrypts: choose \
