@@ -1,5 +1,5 @@
 // A gate between a page and its server, through which a test lets calls go, holds them, refuses them, breaks them off, loses their
-// answers, sends them to another server, or lets a stream stay open and say nothing more: what networks do to pages. Passes all else on,
+// answers, sends them to another server, answers them itself, or lets a stream stay open and say nothing more. Passes all else on,
 // byte for byte, keeps what a test wants to read of it, and weighs all: what workers and fonts take goes by here too.
 import http from "node:http";
 
@@ -13,6 +13,9 @@ const refusal = (status, message) => ({
 /** What of a question would let its answer be a short one, or a packed one; and of an answer what is not true of another text. */
 const SHORTENS = ["accept-encoding", "if-none-match"];
 const OF_TEXT = ["content-length", "content-encoding", "etag", "transfer-encoding"];
+/** Bytes before a message of gRPC-Web: of which kind it is, and how long; and the kind of trailers. */
+const FRAME_HEAD_BYTES = 5;
+const TRAILERS = 0x80;
 
 export class Gate {
   /** Calls by the name of their method, such as `ListViewportSites`; the page itself has none. */
@@ -21,6 +24,8 @@ export class Gate {
   #servers = new Map();
   /** What changes the text of answers of a method. */
   #changes = new Map();
+  /** What answers calls of a method in a server's place. */
+  #replies = new Map();
   /** Who waits for the next call of a method. */
   #awaited = new Map();
   /** Answers that are being passed on. */
@@ -116,6 +121,11 @@ export class Gate {
     this.#changes.set(method, rewrite);
   }
 
+  /** Answers calls of a method in a server's place: `reply` makes the answer's message of the question's, both in bytes. */
+  answer(method, reply) {
+    this.#replies.set(method, reply);
+  }
+
   /** Resolves with the headers of the next call of a method. */
   arrived(method) {
     return new Promise((resolve) => this.#awaited.set(method, resolve));
@@ -170,6 +180,11 @@ export class Gate {
     if (rule?.kind === "hold") await Promise.race([rule.released, new Promise((resolve) => setTimeout(resolve, HELD_MS_MAX).unref())]);
     await this.#frozen?.over;
     if (rule?.kind === "lose") return this.#lose(rule, request, Buffer.concat(chunks));
+    const reply = this.#replies.get(method);
+    if (reply) {
+      const message = reply(Buffer.concat(chunks).subarray(FRAME_HEAD_BYTES));
+      return void response.writeHead(200, { "content-type": "application/grpc-web+proto" }).end(framed(message));
+    }
     this.#forward(method, request, Buffer.concat(chunks), response);
   }
 
@@ -230,6 +245,17 @@ export class Gate {
     this.#weights.set(path, weight);
     return weight;
   }
+}
+
+/** A message as gRPC-Web frames it, with the trailers of a call that went well. */
+function framed(message) {
+  const frames = [[0, message], [TRAILERS, Buffer.from("grpc-status: 0\r\n")]].map(([kind, bytes]) => {
+    const head = Buffer.alloc(FRAME_HEAD_BYTES);
+    head.writeUInt8(kind);
+    head.writeUInt32BE(bytes.length, 1);
+    return [head, bytes];
+  });
+  return Buffer.concat(frames.flat());
 }
 
 /** Headers without some of them. */
