@@ -6,12 +6,12 @@ import type { Position } from "./position.js";
 import type { KeptEdit } from "./state/drafts.svelte.js";
 import * as strings from "./strings.js";
 
-/** Site by site, each field on a line of its own. */
+/** Site by site, by its name where that is known, each field on a line of its own. */
 export function keptText(edits: KeptEdit[]): string {
-  const sites = [...new Set(edits.map(({ site }) => site))];
+  const sites = new Map(edits.map(({ site, name }) => [site, name || strings.kept.site(siteId(site))]));
   const linesOf = ({ part, typed }: KeptEdit) => typed.map(([field, value]) => `${labelOf(part, field)}: ${valueOf(field, value)}`);
-  const ofSite = (site: string) => [strings.kept.site(siteId(site)), ...edits.filter((edit) => edit.site === site).flatMap(linesOf)];
-  return sites.map((site) => ofSite(site).join("\n")).join("\n\n");
+  const ofSite = (site: string) => edits.filter((edit) => edit.site === site).flatMap(linesOf);
+  return [...sites].map(([site, title]) => [title, ...ofSite(site)].join("\n")).join("\n\n");
 }
 
 function labelOf(part: string, field: string): string {

@@ -16,6 +16,8 @@ interface Entry {
 /** An edit that was put aside, and may be read. */
 export interface KeptEdit {
   site: string;
+  /** What the site was called when its page was open last; empty where that is not known. */
+  name: string;
   part: string;
   /** What is typed, by the field. */
   typed: [string, unknown][];
@@ -27,6 +29,8 @@ export class Drafts {
   /** Those that were put aside: all of them say something that is not saved. */
   #kept = $state.raw<Entry[]>([]);
   #rights = $state.raw(NOBODY);
+  /** What sites are called, by their resource names: of those with a draft. */
+  #names = new SvelteMap<string, string>();
 
   /** The draft of a part of a site: the one that was left there, or a new one. Without `parts` nothing is merged in it. */
   of<T>(site: string, part: string, parts?: Parts<T>): Draft<T> {
@@ -36,6 +40,23 @@ export class Drafts {
     const draft = new Draft<T>(parts);
     this.#all.set(key, { site, part, draft: draft as Draft<unknown>, rights: this.#rights });
     return draft;
+  }
+
+  /**
+   * The page of a site opens: drafts of other sites go in which nothing is typed. A tab that is open all day would come to hold some for
+   * each site that was looked at.
+   */
+  turnTo(site: string): void {
+    for (const [key, { site: other, draft }] of [...this.#all]) {
+      if (other !== site && !draft.isDirty && !draft.busy) this.#all.delete(key);
+    }
+    const edited = new Set([...this.#all.values(), ...this.#kept].map((entry) => entry.site));
+    for (const other of [...this.#names.keys()]) if (other !== site && !edited.has(other)) this.#names.delete(other);
+  }
+
+  /** Takes note of what the site is called whose page is open. */
+  call(site: string, name: string): void {
+    this.#names.set(site, name);
   }
 
   /** The sites of an account with edits that are not saved. */
@@ -52,7 +73,7 @@ export class Drafts {
   /** What was put aside and may be read by the present token, which may not save it. */
   get readable(): KeptEdit[] {
     const readable = this.#kept.filter(({ site, rights }) => standing(rights, this.#rights, site) !== "hidden");
-    return readable.map(({ site, part, draft }) => ({ site, part, typed: draft.edits }));
+    return readable.map(({ site, part, draft }) => ({ site, name: this.#names.get(site) ?? "", part, typed: draft.edits }));
   }
 
   /** Of how many sites edits were put aside that the present token is not shown. */
@@ -91,6 +112,7 @@ export class Drafts {
   clear(): void {
     this.#all.clear();
     this.#kept = [];
+    this.#names.clear();
   }
 }
 

@@ -257,7 +257,10 @@ export class Workspace {
 
   #open(name: string): void {
     this.ticketing = false;
-    if (name !== this.opened.name) this.relocation.attend(name);
+    if (name !== this.opened.name) {
+      this.session.drafts.turnTo(name);
+      this.relocation.attend(name);
+    }
     this.opened.open(name);
     void this.keys.enter();
   }

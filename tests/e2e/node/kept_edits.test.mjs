@@ -83,7 +83,8 @@ test("a viewer is told of the edits and may copy them, and the next editor saves
   assert.equal(await byId(page, "record-note").count(), 0, "there is no form for a viewer");
   assert.equal(await byId(page, "unsaved").count(), 0);
   await page.locator("details", { has: byId(page, "kept-text") }).locator("summary").click();
-  assert.match(await byId(page, "kept-text").inputValue(), new RegExp(`Note: ${TYPED}`));
+  const { displayName } = await server.call("SiteService", "GetSite", { name }, token);
+  assert.deepEqual((await byId(page, "kept-text").inputValue()).split("\n"), [displayName, `Note: ${TYPED}`], "by the site's name");
   await shoot(page, "kept-readable", byId(page, "kept-text"));
 
   // Reloading would lose them, and asks.
@@ -129,6 +130,23 @@ for (const { who, token: next } of [
     await page.context().close();
   });
 }
+
+test("a form in which nothing is typed is closed with its page, and one that holds an edit is not", async () => {
+  const { page, faults, name } = await editing();
+  await byId(page, "labels-edit").click();
+  await byId(page, "labels-save").waitFor();
+  await page.getByRole("button", { name: "Show the whole world" }).click();
+  await page.locator(`[data-testid="site-row"]:not([data-site="${name}"])`).first().click();
+  await page.waitForFunction((name) => document.querySelector('[data-testid="site-panel"]').dataset.site !== name, name);
+  await byId(page, "unsaved").click();
+  await byId(page, "record-note").waitFor();
+  assert.equal(await byId(page, "record-note").inputValue(), TYPED);
+  assert.equal(await byId(page, "labels-save").count(), 0);
+  await saveNote(page, name);
+  assert.deepEqual(faults, []);
+  await clearNote(name);
+  await page.context().close();
+});
 
 test("what was put aside goes when that is wished, and only then", async () => {
   const { page, made } = await editing();
