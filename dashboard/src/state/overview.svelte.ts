@@ -177,6 +177,8 @@ export class Overview {
       return !fresh;
     } finally {
       clearTimeout(alarm);
+      // Whatever ended it: no stream goes on that nobody reads.
+      silence.abort();
     }
   }
 

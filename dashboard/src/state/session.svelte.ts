@@ -70,7 +70,11 @@ export class Session {
   /** What is typed and not saved: a token that ends takes nothing of it away. */
   readonly drafts = new Drafts();
 
-  #token = "";
+  /**
+   * The token, as the services of this session call with it. Those of another session have one of their own: what goes on there is
+   * done in nobody else's name.
+   */
+  #held = { token: "" };
   #api: Api | undefined;
   /** What the token may see and do; another token that may the same takes the session over. */
   #rights = NOBODY;
@@ -94,7 +98,7 @@ export class Session {
 
   /** The header that the map's own requests carry. */
   get authorization(): string {
-    return `Bearer ${this.#token}`;
+    return `Bearer ${this.#held.token}`;
   }
 
   /** Takes up a log-in link or the session of this tab. */
@@ -210,7 +214,7 @@ export class Session {
     if (this.phase === "choosing") this.#end(strings.login.ended);
     if (this.phase !== "ready") return;
     sessionStorage.removeItem(TOKEN_KEY);
-    this.#token = "";
+    this.#held.token = "";
     this.notice = strings.login.ended;
     this.phase = "renewing";
   }
@@ -218,9 +222,10 @@ export class Session {
   async #begin(token: string, who: WhoAmIResponse, byHand: boolean): Promise<void> {
     const chosen = sessionStorage.getItem(ACCOUNT_KEY) ?? "";
     const shared = chosen !== "" && chosen !== who.account && seesShares(who) ? await sharesOf(token, who.account) : [];
-    this.#token = token;
+    const held = { token };
+    this.#held = held;
     this.#api = connect(
-      () => this.#token,
+      () => held.token,
       (used) => this.#rejected(used),
     );
     this.#who = who;
@@ -252,7 +257,7 @@ export class Session {
 
   /** Goes on where the former token ended. */
   #renew(token: string, who: WhoAmIResponse, byHand: boolean): void {
-    this.#token = token;
+    this.#held.token = token;
     this.tokenName = who.token;
     this.#keep(token, byHand);
     this.phase = "ready";
@@ -292,7 +297,7 @@ export class Session {
 
   /** A call that was on its way when another token signed in says nothing about that one. */
   #rejected(token: string): void {
-    if (token === this.#token) this.expire();
+    if (token === this.#held.token) this.expire();
   }
 
   /** `keeps` leaves the token in the tab, for a server that may come back. */
@@ -302,7 +307,7 @@ export class Session {
       sessionStorage.removeItem(BY_HAND_KEY);
     }
     sessionStorage.removeItem(ACCOUNT_KEY);
-    this.#token = "";
+    this.#held.token = "";
     this.#api = undefined;
     this.account = "";
     this.accounts = [];

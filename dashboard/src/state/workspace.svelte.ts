@@ -144,8 +144,12 @@ export class Workspace {
     this.#reloads.ask();
   }
 
+  /** Ends all that is under way: nobody would see how far it is, and another token's account may be next. */
   stop(): void {
     this.navigation.stop();
+    this.selection.clear();
+    this.bulk.forget();
+    this.relocation.attend("");
     this.facets.stop();
     this.overview.stop();
     this.pulse.stop();

@@ -2,7 +2,7 @@
 // stream that stays open and says nothing, no map. It says so in words, nothing else stops, and nothing that was typed is lost.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { byId, launch, linkIs, logIn, openFirstSite, openPage, ownFaults, shoot, symbolsDrawn } from "./browser.mjs";
+import { byId, launch, linkIs, logIn, openFirstSite, openMore, openPage, ownFaults, shoot, symbolsDrawn } from "./browser.mjs";
 import { Gate } from "./gate.mjs";
 import { Server } from "./server.mjs";
 
@@ -342,5 +342,34 @@ test("a call that fails in the midst of its work may have changed something, and
   await byId(page, "bulk-unknown").getByText("1 site may or may not have been changed").waitFor();
   await byId(page, "bulk-unknown").getByText("the disk is full").waitFor();
   assert.equal(await byId(page, "bulk-failures").count(), 0);
+  await close({ page, faults });
+});
+
+test("a change of many sites ends with the session that began it: another token does nothing of it", async () => {
+  const { page, faults } = await open();
+  await logIn(page, gate, token);
+  await byId(page, "site-row").first().waitFor();
+  await byId(page, "select-all").click();
+  await byId(page, "selected-count").filter({ hasText: `${SITES} selected` }).waitFor();
+  await byId(page, "bulk-set-label").click();
+  await byId(page, "bulk-key").fill("shift");
+  await byId(page, "bulk-value").fill("early");
+  const calls = [];
+  page.on("request", (request) => request.url().endsWith("/ImportSites") && calls.push(request));
+  const begun = gate.hold("ImportSites");
+  await byId(page, "bulk-apply").click();
+  await begun;
+  const admin = { parent: "accounts/demo", token: { scope: "TOKEN_SCOPE_ADMIN", displayName: "of the next shift" } };
+  const { secret } = await server.call("AdminService", "CreateToken", admin, server.adminToken);
+  // Somebody opens a log-in link in this tab.
+  const left = page.waitForEvent("requestfailed", (request) => request.url().endsWith("/ImportSites"));
+  await page.evaluate((secret) => void (location.hash = `token=${secret}`), secret);
+  await left;
+  gate.open("ImportSites");
+  await openMore(page, "open-access", "tokens");
+  await byId(page, "token").filter({ hasText: "of the next shift" }).filter({ hasText: "this page’s" }).waitFor();
+  assert.equal(calls.length, 1, "the calls that were to follow are not made");
+  const request = { parent: "accounts/demo", filter: 'labels.shift = "early"', pageSize: 1000 };
+  assert.ok(((await server.call("SiteService", "ListSites", request, token)).sites ?? []).length <= 100);
   await close({ page, faults });
 });
