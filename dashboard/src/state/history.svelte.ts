@@ -31,7 +31,10 @@ export class SiteHistory {
   /** Loads the newest changes of the open site again. */
   async load(): Promise<void> {
     const site = this.#opened.name;
-    if (site !== this.#site) this.changes = [];
+    if (site !== this.#site) {
+      [this.changes, this.fault] = [[], undefined];
+      [this.hasMore, this.#next] = [false, ""];
+    }
     this.#site = site;
     await this.#page("");
   }

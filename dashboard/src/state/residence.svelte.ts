@@ -67,7 +67,7 @@ export class Residence {
   /** Loads the access of the open site again. */
   async load(): Promise<void> {
     const site = this.#opened.name;
-    if (site !== this.#site) [this.access, this.devices] = [undefined, []];
+    if (site !== this.#site) [this.access, this.devices, this.fault] = [undefined, [], undefined];
     this.#site = site;
     const turn = ++this.#turn;
     this.loading = true;

@@ -16,6 +16,8 @@ const PULSE_DOWN_MS = 2_500;
 /** Milliseconds for the server to do what it was asked for. */
 const DONE_MS_MAX = 30_000;
 const PERMISSION_DENIED = 7;
+/** Parts of a site's page that are asked for when they are opened: by which method, and what shows that they came. */
+const PARTS = [["history", "ListSiteChanges", "history-change"], ["resident", "GetResidentAccess", "resident-state"]];
 const TYPED = "typed while nothing went through";
 
 let server, gate, token, browser;
@@ -177,5 +179,45 @@ test("a server that answers with errors is not said to be silent", async () => {
   gate.open("WhoAmI");
   await page.clock.fastForward(PULSE_DOWN_MS);
   await linkIs(page, "back", "sound");
+  await close({ page, faults });
+});
+
+test("a part of a site's page says that it is on its way, and why it did not come, and is asked for again by the keys", async () => {
+  const { page, faults } = await open();
+  await write({ name: await openFirstSite(page), contractId: "K-45" }, "contractId");
+  for (const [id, method, shown] of PARTS) {
+    const part = byId(page, id);
+    const held = gate.hold(method);
+    await part.locator("summary").click();
+    await held;
+    await part.getByText("Loading…").waitFor();
+    gate.open(method);
+    await part.getByTestId(shown).first().waitFor();
+    await part.locator("summary").click();
+    gate.refuse(method);
+    await part.locator("summary").click();
+    const banner = part.getByTestId("error-banner");
+    await banner.getByText("That did not work. the disk is full").waitFor();
+    await shoot(page, `failed-${id}`, banner);
+    assert.ok(await part.getByTestId(shown).first().isVisible(), "what is known stays");
+    gate.open(method);
+    await banner.getByRole("button", { name: "Try again" }).press("Enter");
+    await banner.waitFor({ state: "detached" });
+    await part.locator("summary:focus").waitFor();
+  }
+  await close({ page, faults });
+});
+
+test("a queue that does not come says why, and is asked for again", async () => {
+  const { page, faults } = await open();
+  gate.refuse("ListAttention");
+  await byId(page, "open-attention").click();
+  const banner = byId(page, "attention").getByTestId("error-banner");
+  await banner.getByText("That did not work. the disk is full").waitFor();
+  assert.equal(await byId(page, "attention-none").count(), 0, "an error is not an empty queue");
+  gate.open("ListAttention");
+  await banner.getByRole("button", { name: "Try again" }).click();
+  await byId(page, "attention-none").waitFor();
+  assert.equal(await banner.count(), 0);
   await close({ page, faults });
 });
