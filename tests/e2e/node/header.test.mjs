@@ -1,5 +1,5 @@
-// The bar above map and list in a real browser, when it has most to say: each of its parts stays on one line and in the window. And
-// the search field below it says all of its hint.
+// The bar above map and list in a real browser, when it has most to say: each of its parts stays on one line and in the window. The
+// search field below it says all of its hint. And the head of a wallboard lies on nothing.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { byId, launch, logIn, openFirstSite, openPage } from "./browser.mjs";
@@ -12,6 +12,8 @@ const STATUSES = ["ONLINE", "OFFLINE", "MAINTENANCE", "UNKNOWN"];
 const WIDTHS = [1561, 1440, 1280, 1241, 1240, 1024, 1023, 701, 390];
 /** One line of the largest type of the bar with its padding, in pixels; two lines of the smallest are more. */
 const LINE_PX_MAX = 36;
+/** As many letters as the name of an account has at most. */
+const LONG_ACCOUNT = `${"long-".repeat(12)}est`;
 
 let server, token, browser;
 
@@ -85,6 +87,28 @@ test("the search field has room for its hint, at any width", async () => {
       return { words: pen.measureText(field.placeholder).width, room };
     });
     assert.ok(words > 0 && words <= room, `${width}: ${words} px of hint in ${room}`);
+  }
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("the head of a wallboard stands beside its card, however long the account is called", async () => {
+  const account = { accountId: LONG_ACCOUNT, account: { displayName: "Long" } };
+  await server.call("AdminService", "CreateAccount", account, server.adminToken);
+  const request = { parent: `accounts/${LONG_ACCOUNT}`, token: { scope: "TOKEN_SCOPE_WALLBOARD" } };
+  const { secret } = await server.call("AdminService", "CreateToken", request, server.adminToken);
+  const { page, faults } = await openPage({ browser, server, token: secret });
+  await page.goto(`${server.url}/?wallboard#token=${secret}`);
+  await byId(page, "wallboard-region").waitFor();
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 800 });
+    if (process.env.SHOT_DIR) await page.screenshot({ path: `${process.env.SHOT_DIR}/wallboard-head-${width}.png` });
+    const [head, card] = await Promise.all(["main header", ".card.whole"].map((part) => page.locator(part).boundingBox()));
+    const right = head.x + head.width;
+    assert.ok(right <= width, `${width}: the head goes to ${right}`);
+    assert.ok(right < card.x || head.y + head.height < card.y, `${width}: the head lies on the card`);
+    const time = await page.locator("main header time").boundingBox();
+    assert.ok(time.x + time.width <= right, `${width}: the time is in the head`);
   }
   assert.deepEqual(faults, []);
   await page.context().close();
