@@ -1,5 +1,6 @@
 // Shares of sites on the page: proposed in one account, taken up by the code in another one, looked at there as a guest, and ended.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { byId, HOSTILE, launch, logIn, openFirstSite, openMore, openPage, ownFaults, shoot, siteName, symbolsDrawn } from "./browser.mjs";
 import { Server } from "./server.mjs";
@@ -181,6 +182,7 @@ async function seesTheNorthAlone(page) {
   const shared = sites.slice(0, 3).map(({ name }) => name);
   const listed = await byId(page, "site-row").evaluateAll((rows) => rows.map((row) => row.dataset.site));
   for (const name of listed.map(siteName)) assert.ok(shared.includes(name), `${name} is not shared`);
+  await takesAlong(page);
   await byId(page, "search").fill(sites[5].displayName);
   await says(page, "hits-total", "No hits");
   await byId(page, "search").fill("");
@@ -196,6 +198,20 @@ async function seesTheNorthAlone(page) {
   await page.reload();
   await counts(page, 3);
   assert.equal(await byId(page, "access").count(), 0);
+}
+
+/** What a guest may do with sites that are selected: take them along as they are shown, and change nothing. */
+async function takesAlong(page) {
+  const inView = Number((await byId(page, "list-total").textContent()).replaceAll(/\D/g, ""));
+  await byId(page, "select-all").click();
+  await says(page, "selected-count", `${inView} selected`);
+  for (const id of ["bulk-set-status", "bulk-set-label"]) assert.equal(await byId(page, id).count(), 0, id);
+  const downloading = page.waitForEvent("download");
+  await byId(page, "bulk-export").click();
+  const file = await readFile(await (await downloading).path(), "utf8");
+  assert.equal(file.split("\r\n").filter(Boolean).length, inView + 1, "a line for each, and the heading");
+  assert.doesNotMatch(file, /the key is at the gate/, "notes are not shown");
+  await byId(page, "select-none").click();
 }
 
 test("what is no share, no code, or not possible is told in words", async () => {
