@@ -189,12 +189,16 @@ export class Importing {
     }
   }
 
+  /** Takes up what became of rows. A row that was sent again before its first answer came counts once. */
   #took(results: RowResult[], dry: boolean): void {
     for (const result of results) {
-      this.#all[result.source.row - 1] = result;
+      const at = result.source.row - 1;
+      // Of a file that was let go of meanwhile, or is read anew.
+      if (this.#rows[at] !== result.source) continue;
+      if (this.#all[at]?.outcome === ImportOutcome.UNSPECIFIED) this.finished += 1;
+      this.#all[at] = result;
       if (!dry) this.#journal?.put(result.source.row, result.outcome);
     }
-    this.finished += results.length;
     this.#timer ??= setTimeout(() => this.#publish(), SHOW_PAUSE_MS);
     if (!dry) this.#onChange();
   }

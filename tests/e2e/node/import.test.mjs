@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { byId, HOSTILE, launch, logIn, openPage, shoot } from "./browser.mjs";
+import { byId, comes, HOSTILE, launch, logIn, openPage, shoot } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const MANY = 600;
@@ -226,6 +226,37 @@ test("an import is cancelled and resumed, by the page and behind a reload, and m
   await choose(page, "bulk.csv", sheet);
   await phase(page, "checked");
   assert.deepEqual(await counts(page), { all: MANY, refused: 0, created: 0, updated: 0, unchanged: MANY });
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("rows that are sent again before their first answers come count once", async () => {
+  const [rows, imports] = [150, "**/waymark.v1.ImportService/ImportSites"];
+  const { page, faults } = await openImport();
+  await choose(page, "twice.csv", `name\n${Array.from({ length: rows }, (_, at) => `Twice ${at}`).join("\n")}\n`);
+  await phase(page, "checked");
+  // Two calls before the import is cancelled, and the same two when it is resumed.
+  const release = [];
+  const held = [0, 1].map((turn) => new Promise((resolve) => (release[turn] = resolve)));
+  let [calls, answers] = [0, 0];
+  await page.route(imports, async (route) => {
+    await held[Math.floor(calls++ / 2)];
+    await route.continue();
+  });
+  page.on("response", (response) => void (response.url().endsWith("/ImportSites") && (answers += 1)));
+  const made = (count) => comes(page, async () => (calls === count ? "" : `${calls} calls, not ${count}`));
+  await byId(page, "import-run").click();
+  await made(2);
+  await byId(page, "import-cancel").click();
+  await byId(page, "import-resume").click();
+  await made(4);
+  release[0]();
+  const finished = () => byId(page, "import-progress").getAttribute("data-finished").then(Number);
+  await comes(page, async () => (answers === 2 && (await finished()) === rows ? "" : `${await finished()} of ${rows} are finished`));
+  release[1]();
+  await phase(page, "done");
+  assert.equal(await finished(), rows);
+  assert.equal((await named('display_name : "Twice"')).length, rows);
   assert.deepEqual(faults, []);
   await page.context().close();
 });
