@@ -144,7 +144,7 @@ export class Workspace {
     this.#reloads.ask();
   }
 
-  /** Ends all that is under way: nobody would see how far it is, and another token's account may be next. */
+  /** Ends all that is under way: nobody would see how far it is, and another account or token may be next. */
   stop(): void {
     this.navigation.stop();
     this.selection.clear();
