@@ -231,7 +231,7 @@ impl App {
     /// Serves until `shutdown` resolves, then lets what runs finish, within a limit, and closes the store. Fails at once where the
     /// store ends by a fault of its own, or is found to have lost records: calls in hand are cut, as by the end of the process.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        self.health.set_serving(true).await;
+        self.health.begin();
         info!(url = self.url, "serving");
         let health = self.health.clone();
         let ending = Arc::new(OnceLock::new());
@@ -240,7 +240,7 @@ impl App {
         let draining = async move {
             shutdown.await;
             let _ = begun.set(Instant::now());
-            health.set_serving(false).await;
+            health.end();
             watched.end_watches();
             info!("draining");
         };

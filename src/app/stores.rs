@@ -138,7 +138,7 @@ pub(super) async fn watch_lag(store: Arc<dyn Store>, health: Health, stale_max: 
     loop {
         let lag = store.lag();
         let keeps_up = lag.behind <= stale_max;
-        if health.set_keeping_up(keeps_up).await {
+        if health.set_keeping_up(keeps_up) {
             if keeps_up {
                 info!("this replica keeps up again");
             } else {

@@ -82,7 +82,7 @@ pub(super) fn router(
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(&health::DESCRIPTORS)
     };
     let max = message_bytes_max;
     let mut routes = Routes::new(health.server());
@@ -114,7 +114,7 @@ pub(super) fn router(
             TicketingServiceServer::new(ticketing::Ticketing(of())).max_decoding_message_size(max("Ticketing")),
         );
     // The fallback is the HTTP side's, which knows a method that nobody has from a page that nobody has.
-    let router = routes.prepare().into_axum_router().reset_fallback();
+    let router = routes.prepare().into_axum_router().reset_fallback().merge(health.listing());
     let telling = from_fn_with_state(of(), audited::tell);
     let keeper = admission::Gatekeeper { traffic: Arc::clone(traffic), waymark: Arc::clone(waymark) };
     // From the inside: a deadline ends the wait for a place too, and what is told and counted is the code that the caller gets,
@@ -135,6 +135,7 @@ pub(super) fn router(
 pub(super) fn health_router(health: &Health, traffic: &Arc<Traffic>) -> Router {
     let router = Routes::new(health.server()).prepare().into_axum_router().reset_fallback();
     router
+        .merge(health.listing())
         .layer(from_fn(keep_deadline))
         .layer(from_fn(leaving::end_with_connection))
         .layer(from_fn_with_state(Arc::clone(traffic), admission::count))

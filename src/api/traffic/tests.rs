@@ -122,7 +122,8 @@ async fn lanes_take_no_places_of_each_other() {
 #[tokio::test(start_paused = true)]
 async fn what_watches_the_server_takes_no_place() {
     let traffic = traffic("");
-    for path in ["/healthz", "/readyz", "/metrics", "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"] {
+    let probes = ["Check", "List", "Watch"].map(|method| format!("/grpc.health.v1.Health/{method}"));
+    for path in ["/healthz", "/readyz", "/metrics"].into_iter().chain(probes.iter().map(String::as_str)) {
         assert!(traffic.arrival(path).place.is_none(), "{path}");
     }
     for path in ["/", "/invitation", "/v1/accounts/acme/tiles/0/0/0.mvt", READ, "/waymark.v1.SiteService/Explode"] {
