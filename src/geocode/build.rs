@@ -18,6 +18,7 @@ use super::cached::{Cached, Shared, SharedAnswers};
 use super::chain::{Chain, Link};
 use super::coalesced::Coalesced;
 use super::config::{Config, Error, Kind, Plan, Remote};
+use super::counted::Counted;
 use super::gazetteer::{self, Gazetteer, MANIFEST_FILE};
 use super::http::{Client, Endpoint};
 use super::limiter::{Limiter, Limits};
@@ -29,6 +30,7 @@ use super::terms::Terms;
 use super::throttled::Throttled;
 use super::timed::Timed;
 use super::traced::Traced;
+use crate::telemetry::geocoders;
 
 /// The geocoders of a configuration.
 #[derive(Debug, Default)]
@@ -127,7 +129,11 @@ fn embedded(directory: &Path, before: &Built) -> Result<Part, Error> {
     let is_same = |part: &&Part| matches!(&part.made_of, MadeOf::Gazetteer(other) if *other == stamp);
     let link = match before.parts.iter().find(is_same) {
         Some(part) if stamp.manifest.is_some() => part.link.clone(),
-        _ => Link { provider: gazetteer::PROVIDER.into(), geocoder: Arc::new(Gazetteer::open(directory)?) },
+        _ => {
+            let opened = Arc::new(Gazetteer::open(directory)?);
+            let geocoder = Arc::new(Counted::new(opened, geocoders::of(gazetteer::PROVIDER)));
+            Link { provider: gazetteer::PROVIDER.into(), geocoder }
+        }
     };
     Ok(Part { made_of: MadeOf::Gazetteer(stamp), link })
 }
@@ -162,8 +168,8 @@ fn protected(
     Ok(Link { provider: name, geocoder: Arc::new(Cached::new(geocoder, times, keep, shared)) })
 }
 
-/// What is around a provider below its memory, from the inside: a time for each request, a span for each, a turn for each, a rest
-/// after failures, repetitions, and one call for equal questions.
+/// What is around a provider below its memory, from the inside: a time for each request, a span for each, a count of them, a turn for
+/// each, a rest after failures, repetitions, and one call for equal questions.
 fn around(
     geocoder: Arc<dyn Geocoder>,
     protocol: &'static str,
@@ -173,6 +179,7 @@ fn around(
 ) -> Arc<dyn Geocoder> {
     let geocoder = Arc::new(Timed::new(geocoder, Arc::clone(name), time_max));
     let geocoder = Arc::new(Traced::new(geocoder, protocol));
+    let geocoder = Arc::new(Counted::new(geocoder, geocoders::of(protocol)));
     let geocoder = Arc::new(Throttled::new(geocoder, Arc::clone(name), limiter));
     let geocoder = Arc::new(Breaker::new(geocoder, Arc::clone(name)));
     let geocoder = Arc::new(Retried::new(geocoder));

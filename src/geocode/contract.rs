@@ -12,6 +12,7 @@ use super::cached::{Cached, Times};
 use super::chain::{Chain, Link};
 use super::coalesced::Coalesced;
 use super::config::{Config, Kind, Plan, ProviderConfig};
+use super::counted::Counted;
 use super::fake::{Fake, SOON};
 use super::gazetteer::{Gazetteer, fixture};
 use super::limiter::{Limits as _, LocalLimits};
@@ -174,9 +175,10 @@ async fn what_stands_around_a_geocoder_holds_it() {
     let times = Times { found: SOON, empty: SOON };
     let limiter = LocalLimits::default().limiter("fake", Duration::from_millis(10));
     let link = || Link { provider: Fake::PROVIDER.into(), geocoder: fake() };
-    let around: [Arc<dyn Geocoder>; 9] = [
+    let around: [Arc<dyn Geocoder>; 10] = [
         Arc::new(Timed::new(fake(), Arc::clone(&name), SOON)),
         Arc::new(Traced::new(fake(), Fake::PROVIDER)),
+        Arc::new(Counted::new(fake(), None)),
         Arc::new(Throttled::new(fake(), Arc::clone(&name), limiter)),
         Arc::new(Breaker::new(fake(), Arc::clone(&name))),
         Arc::new(Retried::new(fake())),

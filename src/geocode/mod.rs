@@ -4,7 +4,7 @@
 //! applied to a site is the business of `service`. Knows nothing of sites.
 //!
 //! Providers are `gazetteer`, which needs no network, and `nominatim`, `photon` and `opencage` over `http`. Around them
-//! stand geocoders that are named by what they add: `timed`, `traced`, `throttled`, `breaker`, `retried`, `coalesced`, `cached`,
+//! stand geocoders that are named by what they add: `timed`, `traced`, `counted`, `throttled`, `breaker`, `retried`, `coalesced`, `cached`,
 //! `chain`, `reloadable`, `on_behalf`. `build` puts all together as `config` says. `borders` stands apart: it knows where
 //! countries end.
 
@@ -18,6 +18,7 @@ mod confidence;
 pub mod config;
 #[cfg(test)]
 mod contract;
+mod counted;
 mod country_names;
 mod error;
 #[cfg(test)]

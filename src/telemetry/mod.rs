@@ -1,7 +1,9 @@
 //! Logs: where they go and in which form. Everything goes to standard error; standard output is for answers. Panics are told there
-//! and counted. `spans` and `traces` are what a collector gets, where one is configured.
+//! and counted. `spans` and `traces` are what a collector gets, where one is configured; `geocoders` counts for metrics what only those
+//! who ask them see.
 
 pub mod build_info;
+pub mod geocoders;
 pub mod spans;
 pub mod traces;
 

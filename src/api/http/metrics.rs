@@ -5,6 +5,7 @@
 
 mod calls;
 mod families;
+mod geocoders;
 mod process;
 
 use std::sync::Arc;
@@ -63,10 +64,12 @@ pub(super) async fn metrics(State(sources): State<Sources>, headers: HeaderMap) 
         process::record();
         counter!("waymark_audit_lost_total").absolute(waymark.audit_lost());
         record_identities(&waymark);
+        geocoders::record();
         record_traces();
     });
     let mut page = handle.render();
     calls::write_durations(&traffic, &mut page);
+    geocoders::write_times(&mut page);
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], page).into_response())
 }
 

@@ -9,6 +9,7 @@ from google.rpc import error_details_pb2
 
 from client import Account, Caller, failure_of
 from http_stub import HttpStub
+from metrics_page import Metrics
 from server import Server
 from stubs import pb
 
@@ -87,6 +88,29 @@ def test_a_hangup_changes_no_limit_and_forgets_nothing(tmp_path):
             assert (failure.code.name, failure.reason) == ("RESOURCE_EXHAUSTED", "GEOCODER_BUSY"), failure
             assert 60 < retry_s(failure) <= 100, failure
             assert stub.count == 1
+
+
+def test_questions_are_counted_by_how_they_end(tmp_path):
+    with Stub() as stub:
+        path = config(tmp_path, stub, "requests_per_s = 100")
+        with serving(tmp_path, ["--config", str(path)]) as (server, channel):
+            account = Account(Caller(channel, server.admin_token))
+            ask = lambda line: account.caller().GeocodeAddress(parent=account.name, address_line=line)  # noqa: E731
+            for _ in range(2):
+                # The second time it is remembered, and no question.
+                assert not ask("Gata 1").candidates
+            stub.status = 400
+            failure_of(lambda: ask("Gata 2"))
+            stub.status, stub.headers = 429, {"retry-after": str(WAIT_S)}
+            for line in ("Gata 3", "Gata 4"):
+                # The second one finds it at rest.
+                failure_of(lambda line=line: ask(line))
+            page = Metrics.of(server)
+            questions = "waymark_geocoder_questions_total"
+            counted = {key[1:]: value for key, value in page.values.items() if key[0] == questions and value}
+            assert counted == {("photon", how): 1 for how in ("empty", "refused", "quota")}, counted
+            assert stub.count == 3
+            assert page["waymark_geocoder_seconds_total", "photon"] > 0 == page["waymark_geocoder_seconds_total", "gazetteer"]
 
 
 def test_a_country_alone_is_no_address(account):

@@ -102,6 +102,6 @@ fn write_histogram(Family { name, .. }: &Family, labels: &str, durations: &Durat
     push(page, format_args!("{name}_sum{{{labels}}} {sum_s}\n{name}_count{{{labels}}} {count}\n"));
 }
 
-fn push(page: &mut String, text: std::fmt::Arguments<'_>) {
+pub(super) fn push(page: &mut String, text: std::fmt::Arguments<'_>) {
     page.write_fmt(text).expect("a text takes any text");
 }

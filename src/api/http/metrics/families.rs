@@ -48,8 +48,12 @@ pub(super) const HTTP_DURATION: Family = Family {
     help: "Time from a request's arrival to the beginning of its answer.",
 };
 
+/// How long geocoders took.
+pub(super) const GEOCODER_TIME: Family =
+    counter("waymark_geocoder_seconds_total", "provider", "Time that geocoders took over them, all together.");
+
 /// All of them, ordered by subject.
-pub(super) const FAMILIES: [Family; 55] = [
+pub(super) const FAMILIES: [Family; 57] = [
     gauge(
         "waymark_build_info",
         "version, commit, rustc, target",
@@ -147,6 +151,12 @@ pub(super) const FAMILIES: [Family; 55] = [
     counter("waymark_geoip_look_ups_total", "path", "Look-ups of addresses of a family that it holds."),
     counter("waymark_geoip_misses_total", "path", "Those of them without a record."),
     counter("waymark_geoip_damaged_total", "path", "Those of them whose record cannot be read."),
+    counter(
+        "waymark_geocoder_questions_total",
+        "provider, outcome",
+        "Questions that geocoders were asked, each attempt by itself, by how they ended.",
+    ),
+    GEOCODER_TIME,
     gauge("waymark_replica_lag_seconds", "", "Time for which it is not known what others wrote."),
     gauge("waymark_replica_following", "", "1 where the shared store is followed, else 0."),
     counter("waymark_replica_resyncs_total", "", "Times that a partition was read anew."),
