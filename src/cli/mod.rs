@@ -13,6 +13,7 @@ mod demo;
 mod erasure;
 mod export;
 mod gazetteer;
+mod geocode;
 mod geoip;
 mod import;
 mod lookup;
@@ -96,6 +97,8 @@ enum Command {
     Asn(asn::Arguments),
     /// Says what `GeoIP` databases know of an address
     Lookup(lookup::Arguments),
+    /// Says where geocoders find an address
+    Geocode(geocode::Arguments),
     /// Makes and changes sites from a sheet
     Import(import::Arguments),
     /// Writes sites into a sheet
@@ -163,6 +166,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Gazetteer(arguments) => gazetteer::run(arguments),
         Command::Asn(arguments) => asn::run(&arguments),
         Command::Lookup(arguments) => lookup::run(&arguments),
+        Command::Geocode(arguments) => geocode::run(arguments).await,
         Command::Import(arguments) => import::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Backup(arguments) => backup::back_up(&arguments),

@@ -12,7 +12,7 @@ from google.protobuf import json_format
 
 from cli import DONE, FAILED, LATER, WRONG, objects, run
 from client import Account, Caller, absent_site, fetch
-from server import BINARY, GEOIP, ROOT, Server
+from server import BINARY, GAZETTEER, GEOIP, ROOT, Server
 from stubs import methods, pb
 
 
@@ -238,6 +238,31 @@ def test_what_is_done_without_a_server_has_objects_too(tmp_path):
     (reset,) = objects("token", "reset", "--data-dir", tmp_path / "fresh", "--format", "json")
     with Server(tmp_path / "fresh", geoip=False) as server:
         assert run("whoami", server=server, token=reset["secret"]).split("\t")[2] == "operator"
+
+
+def test_geocoders_are_asked_without_a_server(account, tmp_path):
+    line, alone = "Laugavegur 1, 101 Reykjavík", ["--gazetteer", GAZETTEER]
+    (answer,) = account.caller().GeocodeAddress(parent=account.name, address_line=line).candidates[:1]
+    (told,) = objects("geocode", line, *alone, "--format", "json")
+    best = told["candidates"][0]
+    assert (told["asked"], best["formatted_address"]) == (line, answer.formatted_address)
+    assert best["position"] == [answer.position.lat, answer.position.lng] and 0.9 < best["confidence"] <= 1
+    confidence, granularity, _, address, provider, attribution = run("geocode", line, *alone).splitlines()[0].split("\t")
+    assert (granularity, address, provider) == ("Door", answer.formatted_address, "gazetteer")
+    assert 0.9 < float(confidence) <= 1 and attribution
+    # Lines of standard input, and a configuration's geocoders.
+    file = tmp_path / "waymark.toml"
+    file.write_text(f'[geocode]\ngazetteer = "{GAZETTEER}"\n', encoding="utf-8")
+    asked = objects("geocode", "--config", file, "--limit", "1", "--format", "json", stdin="Paris\nqxzvw kjhgf\n")
+    assert [(one["asked"], len(one["candidates"])) for one in asked] == [("Paris", 1), ("qxzvw kjhgf", 0)]
+    assert run("geocode", "qxzvw kjhgf", *alone) == "nothing answers to qxzvw kjhgf\n"
+    at = f"{answer.position.lat},{answer.position.lng}"
+    assert answer.formatted_address in run("geocode", "--at", at, *alone)
+    run("geocode", line, "--gazetteer", tmp_path / "nowhere", code=FAILED)
+    file.write_text("", encoding="utf-8")
+    assert "geocode.providers" in run("geocode", line, "--config", file, code=FAILED)
+    for wrong in ([line], ["--at", "91,0", *alone], [line, "--at", at, *alone], [line, "--country", "ISL", *alone]):
+        run("geocode", *wrong, code=WRONG)
 
 
 def test_sheets_have_a_summary_for_programs(server, account, tmp_path):
