@@ -86,7 +86,9 @@ pub(super) fn prefix(field: &str, name: &str) -> Result<(AccountId, IpNet), Inva
     let network = id.rsplit_once('-').and_then(|(ip, length)| parse_network(field, &format!("{ip}/{length}")).ok());
     // One name for one network.
     let network = network.filter(|network| network.trunc() == *network && prefix_id(network) == *id);
-    Ok((account, network.ok_or_else(|| malformed(field, form, name))?))
+    let parsed = (account, network.ok_or_else(|| malformed(field, form, name))?);
+    call::is_about(|| name.to_owned());
+    Ok(parsed)
 }
 
 /// The id of `reestimations/{reestimation}` in the request's `field`.

@@ -40,8 +40,8 @@ pub enum Class {
     Pages,
     /// It shows what administrators see: like calls are told together.
     Look,
-    /// It administers what two accounts have together, whose record is in one of them: told to the account that the call names, and
-    /// not beside what it writes.
+    /// It administers what is kept in two places, as what two accounts have together, or a network and the run that it begins: told to
+    /// the account that the call names, and not beside what it writes.
     Across,
     /// Its answers show persons: those that were given are told together, where the token reads contacts.
     Persons,

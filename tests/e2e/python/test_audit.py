@@ -81,6 +81,24 @@ def test_what_administers_is_told_once_it_is_answered(account):
     assert len(records(admin, parent, token=me, end_time=between)) == 4
 
 
+def test_networks_are_told_of_and_previews_of_databases(account):
+    admin, parent = account.caller(), account.name
+    network = pb.Prefix(cidr="10.9.0.0/16", position=pb.LatLng(lat=10, lng=10))
+    name = admin.CreatePrefix(parent=parent, prefix=network).name
+    refused("ALREADY_EXISTS", "RESOURCE_EXISTS", lambda: admin.CreatePrefix(parent=parent, prefix=network))
+    admin.UpdatePrefix(prefix=pb.Prefix(name=name, position=pb.LatLng(lat=11, lng=10)))
+    admin.DeletePrefix(name=name)
+    until("its end is not told", lambda: told(admin, parent, "PrefixService.DeletePrefix") == [(name, "wrote", 1)])
+    assert told(admin, parent, "PrefixService.UpdatePrefix") == [(name, "wrote", 1)]
+    made = told(admin, parent, "PrefixService.CreatePrefix")
+    assert sorted(made) == [(parent, "RESOURCE_EXISTS", 1), (parent, "wrote", 1)]
+    # One that joins a run which waits is no record of its own.
+    previews = lambda: sum(one.call_count for one in records(account.operator, "", method="GeoIpService.PreviewDatabase"))  # noqa: E731
+    before = previews()
+    account.operator.PreviewDatabase()
+    until("a preview is not told", lambda: previews() > before)
+
+
 def test_what_was_refused_or_changed_nothing_says_so(account):
     admin, viewer, parent = account.caller(), account.caller("VIEWER"), account.name
     token = pb.Token(scope=pb.TOKEN_SCOPE_ADMIN)
