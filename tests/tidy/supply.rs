@@ -1,5 +1,5 @@
-//! Holds what waymark is made of against `deny.toml`: licences, crates that are not to come, and where crates come from. And what
-//! the image is built of against what the build reads.
+//! Holds what waymark is made of against `deny.toml`: licences, crates and versions that are not to come, crates that are to be there once,
+//! and where crates come from. And what the image is built of against what the build reads.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,45 @@ struct Rules {
     allowed: Vec<String>,
     /// Crate and licence.
     exceptions: Vec<(String, String)>,
-    denied: Vec<String>,
+    denied: Vec<Denied>,
+}
+
+/// A crate that is not wanted.
+struct Denied {
+    name: String,
+    /// From this version on it may come.
+    below: Option<Version>,
+    /// Whether one version of it may come, and no second one.
+    is_of_seconds: bool,
+}
+
+/// Major, minor and patch.
+type Version = [u64; 3];
+
+impl Denied {
+    /// An entry of the list: `name`, `name:<version`, or a table with one of these.
+    fn read(entry: &toml::Value) -> Self {
+        let spec = entry.get("crate").unwrap_or(entry).as_str().expect("a crate");
+        let (name, below) = match spec.split_once(':') {
+            None => (spec, None),
+            Some((name, requirement)) => {
+                let below = requirement.strip_prefix('<').expect("versions below one are what is read here");
+                (name, Some(version(below)))
+            }
+        };
+        let is_of_seconds = entry.get("deny-multiple-versions").is_some_and(|only| only.as_bool() == Some(true));
+        Self { name: name.to_owned(), below, is_of_seconds }
+    }
+}
+
+/// A version without what stands behind its numbers.
+fn version(text: &str) -> Version {
+    let numbers = text.split(['-', '+']).next().unwrap_or_default().split('.');
+    let mut version = [0; 3];
+    for (part, number) in version.iter_mut().zip(numbers) {
+        *part = number.parse().expect("a version is three numbers");
+    }
+    version
 }
 
 impl Rules {
@@ -32,7 +70,7 @@ impl Rules {
         Self {
             allowed: texts(&rules["licenses"]["allow"]),
             exceptions: exceptions.collect(),
-            denied: texts(&rules["bans"]["deny"]),
+            denied: rules["bans"]["deny"].as_array().expect("a list").iter().map(Denied::read).collect(),
         }
     }
 
@@ -48,8 +86,11 @@ impl Rules {
         if !is_met(licence, &is_good) {
             faults.push(format!("{name}: licence {licence:?} is not one of deny.toml"));
         }
-        if self.denied.iter().any(|denied| denied == name) {
-            faults.push(format!("{name}: deny.toml does not want it: `cargo tree -i {name}` says who brings it"));
+        let mut of_it = self.denied.iter().filter(|denied| denied.name == name && !denied.is_of_seconds);
+        let found = package["version"].as_str().unwrap_or_default();
+        if of_it.any(|denied| denied.below.is_none_or(|below| version(found) < below)) {
+            faults
+                .push(format!("{name} {found}: deny.toml does not want it: `cargo tree -i {name}` says who brings it"));
         }
         // A path has no source: that is this package alone.
         let is_ours = package["source"].is_null() && name == env!("CARGO_PKG_NAME");
@@ -57,6 +98,20 @@ impl Rules {
             faults.push(format!("{name}: it is not from the registry: {}", package["source"]));
         }
         faults
+    }
+
+    /// What is there twice and is to be there once.
+    fn seconds(&self, packages: &[Value]) -> Vec<String> {
+        let of_seconds = self.denied.iter().filter(|denied| denied.is_of_seconds);
+        let versions = |name: &str| -> Vec<&str> {
+            let of_it = packages.iter().filter(|package| package["name"] == name);
+            of_it.filter_map(|package| package["version"].as_str()).collect()
+        };
+        let found = of_seconds.map(|denied| (&denied.name, versions(&denied.name)));
+        found
+            .filter(|(_, found)| found.len() > 1)
+            .map(|(name, found)| format!("{name} is there as {found:?}"))
+            .collect()
     }
 }
 
@@ -126,7 +181,8 @@ fn packages() -> Vec<Value> {
 fn what_it_is_made_of_is_allowed() {
     let (rules, packages) = (Rules::read(), packages());
     assert!(packages.len() > 200, "{} packages: the list is cut", packages.len());
-    let faults: Vec<String> = packages.iter().flat_map(|package| rules.faults(package)).collect();
+    let mut faults: Vec<String> = packages.iter().flat_map(|package| rules.faults(package)).collect();
+    faults.extend(rules.seconds(&packages));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
@@ -150,14 +206,21 @@ fn the_rules_of_supply_can_fail() {
         assert_eq!(is_met(expression, &good), expect, "{expression}");
     }
     let rules = Rules::read();
+    let package = |name: &str, version: &str| serde_json::json!({ "name": name, "version": version, "license": "MIT", "source": REGISTRY });
     let faults = |name: &str, licence: &str, source: &str| {
-        rules.faults(&serde_json::json!({ "name": name, "license": licence, "source": source })).len()
+        let stated = serde_json::json!({ "name": name, "version": "1.0.0", "license": licence, "source": source });
+        rules.faults(&stated).len()
     };
     assert_eq!(faults("x", "MIT", REGISTRY), 0);
     assert_eq!(faults("x", "ODbL-1.0", REGISTRY), 1);
     assert_eq!(faults("tzf-dist", "MIT AND ODbL-1.0", REGISTRY), 0);
     assert_eq!(faults("openssl-sys", "MIT", REGISTRY), 1);
     assert_eq!(faults("x", "MIT", "git+https://example.com/x"), 1);
+    for (found, expect) in [("0.4.15", 1), ("0.3.99", 1), ("0.4.16", 0), ("0.4.16+more", 0), ("1.0.0", 0)] {
+        assert_eq!(rules.faults(&package("h2", found)).len(), expect, "h2 {found}");
+    }
+    let two = [package("h2", "0.4.16"), package("h2", "0.5.0"), package("x", "1.0.0"), package("x", "2.0.0")];
+    assert_eq!((rules.seconds(&two).len(), rules.seconds(&two[1..]).len()), (1, 0));
 }
 
 /// What the `COPY` lines of a Dockerfile take out of the repository.
