@@ -297,7 +297,12 @@ test("the page's headers forbid everything that it does not need", async () => {
   const policy = answer.headers.get("content-security-policy") ?? "";
   assert.match(policy, /default-src 'none'/);
   assert.doesNotMatch(policy, /unsafe-(inline|eval)|\*/);
+  for (const closed of ["frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'", "script-src 'self'"]) {
+    assert.ok(policy.split(/; */).includes(closed), `${closed}: ${policy}`);
+  }
   assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
+  assert.equal(answer.headers.get("cross-origin-opener-policy"), "same-origin");
+  assert.equal(answer.headers.get("referrer-policy"), "no-referrer");
 });
 
 test("a status and a word filter map, list and counts alike", async () => {

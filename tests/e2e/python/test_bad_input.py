@@ -3,12 +3,13 @@
 import math
 import socket
 
+import grpc
 import pytest
 from google.protobuf import field_mask_pb2
 
-from client import Account, absent_site, mask, refused
-from rules import World
-from stubs import pb
+from client import Account, Failure, absent_site, mask, refused
+from rules import RULES, World, request_for
+from stubs import methods, pb
 
 
 @pytest.fixture(scope="module")
@@ -153,23 +154,28 @@ def test_impossible_zooms(world, zoom):
         refused("INVALID_ARGUMENT", "FIELD_INVALID", call, field="zoom")
 
 
-@pytest.mark.parametrize(
-    "method, rest",
-    [
-        ("ListSites", {}),
-        ("ListTokens", {}),
-        ("ListNearestSites", {"position": pb.LatLng(lat=1)}),
-        ("ListSitesWithinRadius", {"center": pb.LatLng(lat=1), "radius_m": 5.0}),
-    ],
-)
-def test_negative_page_sizes(world, method, rest):
-    call = getattr(world.account.caller(), method)
-    refused(
-        "INVALID_ARGUMENT",
-        "FIELD_INVALID",
-        lambda: call(parent=world.account.name, page_size=-1, **rest),
-        field="page_size",
-    )
+# All methods with pages. The sites of a cluster want one, and `test_map.py` has them.
+PAGED = [method.name for _, method in methods() if "page_size" in method.input_type.fields_by_name]
+
+
+@pytest.mark.parametrize("method", sorted(set(PAGED) - {"ListClusterSites"}))
+def test_page_sizes_are_not_negative_and_may_be_huge(world, method):
+    caller, request = world.caller(RULES[method].scopes[0]), request_for(method, world, validate=True)
+    request.page_size = -1
+    refused("INVALID_ARGUMENT", "FIELD_INVALID", lambda: caller.call(method, request), field="page_size")
+    request.page_size = 2**31 - 1
+    try:
+        caller.call(method, request)
+    except grpc.RpcError as error:
+        assert "page_size" not in Failure(error).fields, error
+
+
+def test_a_huge_page_is_the_longest_that_there_is(account):
+    rows = [pb.SiteRow(site=pb.Site(display_name=f"site {number}")) for number in range(1_001)]
+    for first in range(0, len(rows), 100):
+        account.caller().ImportSites(parent=account.name, rows=rows[first : first + 100])
+    page = account.caller().ListSites(parent=account.name, page_size=2**31 - 1)
+    assert len(page.sites) == 1_000 and page.next_page_token
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,20 @@ def test_who_tries_codes_waits_for_the_next_minute_and_others_do_not(account, ma
     assert neighbour.RedeemInvitation(code=code).secret.startswith("wmk_")
 
 
+def test_the_link_leads_to_the_operators_address_whatever_a_request_says(account, mail_server, server):
+    """Whoever sent an invitation by another name of the server had the code sent there."""
+    home = Home(account)
+    options = [("grpc.default_authority", "evil.example"), ("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(server.target, options=options) as channel:
+        caller = Caller(channel, home.editor.token)
+        caller.metadata += [("x-forwarded-host", "evil.example"), ("origin", "https://evil.example")]
+        caller.InviteResident(name=home.name)
+    mail_server.code(home.email)
+    (message,) = mail_server.to(home.email)
+    # As `mail.public_url` says.
+    assert link_of(message)[:2] == ("http", "127.0.0.1:1") and "evil.example" not in message.as_string()
+
+
 def forms(random):
     """All ways in which bytes may stand in a file."""
     yield "bytes", random

@@ -1,14 +1,17 @@
 """Tokens: what each scope may do, when it ends, and that its end is at once."""
 
+import base64
+import secrets
 import threading
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 from google.protobuf import timestamp_pb2
 
-from client import Account, Caller, failure_of, refused, scope_value
+from client import Account, Caller, failure_of, fetch, refused, scope_value, until
 from rules import CREDENTIALS, OPEN, RULES, SCOPES, World, request_for
 from server import Server
 from stubs import methods, pb
@@ -91,6 +94,38 @@ def test_a_revoked_token_ends_at_once(account):
     assert revoked.HasField("revoke_time")
     refused("UNAUTHENTICATED", "CREDENTIAL_INVALID", lambda: caller.ListSites(parent=account.name))
     assert account.caller().RevokeToken(name=made.token.name) == revoked
+
+
+def secret_of(token_id):
+    """A well-formed secret of a token, of nobody's making."""
+    body = f"wmk_{token_id}_{base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip('=')}"
+    return f"{body}{zlib.crc32(body.encode()):08x}"
+
+
+def test_tokens_that_are_unknown_over_or_revoked_are_told_alike(server, account):
+    """Whoever tries one out learns nothing of which tokens there are, or were."""
+    viewer = pb.Token(scope=scope_value("VIEWER"))
+    made, revoked = (account.operator.CreateToken(parent=account.name, token=viewer) for _ in range(2))
+    account.caller().RevokeToken(name=revoked.token.name)
+    viewer.expire_time.FromNanoseconds(time.time_ns() + 1_000_000_000)
+    over = account.operator.CreateToken(parent=account.name, token=viewer).secret
+    secrets_of = {
+        "unknown": secret_of(secrets.token_hex(8)),
+        "of a token that is there": secret_of(made.token.name.rpartition("/")[2]),
+        "revoked": revoked.secret,
+        "over": over,
+        "malformed": "wmk_nonsense",
+    }
+    tile = f"/v1/{account.name}/tiles/0/0/0.mvt"
+    until("it is good still", lambda: fetch(server.target, tile, over)[0] == 401)
+    told = {}
+    for what, secret in secrets_of.items():
+        failure = failure_of(Caller(account.operator.channel, secret).WhoAmI)
+        status, headers, body = fetch(server.target, tile, secret)
+        seen = (failure.code, failure.message, failure.details, failure.trailing, status, sorted(headers.items()), body)
+        told.setdefault(repr(seen), []).append(what)
+    assert len(told) == 1, told
+    assert Caller(account.operator.channel, made.secret).WhoAmI()
 
 
 def test_a_list_shows_tokens_and_never_a_secret(account):
