@@ -190,8 +190,11 @@ fn suffix(file: &str) -> Option<&str> {
     Path::new(file).extension()?.to_str()
 }
 
-/// Tests that a page names by their files, `path::name`, and that are not there. Python's are under `tests/e2e/python`.
+/// Tests that a page names by their files, `path::name`, and that are not there. Python's are under `tests/e2e/python`; those of browsers,
+/// under `tests/e2e/node`, are named by their files alone.
 pub(crate) fn missing_tests(root: &Path, text: &str) -> Vec<String> {
+    let pages = text.split('`').filter(|part| part.ends_with(".test.mjs") && part.is_ascii());
+    let missing_pages = pages.filter(|file| !root.join("tests/e2e/node").join(file).exists());
     let named = text.split('`').filter_map(|part| part.split_once("::")).filter(|(file, name)| {
         matches!(suffix(file), Some("rs" | "py")) && name.chars().all(|c| c.is_alphanumeric() || c == '_')
     });
@@ -200,7 +203,8 @@ pub(crate) fn missing_tests(root: &Path, text: &str) -> Vec<String> {
         let found = std::fs::read_to_string(root.join(folder).join(file)).unwrap_or_default();
         found.contains(&format!("{keyword} {name}("))
     };
-    named.filter(|test| !is_there(test)).map(|(file, name)| format!("there is no test {file}::{name}")).collect()
+    let missing = named.filter(|test| !is_there(test)).map(|(file, name)| format!("there is no test {file}::{name}"));
+    missing.chain(missing_pages.map(|file| format!("there is no file of tests {file}"))).collect()
 }
 
 #[test]
@@ -227,6 +231,7 @@ fn the_checkers_of_text_can_fail() {
     let missing = |text: &str| missing_tests(Path::new(env!("CARGO_MANIFEST_DIR")), text).len();
     assert_eq!(missing("`tests/tidy/text.rs::the_checkers_of_text_can_fail`, `a::b`"), 0);
     assert_eq!(missing("`tests/tidy/text.rs::no_such_test`, `test_bad_input.py::test_nothing`, `src/no.rs::file`"), 3);
+    assert_eq!(missing("`hostile.test.mjs`, `….test.mjs`, `no_such.test.mjs`"), 1);
 
     let lock = |path: &str, text: &str| lock_faults(Path::new(path), text).len();
     assert_eq!(lock("package-lock.json", "\"resolved\": \"https://example.com/a\""), 1);

@@ -41,11 +41,11 @@ class Visitor(threading.Thread):
         while not self.ends.wait(0.01):
             path = paths[self.answers % len(paths)]
             try:
-                status, _, body = self.balancer.fetch(path, self.token)
+                status, headers, body = self.balancer.fetch(path, self.token)
             except OSError as fault:
-                status, body = repr(fault), b""
+                status, headers, body = repr(fault), {}, b""
             self.answers += 1
-            if status != 200 or (path == "/" and b"<html" not in body):
+            if status != 200 or (path == "/" and (b"<html" not in body or "strict-transport-security" not in headers)):
                 self.faults.append((path, status, body[:80]))
 
 
