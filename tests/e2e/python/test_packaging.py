@@ -89,8 +89,13 @@ def test_shells_man_and_systemd_find_their_files(root):
     unit = (root / "usr/lib/systemd/system/waymark.service").read_text()
     (started,) = re.findall(r"^ExecStart=(\S+) serve --config (\S+)$", unit, re.M)
     assert all((root / path.lstrip("/")).exists() for path in started)
-    schema = json.loads((root / "usr/share/doc/waymark/waymark.schema.json").read_text())
-    assert schema == json.loads(run("config-schema"))
+    doc = root / "usr/share/doc/waymark"
+    assert json.loads((doc / "waymark.schema.json").read_text()) == json.loads(run("config-schema"))
+    assert json.loads((doc / "openapi.json").read_text()) == json.loads(run("openapi"))
+    # What the pages that are shipped lead to.
+    for page in (doc / "docs").glob("*.md"):
+        for path in re.findall(r"\]\(\.\./(deploy/[\w.-]+)\)", page.read_text(encoding="utf-8")):
+            assert (doc / path).exists(), f"{page.name}: {path}"
 
 
 def test_what_it_is_made_of_is_listed(root):
