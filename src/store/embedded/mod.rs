@@ -7,6 +7,7 @@ mod ahead;
 pub mod backup;
 mod changing;
 mod directory;
+mod gets;
 mod load;
 mod log;
 mod mark;
@@ -32,10 +33,12 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::{Error, Key, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Unreadable, Visit, faults};
 use crate::model::id::AccountId;
+use gets::Gets;
 use load::Spans;
 use mark::Mark;
 use medium::Medium;
@@ -96,6 +99,7 @@ pub struct Embedded {
     medium: Medium,
     /// They close before the writer, which then folds the log.
     readers: Arc<Mutex<Vec<Connection>>>,
+    gets: Gets,
     queue: Queue,
     /// Whether the writer ended by a fault of its own.
     broken: watch::Receiver<bool>,
@@ -115,7 +119,15 @@ impl Embedded {
         let path = directory.join(FILE);
         let Opened { connection, revisions, mark, directory_lock } = open_file(directory, &medium)?;
         let (queue, broken) = writer::start(connection, path.clone(), revisions, mark, &medium)?;
-        Ok(Self { path, medium, readers: Arc::default(), queue, broken, _directory_lock: directory_lock })
+        Ok(Self {
+            path,
+            medium,
+            readers: Arc::default(),
+            gets: Gets::default(),
+            queue,
+            broken,
+            _directory_lock: directory_lock,
+        })
     }
 
     /// Runs `read` on a reader's connection, off the async threads.
@@ -123,8 +135,16 @@ impl Embedded {
         &self,
         read: impl FnOnce(&Connection, &Path) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        faults::joined(self.start(read).await)?
+    }
+
+    /// Has a thread run `read` on a reader's connection.
+    fn start<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection, &Path) -> Result<T, Error> + Send + 'static,
+    ) -> JoinHandle<Result<T, Error>> {
         let (readers, path, medium) = (Arc::clone(&self.readers), self.path.clone(), self.medium.clone());
-        let task = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             let idle = readers.lock().pop();
             let connection = match idle {
                 Some(connection) => connection,
@@ -136,8 +156,7 @@ impl Embedded {
                 idle.push(connection);
             }
             result
-        });
-        faults::joined(task.await)?
+        })
     }
 
     /// Looks at all records, span by span, and rests behind each so many times as long as it took.
@@ -172,7 +191,22 @@ impl Store for Embedded {
     }
 
     async fn get(&self, key: Key) -> Result<Option<Record>, Error> {
-        Ok(self.read(move |connection, path| rows::get(connection, path, &key)).await??)
+        let (answered, turn) = self.gets.ask(key);
+        // Whoever asks next may be answered by the same thread: it goes on where this caller is gone.
+        let reading = turn.map(|turn| {
+            self.start(move |connection, path| {
+                turn.take(connection, path);
+                Ok(())
+            })
+        });
+        if let Ok(found) = answered.await {
+            return Ok(found??);
+        }
+        // Why the thread ended is known to who started it.
+        if let Some(reading) = reading {
+            faults::joined(reading.await)??;
+        }
+        Err(Error::Unavailable { cause: "the thread that was to read it ended: repeat the call".into() })
     }
 
     async fn get_each(&self, keys: Vec<Key>) -> Result<Vec<Result<Option<Record>, Unreadable>>, Error> {

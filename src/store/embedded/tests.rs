@@ -67,6 +67,46 @@ fn a_panic_of_the_writer_is_told_and_loses_nothing() {
     assert_eq!(runtime().block_on(again.revision(None)).unwrap(), Revision(2));
 }
 
+/// More ask at once than threads read: each gets what it asked for, as of its own last write or later.
+#[test]
+fn reads_that_are_gathered_are_each_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(Embedded::open(directory.path()).unwrap());
+    let several = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    let callers = (0..300).map(|number| {
+        let store = Arc::clone(&store);
+        several.spawn(async move {
+            let key = |number: usize| Key::operator(Kind::SiteName, number.to_string());
+            let site = SiteId::from_u128(number as u128);
+            let claim = Mutation::create(key(number), Document::SiteName(NameClaim { site }));
+            assert_eq!(store.get(key(number)).await.unwrap(), None);
+            // One that stops waiting takes nothing from the others.
+            let gone = store.get(key(number));
+            assert!(futures_util::FutureExt::now_or_never(gone).is_none_or(|found| found.unwrap().is_none()));
+            store.commit(vec![claim]).await.unwrap();
+            let found = store.get(key(number)).await.unwrap().map(|record| record.document);
+            assert_eq!(found, Some(Document::SiteName(NameClaim { site })));
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    several.block_on(async {
+        for caller in callers {
+            caller.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_file_that_readers_cannot_open_is_told_to_who_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Embedded::open(directory.path()).unwrap();
+    std::fs::rename(directory.path().join(FILE), directory.path().join("elsewhere")).unwrap();
+    let told = runtime().block_on(store.get(Key::operator(Kind::SiteName, "one"))).unwrap_err();
+    assert!(matches!(&told, Error::Unavailable { cause } if cause.contains("unable to open")), "{told:?}");
+    std::fs::rename(directory.path().join("elsewhere"), directory.path().join(FILE)).unwrap();
+    assert_eq!(runtime().block_on(store.get(Key::operator(Kind::SiteName, "one"))).unwrap(), None);
+}
+
 #[test]
 fn what_was_acknowledged_is_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
