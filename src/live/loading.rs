@@ -25,6 +25,9 @@ use crate::store::{Error, Kind, Loaded, Store, Visit, faults};
 
 /// Sites between two lines of progress.
 const PROGRESS_EVERY: usize = 250_000;
+/// Things that the first chunk of an account has room for, and most that one has.
+const CHUNK_MIN: usize = 4;
+const CHUNK_MAX: usize = 4_096;
 /// Most threads that load: beyond, they wait for memory and disk.
 const THREADS_MAX: usize = 8;
 
@@ -94,10 +97,10 @@ struct Part {
     accounts: Vec<Account>,
     /// The operator's are those of no account.
     tokens: HashMap<Option<AccountId>, Vec<(TokenId, Kept)>>,
-    agent_tokens: HashMap<AccountId, Vec<(TokenId, Kept)>>,
-    entries: HashMap<AccountId, Vec<Entry>>,
-    waiting: HashMap<AccountId, Vec<(SiteId, Waiting)>>,
-    links: HashMap<AccountId, Vec<(SiteId, Vec<End>)>>,
+    agent_tokens: HashMap<AccountId, Chunks<(TokenId, Kept)>>,
+    entries: HashMap<AccountId, Chunks<Entry>>,
+    waiting: HashMap<AccountId, Chunks<(SiteId, Waiting)>>,
+    links: HashMap<AccountId, Chunks<(SiteId, Vec<End>)>>,
 }
 
 impl Part {
@@ -129,13 +132,44 @@ impl Part {
     }
 }
 
+/// Things of one account, in chunks: a million in one row would be moved each time that the row grows.
+#[derive(Debug)]
+struct Chunks<T>(Vec<Vec<T>>);
+
+impl<T> Default for Chunks<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Chunks<T> {
+    fn push(&mut self, thing: T) {
+        match self.0.last_mut() {
+            Some(last) if last.len() < last.capacity() => last.push(thing),
+            _ => {
+                let room = self.0.last().map_or(CHUNK_MIN, |last| (last.capacity() * 2).min(CHUNK_MAX));
+                let mut chunk = Vec::with_capacity(room);
+                chunk.push(thing);
+                self.0.push(chunk);
+            }
+        }
+    }
+
+    /// All in one row.
+    fn join(self) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.0.iter().map(Vec::len).sum());
+        self.0.into_iter().for_each(|chunk| all.extend(chunk));
+        all
+    }
+}
+
 /// Puts a thing to the others of its account.
-fn gather<T>(all: &mut HashMap<AccountId, Vec<T>>, account: &str, thing: T) {
+fn gather<T>(all: &mut HashMap<AccountId, Chunks<T>>, account: &str, thing: T) {
     if let Some(things) = all.get_mut(account) {
         things.push(thing);
     } else if let Ok(account) = account.parse() {
         // No account has a malformed id: nobody could ask for the thing.
-        all.insert(account, vec![thing]);
+        all.entry(account).or_default().push(thing);
     }
 }
 
@@ -182,19 +216,19 @@ fn build(parts: Vec<Part>, threads: usize) -> (Live, usize) {
         let accounts = part.accounts.into_iter().map(|account| (account.id.clone(), LiveAccount::new(account)));
         live.accounts.write().extend(accounts);
         tokens.extend(part.tokens);
-        tokens.extend(part.agent_tokens.into_iter().map(|(account, some)| (Some(account), some)));
-        part.entries.into_iter().for_each(|(account, some)| entries.entry(account).or_default().push(some));
+        tokens.extend(part.agent_tokens.into_iter().map(|(account, some)| (Some(account), some.join())));
+        part.entries.into_iter().for_each(|(account, some)| entries.entry(account).or_default().extend(some.0));
         waiting.extend(part.waiting);
         links.extend(part.links);
     }
     for (account, some) in waiting {
         if let Some(live) = live.account(&account) {
-            live.waiting.extend(some);
+            live.waiting.extend(some.0.into_iter().flatten());
         }
     }
     for (account, some) in links {
         if let Some(live) = live.account(&account) {
-            live.links.extend(some);
+            live.links.extend(some.0.into_iter().flatten());
         }
     }
     let map_of = |(account, parts)| Some(Job::Map(live.account(&account)?, parts));
