@@ -53,13 +53,15 @@ async fn main() -> Result<()> {
         Some("activation") => activating::measure().await,
         Some("fleet") => fleet::measure().await,
         Some("growth") => growth_alone().await,
-        Some("durable") => durable_alone().await,
+        Some("durable") => writes_alone(false).await,
+        Some("paced") => writes_alone(true).await,
         Some("overload") => overload::measure().await,
         Some("query") => query_alone(&arguments[1..].join(" ")).await,
         Some("compare") => compare::measure(&arguments[1..]).await,
         Some("export") => compare::export::write(&arguments[1..]),
         Some(other) => {
-            let known = "`activation`, `durable`, `fleet`, `growth`, `overload`, `query NAME`, `compare` or `export`";
+            let known =
+                "`activation`, `durable`, `fleet`, `growth`, `overload`, `paced`, `query NAME`, `compare` or `export`";
             bail!("unknown: {other}; say nothing, {known}")
         }
     }
@@ -98,16 +100,21 @@ async fn query_alone(what: &str) -> Result<()> {
     server.end()
 }
 
-/// Durable writes on the last of the sizes in many accounts, for a profiler.
-async fn durable_alone() -> Result<()> {
+/// Durable writes on the last of the sizes in many accounts, or tiles beside changes at a pace, for a profiler.
+async fn writes_alone(are_paced: bool) -> Result<()> {
     let sites = settings::sites().last().copied().context("BENCH_SITES names no size")?;
     let plan = Plan::new(Shape::Many, sites);
     let filled = fill::directory(Shape::Many, &plan).await?;
+    let queries = Queries::new(&plan, &data::entry::maps(&plan, data::entry::of_name).0, QUERIES, 3);
     let server = Server::start(&filled.path)?;
     let caller = Caller { address: server.address, filled: &filled };
     searchable::wait(&server, &filled).await?;
-    let mut sheet = Sheet::new("durable", Shape::Many.name(), plan.len(), plan.accounts());
-    durable::measure(&mut sheet, &plan, caller, server.id()).await?;
+    let mut sheet = Sheet::new("writes", Shape::Many.name(), plan.len(), plan.accounts());
+    if are_paced {
+        paced::measure(&mut sheet, &plan, caller, &server, &queries).await?;
+    } else {
+        durable::measure(&mut sheet, &plan, caller, server.id()).await?;
+    }
     server.end()
 }
 

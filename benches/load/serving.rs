@@ -10,6 +10,8 @@ use crate::data::random::Random;
 use crate::measure::{Figure, Sheet};
 use crate::wire::{Call, Target};
 
+/// Tiles as a browser asks for them.
+const TILES_HTTP1: &str = "HTTP/1.1 tiles z0-z14";
 /// The last zoom there is.
 const ZOOM_LAST: u8 = 22;
 /// Places that are asked about at each zoom.
@@ -37,10 +39,12 @@ pub(crate) async fn one_alone(
     queries: &Queries,
     what: &str,
 ) -> Result<()> {
-    let asked = grpc_calls(caller, queries)?.into_iter().find(|(name, _)| name.starts_with(what));
-    let (name, calls) = asked.with_context(|| format!("no call over gRPC is called {what:?}"))?;
+    let tiles = (TILES_HTTP1.to_owned(), caller.tiles_http1(&queries.tiles, ""));
+    let asked = grpc_calls(caller, queries)?.into_iter().chain([tiles]).find(|(name, _)| name.starts_with(what));
+    let (name, calls) = asked.with_context(|| format!("no call is called {what:?}"))?;
     println!("{name}: the server's process is {server}");
-    let alone = vec![Loop::open(name, &Target::Http2(caller.address), calls).await?];
+    let target = if name == TILES_HTTP1 { Target::Http1(caller.address) } else { Target::Http2(caller.address) };
+    let alone = vec![Loop::open(name, &target, calls).await?];
     for figure in alternate(alone, Some(server)).await? {
         sheet.add(figure);
     }
@@ -71,7 +75,7 @@ async fn tiles(sheet: &mut Sheet, caller: Caller<'_>, server: u32, queries: &Que
     let filtered = caller.tiles_http1(&queries.tiles, FILTER);
     let loops = vec![
         Loop::open(format!("HTTP/1.1 {EMPTY_HTTP}"), &target, Caller::empty_http1()).await?,
-        Loop::open("HTTP/1.1 tiles z0-z14", &target, caller.tiles_http1(&queries.tiles, "")).await?,
+        Loop::open(TILES_HTTP1, &target, caller.tiles_http1(&queries.tiles, "")).await?,
         Loop::open(format!("HTTP/1.1 tiles z0-z14, {FILTER}"), &target, filtered).await?,
     ];
     for figure in alternate(loops, Some(server)).await? {
