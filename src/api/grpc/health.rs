@@ -81,6 +81,7 @@ impl Health {
     }
 
     /// Says, everywhere, whether the process keeps up with the others that share its store; whether that is news.
+    #[must_use]
     pub fn set_keeping_up(&self, keeps_up: bool) -> bool {
         self.condition.send_if_modified(|condition| std::mem::replace(&mut condition.keeps_up, keeps_up) != keeps_up)
     }
