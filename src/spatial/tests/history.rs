@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::filtered::Want;
 use super::world::{any_entries, any_entry, at, card, entry, known, place, placed, placed_in, with};
+use crate::model::geo::LatLng;
 use crate::model::id::SiteId;
 use crate::model::location::Granularity;
 use crate::model::site::Status;
@@ -18,6 +19,8 @@ use crate::spatial::map_view::Standing;
 use crate::spatial::mass::{ClassSums, Mass};
 use crate::spatial::mercator::{Cell, LEVEL_MAX, POINT_BITS, Point};
 use crate::spatial::node::{Kind, Slot};
+use crate::spatial::order::{ORDER_SITES_DROP, ORDER_SITES_MIN};
+use crate::spatial::pile::Pile;
 use crate::spatial::roster::Roster;
 use crate::spatial::tree::{CHAIN_MAX, NODE_PILES_MIN, SUMS_SITES_MIN, Tree};
 
@@ -84,6 +87,7 @@ fn check_slot(
     assert!(piles <= CHAIN_MAX || level == POINT_BITS, "a chain of {piles} piles at level {level}");
     for (number, pile) in tree.piles.chain(slot.head()) {
         assert!(cell.contains(pile.point));
+        check_order(entries, tree, pile);
         for (rank, entry) in tree.piles.numbers(pile).iter().enumerate() {
             let (stored, standing) = (&entries[*entry], tree.piles.standing(*entry));
             assert_eq!((standing.pile, standing.rank as usize), (number, rank));
@@ -138,6 +142,30 @@ fn check_slot(
         }
     }
     below
+}
+
+/// Checks what a great pile keeps of its sites: their order by id, and how many of each status stand at each position.
+fn check_order(entries: &Entries, tree: &Tree, pile: &Pile) {
+    let mut numbers = tree.piles.numbers(pile).to_vec();
+    let Some(order) = tree.piles.order(pile) else {
+        assert!(numbers.len() < ORDER_SITES_MIN, "{} sites without an order", numbers.len());
+        return;
+    };
+    assert!(numbers.len() >= ORDER_SITES_DROP, "an order of {} sites", numbers.len());
+    numbers.sort_unstable_by_key(|number| entries[*number].site);
+    assert!(order.onward(SiteId::MIN, entries).eq(numbers.iter().copied()), "by id, each once");
+    let spot = |position: LatLng| (position.lat().to_bits(), position.lng().to_bits());
+    let mut spots = BTreeMap::<(u64, u64), Vec<Status>>::new();
+    for number in numbers {
+        spots.entry(spot(entries[number].position())).or_default().push(entries[number].status());
+    }
+    assert_eq!(order.spots_len(), spots.len());
+    for (position, tally) in order.spots() {
+        for status in Status::ALL {
+            let standing = spots[&spot(position)].iter().filter(|other| **other == status);
+            assert_eq!(tally.of_status(status) as usize, standing.count(), "{status:?} at {position:?}");
+        }
+    }
 }
 
 /// All classes, and some.
@@ -240,6 +268,36 @@ proptest! {
             }
         }
         check_all(&map, &entries);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// So many sites on one point that their order is kept: it comes and goes with them, and follows a hair's move.
+    #[test]
+    fn the_order_of_a_great_pile_follows_it(
+        steps in prop::collection::vec((0..4_u8, 0..1_500_u128, 0..900_u128), 0..12),
+    ) {
+        let on_spot = |bits: u128, is_beside: bool| entry(bits, at(10.0, if is_beside { 20.0 + 1e-9 } else { 20.0 }));
+        let (mut map, mut entries) = (AccountMap::new(), BTreeMap::<SiteId, Entry>::new());
+        for (kind, from, count) in std::iter::once((0, 0, 1_100)).chain(steps) {
+            for bits in from..from + count {
+                let site = SiteId::from_u128(bits);
+                let put = match kind {
+                    0 | 1 => Some(on_spot(bits, (bits % 2 == 1) == (kind == 0))),
+                    2 => entries.get(&site).cloned().map(|entry| Entry { status: Status::Offline, ..entry }),
+                    _ => None,
+                };
+                if let Some(entry) = put {
+                    map.upsert(&entry);
+                    entries.insert(site, entry);
+                } else if kind == 3 {
+                    prop_assert_eq!(map.remove(site), entries.remove(&site).is_some());
+                }
+            }
+            check(&map.entries, &map.whole, &entries);
+        }
     }
 }
 
