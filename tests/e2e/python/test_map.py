@@ -278,14 +278,18 @@ def test_a_write_is_on_the_map_at_once(account):
         (box(1, 0, 0, 1), "viewport.low.lat"),
         (box(1, 0, 1, 1), "viewport.low.lat"),
         (box(0, 5, 1, 5), "viewport.low.lng"),
+        (box(0, 180, 1, -180), "viewport.low.lng"),
+        (box(-90.001, 0, 1, 1), "viewport.low.lat"),
+        (box(0, 0, float("nan"), 1), "viewport.high.lat"),
+        (box(0, 0, 1, 180.001), "viewport.high.lng"),
+        (box(0, 0, 1, float("nan")), "viewport.high.lng"),
+        (pb.BoundingBox(high=pb.LatLng(lat=1, lng=1)), "viewport.low"),
     ],
 )
-def test_bad_boxes_name_their_field(world, viewport, field):
-    for call in (
-        lambda: world.caller().QueryViewport(parent=world.name, viewport=viewport, zoom=3),
-        lambda: world.caller().ListViewportSites(parent=world.name, viewport=viewport),
-    ):
-        refused("INVALID_ARGUMENT", "FIELD_INVALID", call, field=field)
+@pytest.mark.parametrize("method", ["QueryViewport", "ListViewportSites", "WatchMap", "WatchViewport"])
+def test_bad_boxes_name_their_field(world, method, viewport, field):
+    fields = {"parent": world.name, "viewport": viewport} | ({} if method == "ListViewportSites" else {"zoom": 3})
+    refused("INVALID_ARGUMENT", "FIELD_INVALID", lambda: getattr(world.caller(), method)(**fields), field=field)
 
 
 def test_a_box_of_too_many_cells_is_refused(world):
