@@ -26,7 +26,7 @@ export interface KeptEdit {
 export class Drafts {
   /** Those that the present token goes on with. */
   #all = new SvelteMap<string, Entry>();
-  /** Those that were put aside: all of them say something that is not saved. */
+  /** Those that were put aside: all of them said something that was not saved. */
   #kept = $state.raw<Entry[]>([]);
   #rights = $state.raw(NOBODY);
   /** What sites are called, by their resource names: of those with a draft. */
@@ -67,19 +67,24 @@ export class Drafts {
 
   /** Whether anything is typed that is not saved, shown or not. */
   get isDirty(): boolean {
-    return this.#kept.length > 0 || [...this.#all.values()].some(({ draft }) => draft.isDirty);
+    return this.#waiting.length > 0 || [...this.#all.values()].some(({ draft }) => draft.isDirty);
   }
 
   /** What was put aside and may be read by the present token, which may not save it. */
   get readable(): KeptEdit[] {
-    const readable = this.#kept.filter(({ site, rights }) => standing(rights, this.#rights, site) !== "hidden");
+    const readable = this.#waiting.filter(({ site, rights }) => standing(rights, this.#rights, site) !== "hidden");
     return readable.map(({ site, part, draft }) => ({ site, name: this.#names.get(site) ?? "", part, typed: draft.edits }));
   }
 
   /** Of how many sites edits were put aside that the present token is not shown. */
   get hidden(): number {
-    const hidden = this.#kept.filter(({ site, rights }) => standing(rights, this.#rights, site) === "hidden");
+    const hidden = this.#waiting.filter(({ site, rights }) => standing(rights, this.#rights, site) === "hidden");
     return new Set(hidden.map(({ site }) => site)).size;
+  }
+
+  /** What was put aside and is not saved: a save that was on its way then may have gone through since. */
+  get #waiting(): Entry[] {
+    return this.#kept.filter(({ draft }) => draft.isDirty);
   }
 
   /** Another token signed in: what it may go on with is taken up, and the rest of what is typed put aside. */
