@@ -201,6 +201,9 @@ async fn read(mut body: Body, bytes_max: usize) -> Result<Vec<u8>, Status> {
         }
         if length <= bytes_max {
             bytes.extend_from_slice(&data);
+        } else {
+            // It is refused: while the rest of it comes nothing of it is held.
+            bytes = Vec::new();
         }
     }
     if length > bytes_max { Err(json::body_too_long(bytes_max)) } else { Ok(bytes) }
