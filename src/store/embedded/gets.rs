@@ -70,8 +70,10 @@ impl Turn {
             // One read transaction: one look at what the writer did meanwhile. Without it each read looks for itself.
             let transaction = (group.len() > 1).then(|| connection.unchecked_transaction());
             for Asked { key, answer } in group {
-                // Who asked may have gone.
-                let _ = answer.send(rows::get(connection, path, &key));
+                // Who asked may have gone: nothing is read for nobody.
+                if !answer.is_closed() {
+                    let _ = answer.send(rows::get(connection, path, &key));
+                }
             }
             drop(transaction);
         }
@@ -90,7 +92,7 @@ impl Turn {
     }
 }
 
-/// A turn that nobody took, because the runtime ends, or that a panic ended.
+/// A turn that nobody took, because the runtime ends or the file does not open, or that a panic ended.
 impl Drop for Turn {
     fn drop(&mut self) {
         if self.is_over {

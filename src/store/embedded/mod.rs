@@ -25,15 +25,16 @@ mod writer;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::{try_join, try_join_all};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::{Error, Key, Mutation, Observer, Range, Record, Revision, SCAN_MAX, Store, Unreadable, Visit, faults};
@@ -54,6 +55,10 @@ const LOG: &str = "waymark.sqlite3-wal";
 const PROOF_PAUSE: u32 = 9;
 /// Connections kept for readers; more are opened under load and closed again.
 const READERS_KEPT: usize = 8;
+/// Reads that whoever closes the store waits for: more than ever run at once.
+const READS_MAX: u32 = 65_536;
+/// For so long they are waited for: a thread that a dead file system holds does not come back.
+const LAST_READS_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// A store that this process holds.
 struct Opened {
@@ -99,6 +104,8 @@ pub struct Embedded {
     medium: Medium,
     /// They close before the writer, which then folds the log.
     readers: Arc<Mutex<Vec<Connection>>>,
+    /// A place for each read, until its connection is given back: that is behind its answer, or behind a caller that went.
+    reads: Arc<Semaphore>,
     gets: Gets,
     queue: Queue,
     /// Whether the writer ended by a fault of its own.
@@ -123,6 +130,7 @@ impl Embedded {
             path,
             medium,
             readers: Arc::default(),
+            reads: Arc::new(Semaphore::new(READS_MAX as usize)),
             gets: Gets::default(),
             queue,
             broken,
@@ -144,7 +152,10 @@ impl Embedded {
         read: impl FnOnce(&Connection, &Path) -> Result<T, Error> + Send + 'static,
     ) -> JoinHandle<Result<T, Error>> {
         let (readers, path, medium) = (Arc::clone(&self.readers), self.path.clone(), self.medium.clone());
+        // None is left for those that come while the store is closed: nobody waits for them.
+        let place = Arc::clone(&self.reads).try_acquire_owned().ok();
         tokio::task::spawn_blocking(move || {
+            let _place = place;
             let idle = readers.lock().pop();
             let connection = match idle {
                 Some(connection) => connection,
@@ -281,7 +292,8 @@ impl Store for Embedded {
     }
 
     async fn close(&self) {
-        // The last connection to close takes the log away: that is the writer's.
+        // The last connection to close takes the log away: that is the writer's, where no thread holds on to another one.
+        let _ = timeout(LAST_READS_TIME_MAX, self.reads.acquire_many(READS_MAX)).await;
         self.readers.lock().clear();
         self.queue.close().await;
     }

@@ -107,6 +107,32 @@ fn a_file_that_readers_cannot_open_is_told_to_who_reads() {
     assert!(runtime().block_on(store.get(Key::operator(Kind::SiteName, "one"))).unwrap().is_none());
 }
 
+/// A get is answered before its thread has given the connection back. With a reader's as the last one the log would stay.
+#[test]
+fn a_store_that_is_closed_while_a_thread_reads_leaves_no_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Embedded::open(directory.path()).unwrap();
+    runtime().block_on(async {
+        store.commit(vec![claim("one")]).await.unwrap();
+        let (go, going) = std::sync::mpsc::channel();
+        let reading = store.start(move |connection, path| {
+            going.recv().unwrap();
+            rows::get(connection, path, &Key::operator(Kind::SiteName, "one"))
+        });
+        let mut closing = store.close();
+        assert!(futures_util::FutureExt::now_or_never(&mut closing).is_none());
+        go.send(()).unwrap();
+        closing.await;
+        assert!(faults::joined(reading.await).unwrap().unwrap().unwrap().is_some());
+    });
+    // The writer closes its connection behind its answer.
+    let begun = Instant::now();
+    while directory.path().join(LOG).exists() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "a reader closed last");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn what_was_acknowledged_is_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
