@@ -104,13 +104,13 @@ impl Follower {
         connection: &mut MultiplexedConnection,
     ) -> Result<(), Stop> {
         for kind in Kind::IN_MEMORY {
-            let asked = self.records.get();
+            let asked = self.records.get(account, kind);
             let mut walk = Walk::new(&self.names, &self.generation, account, kind).beyond(wanted.known).by(asked);
             while let Some(call) = walk.call() {
                 let begun = Instant::now();
                 let answer = call.query_async::<Value>(connection).await;
                 let took = begun.elapsed();
-                let page = match answer.inspect_err(|cause| self.records.failed(asked, cause)) {
+                let page = match answer.inspect_err(|cause| self.records.failed(account, kind, asked, cause)) {
                     Ok(answer) => walk.take(answer)?,
                     Err(cause) => match Trouble::of(&cause) {
                         trouble if trouble.is_of_index() && walk.leave_index() => {

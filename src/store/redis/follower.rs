@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::super::{Observer, Resync, Revision, faults};
-use super::amount::Amount;
+use super::amount::{Amount, Amounts};
 use super::entry::{Entry, Raw, entry};
 use super::head::{self, Head, Position};
 use super::node::{self, Nodes};
@@ -71,7 +71,7 @@ pub(super) struct Follower {
     /// Entries that one answer may have.
     pub(super) entries: Amount,
     /// Records that one may have where everything is read anew.
-    pub(super) records: Amount,
+    pub(super) records: Amounts,
     /// The last revision of each account, as far as it is known from what was told.
     pub(super) told: Mutex<HashMap<String, Revision>>,
 }
@@ -346,6 +346,7 @@ impl Follower {
             let is_here = |account: &str| self.names.partition(account) == self.partition;
             observer.resynced(Resync::Accounts { is_among: &is_here, present: &present });
         }
+        self.records.all_came();
         let known = there.revisions.iter().filter_map(|(account, revision)| Some((account.clone(), (*revision)?)));
         *self.told.lock() = known.collect();
         self.pending.are_seen(there.position.sequence);

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tracing::error;
 
 use super::super::{Error, faults};
-use super::amount::Amount;
+use super::amount::{Amount, Amounts};
 use super::follower::{ENTRIES_MAX, Follow, Follower, Progress};
 use super::head::{self, Head, Position};
 use super::keys::{self, Names};
@@ -78,7 +78,7 @@ impl Lane {
             progress,
             observer: None,
             entries: Amount::new(ENTRIES_MAX),
-            records: Amount::new(PAGE),
+            records: Amounts::new(PAGE),
             told: Mutex::default(),
         };
         // Both end with the lane, whose ends of the channels they wait for.
