@@ -174,9 +174,7 @@ impl App {
         let borders = open_borders(&config.geocode)?;
         let basemap = Arc::new(api::basemap::Basemap::resolve(&config.basemap)?);
         let key = credentials_key::load(&config.ticketing, &config.data_dir)?;
-        if store.is_shared() {
-            stores::note_key(&*store, &key).await;
-        }
+        stores::note_key(&*store, &key).await;
         let issuers = Arc::new(Issuers::open(&config.auth)?);
         let mailer = config.mail.as_ref().map(mail::Mailer::open).transpose()?;
         let waymark = Arc::new(

@@ -91,18 +91,23 @@ async fn takes_part(config: &Config, store: &Redis) -> Result<bool, Error> {
     }
     let cause = format!(
         "redis.prefix is that of deployment {}, in which this server never took part, and whose credentials another key encrypts: choose \
-         another prefix for a deployment of its own, or give it the key that the other servers have",
+         another prefix for a deployment of its own, or give it the key that the other servers have; where nobody has that one any more, write \
+         the deployment's id to {DEPLOYMENT_FILE} in data_dir, and set the credentials again",
         store.deployment()
     );
     Err(store::Error::Configuration { cause }.into())
 }
 
 /// Notes which key the credentials of a shared store are encrypted with: another one's servers are told by it. Says so where it was another
-/// one before.
+/// one before. An embedded store has a mark where it was moved there from a shared one, and may be moved back with another key.
 pub(super) async fn note_key(store: &dyn Store, key: &[u8; KEY_BYTES]) {
     let mark = vault::mark_of(key);
-    match note_mark(store, mark).await {
-        // Another replica was faster.
+    let mut noted = note_mark(store, mark).await;
+    if matches!(noted, Err(store::Error::Conflict { .. })) {
+        // Another replica was faster, and its key may be another one.
+        noted = note_mark(store, mark).await;
+    }
+    match noted {
         Ok(()) | Err(store::Error::Conflict { .. }) => {}
         Err(cause) => warn!(%cause, "it is not noted which key credentials are encrypted with"),
     }
@@ -110,6 +115,7 @@ pub(super) async fn note_key(store: &dyn Store, key: &[u8; KEY_BYTES]) {
 
 async fn note_mark(store: &dyn Store, mark: [u8; 32]) -> Result<(), store::Error> {
     let noted = match store.get(key_mark()).await? {
+        None if !store.is_shared() => return Ok(()),
         None => Mutation::create(key_mark(), Document::Secret(mark)),
         Some(record) if matches!(&record.document, Document::Secret(found) if *found == mark) => return Ok(()),
         Some(record) => {
