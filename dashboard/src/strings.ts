@@ -321,7 +321,7 @@ export const fault = {
   offline: "The server cannot be reached. Trying again.",
   forbidden: "This token may not do that.",
   notFound: "It does not exist any more.",
-  unexpected: (message: string) => `That did not work. ${message}`,
+  unexpected: (message: string) => `That did not work: ${message}`,
   ofField: (field: string, number: number | undefined, told: string) =>
     number === undefined ? `${field}: ${told}` : `${field} (${number}): ${told}`,
 };
