@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 use waymark::api::proto::waymark::v1 as pb;
@@ -18,7 +20,9 @@ use crate::fill::Filled;
 use crate::server::Server;
 use crate::starting::{CHANGED, STATUSES};
 
-/// For so long they write before the end.
+/// For so long the first write may take: of a file that is in no cache each page is read from the disk.
+const FIRST_WRITE_MAX: Duration = Duration::from_secs(30);
+/// For so long they write behind it before the end.
 const WRITE_TIME: Duration = Duration::from_millis(400);
 
 /// What a writer knows of its sites.
@@ -42,14 +46,16 @@ pub(crate) struct Restart {
 pub(crate) async fn restart(plan: &Plan, filled: &Filled) -> Result<Restart> {
     let server = Server::start(&filled.path)?;
     let mut writers = JoinSet::new();
-    let is_killed = Arc::new(AtomicBool::new(false));
+    let (is_killed, has_written) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
     for first in 0..CONNECTIONS {
         let names: Vec<String> = names(plan).skip(first).step_by(CONNECTIONS).collect();
         if !names.is_empty() {
             let client = client(&server).await?;
-            writers.spawn(write(client, filled.editor.clone(), names, Arc::clone(&is_killed)));
+            let (is_killed, has_written) = (Arc::clone(&is_killed), Arc::clone(&has_written));
+            writers.spawn(write(client, filled.editor.clone(), names, is_killed, has_written));
         }
     }
+    timeout(FIRST_WRITE_MAX, has_written.notified()).await.context("nothing was written")?;
     tokio::time::sleep(WRITE_TIME).await;
     is_killed.store(true, Ordering::SeqCst);
     server.kill()?;
@@ -82,6 +88,7 @@ async fn write(
     secret: String,
     names: Vec<String>,
     is_killed: Arc<AtomicBool>,
+    has_written: Arc<Notify>,
 ) -> Result<Written> {
     let mut written = Written::default();
     for (turn, name) in names.iter().cycle().enumerate() {
@@ -97,6 +104,7 @@ async fn write(
             break;
         }
         written.acknowledged.insert(name.clone(), status);
+        has_written.notify_one();
     }
     Ok(written)
 }
