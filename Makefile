@@ -92,7 +92,7 @@ bench: dashboard ## Measure the map and the server at BENCH_SITES sites (10000 1
 	benches/report.py
 	@echo 'bench: 10 million sites are `make bench-10m`, PostGIS, Redis and supercluster `make bench-compare`, all of it `make bench-all`'
 
-bench-10m: ## The same at 10 million sites, two hours: 28 GB of disk, 12 GB of memory.
+bench-10m: ## The same at 10 million sites, two hours: 33 GB of disk, 12 GB of memory.
 	$(MAKE) bench BENCH_SITES='10000 10000000'
 
 bench-compare: dashboard ## Measure waymark beside supercluster, PostGIS and Redis at 1 million sites.

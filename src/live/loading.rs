@@ -253,6 +253,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn chunks_keep_everything_in_its_order_and_are_never_moved() {
+        let (mut chunks, all) = (Chunks::default(), 0..10 * CHUNK_MAX);
+        let mut first = None;
+        for thing in all.clone() {
+            chunks.push(thing);
+            let at = chunks.0[0].as_ptr();
+            assert_eq!(*first.get_or_insert(at), at);
+        }
+        assert!(chunks.0.iter().all(|chunk| chunk.len() <= CHUNK_MAX), "{}", chunks.0.len());
+        assert_eq!(chunks.join(), all.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn progress_is_logged_once_for_so_many_sites() {
         let (log, progress) = (tempfile::NamedTempFile::new().unwrap(), Progress::at(Timestamp::UNIX_EPOCH));
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.reopen().unwrap()).finish();

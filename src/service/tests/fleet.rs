@@ -74,7 +74,7 @@ async fn a_repeat_is_acknowledged_as_safely_as_a_first_call() {
     let follows = [&SAFE[..], &["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"]].concat();
     let replica = Server::start_with(&follows);
     until_followed(&master).await;
-    let world = on(&RedisConfig { wait_replicas: 1, wait_ms: 200, ..master.config("repeat") }).await;
+    let world = on(&RedisConfig { wait_replicas: 1, wait_ms: 1_000, ..master.config("repeat") }).await;
     replica.signal("-STOP");
     for call in ["first call", "repeat", "second repeat"] {
         let told = create(&world, NAME).await;

@@ -18,8 +18,8 @@ const PAGE_ROWS = 50_000;
 /** A turn of the wheel, and a mighty one: less than the page takes for a drag of the scroll bar. */
 const TURN_PX = 300;
 const TURN_PX_MAX = 2_000;
-/** Browsers scroll by whole pixels, as far as anybody can rely on. */
-const SLACK_PX = 1;
+/** Browsers scroll by whole pixels, and by some of them where a box is millions high. */
+const SLACK_PX = 4;
 
 /** Fields of ListViewportSitesRequest, ListViewportSitesResponse and SiteSummary, and a status. */
 const PAGE_TOKEN = 4;
