@@ -12,15 +12,15 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 use waymark::api::proto::waymark::v1 as pb;
 use waymark::api::proto::waymark::v1::map_service_client::MapServiceClient;
-use waymark::api::proto::waymark::v1::site_service_client::SiteServiceClient;
 
 use crate::activating::{channel, with_secret};
-use crate::data::{Plan, Shape, account_id};
+use crate::data::{Plan, Shape};
 use crate::fill::{self, Filled};
+use crate::following::{
+    CONNECTIONS, FOLLOWERS, WAIT_MAX, Writer, all_told, channels, milliseconds, nanoseconds, parent, until, watch,
+};
 use crate::measure::redis::Redis;
 use crate::measure::{self, Figure, Sheet, settings};
 use crate::searchable;
@@ -30,17 +30,7 @@ use crate::server::Server;
 const SITES_MAX: usize = 1_000_000;
 /// Writes that are followed one after the other in a round.
 const WRITES: usize = 50;
-/// Watchers of the fan-out, and connections that they share.
-const WATCHERS: usize = 1_000;
-const CONNECTIONS: usize = 20;
-/// The contract of the site that is written and watched.
-const CONTRACT: &str = "fleet-bench";
-/// The longest that anything may take that has to come.
-const WAIT_MAX: Duration = Duration::from_mins(5);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-
-/// A revision that a watcher was told, and when.
-type Told = (u64, Instant);
 
 /// Measures a fleet.
 pub(crate) async fn measure() -> Result<()> {
@@ -134,84 +124,6 @@ fn memory(sheet: &mut Sheet, redis: &Redis, sites: usize) -> Result<()> {
     Ok(())
 }
 
-/// Who writes one site through one replica, again and again.
-struct Writer<I> {
-    client: SiteServiceClient<InterceptedService<Channel, I>>,
-    site: String,
-    count: usize,
-}
-
-impl<I: Interceptor> Writer<I> {
-    /// Writes once more; when it was begun, when answered, and its revision.
-    async fn write(&mut self) -> Result<(Instant, Instant, u64)> {
-        self.count += 1;
-        let site = pb::Site { name: self.site.clone(), note: format!("note {}", self.count), ..pb::Site::default() };
-        let update_mask = Some(prost_types::FieldMask { paths: vec!["note".into()] });
-        let asked = pb::UpdateSiteRequest { site: Some(site), update_mask, ..pb::UpdateSiteRequest::default() };
-        let begun = Instant::now();
-        let written = self.client.update_site(asked).await?.into_inner();
-        Ok((begun, Instant::now(), written.revision))
-    }
-}
-
-impl Writer<()> {
-    /// Makes the site that is written.
-    async fn begin(server: &Server, filled: &Filled) -> Result<Writer<impl Interceptor + use<>>> {
-        let mut client = SiteServiceClient::with_interceptor(channel(server).await?, with_secret(&filled.editor)?);
-        let site = pb::Site { display_name: CONTRACT.into(), contract_id: CONTRACT.into(), ..pb::Site::default() };
-        let asked = pb::CreateSiteRequest { parent: parent(), site: Some(site), ..pb::CreateSiteRequest::default() };
-        let site = client.create_site(asked).await?.into_inner().name;
-        Ok(Writer { client, site, count: 0 })
-    }
-}
-
-fn parent() -> String {
-    format!("accounts/{}", account_id(0))
-}
-
-/// Follows the site that is written from a revision on, until nobody listens.
-async fn watch(channel: Channel, secret: String, from: u64, told: mpsc::UnboundedSender<Told>) -> Result<()> {
-    let mut client = SiteServiceClient::with_interceptor(channel, with_secret(&secret)?);
-    let filter = format!("contract_id = \"{CONTRACT}\"");
-    // A beginning would look through all sites.
-    let asked = pb::WatchSitesRequest { parent: parent(), filter, resume_revision: from };
-    let mut messages = client.watch_sites(asked).await?.into_inner();
-    while let Some(message) = messages.message().await? {
-        if told.send((message.revision, Instant::now())).is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Waits until one was told a revision, or a later one; when.
-async fn until(told: &mut mpsc::UnboundedReceiver<Told>, revision: u64) -> Result<Instant> {
-    let wait = async {
-        while let Some((at, when)) = told.recv().await {
-            if at >= revision {
-                return Ok(when);
-            }
-        }
-        anyhow::bail!("a watch ended")
-    };
-    tokio::time::timeout(WAIT_MAX, wait).await.context("a watch is silent")?
-}
-
-fn nanoseconds(time: Duration) -> u32 {
-    u32::try_from(time.as_nanos()).unwrap_or(u32::MAX)
-}
-
-/// A figure in milliseconds of rounds of times.
-fn milliseconds(what: &str, rounds: &[Vec<u32>]) -> Figure {
-    let middle = |round: &Vec<u32>| {
-        let mut sorted = round.clone();
-        sorted.sort_unstable();
-        measure::percentile(&sorted, 50).unwrap_or(f64::NAN) / 1_000.0
-    };
-    let runs = rounds.iter().map(middle).collect();
-    Figure::of(what, "ms", runs).with_times(&mut rounds.concat())
-}
-
 /// From a write through one replica to the message of a watch at the other.
 async fn propagation<I: Interceptor>(
     sheet: &mut Sheet,
@@ -227,7 +139,7 @@ async fn propagation<I: Interceptor>(
         let (mut answer, mut whole, mut after) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..WRITES {
             let (begun, answered, revision) = writer.write().await?;
-            let shown = until(&mut told, revision).await?;
+            let (_, shown) = until(&mut told, revision).await?;
             answer.push(nanoseconds(answered - begun));
             whole.push(nanoseconds(shown - begun));
             after.push(nanoseconds(shown.saturating_duration_since(answered)));
@@ -255,11 +167,8 @@ async fn fan_out<I: Interceptor>(
     let (_, _, from) = writer.write().await?;
     let before = there.memory()?.resident;
     let (mut following, mut listeners) = (JoinSet::new(), Vec::new());
-    let mut channels = Vec::new();
-    for _ in 0..CONNECTIONS {
-        channels.push(channel(there).await?);
-    }
-    for number in 0..WATCHERS {
+    let channels = channels(there).await?;
+    for number in 0..FOLLOWERS {
         let (sender, told) = mpsc::unbounded_channel();
         following.spawn(watch(channels[number % CONNECTIONS].clone(), filled.viewers[0].clone(), from, sender));
         listeners.push(told);
@@ -269,13 +178,9 @@ async fn fan_out<I: Interceptor>(
         let (mut times, mut slowest) = (Vec::new(), Vec::new());
         for _ in 0..WRITES {
             let (begun, _, revision) = writer.write().await?;
-            let mut latest = begun;
-            for told in &mut listeners {
-                let when = until(told, revision).await?;
-                times.push(nanoseconds(when - begun));
-                latest = latest.max(when);
-            }
-            slowest.push(nanoseconds(latest - begun));
+            let each = all_told(&mut listeners, begun, revision).await?;
+            slowest.push(each.iter().copied().max().unwrap_or_default());
+            times.extend(each);
         }
         if round > 0 {
             shown.push(times);
@@ -285,7 +190,7 @@ async fn fan_out<I: Interceptor>(
     let note = "the watchers are one thread of the same machine, which reads a thousand messages";
     sheet.add(milliseconds("from the begin of a write to each of 1,000 watchers", &shown).with_note(note));
     sheet.add(milliseconds("from the begin of a write to the last of 1,000 watchers", &last));
-    let each = (there.memory()?.resident - before) / WATCHERS as f64;
+    let each = (there.memory()?.resident - before) / FOLLOWERS as f64;
     sheet.add(Figure::of("memory of a watcher", "bytes", vec![each]).with_note("resident, with its connection's part"));
     following.shutdown().await;
     Ok(())

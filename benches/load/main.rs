@@ -16,6 +16,7 @@ mod data;
 mod durable;
 mod fill;
 mod fleet;
+mod following;
 mod growth;
 mod killing;
 #[path = "../measure/mod.rs"]
@@ -29,6 +30,7 @@ mod server;
 mod serving;
 mod starting;
 mod wire;
+mod writing;
 
 use anyhow::{Context as _, Result, bail};
 
