@@ -158,10 +158,10 @@ fn parent(account: usize) -> String {
     format!("accounts/{}", account_id(account))
 }
 
-fn lat_lng(at: LatLng) -> pb::LatLng {
+pub(crate) fn lat_lng(at: LatLng) -> pb::LatLng {
     pb::LatLng { lat: at.lat(), lng: at.lng() }
 }
 
-fn bounding_box(bounds: &BoundingBox) -> pb::BoundingBox {
+pub(crate) fn bounding_box(bounds: &BoundingBox) -> pb::BoundingBox {
     pb::BoundingBox { low: Some(lat_lng(bounds.low)), high: Some(lat_lng(bounds.high)) }
 }

@@ -1,5 +1,5 @@
 //! Two replicas over a real Redis: what a start and a resync of a whole account take, how soon one shows what the other wrote,
-//! and how soon a thousand watchers do.
+//! and how soon a thousand watchers do; `streams` says how soon a thousand maps do, and both beside a thousand writes a second.
 //!
 //! `cargo bench --bench load -- fleet`: the largest of `BENCH_SITES`, up to a million. Redis syncs each write before it answers.
 
@@ -25,6 +25,7 @@ use crate::measure::redis::Redis;
 use crate::measure::{self, Figure, Sheet, settings};
 use crate::searchable;
 use crate::server::Server;
+use crate::streams::{self, Replicas};
 
 /// Most sites of a fleet: two replicas and Redis each hold all of them, in one machine's memory.
 const SITES_MAX: usize = 1_000_000;
@@ -59,6 +60,8 @@ pub(crate) async fn measure() -> Result<()> {
     let mut writer = Writer::begin(&here, &filled).await?;
     propagation(&mut sheet, &mut writer, &there, &filled).await?;
     fan_out(&mut sheet, &mut writer, &there, &filled).await?;
+    let replicas = Replicas { here: &here, there: &there, plan: &plan, filled: &filled };
+    streams::measure(&mut sheet, &mut writer, replicas).await?;
     resync(&mut sheet, &mut writer, &redis, &there, &filled).await?;
     here.end()?;
     there.end()?;

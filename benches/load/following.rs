@@ -34,8 +34,9 @@ pub(crate) type Tells = mpsc::UnboundedReceiver<Told>;
 /// Who writes one site through one replica, again and again.
 pub(crate) struct Writer<I> {
     client: SiteServiceClient<InterceptedService<Channel, I>>,
-    site: String,
+    pub(crate) site: String,
     count: usize,
+    is_online: bool,
 }
 
 impl<I: Interceptor> Writer<I> {
@@ -44,6 +45,13 @@ impl<I: Interceptor> Writer<I> {
         self.count += 1;
         let note = format!("note {}", self.count);
         self.update(pb::Site { note, ..pb::Site::default() }, "note").await
+    }
+
+    /// The same of its status, online and offline in turn: what a map shows.
+    pub(crate) async fn turn(&mut self) -> Result<(Instant, Instant, u64)> {
+        self.is_online = !self.is_online;
+        let status = if self.is_online { pb::SiteStatus::Online } else { pb::SiteStatus::Offline };
+        self.update(pb::Site { status: status.into(), ..pb::Site::default() }, "status").await
     }
 
     async fn update(&mut self, site: pb::Site, field: &str) -> Result<(Instant, Instant, u64)> {
@@ -63,7 +71,7 @@ impl Writer<()> {
         let site = pb::Site { display_name: CONTRACT.into(), contract_id: CONTRACT.into(), ..pb::Site::default() };
         let asked = pb::CreateSiteRequest { parent: parent(), site: Some(site), ..pb::CreateSiteRequest::default() };
         let site = client.create_site(asked).await?.into_inner().name;
-        Ok(Writer { client, site, count: 0 })
+        Ok(Writer { client, site, count: 0, is_online: false })
     }
 }
 

@@ -29,6 +29,7 @@ mod searchable;
 mod server;
 mod serving;
 mod starting;
+mod streams;
 mod wire;
 mod writing;
 
