@@ -6,6 +6,7 @@ import { addProtocol, AJAXError, type GeoJSONSource, Map as MapLibre, ScaleContr
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { Position } from "../position.js";
 import { FINE_FROM_ZOOM, OUTLINES, outlinesUrl } from "./base_layers.js";
+import { Flights } from "./flights.js";
 import { type Chosen, type Focus, FOCUS, focusData, SELECTION, selectionData } from "./focus_layers.js";
 import { IconShelf } from "./icon_shelf.js";
 import { drawIcon, PIXEL_RATIO } from "./icons.js";
@@ -78,6 +79,7 @@ export interface EngineOptions {
 
 export class Engine {
   readonly #map: MapLibre;
+  readonly #flights: Flights;
   readonly #markers: Markers;
   readonly #sharpening: Sharpening;
   readonly #rectangle: Rectangle | undefined;
@@ -120,6 +122,7 @@ export class Engine {
     this.#map.touchZoomRotate.disableRotation();
     this.#map.keyboard.disableRotation();
     this.#map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-left");
+    this.#flights = new Flights(this.#map);
     new IconShelf(this.#map, drawIcon, PIXEL_RATIO);
     this.#markers = new Markers(this.#map, options.events, (position) => this.#keep(position));
     this.#sharpening = new Sharpening(this.#map);
@@ -192,7 +195,8 @@ export class Engine {
       Math.max(...lngs),
       Math.max(...lats),
     ];
-    this.#map.fitBounds(box, { padding: 90, maxZoom: 14, ...this.#pace() });
+    this.#map.resize();
+    this.#flights.go(() => this.#map.fitBounds(box, { padding: 90, maxZoom: 14, ...this.#pace() }));
   }
 
   highlightCandidate(index: number): void {
@@ -224,7 +228,7 @@ export class Engine {
 
   /** Flies to a position at a zoom. */
   fly({ lat, lng }: Position, zoom: number): void {
-    this.#map.flyTo({ center: [lng, lat], zoom: Math.min(zoom, ZOOM_MAX), ...this.#pace() });
+    this.#flights.go(() => this.#map.flyTo({ center: [lng, lat], zoom: Math.min(zoom, ZOOM_MAX), ...this.#pace() }));
   }
 
   /** Flies to a position, and comes closer where the map is farther out than `least`. */
@@ -243,13 +247,14 @@ export class Engine {
     const { x, y } = this.#map.project([lng, lat]);
     const { clientWidth, clientHeight } = this.#options.container;
     const seen = x > EDGE_PX && y > EDGE_PX && x < clientWidth - EDGE_PX && y < clientHeight - EDGE_PX;
-    if (!seen) this.#map.easeTo({ center: [lng, lat], ...this.#pace(), duration: 400 });
+    if (!seen) this.#flights.go(() => this.#map.easeTo({ center: [lng, lat], ...this.#pace(), duration: 400 }));
   }
 
   /** Flies to where all of a box is in view. */
   fit({ west, south, east, north }: Box): void {
     const bounds: [number, number, number, number] = [west, south, west > east ? east + 360 : east, north];
-    this.#map.fitBounds(bounds, { padding: FIT_PADDING_PX, maxZoom: FIT_ZOOM_MAX, ...this.#pace() });
+    this.#map.resize();
+    this.#flights.go(() => this.#map.fitBounds(bounds, { padding: FIT_PADDING_PX, maxZoom: FIT_ZOOM_MAX, ...this.#pace() }));
   }
 
   /** Goes back to where the map stood once, at once. */
@@ -262,7 +267,7 @@ export class Engine {
   }
 
   home(): void {
-    this.#map.flyTo({ ...this.#start(), ...this.#pace() });
+    this.#flights.go(() => this.#map.flyTo({ ...this.#start(), ...this.#pace() }));
   }
 
   destroy(): void {

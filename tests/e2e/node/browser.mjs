@@ -74,7 +74,7 @@ export async function shoot(page, name, part) {
  * it wrote last: frames are nothing to go by, for where a test has the page's clock they are that clock's, and the browser may
  * tell the page of another size or colour later.
  */
-async function mapAtRest(page) {
+export async function mapAtRest(page) {
   await page.waitForFunction(() => {
     const map = document.querySelector('[data-testid="map"]');
     if (!map) return true;

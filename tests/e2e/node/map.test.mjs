@@ -1,7 +1,7 @@
 // The live map in a real browser: symbols and counts of one revision, filters as chips, deep links, fit, stacks, globe.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { byId, HOSTILE, launch, logIn, openPage, shoot, siteName, symbolsDrawn } from "./browser.mjs";
+import { byId, HOSTILE, launch, logIn, mapAtRest, openFound, openPage, shoot, siteName, symbolsDrawn } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const SITES = 120;
@@ -11,6 +11,12 @@ const LIVE_MS_MAX = 5_000;
 // A spot in the sea, far from the demo's sites, and how many stand there.
 const SPOT = { lat: 35, lng: -40 };
 const STACKED = 3;
+// A spot to fly to from the other side of the world, and another size of the window, of which the map takes all of the difference.
+const FAR = { lat: -42.88, lng: 147.33 };
+const WIDER = { width: 1440, height: 760 };
+// Width of the world at zoom 0, and how far beside its target a flight may end, in pixels.
+const WORLD_PX = 512;
+const BESIDE_PX_MAX = 4;
 // Degrees of a map's middle that a link keeps, and its decimals of a zoom.
 const NEAR_DEG = 0.001;
 
@@ -283,6 +289,28 @@ test("the pointer on a pin marks its row, and the same sites are on a globe", as
   await page.reload();
   await byId(page, "globe").waitFor();
   assert.equal(await byId(page, "globe").getAttribute("aria-pressed"), "true", "the choice is kept");
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("a flight ends where it goes, also where the window changes its size on the way", async () => {
+  const site = { displayName: "Flown to" };
+  const { name } = await server.call("SiteService", "CreateSite", { parent: "accounts/demo", site }, token);
+  await server.call("LocationService", "SetPin", { site: name, position: FAR }, token);
+  const { page, faults } = await opened("#account=demo&map=2/20/0");
+  const scale = () => document.querySelector(".maplibregl-ctrl-scale").textContent;
+  const before = await page.evaluate(scale);
+  await openFound(page, "Flown to");
+  await wait(page, (before) => document.querySelector(".maplibregl-ctrl-scale").textContent !== before, before);
+  await page.setViewportSize(WIDER);
+  await mapAtRest(page);
+  const { center, zoom } = await map(page).evaluate(({ dataset: { center, zoom } }) => ({ center, zoom: Number(zoom) }));
+  const [lat, lng] = center.split(",").map(Number);
+  const pixel = 360 / (WORLD_PX * 2 ** zoom);
+  assert.ok(zoom > 10, `it is at zoom ${zoom}`);
+  for (const off of [lng - FAR.lng, (lat - FAR.lat) / Math.cos((lat * Math.PI) / 180)]) {
+    assert.ok(Math.abs(off) < BESIDE_PX_MAX * pixel, `${center} is ${off / pixel} px beside the site`);
+  }
   assert.deepEqual(faults, []);
   await page.context().close();
 });
