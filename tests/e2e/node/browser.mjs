@@ -235,6 +235,20 @@ export async function openMore(page, entry, shown) {
   await byId(page, shown).waitFor();
 }
 
+/** Asserts that none of these parts of the page lies on another one in a window of such a size. */
+export async function apart(page, size, parts) {
+  await page.setViewportSize(size);
+  await page.waitForFunction(({ width, height }) => innerWidth === width && innerHeight === height, size);
+  const found = await page.evaluate((parts) => {
+    const boxes = parts.map((part) => [part, document.querySelector(part).getBoundingClientRect()]);
+    const isOn = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    return boxes.flatMap(([part, box], at) =>
+      boxes.slice(0, at).filter(([, other]) => isOn(box, other)).map(([other]) => `${part} lies on ${other}`),
+    );
+  }, parts);
+  assert.deepEqual(found, [], `${size.width}x${size.height}`);
+}
+
 /** Goes on by the Tab key until something is in focus. */
 export async function tabTo(page, selector) {
   for (let steps = 0; steps < TABS_MAX; steps += 1) {

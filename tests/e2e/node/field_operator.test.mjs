@@ -1,7 +1,7 @@
 // A field operator's token: how it is made on the page, and what the page shows to who sees the sites of some labels alone.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { byId, launch, logIn, openFirstSite, openPage, shoot, symbolsDrawn } from "./browser.mjs";
+import { apart, byId, launch, logIn, openFirstSite, openPage, shoot, SIZES, symbolsDrawn } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const PARENT = "accounts/demo";
@@ -90,6 +90,9 @@ test("the page shows the assigned sites, offers what may be done to them, and as
   for (const id of ["open-attention", "open-ticketing"]) assert.equal(await byId(page, id).count(), 0, id);
   assert.equal(await byId(page, "open-more").isVisible(), false, "there is nothing of the account behind it");
   await shoot(page, "field-operator", byId(page, "map-assigned"));
+  const before = page.viewportSize();
+  for (const size of SIZES) await apart(page, size, ['[data-testid="map-assigned"]', ".maplibregl-ctrl-scale", ".buttons"]);
+  await page.setViewportSize(before);
   const name = await openFirstSite(page);
   assert.ok(sites.slice(0, 3).some((site) => site.name === name));
   await byId(page, "place-pin").waitFor();

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { byId, HOSTILE, launch, logIn, openFound, openPage, shoot } from "./browser.mjs";
+import { apart, byId, HOSTILE, launch, logIn, openFound, openPage, shoot, SIZES } from "./browser.mjs";
 import { Front } from "./front.mjs";
 import { Geocoder } from "./geocoder.mjs";
 import { isSound, TEXTS } from "./hostile.mjs";
@@ -22,6 +22,9 @@ const CITY_IP = "81.2.69.142";
 const COUNTRY_IP = "8.8.8.8";
 /** Kinds of texts that are on one line and without marks of direction: of others nothing is believed. */
 const LINES = ["script", "handler", "closing", "link", "template", "backwards"];
+/** What lies over the map, and windows in which that is low. */
+const OVER_MAP = [".buttons", '[data-testid="legend"]', '[data-testid="attribution"]'];
+const LOW = [{ width: 390, height: 480 }, { width: 1000, height: 400 }];
 /** What a style says of its source: markup, of which a page may take words and web links. */
 const CREDIT = `<a href="${TEXTS.link}">Run</a><a href="https://maps.example.org/">Maps</a>${TEXTS.script}${TEXTS.handler}`;
 /** Another one's page, with a map that names whom it is told to, and an element that takes markup as it comes. */
@@ -239,6 +242,10 @@ test("whom files, geocoders and base maps want named is text, and of markup word
   const links = await named.locator("a").evaluateAll((all) => all.map(({ protocol }) => protocol));
   assert.deepEqual([...new Set(links)], ["https:"]);
   await shoot(page, "hostile-attribution", named);
+  // However much is named, it leaves the legend and the buttons free, also of one another.
+  for (const size of [...SIZES, ...LOW]) await apart(page, size, [...OVER_MAP, ".maplibregl-ctrl-scale"]);
+  await byId(page, "legend").locator("summary").click();
+  for (const size of [...SIZES, ...LOW]) await apart(page, size, OVER_MAP);
   await close(opened, "attributions");
 });
 
