@@ -57,7 +57,8 @@ export const attention = {
   openShort: "Needs attention",
   title: "Needs attention",
   back: "All sites",
-  all: "All",
+  /** The server's reasons. To be approximate, or offline, is none: those are counted beside it. */
+  all: "All reasons",
   none: "Nothing needs attention. Well done.",
   noneOfKind: "Nothing is left of this kind.",
   noneRead: "Nothing else is left here.",

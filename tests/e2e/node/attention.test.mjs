@@ -63,8 +63,8 @@ test("an ambiguous address is settled by a digit, a far pin by A, and that is ta
   await call("LocationService", "SetPin", { site: far.name, position });
 
   const { page, faults } = await open();
-  await kind(page, "All").locator("strong").filter({ hasText: /[1-9]/ }).waitFor();
-  const all = await numberOf(page, "All");
+  await kind(page, "All reasons").locator("strong").filter({ hasText: /[1-9]/ }).waitFor();
+  const all = await numberOf(page, "All reasons");
   assert.ok(all >= 2, `${all} sites need attention`);
   await kind(page, "Ambiguous address").click();
   await shown(page, twofold);
@@ -84,7 +84,7 @@ test("an ambiguous address is settled by a digit, a far pin by A, and that is ta
   await shown(page, far.name);
   assert.match(await byId(page, "attention-reason").textContent(), /km from where its network seems to be/);
   await shoot(page, "attention-far", byId(page, "attention-name"));
-  const before = await numberOf(page, "All");
+  const before = await numberOf(page, "All reasons");
   await page.keyboard.press("a");
   await told(page, "it is right as it is");
   await page.waitForFunction((before) => {

@@ -72,7 +72,7 @@ test("the queue and what it holds have addresses, and the way back leads through
   await isFocused(page, "#attention");
   await page.goBack();
   await says(page, "queue", "all");
-  await kind(page, "All").and(page.locator('[aria-pressed="true"]')).waitFor();
+  await kind(page, "All reasons").and(page.locator('[aria-pressed="true"]')).waitFor();
   await page.goBack();
   await byId(page, "attention").waitFor({ state: "detached" });
   await byId(page, "site-list").waitFor();
