@@ -23,11 +23,11 @@ export function count(value: number | bigint): string {
   return whole.format(value);
 }
 
-/** A distance in metres as "80 m", "1.2 km" or "340 km". */
+/** A distance in metres as "80 m", "1.2 km" or "340 km". No line breaks between the number and its unit. */
 export function distance(metres: number): string {
-  if (metres < 1_000) return `${whole.format(Math.round(metres))} m`;
-  if (metres < 20_000) return `${tenths.format(metres / 1_000)} km`;
-  return `${whole.format(Math.round(metres / 1_000))} km`;
+  if (metres < 1_000) return `${whole.format(Math.round(metres))}\u00a0m`;
+  if (metres < 20_000) return `${tenths.format(metres / 1_000)}\u00a0km`;
+  return `${whole.format(Math.round(metres / 1_000))}\u00a0km`;
 }
 
 /** A position as "64.14660° N, 21.94260° W": five decimals are about a metre. */
@@ -40,9 +40,9 @@ export function list(things: string[]): string {
   return all.format(things);
 }
 
-/** A share in [0, 1] as "87 %". */
+/** A share in [0, 1] as "87 %", on one line. */
 export function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
+  return `${Math.round(share * 100)}\u00a0%`;
 }
 
 /** A moment as "23 Nov 2026, 14:05", in the reader's time zone. */

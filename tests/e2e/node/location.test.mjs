@@ -149,7 +149,7 @@ test("what an estimate rests on is told in plain words: who agrees, who differs,
   assert.equal(await fixRow(apart.page, "GEOIP", "Compared").textContent(), "doubtful: city ipv4 says somewhere else");
   assert.match(
     await fixRow(apart.page, "GEOIP", "Others").textContent(),
-    /^another database, city ipv4, says \d{3} km from here$/,
+    /^another database, city ipv4, says \d{3}\skm from here$/,
   );
   const doubts = await fix(apart.page, "GEOIP").getByTestId("fix-doubt").allTextContents();
   assert.match(doubts[0], /out of date/);
@@ -162,10 +162,10 @@ test("what an estimate rests on is told in plain words: who agrees, who differs,
   const { page, faults } = await open("Told alike");
   await source(page, "the device itself");
   await fixRow(page, "DEVICE", "By").filter({ hasText: /^the fleet's, \d/ }).waitFor();
-  assert.equal(await fixRow(page, "DEVICE", "Accuracy").textContent(), "within 350 m");
+  assert.equal(await fixRow(page, "DEVICE", "Accuracy").textContent(), "within 350\u00a0m");
   await fix(page, "GEOIP").locator("summary").click();
   assert.equal(await fixRow(page, "GEOIP", "Compared").textContent(), "agrees with city ipv4");
-  assert.match(await fixRow(page, "GEOIP", "Others").textContent(), /^another database, city ipv4, says \d\.?\d? km from here/);
+  assert.match(await fixRow(page, "GEOIP", "Others").textContent(), /^another database, city ipv4, says \d\.?\d?\skm from here/);
   assert.equal(await fix(page, "GEOIP").getByTestId("fix-doubt").count(), 1);
   // The circle of what is shown, and the wide one of the estimate.
   await page.locator('[data-testid="map"][data-idle="true"][data-circles="2"]').waitFor();

@@ -81,8 +81,8 @@ function tells(text, metres, words, slack = 0.1) {
 
 /** What a position that the page writes may be off, with what the geocoder is told of it. */
 const READ_M = 2;
-const MOVED = /^Moved ([\d.,]+) (m|km)\.$/;
-const FROM_PRESENT = /([\d.,]+) (m|km) from the present position/;
+const MOVED = /^Moved ([\d.,]+)\s(m|km)\.$/;
+const FROM_PRESENT = /([\d.,]+)\s(m|km) from the present position/;
 
 /** A position as the page writes it. */
 function written({ lat, lng }) {
@@ -163,7 +163,7 @@ test("a pin says how far it is from the present position and from its address wh
     tells(away, metresBetween(ESTIMATE, pin), FROM_PRESENT, READ_M);
     const near = await byId(page, "pin-address").textContent();
     const address = { lat: pin.lat + 0.0005, lng: pin.lng + 0.0005 };
-    tells(near, metresBetween(pin, address), /([\d.,]+) (m|km) from Gata 7, Hella/, READ_M);
+    tells(near, metresBetween(pin, address), /([\d.,]+)\s(m|km) from Gata 7, Hella/, READ_M);
     return pin;
   };
   await told();
