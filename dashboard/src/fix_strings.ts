@@ -3,23 +3,24 @@ import { DatabasePart } from "./gen/waymark/v1/evidence_pb.js";
 
 export const evidence = {
   ownNetwork: "Own network",
+  within: (radius: string) => `Within ${radius}`,
   compared: "Compared",
-  others: "Others",
-  agree: (databases: string) => `agrees with ${databases}`,
-  near: (databases: string) => `near what ${databases} says, and not the same place`,
-  differ: (databases: string) => `doubtful: ${databases} says somewhere else`,
-  says: (database: string, distance: string) => `another database, ${database}, says ${distance} from here`,
-  silent: (database: string) => `another database, ${database}, says no place`,
+  others: "Other databases",
+  agree: (databases: string) => `Agrees with ${databases}`,
+  near: (databases: string) => `Near the place according to ${databases}, but not the same place`,
+  differ: (databases: string) => `Doubtful: another place according to ${databases}`,
+  says: (database: string, distance: string) => `${database} gives a place ${distance} from here`,
+  silent: (database: string) => `${database} gives no place`,
   adds: (parts: string) => `and adds ${parts}`,
-  outdated: "Its database was out of date when it was asked.",
+  outdated: "The GeoIP database was out of date when it was asked.",
   lowered: (networks: string, level: string) =>
-    `Its address is of ${networks}, which says no more than the ${level}: nothing finer is claimed.`,
+    `The IP address belongs to ${networks}, so its position is known to the ${level} at best.`,
   /** What kinds of network lower a claim. */
   lowering: {
     anycast: "a network that is announced in many places at once",
     hosting: "a data centre",
     satellite: "a satellite network",
-    mobile: "a network of mobile phones",
+    mobile: "a mobile network",
   },
   part: {
     [DatabasePart.COUNTRY]: "the country",

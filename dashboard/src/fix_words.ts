@@ -43,7 +43,7 @@ export function fixRows({ evidence, makeTime, maker, accuracyM }: Fix, names: Na
     rows.push([strings.site.asked, evidence.value.query]);
     rows.push([strings.site.provider, evidence.value.provider]);
   }
-  const accuracy = accuracyM === undefined ? strings.site.accuracyUnknown : strings.site.within(distance(accuracyM));
+  const accuracy = accuracyM === undefined ? strings.site.accuracyUnknown : strings.evidence.within(distance(accuracyM));
   rows.push([strings.site.accuracy, accuracy]);
   const who = makerWords(maker, names);
   rows.push([strings.site.madeBy, makeTime ? `${who}, ${time(makeTime)}` : who]);

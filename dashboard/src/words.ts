@@ -8,13 +8,18 @@ import * as strings from "./strings.js";
 /** Where a site is, how exactly, and who says so; nothing that the source did not state. */
 export function locationSentence(location: Location | undefined): string {
   if (!location?.position) {
-    return strings.site.unplaced(strings.noEstimate[location?.noEstimateReason ?? NoEstimateReason.UNSPECIFIED]);
+    return strings.site.unplaced(noEstimateWords(location));
   }
   const level = strings.granularity[location.granularity];
   const sentence = strings.site.sentence(location.confirmed, level, strings.source[location.source]);
   return location.accuracyM === undefined
     ? sentence
     : `${sentence}, ${strings.site.within(distance(location.accuracyM))}`;
+}
+
+/** Why nothing estimates where a site is. */
+export function noEstimateWords(location: Location | undefined): string {
+  return strings.noEstimate[location?.noEstimateReason ?? NoEstimateReason.UNSPECIFIED];
 }
 
 /** What the list beside the map is called. */

@@ -80,6 +80,8 @@ function sentence(kind: FaultKind, message: string): string {
       return strings.fault.forbidden;
     case "missing":
       return strings.fault.notFound;
+    case "invalid":
+      return strings.fault.invalid(inWords(message));
     default:
       return strings.fault.unexpected(inWords(message));
   }

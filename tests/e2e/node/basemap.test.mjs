@@ -217,12 +217,12 @@ test("a PMTiles archive of pictures is read through its leaves, at every zoom th
 test("a base map that does not come is told, the page's own is drawn, and the word can be put away", async () => {
   const served = await serve(`style = "${others.url}/nowhere.json"`);
   const { page, own } = await open(served);
-  await page.getByText("The base map of this installation cannot be loaded.").waitFor();
+  await page.getByText("The configured base map could not be loaded.").waitFor();
   await colored(page, LAND.light);
   await byId(page, "site-list").waitFor();
   await shoot(page, "basemap-failed");
   await page.getByRole("button", { name: "Hide" }).click();
-  assert.equal(await page.getByText("The base map of this installation").count(), 0);
+  assert.equal(await page.getByText("The configured base map").count(), 0);
   assert.deepEqual(own().filter((fault) => !/Failed to load resource/.test(fault)), []);
   await page.context().close();
   await served.server.stop();
@@ -240,7 +240,7 @@ test("that the server does not tell of a base map is not taken for none: it is s
     const gate = await Gate.before(server);
     spoil(gate);
     const { page, own } = await open({ server: gate, token }, true);
-    await byId(page, "base-trouble").getByText("The server does not tell which base map to show.").waitFor();
+    await byId(page, "base-trouble").getByText("The server did not say which base map to use.").waitFor();
     await colored(page, LAND.light);
     await shoot(page, "basemap-unknown");
     gate.open("basemap.json");

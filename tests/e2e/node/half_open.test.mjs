@@ -197,7 +197,7 @@ test("a part of a site's page says that it is on its way, and why it did not com
     gate.refuse(method);
     await part.locator("summary").click();
     const banner = part.getByTestId("error-banner");
-    await banner.getByText("That did not work: the disk is full").waitFor();
+    await banner.getByText("The request failed. The disk is full.").waitFor();
     await shoot(page, `failed-${id}`, banner);
     assert.ok(await part.getByTestId(shown).first().isVisible(), "what is known stays");
     gate.open(method);
@@ -213,7 +213,7 @@ test("a queue that does not come says why, and is asked for again", async () => 
   gate.refuse("ListAttention");
   await byId(page, "open-attention").click();
   const banner = byId(page, "attention").getByTestId("error-banner");
-  await banner.getByText("That did not work: the disk is full").waitFor();
+  await banner.getByText("The request failed. The disk is full.").waitFor();
   assert.equal(await byId(page, "attention-none").count(), 0, "an error is not an empty queue");
   gate.open("ListAttention");
   await banner.getByRole("button", { name: "Try again" }).click();

@@ -195,9 +195,9 @@ test("what GeoIP files say is text: names of places, of networks and of themselv
   assert.equal(await rowOf(page, "GEOIP", "Matched").textContent(), `${HOSTILE}, ${HOSTILE}, GB`);
   await shows(rowOf(page, "GEOIP", "Database"), `${HOSTILE} one`);
   await shows(rowOf(page, "GEOIP", "Compared"), `${HOSTILE} two`);
-  await shows(rowOf(page, "GEOIP", "Others"), `${HOSTILE} two`);
+  await shows(rowOf(page, "GEOIP", "Other databases"), `${HOSTILE} two`);
   await shows(valueOf(page, "Network"), HOSTILE);
-  await shoot(page, "hostile-estimate", rowOf(page, "GEOIP", "Others"));
+  await shoot(page, "hostile-estimate", rowOf(page, "GEOIP", "Other databases"));
   await close(estimated, "an estimate");
 
   await create("Of a country", COUNTRY_IP);
@@ -275,7 +275,7 @@ test("who somebody is at an identity provider is text, where it says whose word 
   await server.call("LocationService", "SetPin", { site: name, position: { lat: 64, lng: -21 } }, jwt);
   const opened = await open("Pinned");
   const { page } = opened;
-  await shows(rowOf(page, "PIN", "By"), HOSTILE);
+  await shows(rowOf(page, "PIN", "Set by"), HOSTILE);
   await byId(page, "history").locator("summary").click();
   await shows(byId(page, "history-change"), HOSTILE);
   await close(opened, "an identity");

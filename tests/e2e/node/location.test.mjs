@@ -83,7 +83,7 @@ test("each move is taken back to what was there before: an estimate, an address,
   await page.locator('[data-testid="fix"]').nth(1).waitFor();
   assert.match(await fixRow(page, "ADDRESS", "Matched").textContent(), /^Laugavegur 1, /);
   assert.equal(await fixRow(page, "ADDRESS", "Asked for").textContent(), "Laugavegur 1, Reykjavík");
-  await fixRow(page, "ADDRESS", "By").filter({ hasText: /^demo log-in link, \d/ }).waitFor();
+  await fixRow(page, "ADDRESS", "Set by").filter({ hasText: /^demo log-in link, \d/ }).waitFor();
   await shoot(page, "location-moved", byId(page, "undo-move"));
   await byId(page, "undo-move").click();
   await source(page, "GeoIP");
@@ -146,26 +146,26 @@ test("what an estimate rests on is told in plain words: who agrees, who differs,
 
   const apart = await open("Told apart");
   assert.match(await fixRow(apart.page, "GEOIP", "Matched").textContent(), /^Edinburgh, Scotland, GB$/);
-  assert.equal(await fixRow(apart.page, "GEOIP", "Compared").textContent(), "doubtful: city ipv4 says somewhere else");
+  assert.equal(await fixRow(apart.page, "GEOIP", "Compared").textContent(), "Doubtful: another place according to city ipv4");
   assert.match(
-    await fixRow(apart.page, "GEOIP", "Others").textContent(),
-    /^another database, city ipv4, says \d{3}\skm from here$/,
+    await fixRow(apart.page, "GEOIP", "Other databases").textContent(),
+    /^city ipv4 gives a place \d{3}\skm from here$/,
   );
   const doubts = await fix(apart.page, "GEOIP").getByTestId("fix-doubt").allTextContents();
   assert.match(doubts[0], /out of date/);
-  assert.match(doubts[1], /a network of mobile phones, which says no more than the region/);
-  assert.match(await fixRow(apart.page, "GEOIP", "By").textContent(), /^waymark, \d/);
+  assert.match(doubts[1], /a mobile network, so its position is known to the region at best/);
+  assert.match(await fixRow(apart.page, "GEOIP", "Set by").textContent(), /^waymark, \d/);
   await shoot(apart.page, "location-evidence", fix(apart.page, "GEOIP"));
   assert.deepEqual(apart.faults, []);
   await apart.page.context().close();
 
   const { page, faults } = await open("Told alike");
   await source(page, "the device itself");
-  await fixRow(page, "DEVICE", "By").filter({ hasText: /^the fleet's, \d/ }).waitFor();
-  assert.equal(await fixRow(page, "DEVICE", "Accuracy").textContent(), "within 350\u00a0m");
+  await fixRow(page, "DEVICE", "Set by").filter({ hasText: /^the fleet's, \d/ }).waitFor();
+  assert.equal(await fixRow(page, "DEVICE", "Accuracy").textContent(), "Within 350\u00a0m");
   await fix(page, "GEOIP").locator("summary").click();
-  assert.equal(await fixRow(page, "GEOIP", "Compared").textContent(), "agrees with city ipv4");
-  assert.match(await fixRow(page, "GEOIP", "Others").textContent(), /^another database, city ipv4, says \d\.?\d?\skm from here/);
+  assert.equal(await fixRow(page, "GEOIP", "Compared").textContent(), "Agrees with city ipv4");
+  assert.match(await fixRow(page, "GEOIP", "Other databases").textContent(), /^city ipv4 gives a place \d\.?\d?\skm from here/);
   assert.equal(await fix(page, "GEOIP").getByTestId("fix-doubt").count(), 1);
   // The circle of what is shown, and the wide one of the estimate.
   await page.locator('[data-testid="map"][data-idle="true"][data-circles="2"]').waitFor();

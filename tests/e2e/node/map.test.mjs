@@ -101,7 +101,7 @@ test("chips filter map and list alike, with counts that the server itself gives"
   await byId(page, "legend").locator("summary").click();
   const legend = await byId(page, "legend").locator("li").allTextContents();
   const line = (words) => legend.find((line) => line.includes(words)) ?? assert.fail(`${words} is not in the legend`);
-  for (const words of ["Online", "Maintenance", "Unknown", "Several sites", "Several that stay together", "Somewhere in this area"]) line(words);
+  for (const words of ["Online", "Maintenance", "Unknown", "Several sites", "Sites very close together", "Somewhere in this area"]) line(words);
   const counts = { Offline: all.offline, Approximate: all.approximate, "Confirmed by a person": all.total - all.approximate };
   for (const [words, sites] of Object.entries(counts)) assert.equal(Number(line(words).replaceAll(/\D/g, "")), sites, words);
   await byId(page, "legend").locator("summary").click();
@@ -227,7 +227,7 @@ test("the way back knows pages and words, and the field says what the filter doe
   await field.press("Enter");
   await drawn(page, 0);
   await byId(page, "fit").click();
-  await byId(page, "fit-told").filter({ hasText: "No site that matches has a position" }).waitFor();
+  await byId(page, "fit-told").filter({ hasText: "No matching site has a position" }).waitFor();
   await byId(page, "clear-filters").click();
   await byId(page, "fit-told").filter({ hasText: /^$/ }).waitFor({ state: "attached" });
   await page.route("**/waymark.v1.MapService/FitSites", (route) => route.abort());

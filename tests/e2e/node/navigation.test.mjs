@@ -150,14 +150,14 @@ test("the sites of a symbol have an address, and one of a symbol that is gone is
   await rows(page, STACKED);
 
   const other = await opened(link);
-  await other.page.getByText("Sites that stay together").waitFor();
+  await other.page.getByText("Sites very close together").waitFor();
   await rows(other.page, STACKED);
   await byId(other.page, "list-back").click();
   await byId(other.page, "list-back").waitFor({ state: "detached" });
   // Somebody comes by an address of long ago.
   const begin = await steps(other.page);
   await other.page.evaluate(() => (location.hash = "account=demo&list=stack/12/c-15-1-1"));
-  await other.page.getByText("That group has changed meanwhile").waitFor();
+  await other.page.getByText("The group that you opened no longer exists").waitFor();
   await says(other.page, "list", null);
   assert.equal(await steps(other.page), begin + 1, "what is listed in its place is no step of its own");
   assert.deepEqual([...faults, ...other.faults], []);

@@ -117,7 +117,7 @@ test("an error is told where it happened, in words, with a way to try again", as
   gate.refuse("ListViewportSites");
   await logIn(page, gate, token);
   const banner = page.locator("#sites").getByTestId("error-banner");
-  await banner.getByText("That did not work: the disk is full").waitFor();
+  await banner.getByText("The request failed. The disk is full.").waitFor();
   assert.equal(await page.getByText("No sites in view").count(), 0, "an error is not an empty list");
   await symbolsDrawn(page);
   await linkIs(page, "sound");

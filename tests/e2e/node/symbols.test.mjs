@@ -132,7 +132,7 @@ test("sites known to a town alone are an area, with their number and a list, how
   await shoot(page, "map-area");
   await clickMiddle(page);
   await byId(page, "list-back").waitFor();
-  await page.getByText("Sites around here").waitFor();
+  await page.getByText("Sites in this area").waitFor();
   await page.waitForFunction((sites) => document.querySelectorAll('[data-testid="site-row"]').length === sites, IN_TOWN);
   await shoot(page, "map-area-list");
   assert.deepEqual(faults, []);
