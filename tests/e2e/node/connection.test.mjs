@@ -161,7 +161,7 @@ test("a replica that has lost the others says how old what it shows may be", asy
     await linkIs(page, "sound");
     redis.signal("SIGSTOP");
     await linkIs(page, "stale");
-    await page.getByText(/has not heard from the others for \d+ seconds/).waitFor();
+    await page.getByText(/has had no contact with the other servers for \d+ seconds/).waitFor();
     await shoot(page, "connection-stale");
     redis.signal("SIGCONT");
     await linkIs(page, "sound");

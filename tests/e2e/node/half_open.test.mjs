@@ -83,7 +83,7 @@ test("an edit that is saved while nothing goes through is kept, and written once
   await asked;
   await page.clock.fastForward(ANSWER_MS);
   await linkIs(page, "lost");
-  await page.getByText("What you see is from then, and what you type is kept").waitFor();
+  await page.getByText("What you see is from that time. What you type is kept.").waitFor();
 
   const saving = gate.arrived("UpdateSite");
   await byId(page, "record-save").click();
@@ -138,7 +138,7 @@ test("a watch that the server refuses is said to have ended, and is tried again 
   gate.refuse("WatchViewport", PERMISSION_DENIED, "no watches today");
   gate.sever("WatchViewport");
   await linkIs(page, "ended");
-  await page.getByText("are not kept up to date any more, and will not be by themselves").waitFor();
+  await page.getByText("The map and the list are no longer updated").waitFor();
   await shoot(page, "watch-ended");
   // It says what is so: nothing is tried, however long one waits.
   let isTried = false;

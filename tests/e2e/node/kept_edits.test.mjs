@@ -78,7 +78,7 @@ test("a viewer is told of the edits and may copy them, and the next editor saves
   await end(page, made);
   const viewer = await make("VIEWER");
   await typeToken(page, viewer.secret);
-  await byId(page, "kept-readable").getByText("Unsaved edits of 1 site are put aside").waitFor();
+  await byId(page, "kept-readable").getByText("Unsaved edits of 1 site are kept in this tab, but this token cannot save them.").waitFor();
   await byId(page, "site-panel").waitFor();
   assert.equal(await byId(page, "record-note").count(), 0, "there is no form for a viewer");
   assert.equal(await byId(page, "unsaved").count(), 0);
@@ -114,7 +114,7 @@ for (const { who, token: next } of [
     await end(page, made);
     const other = await next();
     await typeToken(page, other.secret);
-    await byId(page, "kept-hidden").getByText("Unsaved edits of 1 site are put aside").waitFor();
+    await byId(page, "kept-hidden").getByText("Unsaved edits of 1 site are kept in this tab, but this token may not see them.").waitFor();
     assert.equal(await byId(page, "kept-readable").count(), 0);
     assert.equal(await byId(page, "unsaved").count(), 0);
     assert.ok(!(await allTexts(page)).includes(TYPED));

@@ -115,7 +115,7 @@ test("an edit that is typed and saved at a server that has lost the others is ke
   const name = await typeNote(page, TYPED);
   way.hold();
   await linkIs(page, "stale");
-  await page.getByText(/what you see may be that old, and changes may be refused/).waitFor();
+  await page.getByText(/What you see may be that old, and changes may be refused/).waitFor();
   await byId(page, "record-save").click();
   await byId(page, "error-banner").first().waitFor();
   assert.equal(await byId(page, "record-note").inputValue(), TYPED);

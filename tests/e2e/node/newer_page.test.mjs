@@ -68,7 +68,7 @@ test("the page of another build is told of when the connection is back, and noth
   upgrade();
   await comeBack(page);
   await banner(page).getByText("another version of this page").waitFor();
-  await banner(page).getByText("Save what you typed before").waitFor();
+  await banner(page).getByText("Save your edits first").waitFor();
   await shoot(page, "newer-page");
   assert.ok(await isOpened(), "it reloads nothing by itself");
   assert.equal(await byId(page, "record-note").inputValue(), TYPED);
@@ -84,7 +84,7 @@ test("the page of another build is told of when the connection is back, and noth
   await byId(page, "record-save").click();
   await byId(page, "record-note").waitFor({ state: "detached" });
   assert.equal((await server.call("SiteService", "GetSite", { name }, token)).note, TYPED);
-  await banner(page).getByText("Save what you typed before").waitFor({ state: "detached" });
+  await banner(page).getByText("Save your edits first").waitFor({ state: "detached" });
 
   // What is there to reload is the page of the server as it is.
   gate.change("", undefined);
