@@ -21,10 +21,19 @@ export function actor(of: ChangeActor | undefined): string {
 /** Why a change was made, and of what: the change before which a value was, or the run that estimated again. */
 export function cause(change: SiteChange): string {
   const words = strings.changeCause[change.cause];
-  const last = (name: string): string => name.split("/").at(-1) ?? "";
   if (change.cause === ChangeCause.RESTORED) return strings.history.ofChange(words, last(change.restoredChange));
   if (change.cause === ChangeCause.REESTIMATED) return strings.history.ofRun(words, last(change.reestimation));
   return words;
+}
+
+/** Which change it is, by its number, by which later ones name it. */
+export function number(change: SiteChange): string {
+  return strings.history.number(last(change.name));
+}
+
+/** The last part of a resource name. */
+function last(name: string): string {
+  return name.split("/").at(-1) ?? "";
 }
 
 /** When a change was made; of several in one, how many and since when. */
@@ -92,7 +101,7 @@ function detailed(past: PastValue | undefined): string {
 
 /** How exact a fix is, what it rests on, and whose word it is. */
 function evidence({ accuracyM, granularity, evidence, maker, makeTime }: Fix): (string | undefined)[] {
-  const accuracy = accuracyM === undefined ? strings.site.accuracyUnknown : strings.site.within(distance(accuracyM));
+  const accuracy = accuracyM === undefined ? strings.history.noAccuracy : strings.site.within(distance(accuracyM));
   const made = [strings.granularity[granularity], accuracy];
   if (evidence.case === "database") made.push(evidence.value.databaseType);
   if (evidence.case === "prefix") made.push(evidence.value.network);
@@ -124,7 +133,7 @@ export function value(past: PastValue | undefined): string {
     case "fix":
       return kind.value.position ? position(kind.value.position) : strings.history.notKept;
     case "source":
-      return strings.source[kind.value];
+      return strings.filter.source[kind.value];
     case "noEstimateReason":
       return strings.noEstimate[kind.value];
     case "address":

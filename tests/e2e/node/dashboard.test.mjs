@@ -248,7 +248,7 @@ test("the history tells who changed what, page by page, and puts a former value 
   assert.equal(note, "note 24");
   await shoot(page, "history-confirm", byId(page, "history-confirm"));
   await byId(page, "history-confirm").click();
-  await page.getByText("The former value is back.").waitFor();
+  await page.getByText("The former value was restored.").waitFor();
   await entries.first().filter({ hasText: "Former value restored" }).waitFor();
   const restored = await server.call("SiteService", "GetSite", { name }, token);
   assert.equal(restored.note, "note 23");

@@ -108,10 +108,10 @@ test("each move is taken back to what was there before: an estimate, an address,
   await shoot(page, "history-moved", entries);
   const who = /demo log-in link, \d/.source;
   const expected = [
-    ["Former value restored", "Shown by GeoIP → its address"],
-    ["Location reset", "Found at .*° N, .*° W → —.*Shown by its address → GeoIP"],
+    ["Former value restored", "Position from GeoIP → Address"],
+    ["Location reset", "Address position .*° N, .*° W → —.*Position from Address → GeoIP"],
     ["Former value restored", "Address Laugavegur 20, .* → Laugavegur 1,"],
-    ["Address chosen", "Found at .*° N, .*° W → .*° N, .*° W.*Address Laugavegur 1, .* → Laugavegur 20,"],
+    ["Address chosen", "Address position .*° N, .*° W → .*° N, .*° W.*Address Laugavegur 1, .* → Laugavegur 20,"],
   ];
   const texts = await entries.allTextContents();
   for (const [nth, [why, what]] of expected.entries()) assert.match(texts[nth], new RegExp(`^\\s*${why}.*${who}.*${what}`, "s"));
