@@ -3,30 +3,30 @@ import { InvitationDelivery, ResidentAccessState } from "./gen/waymark/v1/reside
 
 export const replacement = {
   title: "Replacing the agent",
-  hint: "A new device, or one that was reset, can take this site over. Everything that the site has stays.",
-  noAgent: "No agent stands on this site. One can take it over; everything that the site has stays.",
+  hint: "A new device, or one that was reset, can take over this site. All data of the site is kept.",
+  noAgent: "This site has no agent. You can allow an agent to take over the site. All data of the site is kept.",
   begin: "Allow a replacement",
   agentId: "ID of the agent that takes over",
   agentIdHint: "The ID that the new device activates with. A device that was reset keeps its ID.",
-  period: "It may do so for",
+  period: "Permission lasts for",
   days: (count: number) => (count === 1 ? "1 day" : `${count} days`),
   effect: (agent: string, until: string) =>
-    `The next time that ${agent || "this agent"} activates, up to ${until}, it takes this site over, once. ` +
-    "Name, position, contact, note, labels, links, resident access and history stay.",
-  loses: (agent: string) => `Agent ${agent} loses its access then, and not before.`,
-  renews: (agent: string) => `Agent ${agent} gets a new key then, and the old one is good no more.`,
-  allow: "Allow it",
+    `When ${agent || "this agent"} next activates, until ${until} at the latest, it takes over this site. This works once. ` +
+    "Name, position, contact, note, labels, links, resident access and history are kept.",
+  loses: (agent: string) => `Agent ${agent} loses its access at that moment, not earlier.`,
+  renews: (agent: string) => `Agent ${agent} gets a new key at that moment, and its old key stops working.`,
+  allow: "Allow this replacement",
   allowing: "Allowing…",
-  allowed: (agent: string, until: string) => `${agent} may take this site over until ${until}.`,
-  change: "Change",
-  cancel: "Take it back",
-  cancelled: "Taken back: no agent may take this site over.",
+  allowed: (agent: string, until: string) => `${agent} may take over this site until ${until}.`,
+  change: "Change permission",
+  cancel: "Withdraw permission",
+  cancelled: "Permission withdrawn: no agent may take over this site.",
 };
 
 export const resident = {
   title: "Resident access",
   email: "Resident’s e-mail",
-  bound: "The invitation is bound to this address: revoke it to name another.",
+  bound: "The invitation belongs to this address. To enter another address, revoke the invitation first.",
   enabled: "Access is on",
   off: "Access is off.",
   device: "Device",
@@ -37,47 +37,47 @@ export const resident = {
   refused: "not allowed",
   cannotPower: "The power of this device cannot be switched",
   cannotBlock: "The internet of this device cannot be blocked at this site",
-  noneBlocks: "The internet of none of these devices can be blocked at this site.",
+  noneBlocks: "At this site, the internet cannot be blocked for any of these devices.",
   gone: "no longer reported",
   noDevices: "No devices were reported for this site yet.",
   setUp: "Set up",
   invite: "Invite",
   resend: "Send again",
   revoke: "Revoke",
-  invited: (at: string, until: string) => `${at}; the link works until ${until}.`,
-  ended: (at: string, until: string) => `Sent ${at}; the link worked until ${until}.`,
+  invited: (at: string, until: string) => `Since ${at}. The link works until ${until}.`,
+  ended: (at: string, until: string) => `Invited ${at}. The link worked until ${until}.`,
   since: (at: string) => `Since ${at}.`,
-  conflict: "Somebody changed this access meanwhile. What you chose is still here: look at it again, then save.",
-  crossed: "Somebody changed this access meanwhile. Look at it again and repeat your choice.",
+  conflict: "Somebody changed this access meanwhile. What you chose is kept. Check the fields, then save again.",
+  crossed: "Somebody changed this access meanwhile. Check the access, then repeat your choice.",
   delivery: {
     [InvitationDelivery.UNSPECIFIED]: "",
-    [InvitationDelivery.QUEUED]: "The mail waits for the mail server, and goes out by itself.",
-    [InvitationDelivery.SENT]: "The mail is sent.",
+    [InvitationDelivery.QUEUED]: "The mail is waiting for the mail server and will be sent automatically.",
+    [InvitationDelivery.SENT]: "The mail was sent.",
     [InvitationDelivery.REFUSED]:
-      "The mail could not be sent. If the address is right, send it again; if not, revoke it and name another address.",
+      "The mail could not be sent. If the address is right, send the invitation again. If not, revoke the invitation and enter another address.",
   },
 };
 
 export const personalData = {
   title: "Personal data",
   hint:
-    "The contact, the note, addresses of the network, devices, the resident’s access, the address and the pin, and what the " +
-    "history holds of them.",
+    "The personal data of this site: the contact, the note, IP addresses, devices, the resident’s access, the address, the pin, and " +
+    "what the history holds of these.",
   export: "Export",
   exporting: "Exporting…",
   saved: (file: string) => `Saved as ${file}.`,
   erase: "Erase…",
-  question: "Erase it for good, from the history too? Nothing brings it back.",
-  location: "Its address and pin, too",
+  question: "Erase the personal data of this site for good, from the history too? This cannot be undone.",
+  location: "Also erase the address and the pin",
   stays:
-    "It keeps its name, customer and contract IDs, labels, ticketing links, and where it is. An agent that goes on reporting " +
-    "brings its network address and devices back.",
+    "The site keeps its name, customer and contract IDs, labels, ticketing links and position. If its agent goes on reporting, " +
+    "the IP address and the devices are stored again.",
   staysWithoutLocation:
-    "It keeps its name, customer and contract IDs, labels, ticketing links, and where databases place its network. An agent that " +
-    "goes on reporting brings its network address, devices and measured position back.",
+    "The site keeps its name, customer and contract IDs, labels, ticketing links, and the position that databases give for its " +
+    "network. If its agent goes on reporting, the IP address, the devices and the measured position are stored again.",
   confirm: "Erase for good",
   erasing: "Erasing…",
-  erased: (records: number) => `Erased, with ${records} records of the history.`,
+  erased: (records: number) => `Personal data erased, with ${records === 1 ? "1 record" : `${records} records`} of the history.`,
 };
 
 export const residentState: Record<ResidentAccessState, string> = {

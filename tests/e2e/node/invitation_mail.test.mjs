@@ -51,12 +51,12 @@ test("a mail that waits for its server is shown to wait, and to be sent once the
   mail.tell("stop");
   await byId(page, "resident-invite").click();
   await isShown("Invited.");
-  await isShown("The mail waits for the mail server, and goes out by itself.");
+  await isShown("The mail is waiting for the mail server and will be sent automatically.");
   await shoot(page, "mail-queued", byId(page, "resident-state"));
   assert.equal(mail.mails.length, 0);
   mail.tell("start");
   await mail.to("kim@example.org");
-  await isShown("The mail is sent.");
+  await isShown("The mail was sent.");
   await shoot(page, "mail-sent", byId(page, "resident-state"));
   assert.equal(mail.mails.length, 1, "it came once");
   assert.deepEqual(faults, []);
@@ -69,12 +69,12 @@ test("a mail that is refused is told, can be sent again, and to another address"
   mail.tell("refuse 550 no such user");
   await byId(page, "resident-invite").click();
   await isShown("The mail could not be sent.");
-  await isShown("revoke it and name another address");
+  await isShown("revoke the invitation and enter another address");
   assert.equal(await byId(page, "resident-state").locator(".fault").count(), 1, "it is marked as a fault");
   await shoot(page, "mail-refused", byId(page, "resident-state"));
   mail.tell("take");
   await byId(page, "resident-resend").click();
-  await isShown("The mail is sent.");
+  await isShown("The mail was sent.");
   await mail.to("nobody@example.org");
 
   await byId(page, "resident-revoke").click();
@@ -84,7 +84,7 @@ test("a mail that is refused is told, can be sent again, and to another address"
   await byId(page, "resident-save").click();
   await byId(page, "resident-invite").click();
   const { code } = await mail.to("robin@example.org");
-  await isShown("The mail is sent.");
+  await isShown("The mail was sent.");
   const { secret } = await ask("ResidentAccessService", "RedeemInvitation", { code });
   assert.match(secret, /^wmk_/);
   assert.deepEqual(faults, []);
@@ -100,7 +100,7 @@ test("a page says where no device's internet can be blocked, and offers it where
   const { page, faults } = await openResident("Gate Lodge");
   await byId(page, "resident-edit").click();
   const told = byId(page, "resident-no-block");
-  assert.match(await told.textContent(), /The internet of none of these devices can be blocked at this site\./);
+  assert.match(await told.textContent(), /At this site, the internet cannot be blocked for any of these devices\./);
   for (const id of ["cam", "lamp"]) {
     const boxes = page.locator(`[data-testid="resident-device"][data-device="${id}"]`).getByRole("checkbox");
     assert.ok(await boxes.nth(2).isDisabled());

@@ -102,7 +102,7 @@ test("a consent is given by keyboard, and the agent that it names takes over the
 
   // Taken back, the agent is one like any other: it gets a site of its own.
   await byId(page, "replacement-cancel").click();
-  await page.getByText("no agent may take this site over").waitFor();
+  await page.getByText("no agent may take over this site").waitFor();
   assert.equal((await get(name)).replacement, undefined);
   const stranger = await activate("router-stranger", key());
   assert.notEqual(stranger.site, name);

@@ -209,7 +209,7 @@ test("a resident is invited, accepts by the link of the mail, once, and is shown
   await isShown("Invited");
   const { code } = await mail.to("jo@example.org");
   // The page looks again while a mail waits.
-  await byId(page, "resident-state").filter({ hasText: "The mail is sent." }).waitFor();
+  await byId(page, "resident-state").filter({ hasText: "The mail was sent." }).waitFor();
   await shoot(page, "resident-invited", byId(page, "resident-revoke"));
 
   const guest = await openPage({ browser, server, token }, { width: 420, height: 800 });
@@ -324,9 +324,9 @@ test("what a site holds of persons is exported, and erased after a second questi
   assert.match(await byId(page, "resident-state").textContent(), /Not set up/);
 
   await byId(page, "personal-erase").click();
-  await byId(page, "personal-data").getByText("ticketing links, and where it is.").waitFor();
+  await byId(page, "personal-data").getByText("labels, ticketing links and position.").waitFor();
   await byId(page, "personal-location").check();
-  await byId(page, "personal-data").getByText("where databases place its network").waitFor();
+  await byId(page, "personal-data").getByText("the position that databases give for its network").waitFor();
   await shoot(page, "personal-location", byId(page, "personal-erase-confirm"));
   await byId(page, "personal-erase-confirm").click();
   await byId(page, "site-address").waitFor({ state: "detached" });
