@@ -27,7 +27,7 @@ export function ownerWords({ owner, ownerDisplayName }: Share): string {
 }
 
 /** When it ends, by itself. */
-export function endWords({ expireTime }: Share): string {
+function endWords({ expireTime }: Share): string {
   return expireTime ? words.endsAt(time(expireTime)) : words.never;
 }
 

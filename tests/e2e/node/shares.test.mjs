@@ -108,7 +108,7 @@ test("a share is proposed, its code taken up, its sites and no others seen as a 
   await byId(page, "share-made").waitFor({ state: "detached" });
   assert.ok(!(await page.content()).includes(code));
   const told = await shareIn(page, "proposed").textContent();
-  assert.match(told, /labels\.team = "north".*contacts and notes read •••.*to be accepted until/s);
+  assert.match(told, /labels\.team = "north".*Contacts and notes are shown as •••.*can be accepted until/s);
 
   const guest = await signedIn(harbour);
   await takeUp(guest.page, code);
@@ -133,9 +133,9 @@ test("a share is proposed, its code taken up, its sites and no others seen as a 
   await counts(guest.page, 3);
 
   await reopenShares(page);
-  assert.match(await shareIn(page, "active").textContent(), /seen by The harbour \(harbour\)/);
+  assert.match(await shareIn(page, "active").textContent(), /shared with The harbour \(harbour\)/);
   await shareIn(page, "active").locator('[data-testid="share-end"]').click();
-  await says(page, "shares", "does not see the sites any more");
+  await says(page, "shares", "stops seeing these sites at once");
   await counts(guest.page, 3);
   await shareIn(page, "active").locator('[data-testid="share-end-now"]').click();
   await shareIn(page, "ended").waitFor();
@@ -157,7 +157,7 @@ async function takeUp(page, code) {
   await look(page, code);
   await byId(page, "share-offer").waitFor();
   const offered = await byId(page, "share-offer").textContent();
-  assert.match(offered, /Demo \(demo\).*for the harbour.*labels\.team = "north".*positions are exact.*ends /s);
+  assert.match(offered, /Demo \(demo\).*for the harbour.*labels\.team = "north".*positions are exact.*Ends/s);
   await shoot(page, "share-offer", byId(page, "share-offer"));
   await byId(page, "share-leave").click();
   assert.equal(await shareIn(page, "active").count(), 0, "who looks accepts nothing");
@@ -170,7 +170,7 @@ async function takeUp(page, code) {
 /** What a guest of the north sees, and is offered. */
 async function seesTheNorthAlone(page) {
   await isIn(page, "demo");
-  await says(page, "guest-sign", "Shared by Demo, to look at");
+  await says(page, "guest-sign", "Shared by Demo: you can see these sites, and cannot change them.");
   await counts(page, 3);
   await symbolsDrawn(page);
   for (const id of ["open-attention", "open-ticketing", "access", "exchange"]) assert.equal(await byId(page, id).count(), 0, id);
@@ -233,7 +233,7 @@ test("what is no share, no code, or not possible is told in words", async () => 
   await reopenShares(page);
   const row = byId(page, "share").filter({ hasText: "to be withdrawn" });
   await row.locator('[data-testid="share-end"]').click();
-  await says(page, "shares", "Its code opens nothing any more.");
+  await says(page, "shares", "The code of this share stops working.");
   await row.locator('[data-testid="share-end-now"]').click();
   await shareIn(page, "ended").filter({ hasText: "to be withdrawn" }).waitFor();
 
@@ -241,7 +241,7 @@ test("what is no share, no code, or not possible is told in words", async () => 
   await openShares(other.page);
   for (const code of ["wms_nothing", `${first.code.slice(0, -4)}AAAA`, withdrawn.code]) {
     await look(other.page, code);
-    await says(other.page, "share-enter-form", "This code opens nothing");
+    await says(other.page, "share-enter-form", "This code does not work");
   }
   await accept("pier", first.code, pier);
   await look(other.page, first.code);
@@ -249,7 +249,7 @@ test("what is no share, no code, or not possible is told in words", async () => 
   assert.equal(await byId(other.page, "share-accept").count(), 0);
   await byId(other.page, "share-leave").click();
   await look(other.page, second.code);
-  await says(other.page, "share-enter-form", "by another share already");
+  await says(other.page, "share-enter-form", "already sees sites of that account by another share");
   assert.deepEqual([ownFaults(faults), ownFaults(other.faults)], [[], []]);
   await page.context().close();
   await other.page.context().close();
@@ -262,11 +262,11 @@ test("a share is declined, once that is meant, and its owner sees that it was", 
   await openShares(page);
   await look(page, code);
   await byId(page, "share-decline").click();
-  await says(page, "share-offer", "Its code opens nothing any more");
+  await says(page, "share-offer", "the code stops working for everybody");
   await byId(page, "share-decline-now").click();
   await says(page, "share-done", "Declined.");
   await look(page, code);
-  await says(page, "share-enter-form", "This code opens nothing");
+  await says(page, "share-enter-form", "This code does not work");
   assert.deepEqual(ownFaults(faults), []);
   await page.context().close();
 
