@@ -107,7 +107,7 @@ test("ticketing links are set and taken away, and a wrong id is told so", async 
   await byId(page, "links-edit").click();
   for (const nth of [1, 0]) await byId(page, "link-remove").nth(nth).click();
   await byId(page, "links-save").click();
-  await page.getByText("Tied to no ticketing system.").waitFor();
+  await page.getByText("Not linked to any ticketing system.").waitFor();
   assert.deepEqual((await site()).ticketingLinks ?? [], []);
   assert.deepEqual(faults, []);
   await page.context().close();

@@ -125,7 +125,7 @@ test("a system is connected, checked, changed and deleted, and no credential is 
 
   await systems.set("zendesk", { failing: [401, {}] });
   await within("connection-check").click();
-  await shows("connection-why", "Zendesk does not let the connection in");
+  await shows("connection-why", "Zendesk refuses the connection");
   await shoot(page, "panel-denied", card);
   await systems.set("zendesk", { failing: null });
 
@@ -203,14 +203,14 @@ test("all links are checked, and what was found and what failed is told", async 
   const done = page.locator('[data-testid="check"][data-state="2"]').first();
   await done.waitFor();
   const found = await done.locator('[data-testid="check-found"]').textContent();
-  for (const words of ["1 verified", "1 drifted", "1 broken", "1 not checked", "1 of other systems"]) {
+  for (const words of ["1 verified", "1 drifted", "1 broken", "1 not checked", "1 in systems that waymark does not know"]) {
     assert.ok(found.includes(words), `${words} in ${found}`);
   }
   await done.getByText("Syncro is not connected").waitFor();
 
   await systems.set("zendesk", { failing: [503, {}] });
   await byId(page, "checks-begin").click();
-  await page.getByText("because a system wants fewer requests or is out of service").waitFor();
+  await page.getByText("because a ticketing system asks for fewer requests or is out of service").waitFor();
   await shoot(page, "panel-running", byId(page, "check"));
   await byId(page, "checks-cancel").click();
   await page.locator('[data-testid="check"][data-state="3"]').filter({ hasText: "Stopped" }).waitFor();
@@ -242,8 +242,8 @@ test("the page of a site tells the state of each link, checks them, and tells wh
   for (const [nth, key] of ["verified", "drifted", "broken", "unverified"].entries()) await becomes(nth, key);
   const texts = await byId(page, "link").allTextContents();
   assert.match(texts[0], /Zendesk.*Verified.*Acme Ltd.*Checked \d/s);
-  assert.ok(texts[1].includes("Drifted") && texts[1].includes(`called “${HOSTILE}” there now`), texts[1]);
-  assert.match(texts[2], /Broken.*The organisation is gone there/s);
+  assert.ok(texts[1].includes("Drifted") && texts[1].includes(`now calls the organisation “${HOSTILE}”`), texts[1]);
+  assert.match(texts[2], /Broken.*The organisation no longer exists/s);
   assert.match(texts[3], /our own.*Not verified.*Never checked/s);
   const link = byId(page, "link").first().locator("a");
   const [target, rel, href] = await Promise.all(["target", "rel", "href"].map((name) => link.getAttribute(name)));
@@ -275,7 +275,7 @@ test("the page of a site tells the state of each link, checks them, and tells wh
   await put(other.name, `Other ${HOSTILE}`, ["zendesk", "1"]);
   const linked = byId(page, "linked-sites").first();
   await linked.locator("summary").click();
-  await linked.getByText("2 sites are tied to it.").waitFor();
+  await linked.getByText("2 sites are linked to this organisation.").waitFor();
   await shoot(page, "site-linked", linked);
   await linked.locator('[data-testid="linked-site"]').click();
   await byId(page, "site-name").filter({ hasText: "Other <img" }).waitFor();
@@ -294,7 +294,7 @@ test("an organisation and a site of it are picked by typing, or typed as ids", a
   await connect("autotask");
   await reload(page, name);
   await put(name, "Apex");
-  await page.getByText("Tied to no ticketing system.").waitFor();
+  await page.getByText("Not linked to any ticketing system.").waitFor();
   await byId(page, "links-edit").click();
   await byId(page, "link-system").fill("Datto Autotask");
   const organization = byId(page, "link-organization");
@@ -333,7 +333,7 @@ test("an organisation and a site of it are picked by typing, or typed as ids", a
   // The site is called otherwise there by now: what was picked stays, and the page tells both.
   await systems.set("autotask", { sites: { 2: { 21: "Head Office", 22: "Depot" } } });
   await byId(page, "links-verify").click();
-  await byId(page, "link-found").filter({ hasText: "Its site is called “Depot” there now." }).waitFor();
+  await byId(page, "link-found").filter({ hasText: "The ticketing system now calls the site “Depot”." }).waitFor();
   assert.match(await byId(page, "link").textContent(), /Drifted.*Site Warehouse/s);
   await shoot(page, "site-link-site-drifted", byId(page, "link"));
   await byId(page, "links-edit").click();
@@ -369,12 +369,12 @@ test("suggestions tell why, a tie is a tie, and nothing is linked but by a perso
   await reload(page, name);
   await byId(page, "links-suggest").click();
   const proposal = page.locator('[data-testid="proposal"][data-system="zendesk"]');
-  await proposal.locator('[data-testid="verdict"]').filter({ hasText: "A tie: 2 fit equally well" }).waitFor();
+  await proposal.locator('[data-testid="verdict"]').filter({ hasText: "A tie: 2 organisations fit equally well" }).waitFor();
   const offered = proposal.locator('[data-testid="link-suggestion"]');
   assert.equal(await offered.count(), 2);
   assert.match(await offered.first().textContent(), /Nordur hf.*ID 3.*same name/s);
   assert.equal(await page.getByText("Clear match").count(), 0);
-  await page.locator('[data-testid="proposal"][data-system="autotask"]').getByText("Nothing there is like").waitFor();
+  await page.locator('[data-testid="proposal"][data-system="autotask"]').getByText("No organisation in this system resembles").waitFor();
   assert.deepEqual((await siteOf(name)).ticketingLinks ?? [], []);
   await shoot(page, "site-suggestions", offered.last());
   await offered.nth(1).getByRole("button").click();
@@ -386,7 +386,7 @@ test("suggestions tell why, a tie is a tie, and nothing is linked but by a perso
   await page.getByRole("heading", { name: "Acme" }).waitFor();
   await byId(page, "links-suggest").click();
   const twins = page.locator('[data-testid="proposal"][data-system="autotask"]');
-  await twins.locator('[data-testid="verdict"]').filter({ hasText: "A tie: 2 fit equally well" }).waitFor();
+  await twins.locator('[data-testid="verdict"]').filter({ hasText: "A tie: 2 organisations fit equally well" }).waitFor();
   // An address decides between twins, and the page says what of it is the same.
   await server.call("LocationService", "SetAddress", { site: name, addressLine: "Hafnarstræti 5, 600 Akureyri" }, editor);
   await byId(page, "links-suggest").click();
