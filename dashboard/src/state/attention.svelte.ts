@@ -179,7 +179,7 @@ export class Attention {
     const site = this.current?.site;
     if (!site) return;
     const { name, etag, displayName } = site;
-    await this.#act(strings.attention.moved(displayName), () => this.#api.location.resetLocation({ site: name, etag }));
+    await this.#act(strings.attention.reset(displayName), () => this.#api.location.resetLocation({ site: name, etag }));
   }
 
   /** Has the far ends of the ticketing links looked at. */

@@ -52,6 +52,8 @@ export class Bulk {
   unknown = $state.raw<Row[]>([]);
   /** What went wrong there; empty for no more than that. */
   unknownWhy = $state("");
+  /** Whether the last run was a change: else sites were read. */
+  writes = $state(false);
   /** What the last run came to; empty for none. */
   message = $state("");
 
@@ -98,7 +100,10 @@ export class Bulk {
       parts.push(...sites.map(of));
       return [];
     }, false);
-    if (this.done < this.all || parts.length === 0) return;
+    if (this.done < this.all || parts.length === 0) {
+      this.message = strings.bulk.notExported;
+      return;
+    }
     save(new Blob([before, parts.join(between), behind], { type: "text/csv" }), `${accountId(this.#account)}-selection.csv`);
     this.message = strings.bulk.exported(String(parts.length));
   }
@@ -118,6 +123,7 @@ export class Bulk {
     this.#run = new AbortController();
     const { signal } = this.#run;
     [this.busy, this.stopping, this.done, this.all, this.message] = [true, false, 0, rows.length, ""];
+    this.writes = writes;
     [this.failures, this.unknown] = [[], []];
     for (let at = 0; at < rows.length && !this.stopping && !signal.aborted; at += CALL_SITES) {
       const batch = rows.slice(at, at + CALL_SITES);

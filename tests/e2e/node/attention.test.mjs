@@ -82,11 +82,11 @@ test("an ambiguous address is settled by a digit, a far pin by A, and that is ta
 
   await kind(page, "Far from its network").click();
   await shown(page, far.name);
-  assert.match(await byId(page, "attention-reason").textContent(), /km from where its network seems to be/);
+  assert.match(await byId(page, "attention-reason").textContent(), /km from where the site’s network seems to be/);
   await shoot(page, "attention-far", byId(page, "attention-name"));
   const before = await numberOf(page, "All reasons");
   await page.keyboard.press("a");
-  await told(page, "it is right as it is");
+  await told(page, "is kept as it is.");
   await page.waitForFunction((before) => {
     const [all] = document.querySelectorAll('[data-testid="attention-kind"] strong');
     return Number(all.textContent) === before - 1;
@@ -119,7 +119,7 @@ test("next, previous and skip go round the queue, others' changes come in live, 
   await page.keyboard.press("p");
   await shown(page, names[count - 1]);
   assert.equal(await byId(page, "attention-name").textContent(), `Nowhere ${HOSTILE}`);
-  await page.getByText("No place answers").waitFor();
+  await page.getByText("No place was found").waitFor();
   await page.keyboard.press("n");
   await shown(page, names[0]);
   await page.keyboard.press("ArrowLeft");
@@ -184,8 +184,8 @@ test("a broken link is checked again by V, and leaves the queue when its far end
   const { page, faults } = await open();
   await kind(page, "Broken link").click();
   await shown(page, name);
-  assert.ok((await byId(page, "attention-reason").textContent()).includes(`Zendesk: ${HOSTILE} is gone`));
-  assert.equal(await page.getByText("No place answers").count(), 0, "none was sought");
+  assert.ok((await byId(page, "attention-reason").textContent()).includes(`Zendesk, ${HOSTILE}: The organisation no longer exists`));
+  assert.equal(await page.getByText("No place was found").count(), 0, "none was sought");
   await shoot(page, "attention-broken-link", byId(page, "attention-name"));
   // Still gone: it stays, and says that it was looked at.
   await page.keyboard.press("v");
@@ -212,11 +212,11 @@ test("a crowded spot is told with its number, one of it may be right, and one th
   await shown(page, names[0]);
   assert.equal(await numberOf(page, "Crowded spot"), CROWD);
   assert.match(await byId(page, "attention-place").textContent(), new RegExp(`1 of ${CROWD}`));
-  assert.match(await byId(page, "attention-reason").textContent(), new RegExp(`${CROWD} sites were put on this very spot`));
-  await page.getByText("If it stands elsewhere, open the site").waitFor();
+  assert.match(await byId(page, "attention-reason").textContent(), new RegExp(`${CROWD} sites were placed on exactly this spot`));
+  await page.getByText("If this site is somewhere else, open the site").waitFor();
   await shoot(page, "attention-crowded", byId(page, "attention-name"));
   await page.keyboard.press("a");
-  await told(page, "Crowd 0: it is right as it is.");
+  await told(page, "Crowd 0 is kept as it is.");
   await shown(page, names[1]);
   assert.match(await byId(page, "attention-place").textContent(), new RegExp(`1 of ${CROWD - 1}`));
   await call("LocationService", "SetPin", { site: names.at(-1), position: { lat: SPOT.lat + 0.3, lng: SPOT.lng } });

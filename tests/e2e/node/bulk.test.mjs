@@ -100,14 +100,14 @@ test("sites are selected by keys and pointer, and get a label and a status at on
   await byId(page, "bulk-key").fill("route");
   await byId(page, "bulk-value").fill("north 7");
   await byId(page, "bulk-apply").click();
-  await byId(page, "bulk-message").filter({ hasText: "5 sites are done." }).waitFor();
+  await byId(page, "bulk-message").filter({ hasText: "5 sites have the new value." }).waitFor();
   const labelled = await sites('labels.route = "north 7"');
   assert.equal(labelled.length, 5);
 
   await byId(page, "bulk-set-status").click();
   await byId(page, "bulk-status").selectOption({ label: "Maintenance" });
   await byId(page, "bulk-apply").click();
-  await byId(page, "bulk-message").filter({ hasText: "5 sites are done." }).waitFor();
+  await byId(page, "bulk-message").filter({ hasText: "5 sites have the new value." }).waitFor();
   assert.equal((await sites('labels.route = "north 7" status = MAINTENANCE')).length, 5);
   assert.deepEqual(faults, []);
   await page.context().close();

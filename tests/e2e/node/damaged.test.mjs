@@ -81,7 +81,7 @@ test("the queues of what needs attention name it, and none says that all is done
   await byId(page, "open-attention").click();
   await byId(page, "attention").waitFor();
   await told(page).waitFor();
-  await byId(page, "attention-none").filter({ hasText: "Nothing else is left here." }).waitFor();
+  await byId(page, "attention-none").filter({ hasText: "No other sites are left here." }).waitFor();
   assert.ok(named.ListAttention > 0);
   // What a filter finds is listed by another method.
   const before = named.ListSites;

@@ -103,7 +103,7 @@ test("selected sites are changed and let go by the keys, which stay there and go
   await page.keyboard.press("Tab");
   await page.keyboard.type("north");
   await page.keyboard.press("Enter");
-  await byId(page, "bulk-message").filter({ hasText: "1 site is done." }).waitFor();
+  await byId(page, "bulk-message").filter({ hasText: "1 site has the new value." }).waitFor();
   await page.locator(`${at("bulk")}:focus, ${at("bulk")} :focus`).waitFor();
   await tabTo(page, at("select-none"));
   await page.keyboard.press("Enter");

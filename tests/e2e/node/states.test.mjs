@@ -290,7 +290,7 @@ test("a change of many sites shows how far it is, the map goes on, and stopping 
   // What is on its way is done, and counted as such.
   await byId(page, "bulk-stop").click();
   gate.open("ImportSites");
-  await byId(page, "bulk-message").filter({ hasText: "Stopped: 200 sites are done, 50 are not." }).waitFor();
+  await byId(page, "bulk-message").filter({ hasText: "Sites that have the new value: 200. Sites that were not changed: 50." }).waitFor();
   await shoot(page, "bulk-stopped");
   const request = { parent: "accounts/demo", filter: "status = MAINTENANCE", pageSize: 1000 };
   assert.equal((await server.call("SiteService", "ListSites", request, token)).sites.length, 200);
@@ -311,7 +311,7 @@ test("of a call whose answer is lost nobody knows what it did: that is told, and
   await byId(page, "bulk-apply").click();
   await lost;
   await byId(page, "bulk-stop").click();
-  await byId(page, "bulk-message").filter({ hasText: "Stopped: 0 sites are done, 150 are not." }).waitFor();
+  await byId(page, "bulk-message").filter({ hasText: "Sites that have the new value: 0. Sites that were not changed: 150." }).waitFor();
   await byId(page, "bulk-unknown").getByText("100 sites may or may not have been changed").waitFor();
   await shoot(page, "bulk-unknown", byId(page, "bulk-unknown"));
   const request = { parent: "accounts/demo", filter: 'labels.answer = "lost"', pageSize: 1000 };
@@ -319,7 +319,7 @@ test("of a call whose answer is lost nobody knows what it did: that is told, and
   assert.equal((await labelled()).length, 100, "they were changed, and the page could not know");
   gate.open("ImportSites");
   await byId(page, "bulk-repeat").click();
-  await byId(page, "bulk-message").filter({ hasText: "100 sites are done." }).waitFor();
+  await byId(page, "bulk-message").filter({ hasText: "100 sites have the new value." }).waitFor();
   assert.equal(await byId(page, "bulk-unknown").count(), 0);
   const [site, ...others] = await labelled();
   assert.equal(others.length, 99);
