@@ -63,7 +63,7 @@ export async function send(
 ): Promise<RowResult[]> {
   const messages = rows.flatMap(({ row, message }) => (message ? [{ ...message, requestId: requestId(row) }] : []));
   const { results } = await api.imports.importSites({ parent, rows: messages, validateOnly: dry });
-  if (results.length !== rows.length) throw new Error("the server tells of other rows than it was asked for");
+  if (results.length !== rows.length) throw new Error("the server answered about other rows than it was sent");
   return rows.map((source, at) => {
     const { outcome = ImportOutcome.REFUSED, addressState = 0, name = "", field = "", message = "" } = results[at] ?? {};
     // The name of a site that was not made means nothing.

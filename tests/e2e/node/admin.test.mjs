@@ -42,12 +42,12 @@ test("a token is made, its secret shown once and copied, and ended at once", asy
   await logIn(page, server, admin.secret);
   await openAccess(page);
   assert.equal(await byId(page, "accounts").count(), 0, "an account's admin keeps no accounts");
-  await byId(page, "token").filter({ hasText: "the keeper" }).filter({ hasText: "this page’s" }).waitFor();
+  await byId(page, "token").filter({ hasText: "the keeper" }).filter({ hasText: "Used by this page" }).waitFor();
 
   await byId(page, "token-create").click();
   await byId(page, "token-name").fill(`hall ${HOSTILE}`);
   await byId(page, "token-scope").selectOption({ label: "Viewer" });
-  await byId(page, "token-days").selectOption({ label: "in 30 days" });
+  await byId(page, "token-days").selectOption({ label: "In 30 days" });
   await byId(page, "token-masked").check();
   await shoot(page, "token-form", byId(page, "token-form"));
   await byId(page, "token-make").click();
@@ -70,7 +70,7 @@ test("a token is made, its secret shown once and copied, and ended at once", asy
   await openAccess(page);
   const row = byId(page, "token").filter({ hasText: "hall" });
   await row.waitFor();
-  assert.match(await row.textContent(), /Viewer.*masks contacts.*ends/s);
+  assert.match(await row.textContent(), /Viewer.*Masks contacts.*ends/s);
   assert.ok(!(await page.content()).includes(secret));
   assert.equal(await page.title(), "waymark");
 
@@ -82,7 +82,7 @@ test("a token is made, its secret shown once and copied, and ended at once", asy
   assert.deepEqual((await whoAmI(anew)).token, (await whoAmI(secret)).token);
   await shoot(page, "token-rotated", byId(page, "token-made"));
   await byId(page, "token-stored").click();
-  assert.match(await row.textContent(), /last used.*former secret good until/s);
+  assert.match(await row.textContent(), /last used.*previous secret valid until/s);
 
   // Ending is asked for twice.
   await row.locator('[data-testid="token-revoke"]').click();
@@ -134,13 +134,13 @@ test("tokens that ended are told apart, and those of agents are left out", async
   await page.locator('[data-testid="token"][data-state="expired"]').filter({ hasText: "of an hour" }).waitFor();
 
   // The operator's last token stays.
-  await byId(page, "tokens-whose").selectOption({ label: "The operator’s own" });
-  const own = byId(page, "token").filter({ hasText: "this page’s" });
+  await byId(page, "tokens-whose").selectOption({ label: "The operator" });
+  const own = byId(page, "token").filter({ hasText: "Used by this page" });
   await own.waitFor();
   await own.locator('[data-testid="token-revoke"]').click();
   await page.getByText("you will have to sign in again").waitFor();
   await own.locator('[data-testid="token-revoke-now"]').click();
-  await page.getByText("It is the operator’s last good token.").waitFor();
+  await page.getByText("This is the operator’s last valid token.").waitFor();
   assert.deepEqual(faults.filter((fault) => !fault.includes("400")), []);
   await page.context().close();
 });
@@ -162,7 +162,7 @@ test("the operator makes an account, goes to it, and back to the other", async (
   await byId(page, "account-create").click();
   await byId(page, "account-id").fill("harbours");
   await byId(page, "account-make").click();
-  await page.getByText("There is an account of this ID already.").waitFor();
+  await page.getByText("There is already an account with this ID.").waitFor();
 
   await item.getByRole("button").click();
   await page.locator("header .account").filter({ hasText: "harbours" }).waitFor();
@@ -184,7 +184,7 @@ test("who keeps no tokens is told so", async () => {
   await logIn(page, server, viewer.secret);
   await byId(page, "open-more").click();
   await byId(page, "open-access").click();
-  await byId(page, "access").getByText("Your token does not keep tokens").waitFor();
+  await byId(page, "access").getByText("Your token cannot manage tokens").waitFor();
   // Escape closes a page, and the keys go on where it was opened.
   await page.keyboard.press("Escape");
   await byId(page, "access").waitFor({ state: "detached" });

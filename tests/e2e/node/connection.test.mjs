@@ -139,7 +139,7 @@ test("an import waits for a server that is gone, and goes on by itself", async (
   await byId(page, "import-run").waitFor();
   await server.kill();
   await byId(page, "import-run").click();
-  await page.getByText("The import waits, and goes on by itself.").waitFor();
+  await page.getByText("The import waits and goes on automatically.").waitFor();
   await server.revive();
   await page.locator('[data-testid="import-progress"][data-phase="done"]').waitFor({ timeout: NOTICED_MS_MAX });
   const request = { parent: "accounts/demo", filter: 'display_name : "Outage"', pageSize: 1000 };

@@ -52,7 +52,7 @@ function withText(body, field, text) {
   return Buffer.concat([head, body.subarray(HEAD_BYTES, end), more, body.subarray(end)]);
 }
 
-const told = (page) => byId(page, "error-banner").filter({ hasText: `Perhaps missing here: 1 site, whose record is damaged: ${DAMAGED}.` });
+const told = (page) => byId(page, "error-banner").filter({ hasText: `1 site is perhaps missing here, because its record is damaged: ${DAMAGED}.` });
 
 test("the list of sites without a position names a site that cannot be read, once, and does not say that all have one", async () => {
   const { name } = await server.call("SiteService", "CreateSite", { parent: "accounts/demo", site: { displayName: "Nowhere" } }, token);

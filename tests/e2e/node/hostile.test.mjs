@@ -134,7 +134,7 @@ test("reports, tokens, accounts and wallboards bear them, too", async () => {
   await shoot(page, "hostile-report", byId(page, "import-progress"));
   const heading = Buffer.from(`name,${TEXTS.handler}\nA,B\n`);
   await byId(page, "import-file").setInputFiles({ name: "heading.csv", mimeType: "text/csv", buffer: heading });
-  await page.getByText("No column is called").waitFor();
+  await page.getByText("The known columns are").waitFor();
   await isSound(page, "a heading that is none");
 
   await page.goto(`${server.url}/?wallboard&names&seconds=${encodeURIComponent(TEXTS.script)}`);

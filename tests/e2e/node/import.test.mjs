@@ -79,14 +79,14 @@ test("a sheet is looked at row by row, nothing changes before it is told to, and
   assert.deepEqual(await counts(page), { all: 10, refused: 7, created: 2, updated: 1, unchanged: 0 });
   // Lines are those of an editor: a cell of two lines moves all that follow.
   const lines = await byId(page, "import-row").evaluateAll((rows) => rows.map((row) => row.innerText.replaceAll(/\s+/g, " ")));
-  assert.match(lines[0], /^2 New Harbour would be created note, status, label.tier, pin/);
-  assert.match(lines[1], /^3 .*would be changed note/);
-  assert.match(lines[2], /^5 Broken Status refused status: .*“sideways”/);
-  assert.match(lines[4], /^7 Half a Position refused lat: a position needs both/);
-  assert.match(lines[5], /^8 Twice refused name: line 9 is of the same site/);
-  assert.match(lines[7], /^10 .*refused it has 2 fields, and the heading has 7/);
-  assert.match(lines[8], /^11 Formula refused note: it is a formula/);
-  assert.match(lines[9], /^12 =2\+2 refused name: it is a formula/);
+  assert.match(lines[0], /^2 New Harbour Would be created note, status, label.tier, pin/);
+  assert.match(lines[1], /^3 .*Would be changed note/);
+  assert.match(lines[2], /^5 Broken Status Refused status: .*“sideways”/);
+  assert.match(lines[4], /^7 Half a Position Refused lat: a position needs both/);
+  assert.match(lines[5], /^8 Twice Refused name: line 9 is about the same site/);
+  assert.match(lines[7], /^10 .*Refused the row has 2 cells, and the heading has 7/);
+  assert.match(lines[8], /^11 Formula Refused note: the cell is a formula/);
+  assert.match(lines[9], /^12 =2\+2 Refused name: the cell is a formula/);
   assert.deepEqual(await named('display_name = "New Harbour"'), [], "a look changes nothing");
   await shoot(page, "import-preview", byId(page, "import-progress"));
 
@@ -150,12 +150,12 @@ test("what is no sheet is told so in words", async () => {
     await said(words);
   };
   await told("empty.csv", Buffer.from(""), "The file is empty");
-  await told("heading.csv", Buffer.from("name,adress\nA,B\n"), "No column is called “adress”");
-  await told("noname.csv", Buffer.from("note\nA\n"), "No column is named name");
+  await told("heading.csv", Buffer.from("name,adress\nA,B\n"), "The column “adress” is unknown");
+  await told("noname.csv", Buffer.from("note\nA\n"), "The column name is missing");
   await told("norows.csv", Buffer.from("name\n"), "no rows");
-  await told("utf16.csv", Buffer.from("\ufeffname\nÅ\n", "utf16le"), "no text in UTF-8");
-  await told("latin1.csv", Buffer.from([0x6e, 0x61, 0x6d, 0x65, 0x0a, 0xe9, 0x0a]), "no text in UTF-8");
-  await told("text.geojson", Buffer.from("name,note\n"), "Line 1 is no feature");
+  await told("utf16.csv", Buffer.from("\ufeffname\nÅ\n", "utf16le"), "not text in UTF-8");
+  await told("latin1.csv", Buffer.from([0x6e, 0x61, 0x6d, 0x65, 0x0a, 0xe9, 0x0a]), "not text in UTF-8");
+  await told("text.geojson", Buffer.from("name,note\n"), "Line 1 is not a feature");
   const dir = await mkdtemp(path.join(tmpdir(), "waymark-sheet-"));
   try {
     // Of holes alone: it takes no room on the disk.
@@ -298,9 +298,9 @@ test("what is exported is what the command line exports, and comes back as it wa
   await page.waitForFunction(() => document.querySelector('[data-testid="outcome"][data-outcome="all"] b')?.textContent === "3");
   await phase(page, "checked");
   const told = await byId(page, "import-row").evaluateAll((rows) => rows.map((row) => row.innerText.replaceAll(/\s+/g, " ")));
-  assert.match(told[0], /refused name: line 3 has the same name/);
-  assert.match(told[1], /refused name: line 2 has the same name/);
-  assert.match(told[2], /^4 Old Pier would be created/);
+  assert.match(told[0], /Refused name: line 3 has the same name/);
+  assert.match(told[1], /Refused name: line 2 has the same name/);
+  assert.match(told[2], /^4 Old Pier Would be created/);
   assert.deepEqual(faults, []);
   await page.context().close();
 });

@@ -42,7 +42,7 @@ test("a viewer's token is made with positions to about a kilometre, and says so 
   assert.deepEqual([who.scope, who.positions], ["TOKEN_SCOPE_VIEWER", "POSITION_ACCESS_APPROXIMATE"]);
   await byId(page, "token-stored").click();
   const row = byId(page, "token").filter({ hasText: "for a partner" });
-  assert.match(await row.textContent(), /positions to a kilometre/);
+  assert.match(await row.textContent(), /Positions rounded to about a kilometre/);
   assert.deepEqual(faults, []);
   await page.context().close();
 });

@@ -91,7 +91,7 @@ test("a share is proposed, its code taken up, its sites and no others seen as a 
   await byId(page, "share-propose").click();
   await byId(page, "share-name").fill(`for the harbour ${HOSTILE}`);
   await byId(page, "share-sites").fill("labels.team = north");
-  await byId(page, "share-days").selectOption({ label: "in 30 days" });
+  await byId(page, "share-days").selectOption({ label: "In 30 days" });
   await shoot(page, "share-form", byId(page, "share-form"));
   await byId(page, "share-make").click();
   await byId(page, "share-made").waitFor();

@@ -367,7 +367,7 @@ test("a change of many sites ends with the session that began it: another token 
   await left;
   gate.open("ImportSites");
   await openMore(page, "open-access", "tokens");
-  await byId(page, "token").filter({ hasText: "of the next shift" }).filter({ hasText: "this page’s" }).waitFor();
+  await byId(page, "token").filter({ hasText: "of the next shift" }).filter({ hasText: "Used by this page" }).waitFor();
   assert.equal(calls.length, 1, "the calls that were to follow are not made");
   const request = { parent: "accounts/demo", filter: 'labels.shift = "early"', pageSize: 1000 };
   assert.ok(((await server.call("SiteService", "ListSites", request, token)).sites ?? []).length <= 100);
