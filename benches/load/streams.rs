@@ -83,7 +83,8 @@ pub(crate) async fn measure<I: Interceptor>(
     writer: &mut Writer<I>,
     replicas: Replicas<'_>,
 ) -> Result<()> {
-    let (at, writing) = timeout(WAIT_MAX, prepare(&writer.site, replicas)).await.context("the others do not write")??;
+    let (at, writing) =
+        timeout(WAIT_MAX, prepare(&writer.site, replicas)).await.context("the others do not write")??;
     let (_, _, from) = writer.turn().await?;
     let (sender, told) = mpsc::unbounded_channel();
     let secret = replicas.filled.viewers[0].clone();

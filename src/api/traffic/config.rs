@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Most calls in flight that look at what is in memory, in units of a short look: on two cores they are some tens of
-/// milliseconds of work.
-const READS_MAX: NonZeroU32 = NonZeroU32::new(1_024).expect("1024 is not 0");
+/// Most calls in flight that look at what is in memory, for each core, in units of a short look: some milliseconds of its time. They
+/// wait for nothing but a core, so that more at once make no more of them, and whoever comes next waits behind all of them.
+const READS_OF_CORE: usize = 32;
 /// Most calls in flight that write: their group shares one sync of the disk, and a slow disk holds no more of them.
 const WRITES_MAX: NonZeroU32 = NonZeroU32::new(1_024).expect("1024 is not 0");
 /// Most calls in flight that ask strangers: each may wait ten seconds for one, and does nothing meanwhile.
@@ -33,8 +33,8 @@ const PER_S_MIN: f64 = 0.000_01;
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Traffic")]
 pub struct Config {
-    /// Most calls in flight that look at what is in memory, in units of a short look.
-    pub reads_max: NonZeroU32,
+    /// Most calls in flight that look at what is in memory, in units of a short look; 32 for each core where it is not set.
+    pub reads_max: Option<NonZeroU32>,
     /// Most calls in flight that write, in the same units.
     pub writes_max: NonZeroU32,
     /// Most calls in flight that ask geocoders and ticketing systems.
@@ -62,7 +62,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            reads_max: READS_MAX,
+            reads_max: None,
             writes_max: WRITES_MAX,
             outside_max: OUTSIDE_MAX,
             waiting_max: WAITING_MAX,
@@ -75,6 +75,14 @@ impl Default for Config {
             geocoding_of_address: GEOCODING_OF_ADDRESS,
             strangers_of_address: STRANGERS_OF_ADDRESS,
         }
+    }
+}
+
+impl Config {
+    /// The same by the machine that this runs on.
+    pub(super) fn reads_max(&self) -> usize {
+        let of_cores = || READS_OF_CORE * std::thread::available_parallelism().map_or(1, usize::from);
+        self.reads_max.map_or_else(of_cores, |max| super::size(max.get()))
     }
 }
 
@@ -161,6 +169,13 @@ mod tests {
         for bad in ["reads_max = 0", "wait_ms = -1", "calls = 1"] {
             assert!(toml::from_str::<Config>(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn places_of_reads_are_by_cores_unless_they_are_set() {
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(Config::default().reads_max(), 32 * cores);
+        assert_eq!(toml::from_str::<Config>("reads_max = 7").unwrap().reads_max(), 7);
     }
 
     /// One token of an honest client makes tens of thousands of calls a second, and a whole account activates at once.

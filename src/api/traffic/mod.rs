@@ -80,7 +80,8 @@ impl Traffic {
         let methods = Methods::new();
         let (waiting_max, wait_max) = (size(config.waiting_max), Duration::from_millis(config.wait_ms.into()));
         let gate = |units_max| Gate::new(units_max, waiting_max, wait_max);
-        let gates = [config.reads_max, config.writes_max, config.outside_max].map(|max| gate(size(max.get())));
+        let [writes, outside] = [config.writes_max, config.outside_max].map(|max| size(max.get()));
+        let gates = [config.reads_max(), writes, outside].map(gate);
         let [reads, writes, outside] = gates;
         let strangers = Gate::with_share(STRANGERS_MAX, STRANGERS_OF_ADDRESS_MAX, waiting_max, wait_max);
         Self {
