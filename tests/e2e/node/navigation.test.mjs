@@ -150,7 +150,7 @@ test("the sites of a symbol have an address, and one of a symbol that is gone is
   await rows(page, STACKED);
 
   const other = await opened(link);
-  await other.page.getByText("Sites very close together").waitFor();
+  await other.page.getByRole("heading", { name: "Sites very close together" }).waitFor();
   await rows(other.page, STACKED);
   await byId(other.page, "list-back").click();
   await byId(other.page, "list-back").waitFor({ state: "detached" });
