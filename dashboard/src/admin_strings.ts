@@ -65,7 +65,7 @@ export const importing = {
   done: (all: string) => `All ${all} rows were imported.`,
   doneOne: "The row was imported.",
   doneRefused: (all: string, refused: string) =>
-    all === "1" ? "The row was refused." : `The import is finished. Of ${all} rows, ${refused} were refused.`,
+    all === "1" ? "The row was refused." : `The import is finished. Rows: ${all}. Refused: ${refused}.`,
   again: (rows: string) => (rows === "1" ? "Retry 1 refused row" : `Retry ${rows} refused rows`),
   progress: "Progress of the import",
   report: "Save report",
@@ -281,11 +281,11 @@ export const accountData = {
     `Erase the personal data of all sites of ${account} for good, from their histories too? This cannot be undone.`,
   location: "Also erase addresses and pins",
   stays:
-    "Sites keep their names, customer and contract IDs, labels, ticketing links and positions. Of agents that go on reporting, IP " +
-    "addresses and devices are stored again.",
+    "Sites keep their names, customer and contract IDs, labels, ticketing links and positions. If agents go on reporting, " +
+    "their IP addresses and devices are stored again.",
   staysWithoutLocation:
     "Sites keep their names, customer and contract IDs, labels, ticketing links, and the positions that databases give for their " +
-    "networks. Of agents that go on reporting, IP addresses, devices and measured positions are stored again.",
+    "networks. If agents go on reporting, their IP addresses, devices and measured positions are stored again.",
   type: (account: string) => `To confirm, type the ID of the account: ${account}`,
   confirm: "Erase for good",
   erasing: (sites: string) => `${sites} sites so far…`,
@@ -325,7 +325,7 @@ export const scopeHint: Partial<Record<TokenScope, string>> = {
   [TokenScope.FIELD]: "For people who work on site: sees only sites with certain labels, and changes their positions, contacts and notes.",
   [TokenScope.SERVICE]: "For another service: reads and changes sites, and reports for agents.",
   [TokenScope.ENROLLMENT]: "Lets new agents activate, and does nothing else.",
-  [TokenScope.ADMIN]: "May do everything, including managing tokens.",
+  [TokenScope.ADMIN]: "May do everything in its account, including managing tokens; an operator’s token in all accounts.",
 };
 
 export const wallboard = {

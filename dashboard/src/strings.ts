@@ -153,7 +153,7 @@ export const granularity: Record<Granularity, string> = {
   [Granularity.CITY]: "city",
   [Granularity.POSTCODE]: "postcode",
   [Granularity.STREET]: "street",
-  [Granularity.INTERPOLATED]: "estimated house number",
+  [Granularity.INTERPOLATED]: "house number (estimated)",
   [Granularity.DOOR]: "door",
 };
 
@@ -178,7 +178,7 @@ export const noEstimate: Record<NoEstimateReason, string> = {
 export const addressState: Record<AddressState, string> = {
   [AddressState.UNSPECIFIED]: "",
   [AddressState.APPLIED]: "",
-  [AddressState.PIN_KEPT]: "saved with the site; the position was not changed",
+  [AddressState.PIN_KEPT]: "saved as text; the site does not stand at it",
   [AddressState.AMBIGUOUS]: "several places match: choose one",
   [AddressState.NOT_FOUND]: "not found",
   [AddressState.PENDING]: "waiting to be looked up",
@@ -274,8 +274,8 @@ export const locate = {
   finding: "Looking…",
   none: "No place was found for this address. Check the spelling, add the town, or place a pin.",
   found: (count: number) => (count === 1 ? "1 place found" : `${count} places found. Choose the right one.`),
-  coarse: (level: string) => `This address names only a ${level}. Add street and number, or use the address as it is.`,
-  apply: "Use this address",
+  coarse: (level: string) => `This is only a match at ${level} level. Add street and number, or use the address as it is.`,
+  apply: "Use this",
   applyTo: (address: string) => `Use this address: ${address}`,
   confidence: (percent: string) => `${percent} match`,
   fromPosition: (distance: string) => `${distance} from the present position`,
@@ -293,7 +293,7 @@ export const locate = {
   pinAt: (position: string) => `New pin at ${position}`,
   adoptable: (address: string) => `The address nearest to the pin is ${address}.`,
   adopt: "Save this address with the pin",
-  near: (address: string, distance: string) => `Nearest address: ${address}, ${distance} from the pin`,
+  near: (address: string, distance: string) => `Nearest known place: ${address}, ${distance} from the pin`,
   pinMoves: (distance: string) => `${distance} from the present position`,
   savePin: "Save pin position",
   cancel: "Cancel",

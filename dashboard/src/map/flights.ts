@@ -33,7 +33,7 @@ export class Flights {
     if (flight && flight.size !== this.#size()) this.go(flight.begin);
   }
 
-  /** The size that MapLibre reckons with, which may be behind that of its element. */
+  /** The size that MapLibre reckons with, which may be behind that of its element. Nothing public tells it: an update of MapLibre may move it. */
   #size(): string {
     const { width, height } = this.#map._camera.transform;
     return `${width}x${height}`;

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Most calls in flight that look at what is in memory, for each core, in units of a short look: some milliseconds of its time. They
-/// wait for nothing but a core, so that more at once make no more of them, and whoever comes next waits behind all of them.
+/// Most calls in flight that look at what is in memory, for each core, in units of a short look: some milliseconds of its time. Most of
+/// them wait for nothing but a core (histories and exports read the store, too), and whoever comes next waits behind all of them.
 const READS_OF_CORE: usize = 32;
 /// Most calls in flight that write: their group shares one sync of the disk, and a slow disk holds no more of them.
 const WRITES_MAX: NonZeroU32 = NonZeroU32::new(1_024).expect("1024 is not 0");
@@ -79,7 +79,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The same by the machine that this runs on.
+    /// Places for reads: as set, or [`READS_OF_CORE`] for each core of this machine.
     pub(super) fn reads_max(&self) -> usize {
         let of_cores = || READS_OF_CORE * std::thread::available_parallelism().map_or(1, usize::from);
         self.reads_max.map_or_else(of_cores, |max| super::size(max.get()))
