@@ -178,7 +178,7 @@ export const noEstimate: Record<NoEstimateReason, string> = {
 export const addressState: Record<AddressState, string> = {
   [AddressState.UNSPECIFIED]: "",
   [AddressState.APPLIED]: "",
-  [AddressState.PIN_KEPT]: "saved as text; the site does not stand at it",
+  [AddressState.PIN_KEPT]: "saved as text; it does not move the site",
   [AddressState.AMBIGUOUS]: "several places match: choose one",
   [AddressState.NOT_FOUND]: "not found",
   [AddressState.PENDING]: "waiting to be looked up",

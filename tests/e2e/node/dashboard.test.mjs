@@ -155,7 +155,7 @@ test("type, choose a suggestion by keyboard, drag the pin, go back to automatic"
   // The address that was suggested is written beside the pin, which stays.
   await byId(page, "adopt-address").click();
   await byId(page, "adopt-address").waitFor({ state: "detached" });
-  await page.waitForFunction(() => document.querySelector('[data-testid="site-address"]')?.textContent.includes("position was not changed"));
+  await page.waitForFunction(() => document.querySelector('[data-testid="site-address"]')?.textContent.includes("does not move the site"));
   assert.deepEqual(await position(page), pinned);
 
   await byId(page, "reset-location").click();
