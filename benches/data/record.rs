@@ -1,8 +1,9 @@
 //! A site as the records that the server itself makes when its agent activates and a person states its address.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use waymark::model::access::{Contacts, Positions, Scope, Token};
 use waymark::model::address::{AddressQuery, CountryCode};
 use waymark::model::evidence::NetworkKind;
@@ -27,8 +28,9 @@ const LABELS_EVERY: usize = 3;
 const PHONE_EVERY: usize = 2;
 /// Of so many one has a link to a ticketing system.
 const LINK_EVERY: usize = 4;
-/// First second of the sites' history.
-const FIRST_SECOND: i64 = 1_760_000_000;
+/// First second of the sites' history; one for each hundred of them follows. So long ago that the last of ten million is none of
+/// the future, and too short for a server to cut their raw addresses: it has nothing to write by itself while it is measured.
+static FIRST_SECOND: LazyLock<i64> = LazyLock::new(|| (Timestamp::now() - SignedDuration::from_hours(48)).as_second());
 
 /// The records of a site: its agent's claim, its name's claim, its agent's credential, and itself.
 pub(crate) fn mutations(account: &AccountId, planned: &super::Site) -> Vec<Mutation> {
@@ -64,7 +66,7 @@ fn agent_of(planned: &super::Site) -> AgentId {
 }
 
 fn site(account: &AccountId, agent: &AgentId, planned: &super::Site, random: &mut Random) -> Site {
-    let made_at = Timestamp::from_second(FIRST_SECOND + (planned.number / 100).cast_signed() as i64);
+    let made_at = Timestamp::from_second(*FIRST_SECOND + (planned.number / 100).cast_signed() as i64);
     let made_at = made_at.expect("a time of this century");
     let mut site = Site::new(account.clone(), planned.name.clone(), made_at);
     site.id = planned.id;

@@ -1,8 +1,9 @@
 //! What changed lately, for those who watch: the last commits, and which sites the ones before them touched.
 //!
 //! A writer waits for no watcher's reader: it puts its commit at the end of a row that all watchers of the account read, each
-//! at its own place, and whoever is too slow for the row is told so. For an account that nobody watches only the ids of
-//! the sites that changed last are kept, so that a watcher that was away for a while need not begin anew.
+//! at its own place, and whoever is too slow for the row is told so, and finds what became of the sites that changed last
+//! beside it. For an account that nobody watches only the ids of these sites are kept, so that a watcher that was away for a
+//! while need not begin anew.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,55 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::commit::{Change, Commit};
+use super::latest::{Allowance, Latest};
 use super::recent::Recent;
 use crate::model::id::{Revision, SiteId};
-use crate::model::site::Site;
 
 /// Commits that a watcher may be behind, and about how many bytes of sites: at 1,000 writes a second some tenths of one.
-/// Whoever is further behind reads the present state of what it missed from the store.
+/// Whoever is further behind takes the present state of what it missed from [`Latest`], or else from the store.
 const COMMITS_KEPT: usize = 256;
 const BYTES_KEPT: usize = 1024 * 1024;
-
-/// What a commit made of the sites that it touched.
-#[derive(Debug)]
-pub struct Commit {
-    /// Its revision.
-    pub revision: Revision,
-    /// The sites, each once.
-    pub changes: Vec<Change>,
-}
-
-/// What became of a site.
-#[derive(Debug, Clone)]
-pub enum Change {
-    /// It is this now; deleted perhaps.
-    Put(Arc<Site>),
-    /// Its record is no more.
-    Purged(SiteId),
-}
-
-impl Change {
-    /// The site.
-    #[must_use]
-    pub fn site(&self) -> SiteId {
-        match self {
-            Self::Put(site) => site.id,
-            Self::Purged(site) => *site,
-        }
-    }
-}
-
-impl Commit {
-    /// About how many bytes its sites take.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        let bytes = |change: &Change| match change {
-            Change::Put(site) => site.weight(),
-            Change::Purged(_) => size_of::<Change>(),
-        };
-        self.changes.iter().map(bytes).sum()
-    }
-}
 
 /// How far an account is in memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -85,10 +46,16 @@ impl Standing {
     }
 }
 
-/// A watcher's place among an account's commits. Commits are kept as long as there is one.
+/// Somebody watches an account: as long as there is one, what commits make of sites is kept.
+#[derive(Debug)]
+pub struct Watching {
+    changes: Arc<Changes>,
+}
+
+/// A watcher's place among an account's commits.
 #[derive(Debug)]
 pub struct Commits {
-    changes: Arc<Changes>,
+    watching: Watching,
     /// Every commit up to it was given, or was there before the place was taken.
     at: Standing,
     standings: watch::Receiver<Standing>,
@@ -139,7 +106,7 @@ impl Commits {
 
     /// What comes next.
     pub fn try_next(&mut self) -> Result<Next, Missed> {
-        let next = self.changes.log.lock().after(self.at)?;
+        let next = self.watching.changes.log.lock().after(self.at)?;
         self.at.revision = match &next {
             Next::Commit(commit) => commit.revision,
             Next::Quiet(revision) => *revision,
@@ -148,13 +115,20 @@ impl Commits {
     }
 }
 
-impl Drop for Commits {
+impl Watching {
+    fn of(changes: &Arc<Changes>) -> Self {
+        changes.watchers.fetch_add(1, Ordering::Relaxed);
+        Self { changes: Arc::clone(changes) }
+    }
+}
+
+impl Drop for Watching {
     fn drop(&mut self) {
         if self.changes.watchers.fetch_sub(1, Ordering::Relaxed) == 1 {
             // Whoever came in between is told that it lags, and reads from the store.
             let mut log = self.changes.log.lock();
-            let old = std::mem::take(&mut log.commits);
-            (log.bytes, log.dropped) = (0, log.published);
+            let old = log.forget_changes();
+            log.dropped = log.published;
             drop(log);
             drop(old);
         }
@@ -185,16 +159,24 @@ struct Log {
     dropped: Revision,
     /// About how many bytes `commits` holds.
     bytes: usize,
+    /// What became of the sites that changed last; empty while there is no watcher.
+    latest: Latest,
 }
 
 impl Default for Changes {
     fn default() -> Self {
-        let standing = watch::Sender::new(Standing::default());
-        Self { log: Mutex::default(), watchers: AtomicUsize::default(), standing }
+        Self::counted(Allowance::default())
     }
 }
 
 impl Changes {
+    /// Those of one more account.
+    pub(super) fn counted(all: Allowance) -> Self {
+        let log = Log { latest: Latest::counted(all), ..Log::default() };
+        let standing = watch::Sender::new(Standing::default());
+        Self { log: Mutex::new(log), watchers: AtomicUsize::default(), standing }
+    }
+
     /// Every write up to this one is in memory.
     pub(super) fn standing(&self) -> Standing {
         *self.standing.borrow()
@@ -219,8 +201,8 @@ impl Changes {
             return;
         }
         log.recent = Recent::from(revision);
-        (log.published, log.dropped, log.bytes) = (revision, revision, 0);
-        let old = std::mem::take(&mut log.commits);
+        (log.published, log.dropped) = (revision, revision);
+        let old = log.forget_changes();
         let standing = log.standing();
         drop(log);
         drop(old);
@@ -262,6 +244,7 @@ impl Changes {
                 log.dropped = revision;
                 log.bytes = 0;
                 old.extend(log.commits.drain(..));
+                ids.iter().for_each(|site| log.latest.forget(*site));
             }
         }
         drop(log);
@@ -270,9 +253,20 @@ impl Changes {
 
     /// A place among the commits, behind the last one.
     pub(super) fn subscribe(self: &Arc<Self>) -> Commits {
-        self.watchers.fetch_add(1, Ordering::Relaxed);
+        let watching = self.watch();
         let at = self.log.lock().standing();
-        Commits { changes: Arc::clone(self), at, standings: self.standing.subscribe() }
+        Commits { watching, at, standings: self.standing.subscribe() }
+    }
+
+    /// Takes note of a watcher.
+    pub(super) fn watch(self: &Arc<Self>) -> Watching {
+        Watching::of(self)
+    }
+
+    /// What became of each of the sites at its last change, and when; of those of which that is in the store alone, nothing.
+    pub(super) fn latest(&self, sites: &[SiteId]) -> Vec<Option<(Revision, Change)>> {
+        let log = self.log.lock();
+        sites.iter().map(|site| log.latest.get(*site)).collect()
     }
 
     /// The sites that changed after `since`, each once, up to where is told with them; `None` where that is not known any
@@ -305,8 +299,15 @@ impl Log {
         Standing { history: self.history, revision: self.published }
     }
 
+    /// Keeps nothing of what commits made of sites any more; that is for the caller to drop.
+    fn forget_changes(&mut self) -> (VecDeque<Arc<Commit>>, Latest) {
+        self.bytes = 0;
+        (std::mem::take(&mut self.commits), self.latest.forget_all())
+    }
+
     /// Puts a commit at the end; the last one stays, however large it is. What has to go is for the caller to drop.
     fn keep(&mut self, commit: Commit, old: &mut Vec<Arc<Commit>>) {
+        commit.changes.iter().for_each(|change| self.latest.put(commit.revision, change));
         self.bytes += commit.bytes();
         self.commits.push_back(Arc::new(commit));
         while self.commits.len() > COMMITS_KEPT || (self.bytes > BYTES_KEPT && self.commits.len() > 1) {

@@ -18,7 +18,7 @@ impl Live {
             *live.account.write() = Arc::new(account.clone());
             return;
         }
-        let live = LiveAccount::new(account.clone());
+        let live = LiveAccount::new(account.clone(), &self.latest);
         if let Some(last) = self.lost.lock().remove(&account.id) {
             live.changes.doubt(last);
         }

@@ -213,8 +213,8 @@ fn build(parts: Vec<Part>, threads: usize) -> (Live, usize) {
     let (mut tokens, mut entries) = (Vec::new(), HashMap::<AccountId, Vec<Vec<Entry>>>::new());
     let (mut waiting, mut links) = (Vec::new(), Vec::new());
     for part in parts {
-        let accounts = part.accounts.into_iter().map(|account| (account.id.clone(), LiveAccount::new(account)));
-        live.accounts.write().extend(accounts);
+        let begun = |account: Account| (account.id.clone(), LiveAccount::new(account, &live.latest));
+        live.accounts.write().extend(part.accounts.into_iter().map(begun));
         tokens.extend(part.tokens);
         tokens.extend(part.agent_tokens.into_iter().map(|(account, some)| (Some(account), some.join())));
         part.entries.into_iter().for_each(|(account, some)| entries.entry(account).or_default().extend(some.0));

@@ -6,8 +6,10 @@
 
 mod brief_lock;
 mod changes;
+mod commit;
 mod entry;
 mod following;
+mod latest;
 mod links;
 mod loading;
 mod look;
@@ -41,7 +43,8 @@ use crate::store::{Error, Kind, Mutation, Observer, Range, Store, scan_past};
 use tokens::Tokens;
 
 pub use brief_lock::BriefLock;
-pub use changes::{Change, Commit, Commits, Missed, Next, Resumed, Standing};
+pub use changes::{Commits, Missed, Next, Resumed, Standing, Watching};
+pub use commit::{Change, Commit, Left};
 pub use entry::entry_of;
 pub use links::LinkedSites;
 pub use look::{Selected, TERMS_A_STEP};
@@ -77,10 +80,11 @@ pub struct LiveAccount {
 }
 
 impl LiveAccount {
-    fn new(account: Account) -> Arc<Self> {
+    /// What it keeps of what changed last counts with what the others keep.
+    fn new(account: Account, all: &latest::Allowance) -> Arc<Self> {
         Arc::new(Self {
             account: RwLock::new(Arc::new(account)),
-            changes: Arc::default(),
+            changes: Arc::new(changes::Changes::counted(all.clone())),
             map: BriefLock::default(),
             selecting: tokio::sync::Mutex::default(),
             prefixes: RwLock::default(),
@@ -114,6 +118,19 @@ impl LiveAccount {
     #[must_use]
     pub fn commits(&self) -> Commits {
         self.changes.subscribe()
+    }
+
+    /// Takes note of somebody who watches: what commits make of sites is kept as long as what this returns.
+    #[must_use]
+    pub fn watching(&self) -> Watching {
+        self.changes.watch()
+    }
+
+    /// What became of each of the sites at its last change, and when; of those of which that is in the store alone, nothing.
+    /// It is no older than what the account was known to stand at before.
+    #[must_use]
+    pub fn latest(&self, sites: &[SiteId]) -> Vec<Option<(Revision, Change)>> {
+        self.changes.latest(sites)
     }
 
     /// The sites that changed since the account stood there, each once, up to where is told with them; `None` where that is
@@ -239,7 +256,7 @@ impl LiveAccount {
         others.retain(|other| !touched.contains(other));
         // The records of the others are in the store alone: whoever watches reads them there.
         let is_whole = others.is_empty() && self.changes.are_watched();
-        let changes = is_whole.then(|| sites().filter_map(change_of).collect());
+        let changes = is_whole.then(|| sites().filter_map(Change::of).collect());
         ids.extend(others);
         let count = self.map.read().len();
         self.changes.publish(revision, &ids, count, changes);
@@ -257,6 +274,8 @@ impl LiveAccount {
 pub struct Live {
     accounts: RwLock<HashMap<AccountId, Arc<LiveAccount>>>,
     tokens: RwLock<Tokens>,
+    /// What accounts keep of what changed last.
+    latest: latest::Allowance,
     /// Wakes those who sleep until the next address is due: another site waits, or for another time.
     wakes: watch::Sender<()>,
     /// Wakes those who wait for an account that is not there yet.
@@ -370,15 +389,6 @@ impl Live {
     #[must_use]
     pub fn tokens_of(&self, account: Option<&AccountId>, after: Option<TokenId>, limit: usize) -> Vec<Arc<Token>> {
         self.tokens.read().list(account, after, limit)
-    }
-}
-
-/// What a mutation of a site makes of it.
-fn change_of(mutation: &Mutation) -> Option<Change> {
-    match &mutation.document {
-        Some(Document::Site(site)) => Some(Change::Put(Arc::new(Site::clone(site)))),
-        Some(_) => None,
-        None => mutation.key.id.parse().ok().map(Change::Purged),
     }
 }
 

@@ -251,7 +251,7 @@ fn an_unreadable_account_or_token_ends_the_start() {
 
 #[test]
 fn who_waited_while_another_made_the_selection_waits_for_no_reader() {
-    let live = LiveAccount::new(account(0));
+    let live = LiveAccount::new(account(0), &latest::Allowance::default());
     let wants = Wants::new("everything", 1, |_: &Subject<'_>| true);
     let selected = Selected { classes: Classes::ALL, texts: Some(wants.clone()), all: None, is_rough: false };
     let turn = live.selecting.try_lock().unwrap();

@@ -14,6 +14,7 @@ pub mod coordinates;
 pub mod device;
 pub mod evidence;
 pub mod geo;
+pub mod gist;
 pub mod history;
 pub mod host;
 pub mod id;

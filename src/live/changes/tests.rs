@@ -101,6 +101,28 @@ fn a_commit_of_which_only_the_ids_are_told_makes_watchers_read() {
     assert!(!changes.are_watched());
 }
 
+#[test]
+fn what_became_of_sites_is_kept_while_somebody_watches_and_never_what_it_was_before() {
+    let changes = Arc::new(Changes::default());
+    let latest = |number| changes.latest(&sites(&[number])).remove(0).map(|(revision, _)| revision.0);
+    publish(&changes, 1, &[1]);
+    assert_eq!(latest(1), None, "nobody watches");
+    let (watching, commits) = (changes.watch(), changes.subscribe());
+    publish(&changes, 2, &[1, 2]);
+    publish(&changes, 3, &[2]);
+    assert_eq!((latest(1), latest(2), latest(3)), (Some(2), Some(3), None));
+    drop(commits);
+    assert_eq!(latest(1), Some(2), "one still watches");
+    changes.publish(Revision(4), &sites(&[1]), 0, None);
+    assert_eq!((latest(1), latest(2)), (None, Some(3)), "of one only the id was told");
+    changes.start_at(Revision(9), true);
+    assert_eq!(latest(2), None, "others may have changed it");
+    publish(&changes, 10, &[2]);
+    assert_eq!(latest(2), Some(10));
+    drop(watching);
+    assert_eq!(latest(2), None);
+}
+
 fn at(history: u64, revision: u64) -> Standing {
     Standing { history, revision: Revision(revision) }
 }

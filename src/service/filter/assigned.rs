@@ -38,9 +38,8 @@ mod tests {
     use super::*;
     use crate::model::access::Sight;
     use crate::model::attention::Attention;
-    use crate::model::card::Card;
+    use crate::model::gist::Gist;
     use crate::model::site::Site;
-    use crate::model::sketch::SiteSketch;
     use crate::service::filter::evaluate::Candidate;
     use crate::service::filter::{Filter, MapFilter};
 
@@ -112,9 +111,8 @@ mod tests {
             let assignment = Assignment::parse(text).unwrap();
             let labels: Vec<(&str, &str)> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
             let site = site(&labels);
-            let sketch = SiteSketch::from(&site);
-            let card = Card::of(&sketch);
-            let candidate = Candidate::of_record(&sketch, Attention::NONE, card.as_ref(), "");
+            let gist = Gist::of(&site);
+            let candidate = Candidate::of_record(&site, &gist, Attention::NONE);
             prop_assert_eq!(node_of(&assignment).matches(&candidate), assignment.holds(&site), "{} {:?}", text, labels);
         }
     }

@@ -7,9 +7,9 @@ use super::field::{Pattern, Test, TextField, TimeField};
 use crate::model::access::{Contacts, Positions};
 use crate::model::attention::Attention;
 use crate::model::card::{CardField, CardRef};
+use crate::model::gist::Gist;
 use crate::model::location::Source;
-use crate::model::site::Status;
-use crate::model::sketch::SiteSketch;
+use crate::model::site::{Site, Status};
 use crate::model::text::{fold, folded};
 use crate::spatial::entry::Subject;
 
@@ -28,9 +28,9 @@ pub(super) struct Candidate<'s> {
 
 impl<'s> Candidate<'s> {
     /// A record, of which `attention` tells what needs attention: more than it can tell itself.
-    pub(super) fn of_record(site: &SiteSketch<'_>, attention: Attention, card: CardRef<'s>, note: &'s str) -> Self {
-        let source = site.stack.placement.map(|placement| placement.source);
-        Self { status: site.status, source, note: Some(note), ..Self::of_card(card, attention) }
+    pub(super) fn of_record(site: &'s Site, gist: &'s Gist, attention: Attention) -> Self {
+        let card = gist.card.as_ref();
+        Self { status: site.status, source: gist.source, note: Some(&site.note), ..Self::of_card(card, attention) }
     }
 
     pub(super) fn of_subject(subject: &Subject<'s>) -> Self {

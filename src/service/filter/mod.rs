@@ -18,10 +18,9 @@ use super::Error;
 use crate::model::Invalid;
 use crate::model::access::Sight;
 use crate::model::attention::{Attention, AttentionReason};
-use crate::model::card::Card;
+use crate::model::gist::Gist;
 use crate::model::id::SiteId;
 use crate::model::site::Site;
-use crate::model::sketch::SiteSketch;
 use evaluate::Candidate;
 use field::Test;
 
@@ -92,15 +91,19 @@ impl Filter {
     #[must_use]
     pub fn matches(&self, site: &Site, attention: impl FnOnce(SiteId) -> Attention) -> bool {
         let Some(root) = &self.root else { return true };
-        let sketch = SiteSketch::from(site);
-        let attention = if root.asks_for_attention() {
-            // Of all else the record itself knows better: the map may still be of an older one.
-            let is_crowded = attention(site.id).has(AttentionReason::Crowded);
-            Attention::of(&sketch).with(AttentionReason::Crowded, is_crowded)
-        } else {
-            Attention::NONE
-        };
-        root.matches(&Candidate::of_record(&sketch, attention, Card::of(&sketch).as_ref(), &site.note))
+        root.matches_record(site, &Gist::of(site), attention)
+    }
+
+    /// The same of a site whose gist is known already, or is worked out where there is a filter.
+    #[must_use]
+    pub fn matches_gist<'g>(
+        &self,
+        site: &Site,
+        gist: impl FnOnce() -> &'g Gist,
+        attention: impl FnOnce(SiteId) -> Attention,
+    ) -> bool {
+        let Some(root) = &self.root else { return true };
+        root.matches_record(site, gist(), attention)
     }
 
     /// About how many bytes of text a look at the site costs: each term may go through all of it.
@@ -187,6 +190,17 @@ impl Node {
             Self::Not(node) => node.asks_for_attention(),
             Self::Test(test) => test.asks_for_attention(),
         }
+    }
+
+    fn matches_record(&self, site: &Site, gist: &Gist, attention: impl FnOnce(SiteId) -> Attention) -> bool {
+        let needs = if self.asks_for_attention() {
+            // Of all else the record itself knows better: the map may still be of an older one.
+            let is_crowded = attention(site.id).has(AttentionReason::Crowded);
+            gist.attention.with(AttentionReason::Crowded, is_crowded)
+        } else {
+            Attention::NONE
+        };
+        self.matches(&Candidate::of_record(site, gist, needs))
     }
 
     fn matches(&self, site: &Candidate<'_>) -> bool {

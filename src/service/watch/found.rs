@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::live::{Change, Commit, LiveAccount};
+use crate::live::{Change, Commit, Left, LiveAccount};
 use crate::model::id::{Revision, SiteId};
 use crate::model::site::Site;
 use crate::service::Error;
@@ -24,33 +24,41 @@ pub(super) enum Item {
 /// A site as it was found.
 #[derive(Debug)]
 pub(super) enum Found {
-    Put(Arc<Site>, Revision),
+    Put(Arc<Left>, Revision),
     Purged(SiteId),
 }
 
 impl Found {
     pub(super) fn of(record: Record) -> Result<Self, Error> {
         let Document::Site(value) = record.document else { return Err(Error::Mismatched { key: record.key }) };
-        Ok(Self::Put(Arc::from(value), record.revision))
+        Ok(Self::Put(Arc::new(Left::of(*value)), record.revision))
+    }
+
+    /// A site as a commit of this revision left it.
+    pub(super) fn left((revision, change): (Revision, Change)) -> Self {
+        match change {
+            Change::Put(left) => Self::Put(left, revision),
+            Change::Purged(site) => Self::Purged(site),
+        }
     }
 
     pub(super) fn site(&self) -> SiteId {
         match self {
-            Self::Put(site, _) => site.id,
+            Self::Put(left, _) => left.site.id,
             Self::Purged(site) => *site,
         }
     }
 
     pub(super) fn weight(&self) -> usize {
         match self {
-            Self::Put(site, _) => site.weight(),
+            Self::Put(left, _) => left.site.weight(),
             Self::Purged(_) => size_of::<Self>(),
         }
     }
 
     pub(super) fn cost(&self, filter: &Filter) -> usize {
         match self {
-            Self::Put(site, _) => filter.cost_of(site),
+            Self::Put(left, _) => filter.cost_of(&left.site),
             Self::Purged(_) => 0,
         }
     }
@@ -58,10 +66,12 @@ impl Found {
     pub(super) fn judge(self, filter: &Filter, live: &LiveAccount) -> Item {
         let attention = |site| live.attention_of(site);
         match self {
-            Self::Put(site, revision) if site.deleted_at.is_none() && filter.matches(&site, attention) => {
-                Item::Changed(site, revision)
+            Self::Put(left, revision)
+                if left.site.deleted_at.is_none() && filter.matches_gist(&left.site, || left.gist(), attention) =>
+            {
+                Item::Changed(Arc::clone(&left.site), revision)
             }
-            Self::Put(site, _) => Item::Removed(site.id),
+            Self::Put(left, _) => Item::Removed(left.site.id),
             Self::Purged(site) => Item::Removed(site),
         }
     }
@@ -86,7 +96,7 @@ pub(super) async fn judge(
 /// The last change of each site of some commits.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    by_site: BTreeMap<SiteId, (Change, Revision)>,
+    by_site: BTreeMap<SiteId, (Revision, Change)>,
     /// Of all that is told of commits together.
     pub(super) bytes: usize,
 }
@@ -104,29 +114,17 @@ impl Gathered {
                 let site = change.site();
                 // One that was taken in and left again in the next commit is not told as it was.
                 if minds(change) || self.by_site.contains_key(&site) {
-                    self.bytes += weight_of(change);
-                    self.by_site.insert(site, (change.clone(), commit.revision));
+                    self.bytes += change.bytes();
+                    self.by_site.insert(site, (commit.revision, change.clone()));
                 }
             }
             return;
         }
         self.bytes += commit.bytes();
-        self.by_site.extend(commit.changes.iter().map(|change| (change.site(), (change.clone(), commit.revision))));
+        self.by_site.extend(commit.changes.iter().map(|change| (change.site(), (commit.revision, change.clone()))));
     }
 
     pub(super) fn found(self) -> Vec<Found> {
-        let found = |(change, revision)| match change {
-            Change::Put(site) => Found::Put(site, revision),
-            Change::Purged(site) => Found::Purged(site),
-        };
-        self.by_site.into_values().map(found).collect()
-    }
-}
-
-/// About what a change takes in a message.
-fn weight_of(change: &Change) -> usize {
-    match change {
-        Change::Put(site) => site.weight(),
-        Change::Purged(_) => size_of::<Change>(),
+        self.by_site.into_values().map(Found::left).collect()
     }
 }

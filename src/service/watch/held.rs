@@ -100,7 +100,7 @@ impl Held {
     fn minds(&self, change: &Change) -> bool {
         let Some((assigned, _)) = &self.sites else { return true };
         let is_assigned = match change {
-            Change::Put(site) => assigned.holds(site),
+            Change::Put(left) => assigned.holds(&left.site),
             Change::Purged(_) => false,
         };
         is_assigned || self.has(change.site())
@@ -144,6 +144,7 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::Left;
     use crate::model::site::Site;
 
     fn kept_in(allowance: &Allowance) -> Held {
@@ -201,7 +202,7 @@ mod tests {
     fn it_minds_what_is_assigned_and_what_it_holds() {
         let (own, other) = (of_team("North"), of_team("south"));
         let mut held = kept();
-        let put = |site: &Arc<Site>| Change::Put(Arc::clone(site));
+        let put = |site: &Arc<Site>| Change::Put(Arc::new(Left::of(Site::clone(site))));
         assert!(held.minds(&put(&own)) && !held.minds(&put(&other)));
         assert!(!held.minds(&Change::Purged(own.id)) && !held.minds(&Change::Purged(other.id)));
         for site in [&own, &other] {

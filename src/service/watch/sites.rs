@@ -2,8 +2,10 @@
 //!
 //! It reads what is there from the store, and what is written meanwhile again, until it stands at a place among the
 //! account's commits; from there on each commit comes once, whole, and in order. One that falls too far behind reads what
-//! it missed from the store and is current again; only where that is not known any more, or where the store may have lost
+//! it missed, from memory or the store, and is current again; only where that is not known any more, or where the store may have lost
 //! what was told, it begins anew, and says so. Of a site whose record cannot be read it tells nothing.
+
+mod missed;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use super::drive::{Messages, drive};
 use super::found::{self, Found, Gathered, Item};
 use super::held::Held;
 use super::{Mark, PROGRESS_EVERY, Seat, own};
-use crate::live::{self, Commits, Next, Resumed, Standing};
+use crate::live::{self, Commits, Next, Resumed, Standing, Watching};
 use crate::model::access::Principal;
 use crate::model::id::{AccountId, Revision, SiteId};
 use crate::model::site::Site;
@@ -24,6 +26,7 @@ use crate::service::filter::Filter;
 use crate::service::reach::REACH_MAX;
 use crate::service::{Error, Versioned, Waymark};
 use crate::store::{Key, Kind, Range, Record, scan_past};
+use missed::Missed;
 
 /// Most sites of one message, and about most bytes: a client that stops reading leaves one in memory, and what was read for the
 /// next one. A thousand such clients hold less than 300 MB.
@@ -60,6 +63,8 @@ pub struct SiteChanges {
 #[derive(Debug)]
 pub struct SiteWatch {
     seat: Seat,
+    /// It may fall behind at any time.
+    _watching: Watching,
     filter: Arc<Filter>,
     held: Held,
     phase: Phase,
@@ -110,22 +115,12 @@ struct All {
     own: BTreeSet<SiteId>,
 }
 
-/// Sites that changed.
-#[derive(Debug)]
-struct Missed {
-    /// Those that are still to be read.
-    sites: BTreeSet<SiteId>,
-    /// Changes up to here were read, or are of `sites`.
-    base: Standing,
-    /// The commits after it, once few sites are left: a place there is soon lost.
-    commits: Option<Commits>,
-}
-
 impl Waymark {
     /// Watches sites of an account.
     pub fn watch_sites(self: &Arc<Self>, principal: &Principal, wanted: SitesWanted) -> Result<SiteWatch, Error> {
         let seat = Seat::take(self, principal, &wanted.account, Permission::Find)?;
         let mut watch = SiteWatch {
+            _watching: seat.live().watching(),
             seat,
             filter: Arc::new(wanted.filter.within(&principal.sight())?),
             held: Held::by(principal, &self.watchers.held),
@@ -293,69 +288,11 @@ impl SiteWatch {
         Ok((read.into_iter().filter_map(|read| read.ok().flatten()).collect(), is_last))
     }
 
-    /// Reads the present state of some of the sites that were missed; when none is left, follows the commits.
-    async fn read_missed(&mut self, mut missed: Missed) -> Result<Phase, Error> {
-        if missed.commits.is_none() {
-            if missed.sites.len() <= CHUNK.1 {
-                missed.commits = Some(self.seat.live().commits());
-            }
-            let Some((changed, base)) = self.seat.live().changed_since(missed.base) else { return Ok(Phase::Resync) };
-            missed.sites.extend(own::heard_of(&self.seat.vigil, &self.held, changed.into_iter().collect()).await?);
-            missed.base = base;
-        }
-        if missed.sites.is_empty()
-            && let Some(commits) = missed.commits
-        {
-            return self.settle(commits, missed.base).await;
-        }
-        let sites = own::pop(&mut missed.sites, self.chunk);
-        let keys = sites.iter().map(|site| Key::of(self.seat.account(), Kind::Site, site)).collect();
-        let records = {
-            let _turn = self.seat.reading().await;
-            self.seat.store().get_each(keys).await?
-        };
-        // What the client holds of one that cannot be read stays: it is what was known last.
-        let states = records.into_iter().zip(sites).filter_map(|(read, site)| Some((read.ok()?, site)));
-        let found = states.map(|(record, site)| record.map_or(Ok(Found::Purged(site)), Found::of));
-        let found: Vec<Found> = found.collect::<Result<_, _>>()?;
-        self.size_chunk(&found);
-        let items = self.judge(found).await?;
-        self.ready.extend(items);
-        Ok(Phase::Missed(missed))
-    }
-
     /// As many records in the next read as fill a message.
     fn size_chunk(&mut self, found: &[Found]) {
         let bytes: usize = found.iter().map(Found::weight).sum();
         let fitting = (MESSAGE_BYTES_MAX * found.len()).checked_div(bytes).unwrap_or(CHUNK.1);
         self.chunk = fitting.clamp(CHUNK.0, CHUNK.1);
-    }
-
-    /// Follows the commits up to the newest state that was read: then all that was sent is of one instant. Where memory is
-    /// behind for so long that the client should hear something, it is looked at anew what the newest is.
-    async fn settle(&mut self, mut commits: Commits, base: Standing) -> Result<Phase, Error> {
-        // The store tells its readers a moment before it tells us.
-        let newest = self.seat.store().revision(Some(self.seat.account())).await?;
-        let mut gathered = Gathered::default();
-        loop {
-            match commits.try_next() {
-                Ok(Next::Commit(commit)) => gathered.put(&commit, self.held.minding()),
-                Ok(Next::Quiet(revision)) if revision >= newest => {
-                    let items = self.judge(gathered.found()).await?;
-                    self.ready.extend(items);
-                    self.end = Some((Mark::Current, revision));
-                    return Ok(Phase::Live(commits));
-                }
-                Ok(Next::Quiet(_)) if self.seat.is_silent(PROGRESS_EVERY) => break,
-                Ok(Next::Quiet(_)) => {
-                    self.seat.wait(commits.reach(newest), PROGRESS_EVERY).await?;
-                    self.seat.vigil.check()?;
-                }
-                Err(live::Missed::Lagged) => break,
-                Err(live::Missed::Forked) => return Ok(Phase::Resync),
-            }
-        }
-        Ok(Phase::Missed(Missed { sites: BTreeSet::new(), base, commits: None }))
     }
 
     /// Waits for commits, and makes one message of those that are there.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
+use crate::store::failing::Failing;
 
 const CROWDED: &str = "attention = CROWDED";
 const CROWDED_ONLINE: &str = "attention = CROWDED status = ONLINE";
@@ -197,6 +198,30 @@ async fn who_is_too_slow_catches_up_and_who_is_far_too_slow_is_told() {
     client.resume(&world);
     client.read_to(world.revision(), &model).await.unwrap();
     assert_eq!(client.resyncs, before + 1, "70 sites are remembered, however often they change");
+}
+
+/// A thousand that fell behind together read each changed site a thousand times once, and came no nearer.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_fell_behind_while_it_watched_asks_the_store_for_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(Failing::new(Arc::new(Embedded::open(directory.path()).unwrap())));
+    let (world, mut model) = (World::on(Arc::clone(&store) as Arc<dyn Store>).await, Model::default());
+    let mut client = Client::new(&world, "");
+    client.read_to(world.revision(), &model).await.unwrap();
+    // More commits than the row has, of fewer sites than are remembered to have changed.
+    for note in 1..=8 {
+        world.commit((1..=50).map(|number| put(number, note)).collect(), &mut model).await;
+    }
+    *store.corrupt.lock() = (1..=50).map(|number| SiteId::from_u128(number).to_string()).collect();
+    client.read_to(world.revision(), &model).await.unwrap();
+    assert_eq!((client.resyncs, client.held.len()), (0, 50));
+    // From its begin on, before its first message.
+    client.resume(&world);
+    world.commit((1..=50).map(|number| put(number, 9)).collect(), &mut model).await;
+    while !client.is_current {
+        client.take().await;
+    }
+    assert!(client.held.values().all(|(_, note)| note == "9"), "they were read from the store");
 }
 
 #[tokio::test(flavor = "multi_thread")]
